@@ -1,0 +1,33 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+# One thread a process: two processes with two threads each on two cores were seen to run ten times slower.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check notebooks clean
+
+demo: .venv/.run  ## install, then search networks for scikit-learn's digits for two minutes
+	$(BIN)/lepton demo
+
+test: .venv/.dev  ## install, then run the tests
+	$(BIN)/python -m pytest -q -n 2
+
+check: .venv/.dev  ## style, types and import walls
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/.dev: .venv/.run
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
