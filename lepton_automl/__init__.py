@@ -1,0 +1,62 @@
+"""Finds every network worth having for your data and your device, from most accurate to fastest.
+
+What is listed here is the public surface. Names load on first use, so that importing the package is fast and brings
+no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import AutoML
+    from .errors import BundleError, ConfigError, DataError, LeptonError, LimitError, StudyError
+    from .service.model import Model, load_model
+    from .service.study import Study
+    from .space import Knob
+    from .values import Budget, Target
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AutoML": "api",
+    "Study": "service.study",
+    "Model": "service.model",
+    "load_model": "service.model",
+    "Budget": "values",
+    "Target": "values",
+    "Knob": "space",
+    "LeptonError": "errors",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "LimitError": "errors",
+    "StudyError": "errors",
+    "BundleError": "errors",
+}
+
+__all__ = [
+    "AutoML",
+    "Budget",
+    "BundleError",
+    "ConfigError",
+    "DataError",
+    "Knob",
+    "LeptonError",
+    "LimitError",
+    "Model",
+    "Study",
+    "StudyError",
+    "Target",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,5 @@
+"""`python -m lepton_automl` is `lepton`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,171 @@
+"""The front door: validates everything that was asked into a `StudyConfig`, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from . import families
+from .data.options import DataOptions
+from .errors import Complaints, ConfigError, did_you_mean, one_of
+from .events import StudyConfig
+from .service.study import Study
+from .space import Knob, Setting
+from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Target, check_metric, metrics_of
+
+OBJECTIVES = ("accuracy", "latency", "size")
+
+
+class AutoML(Study):
+    """Finds every network worth having for your data and your device, from most accurate to fastest.
+
+    Args:
+        name: The study's name; by default it is taken from the data.
+        target: The device the model must run on, and its hard limits.
+        budget: What may be spent; ten minutes if nothing is said.
+        objectives: What to make better: `"accuracy"` (the metric), `"latency"`, `"size"`.
+        metric: The score; by default accuracy, or RMSE for regression.
+        seed: Seeds splits, proposals, weights and batches.
+        class_weight: `"balanced"`, or a weight for each label.
+        knobs: Knobs to pin to a setting, or to replace: `{"model.kernel": 3}`.
+        workers: Worker processes, one thread each; by default one a core, two at most.
+        home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
+        progress: Whether to show how the search goes.
+
+    Raises:
+        ConfigError: Something is wrong; all of it is listed.
+
+    Example:
+        >>> study = AutoML(target=Target(max_latency_ms=1.0), budget=Budget(minutes=10))  # doctest: +SKIP
+        >>> study.fit("photos/").best(max_latency_ms=0.5).predict("new_photo.jpg")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        target: Target | None = None,
+        budget: Budget | None = None,
+        objectives: Sequence[str] = ("accuracy", "latency"),
+        metric: str | None = None,
+        seed: int = 0,
+        class_weight: str | Mapping[Any, float] | None = None,
+        knobs: Mapping[str, Knob | Setting] | None = None,
+        workers: int | None = None,
+        home: str | Path | None = None,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(name or "", home)
+        complaints = Complaints("AutoML")
+        if name is not None:
+            try:
+                self.home.path(name)
+            except ConfigError as error:
+                complaints.add(error.what, error.fix)
+        for objective in objectives:
+            known = objective in OBJECTIVES or objective in METRICS
+            complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
+        complaints.check(len(objectives), "no objective is given", f"Name one or more of {', '.join(OBJECTIVES)}.")
+        complaints.check(metric is None or metric in METRICS, f"there is no metric {metric!r}.", one_of(str(metric), METRICS))
+        complaints.check(workers is None or workers >= 1, f"workers is {workers}; it must be at least 1")
+        complaints.check(target is None or isinstance(target, Target), f"target is {target!r}", "Say target=Target(...).")
+        complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
+        complaints.raise_any()
+        self._target, self._budget = target or Target(), budget or Budget(minutes=10)
+        self._objectives, self._metric, self._seed = tuple(objectives), metric, seed
+        self._class_weight, self._knobs = class_weight, dict(knobs or {})
+        self._workers = workers or min(2, os.cpu_count() or 1)
+        self._progress = progress
+
+    @classmethod
+    def attach(cls, name: str, home: str | Path | None = None) -> Study:
+        """A handle on an existing study, running or finished.
+
+        Raises:
+            StudyError: There is no such study; the message lists those there are.
+        """
+        study = Study(name, home)
+        study.state  # noqa: B018  # reading it says whether the study exists
+        return study
+
+    def fit(self, data: Any, y: Any = None, *, target: str | None = None, test: Any = None, **options: Any) -> Self:
+        """Search.
+
+        Args:
+            data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
+            y: Labels or numbers, where `data` is an array or a DataFrame without them.
+            target: The column to predict.
+            test: Test data of the same kind, kept sealed; by default a fifth is cut off.
+            **options: What else there is to say about the data; see `DataOptions`.
+
+        Returns:
+            This study, with a front.
+
+        Raises:
+            ConfigError: An option is unknown or wrong.
+            DataError: The data cannot be used as it is.
+            LimitError: No network keeps the hard limits.
+            StudyError: The study's name is taken, or its folder cannot be written.
+        """
+        from .data.prepare import prepare
+        from .service.launch import launch
+
+        source = data if y is None else (data, y)
+        asked = _options(options | {"target": target, "seed": self._seed, "class_weight": self._class_weight})
+        self._name = self._name or self.home.free_name(_name_of(data))
+        folder = self.home.create(self._name)
+        try:
+            spec = prepare(source, folder / "data", asked, test=test)
+            config = self._config(spec)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        launch(config, self.home, progress=self._progress)
+        return self
+
+    def _config(self, spec: DataSpec) -> StudyConfig:
+        """Everything that was asked, now that the data is known."""
+        metric = self._metric or next((name for name in self._objectives if name in METRICS and name != "accuracy"), None)
+        metric = metric or next(iter(metrics_of(spec.task)))
+        direction = check_metric(metric, spec.task)
+        goals = {
+            "latency": Objective(name="latency_ms", direction="minimize"),
+            "size": Objective(name="size_bytes", direction="minimize"),
+        }
+        others = [goals[name] for name in self._objectives if name in goals]
+        return StudyConfig(
+            name=self._name,
+            data=spec,
+            target=self._target,
+            budget=self._budget,
+            metric=metric,
+            objectives=(Objective(name="score", direction=direction), *others),
+            space=families.space_for(spec).restrict(self._knobs),
+            train=families.usual_plan(spec),
+            lean=LeanPlan(),
+            workers=self._workers,
+            seed=self._seed,
+        )
+
+
+def _options(given: Mapping[str, Any]) -> DataOptions:
+    """What was said about the data, its names checked."""
+    known = [field.name for field in dataclasses.fields(DataOptions)]
+    complaints = Complaints("fit")
+    for name in given:
+        complaints.check(name in known, f"there is no option {name!r}.", one_of(name, known))
+    complaints.raise_any()
+    return DataOptions(**given)
+
+
+def _name_of(data: Any) -> str:
+    """A study's name from its source."""
+    if isinstance(data, str | Path):
+        stem = Path(data).absolute().name.split(".")[0]
+        clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")
+        return clean if clean.isascii() and clean else "study"
+    return "study"

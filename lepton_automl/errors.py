@@ -1,0 +1,102 @@
+"""Errors for people: what happened, where, and what to do next.
+
+Inner code raises short errors; the door that a person called adds the context once (see `Complaints`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class LeptonError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Args:
+        what: What happened, in one sentence.
+        where: The file, column, argument or study it happened in.
+        fix: What to do next.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        head = f"{where}: {what}" if where else what
+        super().__init__(f"{head}\n  What to do: {fix}" if fix else head)
+
+
+class ConfigError(LeptonError, ValueError):
+    """An argument is wrong; nothing was started."""
+
+
+class DataError(LeptonError, ValueError):
+    """The data cannot be used as it is."""
+
+
+class LimitError(LeptonError, ValueError):
+    """No network meets a hard limit."""
+
+
+class StudyError(LeptonError, RuntimeError):
+    """A study cannot be opened, written or used in this way."""
+
+
+class BundleError(LeptonError, RuntimeError):
+    """A model bundle is damaged, was changed, or does not fit its input."""
+
+
+class ExtraError(LeptonError, ImportError):
+    """An optional dependency is missing."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """A question to add to a message, or nothing where no option is near.
+
+    Args:
+        name: What the person wrote.
+        options: What they could have written.
+    """
+    by_lower = {str(option).lower(): str(option) for option in options}
+    near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+
+
+def one_of(name: str, options: Iterable[str]) -> str:
+    """A fix that lists the options, with the nearest one first."""
+    listed = list(options)
+    return f"Use one of: {', '.join(map(str, listed))}.{did_you_mean(name, listed)}"
+
+
+class Complaints:
+    """Collects everything wrong with one call, then raises one error.
+
+    Example:
+        >>> complaints = Complaints("Budget")
+        >>> complaints.add("minutes is -1; it must be more than 0")
+        >>> complaints.raise_any()
+        Traceback (most recent call last):
+        ...
+        lepton_automl.errors.ConfigError: Budget: minutes is -1; it must be more than 0
+    """
+
+    def __init__(self, where: str, kind: type[LeptonError] = ConfigError) -> None:
+        self.where, self.kind = where, kind
+        self.found: list[tuple[str, str]] = []
+
+    def add(self, what: str, fix: str = "") -> None:
+        """Note one complaint and, where there is one, its remedy."""
+        self.found.append((what, fix))
+
+    def check(self, good: object, what: str, fix: str = "") -> None:
+        """Note the complaint unless `good`."""
+        if not good:
+            self.add(what, fix)
+
+    def raise_any(self) -> None:
+        """Raise all that was noted as one error; do nothing if all is well."""
+        if not self.found:
+            return
+        if len(self.found) == 1:
+            what, fix = self.found[0]
+            raise self.kind(what, where=self.where, fix=fix)
+        listed = "".join(f"\n  {n}. {what}" + (f" {fix}" if fix else "") for n, (what, fix) in enumerate(self.found, 1))
+        raise self.kind(f"{len(self.found)} things are wrong:{listed}", where=self.where)

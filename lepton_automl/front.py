@@ -1,0 +1,105 @@
+"""Dominance, hypervolume and choice among models. Pure functions over rows of numbers, every column to be minimised.
+
+Callers turn a score that should rise into a cost (`Objective.cost`), so that there is one direction in here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Costs = NDArray[np.float64]
+
+
+def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Whether `a` is nowhere worse than `b` and somewhere better."""
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def front(costs: Costs) -> list[int]:
+    """Indices of the rows that no other row dominates, in order of the first column; of equal rows the first.
+
+    Args:
+        costs: Shape (rows, objectives); rows with a NaN never stand on the front.
+    """
+    kept: list[int] = []
+    for row in sorted(range(len(costs)), key=lambda i: (*costs[i], i)):
+        if np.isnan(costs[row]).any():
+            continue
+        # In lexicographic order only an earlier row can dominate a later one.
+        if not any((costs[other] <= costs[row]).all() for other in kept):
+            kept.append(row)
+    return kept
+
+
+def ranks(costs: Costs) -> list[int]:
+    """The number of the front each row stands on, 0 being best (non-dominated sorting)."""
+    rank = [-1] * len(costs)
+    left, level = list(range(len(costs))), 0
+    while left:
+        best = [left[i] for i in _all_on_front(costs[left])]
+        for row in best:
+            rank[row] = level
+        left, level = [row for row in left if rank[row] < 0], level + 1
+    return rank
+
+
+def _all_on_front(costs: Costs) -> list[int]:
+    """As `front`, but with every one of equal rows, and NaN rows only when nothing else is left."""
+    on = [i for i in range(len(costs)) if not np.isnan(costs[i]).any()]
+    if not on:
+        return list(range(len(costs)))
+    kept = [costs[i] for i in front(costs)]
+    return [i for i in on if not any(dominates(list(row), list(costs[i])) for row in kept)]
+
+
+def crowding(costs: Costs) -> list[float]:
+    """The crowding distance of each row among its like (Deb et al., NSGA-II, 2002); larger is lonelier."""
+    total = np.zeros(len(costs))
+    for column in costs.T:
+        order = np.argsort(column, kind="stable")
+        span = column[order[-1]] - column[order[0]] or 1.0
+        total[order[0]] = total[order[-1]] = math.inf
+        if len(order) > 2:
+            total[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
+    return [float(value) for value in total]
+
+
+def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
+    """The volume that the rows dominate, up to a reference point.
+
+    Args:
+        costs: Shape (rows, objectives).
+        reference: The worst corner; rows beyond it count for nothing.
+    """
+    inside = costs[(costs < np.asarray(reference)).all(axis=1)] if len(costs) else costs
+    if not len(inside):
+        return 0.0
+    if inside.shape[1] == 1:
+        return float(reference[0] - inside.min())
+    volume, rows = 0.0, inside[np.argsort(inside[:, -1], kind="stable")]
+    tops = [*rows[1:, -1], reference[-1]]
+    for n, (row, top) in enumerate(zip(rows, tops, strict=True), 1):
+        if top > row[-1]:  # a slab of this height is dominated by all the rows below it
+            volume += hypervolume(rows[:n, :-1], reference[:-1]) * (top - row[-1])
+    return float(volume)
+
+
+def knee(costs: Costs) -> int:
+    """The row of a front where a further gain in one objective begins to cost too much of the other.
+
+    The point furthest below the straight line between the two ends, each axis scaled to its span (after
+    Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first where ratios matter.
+
+    Args:
+        costs: Shape (rows, objectives); the first two columns are looked at.
+    """
+    points = costs[:, :2]
+    span = np.ptp(points, axis=0)
+    if len(points) < 3 or (span == 0).any():
+        return int(np.argmin(points[:, 0]))
+    scaled = (points - points.min(axis=0)) / span
+    return int(np.argmin(scaled.sum(axis=1)))

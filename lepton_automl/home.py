@@ -1,0 +1,86 @@
+"""Where studies live: one folder, `mlruns`, that holds everything a study leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from .errors import ConfigError, StudyError, did_you_mean
+from .journal import Journal
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class Home:
+    """The folder that holds all studies, and MLflow's store beside them.
+
+    Args:
+        folder: Where it is; by default `$LEPTON_HOME`, else `mlruns` in the current folder.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self.folder = Path(folder or os.environ.get("LEPTON_HOME") or "mlruns").absolute()
+
+    @property
+    def studies(self) -> list[str]:
+        """Names of all studies, sorted."""
+        return sorted(path.parent.name for path in self.folder.glob("studies/*/journal.jsonl"))
+
+    def path(self, name: str) -> Path:
+        """A study's folder, whether it exists or not.
+
+        Raises:
+            ConfigError: The name cannot be a folder's.
+        """
+        if not NAME.fullmatch(name):
+            fix = "Use letters, digits, dots, dashes and underscores, starting with a letter or digit; 100 at most."
+            raise ConfigError(f"{name!r} cannot be a study's name", where="name", fix=fix)
+        return self.folder / "studies" / name
+
+    def journal(self, name: str) -> Journal:
+        """An existing study's journal.
+
+        Raises:
+            StudyError: There is no such study.
+        """
+        path = self.path(name) / "journal.jsonl"
+        if not path.exists():
+            known = self.studies
+            listed = f"Studies here: {', '.join(known)}.{did_you_mean(name, known)}" if known else "There are none yet."
+            raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
+        return Journal(path)
+
+    def free_name(self, name: str) -> str:
+        """The name, or the first of name-2, name-3, … that is not taken."""
+        number, free = 1, name
+        while self.path(free).exists():
+            number += 1
+            free = f"{name}-{number}"
+        return free
+
+    def create(self, name: str) -> Path:
+        """A new study's folder.
+
+        Raises:
+            StudyError: The name is taken, or the folder cannot be written.
+        """
+        path = self.path(name)
+        if path.exists():
+            fix = f"Take another name, such as {self.free_name(name)!r}, or delete it: lepton delete {name}"
+            raise StudyError(f"the name {name!r} is taken by a study in {self.folder}", fix=fix)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            fix = "Give write permission, make room, or choose another folder by LEPTON_HOME."
+            raise StudyError(f"cannot make a folder for the study: {error.strerror}", where=str(path), fix=fix) from error
+        return path
+
+    def size(self, name: str) -> int:
+        """Bytes that a study takes."""
+        return sum(file.stat().st_size for file in self.path(name).rglob("*") if file.is_file())
+
+    def remove(self, name: str) -> None:
+        """Delete a study's folder."""
+        shutil.rmtree(self.path(name))

@@ -1,0 +1,701 @@
+"""Raw rows and images to a network's arrays: fitted on the training rows, carried as JSON, applied the same everywhere.
+
+This file travels with every deployed model, so it needs NumPy alone (and Pillow only where a picture has to be decoded
+or resized) and imports nothing of its package. Fitting to a user's data is the data room's work; applying is done here.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Json = dict[str, Any]
+
+SO_FAR = 1e6  # quartile ranges; farther is as far as can be
+LEAST_GAP, LARGEST = 1e-300, 1e300  # keep every slope and difference of knots finite
+FEW_ROWS = 32  # up to here a loop in Python beats whole columns in NumPy
+CHANNELS = (1, 3, 4)
+CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
+EPOCH = datetime(1970, 1, 1)
+
+
+class InputError(ValueError):
+    """A row or an image does not fit what the model was trained on."""
+
+
+def load_preprocess(data: Json) -> TablePreprocess | ImagePreprocess:
+    """The preprocessing back from its JSON.
+
+    Args:
+        data: What `to_json` gave.
+
+    Raises:
+        InputError: It is of a kind that this version does not know.
+    """
+    kinds: dict[str, Any] = {"table": TablePreprocess, "image": ImagePreprocess}
+    modality = data.get("input", {}).get("modality")
+    if modality not in kinds:
+        raise InputError(f"preprocessing of kind {modality!r} is not known here; known: {', '.join(kinds)}")
+    preprocess: TablePreprocess | ImagePreprocess = kinds[modality].from_json(data)
+    return preprocess
+
+
+class QuantileScale:
+    """A number to [-1, 1]: straight lines between knots fitted on the training rows, flat outside; missing to 0.
+
+    Piecewise-linear rank scaling (as in QuantileTransformer with uniform output, with far fewer knots). One value and
+    many values take the same arithmetic, so that a row alone and in a batch give equal bits on every machine.
+
+    Args:
+        knots: Rising values, apart by more than `LEAST_GAP`; they are spread evenly over the output.
+    """
+
+    def __init__(self, knots: Sequence[float]) -> None:
+        self.knots = [float(knot) for knot in knots]
+        self._heights = np.linspace(-1.0, 1.0, len(self.knots)).tolist() if len(self.knots) > 1 else [0.0]
+        rises = zip(self.knots, self.knots[1:], self._heights, self._heights[1:], strict=False)
+        self._slopes = [(up - low) / (right - left) for left, right, low, up in rises] + [0.0]
+        self._arrays = tuple(np.array(part) for part in (self.knots, self._heights, self._slopes))
+
+    def one(self, value: float) -> float:
+        """One scaled value."""
+        if value != value:  # noqa: PLR0124  # NaN; math.isnan costs a call on the path of every prediction
+            return 0.0
+        at = bisect_right(self.knots, value) - 1
+        if at < 0:
+            return float(self._heights[0])
+        if at >= len(self.knots) - 1:
+            return float(self._heights[-1])
+        return float(self._heights[at] + self._slopes[at] * (value - self.knots[at]))
+
+    def many(self, values: Array) -> Array:
+        """float64 [N] to float64 [N]."""
+        knots, heights, slopes = self._arrays
+        inside = np.clip(values, knots[0], knots[-1])
+        at = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, len(knots) - 1)
+        scaled: Array = heights[at] + slopes[at] * (inside - knots[at])
+        return np.where(np.isnan(values), 0.0, scaled)
+
+
+class RobustScale:
+    """A number to (-3, 3): its distance from the median in quartile ranges, smoothly clipped; missing to 0.
+
+    The robust scaling and smooth clipping of RealMLP (Holzmüller et al., Better by Default, NeurIPS 2024). Knots tell
+    ranks apart and this tells distances: a table's network gains from both.
+
+    Args:
+        middle: The median of the training rows.
+        spread: Their quartile range, or whatever else is above 0.
+    """
+
+    def __init__(self, middle: float, spread: float) -> None:
+        self.middle, self.spread = middle, spread
+
+    def one(self, value: float) -> float:
+        """One scaled value."""
+        if value != value:  # noqa: PLR0124  # NaN
+            return 0.0
+        far = (value - self.middle) / self.spread
+        return 3.0 if far > SO_FAR else -3.0 if far < -SO_FAR else far / math.sqrt(1.0 + (far / 3.0) * (far / 3.0))
+
+    def many(self, values: Array) -> Array:
+        """float64 [N] to float64 [N]."""
+        far = np.clip((np.nan_to_num(values, nan=self.middle) - self.middle) / self.spread, -SO_FAR, SO_FAR)
+        near: Array = far / np.sqrt(1.0 + (far / 3.0) * (far / 3.0))
+        return np.where(np.abs(far) == SO_FAR, np.sign(far) * 3.0, near)
+
+
+class NumberColumn:
+    """Numbers and booleans: one feature for an embedding, then plain ones.
+
+    The plain ones are the number once more by its distance from the middle, and, where training rows missed any, what
+    was missing.
+
+    Args:
+        name: The column.
+        scale: To [-1, 1], by rank.
+        robust: By distance.
+        flag: Whether there is a second feature: 1 where the cell was missing, else -1.
+        tokens: Texts that stand for a missing number, such as `"?"`.
+    """
+
+    kind = "number"
+
+    def __init__(
+        self, name: str, scale: QuantileScale, robust: RobustScale, *, flag: bool = False, tokens: Sequence[str] = ()
+    ) -> None:
+        self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features."""
+        return [self.name, f"{self.name} from its middle"] + [f"{self.name} is missing"] * self.flag
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "knots": self.scale.knots,
+            "middle": self.robust.middle,
+            "spread": self.robust.spread,
+            "flag": self.flag,
+            "tokens": list(self.tokens),
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> NumberColumn:
+        """The column back."""
+        scales = QuantileScale(data["knots"]), RobustScale(data["middle"], data["spread"])
+        return cls(data["name"], *scales, flag=data["flag"], tokens=data["tokens"])
+
+    def one(self, value: Any) -> list[float]:
+        """The features of one cell."""
+        number = to_number(value, self.name, self.tokens)
+        scaled = [self.scale.one(number), self.robust.one(number)]
+        return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
+
+    def many(self, cells: Array) -> list[Array]:
+        """The features of many cells."""
+        numbers = to_numbers(cells, self.name, self.tokens)
+        flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
+        return [self.scale.many(numbers), self.robust.many(numbers), *flags]
+
+
+class TimeColumn:
+    """Points in time: days since 1970, and where in the year, week and day they fall, as sine and cosine.
+
+    Args:
+        name: The column.
+        scale: Of the days, to [-1, 1].
+        cycles: Which of `CYCLES` the training rows go round.
+        flag: Whether there is a feature for missing cells.
+    """
+
+    kind = "time"
+
+    def __init__(self, name: str, scale: QuantileScale, *, cycles: Sequence[str] = (), flag: bool = False) -> None:
+        self.name, self.scale, self.cycles, self.flag = name, scale, tuple(cycles), flag
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features."""
+        waves = [f"{self.name} {wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine")]
+        return [self.name, *waves] + [f"{self.name} is missing"] * self.flag
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "knots": self.scale.knots,
+            "cycles": list(self.cycles),
+            "flag": self.flag,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> TimeColumn:
+        """The column back."""
+        return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"])
+
+    def one(self, value: Any) -> list[float]:
+        """The features of one cell."""
+        cell = np.empty(1, object)
+        cell[0] = value
+        return [float(feature[0]) for feature in self.many(cell)]
+
+    def many(self, cells: Array) -> list[Array]:
+        """The features of many cells."""
+        days = to_days(cells, self.name)
+        flags = [np.where(np.isnan(days), 1.0, -1.0)] if self.flag else []
+        waves = [wave for cycle in self.cycles for wave in round_cycle(days, cycle)]
+        return [self.scale.many(days), *(np.nan_to_num(wave) for wave in waves), *flags]
+
+
+class CategoryColumn:
+    """Categories as codes; code 0 is for what is missing, rare or was never seen.
+
+    Args:
+        name: The column.
+        categories: Texts with codes from 1 on.
+    """
+
+    kind = "category"
+
+    def __init__(self, name: str, categories: Sequence[str]) -> None:
+        self.name, self.categories = name, tuple(categories)
+        self._codes: dict[str | None, int] = {category: code for code, category in enumerate(self.categories, 1)}
+
+    @property
+    def cardinality(self) -> int:
+        """Codes, the unknown one included."""
+        return len(self.categories) + 1
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> CategoryColumn:
+        """The column back."""
+        return cls(data["name"], data["categories"])
+
+    def one(self, value: Any) -> int:
+        """The code of one cell."""
+        if type(value) is str and (code := self._codes.get(value)):
+            return code  # at once: this is on the path of every prediction
+        return self._codes.get(to_text(value), 0)
+
+    def many(self, cells: Array) -> Array:
+        """The codes of many cells, int64 [N]."""
+        return np.fromiter((self.one(cell) for cell in cells.tolist()), np.int64, len(cells))
+
+
+Column = NumberColumn | TimeColumn | CategoryColumn
+_COLUMNS: dict[str, Any] = {kind.kind: kind for kind in (NumberColumn, TimeColumn, CategoryColumn)}
+
+
+class TablePreprocess:
+    """Rows of a table to `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`; an empty part is left out.
+
+    The first feature of every numeric column comes first, for embedding; behind them come the plain ones.
+
+    Args:
+        columns: The columns that the model reads, in order.
+        output: What the model answers: `task`, `target` and `classes`.
+    """
+
+    def __init__(self, columns: Sequence[Column], output: Json) -> None:
+        self.columns, self.output = tuple(columns), output
+        self._numeric = [column for column in self.columns if not isinstance(column, CategoryColumn)]
+        self._categorical = [column for column in self.columns if isinstance(column, CategoryColumn)]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns by name."""
+        return [column.name for column in self.columns]
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features, in order."""
+        named = [column.features for column in self._numeric]
+        return [first for first, *_ in named] + [feature for _, *plain in named for feature in plain]
+
+    @property
+    def plain(self) -> int:
+        """How many numeric features, the last ones, are not for embedding."""
+        return len(self.features) - len(self._numeric)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Codes of each categorical column."""
+        return tuple(column.cardinality for column in self._categorical)
+
+    def to_json(self) -> Json:
+        """The preprocessing as JSON."""
+        columns = [column.to_json() for column in self.columns]
+        return {"input": {"modality": "table", "columns": columns}, "output": self.output}
+
+    @classmethod
+    def from_json(cls, data: Json) -> TablePreprocess:
+        """The preprocessing back."""
+        return cls([_COLUMNS[column["kind"]].from_json(column) for column in data["input"]["columns"]], data["output"])
+
+    def arrays(self, raw: Any) -> dict[str, Array]:
+        """A network's arrays.
+
+        Args:
+            raw: One row (a dict, a Series, a flat sequence of cells in the order of `columns`) or many: a list of
+                rows, a DataFrame, a dict of columns, an array [N, columns]. Columns that the model does not know are
+                ignored.
+
+        Raises:
+            InputError: A column is missing, a cell cannot be read as its column's kind, or a number is infinite.
+        """
+        rows = self._as_rows(raw)
+        if rows is not None and len(rows) <= FEW_ROWS:
+            return self._few([self._cells(row) for row in rows])
+        columns = self._as_columns(raw) if rows is None else self._gather(rows)
+        if len(columns[0]) <= FEW_ROWS:
+            return self._few(list(zip(*columns, strict=True)))
+        return self._many(columns)
+
+    def _few(self, rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
+        numeric: list[list[float]] = []
+        codes: list[list[int]] = []
+        for row in rows:
+            numbers: list[float] = []
+            plain: list[float] = []
+            known: list[int] = []
+            for column, cell in zip(self.columns, row, strict=True):
+                if isinstance(column, CategoryColumn):
+                    known.append(column.one(cell))
+                else:
+                    first, *others = column.one(cell)
+                    numbers.append(first)
+                    plain += others
+            numeric.append(numbers + plain)
+            codes.append(known)
+        return self._parts(np.array(numeric, np.float32), np.array(codes, np.int64), len(rows))
+
+    def _many(self, columns: Sequence[Array]) -> dict[str, Array]:
+        cells = dict(zip(self.names, columns, strict=True))
+        made = [column.many(cells[column.name]) for column in self._numeric]
+        numeric = [first for first, *_ in made] + [feature for _, *plain in made for feature in plain]
+        codes = [column.many(cells[column.name]) for column in self._categorical]
+        stacked = [np.stack(part, axis=1) if part else np.empty((0, 0)) for part in (numeric, codes)]
+        return self._parts(stacked[0].astype(np.float32), stacked[1].astype(np.int64), len(columns[0]))
+
+    def _parts(self, numeric: Array, codes: Array, rows: int) -> dict[str, Array]:
+        parts = {"numeric": numeric} if self._numeric else {}
+        if self._categorical:
+            parts["categorical"] = codes
+        return {name: part.reshape(rows, -1) if rows else self._empty(part, name) for name, part in parts.items()}
+
+    def _empty(self, part: Array, name: str) -> Array:
+        return np.empty((0, len(self.features) if name == "numeric" else len(self._categorical)), part.dtype)
+
+    def _as_rows(self, raw: Any) -> Sequence[Any] | None:
+        """Rows when that is what they are; None for a table of columns."""
+        if isinstance(raw, Mapping):
+            return None if _holds_columns(raw) else [raw]
+        if hasattr(raw, "iloc"):  # of pandas: a Series is a row, a DataFrame is columns
+            return None if hasattr(raw, "columns") else [raw.to_dict()]
+        if isinstance(raw, np.ndarray):
+            return [raw] if raw.ndim == 1 else None
+        if isinstance(raw, list | tuple):
+            return raw if raw and not _is_cell(raw[0]) else [raw] if raw else []
+        raise InputError(f"a {type(raw).__name__} is not a row; give a dict, a list of dicts or a DataFrame")
+
+    def _cells(self, row: Any) -> list[Any]:
+        """The cells of one row, in the order of `columns`."""
+        if not isinstance(row, Mapping):
+            if len(row) != len(self.columns):
+                raise InputError(f"a row has {len(row)} cells; the model reads {len(self.columns)}: {', '.join(self.names)}")
+            return list(row)
+        try:
+            return [row[column.name] for column in self.columns]
+        except KeyError:
+            row = {str(name).strip(): cell for name, cell in row.items()}
+            self._check_names(row)
+            return [row[column.name] for column in self.columns]
+
+    def _gather(self, rows: Sequence[Any]) -> list[Array]:
+        return [_objects(cells) for cells in zip(*(self._cells(row) for row in rows), strict=True)]
+
+    def _as_columns(self, raw: Any) -> list[Array]:
+        if isinstance(raw, np.ndarray):
+            if raw.ndim != 2 or raw.shape[1] != len(self.columns):
+                raise InputError(f"the array has shape {raw.shape}; the model reads [rows, {len(self.columns)}]")
+            return list(raw.T)
+        named = {str(name).strip(): name for name in (raw.columns if hasattr(raw, "columns") else raw)}
+        self._check_names(named)
+        columns = [_as_array(raw[named[name]]) for name in self.names]
+        if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
+            raise InputError("the columns are not equally long; for one row give cells, for many give lists")
+        return columns
+
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        lacking = [name for name in self.names if name not in given]
+        if lacking:
+            raise InputError(
+                f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, given))}. "
+                "Give None for a cell that is not known."
+            )
+
+
+def _holds_columns(raw: Mapping[Any, Any]) -> bool:
+    first = next(iter(raw.values()), None)
+    return isinstance(first, list | tuple) or (hasattr(first, "ndim") and getattr(first, "ndim", 0) == 1)
+
+
+def _is_cell(item: Any) -> bool:
+    return not isinstance(item, Mapping | list | tuple) and getattr(item, "ndim", 0) == 0
+
+
+def _objects(cells: Sequence[Any]) -> Array:
+    column = np.empty(len(cells), object)
+    column[:] = cells
+    return column
+
+
+def _as_array(cells: Any) -> Array:
+    """A column as an array; a list becomes an array of objects, so that no cell is turned into text."""
+    if isinstance(cells, list | tuple):
+        return _objects(cells)
+    return np.asarray(cells.to_numpy() if hasattr(cells, "to_numpy") else cells)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT or pandas' NA."""
+    if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+        return True
+    if isinstance(value, np.datetime64):
+        return bool(np.isnat(value))
+    return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124  # NaN
+
+
+def to_number(value: Any, name: str, tokens: Sequence[str] = ()) -> float:
+    """A cell as a number; NaN where it is missing.
+
+    Args:
+        value: The cell.
+        name: Its column, for the message.
+        tokens: Texts that stand for a missing number.
+
+    Raises:
+        InputError: It is no number, or infinite.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        if is_missing(value) or (isinstance(value, str) and value.strip() in ("", *tokens)):
+            return math.nan
+        raise InputError(f"column {name!r} takes numbers, not {value!r}") from None
+    if number in (math.inf, -math.inf):
+        raise InputError(f"column {name!r} holds an infinite value; give None for a number that is not known")
+    return number
+
+
+def to_numbers(cells: Array, name: str, tokens: Sequence[str] = ()) -> Array:
+    """Many cells as float64 [N]; see `to_number`."""
+    if cells.dtype.kind in "fiub":
+        numbers = cells.astype(np.float64)
+        if np.isinf(numbers).any():
+            to_number(math.inf, name)
+        return numbers
+    if cells.dtype.kind in "mM":
+        raise InputError(f"column {name!r} takes numbers, not points in time")
+    return np.fromiter((to_number(cell, name, tokens) for cell in cells.tolist()), np.float64, len(cells))
+
+
+def to_day(value: Any, name: str) -> float:
+    """A point in time as days since 1970 (UTC where it has no zone); NaN where it is missing.
+
+    Raises:
+        InputError: It is neither a date nor a text in ISO 8601.
+    """
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+        return math.nan
+    try:
+        if isinstance(value, np.datetime64):
+            return float(value.astype("datetime64[us]").astype(np.int64)) / 86400e6
+        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+        if not isinstance(moment, datetime):
+            if not isinstance(moment, date):
+                raise TypeError
+            moment = datetime(moment.year, moment.month, moment.day)
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        since = moment - EPOCH
+        return float(((since.days * 86400 + since.seconds) * 10**6) + since.microseconds) / 86400e6
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(f"column {name!r} takes dates such as 2026-11-21 or 2026-11-21T13:45, not {value!r}") from None
+
+
+def to_days(cells: Array, name: str) -> Array:
+    """Many points in time as float64 [N]; see `to_day`."""
+    if cells.dtype.kind == "M":
+        micros = cells.astype("datetime64[us]")
+        return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
+    return np.fromiter((to_day(cell, name) for cell in cells), np.float64, len(cells))
+
+
+def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:
+    """Sine and cosine of where days fall in a cycle."""
+    phase = days * (2 * math.pi / CYCLES[cycle])
+    return np.sin(phase), np.cos(phase)
+
+
+def to_text(value: Any) -> str | None:
+    """A category as text, equal for equal values: 1, 1.0 and "1" are one category, as are "a" and " a"; None where missing."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if is_missing(value):
+        return None
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return repr(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+class ImagePreprocess:
+    """Images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
+
+    Pictures are turned upright by their EXIF tag, laid on white where they are transparent, turned to grey or RGB, and
+    stretched by Pillow's (antialiased) bilinear resize. Arrays of uint8 are pixels as they are. Other arrays are mapped
+    from `levels` to 0 to 255 where the training arrays set them; else from 0 to 1 when nothing in them is above 1, and
+    from 0 to 255 otherwise.
+
+    Args:
+        shape: (channels, height, width).
+        output: What the model answers: `task`, `target` and `classes`.
+        levels: Black and white in the training arrays; None where those were bytes.
+    """
+
+    def __init__(self, shape: Sequence[int], output: Json, levels: tuple[float, float] | None = None) -> None:
+        channels, height, width = shape
+        self.shape, self.output, self.levels = (int(channels), int(height), int(width)), output, levels
+
+    def to_json(self) -> Json:
+        """The preprocessing as JSON."""
+        levels = list(self.levels) if self.levels else None
+        return {"input": {"modality": "image", "shape": list(self.shape), "levels": levels}, "output": self.output}
+
+    @classmethod
+    def from_json(cls, data: Json) -> ImagePreprocess:
+        """The preprocessing back."""
+        given = data["input"]
+        return cls(given["shape"], data["output"], tuple(given["levels"]) if given["levels"] else None)
+
+    def arrays(self, raw: Any) -> dict[str, Array]:
+        """A network's arrays.
+
+        Args:
+            raw: A path, a Pillow image, an array or tensor (HW, HWC, CHW; a batch has one axis more, NHW, NHWC or
+                NCHW), or a list of these.
+
+        Raises:
+            InputError: Something is no image.
+        """
+        if isinstance(raw, list | tuple):
+            images = [self._one(item) for item in raw]
+        else:
+            array = _pixels(raw)
+            if array is None or not self._is_batch(array):
+                return {"image": self._one(raw)[None]}
+            if self._fits(array):
+                return {"image": self._whole(array)}
+            images = [self._one(item) for item in array]
+        return {"image": np.stack(images) if images else np.empty((0, *self.shape), np.uint8)}
+
+    def _is_batch(self, array: Array) -> bool:
+        if array.ndim != 3:
+            return array.ndim == 4
+        # [N, H, W] of grey images, unless an axis at an end can only be the colours.
+        return array.shape[-1] not in CHANNELS and (array.shape[0] not in CHANNELS or self.shape[0] == 1 < array.shape[0])
+
+    def _fits(self, batch: Array) -> bool:
+        """Whether a batch can be taken whole: of the right size, and what black and white are hangs on no single image."""
+        return _last_colours(batch).shape[1:] == self._hwc and (batch.dtype == np.uint8 or self.levels is not None)
+
+    def _whole(self, batch: Array) -> Array:
+        return np.ascontiguousarray(self._bytes(_last_colours(batch)).transpose(0, 3, 1, 2))
+
+    @property
+    def _hwc(self) -> tuple[int, int, int]:
+        channels, height, width = self.shape
+        return height, width, channels
+
+    def _one(self, item: Any) -> Array:
+        """uint8 [C, H, W]."""
+        array = _pixels(item)
+        if array is None:
+            return decode(item, self.shape) if hasattr(item, "getbands") else read_image(item, self.shape)
+        if array.ndim == 3 and array.shape[-1] not in CHANNELS and array.shape[0] in CHANNELS:
+            array = array.transpose(1, 2, 0)
+        if array.ndim == 2:
+            array = array[:, :, None]
+        if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
+            raise InputError(f"an array of shape {array.shape} is no image; give [H, W], [H, W, 3] or [3, H, W]")
+        pixels = self._bytes(array)
+        if pixels.shape == self._hwc:
+            return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        from PIL import Image
+
+        return decode(Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels), self.shape)
+
+    def _bytes(self, array: Array) -> Array:
+        if array.dtype == np.uint8:
+            return array
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise InputError(f"an image of {array.dtype} holds values that are no finite numbers")
+        low, high = self.levels or (0.0, 1.0 if array.max() <= 1 else 255.0)
+        return to_bytes(array, low, high)
+
+
+def _last_colours(batch: Array) -> Array:
+    """[N, H, W], [N, C, H, W] or [N, H, W, C] as the last of these."""
+    if batch.ndim == 3:
+        return batch[:, :, :, None]
+    return batch.transpose(0, 2, 3, 1) if batch.shape[-1] not in CHANNELS and batch.shape[1] in CHANNELS else batch
+
+
+def to_bytes(array: Array, low: float, high: float) -> Array:
+    """Values from `low` (black) to `high` (white) as uint8, rounded and clipped."""
+    scaled = (array.astype(np.float32) - low) * (255.0 / (high - low))
+    whole: Array = np.rint(np.clip(scaled, 0, 255)).astype(np.uint8)
+    return whole
+
+
+def decode(image: Any, shape: tuple[int, int, int]) -> Array:
+    """A Pillow image upright, in grey or RGB, of one size.
+
+    Args:
+        image: The image; it is loaded here.
+        shape: (channels, height, width).
+
+    Returns:
+        uint8 [C, H, W].
+    """
+    from PIL import Image, ImageOps
+
+    channels, height, width = shape
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, (2 * width, 2 * height))  # lets a large JPEG be decoded at a fraction of its size
+    converted = _flattened(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+    if converted.size != (width, height):
+        converted = converted.resize((width, height), Image.Resampling.BILINEAR)
+    pixels: Array = np.asarray(converted, np.uint8).reshape(height, width, channels)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _flattened(image: Any) -> Any:
+    """Without transparency (laid on white), and 16-bit grey brought to 8."""
+    from PIL import Image
+
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float32)
+        return Image.fromarray(to_bytes(values, 0.0, 255.0 if values.max(initial=0) <= 255 else 65535.0))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    seen = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+
+
+def read_image(item: Any, shape: tuple[int, int, int]) -> Array:
+    """A file as uint8 [C, H, W]; see `decode`.
+
+    Raises:
+        InputError: It is no path, or the file is missing, damaged, no image, or so large that it may be an attack.
+    """
+    if not isinstance(item, str | Path) and not hasattr(item, "read"):
+        raise InputError(f"a {type(item).__name__} is no image; give a path, a Pillow image or an array")
+    from PIL import Image
+
+    try:
+        with Image.open(item) as image:
+            return decode(image, shape)
+    except FileNotFoundError:
+        raise InputError(f"there is no file {str(item)!r}") from None
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise InputError(f"{str(item)!r} cannot be read as an image: {error}") from None
+
+
+def _pixels(item: Any) -> Array | None:
+    """An array or tensor as an array; None for anything else."""
+    if isinstance(item, np.ndarray):
+        return item
+    if hasattr(item, "detach"):  # a torch tensor, without importing torch
+        return np.asarray(item.detach().cpu().numpy())
+    return None

@@ -1,0 +1,209 @@
+"""A study replayed from its journal: the one picture that every window shows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import front
+from .errors import ConfigError, LimitError, StudyError
+from .events import (
+    Event,
+    HostWeighed,
+    ModelRegistered,
+    Noted,
+    StudyConfig,
+    StudyEnded,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+)
+from .journal import Journal
+from .values import Objective, Profile, Report, TrialResult
+
+
+@dataclass
+class Trial:
+    """One candidate, as far as is known."""
+
+    number: int
+    proposed: TrialProposed
+    reports: list[Report] = field(default_factory=list)
+    result: TrialResult | None = None
+    ended_at: float | None = None
+
+    @property
+    def status(self) -> str:
+        """`"running"`, or how it ended."""
+        return self.result.status if self.result else "running"
+
+    @property
+    def profile(self) -> Profile | None:
+        """The artifact's profile, or the one taken before training."""
+        if self.result and self.result.profile:
+            return self.result.profile
+        return next((report.profile for report in self.reports if report.profile), None)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained so far."""
+        return max([self.result.epochs if self.result else 0, *(report.epoch for report in self.reports)])
+
+
+@dataclass
+class StudyState:
+    """Everything known about a study. Feed it events in order."""
+
+    config: StudyConfig | None = None
+    started: StudyStarted | None = None
+    weighed: HostWeighed | None = None
+    trials: dict[int, Trial] = field(default_factory=dict)
+    notes: list[Noted] = field(default_factory=list)
+    ended: StudyEnded | None = None
+    tested: TestOpened | None = None
+    registered: list[ModelRegistered] = field(default_factory=list)
+    last_at: float = 0.0
+
+    @classmethod
+    def replay(cls, journal: Journal) -> StudyState:
+        """The state that a journal leads to."""
+        return cls().feed(event for _, event in journal.read())
+
+    def feed(self, events: Iterable[Event]) -> StudyState:
+        """Take in events; returns itself."""
+        for event in events:
+            self.apply(event)
+        return self
+
+    def apply(self, event: Event) -> None:
+        """Take in one event."""
+        self.last_at = max(self.last_at, event.at)
+        match event:
+            case StudyStarted():
+                self.config, self.started = event.config, event
+            case HostWeighed():
+                self.weighed = event
+            case TrialProposed():
+                self.trials[event.trial] = Trial(event.trial, event)
+            case TrialReported():
+                self.trials[event.report.trial].reports.append(event.report)
+            case TrialEnded():
+                self.trials[event.result.trial].result = event.result
+                self.trials[event.result.trial].ended_at = event.at
+            case Noted():
+                self.notes.append(event)
+            case StudyEnded():
+                self.ended = event
+            case TestOpened():
+                self.tested = event
+            case ModelRegistered():
+                self.registered.append(event)
+
+    @property
+    def settings(self) -> StudyConfig:
+        """The configuration.
+
+        Raises:
+            StudyError: The journal holds none.
+        """
+        if self.config is None:
+            raise StudyError("the journal holds no study", fix="Start one: AutoML().fit(data).")
+        return self.config
+
+    def value(self, trial: Trial, objective: Objective) -> float:
+        """One objective's value for a finished trial; NaN where it is not known."""
+        result = trial.result
+        if objective.name == "score":
+            return result.scores.get(self.settings.metric, math.nan) if result else math.nan
+        if trial.profile is None:
+            return math.nan
+        return float(getattr(trial.profile, objective.name))
+
+    def costs(self, trials: list[Trial]) -> front.Costs:
+        """Shape (trials, objectives), all to be minimised."""
+        goals = self.settings.objectives
+        rows = [[goal.cost(self.value(trial, goal)) for goal in goals] for trial in trials]
+        return np.array(rows, dtype=np.float64).reshape(len(trials), len(goals))
+
+    def front(self) -> list[Trial]:
+        """The completed trials that no other dominates, best score first."""
+        done = [trial for trial in self.trials.values() if trial.status == "complete"]
+        return [done[row] for row in front.front(self.costs(done))]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs spent on all trials."""
+        return sum(trial.epochs for trial in self.trials.values())
+
+    def score(self, trial: Trial) -> float:
+        """The study's metric for a completed trial, on the validation split."""
+        return self.value(trial, self.settings.objectives[0])
+
+    def choose(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Trial:
+        """A model from the front.
+
+        With a latency limit the best-scored one that keeps it; with a score asked for, the fastest that reaches it;
+        with neither, the knee of the front.
+
+        Args:
+            max_latency_ms: The slowest that will do, in milliseconds.
+            min_score: The worst score that will do, in the metric's own unit (the greatest, where less is better).
+
+        Raises:
+            StudyError: No trial is complete.
+            LimitError: Nothing on the front will do; the message says what comes nearest.
+        """
+        models = self.front()
+        if not models:
+            raise StudyError("no model is ready", where=self.settings.name, fix="Give it a larger budget, or look at `trials`.")
+        goal = self.settings.objectives[0]
+        good = models
+        if max_latency_ms is not None:
+            good = [m for m in good if m.profile and m.profile.latency_ms <= max_latency_ms]
+        if min_score is not None:
+            good = [m for m in good if goal.cost(self.score(m)) <= goal.cost(min_score)]
+        if not good:
+            raise LimitError(self._nearest(models, max_latency_ms, min_score), where=self.settings.name)
+        if max_latency_ms is None and min_score is None:
+            return self._knee(good)
+        return good[0] if max_latency_ms is not None else good[-1]
+
+    def _nearest(self, models: list[Trial], max_latency_ms: float | None, min_score: float | None) -> str:
+        fastest = min(models, key=lambda m: m.profile.latency_ms if m.profile else math.inf)
+        latency = fastest.profile.latency_ms if fastest.profile else math.nan
+        asked = [] if max_latency_ms is None else [f"latency <= {max_latency_ms:g} ms"]
+        if min_score is not None:
+            asked.append(f"{self.settings.metric} of {min_score:g}")
+        return (
+            f"no model on the front has {' and '.join(asked)}; the fastest takes {latency:.3g} ms, "
+            f"the best {self.settings.metric} is {self.score(models[0]):.4g}"
+        )
+
+    def _knee(self, models: list[Trial]) -> Trial:
+        """The knee on logarithmic axes: of the error and of the other objective."""
+        costs = self.costs(models)
+        costs[:, 0] = [self._log_error(self.score(model)) for model in models]
+        costs[:, 1:] = np.log(np.maximum(costs[:, 1:], 1e-9))
+        return models[front.knee(costs)]
+
+    def _log_error(self, score: float) -> float:
+        """A share that should be 1 as the logarithm of what is missing, of at least half a row; any other as it is."""
+        if self.settings.objectives[0].direction == "minimize":
+            return math.log(max(score, 1e-12))
+        rows = self.settings.data.validation or self.settings.data.train
+        return math.log(max(1 - score, 0.5 / max(rows, 1)))
+
+    def trial(self, number: int) -> Trial:
+        """One trial.
+
+        Raises:
+            ConfigError: There is no such trial.
+        """
+        if number not in self.trials:
+            raise ConfigError(f"there is no trial {number}", where=self.settings.name, fix=f"It has {len(self.trials)}.")
+        return self.trials[number]

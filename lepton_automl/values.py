@@ -1,0 +1,472 @@
+"""The values that walk through the house: frozen, keyword-only, JSON-able, and without torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from ._json import Value
+from .errors import Complaints, ConfigError, one_of
+from .space import Config
+
+Modality = Literal["image", "table"]
+Task = Literal["binary", "multiclass", "regression"]
+Direction = Literal["maximize", "minimize"]
+Device = Literal["cpu", "cuda"]
+Status = Literal["complete", "stopped", "infeasible", "failed"]
+
+CLASSIFICATION: dict[str, Direction] = {
+    "accuracy": "maximize",
+    "balanced_accuracy": "maximize",
+    "f1": "maximize",
+    "auroc": "maximize",
+    "log_loss": "minimize",
+}
+REGRESSION: dict[str, Direction] = {"rmse": "minimize", "mae": "minimize", "r2": "maximize"}
+METRICS: dict[str, Direction] = {**CLASSIFICATION, **REGRESSION}
+
+
+def metrics_of(task: Task) -> dict[str, Direction]:
+    """The scores that are computed for a task, the usual one first."""
+    return REGRESSION if task == "regression" else CLASSIFICATION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective(Value):
+    """One thing a search tries to make better.
+
+    Args:
+        name: `"score"` (the study's metric), `"latency_ms"` or `"size_bytes"`.
+        direction: Whether more or less of it is better.
+    """
+
+    name: str
+    direction: Direction
+
+    def cost(self, value: float) -> float:
+        """The value as something to minimise."""
+        return -value if self.direction == "maximize" else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Value):
+    """The device that a model must run on, and what it must keep to there.
+
+    Args:
+        device: `"cpu"` or `"cuda"`.
+        threads: Threads that one call may use.
+        batch_size: Rows in one call.
+        runtimes: The runtimes that may be used.
+        max_latency_ms: Hard limit on the time of one call, in milliseconds.
+        max_size_bytes: Hard limit on the exported model file, in bytes.
+
+    Raises:
+        ConfigError: Something is out of range; all of it is listed.
+    """
+
+    device: Device = "cpu"
+    threads: int = 1
+    batch_size: int = 1
+    runtimes: tuple[str, ...] = ("onnxruntime",)
+    max_latency_ms: float | None = None
+    max_size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        complaints = Complaints("Target")
+        devices = get_args(Device)
+        complaints.check(self.device in devices, f"there is no device {self.device!r}", one_of(str(self.device), devices))
+        for name in ("threads", "batch_size"):
+            number = getattr(self, name)
+            whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+            complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least 1")
+        for name in ("max_latency_ms", "max_size_bytes"):
+            limit = getattr(self, name)
+            complaints.check(limit is None or _positive(limit), f"{name} is {limit!r}; a limit must be a number above 0")
+        complaints.raise_any()
+
+    def breaks(self, profile: Profile) -> str:
+        """Which hard limit a profile breaks, in words; empty when it keeps them all."""
+        if self.max_latency_ms is not None and profile.latency_ms > self.max_latency_ms:
+            return f"latency {profile.latency_ms:.3g} ms is above the limit of {self.max_latency_ms:g} ms"
+        if self.max_size_bytes is not None and profile.size_bytes > self.max_size_bytes:
+            return f"size {profile.size_bytes} bytes is above the limit of {self.max_size_bytes} bytes"
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Value):
+    """How much may be spent; the first of these to run out ends the search.
+
+    Args:
+        minutes: Wall-clock minutes, everything included.
+        trials: Candidates, whatever becomes of them.
+        epochs: Training epochs over all candidates.
+
+    Raises:
+        ConfigError: Nothing is given, or something is not above zero.
+    """
+
+    minutes: float | None = None
+    trials: int | None = None
+    epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        complaints = Complaints("Budget")
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        complaints.check(bool(given), "nothing is given", "Say Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
+        for name, value in given.items():
+            complaints.check(_positive(value), f"{name} is {value!r}; it must be a number above 0")
+            whole = name == "minutes" or (isinstance(value, int) and not isinstance(value, bool))
+            complaints.check(whole, f"{name} is {value!r}; it must be a whole number")
+        complaints.raise_any()
+
+
+def _positive(number: Any) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number) and number > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec(Value):
+    """What a prepared data set is. The arrays themselves lie in `folder`.
+
+    Args:
+        name: A short name for people.
+        folder: The absolute folder that holds the arrays and `preprocess.json`.
+        modality: What one example is.
+        task: What is to be predicted.
+        target: The name of what is predicted (a column, or `"label"`).
+        classes: Labels in the order of the network's outputs; empty for regression.
+        shape: One example: (channels, height, width) of an image, (numeric columns,) of a table.
+        plain: How many numeric columns, the last ones, are helpers that a network takes as they are.
+        cardinalities: For each categorical column of a table, how many codes it has, the unknown one included.
+        pixel_mean: Mean of each channel over the training images, in 0 to 255.
+        pixel_std: Standard deviation of each, likewise.
+        target_mean: Mean of a regression target over the training rows; the stored targets are standardised by it.
+        target_scale: Its standard deviation.
+        train: Rows to learn from.
+        validation: Rows to choose by; 0 when scores are cross-validated.
+        test: Rows in the sealed split.
+        folds: Number of cross-validation folds; 0 where there is a validation split.
+        digest: Fingerprint of the source's content.
+        class_weight: One weight a class in the loss; empty for none.
+        notes: What was inferred, and why.
+        warnings: What looks wrong with the data.
+    """
+
+    name: str
+    folder: str
+    modality: Modality
+    task: Task
+    target: str
+    classes: tuple[Any, ...]
+    shape: tuple[int, ...]
+    plain: int = 0
+    cardinalities: tuple[int, ...] = ()
+    pixel_mean: tuple[float, ...] = ()
+    pixel_std: tuple[float, ...] = ()
+    target_mean: float = 0.0
+    target_scale: float = 1.0
+    train: int
+    validation: int
+    test: int
+    folds: int = 0
+    digest: str
+    class_weight: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network gives for one example."""
+        return len(self.classes) or 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainPlan(Value):
+    """How to train one network: schedule-free AdamW, whose scores are those of averaged weights and need no horizon.
+
+    Args:
+        epochs: Passes over the training rows, the recovery after the cut included.
+        batch_size: Rows in one optimiser step.
+        lr: The learning rate after the warm-up.
+        weight_decay: Decoupled weight decay of weight matrices and kernels.
+        beta2: Memory of AdamW's second moment.
+        warmup: Steps in which the rate rises, two epochs at most.
+        label_smoothing: Share of the target mass spread over all classes.
+        clip: Largest norm of the gradient.
+        flip: Whether images may be mirrored (never for digits or text).
+        shift: Largest random shift of an image, as a share of its side.
+        cutout: Side of the square that is blanked, as a share of the image's side.
+        mixup: Parameter of the Beta distribution that mixes pairs; 0 for none.
+        precision: `"32"`, or `"bf16"` where the device is fast at it.
+        seed: Seeds everything.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    lr: float = 1e-2
+    weight_decay: float = 1e-2
+    beta2: float = 0.999
+    warmup: int = 200
+    label_smoothing: float = 0.0
+    clip: float = 1.0
+    flip: bool = False
+    shift: float = 0.0
+    cutout: float = 0.0
+    mixup: float = 0.0
+    precision: Literal["32", "bf16"] = "32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeanPlan(Value):
+    """How a network is made smaller on its way.
+
+    Args:
+        ratio: Share of the channels to remove, from 0 (none) to below 1.
+        cut_at: Share of the epochs after which the cut falls; the rest recovers.
+        multiple: Channel counts are rounded to multiples of this.
+    """
+
+    ratio: float = 0.0
+    cut_at: float = 0.25
+    multiple: int = 8
+
+    def cut_epoch(self, epochs: int) -> int:
+        """The number of epochs before the cut, so that at least one is left to recover."""
+        return max(1, min(round(self.cut_at * epochs), epochs - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Value):
+    """A number that carries its own doubt.
+
+    Args:
+        name: What was measured.
+        unit: Its unit.
+        median: The figure to use.
+        low: Lower end of the 95 % bootstrap interval of the median.
+        high: Upper end of it.
+        p5: 5th percentile of the samples.
+        p95: 95th percentile of the samples.
+        n: Samples (rounds of many calls).
+        clock: Which clock: `"thread_cpu"`, `"wall"`, `"device"`.
+        ratio: Median ratio to the reference network, where one ran alongside.
+        busy: Whether the two clocks disagreed, so that the machine was busy with other work.
+        host: Where it was measured.
+        warnings: What the reader should know.
+    """
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    p5: float
+    p95: float
+    n: int
+    clock: str
+    ratio: float | None = None
+    busy: bool = False
+    host: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(Value):
+    """What an artifact costs on the target.
+
+    Args:
+        latency: Time of one call in milliseconds, from decoded rows to probabilities, in the reference's quiet time.
+        wall: The same by the wall clock, as it was.
+        size_bytes: Size of the exported model file.
+        parameters: Number of weights.
+        macs: Multiply-accumulates of one example; 0 where not counted.
+    """
+
+    latency: Measurement
+    wall: Measurement
+    size_bytes: int
+    parameters: int
+    macs: int = 0
+
+    @property
+    def latency_ms(self) -> float:
+        """The figure that fronts and limits use."""
+        return self.latency.median
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialJob(Value):
+    """All that a worker needs to know to walk one candidate through the house.
+
+    Args:
+        trial: Number in the study, from 0.
+        uid: Unique over all studies.
+        config: Settings of the knobs.
+        data: The prepared data.
+        target: The device and its limits.
+        train: The plan that the knobs then change.
+        lean: Likewise.
+        metric: The score to report.
+        rungs: Epochs at which the worker waits for a decision.
+        folder: Where to leave what is made.
+        gate: A file that measuring locks.
+        reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
+        parent: Folder of a trial to inherit weights from.
+    """
+
+    trial: int
+    uid: str
+    config: Config
+    data: DataSpec
+    target: Target
+    train: TrainPlan
+    lean: LeanPlan
+    metric: str
+    rungs: tuple[int, ...] = ()
+    folder: str
+    gate: str
+    reference_ms: float | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeighJob(Value):
+    """An errand before the search: time the reference network, and the smallest network of the space beside it.
+
+    Args:
+        data: The prepared data.
+        target: The device.
+        smallest: Settings of the knobs that give the fastest network.
+        usual: Settings that give a network of ordinary size; its training speed tells how many epochs can be afforded.
+        train: The plan of the usual network's timed steps.
+        lean: How the smallest network is cut.
+        folder: Where to leave temporary files.
+        gate: A file that measuring locks.
+    """
+
+    data: DataSpec
+    target: Target
+    smallest: Config
+    usual: Config
+    train: TrainPlan
+    lean: LeanPlan
+    folder: str
+    gate: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weighed(Value):
+    """The answer to a `WeighJob`.
+
+    Args:
+        host: What machine it is.
+        reference: The reference network's own time when the machine is quiet.
+        fastest: The smallest network's profile.
+        epoch_seconds: Seconds that one epoch of the usual network takes one worker.
+    """
+
+    host: str
+    reference: Measurement
+    fastest: Profile
+    epoch_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreJob(Value):
+    """An errand after the search: score finished models on the sealed test split.
+
+    Args:
+        data: The prepared data.
+        bundles: Folder of each trial's bundle.
+        threads: Threads of the runtime.
+    """
+
+    data: DataSpec
+    bundles: dict[int, str]
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Value):
+    """The answer to a `ScoreJob`: test scores of each trial."""
+
+    scores: dict[int, dict[str, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Value):
+    """What a running trial says at the end of an epoch; epoch 0 is its weight before any training.
+
+    Args:
+        trial: Number of the trial.
+        epoch: Epochs done.
+        scores: Validation scores, and the training loss as `train_loss`; empty at epoch 0.
+        profile: What it will cost; at epoch 0 only.
+        seconds: Wall seconds since the trial began.
+        waits: Whether the worker waits for the decision.
+    """
+
+    trial: int
+    epoch: int
+    scores: dict[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
+    seconds: float = 0.0
+    waits: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision(Value):
+    """What the search answers to a report."""
+
+    stop: bool = False
+    status: Status = "stopped"
+    reason: str = ""
+
+
+GO_ON = Decision()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult(Value):
+    """How a trial ended.
+
+    Args:
+        trial: Number of the trial.
+        status: `"complete"` trials alone can stand on the front.
+        scores: Scores of the exported artifact on the validation split (of the folds' networks when cross-validated).
+        profile: What the artifact costs on the target.
+        recipe: The final shape, as JSON.
+        folder: The bundle's folder; empty unless complete.
+        epochs: Epochs trained, over all folds.
+        seconds: Wall seconds.
+        cpu_seconds: CPU seconds.
+        reason: Why it stopped or failed, in a sentence.
+        traceback: Of a failure.
+    """
+
+    trial: int
+    status: Status
+    scores: dict[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    folder: str = ""
+    epochs: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    reason: str = ""
+    traceback: str = ""
+
+
+def check_metric(metric: str, task: Task) -> Direction:
+    """The direction of a metric.
+
+    Raises:
+        ConfigError: The task has no such metric.
+    """
+    known = metrics_of(task)
+    if metric not in known:
+        raise ConfigError(f"there is no metric {metric!r} for a {task} task", where="metric", fix=one_of(metric, known))
+    return known[metric]

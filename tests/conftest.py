@@ -1,0 +1,36 @@
+"""What all tests share: where real data lies, and one thread a process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data sets; skips where there is none."""
+    folder = Path(os.environ.get("LEPTON_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip("no real data here: set LEPTON_DATA to a folder that holds them")
+    return folder
+
+
+@pytest.fixture
+def study_state():
+    """Makes a study's state from the scores and latencies of completed trials."""
+    from lepton_automl.events import StudyStarted
+    from lepton_automl.state import StudyState
+
+    from .samples import config, trial_events
+
+    def make(models: list[tuple[float, float]]) -> StudyState:
+        state = StudyState().feed([StudyStarted(at=0.0, config=config())])
+        for number, (score, latency_ms) in enumerate(models):
+            state.feed(trial_events(number, score, latency_ms))
+        return state
+
+    return make

@@ -1,0 +1,155 @@
+"""Small values that tests are written with."""
+
+from __future__ import annotations
+
+from lepton_automl import families
+from lepton_automl.events import (
+    HostWeighed,
+    ModelRegistered,
+    Noted,
+    StudyConfig,
+    StudyEnded,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+)
+from lepton_automl.values import (
+    Budget,
+    DataSpec,
+    Decision,
+    LeanPlan,
+    Measurement,
+    Objective,
+    Profile,
+    Report,
+    Target,
+    TrainPlan,
+    TrialResult,
+    Weighed,
+)
+
+
+def image_spec(side: int = 8, channels: int = 1) -> DataSpec:
+    """Ten classes of square pictures."""
+    return DataSpec(
+        name="pictures",
+        folder="/nowhere",
+        modality="image",
+        task="multiclass",
+        target="label",
+        classes=tuple(range(10)),
+        shape=(channels, side, side),
+        pixel_mean=(100.0,) * channels,
+        pixel_std=(50.0,) * channels,
+        train=1000,
+        validation=200,
+        test=200,
+        digest="0",
+    )
+
+
+def table_spec(**changes: object) -> DataSpec:
+    """Seven numeric columns, two of them plain, and two categorical ones."""
+    spec = DataSpec(
+        name="rows",
+        folder="/nowhere",
+        modality="table",
+        task="binary",
+        target="y",
+        classes=("no", "yes"),
+        shape=(7,),
+        plain=2,
+        cardinalities=(3, 11),
+        train=1000,
+        validation=200,
+        test=200,
+        digest="0",
+    )
+    return spec.replace(**changes)
+
+
+def measured(value: float, unit: str = "ms") -> Measurement:
+    """A figure with a narrow interval."""
+    return Measurement(
+        name="latency",
+        unit=unit,
+        median=value,
+        low=value * 0.98,
+        high=value * 1.02,
+        p5=value,
+        p95=value,
+        n=9,
+        clock="thread_cpu",
+    )
+
+
+def profile(latency_ms: float, size_bytes: int = 1000) -> Profile:
+    """A profile of this latency."""
+    return Profile(latency=measured(latency_ms), wall=measured(latency_ms), size_bytes=size_bytes, parameters=100)
+
+
+def weighed(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> Weighed:
+    """A host that was weighed."""
+    return Weighed(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
+
+
+def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
+    """A study of small pictures."""
+    spec = spec or image_spec()
+    asked = StudyConfig(
+        name="sample",
+        data=spec,
+        target=Target(),
+        budget=Budget(trials=4),
+        metric="accuracy",
+        objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
+        space=families.space_for(spec),
+        train=TrainPlan(epochs=8),
+        lean=LeanPlan(),
+    )
+    return asked.replace(**changes)
+
+
+def trial_events(
+    number: int, score: float, latency_ms: float, at: float = 0.0
+) -> list[TrialProposed | TrialReported | TrialEnded]:
+    """A completed trial's life."""
+    drawn = families.portfolio(image_spec())[0]
+    recipe = families.final_recipe(drawn, image_spec(), LeanPlan()).to_json()
+    weigh = Report(trial=number, epoch=0, profile=profile(latency_ms), waits=True)
+    learnt = Report(trial=number, epoch=1, scores={"accuracy": score / 2, "train_loss": 1.5}, seconds=2.5)
+    result = TrialResult(
+        trial=number,
+        status="complete",
+        scores={"accuracy": score, "log_loss": 0.1},
+        profile=profile(latency_ms),
+        recipe=recipe,
+        folder=f"/nowhere/{number}",
+        epochs=8,
+        seconds=3.0,
+        cpu_seconds=2.9,
+    )
+    return [
+        TrialProposed(at=at, trial=number, uid=f"uid-{number}", config=drawn, recipe=recipe, origin="portfolio"),
+        TrialReported(at=at + 1, report=weigh, decision=Decision()),
+        TrialReported(at=at + 2, report=learnt, decision=Decision()),
+        TrialEnded(at=at + 3, result=result),
+    ]
+
+
+def events() -> list[object]:
+    """One event of every kind."""
+    failed = TrialResult(trial=1, status="failed", reason="it diverged", traceback="Traceback ...")
+    return [
+        StudyStarted(at=1.0, config=config(), versions={"torch": "2"}),
+        HostWeighed(at=2.0, weighed=weighed(), epochs=8),
+        *trial_events(0, 0.9, 1.0, at=3.0),
+        TrialProposed(at=3.0, trial=1, uid="uid-1", config={"model.width": 8}, recipe={}, origin="sampler", parent=0),
+        TrialEnded(at=9.0, result=failed),
+        Noted(at=10.0, text="said"),
+        StudyEnded(at=11.0, reason="done", chosen=0),
+        TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
+        ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),
+    ]
