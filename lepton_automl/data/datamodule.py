@@ -1,0 +1,126 @@
+"""Batches for training: whole slices of tensors, no per-example work and no loader processes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from lepton_automl.values import TrainPlan
+
+from .augment import Augment, mix
+from .open import Data, Split
+
+SCORING_BYTES = 16 << 20  # inputs of one batch that is only scored
+SCORING_ROWS = 2048
+
+
+class Batch(NamedTuple):
+    """Some rows.
+
+    Args:
+        inputs: By the network's input names.
+        targets: [N].
+        other: Targets [N] of the rows that these are mixed with; None without mixing.
+        share: Share of the row itself in the mixture.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+    other: Tensor | None = None
+    share: float = 1.0
+
+
+def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
+    """The order of the training rows: a function of seed and epoch alone."""
+    return torch.randperm(rows, generator=_chance(seed, epoch, stream=0))
+
+
+def _chance(seed: int, epoch: int, stream: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * 1_000_003 + epoch) * 2 + stream)
+
+
+class Chunks:
+    """One epoch's batches, several at a time, so that the Trainer's cost falls on a chunk and not on a batch.
+
+    Args:
+        module: Whose training rows and epoch.
+    """
+
+    def __init__(self, module: DataModule) -> None:
+        self.module = module
+
+    def __len__(self) -> int:
+        return math.ceil(self.module.batches / self.module.chunk)
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        batches = self.module.epoch_batches()
+        for _ in range(len(self)):
+            yield list(itertools.islice(batches, self.module.chunk))
+
+
+class DataModule(pl.LightningDataModule):
+    """The rows of a `Data` as Lightning takes them: each item of a loader is a list of batches.
+
+    Args:
+        data: The rows.
+        plan: Batch size, augmentation and seed.
+        chunk: Batches in one item.
+    """
+
+    def __init__(self, data: Data, plan: TrainPlan, chunk: int = 16) -> None:
+        super().__init__()
+        self.data, self.plan, self.chunk, self.epoch = data, plan, chunk, 0
+        images = data.spec.modality == "image"
+        self.augment = Augment(plan, data.spec.pixel_mean) if images else None
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order and the augmentation of the next pass."""
+        self.epoch = epoch
+
+    @property
+    def batch_size(self) -> int:
+        """Rows in one training batch."""
+        return min(self.plan.batch_size, len(self.data.train))
+
+    @property
+    def batches(self) -> int:
+        """Batches in one epoch; a last one that is not full is left out unless it is the only one."""
+        return max(1, len(self.data.train) // self.batch_size)
+
+    def train_dataloader(self) -> Chunks:
+        """Chunks of training batches, in the order of the epoch that is set when the pass begins."""
+        return Chunks(self)
+
+    def val_dataloader(self) -> list[list[Batch]]:
+        """Chunks of large validation batches, in order."""
+        return self._in_order(self.data.validation)
+
+    def epoch_batches(self) -> Iterator[Batch]:
+        """The batches of one epoch."""
+        order = epoch_order(len(self.data.train), self.plan.seed, self.epoch)
+        chance = _chance(self.plan.seed, self.epoch, stream=1)
+        for number in range(self.batches):
+            rows = self.data.train.rows(order[number * self.batch_size : (number + 1) * self.batch_size])
+            yield self._augmented(rows, chance)
+
+    def _augmented(self, rows: Split, chance: torch.Generator) -> Batch:
+        if self.augment is None:
+            return Batch(rows.inputs, rows.targets)
+        images = self.augment(rows.inputs["image"], chance)
+        if not self.plan.mixup:
+            return Batch({"image": images}, rows.targets)
+        mixed, partner, share = mix(images, self.plan.mixup, chance)
+        return Batch({"image": mixed}, rows.targets, rows.targets[partner], share)
+
+    def _in_order(self, split: Split) -> list[list[Batch]]:
+        size = max(1, sum(part[:1].nbytes for part in split.inputs.values()))
+        step = max(1, min(SCORING_ROWS, SCORING_BYTES // size))
+        starts = range(0, len(split), step)
+        batches = [Batch(rows.inputs, rows.targets) for rows in (split.rows(slice(at, at + step)) for at in starts)]
+        return [batches[at : at + self.chunk] for at in range(0, len(batches), self.chunk)]

@@ -1,0 +1,158 @@
+"""A prepared data set as tensors: in memory where it is small, else mapped from its files."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lepton_automl.errors import ConfigError, DataError
+from lepton_automl.preprocess import ImagePreprocess, TablePreprocess, load_preprocess
+from lepton_automl.values import DataSpec
+
+from .options import DataOptions
+from .pictures import Progress
+from .prepare import prepare
+from .store import ROWS, TEST_FOLDER, load_spec
+
+IN_MEMORY = 1 << 30  # bytes of one array; larger ones are mapped
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of one kind.
+
+    Args:
+        inputs: Images `{"image": uint8 [N, C, H, W]}`; tables `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`,
+            without a part that has no columns.
+        targets: int64 [N] class indices, or float32 [N], standardised by the spec's `target_mean` and `target_scale`.
+    """
+
+    inputs: dict[str, Tensor]
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def rows(self, index: Tensor | slice) -> Split:
+        """Some of the rows."""
+        return Split({name: part[index] for name, part in self.inputs.items()}, self.targets[index])
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a network may learn from and be chosen by; never the test rows.
+
+    Args:
+        spec: What the data are.
+        preprocess: From raw examples to the network's arrays.
+        train: To learn from.
+        validation: To choose by; empty when scores are cross-validated.
+        folds: For each training row the fold it is held out in; None without cross-validation.
+    """
+
+    spec: DataSpec
+    preprocess: ImagePreprocess | TablePreprocess
+    train: Split
+    validation: Split
+    folds: Tensor | None = None
+
+    @functools.cached_property
+    def examples(self) -> list[Any]:
+        """A few raw training examples, as a person would hand them to `predict`: dicts, or uint8 images [H, W, C]."""
+        folder = Path(self.spec.folder)
+        if self.spec.modality == "image":
+            return list(np.load(folder / "example.npy"))
+        rows: list[Any] = json.loads((folder / "example.json").read_text())
+        return rows
+
+    def fold(self, number: int) -> Data:
+        """One fold held out as validation, the others to learn from.
+
+        Raises:
+            ConfigError: There is no such fold.
+        """
+        if self.folds is None or not 0 <= number < self.spec.folds:
+            raise ConfigError(f"there is no fold {number}; the data have {self.spec.folds}", where="fold")
+        held = self.folds == number
+        return Data(self.spec, self.preprocess, self.train.rows(~held), self.train.rows(held))
+
+    def whole(self) -> Data:
+        """Every row but the test rows to learn from, and none to choose by."""
+        if not len(self.validation):
+            return Data(self.spec, self.preprocess, self.train, self.validation)
+        parts = {name: torch.cat([part, self.validation.inputs[name]]) for name, part in self.train.inputs.items()}
+        train = Split(parts, torch.cat([self.train.targets, self.validation.targets]))
+        return Data(self.spec, self.preprocess, train, self.validation.rows(slice(0, 0)))
+
+
+def open_data(
+    source: Any,
+    folder: Path | str | None = None,
+    options: DataOptions | None = None,
+    *,
+    test: Any = None,
+    progress: Progress | None = None,
+) -> Data:
+    """Open data: a `DataSpec`, a prepared folder, or any source that `prepare` knows.
+
+    Args:
+        source: What to open.
+        folder: Where to prepare a source; a new temporary folder if not given.
+        options: What overrides the inferences about a source.
+        test: Test data kept apart.
+        progress: Told how many of how many pictures are decoded.
+
+    Raises:
+        DataError: The data cannot be used, or a prepared folder is damaged.
+    """
+    if isinstance(source, DataSpec):
+        return _opened(source)
+    if isinstance(source, str | Path) and (Path(source) / "spec.json").is_file():
+        return _opened(load_spec(Path(source)))
+    where = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="lepton-data-"))
+    return _opened(prepare(source, where, options, test=test, progress=progress))
+
+
+def open_test(spec: DataSpec) -> Split:
+    """The sealed test split. Nothing but the final scoring should call this.
+
+    Raises:
+        DataError: The prepared folder is damaged.
+    """
+    parts = _load(Path(spec.folder) / TEST_FOLDER)
+    return Split(parts, parts.pop("targets"))
+
+
+def _opened(spec: DataSpec) -> Data:
+    folder = Path(spec.folder)
+    parts = _load(folder / ROWS)
+    targets, folds = parts.pop("targets"), parts.pop("fold", None)
+    if len(targets) != spec.train + spec.validation:
+        raise DataError(f"{len(targets):,} rows lie here, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
+    every = Split(parts, targets)
+    preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
+    train, validation = every.rows(slice(0, spec.train)), every.rows(slice(spec.train, None))
+    return Data(spec, preprocess, train, validation, folds)
+
+
+_FIX = "Prepare the data again; the folder may have been moved, cleaned or changed."
+
+
+def _load(folder: Path) -> dict[str, Tensor]:
+    try:
+        paths = sorted(folder.glob("*.npy"), reverse=True)  # numeric before categorical
+        # "c" maps a file copy-on-write: a tensor may not be read-only, and nobody writes to it.
+        arrays = {path.stem: np.load(path, mmap_mode="c" if path.stat().st_size > IN_MEMORY else None) for path in paths}
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"the prepared data cannot be read: {error}", where=str(folder), fix=_FIX) from error
+    if "targets" not in arrays:
+        raise DataError("no prepared data lie here", where=str(folder), fix=_FIX)
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

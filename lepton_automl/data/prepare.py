@@ -1,0 +1,156 @@
+"""From whatever a person has to a prepared folder and its `DataSpec`. Loads no torch: tensors are taken as they quack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.errors import ConfigError, DataError, did_you_mean
+from lepton_automl.values import DataSpec
+
+from . import images, store, tables
+from .options import DataOptions
+from .pictures import TARS, Progress
+from .reading import as_array, checked, is_table_path, read_table, table_of_arrays
+
+TARGET = "target"
+KNOWN = (
+    "Give a folder of class folders with pictures, a zip or tar of one, a folder with idx files, a CSV or Parquet file, "
+    "a DataFrame, or (X, y)."
+)
+
+
+def prepare(
+    source: Any,
+    folder: Path,
+    options: DataOptions | None = None,
+    *,
+    test: Any = None,
+    progress: Progress | None = None,
+) -> DataSpec:
+    """Recognise a source, split it, fit its preprocessing on the training rows, and leave all in a folder.
+
+    The folder then holds `spec.json`, `preprocess.json`, examples, `rows/` (to learn and choose from) and `test/`
+    (sealed: nothing but `open_test` reads it).
+
+    Args:
+        source: An image folder, a zip or tar of one, an idx folder, a CSV or Parquet path, a DataFrame, a dict of columns, or
+            (X, y) with X a table [N, F], images [N, H, W], [N, H, W, C], [N, C, H, W], or a DataFrame.
+        folder: Where to prepare it; made if need be.
+        options: What overrides the inferences.
+        test: Test data kept apart, of the same kind as the source.
+        progress: Told how many of how many pictures are decoded.
+
+    Returns:
+        What the data are; `notes` say what was inferred and why, `warnings` what looks wrong.
+
+    Raises:
+        DataError: The data cannot be used as they are; nothing is left behind.
+        ConfigError: An option does not fit the source.
+    """
+    options = options or DataOptions()
+    test = options.test if test is None else test
+    folder = Path(folder)
+    _check_exists(source)
+    _check_exists(test)
+    with store.writing(folder):
+        if _is_image_source(source):
+            _check_image_options(options)
+            found = _images(source, test, folder, options, progress)
+            spec = images.prepare_images(found, folder, options, _name(source))
+        else:
+            frame = _frame(source, options)
+            sealed = None if test is None else _frame(test, options)
+            spec = tables.prepare_table(frame, sealed, folder, options, _name(source))
+        spec = spec.replace(digest=store.digest(folder))
+        store.save_spec(spec)
+    return spec
+
+
+def _check_exists(source: Any) -> None:
+    if not isinstance(source, str | Path):
+        return
+    path = Path(source)
+    try:
+        there = path.exists()
+        if path.is_dir():
+            next(path.iterdir(), None)
+        elif there:
+            path.open("rb").close()
+    except OSError as error:
+        raise DataError(f"it cannot be read: {error.strerror}", where=str(path), fix="Check its permissions.") from error
+    if not there:
+        beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"there is no such file or folder.{did_you_mean(path.name, beside)}", where=str(path), fix=KNOWN)
+
+
+def _is_pair(source: Any) -> bool:
+    return isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(part, "__len__") for part in source)
+
+
+def _is_image_source(source: Any) -> bool:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if path.is_dir():
+            return True
+        if path.name.lower().endswith((".zip", *TARS)):
+            return True
+        if not is_table_path(path):
+            raise DataError("this kind of file is not known", where=str(path), fix=KNOWN)
+        return False
+    if _is_pair(source) and not hasattr(source[0], "columns"):
+        return len(as_array(source[0]).shape) > 2
+    return False
+
+
+def _check_image_options(options: DataOptions) -> None:
+    for name in ("split_column", "group_column", "time_column", "categorical", "numeric", "ignore"):
+        if getattr(options, name):
+            raise ConfigError(f"{name} is for tables; these are images", where="DataOptions", fix=f"Leave {name} out.")
+
+
+def _images(source: Any, test: Any, folder: Path, options: DataOptions, progress: Progress | None) -> images.Images:
+    if isinstance(source, str | Path):
+        path = Path(source)
+        if not (path.is_dir() and images.idx_files(path)):
+            return images.from_album(path, Path(test) if test is not None else None, folder, options, progress)
+        found = images.from_idx(path, options)
+    else:
+        found = images.from_arrays(as_array(source[0]), as_array(source[1]), options)
+    if test is None:
+        return found
+    if isinstance(test, str | Path):
+        return images.joined(found, images.from_idx(Path(test), options))
+    return images.joined(found, images.from_arrays(as_array(test[0]), as_array(test[1]), options, found.levels))
+
+
+def _frame(source: Any, options: DataOptions) -> Any:
+    """The source as a DataFrame."""
+    if isinstance(source, str | Path):
+        return read_table(Path(source))
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
+        return checked(source, "the DataFrame")
+    if _is_pair(source):
+        return table_of_arrays(source[0], source[1], options.target or TARGET)
+    if isinstance(source, Mapping):
+        return _frame_of_columns(source)
+    if hasattr(source, "to_pandas"):
+        return checked(source.to_pandas(), "the table")
+    raise DataError(f"a {type(source).__name__} is no source of data", where="data", fix=KNOWN)
+
+
+def _frame_of_columns(source: Mapping[Any, Any]) -> Any:
+    import pandas as pd
+
+    try:
+        return checked(pd.DataFrame(dict(source)), "the columns")
+    except ValueError as error:
+        raise DataError(f"the columns make no table: {error}", where="data", fix="Make all columns equally long.") from error
+
+
+def _name(source: Any) -> str:
+    """A short name for people."""
+    if isinstance(source, str | Path):
+        return Path(source).resolve().name.split(".")[0] or "data"
+    return "data"

@@ -1,0 +1,126 @@
+"""The files of a prepared data set: `rows/` to learn and choose from, `test/` that only `open_test` reads."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.errors import DataError
+from lepton_automl.values import DataSpec
+
+Array = NDArray[Any]
+ROWS, TEST_FOLDER = "rows", "test"
+SPEC, MARK = "spec.json", ".preparing"
+EXAMPLES = 3  # raw examples left beside the arrays
+CHUNK = 4096  # rows copied at a time
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[Path]:
+    """A folder to prepare in, cleared of an earlier preparation; on a failure what was written is removed.
+
+    Raises:
+        DataError: The folder cannot be written, holds something else, or the disk is full.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _check_ours(folder)
+        (folder / MARK).touch()
+        _clear(folder)
+        for part in (ROWS, TEST_FOLDER):
+            (folder / part).mkdir()
+        yield folder
+    except OSError as error:
+        _clear(folder)
+        raise _explained(error, folder) from error
+    except BaseException:
+        _clear(folder)
+        raise
+    finally:
+        with suppress(OSError):
+            (folder / MARK).unlink(missing_ok=True)
+
+
+def _check_ours(folder: Path) -> None:
+    """Nothing of a person's own may be in the way: it could be their pictures in a folder called test."""
+    ours = (folder / SPEC).is_file() or (folder / MARK).is_file()
+    if not ours and any((folder / part).exists() for part in (ROWS, TEST_FOLDER)):
+        fix = "Give a new folder to prepare the data in."
+        raise DataError("the folder holds other files", where=str(folder), fix=fix)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a preparation writes, by name, and nothing else."""
+    if not (folder / MARK).is_file():
+        return
+    for part in (ROWS, TEST_FOLDER):
+        for path in (folder / part).glob("*.npy"):
+            path.unlink()
+        if (folder / part).is_dir():
+            (folder / part).rmdir()
+    for name in (SPEC, "preprocess.json", "example.json", "example.npy"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _explained(error: OSError, folder: Path) -> DataError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        fix = "Make room, choose a smaller image_size, or give another folder; nothing else was lost."
+        return DataError("the disk is full", where=str(folder), fix=fix)
+    reason = error.strerror or str(error)
+    return DataError(f"cannot write the prepared data: {reason}", where=str(folder), fix="Give a folder that you may write to.")
+
+
+def write_split(folder: Path, arrays: dict[str, Array], order: Array) -> None:
+    """Write some rows of arrays, a piece at a time, so that the arrays may be larger than memory.
+
+    Args:
+        folder: `rows/` or `test/`.
+        arrays: Each [N, ...], by name.
+        order: Which rows, in which order.
+    """
+    for name, array in arrays.items():
+        path, shape = folder / f"{name}.npy", (len(order), *array.shape[1:])
+        with open(path, "wb") as file:  # plain writes: a full disk raises here, where a memory map would crash
+            header = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_2_0(file, header)
+            file.writelines(np.ascontiguousarray(array[order[at : at + CHUNK]]).data for at in range(0, len(order), CHUNK))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON; infinite numbers and NaN are refused, as other readers would refuse them."""
+    path.write_text(json.dumps(data, allow_nan=False, indent=1))
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the arrays and the preprocessing in a folder."""
+    found = hashlib.sha256()
+    for path in [*sorted((folder / ROWS).iterdir()), *sorted((folder / TEST_FOLDER).iterdir()), folder / "preprocess.json"]:
+        found.update(path.name.encode())
+        with open(path, "rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def save_spec(spec: DataSpec) -> None:
+    """Leave the spec in its folder; it is written last, so a folder that has one is whole."""
+    write_json(Path(spec.folder) / SPEC, spec.to_json())
+
+
+def load_spec(folder: Path) -> DataSpec:
+    """The spec of a prepared folder.
+
+    Raises:
+        DataError: The folder holds none.
+    """
+    path = folder / SPEC
+    if not path.is_file():
+        raise DataError("no prepared data lies here", where=str(folder), fix="Prepare it with open_data(source, folder).")
+    return DataSpec.from_json(json.loads(path.read_text()))
