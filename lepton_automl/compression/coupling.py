@@ -1,0 +1,144 @@
+"""Which layers share one width, found by following the computation: the only file that knows torch-pruning.
+
+The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+
+from lepton_automl.errors import ConfigError
+from lepton_automl.recipe import Widths
+
+WidthMap = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One side of one layer in a group: its outputs or its inputs (a depthwise or normalising layer's outputs are both)."""
+
+    layer: nn.Module
+    outputs: bool
+    cut: Any
+    repeat: int = 1  # entries of this side that one channel has, in a row: the places of a map that was flattened
+
+    @property
+    def scale_free(self) -> bool:
+        """Whether a batch normalisation follows, so that doubling these weights changes nothing.
+
+        LeptonNets leave out the bias exactly there.
+        """
+        return self.outputs and isinstance(self.layer, nn.Conv2d | nn.Linear) and self.layer.bias is None
+
+    def rows(self) -> Tensor:
+        """The layer's weights, one row for each channel: [width, ...]."""
+        weight = self.layer.weight
+        assert isinstance(weight, Tensor)
+        axes = getattr(self.layer, "input_axes", {"weight": 1})
+        axis = 0 if self.outputs else axes["weight"]
+        return weight.detach().movedim(axis, 0).reshape(weight.shape[axis] // self.repeat, -1)
+
+
+@dataclass(frozen=True)
+class Group:
+    """All layers that share one width, so that a channel leaves all of them or none."""
+
+    width: int
+    members: tuple[Member, ...]
+
+    def keep(self, channels: Sequence[int]) -> None:
+        """Remove all other channels from every member, weights and statistics alike."""
+        gone = sorted(set(range(self.width)) - set(channels))
+        for member in self.members if gone else ():
+            member.cut([channel * member.repeat + place for channel in gone for place in range(member.repeat)])
+
+
+def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: dict[str, Tensor]) -> dict[str, Group]:
+    """The groups of some widths of a network.
+
+    Args:
+        model: The network; left in evaluation mode. Gradients must be on: the trace reads autograd's graph.
+        width_map: Each layer's input and output width, by the layer's name.
+        widths: The present size of each width to look for.
+        inputs: A few rows for tracing.
+
+    Raises:
+        ConfigError: The traced groups are not those of the width map, so that a cut would go wrong in silence.
+    """
+    graph = torch_pruning.DependencyGraph().build_dependency(
+        model, example_inputs=inputs, customized_pruners=_own_pruners(model), verbose=False
+    )
+    return {path: _group(graph, model, width_map, path, width) for path, width in widths.items()}
+
+
+def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: int) -> Group:
+    root = model.get_submodule(next(name for name, (_, outputs) in width_map.items() if outputs == path))
+    found = graph.get_pruning_group(root, graph.get_pruner_of_module(root).prune_out_channels, list(range(width)))
+    names = {module: name for name, module in model.named_modules()}
+    members: dict[tuple[str, bool], Member] = {}
+    for item in found:
+        layer = item.dep.target.module
+        if layer in names:
+            outputs = graph.is_out_channel_pruning_fn(item.dep.handler)
+            repeat = len(item.idxs) // width
+            if sorted(item.idxs) != list(range(width * repeat)):
+                raise _disagreement(path, f"{names[layer]} shares only a part of it")
+            members[names[layer], outputs] = Member(layer, outputs, item.dep, repeat)
+    _check(path, set(members), width_map, model)
+    return Group(width, tuple(members.values()))
+
+
+def _check(path: str, found: set[tuple[str, bool]], width_map: WidthMap, model: nn.Module) -> None:
+    """The trace must find exactly the layers that the network says have this width."""
+    said = {(name, True) for name, (_, outputs) in width_map.items() if outputs == path}
+    # Where one channel in is one channel out, cutting the outputs cuts the inputs too.
+    said |= {(name, False) for name, (incoming, _) in width_map.items() if incoming == path and not _one_to_one(model, name)}
+    if found != said:
+        raise _disagreement(path, f"only one of the two names {sorted(found ^ said)}")
+
+
+def _one_to_one(model: nn.Module, name: str) -> bool:
+    layer = model.get_submodule(name)
+    depthwise = isinstance(layer, nn.Conv2d) and layer.groups > 1
+    return depthwise or isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.LayerNorm)
+
+
+def _disagreement(path: str, what: str) -> ConfigError:
+    return ConfigError(
+        f"the traced network and its width map disagree about {path!r}: {what}",
+        where="shrink",
+        fix="Correct the network's width_map; nothing was cut.",
+    )
+
+
+class _InputPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pruning has no types
+    """Cuts the inputs of a layer that says in `input_axes` where they lie."""
+
+    TARGET_MODULES = nn.Module
+
+    def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        kept = torch.tensor(sorted(set(range(layer.in_features)) - set(idxs)))
+        for name, axis in layer.input_axes.items():
+            weight = getattr(layer, name).detach()
+            setattr(layer, name, nn.Parameter(weight.index_select(axis, kept.to(weight.device))))
+        layer.in_features = len(kept)
+        return layer
+
+    def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        raise NotImplementedError(f"the outputs of {type(layer).__name__} have no width")
+
+    def get_in_channels(self, layer: Any) -> int:
+        return int(layer.in_features)
+
+    def get_out_channels(self, layer: Any) -> int:
+        return int(layer.out_features)
+
+
+def _own_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
+    return {type(module): _InputPruner() for module in model.modules() if hasattr(module, "input_axes")}

@@ -1,0 +1,76 @@
+"""Which blocks a shallower network keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.errors import ConfigError
+from lepton_automl.recipe import Recipe
+
+Kept = tuple[tuple[int, ...], ...]
+
+
+def choose_blocks(recipe: Recipe, smaller: Recipe, change: Sequence[Sequence[float]]) -> Kept:
+    """For each stage, the blocks to keep: of the others, those go that change their input least, among the choices that give `smaller`.
+
+    Args:
+        recipe: The network to cut.
+        smaller: What it must become; `recipe.contains(smaller)`.
+        change: How much each block of each stage changes its input.
+    """
+    kept = recipe.kept_blocks(smaller)
+    for s, depth in enumerate(smaller.depths):
+        fits = [
+            option
+            for option in combinations(range(recipe.depths[s]), depth)
+            if _gives(recipe, smaller, (*kept[:s], option, *kept[s + 1 :]))
+        ]
+        # The least that goes, not the most that stays: a block that cannot go weighs infinitely much.
+        best = min(fits, key=lambda option: sum(c for b, c in enumerate(change[s]) if b not in option))
+        kept = (*kept[:s], best, *kept[s + 1 :])
+    return kept
+
+
+def _gives(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
+    """Whether narrowing these blocks gives `smaller`."""
+    try:
+        return recipe.keep_blocks(kept).contains(smaller)
+    except ConfigError:
+        return False
+
+
+def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[str, Tensor]) -> list[list[float]]:
+    """How much each block changes its input: the norm of what it adds over the norm of what it gets.
+
+    A first block that changes the shape counts as infinitely much.
+
+    Args:
+        model: The network, in evaluation mode.
+        block_lists: Names of the modules that hold the blocks of a stage.
+        inputs: Rows to run.
+    """
+    change: dict[nn.Module, float] = {}
+
+    def note(block: nn.Module, incoming: tuple[Tensor, ...], outgoing: Tensor) -> None:
+        before = incoming[0]
+        same = before.shape == outgoing.shape
+        change[block] = float((outgoing - before).norm() / before.norm().clamp(min=1e-30)) if same else torch.inf
+
+    stages = [list(model.get_submodule(name).children()) for name in block_lists]
+    hooks = [block.register_forward_hook(note) for blocks in stages for block in blocks]
+    with torch.no_grad():
+        model(**inputs)
+    for hook in hooks:
+        hook.remove()
+    return [[change[block] for block in blocks] for blocks in stages]
+
+
+def keep_blocks(model: nn.Module, block_lists: Sequence[str], kept: Kept) -> None:
+    """Remove all other blocks, in place; those that stay move up."""
+    for name, blocks in zip(block_lists, kept, strict=True):
+        children = list(model.get_submodule(name).children())
+        model.set_submodule(name, nn.Sequential(*(children[b] for b in blocks)))

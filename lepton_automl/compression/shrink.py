@@ -1,0 +1,99 @@
+"""The one move: the same network with fewer channels or blocks."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.errors import Complaints, ConfigError
+from lepton_automl.recipe import Recipe
+
+from .coupling import find_groups
+from .depth import choose_blocks, keep_blocks, measure_change
+from .importance import Criterion, criterion_of, most_important
+
+Network = TypeVar("Network", bound=nn.Module)
+ROWS = 256  # How many rows tell how much a block does.
+
+
+def shrink(model: Network, smaller: Recipe, sample_inputs: dict[str, Tensor], *, criterion: str = "magnitude") -> Network:
+    """A copy of a network with fewer channels or blocks, its weights those of the most important ones, the rest gone.
+
+    First whole blocks leave: those that change their input least on the sample. Then of each width the least important
+    channels leave, from all layers that share it, normalisation statistics included. Every channel is scored in the
+    network as it was after the blocks left, so the order of the cuts does not matter.
+
+    Args:
+        model: A LeptonNet: it has `recipe`, `width_map` and `block_lists`. It is left as it is.
+        smaller: The recipe to become; the copy's state fits a network built from it.
+        sample_inputs: Rows as `forward` takes them, on any device; some hundreds are enough.
+        criterion: How channels are scored, a name of `compression.importance.CRITERIA`.
+
+    Returns:
+        The smaller network, with `recipe == smaller`, on the same device and in the same mode.
+
+    Raises:
+        ConfigError: `smaller` cannot be cut out of the network, or there is no such criterion.
+    """
+    score = criterion_of(criterion)
+    # The caller may be in inference mode, but the trace reads autograd's graph and the copy must be trainable.
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        cut = copy.deepcopy(model)
+        _cut(cut, smaller, sample_inputs, score)
+        return _like(cut, model)
+
+
+def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], score: Criterion) -> None:
+    net: Any = cut  # a LeptonNet has more than a module
+    recipe: Recipe = net.recipe
+    if recipe == smaller:
+        return
+    _check(recipe, smaller)
+    cut.eval().requires_grad_(requires_grad=True)
+    inputs = _sample(cut, sample_inputs, ROWS)
+
+    if recipe.depths != smaller.depths:
+        kept = choose_blocks(recipe, smaller, measure_change(cut, net.block_lists, inputs))
+        keep_blocks(cut, net.block_lists, kept)
+        recipe = net.recipe = recipe.keep_blocks(kept)
+
+    narrower = {path: width for path, width in smaller.widths.items() if width < recipe.widths[path]}
+    # Two rows trace as well as many.
+    groups = find_groups(cut, net.width_map, {path: recipe.widths[path] for path in narrower}, _sample(cut, inputs, 2))
+    chosen = {path: most_important(score(groups[path]), width) for path, width in narrower.items()}
+    for path, channels in chosen.items():
+        groups[path].keep(channels)
+    net.recipe = smaller
+
+
+def _sample(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> dict[str, Tensor]:
+    device = next(model.parameters()).device
+    return {name: tensor[:rows].to(device).clone() for name, tensor in inputs.items()}
+
+
+def _like(cut: Network, model: Network) -> Network:
+    """The copy in the original's mode and memory format, which cutting loses."""
+    cut.train(model.training)
+    cut.requires_grad_(all(weight.requires_grad for weight in model.parameters()))
+    if any(weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last) for weight in model.parameters()):
+        cut.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
+    return cut
+
+
+def _check(recipe: Recipe, smaller: Recipe) -> None:
+    """Say all that stands in the way."""
+    if recipe.family != smaller.family:
+        raise ConfigError(f"a {smaller.family} network cannot be cut out of a {recipe.family} network", where="shrink")
+    recipe.keep_blocks(recipe.kept_blocks(smaller))  # says itself what is wrong with the depths
+    if recipe.contains(smaller):
+        return
+    complaints = Complaints("shrink")
+    mine, theirs = recipe.widths, smaller.widths
+    for path in (path for path in mine if path in theirs):
+        complaints.check(theirs[path] <= mine[path], f"{path} is {mine[path]} and cannot grow to {theirs[path]}")
+    if not complaints.found:
+        complaints.add("the recipes differ in more than widths and depths.", "Start from recipe.scale() or with_widths().")
+    complaints.raise_any()

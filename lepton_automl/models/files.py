@@ -1,0 +1,42 @@
+"""A network on disk: `recipe.json` and `model.safetensors`, without pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from lepton_automl.errors import BundleError
+from lepton_automl.recipe import recipe_from_json
+
+from .build import LeptonNet, build
+
+RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
+
+
+def save(model: LeptonNet, folder: Path) -> None:
+    """Write a network into a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECIPE).write_text(json.dumps(model.recipe.to_json(), indent=1), encoding="utf-8")
+    # Each tensor in a memory of its own, row by row: the file format knows neither strides nor sharing.
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+
+
+def load(folder: Path) -> LeptonNet:
+    """The network back from `save`, in evaluation mode, on the CPU.
+
+    Raises:
+        BundleError: A file is missing, damaged, or does not fit the recipe.
+    """
+    try:
+        recipe = recipe_from_json(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+        weights: dict[str, torch.Tensor] = load_file(folder / WEIGHTS)
+        model = build(recipe)
+        model.load_state_dict(weights)
+    except Exception as error:
+        what = f"the network cannot be read: {error}"
+        raise BundleError(what, where=str(folder), fix=f"It needs {RECIPE} and {WEIGHTS} as they were saved.") from error
+    return model.eval()
