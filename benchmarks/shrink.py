@@ -1,0 +1,224 @@
+"""What cutting channels buys and costs: measured speed, accuracy after recovery, and cut networks read back bit for bit."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lepton_automl import families
+from lepton_automl.compression.shrink import shrink
+from lepton_automl.data.datamodule import DataModule
+from lepton_automl.data.open import Data, open_data
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.measuring.latency import measure
+from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.models.files import load, save
+from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage
+from lepton_automl.space import Setting, whole
+from lepton_automl.training.fit import fit
+from lepton_automl.values import GO_ON, DataSpec, LeanPlan, TrainPlan
+from lepton_automl.walks.pack import artifact_scores
+from lepton_automl.walks.weigh import reference
+
+from .report import Figure, Result
+
+CHECKOUT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"
+RATIOS = (0.25, 0.5, 0.75)
+
+
+# Speed and accuracy
+
+
+def parent(spec: DataSpec) -> ConvRecipe:
+    """A residual network of ordinary width: most of its time goes into arithmetic, not into calling kernels."""
+    blocks = tuple((Block(kind="plain"), Block(kind="residual", mid=width)) for width in (64, 128))
+    return ConvRecipe(
+        outputs=spec.outputs,
+        image=(spec.shape[0], spec.shape[1], spec.shape[2]),
+        pixel_mean=spec.pixel_mean,
+        pixel_std=spec.pixel_std,
+        stem=32,
+        stages=tuple(Stage(width=width, stride=2, blocks=pair) for width, pair in zip((64, 128), blocks, strict=True)),
+    )
+
+
+def subset(data: Data, rows: int) -> Data:
+    """The first training rows (the source is shuffled) and all validation rows."""
+    train = data.train.rows(slice(0, rows))
+    return replace(data, train=train, spec=data.spec.replace(train=len(train)))
+
+
+def teach(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
+    """The network after these epochs of the plan."""
+    module = DataModule(data, plan)
+    fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: GO_ON, score=score)
+    return model
+
+
+class Artifact(NamedTuple):
+    """An exported network and its accuracy on the validation rows."""
+
+    model: OnnxModel
+    accuracy: float
+
+    @classmethod
+    def of(cls, model: LeptonNet, data: Data, path: Path) -> Artifact:
+        sample = {name: rows[:64] for name, rows in data.train.inputs.items()}
+        export(deployable(model, data.spec), sample, path)
+        return cls(OnnxModel(path), artifact_scores(path, data.validation, data.spec)["accuracy"])
+
+
+def taught(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
+    """The parent, and for each ratio the network cut out of it on the way and its like from scratch; equal epochs for all."""
+    cut_at = LeanPlan().cut_epoch(plan.epochs)
+    half_way = teach(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
+    models = {"parent": teach(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
+    for ratio in RATIOS:
+        smaller = recipe.scale(1 - ratio)
+        cut = build(smaller, plan.seed)
+        cut.load_state_dict(shrink(half_way, smaller, data.train.inputs).state_dict())
+        models[f"cut_{name_of(ratio)}"] = teach(cut, data, plan, cut_at, plan.epochs)
+        models[f"scratch_{name_of(ratio)}"] = teach(build(smaller, plan.seed), data, plan, 0, plan.epochs)
+    return {name: Artifact.of(model, data, folder / f"{name}.onnx") for name, model in models.items()}
+
+
+def name_of(ratio: float) -> str:
+    return f"{100 * ratio:.0f}"
+
+
+def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
+    """The parent against what is cut out of it, and that against the same small network from scratch."""
+    found: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as temporary:
+        data = subset(open_data(DATA, Path(temporary) / "data"), rows)
+        example = data.examples[:1]
+        for seed in range(seeds):
+            plan = families.usual_plan(data.spec).replace(epochs=epochs, seed=seed)
+            made = taught(parent(data.spec), data, plan, Path(temporary))
+            calls = {name: lambda model=one.model: model(data.preprocess.arrays(example)) for name, one in made.items()}
+            best = made["parent"].accuracy
+            found["parent_accuracy"].append(100 * best)
+            found["parent_ms"].append(measure(calls["parent"], reference(1), seconds=2)[0].median)
+            for ratio in map(name_of, RATIOS):
+                # A duet of the two: load and clock frequency strike both, and their ratio is the figure.
+                speed, _ = measure(calls["parent"], calls[f"cut_{ratio}"], seconds=2)
+                found[f"latency_ratio_{ratio}"].append(speed.ratio or 0.0)
+                found[f"accuracy_drop_{ratio}"].append(100 * (best - made[f"cut_{ratio}"].accuracy))
+                found[f"scratch_drop_{ratio}"].append(100 * (best - made[f"scratch_{ratio}"].accuracy))
+    targets = {"latency_ratio_50": ">= 2", "accuracy_drop_50": "<= 1"}
+    return [Figure.of(name, values, unit=unit_of(name), target=targets.get(name, "")) for name, values in found.items()]
+
+
+def unit_of(name: str) -> str:
+    return "ms" if name.endswith("_ms") else "%" if name.endswith("accuracy") else "points" if "drop" in name else ""
+
+
+# Reading back
+
+GREY = DataSpec(
+    name="drawn", folder="", modality="image", task="multiclass", target="label", classes=tuple(range(10)), shape=(1, 28, 28),
+    pixel_mean=(73.0,), pixel_std=(90.0,), train=2000, validation=500, test=0, digest="",
+)  # fmt: skip
+RGB = GREY.replace(shape=(3, 32, 32), pixel_mean=(125.0, 123.0, 114.0), pixel_std=(63.0, 62.0, 67.0))
+MIXED = GREY.replace(modality="table", shape=(7,), plain=2, cardinalities=(3, 12, 40), pixel_mean=(), pixel_std=())
+NUMBERS = MIXED.replace(plain=0, cardinalities=())
+QUANTITY = MIXED.replace(task="regression", classes=(), target_mean=5.0, target_scale=2.0)
+KINDS: tuple[tuple[DataSpec, dict[str, Setting]], ...] = (
+    (GREY, {"model.block": "plain"}),
+    (GREY, {"model.block": "residual", "model.squeeze": False}),
+    (RGB, {"model.block": "residual", "model.squeeze": True}),
+    (GREY, {"model.block": "inverted", "model.squeeze": False}),
+    (RGB, {"model.block": "inverted", "model.squeeze": True}),
+    (MIXED, {"model.kind": "mlp"}),
+    (MIXED, {"model.kind": "resnet"}),
+    (NUMBERS, {"model.embedding": "piecewise"}),
+    (NUMBERS, {"model.embedding": "periodic", "model.kind": "resnet"}),
+    (QUANTITY, {}),
+)
+
+
+def drawn(number: int) -> Recipe:
+    """A recipe from the search's own space; each kind in turn."""
+    spec, pins = KINDS[number % len(KINDS)]
+    space = families.space_for(spec).restrict(pins)
+    if spec.modality == "image":
+        space = space.restrict({"model.width": whole(4, 24, default=16, log=True)})  # the widest take megabytes
+    return families.draw(families.room(space.sample(random.Random(number)), "model"), spec)
+
+
+def random_rows(number: int, rows: int = 32) -> dict[str, Tensor]:
+    """Inputs of that kind."""
+    spec, chance = KINDS[number % len(KINDS)][0], torch.Generator().manual_seed(number)
+    if spec.modality == "image":
+        return {"image": torch.randint(256, (rows, *spec.shape), dtype=torch.uint8, generator=chance)}
+    inputs = {"numeric": torch.randn(rows, *spec.shape, generator=chance)}
+    if spec.cardinalities:
+        codes = [torch.randint(codes, (rows,), generator=chance) for codes in spec.cardinalities]
+        inputs["categorical"] = torch.stack(codes, dim=1)
+    return inputs
+
+
+def answers(model: LeptonNet, number: int) -> Tensor:
+    with torch.inference_mode():
+        told: Tensor = model.eval()(**random_rows(number))
+    return told
+
+
+def save_cut(number: int, folder: Path) -> None:
+    """Draw a network, run rows through it so that its statistics are its own, cut it to a half, save it and its answers."""
+    recipe, inputs = drawn(number), random_rows(number)
+    model = build(recipe, seed=number)
+    with torch.no_grad():
+        model(**inputs)
+    cut = shrink(model, recipe.scale(0.5), inputs)
+    save(cut, folder)
+    torch.save(answers(cut, number), folder / "answers.pt")
+
+
+def equal_here(folder: Path, count: int) -> int:
+    """How many of the saved networks answer the same in this process, to the last bit."""
+    torch.set_num_threads(1)
+    folders = [folder / str(number) for number in range(count)]
+    return sum(torch.equal(answers(load(one), number), torch.load(one / "answers.pt")) for number, one in enumerate(folders))
+
+
+def reloaded(count: int) -> int:
+    """The same, asked of one fresh process."""
+    with tempfile.TemporaryDirectory() as temporary:
+        for number in range(count):
+            save_cut(number, Path(temporary) / str(number))
+        code = "import sys, pathlib; from benchmarks.shrink import equal_here; print(equal_here(pathlib.Path(sys.argv[1]), int(sys.argv[2])))"
+        command = [sys.executable, "-c", code, temporary, str(count)]
+        said = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise RuntimeError(said.stderr)
+    return int(said.stdout)
+
+
+def run(rows: int = 10_000, epochs: int = 8, seeds: int = 2, recipes: int = 50) -> Result:
+    """Ratios of latency and differences of accuracy on Fashion-MNIST, and how many cut networks come back unchanged."""
+    torch.set_num_threads(1)
+    equal = Figure(name="reload_equal", value=float(reloaded(recipes)), target=str(recipes))
+    if not DATA.is_dir():
+        skipped = f"Speed and accuracy were skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        return Result(figures=[equal], notes=[skipped])
+    notes = [
+        f"latency_ratio: time of the parent's exported file over that of the cut one, one image a call; {seeds} seeds.",
+        "accuracy_drop: points that the cut network is below the parent on the validation rows, after equally many epochs.",
+        "scratch_drop: the same for a network of the cut shape that never had more channels; inheriting pays where it is larger.",
+        "reload_equal: networks cut to a half, saved, and read by a fresh process that give equal outputs to the last bit.",
+    ]
+    return Result(figures=[*contest(rows, epochs, seeds), equal], notes=notes)

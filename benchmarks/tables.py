@@ -1,0 +1,276 @@
+"""Searches on four real tables beside gradient-boosted trees: test scores, and the time of one row."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
+from lepton_automl import AutoML, Budget
+from lepton_automl.deployment.reference import reference_model
+from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.service.model import Model
+
+from .report import Figure, Result
+
+CHECKOUT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "tabular"
+RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "tables.jsonl"
+TEST_SHARE = 0.2  # of the rows: the outer test split, which no search sees
+ALLOWED_POINTS, ALLOWED_PERCENT = 0.5, 3.0  # of accuracy, of RMSE: how much worse than trees a network may be
+Rows = NDArray[np.int64]
+
+
+# Data
+
+
+@dataclass(frozen=True)
+class Table:
+    """A data set: its features and target, and which columns are categories."""
+
+    name: str
+    features: pd.DataFrame
+    target: pd.Series[Any]
+    categorical: list[str]
+    official_test: Rows | None
+    regression: bool
+
+    @classmethod
+    def read(cls, name: str) -> Table:
+        told = json.loads((DATA / "index.json").read_text())[name]
+        frame = pd.read_csv(DATA / f"{name}.csv.gz", low_memory=False).dropna(subset=[told["target"]], ignore_index=True)
+        split = told["split_column"]
+        official = np.flatnonzero(frame[split] == "test") if split else None
+        features = frame.drop(columns=[told["target"], *told["ignore_columns"], *([split] if split else [])])
+        return cls(name, features, frame[told["target"]], told["categorical"], official, told["task"] == "regression")
+
+    def test_rows(self, split: int) -> Rows:
+        """The outer test split: the official one first where there is one, else a fifth of each class by seed.
+
+        A class of one or two rows stays where it can be learnt.
+        """
+        if split == 0 and self.official_test is not None:
+            return self.official_test
+        order = np.random.default_rng(split).permutation(len(self.target))
+        classes = np.zeros(len(order)) if self.regression else self.target.factorize()[0][order]
+        parts = [order[classes == one] for one in np.unique(classes)]
+        return np.sort(np.concatenate([rows[: round(TEST_SHARE * len(rows))] for rows in parts]))
+
+    def train_rows(self, split: int) -> Rows:
+        """All others."""
+        return np.setdiff1d(np.arange(len(self.target)), self.test_rows(split))
+
+    def score(self, answers: Any, rows: Rows) -> float:
+        """Accuracy in percent, or RMSE in the target's unit."""
+        truth, told = self.target.iloc[rows].to_numpy(), np.asarray(answers)
+        return float(math.sqrt(np.mean((told - truth) ** 2)) if self.regression else 100 * np.mean(told == truth))
+
+
+# One split
+
+
+class Trees:
+    """scikit-learn's histogram gradient boosting with its defaults, categories told by their dtype, on one thread."""
+
+    def __init__(self, table: Table, train: Rows) -> None:
+        # The whole table's categories name the codes; nothing else of the test rows is looked at.
+        self.features = table.features.astype(dict.fromkeys(table.categorical, "category"))
+        kind = HistGradientBoostingRegressor if table.regression else HistGradientBoostingClassifier
+        with threadpool_limits(1):
+            self.model = kind(categorical_features="from_dtype", random_state=0)
+            self.model.fit(self.features.iloc[train], table.target.iloc[train])
+
+    def predict(self, rows: Rows) -> Any:
+        return self.model.predict(self.features.iloc[rows])
+
+
+def searched(table: Table, split: int, minutes: float, workers: int, home: Path) -> AutoML:
+    """A finished search that saw only the outer training rows."""
+    rows = table.train_rows(split)
+    train = table.features.iloc[rows].assign(**{str(table.target.name): table.target.iloc[rows]})
+    study = AutoML(name=table.name, budget=Budget(minutes=minutes), seed=split, workers=workers, home=home, progress=False)
+    return study.fit(
+        train.reset_index(drop=True),
+        target=str(table.target.name),
+        categorical=table.categorical,
+        task="regression" if table.regression else None,
+        split_column="",
+        test_share=1e-6,  # one row: the outer split takes the place of the sealed one
+    )
+
+
+def contest(table: Table, split: int, minutes: float, workers: int, home: Path) -> dict[str, Any]:
+    """Both on one split: their scores on its test rows, and their times for one row."""
+    test = table.test_rows(split)
+    trees = Trees(table, table.train_rows(split))
+    began = time.monotonic()
+    study = searched(table, split, minutes, workers, home)
+    seconds = time.monotonic() - began
+    models = {"knee": study.best(), "best": Model(study, study.state.front()[0].number)}
+    row: dict[str, Any] = table.features.iloc[test[0]].to_dict()
+    one = trees.features.iloc[test[:1]]
+    calls: dict[str, Callable[[], object]] = {
+        "trees": lambda: trees.model.predict(one),
+        **{name: partial(model.predictor.predict, row) for name, model in models.items()},
+    }
+    return {
+        "test_rows": len(test),
+        "trials": len(study.trials),
+        "seconds": round(seconds, 1),
+        "scores": {name: table.score(model.predict(table.features.iloc[test]), test) for name, model in models.items()}
+        | {"trees": table.score(trees.predict(test), test)},
+        **times(calls),
+    }
+
+
+def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]:
+    """Milliseconds of one call of each: CPU time of the thread, beside the reference network, and wall time as it was."""
+    reference = reference_model(1)
+    cpu, wall = {}, {}
+    with threadpool_limits(1):
+        own = quiet(reference).median
+        for name, call in calls.items():
+            latency, clock = measure(call, reference, reference_ms=own, seconds=2)
+            cpu[name], wall[name] = latency.median, clock.median
+    return {"cpu_ms": cpu, "wall_ms": wall}
+
+
+# All splits
+
+
+class Ledger:
+    """Finished splits in a file of JSON lines, so that an interrupted run goes on where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known: dict[tuple[str, int, float, int], dict[str, Any]] = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                kept = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # empty, or torn by an interruption
+            self.known[kept["dataset"], kept["split"], kept["minutes"], kept["workers"]] = kept
+
+    def once(self, table: Table, split: int, minutes: float, workers: int) -> dict[str, Any]:
+        """What is known of a split, or what its contest finds now."""
+        key = (table.name, split, minutes, workers)
+        if key not in self.known:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            home = self.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
+            shutil.rmtree(home, ignore_errors=True)  # of an interrupted run
+            try:
+                found = contest(table, split, minutes, workers, home)
+            finally:
+                shutil.rmtree(home, ignore_errors=True)
+            kept = {"dataset": table.name, "split": split, "minutes": minutes, "workers": workers, **found}
+            with self.path.open("a") as file:
+                file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
+            self.known[key] = kept
+            print(f"{table.name} {split}: {kept['scores']} after {kept['trials']} trials", flush=True)
+        return self.known[key]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A data set over all its splits.
+
+    Args:
+        name: Of the data set.
+        regression: Whether scores are RMSEs, else accuracies in percent.
+        splits: What was found on each.
+    """
+
+    name: str
+    regression: bool
+    splits: list[dict[str, Any]]
+
+    def mean(self, who: str) -> float:
+        return statistics.mean(float(split["scores"][who]) for split in self.splits)
+
+    def gaps(self, who: str = "best") -> list[float]:
+        """How much worse than trees on each split: points of accuracy, or percent of RMSE."""
+        pairs = [(split["scores"][who], split["scores"]["trees"]) for split in self.splits]
+        return [100 * (ours / trees - 1) if self.regression else trees - ours for ours, trees in pairs]
+
+    @property
+    def gap(self) -> float:
+        return statistics.mean(self.gaps())
+
+    @property
+    def allowed(self) -> float:
+        """How much worse is still good; one standard error of a test split's accuracy, where that is larger."""
+        if self.regression:
+            return ALLOWED_PERCENT
+        rows, share = statistics.mean(split["test_rows"] for split in self.splits), self.mean("trees") / 100
+        return max(ALLOWED_POINTS, 100 * math.sqrt(share * (1 - share) / rows))
+
+    def speedup(self, who: str = "best") -> list[float]:
+        return [split["cpu_ms"]["trees"] / split["cpu_ms"][who] for split in self.splits]
+
+    def figure(self) -> Figure:
+        gaps = self.gaps()
+        spread = Figure.of("", gaps).spread
+        unit = "%" if self.regression else "points"
+        return Figure(name=f"gap_{self.name}", value=self.gap, unit=unit, spread=spread, target=f"<= {self.allowed:.2g}")
+
+    def told(self) -> str:
+        """All of it in one sentence."""
+        metric, unit = ("RMSE", "%") if self.regression else ("% accuracy", "points")
+        scores = ", ".join(f"{who} {self.mean(who):.5g}" for who in ("best", "knee", "trees"))
+        gaps = self.gaps()
+        error = f" (standard error {statistics.stdev(gaps) / math.sqrt(len(gaps)):.2g})" if len(gaps) > 1 else ""
+        knee = statistics.mean(self.gaps("knee"))
+        verdict = "passes" if self.gap <= self.allowed else "FAILS"
+        return (
+            f"{self.name}, {len(gaps)} splits, {metric}: {scores}; gap {self.gap:.3g}{error} of {self.allowed:.2g} {unit} "
+            f"allowed: {verdict}; the knee's gap {knee:.3g}. One row, CPU: {self.milliseconds('cpu_ms')}; "
+            f"wall: {self.milliseconds('wall_ms')}."
+        )
+
+    def milliseconds(self, clock: str) -> str:
+        medians = {who: statistics.median(split[clock][who] for split in self.splits) for who in ("best", "knee", "trees")}
+        return ", ".join(f"{who} {value:.3g} ms" for who, value in medians.items())
+
+
+def run(
+    datasets: str = "adult,california_housing,german_credit,hypothyroid",
+    splits: int = 5,
+    minutes: float = 10.0,
+    workers: int = 2,
+    results: str = str(RESULTS),
+) -> Result:
+    """Gaps to the trees on each data set, and how much faster one row is answered."""
+    if not DATA.is_dir():
+        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds tabular."
+        return Result(figures=[], notes=[skipped])
+    ledger, verdicts = Ledger(Path(results)), []
+    for name in datasets.split(","):
+        table = Table.read(name)
+        found = [ledger.once(table, split, minutes, workers) for split in range(splits)]
+        verdicts.append(Verdict(name, table.regression, found))
+    figures = [
+        *(verdict.figure() for verdict in verdicts),
+        Figure(name="worst_gap_over_allowed", value=max(one.gap / one.allowed for one in verdicts), target="<= 1"),
+        Figure(name="better_on", value=float(sum(one.gap < 0 for one in verdicts)), unit="data sets", target=">= 1"),
+        Figure(name="latency_speedup_min", value=min(statistics.median(one.speedup()) for one in verdicts)),
+    ]
+    notes = [
+        "gap: how much worse than the trees the model of the best validation score is on the outer test rows, in points or percent.",
+        "latency_speedup: CPU time of the trees' predict on a DataFrame of one row over that of the model on a dict.",
+        *(verdict.told() for verdict in verdicts),
+    ]
+    return Result(figures=figures, notes=notes)

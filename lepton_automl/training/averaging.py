@@ -1,0 +1,104 @@
+"""Averaged weights: what validation sees and what a fit leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from schedulefree import AdamWScheduleFree
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lepton_automl.values import TrainPlan
+
+from .loss import Batch
+
+
+def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
+    """Schedule-free AdamW (Defazio et al., The Road Less Scheduled, NeurIPS 2024).
+
+    It keeps a running average of the weights and needs no horizon, so that a training may be cut short, or walked in two
+    fits. On Fashion-MNIST it was ahead of warm-up-stable-decay and of cosine at the end and at every rung before it.
+    Weight decay spares norms, biases and all else that is not a matrix or kernel called `weight`.
+
+    Args:
+        model: What is trained.
+        plan: How.
+        steps: Steps of one epoch.
+    """
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            matrix = weight.ndim > 1 and name.rpartition(".")[2] == "weight"
+            (decayed if matrix else spared).append(weight)
+    groups = [{"params": decayed, "weight_decay": plan.weight_decay}, {"params": spared, "weight_decay": 0.0}]
+    return AdamWScheduleFree(
+        [group for group in groups if group["params"]],
+        lr=plan.lr,
+        betas=(0.9, plan.beta2),
+        warmup_steps=max(1, min(plan.warmup, 2 * steps)),
+    )
+
+
+@contextmanager
+def averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> Iterator[None]:
+    """The model has the averaged weights inside, the last ones again after.
+
+    Args:
+        model: What is trained.
+        optimizer: Keeps the average.
+        batches: Training batches that the normalisation statistics of the averaged weights are taken from.
+    """
+    live = [tensor for norm in norms(model) for tensor in _statistics(norm)]
+    kept = [tensor.clone() for tensor in live]
+    wear(model, optimizer, batches)
+    try:
+        yield
+    finally:
+        optimizer.train()
+        for tensor, old in zip(live, kept, strict=True):
+            tensor.copy_(old)
+
+
+def wear(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> None:
+    """Give the model the averaged weights, and normalisation statistics that fit them."""
+    optimizer.eval()
+    refresh(model, batches)
+
+
+def refresh(model: nn.Module, batches: Sequence[Batch]) -> None:
+    """Set the statistics of every batch normalisation to those of some batches; weights and modes stay as they are.
+
+    Averaged weights see activations that no step of the training saw, so the running statistics do not fit them
+    (Izmailov et al., Averaging Weights Leads to Wider Optima, 2018).
+    """
+    found = norms(model)
+    if not found:
+        return
+    modes = [(module, module.training) for module in model.modules()]
+    momenta = [norm.momentum for norm in found]
+    model.eval()
+    for norm in found:
+        norm.reset_running_stats()
+        norm.momentum = None  # an even average over the batches
+        norm.train()
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        for batch in batches:
+            model(**{name: rows.to(device) for name, rows in batch.inputs.items()})
+    for norm, momentum in zip(found, momenta, strict=True):
+        norm.momentum = momentum
+    for module, training in modes:
+        module.training = training
+
+
+def norms(model: nn.Module) -> list[_BatchNorm]:
+    """The batch normalisations that keep statistics."""
+    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None]
+
+
+def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:
+    assert norm.running_mean is not None and norm.running_var is not None
+    return norm.running_mean, norm.running_var

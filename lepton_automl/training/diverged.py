@@ -1,0 +1,37 @@
+"""Training that went wrong, said while there is still time to save."""
+
+from __future__ import annotations
+
+import math
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.values import DataSpec, TrainPlan
+
+TOO_MUCH = 100.0  # times the loss of knowing nothing; a network that learns anything stays below 2
+
+
+class Diverged(LeptonError, RuntimeError):  # noqa: N818  # it reads as what happened
+    """The loss is not a number any more, or has run away."""
+
+
+def check(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, where: str) -> None:
+    """See that training is still sane.
+
+    Args:
+        loss: Mean loss of the epoch's steps so far; one that is not finite spoils all after it.
+        norm: Norm of the last step's gradient; it spoils the weights before any loss shows it.
+        spec: How many classes there are: a network that knows nothing has a loss of their number's logarithm.
+        plan: For the advice.
+        where: Epoch and step, for people.
+
+    Raises:
+        Diverged: It is not.
+    """
+    knows_nothing = math.log(len(spec.classes)) if len(spec.classes) > 1 else 1.0
+    if math.isfinite(loss) and math.isfinite(norm) and loss <= TOO_MUCH * knows_nothing:
+        return
+    raise Diverged(
+        f"training diverged: the loss is {loss:.4g} and the gradient's norm {norm:.4g}; knowing nothing gives a loss of {knows_nothing:.3g}",
+        where=where,
+        fix=f"Lower train.lr (it is {plan.lr:g}), raise warmup (it is {plan.warmup:g}), or look for values in the data that are not finite or very large.",
+    )

@@ -1,0 +1,140 @@
+"""The epochs of training: seeds, validation on averaged weights, reports, and obeying the answer."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.values import DataSpec, Decision, TrainPlan
+
+from .averaging import averaged, wear
+from .loss import Batch
+from .scores import own_unit, scores
+from .task import Task
+
+STATISTICS = 8  # batches that normalisation statistics are taken from
+
+OnEpoch = Callable[[int, dict[str, float]], Decision]
+
+
+class Feed(Protocol):
+    """The data module, as training sees it.
+
+    Attributes:
+        batches: Training batches of one epoch.
+    """
+
+    @property
+    def batches(self) -> int: ...  # noqa: D102  # told above
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order and augmentation of an epoch's rows."""
+
+    def train_dataloader(self) -> Iterable[Sequence[Batch]]:
+        """An epoch's batches in chunks."""
+
+    def val_dataloader(self) -> Iterable[Sequence[Batch]]:
+        """The validation rows in order, likewise."""
+
+
+class Epochs(pl.Callback):
+    """What happens around each epoch.
+
+    Args:
+        feed: Told which epoch it is; gives the validation rows.
+        plan: The seed, and how many epochs there are in all.
+        spec: The task.
+        first_epoch: Where in the plan this fit begins.
+        on_epoch: Told the scores after each epoch; its answer may end the fit.
+        score: Whether validation scores are taken.
+    """
+
+    def __init__(
+        self, feed: Feed, plan: TrainPlan, spec: DataSpec, *, first_epoch: int, on_epoch: OnEpoch, score: bool
+    ) -> None:
+        self.feed, self.plan, self.spec = feed, plan, spec
+        self.epoch, self.on_epoch, self.score = first_epoch, on_epoch, score
+        self.stopped: Decision | None = None
+        self.least = math.inf
+        self.best: dict[str, Tensor] | None = None
+        self.scores: dict[str, float] = {}
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
+        """Everything random is a pure function of the plan's seed and the epoch."""
+        assert isinstance(pl_module, Task)
+        pl_module.begin_epoch()
+        self.feed.set_epoch(self.epoch)
+        _seed(self.plan.seed * 1_000_003 + self.epoch, pl_module.device)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Score, report, and stop when told to."""
+        assert isinstance(pl_module, Task)
+        self.epoch += 1
+        self.scores = self._validate(pl_module) if self.score else {}
+        self.scores["train_loss"] = pl_module.train_loss
+        decision = self.on_epoch(self.epoch, self.scores)
+        if decision.stop:
+            self.stopped = decision
+            trainer.should_stop = True
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
+        """Leave the averaged weights: the best-scored ones, or the last where nothing was scored."""
+        assert isinstance(pl_module, Task)
+        if self.best is None:
+            wear(pl_module.model, pl_module.optimizer, self._some_batches())
+        else:
+            pl_module.optimizer.eval()
+            pl_module.model.load_state_dict(self.best)
+
+    def _validate(self, task: Task) -> dict[str, float]:
+        chunks = list(self.feed.val_dataloader())
+        if not chunks:
+            return {}
+        with averaged(task.model, task.optimizer, self._some_batches()):
+            answers, targets = answer(task.model, chunks, task.device)
+            found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
+            cost = found["rmse" if self.spec.task == "regression" else "log_loss"]
+            if cost < self.least:  # a small table is overfitted long before its last epoch
+                self.least = cost
+                self.best = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+        return found
+
+    def _some_batches(self) -> list[Batch]:
+        """A few training batches of the epoch, for normalisation statistics."""
+        return list(itertools.islice(itertools.chain.from_iterable(self.feed.train_dataloader()), STATISTICS))
+
+
+def _seed(seed: int, device: torch.device) -> None:
+    """Seed dropout; torch.manual_seed would write down the whole stack for a GPU that is never touched, 1 ms in here."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def answer(model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """A network's answers to all rows, in evaluation mode, with the targets; the model's mode is put back.
+
+    Args:
+        model: Has `answer`, which turns its outputs into probabilities or standardised values.
+        chunks: The rows.
+        device: Where the model is.
+
+    Returns:
+        Probabilities [N, K] or standardised values [N], and targets [N], on the CPU.
+    """
+    answers, targets = [], []
+    training = model.training
+    model.eval()
+    with torch.inference_mode():
+        for batch in itertools.chain.from_iterable(chunks):
+            inputs = {name: rows.to(device) for name, rows in batch.inputs.items()}
+            answers.append(model.answer(model(**inputs)).cpu())  # type: ignore[operator]  # a LeptonNet has it
+            targets.append(batch.targets.cpu())
+    model.train(training)
+    return torch.cat(answers), torch.cat(targets)

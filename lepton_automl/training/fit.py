@@ -1,0 +1,100 @@
+"""The door of the room: teach a network, whole plan or a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # re-exported without saying so
+from torch import nn
+
+from lepton_automl.values import DataSpec, Decision, TrainPlan
+
+from .epochs import Epochs, Feed, OnEpoch
+from .quiet import OwnSignals, interruptible, quiet
+from .task import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """How a fit ended.
+
+    Args:
+        epochs: Epochs trained in this fit.
+        stopped: The decision that ended it early; None where it ran to its end.
+        scores: What was reported after its last epoch.
+    """
+
+    epochs: int
+    stopped: Decision | None
+    scores: dict[str, float]
+
+
+def fit(
+    model: nn.Module,
+    datamodule: pl.LightningDataModule,
+    plan: TrainPlan,
+    *,
+    spec: DataSpec,
+    first_epoch: int = 0,
+    last_epoch: int | None = None,
+    on_epoch: OnEpoch,
+    wait: Callable[[], None] = lambda: None,
+    score: bool = True,
+) -> Fitted:
+    """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
+
+    A plan may be walked in two fits with a cut of channels between them; the optimiser and its average of the weights
+    start anew with each. The model is left with the averaged weights of the epoch with the best validation loss, or of
+    the last one where nothing is scored. Runs on the GPU where there is one. The global random state is left as it was,
+    and equal seeds give equal weights on a CPU.
+
+    Args:
+        model: Gives outputs [N, K] or [N, members, K] for a batch's inputs; has `answer(outputs)`.
+        datamodule: Gives chunks of batches; has `set_epoch` and `batches`.
+        plan: How to train.
+        spec: The task.
+        first_epoch: Epochs of the plan done before.
+        last_epoch: Where in the plan to end; None for its end.
+        on_epoch: Called after each epoch with the epochs of the plan done so far and the scores: those on the validation rows,
+            by the averaged weights, and the mean training loss as `train_loss`. Its answer may end the fit.
+        wait: Called before every step; returns when the step may be done.
+        score: Whether validation scores are taken; without them, or without validation rows, only `train_loss` is reported.
+
+    Returns:
+        How it went.
+
+    Raises:
+        Diverged: The loss ran away.
+    """
+    last = plan.epochs if last_epoch is None else last_epoch
+    if first_epoch >= last:
+        return Fitted(epochs=0, stopped=None, scores={})
+    feed = cast("Feed", datamodule)
+    task = Task(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait)
+    epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score)
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with quiet(), interruptible(), torch.random.fork_rng(devices=gpus):
+        _trainer(epochs, last - first_epoch, gpus).fit(task, datamodule=datamodule)
+    return Fitted(epochs=epochs.epoch - first_epoch, stopped=epochs.stopped, scores=epochs.scores)
+
+
+def _trainer(callback: pl.Callback, epochs: int, gpus: list[int]) -> pl.Trainer:
+    """A Trainer that does nothing but train: it costs 7 ms a fit and 0.2 ms an epoch."""
+    return pl.Trainer(
+        accelerator="gpu" if gpus else "cpu",
+        devices=gpus or 1,
+        max_epochs=epochs,
+        callbacks=[callback, OwnSignals()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,  # validation is ours: on averaged weights
+        use_distributed_sampler=False,
+        plugins=[LightningEnvironment()],  # a cluster's variables around us are not meant for this Trainer
+    )

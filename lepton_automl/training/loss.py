@@ -1,0 +1,71 @@
+"""What training makes small."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
+
+from lepton_automl.values import DataSpec, TrainPlan
+
+
+class Batch(Protocol):
+    """One step's rows.
+
+    Attributes:
+        inputs: What the network's `forward` takes, by name; each [N, ...].
+        targets: Class indices int64 [N], or standardised values float32 [N].
+        other: Targets of the rows mixed in, or None.
+        share: How much of each row is its own, 0 to 1.
+    """
+
+    @property
+    def inputs(self) -> dict[str, Tensor]: ...  # noqa: D102  # told above
+    @property
+    def targets(self) -> Tensor: ...  # noqa: D102  # told above
+    @property
+    def other(self) -> Tensor | None: ...  # noqa: D102  # told above
+    @property
+    def share(self) -> float: ...  # noqa: D102  # told above
+
+
+class Loss(nn.Module):
+    """Cross-entropy with smoothed labels and class weights, or the squared error of standardised values.
+
+    Mixed rows count both targets by their shares (Zhang et al., mixup, ICLR 2018). The members of an ensemble are
+    taught each by itself: the loss is the mean of theirs (Gorishniy et al., TabM, ICLR 2025).
+
+    Args:
+        spec: The task, and the weight of each class.
+        plan: The label smoothing.
+    """
+
+    weight: Tensor | None
+
+    def __init__(self, spec: DataSpec, plan: TrainPlan) -> None:
+        super().__init__()
+        self.values = spec.task == "regression"
+        self.smoothing = plan.label_smoothing
+        self.register_buffer("weight", torch.tensor(spec.class_weight) if spec.class_weight else None)
+
+    def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """The mean loss of one batch, a scalar.
+
+        Args:
+            outputs: [N, K], or [N, members, K].
+            batch: The rows that they are for.
+        """
+        loss = self._of(outputs, batch.targets)
+        if batch.other is None:
+            return loss
+        return batch.share * loss + (1 - batch.share) * self._of(outputs, batch.other)
+
+    def _of(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if outputs.ndim == 3:
+            targets = targets.repeat_interleave(outputs.shape[1])
+            outputs = outputs.flatten(0, 1)
+        if self.values:
+            return mse_loss(outputs.squeeze(1), targets)
+        return cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing)

@@ -1,0 +1,87 @@
+"""The steps of training: a LightningModule that optimises by hand, up to a whole chunk of batches a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from schedulefree import AdamWScheduleFree
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+
+from lepton_automl.values import DataSpec, TrainPlan
+
+from .averaging import adamw
+from .diverged import check
+from .loss import Batch, Loss
+
+
+class Task(pl.LightningModule):
+    """Walks a plan's steps. One call takes a chunk of batches, as each call costs Lightning about half a small step.
+
+    Args:
+        model: What is taught, in place.
+        plan: How.
+        spec: What the targets are.
+        steps: Steps of one epoch.
+        first_epoch: Where in the plan this fit begins.
+        wait: Called before every step.
+    """
+
+    def __init__(
+        self, model: nn.Module, plan: TrainPlan, spec: DataSpec, *, steps: int, first_epoch: int, wait: Callable[[], None]
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.loss = model, Loss(spec, plan)
+        self.plan, self.spec, self.wait = plan, spec, wait
+        self.steps, self.step = steps, first_epoch * steps
+
+    def configure_optimizers(self) -> AdamWScheduleFree:
+        """Called once a fit."""
+        self.optimizer = adamw(self.model, self.plan, self.steps)
+        self.optimizer.train()
+        return self.optimizer
+
+    def on_fit_start(self) -> None:
+        """The model is on its device now."""
+        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.mixed = self.plan.precision == "bf16" and self.device.type == "cuda"
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Start the mean loss anew."""
+        self.total, self.counted = torch.zeros((), device=self.device), 0
+        self.norm = torch.zeros((), device=self.device)
+
+    @property
+    def train_loss(self) -> float:
+        """Mean loss of the epoch's steps so far."""
+        return self.total.item() / max(1, self.counted)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """To the device as Lightning does it; on a CPU the walk through the chunk is spared."""
+        return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def training_step(self, chunk: Sequence[Batch]) -> None:
+        """One optimiser step for each batch of a chunk."""
+        for batch in chunk:
+            self.wait()
+            self._step(batch)
+        where = f"epoch {(self.step - 1) // self.steps + 1}, step {self.step}"
+        check(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, where=where)
+
+    def _step(self, batch: Batch) -> None:
+        # One cast of the weights a step: Lightning's would last a chunk, and serve the weights of its first step to all.
+        with torch.autocast("cuda", torch.bfloat16) if self.mixed else nullcontext():
+            loss: Tensor = self.loss(self.model(**batch.inputs), batch)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.norm = clip_grad_norm_(self.weights, self.plan.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.total += loss.detach()
+        self.counted += 1
+        self.step += 1
