@@ -1,0 +1,165 @@
+"""A bundle: one folder with everything that a model needs to run, and to be understood, for years."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.errors import BundleError
+
+from .predictor import FORMAT, MANIFEST, MODEL, PREPROCESS, read_bundle
+
+RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS = (
+    "recipe.json",
+    "model.safetensors",
+    "README.md",
+    "provenance.json",
+    "predict.py",
+    "requirements.txt",
+)
+# The sources of predict.py, in the order of their imports.
+SOURCES = (
+    "lepton_automl.errors",
+    "lepton_automl.preprocess",
+    "lepton_automl.deployment.session",
+    "lepton_automl.deployment.predictor",
+)
+VERSIONED = ("lepton-automl", "torch", "pytorch-lightning", "torch-pruning", "onnx", "onnxruntime", "numpy", "optuna")
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    model: Path | bytes,
+    weights: Path | bytes,
+    recipe: Mapping[str, Any],
+    preprocess: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Write a bundle whole, or not at all.
+
+    Args:
+        folder: Where; a bundle that lies there is replaced.
+        model: The exported model, as a file or its content.
+        weights: The network's weights as safetensors, likewise.
+        recipe: The network's recipe as JSON.
+        preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
+        provenance: Where the model comes from (see `provenance_of`).
+        card: The model card in Markdown (see `card.model_card`).
+
+    Raises:
+        BundleError: Something else lies in the folder.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise BundleError("the folder is not empty and holds no bundle", where=str(folder), fix="Name a new folder.")
+    content = {
+        MODEL: _content(model),
+        WEIGHTS: _content(weights),
+        RECIPE: _json(recipe),
+        PREPROCESS: _json(preprocess),
+        PROVENANCE: _json(provenance),
+        CARD: card.encode(),
+        PREDICT: predict_source().encode(),
+        REQUIREMENTS: _requirements(preprocess).encode(),
+    }
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, part in content.items():
+        (partial / name).write_bytes(part)
+    _seal(partial, content)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def add_file(folder: Path, name: str, content: bytes) -> None:
+    """Put one more file into a bundle, or another content into one of its files.
+
+    Raises:
+        BundleError: The bundle is damaged, or the name is not a plain one.
+    """
+    if Path(name).name != name or name == MANIFEST:
+        raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
+    check_bundle(folder)
+    listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    (folder / name).write_bytes(content)
+    _seal(folder, {other: (folder / other).read_bytes() for other in {*listed, name}})
+
+
+def check_bundle(folder: Path) -> None:
+    """Make sure that a bundle is as it was written; nothing in it is run.
+
+    Raises:
+        BundleError: Names the file that is missing or was changed.
+    """
+    read_bundle(folder, (MODEL, PREPROCESS))
+
+
+def provenance_of(**known: Any) -> dict[str, Any]:
+    """Where a model comes from: what the caller knows (data digest, config, seed, study, trial), and all versions."""
+    versions = {"python": platform.python_version()}
+    for package in VERSIONED:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {**known, "versions": versions}
+
+
+def predict_source() -> str:
+    """The one file that runs a bundle by itself: parts of this package, laid end to end without their imports of it."""
+    parts = [_without_own_imports(module) for module in SOURCES]
+    head = '"""Predicts with the model in this folder; needs numpy and onnxruntime. Run `python predict.py INPUT`."""\n'
+    tail = '\n\nif __name__ == "__main__":\n    main()\n'
+    return head + "\nfrom __future__ import annotations\n" + "".join(parts) + tail
+
+
+def _without_own_imports(module: str) -> str:
+    """A module's source, its docstring and its imports of this package left out."""
+    found = importlib.util.find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    source = Path(found.origin).read_text(encoding="utf-8")
+    body = ast.parse(source).body
+    dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node))]
+    gone = {line for node in dropped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    kept = [line for number, line in enumerate(source.splitlines(), 1) if number not in gone]
+    return f"\n# From {module}\n" + "\n".join(kept) + "\n"
+
+
+def _is_own(node: ast.ImportFrom) -> bool:
+    return node.level > 0 or str(node.module).split(".")[0] in ("lepton_automl", "__future__")
+
+
+def _requirements(preprocess: Mapping[str, Any]) -> str:
+    """What predict.py needs, by the same bounds as the package."""
+    lines = ["numpy>=2.0", "onnxruntime>=1.20"]
+    if preprocess["input"]["modality"] == "image":
+        lines.append("pillow>=11")
+    return "\n".join(lines) + "\n"
+
+
+def _seal(folder: Path, content: Mapping[str, bytes]) -> None:
+    """Write the manifest, as the last file, in one step."""
+    files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
+    written = folder / f".{MANIFEST}"
+    written.write_bytes(_json({"format": FORMAT, "files": files}))
+    written.replace(folder / MANIFEST)
+
+
+def _content(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else source.read_bytes()
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,103 @@
+"""The model card: what a model is, what it was made from, how good and how fast it is (Mitchell et al., FAT* 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lepton_automl.recipe import Recipe, describe
+from lepton_automl.values import DataSpec, Profile, Target
+
+
+def model_card(
+    *,
+    name: str,
+    recipe: Recipe,
+    spec: DataSpec,
+    target: Target,
+    profile: Profile,
+    metric: str,
+    scores: Mapping[str, float],
+) -> str:
+    """The card in Markdown.
+
+    Args:
+        name: What the model is called, such as `"flowers/12"`.
+        recipe: Its network.
+        spec: Its data.
+        target: The device that it was measured on.
+        profile: What it costs there.
+        metric: The score that it was chosen by.
+        scores: Its scores on rows that were not trained on.
+    """
+    sections = (
+        f"# {name}",
+        _what(recipe, spec),
+        "## How good it is\n\n" + _scores(spec, metric, scores),
+        "## How fast it is\n\n" + _speed(target, profile),
+        "## What it was made from\n\n" + _data(spec),
+        "## Limits\n\n" + _limits(spec),
+        "## How to run it\n\n" + _usage(spec),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def _what(recipe: Recipe, spec: DataSpec) -> str:
+    what = (
+        f"the number `{spec.target}`" if spec.task == "regression" else f"`{spec.target}`, one of {len(spec.classes)} classes"
+    )
+    return f"A {spec.modality} model that predicts {what}, found by lepton_automl.\n\nNetwork: {describe(recipe)}."
+
+
+def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
+    rows = (
+        f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
+    )
+    told = [f"| {one} | {score:.4g} |" for one, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
+    chosen = f"Of this very file, on {rows}. It was chosen by `{metric}`, which flatters it a little."
+    return "\n".join([chosen, "", "| score | value |", "|---|---|", *told])
+
+
+def _speed(target: Target, profile: Profile) -> str:
+    latency, wall = profile.latency, profile.wall
+    threads = f"{target.threads} thread{'s' * (target.threads > 1)}"
+    return "\n".join(
+        [
+            f"One call with {target.batch_size} row{'s' * (target.batch_size > 1)} on {threads}, preprocessing included:",
+            "",
+            f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
+            f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",
+            f"- size: {profile.size_bytes:,} bytes; weights: {profile.parameters:,}",
+            f"- host: {latency.host}",
+            *(f"- note: {warning}" for warning in latency.warnings),
+        ]
+    )
+
+
+def _data(spec: DataSpec) -> str:
+    lines = [
+        f"- data: {spec.name} ({spec.train} training, {spec.validation} validation, {spec.test} sealed test rows)",
+        f"- fingerprint: `{spec.digest}`",
+        *(f"- warning: {warning}" for warning in spec.warnings),
+    ]
+    return "\n".join(lines)
+
+
+def _limits(spec: DataSpec) -> str:
+    known = (
+        f"It knows only these labels: {', '.join(map(str, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
+        if spec.classes
+        else f"It was trained on targets around {spec.target_mean:.4g} (standard deviation {spec.target_scale:.4g})."
+    )
+    return (
+        f"{known} It answers for whatever it is given, also for what is unlike its training data. "
+        "Its probabilities are not calibrated beyond what training gives. Check it on data of your own before you rely on it."
+    )
+
+
+def _usage(spec: DataSpec) -> str:
+    shell, given = ("photo.jpg", '"photo.jpg"') if spec.modality == "image" else ("rows.csv", "dataframe")
+    proba = "" if spec.task == "regression" else f"model.predict_proba({given})\n"
+    return (
+        f"```\npip install -r requirements.txt\npython predict.py {shell}\n```\n\n"
+        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```'
+    )

@@ -1,0 +1,93 @@
+"""An ONNX graph while it is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+Array = NDArray[Any]
+
+OPSET = 20  # the first with Gelu; ONNX Runtime reads it since 1.17
+IR_VERSION = 9  # of the same release; helper would write its own newest, which older runtimes refuse
+MOST_SHARED = 64  # numbers; shapes, axes and scalars are that small
+
+
+class GraphWriter:
+    """Nodes and weights in the order in which they are added, which is an order in which they can run."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: dict[str, Array] = {}
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self._names: Counter[str] = Counter()
+        self._same: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+
+    def input(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
+        """Declare an input of the shape (batch, *shape); the batch may be of any size."""
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
+        self.inputs.append(helper.make_tensor_value_info(name, kind, ["batch", *shape]))
+        return name
+
+    def weight(self, array: Array) -> str:
+        """A constant; a small one is stored once however often it is asked for."""
+        if array.size > MOST_SHARED:
+            return self._store(array)
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._same:
+            self._same[key] = self._store(array)
+        return self._same[key]
+
+    def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
+        """Append a node; attributes that are None are left out.
+
+        Returns:
+            The name of its (first) result; the others, where there are any, end in `.1`, `.2` and so on.
+        """
+        name = self._fresh(op.lower())
+        names = [name, *(f"{name}.{n}" for n in range(1, outputs))]
+        given = {key: value for key, value in attributes.items() if value is not None}
+        self.nodes.append(helper.make_node(op, list(inputs), names, name=name, **given))
+        return name
+
+    def output(self, result: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        """Declare a value of the shape (batch, *shape) to be the graph's answer, and call it that."""
+        self.nodes.append(helper.make_node("Identity", [result], ["answer"], name="answer"))
+        kind = helper.np_dtype_to_tensor_dtype(dtype)
+        self.outputs.append(helper.make_tensor_value_info("answer", kind, ["batch", *shape]))
+
+    def save(self, path: Path, producer: str) -> None:
+        """Write one file, the weights inside.
+
+        Args:
+            path: Where to write.
+            producer: What is noted as the writer.
+        """
+        model = onnx.ModelProto(ir_version=IR_VERSION, producer_name=producer)
+        model.opset_import.add(version=OPSET)
+        graph = model.graph  # filled in place: every copy of large weights costs as much as the rest together
+        graph.name = "lepton"
+        graph.node.extend(self.nodes)
+        graph.input.extend(self.inputs)
+        graph.output.extend(self.outputs)
+        used = {name for node in self.nodes for name in node.input}
+        for name, array in self.weights.items():
+            if name in used:
+                kind = helper.np_dtype_to_tensor_dtype(array.dtype)
+                graph.initializer.add(name=name, data_type=kind, dims=array.shape, raw_data=array.tobytes())
+        path.write_bytes(model.SerializeToString())
+
+    def _store(self, array: Array) -> str:
+        name = self._fresh("weight")
+        self.weights[name] = array
+        return name
+
+    def _fresh(self, stem: str) -> str:
+        self._names[stem] += 1
+        return f"{stem}_{self._names[stem]}"

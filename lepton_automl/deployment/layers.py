@@ -1,0 +1,214 @@
+"""Layers with weights, pooling and reductions, in ONNX's words."""
+
+# ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .terms import OPERATIONS, Call, Operation, Term, need, operation
+
+Sizes = int | Sequence[int]
+
+
+def _per_axis(sizes: Sizes, count: int) -> list[int]:
+    listed = [sizes] if isinstance(sizes, int) else list(sizes)
+    return listed * count if len(listed) == 1 else listed
+
+
+def _floats(value: Any) -> Tensor:
+    """The value of an argument that must be constant."""
+    need(isinstance(value, Term) and value.constant, "weights that are computed from the input")
+    return value.example.detach()  # type: ignore[no-any-return]  # need() has just made sure
+
+
+@operation("conv1d", "conv2d")
+def _conv(
+    call: Call,
+    x: Term,
+    weight: Term,
+    bias: Term | None = None,
+    stride: Sizes = 1,
+    padding: Any = 0,
+    dilation: Sizes = 1,
+    groups: int = 1,
+) -> str:
+    axes = x.rank - 2
+    kernel = list(weight.shape[2:])
+    spread = _per_axis(dilation, axes)
+    if padding == "same":
+        whole = [d * (int(k or 1) - 1) for d, k in zip(spread, kernel, strict=True)]
+        pads = [part // 2 for part in whole] + [part - part // 2 for part in whole]
+    else:
+        pads = _per_axis(0 if padding == "valid" else padding, axes) * 2
+    inputs = [call.name(one) for one in (x, weight, bias) if one is not None]
+    return call.add(
+        "Conv", *inputs, kernel_shape=kernel, strides=_per_axis(stride, axes), pads=pads, dilations=spread, group=groups
+    )
+
+
+@operation("linear")
+def _linear(call: Call, x: Term, weight: Term, bias: Term | None = None) -> str:
+    if x.rank == 2:
+        return call.add("Gemm", *(call.name(one) for one in (x, weight, bias) if one is not None), transB=1)
+    product = call.add("MatMul", call.name(x), call.name(_floats(weight).T))
+    return product if bias is None else call.add("Add", product, call.name(bias))
+
+
+@operation("matmul", "bmm", "mm")
+def _matmul(call: Call, x: Term, other: Term) -> str:
+    return call.add("MatMul", call.name(x), call.name(other))
+
+
+@operation("baddbmm", "addmm")
+def _add_product(call: Call, x: Term, left: Term, right: Term, *, beta: float = 1, alpha: float = 1) -> str:
+    need(beta == alpha == 1, "a scaled sum of products")
+    return call.add("Add", call.add("MatMul", call.name(left), call.name(right)), call.name(x))
+
+
+@operation("einsum")
+def _einsum(call: Call, equation: str, *operands: Any) -> str:
+    terms = operands[0] if len(operands) == 1 and isinstance(operands[0], list | tuple) else operands
+    return call.add("Einsum", *(call.name(term) for term in terms), equation=equation)
+
+
+@operation("embedding")
+def _embedding(call: Call, x: Term, weight: Term, *options: object, **named: object) -> str:
+    del options, named  # padding, norm and gradient options act in training only
+    return call.add("Gather", call.name(weight), call.name(x), axis=0)
+
+
+@operation("one_hot")
+def _one_hot(call: Call, x: Term, num_classes: int = -1) -> str:
+    need(num_classes > 0, "one_hot without a number of classes")
+    values = call.graph.weight(torch.tensor([0, 1]).numpy())
+    return call.add("OneHot", call.name(x), call.integers([num_classes]), values, axis=-1)
+
+
+def batch_norm(call: Call, x: Term, layer: nn.modules.batchnorm._BatchNorm) -> str:
+    """A batch norm with its running statistics; it may be folded into the layer before it later."""
+    need(layer.running_mean is not None and layer.running_var is not None, "a batch norm without running statistics")
+    assert layer.running_mean is not None and layer.running_var is not None
+    one = torch.ones_like(layer.running_mean)
+    scale = one if layer.weight is None else layer.weight
+    shift = torch.zeros_like(one) if layer.bias is None else layer.bias
+    weights = [call.name(part) for part in (scale, shift, layer.running_mean, layer.running_var)]
+    return call.add("BatchNormalization", call.name(x), *weights, epsilon=layer.eps)
+
+
+@operation("layer_norm")
+def _layer_norm(
+    call: Call, x: Term, shape: Sequence[int], weight: Term | None = None, bias: Term | None = None, eps: float = 1e-5
+) -> str:
+    scale = call.name(torch.ones(*shape) if weight is None else weight)
+    shift = [] if bias is None else [call.name(bias)]
+    return call.add("LayerNormalization", call.name(x), scale, *shift, axis=-len(shape), epsilon=eps)
+
+
+# Pooling
+
+
+@operation("max_pool1d", "max_pool2d")
+def _max_pool(
+    call: Call,
+    x: Term,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    dilation: Sizes = 1,
+    ceil_mode: object = False,
+    return_indices: object = False,
+) -> str:
+    need(not return_indices and not ceil_mode, "max pooling with indices or rounded up")
+    axes = x.rank - 2
+    kernel = _per_axis(kernel_size, axes)
+    strides = _per_axis(stride, axes) if stride else kernel
+    pads, spread = _per_axis(padding, axes) * 2, _per_axis(dilation, axes)
+    return call.add("MaxPool", call.name(x), kernel_shape=kernel, strides=strides, pads=pads, dilations=spread)
+
+
+@operation("avg_pool1d", "avg_pool2d")
+def _avg_pool(
+    call: Call,
+    x: Term,
+    kernel_size: Sizes,
+    stride: Sizes | None = None,
+    padding: Sizes = 0,
+    ceil_mode: object = False,
+    count_include_pad: object = True,
+    divisor_override: object = None,
+) -> str:
+    need(not ceil_mode and not divisor_override, "average pooling rounded up or with its own divisor")
+    axes = x.rank - 2
+    kernel = _per_axis(kernel_size, axes)
+    strides = _per_axis(stride, axes) if stride else kernel
+    pads = _per_axis(padding, axes) * 2
+    return call.add(
+        "AveragePool",
+        call.name(x),
+        kernel_shape=kernel,
+        strides=strides,
+        pads=pads,
+        count_include_pad=int(bool(count_include_pad)),
+    )
+
+
+@operation("adaptive_avg_pool1d", "adaptive_avg_pool2d")
+def _adaptive_avg_pool(call: Call, x: Term, output_size: Any) -> str:
+    del output_size
+    need(all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    return call.add("GlobalAveragePool", call.name(x))
+
+
+@operation("adaptive_max_pool1d", "adaptive_max_pool2d")
+def _adaptive_max_pool(call: Call, x: Term, output_size: Any, return_indices: object = False) -> str:
+    del output_size
+    need(not return_indices and all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    return call.add("GlobalMaxPool", call.name(x))
+
+
+# Reductions
+
+
+@operation("mean")
+def _mean(call: Call, x: Term, dim: Any = None, keepdim: object = False, **options: Any) -> str:
+    need(not any(options.values()), f"mean with {', '.join(options)}")
+    if x.rank >= 3 and sorted(x.axes(dim)) == list(range(2, x.rank)):
+        # The same thing, in the one form that stays in the runtimes' blocked layouts.
+        pooled = call.add("GlobalAveragePool", call.name(x))
+        return pooled if keepdim else call.reshape(pooled)
+    return call.add("ReduceMean", call.name(x), call.integers(x.axes(dim)), keepdims=int(bool(keepdim)))
+
+
+@operation("sum")
+def _sum(call: Call, x: Term, dim: Any = None, keepdim: object = False, **options: Any) -> str:
+    need(not any(options.values()), f"sum with {', '.join(options)}")
+    return call.add("ReduceSum", call.name(x, call.example.dtype), call.integers(x.axes(dim)), keepdims=int(bool(keepdim)))
+
+
+@operation("amax")
+def _amax(call: Call, x: Term, dim: Any = (), keepdim: object = False) -> str:
+    return call.add("ReduceMax", call.name(x), call.integers(x.axes(dim or None)), keepdims=int(bool(keepdim)))
+
+
+def _softmax(op: str) -> Operation:
+    def entry(call: Call, x: Term, dim: int = -1, _stacklevel: int = 3, dtype: object = None) -> str:
+        need(dim is not None and dtype is None, f"{op} with a type, or without a dimension")
+        return call.add(op, call.name(x), axis=x.axis(dim))
+
+    return entry
+
+
+OPERATIONS.update(softmax=_softmax("Softmax"), log_softmax=_softmax("LogSoftmax"))
+
+
+@operation("normalize")
+def _normalize(call: Call, x: Term, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> str:
+    need(p == 2.0 and math.isfinite(eps), "normalize with another norm")
+    length = call.add("ReduceL2", call.name(x), call.integers([x.axis(dim)]), keepdims=1)
+    return call.add("Div", call.name(x), call.add("Clip", length, call.name(torch.tensor(eps, dtype=x.example.dtype))))

@@ -1,0 +1,76 @@
+"""The reference network: a fixed small load that everything is timed beside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from .graph import IR_VERSION, OPSET, Array
+from .session import OnnxModel
+
+IMAGE = (1, 8, 32, 32)
+CHANNELS = 96
+WIDTH = 256
+
+
+def reference_model(threads: int) -> Callable[[], object]:
+    """The reference network, opened and with its input in place: convolutions, then wide linear layers.
+
+    It takes about a tenth of a millisecond and uses what candidates use, so that whatever slows them slows it too. It
+    never changes between releases: every latency in every journal is a multiple of it.
+
+    Args:
+        threads: Threads that one call may use.
+    """
+    model = OnnxModel(reference_bytes(), threads)
+    rows = {"image": _numbers("image", IMAGE)}
+
+    def call() -> object:
+        return model(rows)
+
+    return call
+
+
+def reference_bytes() -> bytes:
+    """The network as an ONNX file."""
+    weights = {
+        "w1": _numbers("w1", (CHANNELS, IMAGE[1], 3, 3)),
+        "w2": _numbers("w2", (CHANNELS, 1, 3, 3)),
+        "w3": _numbers("w3", (CHANNELS, CHANNELS, 1, 1)),
+        "w4": _numbers("w4", (CHANNELS, WIDTH)),
+        "w5": _numbers("w5", (WIDTH, WIDTH)),
+        "w6": _numbers("w6", (WIDTH, WIDTH)),
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "w1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["c1"], ["r1"]),
+        helper.make_node("Conv", ["r1", "w2"], ["c2"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2], group=CHANNELS),
+        helper.make_node("Relu", ["c2"], ["r2"]),
+        helper.make_node("Conv", ["r2", "w3"], ["c3"], kernel_shape=[1, 1]),
+        helper.make_node("Relu", ["c3"], ["r3"]),
+        helper.make_node("GlobalAveragePool", ["r3"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w4"], ["m4"]),
+        helper.make_node("Relu", ["m4"], ["r4"]),
+        helper.make_node("MatMul", ["r4", "w5"], ["m5"]),
+        helper.make_node("Relu", ["m5"], ["r5"]),
+        helper.make_node("MatMul", ["r5", "w6"], ["answer"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "reference",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, IMAGE)],
+        [helper.make_tensor_value_info("answer", TensorProto.FLOAT, (IMAGE[0], WIDTH))],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _numbers(name: str, shape: tuple[int, ...]) -> Array:
+    """Numbers between -0.1 and 0.1 that no library's random generator can change: a multiplicative hash of their place."""
+    places = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint32) + np.uint32(sum(name.encode()) * 65537)
+    hashed = (places * np.uint32(2654435761)) >> np.uint32(8)  # Knuth's constant; the upper 24 bits fill a float32
+    return (hashed.astype(np.float32) / np.float32(2**24) - np.float32(0.5)).reshape(shape) / np.float32(5)

@@ -1,0 +1,56 @@
+"""An exported model, opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from lepton_automl.errors import BundleError
+
+onnxruntime.set_default_logger_severity(3)  # errors only: its warnings are notes on graph optimisation
+
+
+class OnnxModel:
+    """An ONNX file in ONNX Runtime, called like a function.
+
+    Args:
+        source: The file, or its bytes.
+        threads: Threads that one call may use.
+
+    Raises:
+        BundleError: The file is missing or is no model.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | bytes, threads: int = 1) -> None:
+        model = source if isinstance(source, bytes) else str(Path(source))
+        try:
+            self.session = onnxruntime.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common public base
+            where = "a model in memory" if isinstance(source, bytes) else str(source)
+            raise BundleError(f"this is not a model that ONNX Runtime can open: {error}", where=where) from error
+        self.input_names = tuple(one.name for one in self.session.get_inputs())
+
+    def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The answer for some rows.
+
+        Args:
+            arrays: One array for each input of the model, all with the same first axis; their types must be the model's.
+        """
+        answer: NDArray[np.float32] = self.session.run(None, arrays)[0]
+        return answer
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Idle threads sleep: a spinning pool takes cores from the training next door, and from the reference.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options

@@ -1,0 +1,122 @@
+"""A traced module, said in ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from . import elementwise, layers, shapes
+from .fold import fold
+from .graph import GraphWriter
+from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
+from .trace import Traced
+
+__all__ = ["translate"]
+_ROOMS = (elementwise, layers, shapes)  # importing them fills OPERATIONS
+
+
+def translate(traced: Traced, inputs: dict[str, Tensor], path: Path) -> None:
+    """Write a traced module as one ONNX file.
+
+    Raises:
+        UnknownOperation: Something in it cannot be said.
+    """
+    translation = _Translation(traced, inputs)
+    answer = translation.answer()
+    need(
+        isinstance(answer, Term) and not answer.constant and answer.shape[:1] == (None,),
+        "an answer that is not one tensor of rows",
+    )
+    graph = translation.graph
+    graph.output(answer.name, numpy_type(answer.example.dtype), tuple(answer.example.shape[1:]))
+    fold(graph)
+    graph.save(path, producer=f"lepton_automl, torch {torch.__version__}")
+
+
+class _Translation:
+    """Walks a traced graph and writes what each node says."""
+
+    def __init__(self, traced: Traced, inputs: dict[str, Tensor]) -> None:
+        self.traced, self.inputs, self.graph = traced, inputs, GraphWriter()
+        self.said: dict[fx.Node, Any] = {}
+
+    def answer(self) -> Any:
+        for node in self.traced.module.graph.nodes:
+            if node.op == "output":
+                return self._value(node.args[0])
+            self.said[node] = self._say(node)
+        raise UnknownOperation("a graph without an output")
+
+    def _say(self, node: fx.Node) -> Any:
+        first, second = (examples[node] for examples in self.traced.examples)
+        if node.op == "placeholder":
+            return {name: self._input(name, first[name]) for name in self.inputs}
+        if node in self.traced.constant:
+            return Term("", first, tuple(first.shape), constant=True) if isinstance(first, Tensor) else first
+        if not _holds_tensors(first):
+            # Sizes, types and devices: plain values, but for those that depend on the batch size.
+            return first if first == second else _varying(first, second)
+        result = self._results(self._call(node, Call(self.graph, first, _shape(first, second))), first, second)
+        # A call that gave the very tensor that it took has changed it: who asks for it later gets what it has become.
+        examples = self.traced.examples[0]
+        self.said.update((other, result) for other in self.said if examples[other] is first)
+        return result
+
+    def _input(self, name: str, example: Tensor) -> Term:
+        shape = tuple(example.shape[1:])
+        return Term(self.graph.input(name, numpy_type(example.dtype), shape), example, (None, *shape))
+
+    def _call(self, node: fx.Node, call: Call) -> Any:
+        args = [self._value(arg) for arg in node.args]
+        options = {name: self._value(value) for name, value in node.kwargs.items()}
+        if node.op == "call_module":
+            layer = self.traced.module.get_submodule(str(node.target))
+            assert isinstance(layer, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001  # the only leaf of the tracer
+            return layers.batch_norm(call, args[0], layer)
+        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+        name = name if name.startswith("_") else name.removesuffix("_")
+        if name == "getattr":
+            return _attribute(call, *args)
+        need(name in OPERATIONS, f"the operation {name!r}")
+        # Torch names its first argument now this, now that.
+        leading = [options.pop(first) for first in ("input", "self", "tensors") if first in options and not args]
+        try:
+            return OPERATIONS[name](call, *leading, *args, **options)
+        except TypeError as error:
+            raise UnknownOperation(f"the operation {name!r} called in this way ({error})") from error
+
+    def _value(self, argument: Any) -> Any:
+        return fx.node.map_aggregate(argument, lambda item: self.said[item] if isinstance(item, fx.Node) else item)
+
+    def _results(self, said: Any, first: Any, second: Any) -> Any:
+        """Terms for the names that an operation returned."""
+        if isinstance(said, str):
+            return Term(said, first, _shape(first, second))
+        if isinstance(said, list):
+            return tuple(self._results(*parts) for parts in zip(said, first, second, strict=True))
+        return said
+
+
+def _attribute(call: Call, x: Term, name: str) -> Any:
+    need(name in ("T", "mT"), f"the attribute {name!r}")
+    return OPERATIONS["transpose" if x.rank > 1 else "identity"](call, x, -2, -1)
+
+
+def _shape(first: Any, second: Any) -> Shape:
+    """What two examples have in common; empty for several tensors, whose shapes are taken one by one."""
+    if not isinstance(first, Tensor):
+        return ()
+    return tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Tensor) or (isinstance(value, list | tuple) and any(isinstance(part, Tensor) for part in value))
+
+
+def _varying(first: Any, second: Any) -> Any:
+    if isinstance(first, tuple | list):
+        return tuple(a if a == b else Varying() for a, b in zip(first, second, strict=True))
+    return Varying()
