@@ -1,0 +1,58 @@
+"""Values over a socket between a search and its worker: one JSON object a line, no pickle."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import Any
+
+from lepton_automl._json import Value
+from lepton_automl.values import Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+
+KINDS: dict[str, type[Value]] = {
+    kind.__name__: kind for kind in (TrialJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Weighed, Scored)
+}
+
+
+class Channel:
+    """One end of a two-way line of values.
+
+    Args:
+        end: A connected stream socket.
+    """
+
+    def __init__(self, end: socket.socket) -> None:
+        self.socket = end
+        self._left = b""
+
+    def fileno(self) -> int:
+        """For `selectors`."""
+        return self.socket.fileno()
+
+    def send(self, value: Value) -> None:
+        """Send one value; blocks until the other end's buffer has it.
+
+        Raises:
+            OSError: The other end is gone.
+        """
+        line = json.dumps({"kind": type(value).__name__, "value": value.to_json()}, separators=(",", ":"))
+        self.socket.sendall(line.encode() + b"\n")
+
+    def receive(self) -> list[Value] | None:
+        """The values that have arrived, after waiting for at least some bytes; None when the other end is gone."""
+        try:
+            data = self.socket.recv(1 << 16)
+        except OSError:
+            return None
+        if not data:
+            return None
+        *lines, self._left = (self._left + data).split(b"\n")
+        return [_parse(json.loads(line)) for line in lines]
+
+    def close(self) -> None:
+        """Close this end."""
+        self.socket.close()
+
+
+def _parse(message: dict[str, Any]) -> Value:
+    return KINDS[message["kind"]].from_json(message["value"])

@@ -1,0 +1,43 @@
+"""What runs walks: a protocol that knows neither objectives nor networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from lepton_automl.values import Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+
+Message = Report | TrialResult
+Errand = WeighJob | ScoreJob
+Answer = Weighed | Scored
+
+
+class Executor(Protocol):
+    """Runs trials on so many slots at once. All methods are called from one thread."""
+
+    slots: int
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that budgets are kept by (a simulated executor has its own)."""
+
+    def submit(self, job: TrialJob) -> None:
+        """Start a trial; call only while fewer than `slots` trials run."""
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        """What the trials said since the last call; waits up to `timeout` seconds for the first word."""
+
+    def decide(self, trial: int, decision: Decision) -> None:
+        """Answer a report that waits."""
+
+    def cancel(self, trial: int, decision: Decision) -> None:
+        """Ask a trial to end at its next batch or epoch; its result still arrives by `poll`."""
+
+    def run(self, errand: Errand) -> Answer:
+        """Run an errand and wait for its answer; call only while no trial runs.
+
+        Raises:
+            LeptonError: It failed; the message says why.
+        """
+
+    def close(self) -> None:
+        """End all workers at once."""

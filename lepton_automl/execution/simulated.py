@@ -1,0 +1,130 @@
+"""Trials played from recorded curves on a virtual clock: a search of hours in a second, the same every time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lepton_automl.errors import StudyError
+from lepton_automl.values import Decision, Profile, Report, TrialJob, TrialResult, Weighed, WeighJob
+
+from .executor import Answer, Errand, Message
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a trial did when it ran for real.
+
+    Args:
+        profile: What it weighed.
+        curve: The scores after each epoch; empty before the cut.
+        epoch_seconds: Seconds of one epoch.
+        final: Scores of its artifact.
+        weighing_seconds: Seconds before the first epoch.
+        failure: Why it failed at its end; empty when it did not.
+    """
+
+    profile: Profile
+    curve: tuple[dict[str, float], ...]
+    epoch_seconds: float
+    final: dict[str, float]
+    weighing_seconds: float = 1.0
+    failure: str = ""
+
+
+@dataclass
+class _Run:
+    """A trial on its way through its recording."""
+
+    job: TrialJob
+    recording: Recording
+    began: float
+    epoch: int = 0
+    decision: Decision = field(default_factory=Decision)
+
+
+class SimulatedExecutor:
+    """Plays recordings.
+
+    Args:
+        slots: Trials at once.
+        recorded: The recording of a job.
+        weighed: The answer to weighing the host.
+        began: The clock's first reading, in seconds.
+    """
+
+    def __init__(self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: Weighed, *, began: float = 0.0) -> None:
+        self.slots = slots
+        self._recorded, self._weighed, self._clock = recorded, weighed, began
+        self._runs: dict[int, _Run] = {}
+        self._due: list[tuple[float, int]] = []
+
+    def now(self) -> float:
+        """The virtual clock."""
+        return self._clock
+
+    def submit(self, job: TrialJob) -> None:
+        """Start a recording."""
+        recording = self._recorded(job)
+        self._runs[job.trial] = _Run(job, recording, self._clock)
+        heapq.heappush(self._due, (self._clock + recording.weighing_seconds, job.trial))
+
+    def poll(self, timeout: float) -> Sequence[Message]:
+        """The next word of any trial, if it falls within the timeout; moves the clock there."""
+        if not self._due or self._due[0][0] > self._clock + timeout:
+            self._clock += timeout
+            return []
+        self._clock, trial = heapq.heappop(self._due)
+        run = self._runs[trial]
+        total = len(run.recording.curve)
+        if run.decision.stop or run.epoch > total:
+            return [self._end(run)]
+        report = self._report(run)
+        run.epoch += 1
+        if not report.waits:
+            self._go_on(run)
+        return [report]
+
+    def decide(self, trial: int, decision: Decision) -> None:
+        """Answer a waiting report."""
+        run = self._runs[trial]
+        run.decision = decision
+        self._go_on(run)
+
+    def cancel(self, trial: int, decision: Decision) -> None:
+        """The trial ends with its current epoch."""
+        if trial in self._runs:
+            self._runs[trial].decision = decision
+
+    def run(self, errand: Errand) -> Answer:
+        """The recorded weights; nothing else is recorded."""
+        if isinstance(errand, WeighJob):
+            return self._weighed
+        raise StudyError("a simulated executor has no models to score")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+    def _report(self, run: _Run) -> Report:
+        trial, epoch = run.job.trial, run.epoch
+        if epoch == 0:
+            return Report(trial=trial, epoch=0, profile=run.recording.profile, waits=True)
+        scores = run.recording.curve[epoch - 1]
+        return Report(trial=trial, epoch=epoch, scores=scores, seconds=self._clock - run.began, waits=epoch in run.job.rungs)
+
+    def _go_on(self, run: _Run) -> None:
+        done = run.decision.stop or run.epoch > len(run.recording.curve)
+        heapq.heappush(self._due, (self._clock + (0.0 if done else run.recording.epoch_seconds), run.job.trial))
+
+    def _end(self, run: _Run) -> TrialResult:
+        del self._runs[run.job.trial]
+        epochs, seconds = run.epoch - 1, self._clock - run.began
+        result = TrialResult(
+            trial=run.job.trial, status="complete", epochs=epochs, seconds=seconds, profile=run.recording.profile
+        )
+        if run.decision.stop:
+            return result.replace(status=run.decision.status, reason=run.decision.reason)
+        if run.recording.failure:
+            return result.replace(status="failed", reason=run.recording.failure)
+        return result.replace(scores=run.recording.final)
