@@ -1,0 +1,96 @@
+"""A study's front and trials as rows, for a DataFrame, a table of MLflow's, or a shell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.recipe import describe, recipe_from_json
+from lepton_automl.state import StudyState, Trial
+
+Row = dict[str, Any]
+
+
+def front_table(state: StudyState) -> list[Row]:
+    """Every model worth having, best score first.
+
+    Returns:
+        For each: `trial`, the score by its metric's name, `test_…` once the test split was opened, `latency_ms` with the
+        ends of its 95 % interval, `size_bytes`, `parameters`, whether it is `chosen`, and its `network` in a line.
+    """
+    chosen = chosen_trial(state)
+    return [
+        {"trial": trial.number}
+        | {state.settings.metric: state.score(trial)}
+        | _tested(state, trial)
+        | _costs(trial)
+        | {"chosen": trial.number == chosen, "network": network(trial)}
+        for trial in state.front()
+    ]
+
+
+def front_json(state: StudyState) -> Row:
+    """The front for a program to read.
+
+    Returns:
+        `study`, `metric`, `chosen` (a trial's number), `test_score` (the chosen model's, None until the test split was
+        opened) and `models`: for each, the row of `front_table` with its score as `score`.
+    """
+    settings, chosen = state.settings, chosen_trial(state)
+    tested = state.tested.scores.get(chosen, {}) if state.tested and chosen is not None else {}
+    models = [row | {"score": row[settings.metric]} for row in front_table(state)]
+    head = {"study": settings.name, "metric": settings.metric, "target": settings.target.to_json(), "chosen": chosen}
+    return head | {"test_score": tested.get(settings.metric), "models": models}
+
+
+def trial_table(state: StudyState) -> list[Row]:
+    """Every candidate in the order proposed: how it ended, its scores and costs, and the setting of each knob."""
+    front = {trial.number for trial in state.front()}
+    return [_trial_row(state, trial, on_front=trial.number in front) for trial in state.trials.values()]
+
+
+def _trial_row(state: StudyState, trial: Trial, *, on_front: bool) -> Row:
+    result = trial.result
+    head = {"trial": trial.number, "status": trial.status, "on_front": on_front, "origin": trial.proposed.origin}
+    score = {state.settings.metric: last_score(state, trial)}
+    spent = {"epochs": trial.epochs, "seconds": result.seconds if result else None, "reason": result.reason if result else ""}
+    return head | score | _tested(state, trial) | _costs(trial) | spent | trial.proposed.config | {"network": network(trial)}
+
+
+def chosen_trial(state: StudyState) -> int | None:
+    """The trial that is handed over when nothing is asked; of a running study the one that would be now."""
+    if state.ended:
+        return state.ended.chosen
+    return state.choose().number if state.front() else None
+
+
+def last_score(state: StudyState, trial: Trial) -> float | None:
+    """A trial's score: the artifact's, or what was reported last; None where there is none."""
+    metric = state.settings.metric
+    if trial.result and metric in trial.result.scores:
+        return trial.result.scores[metric]
+    return next((report.scores[metric] for report in reversed(trial.reports) if metric in report.scores), None)
+
+
+def network(trial: Trial) -> str:
+    """A trial's final shape in a line."""
+    try:
+        return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
+    except (LeptonError, TypeError):  # a plug-in's own family, or none
+        return ""
+
+
+def _tested(state: StudyState, trial: Trial) -> Row:
+    if state.tested is None:
+        return {}
+    metric = state.settings.metric
+    return {f"test_{metric}": state.tested.scores.get(trial.number, {}).get(metric)}
+
+
+def _costs(trial: Trial) -> Row:
+    profile = trial.profile
+    names = ("latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "parameters")
+    if profile is None:
+        return dict.fromkeys(names)
+    latency = profile.latency
+    return dict(zip(names, (latency.median, latency.low, latency.high, profile.size_bytes, profile.parameters), strict=True))

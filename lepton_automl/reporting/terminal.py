@@ -1,0 +1,134 @@
+"""The search in a terminal: a live panel where there is one, plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from lepton_automl.events import Event, HostWeighed, StudyEnded, TrialEnded
+from lepton_automl.recipe import describe, recipe_from_json
+from lepton_automl.state import StudyState, Trial
+
+ROWS = 12  # models of the front that fit on a screen
+
+
+class Progress:
+    """Shows a study while it runs; a context manager.
+
+    Args:
+        shown: Nothing is printed when false.
+        console: Where to print; by default the standard output.
+    """
+
+    def __init__(self, *, shown: bool = True, console: Console | None = None) -> None:
+        self._console = console or Console(file=sys.stdout, highlight=False)
+        self._shown = shown
+        self._state = StudyState()
+        self._live = Live(console=self._console, auto_refresh=False) if shown and self._console.is_terminal else None
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        if self._shown:
+            self._console.print(text, markup=False, soft_wrap=True)
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        self._state.apply(event)
+        if not self._shown:
+            return
+        if self._live:
+            self._live.update(panel(self._state, time.time()), refresh=True)
+        else:
+            self._line(event)
+
+    def _line(self, event: Event) -> None:
+        if isinstance(event, HostWeighed):
+            weighed = event.weighed
+            self.note(
+                f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs a trial"
+            )
+        elif isinstance(event, TrialEnded):
+            self.note(trial_line(self._state, self._state.trials[event.result.trial]))
+        elif isinstance(event, StudyEnded):
+            self.note(f"the search ended: {event.reason}")
+
+
+def trial_line(state: StudyState, trial: Trial) -> str:
+    """One finished trial in a line."""
+    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else "not weighed"
+    known = f"{state.settings.metric} {state.score(trial):.4f}, " if trial.status == "complete" else ""
+    why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
+    on = " on the front" if trial in state.front() else ""
+    return f"trial {trial.number:3d} {trial.status}: {known}{latency}{on}{why}"
+
+
+def panel(state: StudyState, now: float) -> Group:
+    """What a person wants to see while it runs: how far, how many, the front."""
+    settings = state.settings
+    statuses = [trial.status for trial in state.trials.values()]
+    counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
+    began = state.started.at if state.started else now
+    used, left = _used(state, now - began)
+    told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    head = Text(f"{settings.name}: {told or 'weighing the machine'}; {left}")
+    bar = ProgressBar(total=1.0, completed=used, width=60)
+    return Group(head, bar, front_table(state), _running(state))
+
+
+def _used(state: StudyState, seconds: float) -> tuple[float, str]:
+    budget = state.settings.budget
+    if budget.minutes is not None:
+        left = max(0.0, budget.minutes * 60 - seconds)
+        return min(1.0, seconds / (budget.minutes * 60)), f"{int(left // 60)}:{int(left % 60):02d} left"
+    if budget.trials is not None:
+        done = sum(trial.result is not None for trial in state.trials.values())
+        return done / budget.trials, f"{budget.trials - done} trials left"
+    assert budget.epochs is not None
+    return min(1.0, state.epochs / budget.epochs), f"{max(0, budget.epochs - state.epochs)} epochs left"
+
+
+def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
+    """The front as a table, the chosen model marked."""
+    test = state.tested.scores if state.tested else {}
+    table = Table("trial", state.settings.metric, *(["test"] if test else []), "latency ms", "size kB", "network", box=None)
+    chosen = state.choose().number if state.front() else None
+    for trial in state.front()[:limit]:
+        profile = trial.profile
+        assert profile is not None and trial.result is not None
+        tested = [f"{test[trial.number][state.settings.metric]:.4f}" if trial.number in test else "-"] if test else []
+        table.add_row(
+            f"{trial.number}{' *' if trial.number == chosen else ''}",
+            f"{state.score(trial):.4f}",
+            *tested,
+            f"{profile.latency_ms:.4f}",
+            f"{profile.size_bytes / 1e3:.1f}",
+            describe(recipe_from_json(trial.result.recipe)),
+        )
+    return table
+
+
+def _running(state: StudyState) -> Text:
+    told = []
+    for trial in state.trials.values():
+        if trial.result is None:
+            last = trial.reports[-1] if trial.reports else None
+            score = last.scores.get(state.settings.metric) if last else None
+            told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
+    return Text("running: " + ", ".join(told) if told else "", style="dim")
