@@ -1,0 +1,132 @@
+"""A finished model in a person's hands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.deployment.bundle import check_bundle
+from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from .study import Study
+
+
+class Model:
+    """One model of a study's front: the exported artifact, ready to run. Needs no torch.
+
+    Args:
+        study: The study it comes from.
+        trial: The trial's number.
+    """
+
+    def __init__(self, study: Study, trial: int) -> None:
+        self.study = study
+        self.number = trial
+        self._predictor: Predictor | None = None
+
+    def __repr__(self) -> str:
+        size = self.size_bytes / 1e3
+        metric = self.study.state.settings.metric
+        return f"<Model {self.study.name}/{self.number}: {metric} {self.score:.4g}, {self.latency_ms:.3g} ms, {size:.0f} kB>"
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        result = self.study.state.trial(self.number).result
+        assert result is not None
+        return Path(result.folder)
+
+    @property
+    def score(self) -> float:
+        """The study's metric on the validation split, of this very artifact."""
+        return self.study.state.score(self.study.state.trial(self.number))
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds of one call on the target."""
+        profile = self.study.state.trial(self.number).profile
+        assert profile is not None
+        return profile.latency_ms
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the exported model file."""
+        profile = self.study.state.trial(self.number).profile
+        assert profile is not None
+        return profile.size_bytes
+
+    @property
+    def test_scores(self) -> dict[str, float] | None:
+        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for later models."""
+        tested = self.study.state.tested
+        return tested.scores.get(self.number) if tested else None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The opened artifact."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.path)
+        return self._predictor
+
+    def predict(self, raw: Any) -> Any:
+        """Labels, or numbers in the target's own unit.
+
+        Args:
+            raw: One example or many: a row (dict, Series), a DataFrame, a path, a picture, an array.
+
+        Returns:
+            One answer for one example, an array for many.
+        """
+        return self.predictor.predict(raw)
+
+    def predict_proba(self, raw: Any) -> Any:
+        """Probabilities of the classes, in the order of `classes`."""
+        return self.predictor.predict_proba(raw)
+
+    @property
+    def classes(self) -> list[Any]:
+        """Labels in the order of `predict_proba`; empty for regression."""
+        return list(self.study.state.settings.data.classes)
+
+    def export(self, out: str | Path) -> Path:
+        """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.
+
+        Args:
+            out: A folder that does not exist yet, or is empty.
+
+        Returns:
+            The folder.
+        """
+        folder = Path(out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ConfigError(f"{folder} exists and is not empty", where="export", fix="Name a new folder.")
+        check_bundle(self.path)
+        shutil.copytree(self.path, folder, dirs_exist_ok=True)
+        return folder
+
+    def register(self, name: str | None = None, *, alias: str = "champion") -> str:
+        """Make this model a version in the MLflow registry.
+
+        Args:
+            name: The registered model; by default the study's name.
+            alias: What the version is called by.
+
+        Returns:
+            The version.
+        """
+        return self.study.register_trial(self.number, name or self.study.name, alias)
+
+
+def load_model(bundle: str | Path) -> Predictor:
+    """Open an exported bundle.
+
+    Args:
+        bundle: The folder.
+
+    Raises:
+        BundleError: It is damaged, was changed, or is no bundle.
+    """
+    return Predictor(Path(bundle))

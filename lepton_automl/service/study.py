@@ -1,0 +1,159 @@
+"""A study seen from outside: what its journal says, and what one can do with its models."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import Event, ModelRegistered, TestOpened
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.home import Home
+from lepton_automl.reporting.tables import front_table, trial_table
+from lepton_automl.state import StudyState
+from lepton_automl.values import Scored, ScoreJob
+
+from .model import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Study:
+    """A handle on a study, running or finished.
+
+    Args:
+        name: The study's name.
+        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+    """
+
+    def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
+        self.home = home if isinstance(home, Home) else Home(home)
+        self._name = name
+        self._state, self._offset = StudyState(), 0
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name}>"
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self._name
+
+    @property
+    def state(self) -> StudyState:
+        """Everything known, up to the journal's last event.
+
+        Raises:
+            StudyError: There is no such study.
+        """
+        for offset, event in self.home.journal(self.name).read(self._offset):
+            self._state.apply(event)
+            self._offset = offset
+        return self._state
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's files lie."""
+        return self.home.path(self.name)
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """Every model worth having, from the best score to the fastest: one row a model."""
+        import pandas as pd
+
+        return pd.DataFrame(front_table(self.state))
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Every candidate: knobs, scores, costs, and how it ended."""
+        import pandas as pd
+
+        return pd.DataFrame(trial_table(self.state))
+
+    def best(self, *, max_latency_ms: float | None = None, min_accuracy: float | None = None) -> Model:
+        """A model from the front, chosen by validation scores only.
+
+        Args:
+            max_latency_ms: The best-scored model that is at least this fast.
+            min_accuracy: The fastest model with at least this score, in the study's metric.
+
+        Returns:
+            The knee of the front when nothing is asked.
+
+        Raises:
+            LimitError: Nothing on the front will do.
+        """
+        return Model(self, self.state.choose(max_latency_ms=max_latency_ms, min_score=min_accuracy).number)
+
+    def predict(self, raw: Any) -> Any:
+        """What the chosen model answers; see `Model.predict`."""
+        return self.best().predict(raw)
+
+    def predict_proba(self, raw: Any) -> Any:
+        """The chosen model's probabilities."""
+        return self.best().predict_proba(raw)
+
+    def export(self, out: str | Path) -> Path:
+        """The chosen model's bundle, copied to a folder."""
+        return self.best().export(out)
+
+    def register(self, name: str | None = None, *, alias: str = "champion") -> str:
+        """The chosen model as a version in the MLflow registry."""
+        return self.best().register(name, alias=alias)
+
+    def evaluate_test(self) -> pd.DataFrame:
+        """Open the sealed test split, once, and score the whole front.
+
+        A second call returns what the first one found: choosing again after having looked would make the test worthless.
+
+        Returns:
+            The front with its test scores.
+
+        Raises:
+            StudyError: The study is still running, has no test split, or no model.
+        """
+        state = self.state
+        if state.tested is None:
+            self._may_test(state)
+            settings = state.settings
+            bundles = {model.number: model.result.folder for model in state.front() if model.result}
+            executor = LocalExecutor(1, self.folder / "workers", threads=settings.target.threads)
+            try:
+                scored = executor.run(ScoreJob(data=settings.data, bundles=bundles, threads=settings.target.threads))
+            finally:
+                executor.close()
+            assert isinstance(scored, Scored)
+            self._write(TestOpened(at=time.time(), scores=scored.scores))
+        return self.front
+
+    def _may_test(self, state: StudyState) -> None:
+        if state.ended is None:
+            fix = "Wait for its end: what is trained later would have no test score."
+            raise StudyError("the study is still running", where=self.name, fix=fix)
+        if not state.settings.data.test:
+            raise StudyError("there is no test split", where=self.name, fix="Search again with a test share above 0.")
+        if not state.front():
+            raise StudyError("no model is ready", where=self.name, fix="Give it a larger budget, or look at `trials`.")
+
+    def register_trial(self, trial: int, model: str, alias: str) -> str:
+        """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
+        from lepton_automl.tracking.registry import register
+
+        state = self.state
+        known = state.trial(trial)
+        assert known.result is not None and known.profile is not None
+        tags: dict[str, Any] = {
+            state.settings.metric: state.score(known),
+            "latency_ms": known.profile.latency_ms,
+            "size_bytes": known.profile.size_bytes,
+            "data_digest": state.settings.data.digest,
+        }
+        uid, bundle = known.proposed.uid, Path(known.result.folder)
+        version = register(bundle, model, home=self.home.folder, alias=alias, trial_uid=uid, tags=tags)
+        self._write(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
+        return version
+
+    def _write(self, event: Event) -> None:
+        self.home.journal(self.name).append(event)

@@ -1,0 +1,98 @@
+"""From a trained network to a bundle: exported, checked against the network, scored, weighed, described."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.data.open import Data, Split
+from lepton_automl.deployment.bundle import provenance_of, write_bundle
+from lepton_automl.deployment.card import model_card
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.deployment.verify import verify
+from lepton_automl.models.build import LeptonNet
+from lepton_automl.models.deployable import deployable
+from lepton_automl.models.files import WEIGHTS, save
+from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.values import DataSpec, Profile, TrialJob
+
+from .weigh import Scale
+
+ROWS = 512  # rows of one call when many are scored
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A finished model: where it lies, how good it is, what it costs."""
+
+    folder: Path
+    scores: dict[str, float]
+    profile: Profile
+
+
+def pack(model: LeptonNet, data: Data, job: TrialJob, scale: Scale, found: dict[str, float]) -> Packed:
+    """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
+
+    Args:
+        model: Trained.
+        data: Its rows.
+        job: The trial.
+        scale: Weighs the exported file.
+        found: Cross-validated scores; empty where the file is to be scored on the validation rows.
+
+    Raises:
+        BundleError: The file does not answer as the network does.
+    """
+    folder = Path(job.folder) / "bundle"
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / "model.onnx"
+        answering = deployable(model, data.spec)
+        export(answering, scale.sample, path)
+        verify(answering, OnnxModel(path), scale.sample)
+        told = found or artifact_scores(path, data.validation, data.spec)
+        profile = scale.profile(path, model)
+        save(model, path.parent)
+        write_bundle(
+            folder,
+            model=path,
+            weights=path.parent / WEIGHTS,
+            recipe=model.recipe.to_json(),
+            preprocess=data.preprocess.to_json(),
+            provenance=_provenance(job),
+            card=_card(model, job, profile, told),
+        )
+    return Packed(folder, told, profile)
+
+
+def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
+    """Scores of an exported file on some rows, in the target's own unit."""
+    return scores(_answers(OnnxModel(path, threads), split), own_unit(split.targets, spec), spec)
+
+
+def _answers(model: OnnxModel, split: Split) -> NDArray[np.float32]:
+    arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
+    starts = range(0, len(split), ROWS)
+    return np.concatenate([model({name: rows[at : at + ROWS] for name, rows in arrays.items()}) for at in starts])
+
+
+def _provenance(job: TrialJob) -> dict[str, object]:
+    return provenance_of(
+        data=job.data.name, digest=job.data.digest, trial=job.trial, uid=job.uid, config=job.config, seed=job.train.seed
+    )
+
+
+def _card(model: LeptonNet, job: TrialJob, profile: Profile, told: dict[str, float]) -> str:
+    return model_card(
+        name=f"{job.data.name}/{job.trial}",
+        recipe=model.recipe,
+        spec=job.data,
+        target=job.target,
+        profile=profile,
+        metric=job.metric,
+        scores=told,
+    )

@@ -1,0 +1,83 @@
+"""What a network costs on the target: exported, opened, and timed beside the reference."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from lepton_automl.data.open import Data
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.reference import reference_model
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.latency import measure
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.recipe import Recipe
+from lepton_automl.values import Profile, Target
+
+SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
+
+
+@functools.cache
+def reference(threads: int) -> Callable[[], object]:
+    """The fixed network that everything is timed beside, opened once a process."""
+    return reference_model(threads)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Weighs candidates for one target.
+
+    Args:
+        data: Gives the decoded rows of a call, and their preprocessing, which counts.
+        target: The device, the rows of one call, and the limits.
+        gate: Closed while timing.
+        reference_ms: The reference's quiet time; None to take what is measured alongside.
+    """
+
+    data: Data
+    target: Target
+    gate: Gate
+    reference_ms: float | None = None
+
+    def weigh(self, recipe: Recipe) -> Profile:
+        """The profile of an untrained network: neither latency nor size depends on the weights."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            model = build(recipe)
+            export(deployable(model, self.data.spec), self.sample, path)
+            return self.profile(path, model)
+
+    def profile(self, path: Path, model: nn.Module) -> Profile:
+        """The profile of an exported network."""
+        opened = OnnxModel(path, threads=self.target.threads)
+        raw, arrays = self._call(), self.data.preprocess.arrays
+        with self.gate.closed():
+            latency, wall = measure(
+                lambda: opened(arrays(raw)),
+                reference(self.target.threads),
+                reference_ms=self.reference_ms,
+                threads=self.target.threads,
+                limit_ms=self.target.max_latency_ms,
+            )
+        weights = sum(weight.numel() for weight in model.parameters())
+        return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
+
+    @property
+    def sample(self) -> dict[str, Tensor]:
+        """Real training rows as the network takes them."""
+        return {name: rows[:SAMPLE_ROWS] for name, rows in self.data.train.inputs.items()}
+
+    def _call(self) -> Any:
+        """The decoded rows of one call on the target."""
+        examples = self.data.examples
+        rows = [examples[n % len(examples)] for n in range(self.target.batch_size)]
+        return np.stack(rows) if self.data.spec.modality == "image" else rows
