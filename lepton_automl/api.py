@@ -73,6 +73,8 @@ class AutoML(Study):
         complaints.check(metric is None or metric in METRICS, f"there is no metric {metric!r}.", one_of(str(metric), METRICS))
         complaints.check(workers is None or workers >= 1, f"workers is {workers}; it must be at least 1")
         complaints.check(target is None or isinstance(target, Target), f"target is {target!r}", "Say target=Target(...).")
+        on_gpu = isinstance(target, Target) and target.device == "cuda"
+        complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)

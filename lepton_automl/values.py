@@ -16,6 +16,8 @@ Direction = Literal["maximize", "minimize"]
 Device = Literal["cpu", "cuda"]
 Status = Literal["complete", "stopped", "infeasible", "failed"]
 
+RUNTIMES = ("onnxruntime",)
+
 CLASSIFICATION: dict[str, Direction] = {
     "accuracy": "maximize",
     "balanced_accuracy": "maximize",
@@ -76,6 +78,8 @@ class Target(Value):
         complaints = Complaints("Target")
         devices = get_args(Device)
         complaints.check(self.device in devices, f"there is no device {self.device!r}", one_of(str(self.device), devices))
+        for runtime in self.runtimes:
+            complaints.check(runtime in RUNTIMES, f"there is no runtime {runtime!r}", one_of(str(runtime), RUNTIMES))
         for name in ("threads", "batch_size"):
             number = getattr(self, name)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
@@ -199,7 +203,7 @@ class TrainPlan(Value):
         shift: Largest random shift of an image, as a share of its side.
         cutout: Side of the square that is blanked, as a share of the image's side.
         mixup: Parameter of the Beta distribution that mixes pairs; 0 for none.
-        precision: `"32"`, or `"bf16"` where the device is fast at it.
+        precision: On a GPU, `"bf16"` (mixed) or `"32"`; a CPU computes in 32 bits anyway.
         seed: Seeds everything.
     """
 
@@ -215,7 +219,7 @@ class TrainPlan(Value):
     shift: float = 0.0
     cutout: float = 0.0
     mixup: float = 0.0
-    precision: Literal["32", "bf16"] = "32"
+    precision: Literal["32", "bf16"] = "bf16"
     seed: int = 0
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from lepton_automl.events import TrialEnded
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import Home
 from lepton_automl.search.budget import Purse, affordable_epochs
@@ -156,3 +157,15 @@ def test_the_purse_says_how_much_is_used(study_state):
     assert Purse(Budget(trials=4), 0.0).share(state, 10.0) == 0.25
     assert Purse(Budget(minutes=1), 0.0).share(state, 30.0) == 0.5
     assert Purse(Budget(epochs=16), 0.0).share(state, 30.0) == 0.5
+
+
+def test_an_interrupted_search_keeps_what_it_found(tmp_path):
+    def interrupt(event):
+        if isinstance(event, TrialEnded) and event.result.trial == 4:
+            raise KeyboardInterrupt
+
+    folder = Home(tmp_path).create("sample")
+    executor = SimulatedExecutor(2, recorded, weighed(), began=1000.0)
+    state = search(config(budget=Budget(trials=30)), folder, executor, interrupt)
+    assert state.ended.reason == "it was interrupted" and state.front()
+    assert all(trial.result is not None for trial in state.trials.values())

@@ -53,7 +53,17 @@ class Loop:
         self.at_rung: dict[int, dict[int, list[float]]] = {}
 
     def run(self) -> StudyState:
-        """Search until the budget is spent."""
+        """Search until the budget is spent, or a person interrupts; what was found by then stands."""
+        try:
+            reason = self._search()
+        except KeyboardInterrupt:
+            reason = "it was interrupted"
+        self._end_running(reason)
+        self.write(StudyEnded(at=self.executor.now(), reason=reason, chosen=self._choice()))
+        return self.state
+
+    def _search(self) -> str:
+        """Search; returns why it ended."""
         reason = ""
         while not (reason and (self._late() or not self._running())):
             reason = reason or self._fill()
@@ -62,9 +72,7 @@ class Loop:
                     self._hear(message)
                 else:
                     self._end(message)
-        self._end_running(reason)
-        self.write(StudyEnded(at=self.executor.now(), reason=reason, chosen=self._choice()))
-        return self.state
+        return reason
 
     def write(self, event: Event, *, durable: bool = True) -> None:
         """Journal an event, then let everyone know."""
