@@ -117,8 +117,9 @@ class AutoML(Study):
         from .service.launch import launch
 
         source = data if y is None else (data, y)
-        asked = _options(options | {"target": target, "seed": self._seed, "class_weight": self._class_weight})
         self._name = self._name or self.home.free_name(_name_of(data))
+        said = {"target": target, "seed": self._seed, "class_weight": self._class_weight}
+        asked = _options({"name": "" if isinstance(data, str | Path) else self._name} | options | said)
         folder = self.home.create(self._name)
         try:
             spec = prepare(source, folder / "data", asked, test=test)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow takes 1,000 things together
 LONGEST = 5000  # characters of a tag or a parameter; MLflow takes 8,000 and 6,000
 EXPERIMENT = "lepton/"
+TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on its pages for language models
 _LOUD = ("mlflow", "alembic", "urllib3")
 
 
@@ -98,7 +99,7 @@ class Store:
         if found is None:
             own = (self.home / "artifacts" / (study or "_models")).as_uri()  # no study's name begins with an underscore
             made: str = self.client.create_experiment(
-                name, artifact_location=own if self.uri == tracking_uri(self.home) else None
+                name, artifact_location=own if self.uri == tracking_uri(self.home) else None, tags=TRAINING_VIEW
             )
             return made
         if found.lifecycle_stage == "deleted":
