@@ -209,15 +209,16 @@ _SMALLEST: Config = {
     "model.embedding": "linear",
     "model.heads": 1,
 }
+_SHALLOW: Config = {f"model.depth{number}": 1 for number in range(1, 6)}
 _IMAGE_DESIGNS: list[Config] = [
     {},
-    {"model.width": 8, "model.stages": 1, "model.depth1": 1, "model.pool": 2},
-    {"model.block": "residual", "model.width": 24, "model.depth1": 1, "model.depth2": 1, "model.depth3": 1},
-    {"model.width": 16, "model.stages": 1, "model.depth1": 2, "model.pool": 2},
-    {"model.width": 4, "model.stages": 1, "model.depth1": 1, "model.pool": 2, "model.stem_stride": 2},
+    _SHALLOW | {"model.width": 8, "model.pool": 2},
+    _SHALLOW | {"model.block": "residual", "model.width": 24},
+    {"model.width": 12, "model.stages": 1, "model.pool": 2},
+    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2},
     {"model.width": 24},
-    {"model.block": "residual", "model.width": 16, "model.stem_stride": 1, "model.depth1": 1, "model.depth2": 1},
-    {"model.width": 12, "model.depth1": 1, "model.depth2": 1, "model.pool": 2},
+    _SHALLOW | {"model.width": 16, "model.pool": 2},
+    _SHALLOW | {"model.block": "residual", "model.width": 16, "model.stem_stride": 1},
     {"model.width": 32, "lean.ratio": 0.5},
 ]
 _TABLE_DESIGNS: list[Config] = [

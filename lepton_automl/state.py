@@ -26,6 +26,8 @@ from .events import (
 from .journal import Journal
 from .values import Objective, Profile, Report, TrialResult
 
+FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
+
 
 @dataclass
 class Trial:
@@ -185,16 +187,22 @@ class StudyState:
         )
 
     def _knee(self, models: list[Trial]) -> Trial:
-        """The knee on logarithmic axes: of the error and of the other objective."""
-        costs = self.costs(models)
-        costs[:, 0] = [self._log_error(self.score(model)) for model in models]
-        costs[:, 1:] = np.log(np.maximum(costs[:, 1:], 1e-9))
-        return models[front.knee(costs)]
+        """The knee of the front on logarithmic axes, among the models that are not far worse than the best.
+
+        Without that, one useless but very fast network would move the knee. Of two models that are left, the faster.
+        """
+        errors = np.array([self._log_error(self.score(model)) for model in models])
+        near = [row for row in range(len(models)) if errors[row] <= errors.min() + math.log(FAR_WORSE)]
+        if len(near) < 3 or len(self.settings.objectives) < 2:
+            return models[near[-1] if len(self.settings.objectives) > 1 else near[0]]
+        others = np.log(np.maximum(self.costs([models[row] for row in near])[:, 1:], 1e-9))
+        return models[near[front.knee(np.column_stack([errors[near], others]))]]
 
     def _log_error(self, score: float) -> float:
-        """A share that should be 1 as the logarithm of what is missing, of at least half a row; any other as it is."""
-        if self.settings.objectives[0].direction == "minimize":
-            return math.log(max(score, 1e-12))
+        """The logarithm of an error: of what a share lacks to 1 (half a row at least), or of a mean square."""
+        goal = self.settings.objectives[0]
+        if goal.direction == "minimize":
+            return (2 if self.settings.metric == "rmse" else 1) * math.log(max(score, 1e-12))
         rows = self.settings.data.validation or self.settings.data.train
         return math.log(max(1 - score, 0.5 / max(rows, 1)))
 

@@ -37,6 +37,7 @@ def test_rungs_end_before_the_last_epoch():
         ([0.3, 0.5], [[0.4, 1.0]], True),
         ([0.9, 0.1], [[0.1, 1.0], [0.2, 2.0], [0.3, 3.0]], True),  # the fastest stands on the front, however bad its score
         ([0.4, 4.0], [[0.1, 1.0], [0.2, 2.0], [0.3, 3.0]], False),
+        ([0.2, 2.0], [[0.1, 3.0], [0.15, 2.5], [0.3, 1.0]], True),  # in a crowd, but beaten by none
     ],
 )
 def test_the_better_half_by_rank_goes_on(costs, others, expected):
@@ -85,9 +86,9 @@ def test_failures_teach_nothing_and_break_nothing():
 
 
 def recorded(job):
-    """A wide network learns slowly and ends better; the truth is in the width alone."""
+    """A wide network learns slowly and ends better; a learning rate far from the best one costs what width gains."""
     width = float(job.config["model.width"])
-    final = 1 - 1 / (2 + width)
+    final = 1 - 1 / (2 + width) - 0.1 * abs(math.log(job.config["train.lr"] / 0.02))
     curve = tuple({"accuracy": final * (1 - 0.5 ** (epoch + 1)), "train_loss": 1.0} for epoch in range(job.train.epochs))
     failure = "it diverged" if job.trial == 3 else ""
     return Recording(
@@ -116,8 +117,7 @@ def test_a_search_keeps_its_trials_and_the_journal_tells_it_again(tmp_path):
 
 def test_stopping_saves_epochs_without_losing_the_best(tmp_path):
     state, *_ = run(tmp_path, budget=Budget(trials=30))
-    whole = sum(len(recorded_epochs) for recorded_epochs in [range(8)] * 30)
-    assert state.epochs < 0.8 * whole
+    assert state.epochs < 0.85 * 30 * 8
     widest = max(trial.proposed.config["model.width"] for trial in state.trials.values() if trial.status == "complete")
     assert widest >= 24
 
@@ -125,7 +125,7 @@ def test_stopping_saves_epochs_without_losing_the_best(tmp_path):
 def test_a_time_budget_is_kept_on_the_clock(tmp_path):
     state, _, executor, _ = run(tmp_path, budget=Budget(minutes=10))
     assert 0.95 * 600 <= executor.now() - 1000 <= 600 * 1.01
-    assert sum(trial.status == "stopped" and trial.epochs < 3 for trial in state.trials.values()) <= 4  # few begun in vain
+    assert sum(trial.status == "stopped" and trial.epochs < 3 for trial in state.trials.values()) <= 8  # few begun in vain
     assert all(trial.result is not None for trial in state.trials.values())
 
 

@@ -19,6 +19,7 @@ from .propose import Proposer
 from .stopping import goes_on
 
 TICK = 0.5  # seconds between looks at the clock while nobody says anything
+TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 
 

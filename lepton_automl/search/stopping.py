@@ -25,10 +25,10 @@ def rungs(first: int, last: int, eta: int = 2) -> tuple[int, ...]:
 
 
 def goes_on(costs: Sequence[float], others: Sequence[Sequence[float]], eta: int = 2) -> bool:
-    """Whether a candidate stands in the best 1/eta of those that reached its rung.
+    """Whether a candidate stands in the best 1/eta of those that reached its rung, or is beaten by none of them.
 
     By non-dominated rank, ties by crowding distance: the candidates of the last rank that fits go on when they are
-    lonely (Li et al., Massively Parallel Hyperparameter Tuning, 2020; Schmucker et al., Multi-objective Asynchronous
+    lonely. What nobody beats may stand on the front that is looked for, however crowded it is there (Li et al., Massively Parallel Hyperparameter Tuning, 2020; Schmucker et al., Multi-objective Asynchronous
     Successive Halving, 2021).
 
     Args:
@@ -40,6 +40,8 @@ def goes_on(costs: Sequence[float], others: Sequence[Sequence[float]], eta: int 
     places = -(-len(table) // eta)
     rank = front.ranks(table)
     mine = rank[-1]
+    if mine == 0:
+        return True
     better = sum(one < mine for one in rank)
     if better >= places:
         return False
