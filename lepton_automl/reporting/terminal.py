@@ -88,7 +88,8 @@ def panel(state: StudyState, now: float) -> Group:
     used, left = _used(state, now - began)
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     head = Text(f"{settings.name}: {told or 'weighing the machine'}; {left}")
-    bar = ProgressBar(total=1.0, completed=used, width=60)
+    bar = Table.grid()  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=1.0, completed=used, width=60))
     return Group(head, bar, front_table(state), _running(state))
 
 
