@@ -150,10 +150,13 @@ class Loop:
         return f"{report.scores.get(self.config.metric, math.nan):.4g}"
 
     def _seconds_left(self, trial: Trial, report: Report) -> float:
-        """What the trial will still take, if its epochs go on as they did; weighing it came before the first."""
+        """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""
+        first = next((one for one in trial.reports if one.epoch > 0), report)
+        epochs = report.epoch - first.epoch
+        if not epochs:
+            return 0.0
         total = self.config.train.epochs * (self.config.data.folds + 1)
-        weighing = next((one.seconds for one in trial.reports if one.epoch == 0), 0.0)
-        return (total - report.epoch) * (report.seconds - weighing) / max(report.epoch, 1)
+        return (total - report.epoch) * (report.seconds - first.seconds) / epochs
 
     def _costs(self, trial: Trial, report: Report) -> list[float]:
         """The objectives at a rung: only the score still grows."""

@@ -50,7 +50,8 @@ def search(config: StudyConfig, folder: Path, executor: Executor, announce: Call
     """The same on a given executor."""
     began = executor.now()
     weighed = weigh(config, folder, executor)
-    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds, config.budget, executor.slots)
+    trainings = config.data.folds + 1  # of one trial: each fold, and all rows
+    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, config.budget, executor.slots)
     config = config.replace(train=config.train.replace(epochs=epochs))
     state, journal = StudyState(), Journal(folder / "journal.jsonl")
     loop = Loop(
