@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -274,8 +273,12 @@ def recipe_from_json(data: dict[str, Any]) -> Recipe:
 
 def describe(recipe: Recipe) -> str:
     """One line for people."""
-    fields = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
     if isinstance(recipe, ConvRecipe):
-        stages = ", ".join(f"{s.width}x{len(s.blocks)} {s.blocks[0].kind} k{s.blocks[0].kernel}" for s in recipe.stages)
+        # A stage's last block tells its kind: the first may be there for the stride alone.
+        stages = ", ".join(f"{s.width}x{len(s.blocks)} {s.blocks[-1].kind} k{s.blocks[-1].kernel}" for s in recipe.stages)
         return f"conv {recipe.stem} | {stages}"
-    return f"{fields['kind']} {'-'.join(map(str, fields['mids']))} {fields['embedding']} x{fields['heads']} heads"
+    if isinstance(recipe, TableRecipe):
+        return f"{recipe.kind} {'-'.join(map(str, recipe.mids))} {recipe.embedding} x{recipe.heads} heads"
+    return recipe.family
+
+
