@@ -10,7 +10,7 @@ demo: .venv/.run  ## install, then search networks for scikit-learn's digits for
 	$(BIN)/lepton demo
 
 test: .venv/.dev  ## install, then run the tests
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 5
 
 check: .venv/.dev  ## style, types and import walls
 	$(BIN)/ruff check .

@@ -66,19 +66,26 @@ class AutoML(Study):
                 self.home.path(name)
             except ConfigError as error:
                 complaints.add(error.what, error.fix)
+        objectives = (objectives,) if isinstance(objectives, str) else tuple(objectives or ())
         for objective in objectives:
             known = objective in OBJECTIVES or objective in METRICS
             complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
         complaints.check(len(objectives), "no objective is given", f"Name one or more of {', '.join(OBJECTIVES)}.")
-        complaints.check(metric is None or metric in METRICS, f"there is no metric {metric!r}.", one_of(str(metric), METRICS))
-        complaints.check(workers is None or workers >= 1, f"workers is {workers}; it must be at least 1")
+        known = metric is None or (isinstance(metric, str) and metric in METRICS)
+        complaints.check(known, f"there is no metric {metric!r}.", one_of(str(metric), METRICS))
+        for number, said, least in (("workers", workers, 1), ("seed", seed, 0)):
+            whole = isinstance(said, int) and not isinstance(said, bool) and least <= said < 2**32
+            complaints.check(
+                whole or (number == "workers" and said is None),
+                f"{number} is {said!r}; it must be a whole number of at least {least}",
+            )
         complaints.check(target is None or isinstance(target, Target), f"target is {target!r}", "Say target=Target(...).")
         on_gpu = isinstance(target, Target) and target.device == "cuda"
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
-        self._objectives, self._metric, self._seed = tuple(objectives), metric, seed
+        self._objectives, self._metric, self._seed = objectives, metric, seed
         self._class_weight, self._knobs = class_weight, dict(knobs or {})
         self._workers = workers or min(2, os.cpu_count() or 1)
         self._progress = progress
@@ -114,23 +121,31 @@ class AutoML(Study):
             StudyError: The study's name is taken, or its folder cannot be written.
         """
         from .data.prepare import prepare
+        from .reporting.terminal import reading
         from .service.launch import launch
 
-        source = data if y is None else (data, y)
-        self._name = self._name or self.home.free_name(_name_of(data))
+        if isinstance(y, str):
+            raise ConfigError(
+                f"y is {y!r}; it holds labels or numbers", where="fit", fix=f"To name a column, say target={y!r}."
+            )
+        name = self._name or self.home.free_name(_name_of(data))
         said = {"target": target, "seed": self._seed, "class_weight": self._class_weight}
-        asked = _options({"name": "" if isinstance(data, str | Path) else self._name} | options | said)
-        folder = self.home.create(self._name)
-        try:
-            spec = prepare(source, folder / "data", asked, test=test)
-            config = self._config(spec)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        launch(config, self.home, progress=self._progress)
+        asked = _options(options, said | {"name": "" if isinstance(data, str | Path) else name})
+        folder = self.home.create(name)
+        with self.home.held(name):
+            try:
+                source = data if y is None else (data, y)
+                with reading(shown=self._progress) as told:
+                    spec = prepare(source, folder / "data", asked, test=test, progress=told)
+                config = self._config(spec, name)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            self._name = name
+            launch(config, self.home, progress=self._progress)
         return self
 
-    def _config(self, spec: DataSpec) -> StudyConfig:
+    def _config(self, spec: DataSpec, name: str) -> StudyConfig:
         """Everything that was asked, now that the data is known."""
         metric = self._metric or next((name for name in self._objectives if name in METRICS and name != "accuracy"), None)
         metric = metric or next(iter(metrics_of(spec.task)))
@@ -141,7 +156,7 @@ class AutoML(Study):
         }
         others = [goals[name] for name in self._objectives if name in goals]
         return StudyConfig(
-            name=self._name,
+            name=name,
             data=spec,
             target=self._target,
             budget=self._budget,
@@ -155,14 +170,17 @@ class AutoML(Study):
         )
 
 
-def _options(given: Mapping[str, Any]) -> DataOptions:
-    """What was said about the data, its names checked."""
-    known = [field.name for field in dataclasses.fields(DataOptions)]
+def _options(given: Mapping[str, Any], said: Mapping[str, Any]) -> DataOptions:
+    """What was said about the data, in `fit` and before; the names are checked."""
+    known = [field.name for field in dataclasses.fields(DataOptions) if field.name not in said]
     complaints = Complaints("fit")
     for name in given:
-        complaints.check(name in known, f"there is no option {name!r}.", one_of(name, known))
+        if name in said:
+            complaints.add(f"{name} is asked for elsewhere.", f"Say AutoML({name}=...).")
+        else:
+            complaints.check(name in known, f"there is no option {name!r}.", one_of(name, known))
     complaints.raise_any()
-    return DataOptions(**given)
+    return DataOptions(**given, **said)
 
 
 def _name_of(data: Any) -> str:
@@ -170,5 +188,5 @@ def _name_of(data: Any) -> str:
     if isinstance(data, str | Path):
         stem = Path(data).absolute().name.split(".")[0]
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")
-        return clean if clean.isascii() and clean else "study"
+        return clean[:90] if clean.isascii() and clean else "study"
     return "study"

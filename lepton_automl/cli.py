@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import LeptonError
+from .errors import LeptonError, StudyError
+from .preprocess import InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,7 +27,7 @@ def main() -> None:
     """Run the command line; what goes wrong is said in a few lines, with exit code 1."""
     try:
         app()
-    except LeptonError as error:
+    except (LeptonError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -64,7 +65,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     name: Annotated[str | None, typer.Option(help="The study's name.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes of search; 10 if no budget is given.")] = None,
     trials: Annotated[int | None, typer.Option(help="Trials at most.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Training epochs at most, over all trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Training epochs over all trials; none starts after them.")] = None,
     metric: Annotated[str | None, typer.Option(help="The score.")] = None,
     max_latency_ms: Annotated[float | None, typer.Option(help="Hard limit on one call, in milliseconds.")] = None,
     max_size_kb: Annotated[float | None, typer.Option(help="Hard limit on the model file, in kilobytes.")] = None,
@@ -119,10 +120,20 @@ def list_studies() -> None:
     if not home.studies:
         print(f"There are no studies in {home.folder}. Start with: lepton demo")
     for name in home.studies:
-        state = Handle(name, home).state
-        models = len(state.front())
-        status = "ended" if state.ended else "running or broken off"
-        print(f"{name}: {len(state.trials)} trials, {models} models on the front, {status}")
+        try:
+            state = Handle(name, home).state
+            models, status = len(state.front()), _standing(state, home, name)
+        except LeptonError as error:
+            print(f"{name}: {error.what}")
+        else:
+            print(f"{name}: {len(state.trials)} trials, {models} models on the front, {status}")
+
+
+def _standing(state: Any, home: Any, name: str) -> str:
+    """Whether a study ended, and how."""
+    if state.ended:
+        return f"ended: {state.ended.reason}"
+    return "running" if home.running(name) else "broken off"
 
 
 @app.command()
@@ -139,7 +150,7 @@ def status(study: Study, as_json: Json = False) -> None:
             json.dumps({"study": study, "trials": counts, "epochs": state.epochs, "front": len(state.front()), "ended": ended})
         )
         return
-    print(f"{study}: " + (f"ended, {state.ended.reason}" if state.ended else "not ended"))
+    print(f"{study}: {_standing(state, handle.home, study)}")
     print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no trials yet")
     print(f"{state.epochs} epochs trained; {len(state.front())} models on the front")
 
@@ -193,14 +204,19 @@ def export(
 @app.command()
 def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
-    handle = _open(study)
-    size = handle.home.size(study) / 1e6
-    if not yes and not typer.confirm(f"Delete {study} with {len(handle.state.trials)} trials ({size:.1f} MB)?"):
-        raise typer.Abort
+    from .home import Home
     from .service.remove import remove
 
-    remove(handle)
-    print(f"{study} is deleted; {size:.1f} MB are free again.")
+    home = Home()
+    if not home.path(study).exists():
+        _open(study)  # says that there is none, and which there are
+    if home.running(study):
+        raise StudyError("the study is running", where=study, fix="Interrupt its search first.")
+    size = home.size(study) / 1e6
+    if not yes and not typer.confirm(f"Delete {study} ({size:.1f} MB)?"):
+        raise typer.Abort
+    remove(study, home)
+    print(f"{study} is deleted; {size:.1f} MB are free again. Models that were registered stay in the registry.")
 
 
 @app.command()
@@ -239,6 +255,7 @@ def _show_end(study: Any) -> None:
     print(f"\nchosen: {model}")
     if model.test_scores:
         print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
-    print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
-    print(f"  with MLFLOW_TRACKING_URI={tracking_uri(study.home.folder)}")
+    if study.state.registered:
+        print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
+        print(f"  with MLFLOW_TRACKING_URI={tracking_uri(study.home.folder)}")
     print("see all trials: lepton ui")

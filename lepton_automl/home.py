@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import ConfigError, StudyError, did_you_mean
 from .journal import Journal
 
+ALIVE = "alive"  # a file that the process which runs a study keeps locked
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -67,15 +71,43 @@ class Home:
             StudyError: The name is taken, or the folder cannot be written.
         """
         path = self.path(name)
+        if path.exists() and not (path / "journal.jsonl").exists() and not self.running(name):
+            shutil.rmtree(path)  # of a study that was killed before it began: nothing was earned
         if path.exists():
             fix = f"Take another name, such as {self.free_name(name)!r}, or delete it: lepton delete {name}"
             raise StudyError(f"the name {name!r} is taken by a study in {self.folder}", fix=fix)
         try:
             path.mkdir(parents=True)
+        except FileExistsError:
+            raise StudyError(f"the name {name!r} was taken just now", fix="Choose another name.") from None
         except OSError as error:
             fix = "Give write permission, make room, or choose another folder by LEPTON_HOME."
             raise StudyError(f"cannot make a folder for the study: {error.strerror}", where=str(path), fix=fix) from error
         return path
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Says that this process runs the study, for as long as it lives."""
+        with open(self.path(name) / ALIVE, "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def running(self, name: str) -> bool:
+        """Whether some process runs the study; one that was killed runs no more."""
+        alive = self.path(name) / ALIVE
+        if not alive.exists():
+            return False
+        with open(alive) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    @property
+    def gate(self) -> str:
+        """The gate between all workers of this machine, of whatever study."""
+        return str(self.folder / "gate")
 
     def size(self, name: str) -> int:
         """Bytes that a study takes."""

@@ -49,7 +49,7 @@ class Journal:
                 if durable:
                     os.fsync(file.fileno())
         except OSError as error:
-            fix = "Make room or give write permission, then start the study again: what is in the journal is safe."
+            fix = "Make room or give write permission. What the journal holds so far is safe: lepton front shows its models."
             raise StudyError(f"cannot write the journal: {error.strerror}", where=str(self.path), fix=fix) from error
 
     def _whole_length(self) -> int:

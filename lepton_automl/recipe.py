@@ -280,5 +280,3 @@ def describe(recipe: Recipe) -> str:
     if isinstance(recipe, TableRecipe):
         return f"{recipe.kind} {'-'.join(map(str, recipe.mids))} {recipe.embedding} x{recipe.heads} heads"
     return recipe.family
-
-

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._json import Value
-from .errors import Complaints, ConfigError, did_you_mean
+from .errors import Complaints, did_you_mean
 
 Setting = float | int | str | bool
 Config = dict[str, Setting]
@@ -37,6 +37,16 @@ class Knob(Value):
     integer: bool = False
     choices: tuple[Any, ...] = ()
 
+    def __post_init__(self) -> None:
+        complaints = Complaints("Knob")
+        if not self.choices:
+            ranged = isinstance(self.low, int | float) and isinstance(self.high, int | float) and self.low < self.high
+            complaints.check(ranged, f"low is {self.low!r} and high is {self.high!r}", "Give choices, or low below high.")
+            complaints.check(not (self.log and ranged and (self.low or 0) <= 0), "a log knob's low must be above 0")
+        if not complaints.found:
+            complaints.check(self.allows(self.default), f"the default {self.default!r} is out of range ({self.describe()})")
+        complaints.raise_any()
+
     def allows(self, setting: Any) -> bool:
         """Whether a setting lies within the knob's range."""
         if self.choices:
@@ -44,6 +54,12 @@ class Knob(Value):
         if isinstance(setting, bool) or not isinstance(setting, int | float) or self.low is None or self.high is None:
             return False
         return self.low <= setting <= self.high and not (self.integer and setting != int(setting))
+
+    def takes(self, setting: Any) -> bool:
+        """Whether a person may pin the knob to a setting: one of its choices, or any number, within the range or not."""
+        if self.choices:
+            return setting in self.choices
+        return isinstance(setting, int | float) and not isinstance(setting, bool)
 
     def sample(self, rng: random.Random) -> Setting:
         """A setting drawn evenly (evenly in the logarithm for a log knob)."""
@@ -127,10 +143,20 @@ class Space(Value, Mapping[str, Knob]):
         }
 
     def restrict(self, changes: Mapping[str, Knob | Setting]) -> Space:
-        """The space with some knobs replaced, or pinned to one setting."""
-        knobs = dict(self.knobs)
+        """The space with some knobs replaced, or pinned to one setting.
+
+        Raises:
+            ConfigError: A knob is unknown, or a setting is not among its choices or no number; all such are listed.
+        """
+        knobs, complaints = dict(self.knobs), Complaints("knobs")
         for name, change in changes.items():
             if name not in knobs:
-                raise ConfigError(f"there is no knob {name!r}.{did_you_mean(name, knobs)}", where="knobs")
-            knobs[name] = change if isinstance(change, Knob) else pick(change, default=change)
+                complaints.add(f"there is no knob {name!r}.{did_you_mean(name, knobs)}")
+            elif isinstance(change, Knob):
+                knobs[name] = change
+            elif knobs[name].takes(change):
+                knobs[name] = pick(change, default=change)
+            else:
+                complaints.add(f"{name} cannot be {change!r} ({knobs[name].describe()})")
+        complaints.raise_any()
         return Space(knobs=knobs)

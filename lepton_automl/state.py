@@ -162,7 +162,7 @@ class StudyState:
         """
         models = self.front()
         if not models:
-            raise StudyError("no model is ready", where=self.settings.name, fix="Give it a larger budget, or look at `trials`.")
+            raise self.no_model()
         goal = self.settings.objectives[0]
         good = models
         if max_latency_ms is not None:
@@ -173,11 +173,16 @@ class StudyState:
             raise LimitError(self._nearest(models, max_latency_ms, min_score), where=self.settings.name)
         if max_latency_ms is None and min_score is None:
             return self._knee(good)
-        return good[0] if max_latency_ms is not None else good[-1]
+        return good[0] if max_latency_ms is not None else min(good, key=_latency)
+
+    def no_model(self) -> StudyError:
+        """Why there is nothing to choose from."""
+        failed = [trial.result.reason for trial in self.trials.values() if trial.result and trial.status == "failed"]
+        fix = f"Its last failure: {failed[-1]}" if failed else "Give it a larger budget, or look at `trials`."
+        return StudyError("no model is ready", where=self.settings.name, fix=fix)
 
     def _nearest(self, models: list[Trial], max_latency_ms: float | None, min_score: float | None) -> str:
-        fastest = min(models, key=lambda m: m.profile.latency_ms if m.profile else math.inf)
-        latency = fastest.profile.latency_ms if fastest.profile else math.nan
+        latency = min(_latency(model) for model in models)
         asked = [] if max_latency_ms is None else [f"latency <= {max_latency_ms:g} ms"]
         if min_score is not None:
             asked.append(f"{self.settings.metric} of {min_score:g}")
@@ -194,7 +199,7 @@ class StudyState:
         errors = np.array([self._log_error(self.score(model)) for model in models])
         near = [row for row in range(len(models)) if errors[row] <= errors.min() + math.log(FAR_WORSE)]
         if len(near) < 3 or len(self.settings.objectives) < 2:
-            return models[near[-1] if len(self.settings.objectives) > 1 else near[0]]
+            return min((models[row] for row in near), key=_latency) if len(self.settings.objectives) > 1 else models[near[0]]
         others = np.log(np.maximum(self.costs([models[row] for row in near])[:, 1:], 1e-9))
         return models[near[front.knee(np.column_stack([errors[near], others]))]]
 
@@ -215,3 +220,7 @@ class StudyState:
         if number not in self.trials:
             raise ConfigError(f"there is no trial {number}", where=self.settings.name, fix=f"It has {len(self.trials)}.")
         return self.trials[number]
+
+
+def _latency(trial: Trial) -> float:
+    return trial.profile.latency_ms if trial.profile else math.inf

@@ -103,9 +103,9 @@ class Budget(Value):
     """How much may be spent; the first of these to run out ends the search.
 
     Args:
-        minutes: Wall-clock minutes, everything included.
+        minutes: Wall-clock minutes of search, from weighing the machine to the last trial.
         trials: Candidates, whatever becomes of them.
-        epochs: Training epochs over all candidates.
+        epochs: Training epochs over all candidates; no trial is started after them, one that runs may end.
 
     Raises:
         ConfigError: Nothing is given, or something is not above zero.

@@ -192,11 +192,17 @@ def test_a_study_event_keeps_the_whole_configuration():
 def test_a_taken_name_is_refused_with_a_free_one(tmp_path):
     home = Home(tmp_path)
     home.create("digits")
+    home.create("digits")  # the first was broken off before it earned anything
+    with home.held("digits"):
+        assert home.running("digits")
+        with pytest.raises(StudyError, match="digits-2"):
+            home.create("digits")
+    (home.path("digits") / "journal.jsonl").touch()
+    assert not home.running("digits")
     with pytest.raises(StudyError, match="digits-2"):
         home.create("digits")
     with pytest.raises(ConfigError, match="cannot be a study's name"):
         home.create("../evil")
-    (home.path("digits") / "journal.jsonl").touch()
     with pytest.raises(StudyError, match="Did you mean 'digits'"):
         home.journal("digit")
 

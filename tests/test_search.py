@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -169,3 +170,29 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
     state = search(config(budget=Budget(trials=30)), folder, executor, interrupt)
     assert state.ended.reason == "it was interrupted" and state.front()
     assert all(trial.result is not None for trial in state.trials.values())
+
+
+def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path):
+    def slower(job):
+        played = recorded(job)
+        return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 1.5))
+
+    folder = Home(tmp_path).create("sample")
+    asked = config(budget=Budget(trials=12), target=Target(max_latency_ms=1.5))
+    state = search(asked, folder, SimulatedExecutor(2, slower, weighed()), lambda _: None)
+    assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
+    assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())
+
+
+def test_a_search_in_which_everything_fails_ends_and_says_why(tmp_path):
+    folder = Home(tmp_path).create("sample")
+    executor = SimulatedExecutor(2, lambda job: dataclasses.replace(recorded(job), failure="no space left"), weighed())
+    state = search(config(budget=Budget(minutes=60)), folder, executor, lambda _: None)
+    assert "trials failed, the last one: no space left" in state.ended.reason and len(state.trials) < 20
+    with pytest.raises(RuntimeError, match="Its last failure: no space left"):
+        state.choose()
+
+
+def test_any_seed_will_do():
+    space = Space(knobs={"model.a": real(0.0, 1.0, default=0.9)})
+    assert Proposer(space, GOALS, seed=2**32 - 1).ask(3) is not None

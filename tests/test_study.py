@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -117,6 +118,7 @@ def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):
 
     Image.fromarray((pictures[0][3] * 255 / 16).astype(np.uint8)).save(tmp_path / "digit.png")
     assert lepton("predict", "pictures", str(tmp_path / "digit.png"), home=home).strip() == str(study.predict(pictures[0][3]))
+    assert "ended" in lepton("list", home=home)
     assert "predict.py" in lepton("export", "pictures", "--out", str(tmp_path / "out"), home=home)
 
 
@@ -149,11 +151,15 @@ def test_a_small_table_is_cross_validated_and_answers_in_its_own_unit(home, task
         assert study.front.accuracy.max() > 0.85 and one == told[0] and set(told) <= {"high", "low"}
 
 
-def test_delete_asks_and_frees_everything(home):
+def test_delete_asks_and_frees_everything(study, home):  # the last one here: the study is gone after it
     refused = subprocess.run(
-        [sys.executable, "-m", "lepton_automl", "delete", "binary"], input="n\n", capture_output=True, text=True, check=False,
-        env={**__import__("os").environ, "LEPTON_HOME": str(home)},
-    )  # fmt: skip
-    assert refused.returncode == 1 and "MB" in refused.stdout and (home / "studies" / "binary").exists()
-    assert "free again" in lepton("delete", "binary", "--yes", home=home)
-    assert not (home / "studies" / "binary").exists()
+        [sys.executable, "-m", "lepton_automl", "delete", study.name],
+        input="n\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "LEPTON_HOME": str(home)},
+    )
+    assert refused.returncode == 1 and "MB" in refused.stdout and study.folder.exists()
+    assert "free again" in lepton("delete", study.name, "--yes", home=home)
+    assert not study.folder.exists()

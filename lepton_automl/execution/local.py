@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -90,14 +91,15 @@ class LocalExecutor:
     def run(self, errand: Errand) -> Answer:
         """Run an errand on the first worker."""
         seat = self._seats[0]
-        seat.channel.send(errand)
+        with contextlib.suppress(OSError):  # a worker that is dead already is found below
+            seat.channel.send(errand)
         while (values := seat.channel.receive()) is not None:
             for value in values:
                 if isinstance(value, TrialResult):
-                    raise StudyError(value.reason, where="worker", fix=f"The whole story is in {seat.log.name}.")
+                    raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
                 return cast("Answer", value)
         self._bury(0)
-        raise StudyError("the worker died", where="worker", fix=f"Its last words are in {seat.log.name}.")
+        raise StudyError("the worker died", where="worker", fix=f"Its last words:\n{self._tail(0)}")
 
     def close(self) -> None:
         """Kill all workers; trials still running are lost to the caller's own choice."""

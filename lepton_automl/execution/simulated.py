@@ -23,6 +23,7 @@ class Recording:
         final: Scores of its artifact.
         weighing_seconds: Seconds before the first epoch.
         failure: Why it failed at its end; empty when it did not.
+        finished: What its artifact weighed in the end; None for what it weighed before.
     """
 
     profile: Profile
@@ -31,6 +32,7 @@ class Recording:
     final: dict[str, float]
     weighing_seconds: float = 1.0
     failure: str = ""
+    finished: Profile | None = None
 
 
 @dataclass
@@ -127,4 +129,4 @@ class SimulatedExecutor:
             return result.replace(status=run.decision.status, reason=run.decision.reason)
         if run.recording.failure:
             return result.replace(status="failed", reason=run.recording.failure)
-        return result.replace(scores=run.recording.final)
+        return result.replace(scores=run.recording.final, profile=run.recording.finished or run.recording.profile)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.progress import Progress as ProgressBars
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +21,14 @@ from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
 ROWS = 12  # models of the front that fit on a screen
+
+
+@contextmanager
+def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar for pictures that are decoded; told how many of how many are done. Nothing is shown outside a terminal."""
+    with ProgressBars(transient=True, disable=not shown or not Console().is_terminal) as bars:
+        task = bars.add_task("reading pictures", total=None, visible=False)
+        yield lambda done, of: bars.update(task, completed=done, total=of, visible=True)
 
 
 class Progress:

@@ -20,6 +20,7 @@ from .stopping import goes_on
 
 TICK = 0.5  # seconds between looks at the clock while nobody says anything
 TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
+HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 
 
@@ -97,11 +98,18 @@ class Loop:
     def _over(self) -> str:
         """Why nothing more is started: the budget is spent, or what is left of it is too short for any whole trial."""
         now = self.executor.now()
-        reason = self.purse.spent(self.state, now)
+        reason = self.purse.spent(self.state, now) or self._hopeless()
         whole = [trial.result.seconds for trial in self.state.trials.values() if trial.result and trial.status == "complete"]
         if not reason and self.purse.deadline is not None and whole and now + min(whole) > self.purse.deadline:
             return f"{self.purse.deadline - now:.0f} s are left, and no trial was done in less than {min(whole):.0f} s"
         return reason
+
+    def _hopeless(self) -> str:
+        """Whether something is wrong with more than a candidate: the first trials all failed."""
+        results = [trial.result for trial in self.state.trials.values() if trial.result]
+        if len(results) < HOPELESS or any(result.status != "failed" for result in results):
+            return ""
+        return f"all of the first {len(results)} trials failed, the last one: {results[-1].reason.splitlines()[0]}"
 
     def _start(self) -> bool:
         """Ask for a configuration and submit it; false when there is none left."""
@@ -159,11 +167,11 @@ class Loop:
         return (total - report.epoch) * (report.seconds - first.seconds) / epochs
 
     def _costs(self, trial: Trial, report: Report) -> list[float]:
-        """The objectives at a rung: only the score still grows."""
+        """The objectives at a rung: only the score still grows. Times and sizes within 2 % of each other count as equal."""
         return [
-            goal.cost(
-                report.scores.get(self.config.metric, math.nan) if goal.name == "score" else self.state.value(trial, goal)
-            )
+            goal.cost(report.scores.get(self.config.metric, math.nan))
+            if goal.name == "score"
+            else round(math.log(self.state.value(trial, goal)) / TOLD_APART)
             for goal in self.config.objectives
         ]
 
@@ -172,6 +180,9 @@ class Loop:
         trial = self.state.trials[result.trial]
         if trial.result is not None:
             return
+        broken = self.config.target.breaks(result.profile) if result.status == "complete" and result.profile else ""
+        if broken:  # the finished file is what the limits are for, whatever was weighed before training
+            result = result.replace(status="infeasible", reason=broken)
         self.write(TrialEnded(at=self.executor.now(), result=result))
         self.proposer.tell(result.trial, self._lesson(trial, result), violation=self._violation(trial, result))
 

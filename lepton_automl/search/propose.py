@@ -140,7 +140,9 @@ class Proposer:
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate is stable in practice
-            return optuna.samplers.TPESampler(seed=self._seed * 1_000_003 + number, multivariate=True, n_startup_trials=8)
+            return optuna.samplers.TPESampler(
+                seed=(self._seed * 1_000_003 + number) % 2**32, multivariate=True, n_startup_trials=8
+            )
 
 
 def _distribution(knob: Knob) -> BaseDistribution:

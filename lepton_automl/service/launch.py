@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import threading
+import warnings
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,8 +14,6 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.events import StudyConfig
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
-from lepton_automl.reporting.plots import front_html
-from lepton_automl.reporting.tables import front_table
 from lepton_automl.reporting.terminal import Progress
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.tracker import Tracker
@@ -40,16 +40,26 @@ def launch(config: StudyConfig, home: Home, *, progress: bool) -> StudyState:
     with Progress(shown=progress) as window:
         for note in (*config.data.notes, *config.data.warnings):
             window.note(note)
-        with Background(folder / "journal.jsonl", home) as tracker:
+        with Background(folder / "journal.jsonl", home):
             try:
                 run_study(config, folder, window)
-            except LeptonError:
+            except BaseException:
                 if not (folder / "journal.jsonl").exists():  # nothing was earned yet, so nothing is left behind
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
-        for trouble in tracker.finish(study):
-            window.note(trouble)
+    _hand_over(study)
     return study.state
+
+
+def _hand_over(study: Study) -> None:
+    """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
+    try:
+        study.mirror()
+        if study.state.ended and study.state.ended.chosen is not None:
+            study.register()
+    except Exception as error:
+        what = f"MLflow could not be brought up to date ({type(error).__name__}: {error}); the study itself is complete"
+        warnings.warn(what, stacklevel=2)
 
 
 class Background(threading.Thread):
@@ -64,7 +74,6 @@ class Background(threading.Thread):
         super().__init__(name="tracker", daemon=True)
         self.tracker = Tracker(Journal(path), home.folder)
         self._over = threading.Event()
-        self._trouble: Exception | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -75,28 +84,12 @@ class Background(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Look at the journal every few seconds; what fails now is tried again at the next look."""
-        while not self._over.wait(EVERY):
-            try:
-                self.tracker.catch_up()
-                self._trouble = None
-            except Exception as error:  # a locked or absent store must not end the search; the journal has it all
-                self._trouble = error
+        """Look at the journal every few seconds, and once more at the end.
 
-    def finish(self, study: Study) -> list[str]:
-        """Bring MLflow up to the journal's end, hand over the picture of the front, register the chosen model.
-
-        Returns:
-            What went wrong, in words; the study itself is safe in its journal.
+        What fails now is tried again at the next look: the journal has it all.
         """
-        state = study.state
-        try:
-            self.tracker.catch_up()
-            self.tracker.attach("front.html", front_html(state))
-            self.tracker.attach_table("front", front_table(state))
-            if state.ended and state.ended.chosen is not None:
-                study.register()
+        over = False
+        while not over:
+            over = self._over.wait(EVERY)
+            with contextlib.suppress(LeptonError):
                 self.tracker.catch_up()
-        except Exception as error:
-            return [f"MLflow could not be brought up to date ({type(error).__name__}: {error}); the study itself is complete."]
-        return []

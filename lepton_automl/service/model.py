@@ -35,9 +35,7 @@ class Model:
     @property
     def path(self) -> Path:
         """The bundle's folder."""
-        result = self.study.state.trial(self.number).result
-        assert result is not None
-        return Path(result.folder)
+        return self.study.bundle(self.number)
 
     @property
     def score(self) -> float:
@@ -75,7 +73,8 @@ class Model:
         """Labels, or numbers in the target's own unit.
 
         Args:
-            raw: One example or many: a row (dict, Series), a DataFrame, a path, a picture, an array.
+            raw: One example or many. Of a table: a dict, a Series, a DataFrame, cells in the order of the columns. Of
+                images: a path, a Pillow image, an array.
 
         Returns:
             One answer for one example, an array for many.
@@ -102,9 +101,13 @@ class Model:
         """
         folder = Path(out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"{folder} exists and is not empty", where="export", fix="Name a new folder.")
+            what = "is not empty" if folder.is_dir() else "is a file"
+            raise ConfigError(f"{folder} {what}", where="export", fix="Name a new folder.")
         check_bundle(self.path)
-        shutil.copytree(self.path, folder, dirs_exist_ok=True)
+        try:
+            shutil.copytree(self.path, folder, dirs_exist_ok=True)
+        except (OSError, shutil.Error) as error:
+            raise ConfigError(f"{folder} cannot be written: {error}", where="export", fix="Name another folder.") from error
         return folder
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from lepton_automl.home import Home
 from lepton_automl.tracking.registry import delete_study
 
-from .study import Study
 
-
-def remove(study: Study) -> None:
-    """Delete a study's runs in MLflow, then its folder."""
-    delete_study(study.name, home=study.home.folder)
-    study.home.remove(study.name)
+def remove(name: str, home: Home) -> None:
+    """Delete a study's runs in MLflow, then its folder, whatever state that is in."""
+    delete_study(name, home=home.folder)
+    home.remove(name)

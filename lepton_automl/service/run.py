@@ -74,12 +74,12 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
     errand = WeighJob(
         data=config.data,
         target=config.target,
-        smallest=config.space.nearest(families.smallest(config.data)),
+        smallest=families.smallest(config.space),
         usual=config.space.defaults,
         train=config.train,
         lean=config.lean,
         folder=str(folder),
-        gate=str(folder / "gate"),
+        gate=str(folder.parents[1] / "gate"),
     )
     weighed = executor.run(errand)
     assert isinstance(weighed, Weighed)
@@ -133,7 +133,7 @@ def _jobs(config: StudyConfig, folder: Path, reference_ms: float) -> Callable[[i
             metric=config.metric,
             rungs=marks,
             folder=str(folder / "trials" / f"{trial:05d}"),
-            gate=str(folder / "gate"),
+            gate=str(folder.parents[1] / "gate"),
             reference_ms=reference_ms,
         )
 

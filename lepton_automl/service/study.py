@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,8 @@ class Study:
         Raises:
             StudyError: There is no such study.
         """
+        if not self._name:
+            raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
         for offset, event in self.home.journal(self.name).read(self._offset):
             self._state.apply(event)
             self._offset = offset
@@ -77,7 +80,8 @@ class Study:
 
         Args:
             max_latency_ms: The best-scored model that is at least this fast.
-            min_accuracy: The fastest model with at least this score, in the study's metric.
+            min_accuracy: The fastest model with at least this score, in the study's metric; with at most this error,
+                where less is better.
 
         Returns:
             The knee of the front when nothing is asked.
@@ -118,24 +122,26 @@ class Study:
         if state.tested is None:
             self._may_test(state)
             settings = state.settings
-            bundles = {model.number: model.result.folder for model in state.front() if model.result}
+            bundles = {model.number: str(self.bundle(model.number)) for model in state.front()}
+            data = settings.data.replace(folder=str(self.folder / "data"))
             executor = LocalExecutor(1, self.folder / "workers", threads=settings.target.threads)
             try:
-                scored = executor.run(ScoreJob(data=settings.data, bundles=bundles, threads=settings.target.threads))
+                scored = executor.run(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
             finally:
                 executor.close()
             assert isinstance(scored, Scored)
             self._write(TestOpened(at=time.time(), scores=scored.scores))
+            self._mirror_or_warn()
         return self.front
 
     def _may_test(self, state: StudyState) -> None:
-        if state.ended is None:
+        if state.ended is None and self.home.running(self.name):
             fix = "Wait for its end: what is trained later would have no test score."
             raise StudyError("the study is still running", where=self.name, fix=fix)
         if not state.settings.data.test:
             raise StudyError("there is no test split", where=self.name, fix="Search again with a test share above 0.")
         if not state.front():
-            raise StudyError("no model is ready", where=self.name, fix="Give it a larger budget, or look at `trials`.")
+            raise state.no_model()
 
     def register_trial(self, trial: int, model: str, alias: str) -> str:
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
@@ -150,10 +156,35 @@ class Study:
             "size_bytes": known.profile.size_bytes,
             "data_digest": state.settings.data.digest,
         }
-        uid, bundle = known.proposed.uid, Path(known.result.folder)
+        bundle, uid = self.bundle(trial), known.proposed.uid
         version = register(bundle, model, home=self.home.folder, alias=alias, trial_uid=uid, tags=tags)
         self._write(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
+        self._mirror_or_warn()
         return version
+
+    def bundle(self, trial: int) -> Path:
+        """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
+        return self.folder / "trials" / f"{trial:05d}" / "bundle"
+
+    def mirror(self) -> None:
+        """Bring MLflow up to the journal's end, with the picture and the table of the front.
+
+        Raises:
+            StudyError: MLflow cannot be written; the study itself is complete without it.
+        """
+        from lepton_automl.reporting.plots import front_html
+        from lepton_automl.tracking.tracker import Tracker
+
+        tracker = Tracker(self.home.journal(self.name), self.home.folder)
+        tracker.catch_up()
+        tracker.attach("front.html", front_html(self.state))
+        tracker.attach_table("front", front_table(self.state))
+
+    def _mirror_or_warn(self) -> None:
+        try:
+            self.mirror()
+        except StudyError as error:
+            warnings.warn(str(error), stacklevel=3)
 
     def _write(self, event: Event) -> None:
         self.home.journal(self.name).append(event)

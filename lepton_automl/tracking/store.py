@@ -69,7 +69,7 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     except StudyError:
         raise
     except Exception as error:
-        fix = "Nothing is lost: the journal has everything. Mend the store, then: lepton sync"
+        fix = "Nothing is lost: the journal has everything. Mend the store; the study's next event, such as a registration, brings it up to date."
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise StudyError(f"MLflow cannot be written: {reason}", where=address, fix=fix) from error
 
