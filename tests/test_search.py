@@ -175,10 +175,10 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
 def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path):
     def slower(job):
         played = recorded(job)
-        return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 1.5))
+        return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 2))
 
     folder = Home(tmp_path).create("sample")
-    asked = config(budget=Budget(trials=40), target=Target(max_latency_ms=1.5))
+    asked = config(budget=Budget(trials=20), target=Target(max_latency_ms=1.5))
     state = search(asked, folder, SimulatedExecutor(2, slower, weighed()), lambda _: None)
     assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
     assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())
