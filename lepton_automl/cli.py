@@ -47,7 +47,7 @@ def demo(
     from .values import Budget, Target
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
-    page = Target(batch_size=64)
+    page = Target(batch_size=256)
     study = AutoML(name=name or Home().free_name("digits"), target=page, budget=Budget(minutes=minutes))
     study.fit(*digits())
     study.evaluate_test()
