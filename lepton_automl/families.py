@@ -213,6 +213,7 @@ _IMAGE_DESIGNS: list[Config] = [
     _SHALLOW | {"model.block": "residual", "model.width": 24},
     {"model.width": 12, "model.stages": 1, "model.pool": 2},
     _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2},
+    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2, "lean.ratio": 0.5},
     {"model.width": 24},
     _SHALLOW | {"model.width": 16, "model.pool": 2},
     _SHALLOW | {"model.block": "residual", "model.width": 16, "model.stem_stride": 1},
