@@ -100,7 +100,7 @@ def test_chunks_hold_every_batch(images: Data) -> None:
 
 def test_tables_are_not_augmented(table: Data) -> None:
     (batch, *_) = batches(table.fold(0), TrainPlan(mixup=0.5, flip=True, batch_size=32))
-    assert batch.other is None and batch.inputs["numeric"].shape == (32, 4)
+    assert batch.other is None and batch.inputs["numeric"].shape == (32, 8)
 
 
 def test_mixed_batches_carry_both_targets(images: Data) -> None:

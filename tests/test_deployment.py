@@ -72,7 +72,7 @@ def exported(module, inputs, path):
 
 @pytest.mark.parametrize("spec", [IMAGES, TABLE, CODES, VALUES], ids=["images", "table", "codes", "values"])
 def test_every_design_answers_as_its_module_from_one_file(spec, tmp_path):
-    for n, config in enumerate([*families.portfolio(spec), families.smallest(spec)]):
+    for n, config in enumerate([*families.portfolio(spec), families.smallest(families.space_for(spec))]):
         module, inputs = network(spec, config), rows_of(spec)
         path = tmp_path / f"{n}" / "model.onnx"
         path.parent.mkdir()
@@ -188,7 +188,7 @@ def test_the_first_export_of_a_process_takes_less_than_half_a_second(kind, tmp_p
 
 
 def test_verify_names_the_difference(tmp_path):
-    module, inputs = network(TABLE, families.smallest(TABLE)), rows_of(TABLE)
+    module, inputs = network(TABLE, families.smallest(families.space_for(TABLE))), rows_of(TABLE)
     model = exported(module, inputs, tmp_path / "model.onnx")
     next(module.parameters()).data += 1
     with pytest.raises(BundleError, match=r"differs from the module by up to .*0\.0001 is allowed"):
@@ -214,7 +214,7 @@ def output_of(spec):
 
 
 def bundle_of(spec, folder):
-    module = network(spec, families.smallest(spec))
+    module = network(spec, families.smallest(families.space_for(spec)))
     folder.parent.mkdir(exist_ok=True)
     path = folder.parent / "exported.onnx"
     exported(module, rows_of(spec), path)

@@ -154,7 +154,7 @@ def test_a_crash_anywhere_leaves_no_double(home, client, tmp_path, at, monkeypat
     if at == "set_terminated":
         real_too = real
         monkeypatch.setattr(type(client), at, lambda *a, **k: (real_too(*a, **k), falters(*a, **k))[0])
-    with pytest.raises(StudyError, match=r"the server went away[\s\S]*lepton sync"):
+    with pytest.raises(StudyError, match=r"the server went away[\s\S]*brings it up to date"):
         tracker.catch_up()
     monkeypatch.undo()
     tracker.catch_up()
