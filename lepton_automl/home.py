@@ -17,6 +17,11 @@ ALIVE = "alive"  # a file that the process which runs a study keeps locked
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def trial_folder(study: Path, trial: int) -> Path:
+    """Where a trial leaves what it makes, under its study's folder."""
+    return study / "trials" / f"{trial:05d}"
+
+
 class Home:
     """The folder that holds all studies, and MLflow's store beside them.
 

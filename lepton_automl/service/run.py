@@ -13,6 +13,7 @@ from lepton_automl.errors import LimitError
 from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.home import trial_folder
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse, affordable_epochs
 from lepton_automl.search.loop import Loop
@@ -132,7 +133,7 @@ def _jobs(config: StudyConfig, folder: Path, reference_ms: float) -> Callable[[i
             lean=config.lean,
             metric=config.metric,
             rungs=marks,
-            folder=str(folder / "trials" / f"{trial:05d}"),
+            folder=str(trial_folder(folder, trial)),
             gate=str(folder.parents[1] / "gate"),
             reference_ms=reference_ms,
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event, ModelRegistered, TestOpened
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import Home
+from lepton_automl.home import Home, trial_folder
 from lepton_automl.reporting.tables import front_table, trial_table
 from lepton_automl.state import StudyState
 from lepton_automl.values import Scored, ScoreJob
@@ -164,7 +164,7 @@ class Study:
 
     def bundle(self, trial: int) -> Path:
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
-        return self.folder / "trials" / f"{trial:05d}" / "bundle"
+        return trial_folder(self.folder, trial) / "bundle"
 
     def mirror(self) -> None:
         """Bring MLflow up to the journal's end, with the picture and the table of the front.
