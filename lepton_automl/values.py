@@ -318,7 +318,8 @@ class TrialJob(Value):
         folder: Where to leave what is made.
         gate: A file that measuring locks.
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
-        parent: Folder of a trial to inherit weights from.
+        parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
+            plan's epochs are all recovery.
     """
 
     trial: int

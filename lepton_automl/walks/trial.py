@@ -6,6 +6,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from lepton_automl.data.open import Data, open_data
 from lepton_automl.gate import Gate
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.models.files import load
 from lepton_automl.training.fit import fit
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import GO_ON, DataSpec, Decision, Report, TrialJob, TrialResult
@@ -111,9 +113,9 @@ class _Walk:
             watched: Whether validation scores are reported; a fold or a refit is trained unseen.
         """
         module = DataModule(data, self.plan)
-        model = build(self.recipe, seed=self.plan.seed)
+        model = self._inherit(data) if self.job.parent else build(self.recipe, seed=self.plan.seed)
         first = 0
-        if self.lean != self.recipe:
+        if self.lean != model.recipe:
             first = self.cut.cut_epoch(self.plan.epochs)
             self._fit(model, module, 0, first, watched=False)
             if self.decision.stop:
@@ -140,6 +142,10 @@ class _Walk:
             wait=self.gate.wait,
             score=watched,
         )
+
+    def _inherit(self, data: Data) -> LeptonNet:
+        """The parent, cut to the final shape: a child starts with what its parent has learnt, and only recovers."""
+        return self._shrink(load(Path(str(self.job.parent)) / "bundle"), data)
 
     def _shrink(self, model: LeptonNet, data: Data) -> LeptonNet:
         """The same network with fewer channels; again a LeptonNet, built from its recipe."""
