@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from ._json import Value
 from .space import Config, Space
 from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Report, Target, TrainPlan, TrialResult, Weighed
+
+SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
+Request = Literal["pause", "resume", "stop", "extend", "enqueue"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,8 @@ class StudyConfig(Value):
         lean: Likewise.
         workers: Worker processes.
         seed: Seeds everything.
+        sampler: What draws configurations.
+        grid: The knobs that a grid turns; all with choices, if none is named.
     """
 
     name: str
@@ -39,6 +44,12 @@ class StudyConfig(Value):
     lean: LeanPlan
     workers: int = 2
     seed: int = 0
+    sampler: SamplerName = "tpe"
+    grid: tuple[str, ...] = ()
+
+    def epochs_of(self, *, child: bool) -> int:
+        """Epochs of one whole trial, over all folds and the refit; a child only recovers."""
+        return self.lean.recovery_epochs(self.train.epochs) if child else self.train.epochs * (self.data.folds + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +89,9 @@ class TrialProposed(Event):
     """A candidate was handed to a worker.
 
     Args:
-        origin: Why this one: `"portfolio"`, `"sampler"`, `"enqueued"`.
+        origin: Why this one: `"portfolio"`, `"sampler"`, `"random"`, `"enqueued"`, `"child"`.
         recipe: Its final shape, as JSON.
+        parent: The trial whose weights it inherits; None for a fresh network.
     """
 
     trial: int
@@ -103,6 +115,50 @@ class TrialEnded(Event):
     """A trial is over, one way or another."""
 
     result: TrialResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRetried(Event):
+    """A trial's worker was lost, or the machine failed it; it goes on from its last checkpoint, as the same trial.
+
+    Args:
+        counted: Whether this was one of its tries: a machine without room on its disk is not the trial's fault.
+    """
+
+    trial: int
+    reason: str
+    counted: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked(Event):
+    """A person asked a study that runs for something; in the journal, that the search has heard it.
+
+    Args:
+        uid: Tells one asking from another.
+        what: `"pause"`, `"resume"`, `"stop"`, `"extend"` or `"enqueue"`.
+        budget: For `"extend"`: the new whole budget.
+        config: For `"enqueue"`: knobs to try next; those left out stand at their defaults.
+    """
+
+    uid: str
+    what: Request
+    budget: Budget | None = None
+    config: Config = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPaused(Event):
+    """The search holds everything; the time until it goes on is not part of the budget."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResumed(Event):
+    """The search goes on, after a pause, after its process was lost, or after its end with a larger budget."""
+
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +203,21 @@ class ModelRegistered(Event):
     alias: str
 
 
-_ALL = (StudyStarted, HostWeighed, TrialProposed, TrialReported, TrialEnded, Noted, StudyEnded, TestOpened, ModelRegistered)
+_ALL = (
+    StudyStarted,
+    HostWeighed,
+    TrialProposed,
+    TrialReported,
+    TrialRetried,
+    TrialEnded,
+    Asked,
+    StudyPaused,
+    StudyResumed,
+    Noted,
+    StudyEnded,
+    TestOpened,
+    ModelRegistered,
+)
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in _ALL}
 
 

@@ -35,25 +35,40 @@ def front(costs: Costs) -> list[int]:
     return kept
 
 
-def ranks(costs: Costs) -> list[int]:
-    """The number of the front each row stands on, 0 being best (non-dominated sorting)."""
-    rank = [-1] * len(costs)
-    left, level = list(range(len(costs))), 0
-    while left:
-        best = [left[i] for i in _all_on_front(costs[left])]
-        for row in best:
-            rank[row] = level
-        left, level = [row for row in left if rank[row] < 0], level + 1
-    return rank
+def ranks(costs: Costs | Sequence[Sequence[float]]) -> list[int]:
+    """The number of the front each row stands on, 0 being best (non-dominated sorting).
+
+    In lexicographic order a row is dominated only by earlier ones; it stands on the first front whose members do not
+    dominate it, found by bisection (Zhang et al., Efficient Non-dominated Sort, 2015). With two objectives only the last
+    member of each front can dominate: O(n log n).
+
+    Args:
+        costs: Shape (rows, objectives); rows with a NaN stand behind all others.
+    """
+    rows = [tuple(map(float, row)) for row in costs]
+    order = sorted((n for n, row in enumerate(rows) if not any(map(math.isnan, row))), key=rows.__getitem__)
+    rank, fronts = [-1] * len(rows), list[list[tuple[float, ...]]]()
+    for n in order:
+        low, high = 0, len(fronts)
+        while low < high:
+            middle = (low + high) // 2
+            if _beaten(rows[n], fronts[middle]):
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(fronts):
+            fronts.append([])
+        rank[n] = low
+        fronts[low].append(rows[n])
+    return [len(fronts) if one < 0 else one for one in rank]
 
 
-def _all_on_front(costs: Costs) -> list[int]:
-    """As `front`, but with every one of equal rows, and NaN rows only when nothing else is left."""
-    on = [i for i in range(len(costs)) if not np.isnan(costs[i]).any()]
-    if not on:
-        return list(range(len(costs)))
-    kept = [costs[i] for i in front(costs)]
-    return [i for i in on if not any(dominates(list(row), list(costs[i])) for row in kept)]
+def _beaten(row: tuple[float, ...], members: list[tuple[float, ...]]) -> bool:
+    """Whether a row is dominated by a front whose members come before it in lexicographic order."""
+    if len(row) <= 2:
+        last = members[-1]  # of two objectives, the second falls from member to member
+        return last != row and last[-1] <= row[-1]
+    return any(dominates(member, row) for member in reversed(members))
 
 
 def crowding(costs: Costs) -> list[float]:

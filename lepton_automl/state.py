@@ -11,20 +11,24 @@ import numpy as np
 from . import front
 from .errors import ConfigError, LimitError, StudyError
 from .events import (
+    Asked,
     Event,
     HostWeighed,
     ModelRegistered,
     Noted,
     StudyConfig,
     StudyEnded,
+    StudyPaused,
+    StudyResumed,
     StudyStarted,
     TestOpened,
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialRetried,
 )
 from .journal import Journal
-from .values import Objective, Profile, Report, TrialResult
+from .values import Decision, Objective, Profile, Report, TrialResult
 
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
 
@@ -38,6 +42,8 @@ class Trial:
     reports: list[Report] = field(default_factory=list)
     result: TrialResult | None = None
     ended_at: float | None = None
+    retries: int = 0
+    decisions: dict[int, Decision] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -54,7 +60,8 @@ class Trial:
     @property
     def epochs(self) -> int:
         """Epochs trained so far."""
-        return max([self.result.epochs if self.result else 0, *(report.epoch for report in self.reports)])
+        reported = self.reports[-1].epoch if self.reports else 0
+        return max(reported, self.result.epochs) if self.result else reported
 
 
 @dataclass
@@ -69,7 +76,13 @@ class StudyState:
     ended: StudyEnded | None = None
     tested: TestOpened | None = None
     registered: list[ModelRegistered] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    paused: StudyPaused | None = None
+    running: dict[int, Trial] = field(default_factory=dict)
+    epochs: int = 0  # spent on all trials
+    idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
+    _front: list[Trial] = field(default_factory=list)
 
     @classmethod
     def replay(cls, journal: Journal) -> StudyState:
@@ -82,21 +95,28 @@ class StudyState:
             self.apply(event)
         return self
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:  # noqa: PLR0912  # one branch a kind of event
         """Take in one event."""
-        self.last_at = max(self.last_at, event.at)
         match event:
             case StudyStarted():
                 self.config, self.started = event.config, event
             case HostWeighed():
                 self.weighed = event
             case TrialProposed():
-                self.trials[event.trial] = Trial(event.trial, event)
+                self.trials[event.trial] = self.running[event.trial] = Trial(event.trial, event)
             case TrialReported():
-                self.trials[event.report.trial].reports.append(event.report)
+                self._report(self.trials[event.report.trial], event)
+            case TrialRetried():
+                self.trials[event.trial].retries += event.counted
             case TrialEnded():
-                self.trials[event.result.trial].result = event.result
-                self.trials[event.result.trial].ended_at = event.at
+                self._end(self.trials[event.result.trial], event)
+            case Asked():
+                self._ask(event)
+            case StudyPaused():
+                self.paused = event
+            case StudyResumed():
+                self.idle += max(0.0, event.at - self._still(self.last_at))
+                self.paused = self.ended = None
             case Noted():
                 self.notes.append(event)
             case StudyEnded():
@@ -105,6 +125,45 @@ class StudyState:
                 self.tested = event
             case ModelRegistered():
                 self.registered.append(event)
+        self.last_at = max(self.last_at, event.at)
+
+    def _report(self, trial: Trial, event: TrialReported) -> None:
+        before = trial.epochs
+        trial.reports.append(event.report)
+        trial.decisions[event.report.epoch] = event.decision
+        self.epochs += trial.epochs - before
+
+    def _end(self, trial: Trial, event: TrialEnded) -> None:
+        before = trial.epochs
+        trial.result, trial.ended_at = event.result, event.at
+        self.running.pop(trial.number, None)
+        self.epochs += trial.epochs - before
+        if trial.status == "complete":
+            self._stand(trial)
+
+    def _stand(self, trial: Trial) -> None:
+        """Let a complete trial take its place on the front, where it is not dominated; of equal ones the first stands."""
+        costs = self._costs(trial)
+        if math.isnan(sum(costs)):
+            return
+        others = [(one, self._costs(one)) for one in self._front]
+        if any(all(a <= b for a, b in zip(theirs, costs, strict=True)) for _, theirs in others):
+            return
+        left = [(one, theirs) for one, theirs in others if not front.dominates(costs, theirs)]
+        self._front = [one for one, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
+
+    def _ask(self, event: Asked) -> None:
+        self.asked.append(event)
+        if event.what == "extend" and event.budget is not None:
+            self.config = self.settings.replace(budget=event.budget)
+
+    def spent(self, now: float) -> float:
+        """Seconds that the search has been at work since it began."""
+        return self._still(now) - self.started.at - self.idle if self.started else 0.0
+
+    def _still(self, otherwise: float) -> float:
+        """Since when nothing is at work."""
+        return self.paused.at if self.paused else self.ended.at if self.ended else otherwise
 
     @property
     def settings(self) -> StudyConfig:
@@ -128,19 +187,15 @@ class StudyState:
 
     def costs(self, trials: list[Trial]) -> front.Costs:
         """Shape (trials, objectives), all to be minimised."""
-        goals = self.settings.objectives
-        rows = [[goal.cost(self.value(trial, goal)) for goal in goals] for trial in trials]
-        return np.array(rows, dtype=np.float64).reshape(len(trials), len(goals))
+        rows = [self._costs(trial) for trial in trials]
+        return np.array(rows, dtype=np.float64).reshape(len(trials), len(self.settings.objectives))
+
+    def _costs(self, trial: Trial) -> list[float]:
+        return [goal.cost(self.value(trial, goal)) for goal in self.settings.objectives]
 
     def front(self) -> list[Trial]:
         """The completed trials that no other dominates, best score first."""
-        done = [trial for trial in self.trials.values() if trial.status == "complete"]
-        return [done[row] for row in front.front(self.costs(done))]
-
-    @property
-    def epochs(self) -> int:
-        """Epochs spent on all trials."""
-        return sum(trial.epochs for trial in self.trials.values())
+        return list(self._front)
 
     def score(self, trial: Trial) -> float:
         """The study's metric for a completed trial, on the validation split."""

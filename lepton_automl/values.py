@@ -15,6 +15,7 @@ Task = Literal["binary", "multiclass", "regression"]
 Direction = Literal["maximize", "minimize"]
 Device = Literal["cpu", "cuda"]
 Status = Literal["complete", "stopped", "infeasible", "failed"]
+Fault = Literal["candidate", "worker", "machine"]
 
 RUNTIMES = ("onnxruntime",)
 
@@ -103,9 +104,11 @@ class Budget(Value):
     """How much may be spent; the first of these to run out ends the search.
 
     Args:
-        minutes: Wall-clock minutes of search, from weighing the machine to the last trial.
+        minutes: Wall-clock minutes, from weighing the machine to the registration of the chosen model; pauses do not count.
         trials: Candidates, whatever becomes of them.
         epochs: Training epochs over all candidates; no trial is started after them, one that runs may end.
+        cost: Money, in the currency of `prices`.
+        prices: What an hour of one worker's device costs, by the device's name: `{"cpu": 0.04, "cuda": 2.5}`.
 
     Raises:
         ConfigError: Nothing is given, or something is not above zero.
@@ -114,16 +117,31 @@ class Budget(Value):
     minutes: float | None = None
     trials: int | None = None
     epochs: int | None = None
+    cost: float | None = None
+    prices: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         complaints = Complaints("Budget")
-        given = {name: value for name, value in vars(self).items() if value is not None}
+        given = {name: value for name, value in vars(self).items() if value is not None and name != "prices"}
         complaints.check(bool(given), "nothing is given", "Say Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
         for name, value in given.items():
             complaints.check(_positive(value), f"{name} is {value!r}; it must be a number above 0")
-            whole = name == "minutes" or (isinstance(value, int) and not isinstance(value, bool))
+            whole = name in {"minutes", "cost"} or (isinstance(value, int) and not isinstance(value, bool))
             complaints.check(whole, f"{name} is {value!r}; it must be a whole number")
+        priced = self.cost is None or bool(self.prices)
+        complaints.check(priced, "a cost is given, and no prices", 'Say Budget(cost=1.0, prices={"cpu": 0.04}).')
+        for device, price in self.prices.items():
+            devices = get_args(Device)
+            complaints.check(device in devices, f"there is no device {device!r}", one_of(str(device), devices))
+            complaints.check(_positive(price), f"the price of {device!r} is {price!r}; it must be a number above 0")
         complaints.raise_any()
+
+    def seconds(self, device: str, workers: int) -> float | None:
+        """Seconds of search on so many workers: those of the minutes, or what the cost buys if that is less; None without."""
+        limits = [] if self.minutes is None else [self.minutes * 60]
+        if self.cost is not None:
+            limits.append(self.cost / (self.prices[device] * workers) * 3600)
+        return min(limits, default=None)
 
 
 def _positive(number: Any) -> bool:
@@ -231,11 +249,17 @@ class LeanPlan(Value):
         ratio: Share of the channels to remove, from 0 (none) to below 1.
         cut_at: Share of the epochs after which the cut falls; the rest recovers.
         multiple: Channel counts are rounded to multiples of this.
+        recovery: Epochs of a child, which is cut out of a trained parent, as a share of a whole training's.
     """
 
     ratio: float = 0.0
-    cut_at: float = 0.25
+    cut_at: float = 0.05
     multiple: int = 8
+    recovery: float = 1 / 3
+
+    def recovery_epochs(self, epochs: int) -> int:
+        """The number of epochs that a child gets, at least one."""
+        return max(1, round(self.recovery * epochs))
 
     def cut_epoch(self, epochs: int) -> int:
         """The number of epochs before the cut, so that at least one is left to recover."""
@@ -317,6 +341,7 @@ class TrialJob(Value):
         rungs: Epochs at which the worker waits for a decision.
         folder: Where to leave what is made.
         gate: A file that measuring locks.
+        proposed_at: When the trial was proposed, by the executor's clock.
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
         parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
@@ -333,6 +358,7 @@ class TrialJob(Value):
     rungs: tuple[int, ...] = ()
     folder: str
     gate: str
+    proposed_at: float | None = None
     reference_ms: float | None = None
     parent: str | None = None
 
@@ -450,6 +476,8 @@ class TrialResult(Value):
         cpu_seconds: CPU seconds.
         reason: Why it stopped or failed, in a sentence.
         traceback: Of a failure.
+        fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; or the
+            machine's, whose disk is full, say.
     """
 
     trial: int
@@ -463,6 +491,7 @@ class TrialResult(Value):
     cpu_seconds: float = 0.0
     reason: str = ""
     traceback: str = ""
+    fault: Fault = "candidate"
 
 
 def check_metric(metric: str, task: Task) -> Direction:

@@ -32,6 +32,9 @@ class Executor(Protocol):
     def cancel(self, trial: int, decision: Decision) -> None:
         """Ask a trial to end at its next batch or epoch; its result still arrives by `poll`."""
 
+    def hold(self, *, held: bool) -> None:
+        """Let all trials stand still where they are, or go on; nothing is lost by it."""
+
     def run(self, errand: Errand) -> Answer:
         """Run an errand and wait for its answer; call only while no trial runs.
 

@@ -88,6 +88,12 @@ class LocalExecutor:
         """Ask a trial to end."""
         self.decide(trial, decision)
 
+    def hold(self, *, held: bool) -> None:
+        """Stop the worker processes, or let them go on."""
+        for seat in self._seats:
+            with contextlib.suppress(ProcessLookupError):  # `poll` will find the body
+                seat.process.send_signal(signal.SIGSTOP if held else signal.SIGCONT)
+
     def run(self, errand: Errand) -> Answer:
         """Run an errand on the first worker."""
         seat = self._seats[0]

@@ -42,6 +42,7 @@ class _Run:
     job: TrialJob
     recording: Recording
     began: float
+    due: float
     epoch: int = 0
     decision: Decision = field(default_factory=Decision)
 
@@ -67,17 +68,19 @@ class SimulatedExecutor:
         return self._clock
 
     def submit(self, job: TrialJob) -> None:
-        """Start a recording."""
+        """Start a recording; one that was proposed before the search was lost is where it would have been by now."""
         recording = self._recorded(job)
-        self._runs[job.trial] = _Run(job, recording, self._clock)
-        heapq.heappush(self._due, (self._clock + recording.weighing_seconds, job.trial))
+        began = self._clock if job.proposed_at is None else job.proposed_at
+        self._runs[job.trial] = _Run(job, recording, began, began + recording.weighing_seconds)
+        heapq.heappush(self._due, (began + recording.weighing_seconds, job.trial))
 
     def poll(self, timeout: float) -> Sequence[Message]:
         """The next word of any trial, if it falls within the timeout; moves the clock there."""
         if not self._due or self._due[0][0] > self._clock + timeout:
             self._clock += timeout
             return []
-        self._clock, trial = heapq.heappop(self._due)
+        due, trial = heapq.heappop(self._due)
+        self._clock = max(self._clock, due)
         run = self._runs[trial]
         total = len(run.recording.curve)
         if run.decision.stop or run.epoch > total:
@@ -99,6 +102,9 @@ class SimulatedExecutor:
         if trial in self._runs:
             self._runs[trial].decision = decision
 
+    def hold(self, *, held: bool) -> None:
+        """Nothing to hold: the clock moves by polling."""
+
     def run(self, errand: Errand) -> Answer:
         """The recorded weights; nothing else is recorded."""
         if isinstance(errand, WeighJob):
@@ -113,15 +119,16 @@ class SimulatedExecutor:
         if epoch == 0:
             return Report(trial=trial, epoch=0, profile=run.recording.profile, waits=True)
         scores = run.recording.curve[epoch - 1]
-        return Report(trial=trial, epoch=epoch, scores=scores, seconds=self._clock - run.began, waits=epoch in run.job.rungs)
+        return Report(trial=trial, epoch=epoch, scores=scores, seconds=run.due - run.began, waits=epoch in run.job.rungs)
 
     def _go_on(self, run: _Run) -> None:
         done = run.decision.stop or run.epoch > len(run.recording.curve)
-        heapq.heappush(self._due, (self._clock + (0.0 if done else run.recording.epoch_seconds), run.job.trial))
+        run.due += 0.0 if done else run.recording.epoch_seconds
+        heapq.heappush(self._due, (run.due, run.job.trial))
 
     def _end(self, run: _Run) -> TrialResult:
         del self._runs[run.job.trial]
-        epochs, seconds = run.epoch - 1, self._clock - run.began
+        epochs, seconds = run.epoch - 1, run.due - run.began
         result = TrialResult(
             trial=run.job.trial, status="complete", epochs=epochs, seconds=seconds, profile=run.recording.profile
         )

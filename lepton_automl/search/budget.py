@@ -5,62 +5,78 @@ from __future__ import annotations
 from lepton_automl.state import StudyState
 from lepton_automl.values import Budget
 
-MARGIN = 0.01  # share of the minutes kept for the end: the last words of workers, the choice, the books
+RESERVE = 0.01  # share of the minutes kept for the end: the last words of workers, the choice, the registration
+LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute
 
 
 class Purse:
-    """Watches a budget.
+    """Watches a study's budget, which may be extended while it runs.
 
     Args:
-        budget: What may be spent.
-        began: When the study began, seconds since the epoch.
+        state: The study; paused time is not spent.
     """
 
-    def __init__(self, budget: Budget, began: float) -> None:
-        self._budget, self._began = budget, began
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+
+    @property
+    def budget(self) -> Budget:
+        """What may be spent in all."""
+        return self._state.settings.budget
 
     @property
     def deadline(self) -> float | None:
-        """When trials must be over; None without a time budget."""
-        minutes = self._budget.minutes
-        return None if minutes is None else self._began + minutes * 60 * (1 - MARGIN)
+        """When trials must be over, by the executor's clock; None without a budget of time."""
+        seconds, state = self.seconds, self._state
+        if seconds is None or state.started is None:
+            return None
+        reserve = max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
+        return state.started.at + state.idle + seconds - reserve
 
-    def spent(self, state: StudyState, now: float) -> str:
+    @property
+    def seconds(self) -> float | None:
+        """The budget in seconds of search: of its minutes, or of what its cost buys, whichever is less."""
+        settings = self._state.settings
+        return self.budget.seconds(settings.target.device, settings.workers)
+
+    def spent(self, now: float) -> str:
         """Why nothing more may be started; empty while something may."""
+        budget, state = self.budget, self._state
         if self.deadline is not None and now >= self.deadline:
-            return f"the budget of {self._budget.minutes:g} minutes is spent"
-        if self._budget.trials is not None and len(state.trials) >= self._budget.trials:
-            return f"the budget of {self._budget.trials} trials is spent"
-        if self._budget.epochs is not None and state.epochs >= self._budget.epochs:
-            return f"the budget of {self._budget.epochs} epochs is spent"
+            what = f"{budget.minutes:g} minutes" if budget.cost is None else f"{budget.cost:g} (in the currency of its prices)"
+            return f"the budget of {what} is spent"
+        if budget.trials is not None and len(state.trials) >= budget.trials:
+            return f"the budget of {budget.trials} trials is spent"
+        if budget.epochs is not None and state.epochs >= budget.epochs:
+            return f"the budget of {budget.epochs} epochs is spent"
         return ""
 
-    def share(self, state: StudyState, now: float) -> float:
+    def share(self, now: float) -> float:
         """How much of the budget is used, from 0 to 1."""
-        budget, used = self._budget, [0.0]
-        if budget.minutes is not None:
-            used.append((now - self._began) / (budget.minutes * 60))
+        budget, state, used = self.budget, self._state, [0.0]
+        if self.seconds is not None:
+            used.append(state.spent(now) / self.seconds)
         if budget.trials is not None:
-            used.append(sum(trial.result is not None for trial in state.trials.values()) / budget.trials)
+            used.append((len(state.trials) - len(state.running)) / budget.trials)
         if budget.epochs is not None:
             used.append(state.epochs / budget.epochs)
         return min(1.0, max(used))
 
 
 def affordable_epochs(
-    usual: int, epoch_seconds: float, budget: Budget, workers: int, *, least: int = 3, trials: int = 14
+    usual: int, epoch_seconds: float, seconds: float | None, workers: int, *, least: int = 3, trials: int = 14
 ) -> int:
     """Epochs that a trial gets, so that the time budget affords about so many trials of ordinary size.
 
     Args:
         usual: Epochs that the data set would get with all the time in the world.
         epoch_seconds: What one epoch of an ordinary network takes one worker.
-        budget: What may be spent.
+        seconds: The budget in seconds of search; None where time is not limited.
         workers: Worker processes.
         least: Fewer teach a network too little to be compared.
         trials: How many whole trainings there should be.
     """
-    if budget.minutes is None:
+    if seconds is None:
         return usual
-    affordable = budget.minutes * 60 * workers / (trials * max(epoch_seconds, 1e-6))
+    affordable = seconds * workers / (trials * max(epoch_seconds, 1e-6))
     return int(min(usual, max(least, affordable)))

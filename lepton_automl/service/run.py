@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.errors import LimitError
-from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted
+from lepton_automl.events import Asked, Event, HostWeighed, StudyConfig, StudyStarted, TrialProposed
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
 from lepton_automl.journal import Journal
-from lepton_automl.search.budget import Purse, affordable_epochs
+from lepton_automl.search.budget import affordable_epochs
+from lepton_automl.search.judge import Judge
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
+from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import rungs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState
@@ -26,13 +28,19 @@ from lepton_automl.values import TrialJob, Weighed, WeighJob
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
 
 
-def run_study(config: StudyConfig, folder: Path, announce: Callable[[Event], None] = lambda _: None) -> StudyState:
-    """Search, in this process, with worker processes of its own.
+def run_study(
+    config: StudyConfig,
+    folder: Path,
+    announce: Callable[[Event], None] = lambda _: None,
+    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+) -> StudyState:
+    """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
 
     Args:
-        config: What was asked; its data is prepared.
+        config: What was asked; its data is prepared. A study that has begun goes by its own journal instead.
         folder: The study's folder, which exists.
         announce: Told every event after it is written.
+        inbox: What people have asked since the last look.
 
     Returns:
         The study at its end.
@@ -42,32 +50,64 @@ def run_study(config: StudyConfig, folder: Path, announce: Callable[[Event], Non
     """
     executor = LocalExecutor(config.workers, folder / "workers")
     try:
-        return search(config, folder, executor, announce)
+        return search(config, folder, executor, announce, inbox)
     finally:
         executor.close()
 
 
-def search(config: StudyConfig, folder: Path, executor: Executor, announce: Callable[[Event], None]) -> StudyState:
+def search(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    announce: Callable[[Event], None] = lambda _: None,
+    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+) -> StudyState:
     """The same on a given executor."""
+    journal = Journal(folder / "journal.jsonl")
+    past = [event for _, event in journal.read()]
+    if not any(isinstance(event, HostWeighed) for event in past):
+        past = _begin(config, folder, executor, journal, announce)
+    state = StudyState()
+    for event in past[:BEGUN]:
+        state.apply(event)
+    assert state.weighed is not None
+    loop = Loop(
+        state,
+        journal=journal,
+        executor=executor,
+        proposer=proposer_of(state),
+        judge=Judge(state),
+        job=jobs(state, folder),
+        announce=announce,
+        inbox=inbox,
+    )
+    if len(past) > BEGUN:
+        loop.take_up(past[BEGUN:])
+    return loop.run()
+
+
+BEGUN = 2  # events of a study's beginning: it was started, its host was weighed
+
+
+def _begin(
+    config: StudyConfig, folder: Path, executor: Executor, journal: Journal, announce: Callable[[Event], None]
+) -> list[Event]:
+    """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now()
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
-    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, config.budget, executor.slots)
+    seconds = config.budget.seconds(config.target.device, config.workers)
+    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, executor.slots)
     config = config.replace(train=config.train.replace(epochs=epochs))
-    state, journal = StudyState(), Journal(folder / "journal.jsonl")
-    loop = Loop(
-        config,
-        state=state,
-        journal=journal,
-        executor=executor,
-        proposer=_proposer(config),
-        purse=Purse(config.budget, began),
-        job=_jobs(config, folder, weighed.reference.median),
-        announce=announce,
-    )
-    loop.write(StudyStarted(at=began, config=config, versions=versions()))
-    loop.write(HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs))
-    return loop.run()
+    events: list[Event] = [
+        StudyStarted(at=began, config=config, versions=versions()),
+        HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
+    ]
+    journal.path.unlink(missing_ok=True)  # of a study that was killed between the two: nothing was earned
+    for event in events:
+        journal.append(event)
+        announce(event)
+    return events
 
 
 def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
@@ -106,36 +146,46 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _proposer(config: StudyConfig) -> Proposer:
+def proposer_of(state: StudyState) -> Proposer:
+    """What proposes for a study: its sampler, behind the family's first designs."""
+    config = state.settings
+
     def identity(candidate: Config) -> object:
         recipe = families.final_recipe(candidate, config.data, config.lean).to_json()
         training = {name: setting for name, setting in candidate.items() if name.startswith("train.")}
         return json.dumps([recipe, training], sort_keys=True)
 
-    designs = [config.space.nearest(design) for design in families.portfolio(config.data)]
-    return Proposer(config.space, config.objectives, first=designs, identity=identity, seed=config.seed)
+    drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
+    first = () if config.sampler == "grid" else map(config.space.nearest, families.portfolio(config.data))
+    return Proposer(state, drawn, first=first, identity=identity, seed=config.seed)
 
 
-def _jobs(config: StudyConfig, folder: Path, reference_ms: float) -> Callable[[int, str, Config], TrialJob]:
-    epochs, folds = config.train.epochs, config.data.folds
+def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]:
+    """What makes a job of a proposal."""
+    config, weighed = state.settings, state.weighed
+    assert weighed is not None
+    epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
     # Compared after the cut, where scores begin; across folds, after the first and the second.
-    cut = config.lean.cut_epoch(epochs)
-    marks = (epochs, 2 * epochs) if folds else rungs(cut + 1, epochs)
+    fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
 
-    def job(trial: int, uid: str, candidate: Config) -> TrialJob:
+    def job(event: TrialProposed) -> TrialJob:
+        child = event.parent is not None
+        plan = config.train.replace(seed=config.seed * 100_003 + event.trial)
         return TrialJob(
-            trial=trial,
-            uid=uid,
-            config=candidate,
+            trial=event.trial,
+            uid=event.uid,
+            config=event.config,
             data=config.data,
             target=config.target,
-            train=config.train.replace(seed=config.seed * 100_003 + trial),
+            train=plan.replace(epochs=recovery) if child else plan,
             lean=config.lean,
             metric=config.metric,
-            rungs=marks,
-            folder=str(trial_folder(folder, trial)),
+            rungs=rungs(1, recovery) if child else fresh,
+            folder=str(trial_folder(folder, event.trial)),
             gate=str(folder.parents[1] / "gate"),
-            reference_ms=reference_ms,
+            proposed_at=event.at,
+            reference_ms=weighed.weighed.reference.median,
+            parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
         )
 
     return job
