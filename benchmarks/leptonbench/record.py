@@ -1,0 +1,254 @@
+"""`python -m benchmarks.leptonbench.record --table NAME --raw FOLDER --work FOLDER --minutes M` records rows.
+
+Any number of processes may record one table; a killed one loses the row it was at. `compact` makes the Parquet file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+
+from lepton_automl import families
+from lepton_automl.data.open import open_data
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.host import describe_host
+from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.space import Config
+from lepton_automl.values import GO_ON, DataSpec, Decision, LeanPlan, Measurement, Report, TrialJob, TrialResult
+from lepton_automl.walks import weigh
+from lepton_automl.walks.trial import opened_gate, run_trial
+from lepton_automl.walks.weigh import reference
+
+from . import rows
+from .ledger import Ledger, Line
+from .sources import SOURCES, Source
+
+SHORT = 0.1  # seconds of a timing whose figure is not kept
+JUDGED, WARM, HOPELESS = 8, 2, 3.0  # step at which an epoch's time is first guessed, steps not counted, times the longest
+SECOND = 2  # epoch: the first includes the building
+CHILDREN_OF_OTHERS = 0.25  # share of the rows far from the front that have a child
+
+
+class Recorder:
+    """Walks rows of one table through the house, one after another.
+
+    Args:
+        name: Of the table.
+        raw: Where its raw data lie.
+        work: Where ledgers, prepared data and temporary bundles are kept.
+        longest: CPU seconds of a fresh training beyond which it is given up after its first epochs.
+    """
+
+    def __init__(self, name: str, raw: Path, work: Path, longest: float = math.inf) -> None:
+        self.longest = longest
+        self.source: Source = SOURCES[name]
+        work.mkdir(parents=True, exist_ok=True)
+        with opened_gate(str(work / "setup")) as gate, gate.closed():
+            self.spec: DataSpec = self.source.prepared(raw, work / "data" / name)
+            self.reference_ms = self._reference(work / "reference.json")
+        open_data(self.spec)
+        self.ledger = Ledger(work / f"{name}.jsonl")
+
+    def _reference(self, path: Path) -> float:
+        """The reference's quiet time on this host, the unit of every latency."""
+        known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        host = describe_host()
+        if host not in known:
+            known[host] = quiet(reference(1), threads=1).median
+            path.write_text(json.dumps(known))
+        return known[host]
+
+    def record(self, numbers: list[int]) -> None:
+        """Record the next free row of these numbers, and its children."""
+        with self.ledger.claimed(numbers) as number, tempfile.TemporaryDirectory() as folder:
+            before = self.ledger.lines()
+            settings = rows.config(number, self.spec, before, self.source.metric)
+            lines = [self.walked(number, 0, settings, Path(folder))]
+            if not lines[0]["failure"]:
+                near = rows.near(lines[0], before, self.source.metric)
+                if near or random.Random(number).random() < CHILDREN_OF_OTHERS:
+                    for k, child in enumerate(rows.children(number, settings, self.spec, many=near), 1):
+                        lines.append(self.walked(number, k, child, Path(folder)))
+            self.ledger.add(lines)
+
+    def walked(self, number: int, k: int, settings: Config, folder: Path, *, lean: LeanPlan = rows.LEAN) -> Line:
+        """One row: trained, packed, weighed; or why not. With k above 0 it is a child of the one with k = 0."""
+        epochs = self.source.child_epochs if k else self.source.epochs
+        plan = families.usual_plan(self.spec).replace(epochs=epochs, seed=rows.TEN * number + k)
+        job = TrialJob(
+            trial=number,
+            uid=f"{number}.{k}",
+            config=settings,
+            data=self.spec,
+            target=self.source.target,
+            train=plan,
+            lean=lean,
+            metric=self.source.metric,
+            folder=str(folder / str(k)),
+            gate="",  # each figure is a ratio of CPU times, and a closed gate would hold all others for half the time
+            reference_ms=self.reference_ms,
+            parent=str(folder / "0") if k else None,
+        )
+        diary = _Diary(math.inf if k else self.longest / epochs, self.spec.train // plan.batch_size)
+        result = _tried(job, diary)
+        return {
+            "number": number,
+            "k": k,
+            "config": settings,
+            "recipe": families.final_recipe(settings, self.spec, lean).to_json(),
+            "epochs": epochs,
+            "score": diary.curve(self.source.metric, epochs),
+            "second_score": diary.curve(self.source.second, epochs),
+            "final_score": result.scores.get(self.source.metric),
+            "final_second_score": result.scores.get(self.source.second),
+            "epoch_seconds": diary.epoch_seconds(self.source.metric),
+            "weighing_seconds": diary.weighing_seconds(),
+            "packing_seconds": diary.packing_seconds(),
+            **_weight(result if result.profile else None, diary),
+            "failure": result.reason if result.status != "complete" else "",
+            "host": describe_host(),
+            "torch": torch.__version__,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+class TooLong(Exception):  # noqa: N818  # not an error: it ends a training that is to be left out
+    """A training would take too long."""
+
+
+class _Diary:
+    """What a trial reported, and the CPU time at which it did.
+
+    A trial times its network twice, and neither trains nor lets others train meanwhile. The figure that is kept is that of
+    the exported artifact, so the first timing is made short; `weighing_seconds` counts it as long as the second.
+    """
+
+    def __init__(self, longest: float, steps: int) -> None:
+        self.longest = longest  # CPU seconds of an epoch
+        self.steps, self.begun = steps, list[float]()  # steps of an epoch, CPU seconds at their beginning
+        self.guess: float | None = None  # CPU seconds of an epoch, from its first steps
+        self.reports: list[Report] = []
+        self.timings: list[float] = []  # CPU seconds of each timing
+        self.times = [time.process_time()]
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """The trials in here are timed as told above."""
+
+        def timed(*args: Any, **kwargs: Any) -> tuple[Measurement, Measurement]:
+            began = time.process_time()
+            try:
+                return measure(*args, **kwargs | ({} if self.timings else {"seconds": SHORT}))
+            finally:
+                self.timings.append(time.process_time() - began)
+
+        with mock.patch.object(weigh, "measure", timed), mock.patch.object(Gate, "wait", self.step):
+            yield
+
+    def step(self) -> None:
+        """Called before every step of the training: a hopeless one need not come to the end of its first epoch."""
+        self.begun.append(time.process_time())
+        if len(self.begun) == JUDGED:
+            self.guess = (self.begun[-1] - self.begun[WARM]) / (JUDGED - 1 - WARM) * self.steps
+            if self.guess > HOPELESS * self.longest:
+                raise TooLong(f"left out: an epoch takes about {self.guess:.1f} s")
+
+    def __call__(self, report: Report) -> Decision:
+        self.reports.append(report)
+        self.times.append(time.process_time())
+        took = self.times[-1] - self.times[-2]
+        if report.epoch == SECOND and took > self.longest:
+            return Decision(stop=True, reason=f"left out: an epoch takes {took:.1f} s")
+        return GO_ON
+
+    def curve(self, score: str, epochs: int) -> list[float | None]:
+        """One entry an epoch; None where nothing was scored."""
+        told = {report.epoch: report.scores.get(score) for report in self.reports}
+        return [told.get(epoch) for epoch in range(1, epochs + 1)]
+
+    def epoch_seconds(self, score: str) -> float | None:
+        """Median CPU seconds of an epoch of the final shape, scoring included; the first one is not counted."""
+        spent = [
+            self.times[n + 1] - self.times[n]
+            for n, (last, report) in enumerate(zip(self.reports, self.reports[1:], strict=False), 1)
+            if score in report.scores and score in last.scores
+        ]
+        if not spent and len(self.reports) > SECOND:
+            return self.times[SECOND + 1] - self.times[SECOND]  # it was left out
+        return sorted(spent)[len(spent) // 2] if spent else self.guess
+
+    def weighing_seconds(self) -> float | None:
+        """CPU seconds from the trial's begin to its weight; None where it never came to its second timing."""
+        return self.times[1] - self.times[0] - self.timings[0] + self.timings[1] if len(self.timings) > 1 else None
+
+    def packing_seconds(self) -> float:
+        """CPU seconds from the last epoch to the end."""
+        return time.process_time() - self.times[-1]
+
+
+def _weight(result: TrialResult | None, diary: _Diary) -> Line:
+    """The exported artifact's cost, or the untrained network's where there is no artifact."""
+    profile = result.profile if result else diary.reports[0].profile if diary.reports else None
+    if profile is None:
+        return dict.fromkeys(("latency_ms", "latency_low", "latency_high", "busy", "size_bytes", "parameters"))
+    latency = profile.latency
+    return {
+        "latency_ms": latency.median,
+        "latency_low": latency.low,
+        "latency_high": latency.high,
+        "busy": latency.busy,
+        "size_bytes": profile.size_bytes,
+        "parameters": profile.parameters,
+    }
+
+
+def _tried(job: TrialJob, diary: _Diary) -> TrialResult:
+    """As a worker walks it: what goes wrong with a candidate is its result."""
+    try:
+        with diary.listening():
+            return run_trial(job, diary)
+    except TooLong as left_out:
+        return TrialResult(trial=job.trial, status="stopped", reason=str(left_out))
+    except Exception as error:
+        return TrialResult(trial=job.trial, status="failed", reason=f"{type(error).__name__}: {error}")
+
+
+def main() -> None:
+    """Record until the minutes are over or enough rows are there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", choices=sorted(SOURCES), required=True)
+    parser.add_argument("--raw", type=Path, required=True, help="the folder of the raw data")
+    parser.add_argument("--work", type=Path, required=True, help="ledgers and prepared data are kept here")
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--longest", type=float, default=math.inf, help="leave out what trains for more CPU seconds")
+    parser.add_argument("--fresh", type=int, default=10**6, help="end when so many fresh rows are recorded")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    until = time.monotonic() + 60 * asked.minutes
+    recorder = Recorder(asked.table, asked.raw, asked.work, asked.longest)
+    designs = len(families.portfolio(recorder.spec))
+    while time.monotonic() < until:
+        done = {line["number"] for line in recorder.ledger.lines()}
+        if len(done) >= asked.fresh:
+            break
+        began = time.monotonic()
+        ahead = (number for number in rows.numbers(designs) if number not in done)
+        with contextlib.closing(ahead):
+            recorder.record([next(ahead) for _ in range(64)])
+        print(f"{asked.table}: {len(done) + 1} rows, {time.monotonic() - began:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

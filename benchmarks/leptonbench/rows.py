@@ -1,0 +1,104 @@
+"""Which configurations a table holds: first designs, random ones, neighbours of good ones, children."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from lepton_automl import families, front
+from lepton_automl.space import Config, Space
+from lepton_automl.values import METRICS, DataSpec, LeanPlan
+
+from .ledger import Line
+
+# A fresh network trained whole reveals nothing before its cut, so the cut falls early.
+LEAN = LeanPlan(cut_at=0.05)
+
+TEN = 10  # a row's id is ten times its number; its children follow
+RANDOM, LOCAL = 1_000, 5_000  # where the numbers of random and local rows begin; designs have the first
+RANDOM_BLOCK, LOCAL_BLOCK = 25, 25  # so many of each in turns
+SHARES = (0.7, 0.5, 0.35)  # of the parent's channels that a child keeps
+NEAR = 3  # so many rows may dominate one that counts as near the front
+
+
+def numbers(designs: int) -> Iterator[int]:
+    """Every number in the order it is taken, without end."""
+    yield from range(designs)
+    block = 0
+    while True:
+        yield from range(RANDOM + block * RANDOM_BLOCK, RANDOM + (block + 1) * RANDOM_BLOCK)
+        yield from range(LOCAL + block * LOCAL_BLOCK, LOCAL + (block + 1) * LOCAL_BLOCK)
+        block += 1
+
+
+def origin(number: int) -> str:
+    """What kind of fresh row has this number."""
+    return "design" if number < RANDOM else "random" if number < LOCAL else "local"
+
+
+def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Config:
+    """The configuration of a fresh row; a local one depends on what is recorded so far."""
+    space, kind = families.space_for(spec), origin(number)
+    if kind == "design":
+        return families.portfolio(spec)[number]
+    rng = random.Random(number)
+    if kind == "random":
+        return space.sample(rng)
+    done = [line for line in lines if line["k"] == 0 and not line["failure"]]
+    good = _good(done, metric)
+    known = {identity(line["config"], spec) for line in done}
+    drawn = mutated(rng.choice(good)["config"], space, rng)
+    while identity(drawn, spec) in known:
+        drawn = mutated(rng.choice(good)["config"], space, rng)
+    return drawn
+
+
+def identity(settings: Config, spec: DataSpec) -> str:
+    """What makes two configurations the same training of the same network."""
+    recipe = families.final_recipe(settings, spec, LEAN).to_json()
+    training = {name: setting for name, setting in settings.items() if name.startswith("train.")}
+    return json.dumps([recipe, training], sort_keys=True)
+
+
+def mutated(settings: Config, space: Space, rng: random.Random) -> Config:
+    """One or two knobs drawn anew."""
+    names = rng.sample(sorted(space), rng.choice((1, 2)))
+    return settings | {name: space[name].sample(rng) for name in names}
+
+
+def costs(lines: Iterable[Line], metric: str) -> front.Costs:
+    """Score and latency, both to be minimised."""
+    sign = -1.0 if METRICS[metric] == "maximize" else 1.0
+    found = [(sign * line["final_score"], line["latency_ms"]) for line in lines]
+    return np.array(found, dtype=np.float64).reshape(-1, 2)
+
+
+def near(line: Line, lines: list[Line], metric: str) -> bool:
+    """Whether few rows dominate this one."""
+    own, others = costs([line], metric)[0], costs([one for one in lines if not one["failure"]], metric)
+    return int(((others <= own).all(axis=1) & (others < own).any(axis=1)).sum()) <= NEAR
+
+
+def _good(lines: list[Line], metric: str) -> list[Line]:
+    """The first two fronts."""
+    rank = front.ranks(costs(lines, metric))
+    return [line for line, level in zip(lines, rank, strict=True) if level <= 1]
+
+
+def children(number: int, settings: Config, spec: DataSpec, *, many: bool) -> list[Config]:
+    """Configurations with fewer channels that can be cut out of this one's final shape; one, or two where `many`."""
+    rng = random.Random(-1 - number)
+    kept, high = 1 - float(settings["lean.ratio"]), families.space_for(spec)["lean.ratio"].high or 0.0
+    own = families.final_recipe(settings, spec, LEAN)
+    found, seen = [], {str(own)}
+    for share in rng.sample(SHARES, len(SHARES)):
+        ratio = round(1 - kept * share, 6)
+        child = settings | {"lean.ratio": ratio}
+        shape = families.final_recipe(child, spec, LEAN)
+        if ratio <= high and str(shape) not in seen and own.contains(shape):
+            seen.add(str(shape))
+            found.append(child)
+    return found[: 2 if many else 1]

@@ -1,0 +1,199 @@
+"""A recorded table, opened again. Loads no torch."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.recipe import Recipe, recipe_from_json
+from lepton_automl.space import Config, Space
+from lepton_automl.values import METRICS, DataSpec, Direction, LeanPlan, Measurement, Profile, Target
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One configuration, trained whole.
+
+    Args:
+        id: Stays the same when a table is widened.
+        origin: `"design"`, `"random"`, `"local"` (one or two knobs of a good row drawn anew) or `"child"`.
+        parent: Id of the row whose weights a child inherited; -1 for a fresh network.
+        config: Every knob.
+        recipe: The final shape.
+        score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
+        second_score: Another score, likewise.
+        final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
+            the row failed.
+        final_second_score: Likewise.
+        epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
+        weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
+        packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
+        latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
+        latency_low: Lower end of its 95 % interval.
+        latency_high: Upper end of it.
+        size_bytes: Of the exported file.
+        parameters: Weights.
+        epochs: Of the plan: fewer for a child, whose epochs are all recovery.
+        failure: Why it has no artifact; empty where it has one.
+    """
+
+    id: int
+    origin: str
+    parent: int
+    config: Config
+    recipe: Recipe
+    score: tuple[float, ...]
+    second_score: tuple[float, ...]
+    final_score: float
+    final_second_score: float
+    epoch_seconds: float
+    weighing_seconds: float
+    packing_seconds: float
+    latency_ms: float
+    latency_low: float
+    latency_high: float
+    size_bytes: int
+    parameters: int
+    epochs: int
+    failure: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of one data set and target, and all that a search needs to know about them.
+
+    Args:
+        name: `"digits"`, `"fashion"` or `"housing"`.
+        about: The data, in a sentence.
+        rows: By id.
+        spec: The prepared data; they lie nowhere any more.
+        target: What latencies are of.
+        space: Every configuration is one of it.
+        lean: When the cut of a fresh network falls.
+        metric: Of `score`.
+        second: Of `second_score`.
+        epochs: Of a fresh row.
+        child_epochs: Of a child.
+        hosts: Machines it was recorded on.
+        torch: Versions of torch.
+        date: First and last day of recording.
+    """
+
+    name: str
+    about: str
+    rows: tuple[Row, ...]
+    spec: DataSpec
+    target: Target
+    space: Space
+    lean: LeanPlan
+    metric: str
+    second: str
+    epochs: int
+    child_epochs: int
+    hosts: tuple[str, ...]
+    torch: tuple[str, ...]
+    date: tuple[str, str]
+
+    @property
+    def direction(self) -> Direction:
+        """Whether more or less of the metric is better."""
+        return METRICS[self.metric]
+
+    @functools.cached_property
+    def fresh(self) -> tuple[Row, ...]:
+        """Rows that began with a network of their own; failed ones too."""
+        return tuple(row for row in self.rows if row.parent < 0)
+
+    @functools.cached_property
+    def full(self) -> tuple[Row, ...]:
+        """Fresh rows that came to their end."""
+        return tuple(row for row in self.fresh if not row.failure)
+
+    @functools.cached_property
+    def _children(self) -> dict[int, tuple[Row, ...]]:
+        found: dict[int, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            if row.parent >= 0:
+                found[row.parent].append(row)
+        return {parent: tuple(born) for parent, born in found.items()}
+
+    def children(self, row_id: int) -> tuple[Row, ...]:
+        """Rows that inherited this one's weights."""
+        return self._children.get(row_id, ())
+
+    @functools.cached_property
+    def by_id(self) -> dict[int, Row]:
+        """Each row by its id."""
+        return {row.id: row for row in self.rows}
+
+    def profile(self, row: Row) -> Profile:
+        """What the row's artifact costs, as a walk would report it."""
+        latency = _measured("latency", row, "thread_cpu", self.hosts[0])
+        return Profile(
+            latency=latency,
+            wall=_measured("wall", row, "wall", self.hosts[0]),
+            size_bytes=row.size_bytes,
+            parameters=row.parameters,
+        )
+
+
+def _measured(name: str, row: Row, clock: str, host: str) -> Measurement:
+    low, high = row.latency_low, row.latency_high
+    return Measurement(
+        name=name, unit="ms", median=row.latency_ms, low=low, high=high, p5=low, p95=high, n=25, clock=clock, host=host
+    )
+
+
+def path(name: str) -> Path:
+    """Where a table lies."""
+    return FOLDER / f"{name}.parquet"
+
+
+@functools.lru_cache(maxsize=8)
+def load(name: str) -> Table:
+    """Open a table; `names` tells which there are."""
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(path(name))
+    told: dict[str, Any] = json.loads(found.schema.metadata[b"leptonbench"])
+    return Table(
+        name=name,
+        about=told["about"],
+        rows=tuple(_row(line) for line in found.to_pylist()),
+        spec=DataSpec.from_json(told["spec"]),
+        target=Target.from_json(told["target"]),
+        space=Space.from_json(told["space"]),
+        lean=LeanPlan.from_json(told["lean"]),
+        metric=told["metric"],
+        second=told["second"],
+        epochs=told["epochs"],
+        child_epochs=told["child_epochs"],
+        hosts=tuple(told["hosts"]),
+        torch=tuple(told["torch"]),
+        date=(told["date"][0], told["date"][1]),
+    )
+
+
+def names() -> list[str]:
+    """The tables that are recorded."""
+    return sorted(file.stem for file in FOLDER.glob("*.parquet"))
+
+
+_NAMES = tuple(field.name for field in fields(Row))
+
+
+def _row(line: dict[str, Any]) -> Row:
+    given = {name: line[name] for name in _NAMES}
+    parsed = {
+        "config": json.loads(line["config"]),
+        "recipe": recipe_from_json(json.loads(line["recipe"])),
+        "score": tuple(line["score"]),
+        "second_score": tuple(line["second_score"]),
+    }
+    return Row(**given | parsed)
