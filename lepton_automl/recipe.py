@@ -44,6 +44,11 @@ class Recipe(Value):
             return self
         return self.with_widths({path: _round(width, share, multiple) for path, width in self.widths.items()})
 
+    @property
+    def macs(self) -> int:
+        """About how many multiply-accumulates one example takes: a hint for guessing speed, never a measure of it."""
+        raise NotImplementedError
+
     def contains(self, smaller: Recipe) -> bool:
         """Whether `smaller` can be cut out of this one: same kind, no width larger, no block added."""
         try:
@@ -100,6 +105,15 @@ class Block(Value):
     kernel: int = 3
     squeeze: int = 0
 
+    def macs(self, inputs: int, outputs: int) -> int:
+        """Multiply-accumulates of one pixel of what it gives."""
+        area = self.kernel**2
+        if self.kind == "plain":
+            return inputs * outputs * area
+        if self.kind == "residual":
+            return (inputs + outputs) * self.mid * area
+        return (inputs + outputs + area) * self.mid
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage(Value):
@@ -150,6 +164,20 @@ class ConvRecipe(Recipe):
         for stride in (self.stem_stride, *(stage.stride for stage in self.stages)):
             height, width = -(-height // stride), -(-width // stride)
         return height, width
+
+    @property
+    def macs(self) -> int:
+        """Of all convolutions and the last layer."""
+        channels, height, width = self.image
+        pixels = height * width // self.stem_stride**2
+        total, inputs = pixels * channels * self.stem * self.stem_kernel**2, self.stem
+        for stage in self.stages:
+            pixels //= stage.stride**2
+            for number, block in enumerate(stage.blocks):
+                outputs = stage.gives(number)
+                total += pixels * block.macs(inputs, outputs)
+                inputs = outputs
+        return int(total + inputs * self.pool**2 * self.outputs)
 
     @property
     def widths(self) -> Widths:
@@ -236,6 +264,18 @@ class TableRecipe(Recipe):
     mids: tuple[int, ...]
     heads: int = 1
     dropout: float = 0.0
+
+    @property
+    def macs(self) -> int:
+        """Of the embeddings, the trunk and the last layers."""
+        size = self.numeric * (self.embedded or max(1, self.bins)) + sum(self.cardinalities)
+        total = self.numeric * self.bins * self.embedded
+        inputs = size
+        for mid in self.mids:
+            total += self.width * mid * 2 if self.kind == "resnet" else inputs * mid
+            inputs = mid
+        total += size * self.width if self.kind == "resnet" else 0
+        return total * self.heads + self.heads * (self.width if self.kind == "resnet" else inputs) * self.outputs
 
     @property
     def widths(self) -> Widths:

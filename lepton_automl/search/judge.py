@@ -8,11 +8,13 @@ from collections import defaultdict
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import GO_ON, Decision, Report
 
+from .outlook import Outlook
 from .stopping import goes_on
 
 TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
 REMEMBERED = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
 ETA = 2
+WORTHLESS = 1e-3  # expected gain, as a share of the box of costs, below which the rest of a training is not worth it
 
 
 class Judge:
@@ -20,10 +22,13 @@ class Judge:
 
     Args:
         state: The study.
+        outlook: What curves come to.
+        rule: `"gain"`: goes on what is expected to add to the front; `"rank"`: what stands in the better half;
+            `"both"`; `"none"`: everything.
     """
 
-    def __init__(self, state: StudyState) -> None:
-        self._state = state
+    def __init__(self, state: StudyState, outlook: Outlook, rule: str = "gain") -> None:
+        self._state, self._outlook, self._rule = state, outlook, rule
         self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
 
     def hear(self, trial: Trial, report: Report) -> None:
@@ -34,17 +39,20 @@ class Judge:
             if len(rung) > REMEMBERED:
                 del rung[next(iter(rung))]
 
-    def ended(self, trial: Trial) -> None:
-        """Learn from a finished trial."""
-
     def decide(self, trial: Trial, report: Report) -> Decision:
         """Whether a trial that waits at a rung goes on."""
-        others = list(self._rung(trial, report).values())
-        if goes_on(self.costs(trial, report), others, ETA):
-            return GO_ON
         metric = self._state.settings.metric
-        score = f"{metric} {report.scores.get(metric, math.nan):.4g}"
-        return Decision(stop=True, reason=f"not in the better half of {len(others) + 1} at epoch {report.epoch} ({score})")
+        score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
+        if self._rule in {"gain", "both"}:
+            gain = self._outlook.gain(trial, report)
+            if gain is not None and gain < WORTHLESS:
+                return Decision(stop=True, reason=f"it would hardly add to the front ({score})")
+            if gain is not None and self._rule == "gain":
+                return GO_ON
+        others = list(self._rung(trial, report).values())
+        if self._rule == "none" or goes_on(self.costs(trial, report), others, ETA):
+            return GO_ON
+        return Decision(stop=True, reason=f"not in the better half of {len(others) + 1} ({score})")
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
         """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""
@@ -52,8 +60,7 @@ class Judge:
         epochs = report.epoch - first.epoch
         if epochs <= 0:
             return 0.0
-        settings = self._state.settings
-        total = settings.epochs_of(child=trial.proposed.parent is not None)
+        total = self._state.settings.epochs_of(child=trial.proposed.parent is not None)
         return (total - report.epoch) * (report.seconds - first.seconds) / epochs
 
     def costs(self, trial: Trial, report: Report) -> list[float]:

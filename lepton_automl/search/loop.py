@@ -31,6 +31,7 @@ from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from .budget import Purse
 from .judge import Judge
+from .outlook import Outlook
 from .propose import Proposer
 
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
@@ -49,6 +50,7 @@ class Loop:
         executor: What runs trials.
         proposer: What to try next.
         judge: Who goes on.
+        outlook: What is known and to be expected; the proposer's and the judge's.
         job: Makes a trial's job from its proposal.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
@@ -62,12 +64,13 @@ class Loop:
         executor: Executor,
         proposer: Proposer,
         judge: Judge,
+        outlook: Outlook,
         job: Callable[[TrialProposed], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
-        self.proposer, self.judge, self.job = proposer, judge, job
+        self.proposer, self.judge, self.outlook, self.job = proposer, judge, outlook, job
         self.announce, self.inbox = announce, inbox
         self.purse = Purse(state)
         self.stopping = ""
@@ -84,7 +87,7 @@ class Loop:
                 self.judge.hear(self.state.trials[event.report.trial], event.report)
             case TrialEnded():
                 trial = self.state.trials[event.result.trial]
-                self.judge.ended(trial)
+                self.outlook.ended(trial)
                 self.proposer.tell(trial)
             case Asked(what="enqueue"):
                 self.proposer.enqueue(event.config)

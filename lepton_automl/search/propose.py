@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lepton_automl.events import TrialProposed
-from lepton_automl.space import Config, Space
+from lepton_automl.space import Config, Knob, Setting, Space
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Objective
 
+from .outlook import Outlook
 from .samplers import Observation, RandomSettings, Sampler
 
 TRIES = 20  # how often a proposal that was seen before is drawn again
+DRAWN, AROUND, EVEN = 1, 40, 20  # candidates that the sampler draws, around the front, evenly
+TRUST = 5  # every so many trials the sampler's own first draw is taken
+FRESH_SHARE = 0.5  # of a whole training that a fresh network takes in the mean, as most are stopped
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,18 @@ class Proposer:
     It is told everything by events (`recall`, `tell`, `enqueue`), and asking changes nothing: a search that goes on after
     a crash tells it the journal, and it proposes what it would have.
 
+    Candidates are drawn by the sampler, around the models of the front, and evenly; the outlook picks the one that is
+    expected to add most to the front. Children of the front's models stand beside them, at what they cost.
+
     Args:
         state: The study.
         sampler: Draws configurations.
+        outlook: Tells what a candidate is expected to add; None to take what the sampler draws.
         first: Configurations to try before the sampler is asked.
+        children: The configurations that a finished trial's weights can be cut to.
+        bring: Brings what was drawn to what can be tried (a recorded table has only some configurations).
         identity: What makes two configurations the same network and training; duplicates are not proposed.
-        seed: Seeds what is drawn evenly when the sampler finds nothing new.
+        seed: Seeds what is drawn around and evenly.
     """
 
     def __init__(
@@ -44,11 +55,15 @@ class Proposer:
         state: StudyState,
         sampler: Sampler,
         *,
+        outlook: Outlook | None = None,
         first: Iterable[Config] = (),
+        children: Callable[[Trial], Iterable[Config]] = lambda _: (),
+        bring: Callable[[list[Config]], list[Config]] = lambda drawn: drawn,
         identity: Callable[[Config], object] = lambda config: tuple(sorted(config.items())),
         seed: int = 0,
     ) -> None:
-        self._state, self._sampler, self._identity = state, sampler, identity
+        self._state, self._sampler, self._outlook, self._identity = state, sampler, outlook, identity
+        self._children, self._bring, self._seed = children, bring, seed
         self._space: Space = state.settings.space
         self._spare = RandomSettings(self._space, seed)
         self._queue = [Proposal(self._space.complete(config), "portfolio") for config in first]
@@ -120,14 +135,60 @@ class Proposer:
         for proposal in self._queue:
             if self._is_new(proposal.config):
                 return proposal
-        return self._drawn(number, self._sampler, "sampler") or self._drawn(number, self._spare, "random")
+        return (
+            self._promising(number)
+            or self._drawn(number, self._sampler, "sampler")
+            or self._drawn(number, self._spare, "random")
+        )
+
+    def _promising(self, number: int) -> Proposal | None:
+        """Of many candidates the one that is expected to add most for what it costs; None while nobody can say."""
+        if self._outlook is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
+            return None
+        rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
+        models = [model.proposed.config for model in self._state.front()]
+        around = [vary(self._space, rng.choice(models), rng) for _ in range(AROUND)] if models else []
+        drawn = [*self._sampler.ask(number * TRIES, DRAWN), *around, *self._spare.ask(number, EVEN)]
+        fresh = [Proposal(config, "sampler") for config in self._bring(drawn) if self._is_new(config)]
+        born = [
+            Proposal(config, "child", model.number)
+            for model in self._state.front()
+            for config in self._children(model)
+            if self._is_new(config)
+        ]
+        both = [*fresh, *born]
+        gains = self._outlook.gains([one.config for one in both])
+        if gains is None:
+            return None
+        settings = self._state.settings
+        dear = settings.epochs_of(child=True) / settings.epochs_of(child=False)
+        worth = [gain / (FRESH_SHARE if one.parent is None else dear) for gain, one in zip(gains, both, strict=True)]
+        return both[max(range(len(both)), key=worth.__getitem__)]
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):
-            for config in sampler.ask(number * TRIES + attempt):
+            for config in self._bring(sampler.ask(number * TRIES + attempt)):
                 if self._is_new(config):
                     return Proposal(config, origin)
         return None
 
     def _is_new(self, config: Config) -> bool:
         return self._identity(config) not in self._seen
+
+
+def vary(space: Space, config: Config, rng: random.Random) -> Config:
+    """A configuration with one to three knobs turned: choices drawn anew, numbers moved by about a fifth of their range."""
+    names = sorted(space)
+    turned = rng.sample(names, min(len(names), rng.randint(1, 3)))
+    return config | {name: _turned(space[name], config[name], rng) for name in turned}
+
+
+def _turned(knob: Knob, setting: Setting, rng: random.Random) -> Setting:
+    if knob.choices or rng.random() < 0.2:
+        return knob.sample(rng)
+    assert knob.low is not None and knob.high is not None and not isinstance(setting, str)
+    low, high = (math.log(knob.low), math.log(knob.high)) if knob.log else (knob.low, knob.high)
+    at = (math.log(setting) if knob.log else setting) + rng.gauss(0, 0.2) * (high - low)
+    moved = min(max(at, low), high)
+    value = min(max(math.exp(moved) if knob.log else moved, knob.low), knob.high)
+    return round(value) if knob.integer else value

@@ -16,10 +16,9 @@ from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
-
 from lepton_automl.space import Config, Knob, Space
 from lepton_automl.values import Objective
 
@@ -94,7 +93,9 @@ class OptunaSampler:
 
     def ask(self, number: int, count: int = 1) -> list[Config]:
         """Candidates drawn anew for the number; none of them stays behind in the study."""
-        self._study.sampler = self._make((self._seed * 1_000_003 + number) % 2**32)
+        sampler: Any = self._make((self._seed * 1_000_003 + number) % 2**32)
+        sampler.known = self._distributions
+        self._study.sampler = sampler
         drawn = []
         for _ in range(count):
             trial = self._study.ask(self._distributions)
@@ -202,28 +203,45 @@ def distribution(knob: Knob) -> BaseDistribution:
     return FloatDistribution(knob.low, knob.high, log=knob.log)
 
 
-def tpe(seed: int) -> BaseSampler:
+class _Known:
+    """A sampler that need not look through all trials for the knobs that they share: every trial has all of them."""
+
+    known: dict[str, BaseDistribution]
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002  # Optuna's signature
+        """All knobs that can be turned."""
+        return {name: distribution for name, distribution in self.known.items() if not distribution.single()}
+
+
+class _TPE(_Known, TPESampler):
     """Tree-structured Parzen estimators (Bergstra et al., 2011; several objectives: Ozaki et al., 2022)."""
+
+
+class _GP(_Known, GPSampler):
+    """A Gaussian process; seconds a proposal, worth it where a training takes minutes."""
+
+
+class _NSGA2(_Known, NSGAIISampler):
+    """The genetic algorithm NSGA-II (Deb et al., 2002)."""
+
+
+def tpe(seed: int) -> BaseSampler:
+    """Of several knobs at once, as they hang together; random at first."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate is stable in practice
-        return TPESampler(seed=seed, multivariate=True, n_startup_trials=8)
+        return _TPE(seed=seed, multivariate=True, n_startup_trials=8)
 
 
 def gp(seed: int) -> BaseSampler:
-    """A Gaussian process; seconds a proposal, worth it where a training takes minutes."""
+    """Of noisy objectives, as trainings are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # new, and asked for by name
-        return GPSampler(seed=seed, n_startup_trials=8, deterministic_objective=False)
+        return _GP(seed=seed, n_startup_trials=8, deterministic_objective=False)
 
 
 def nsga2(seed: int) -> BaseSampler:
-    """The genetic algorithm NSGA-II (Deb et al., 2002)."""
-    return NSGAIISampler(seed=seed, population_size=POPULATION)
-
-
-def evenly(seed: int) -> BaseSampler:
-    """No model at all."""
-    return RandomSampler(seed=seed)
+    """Of small generations, as budgets are short."""
+    return _NSGA2(seed=seed, population_size=POPULATION)
 
 
 def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed: int, knobs: Sequence[str] = ()) -> Sampler:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +17,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.search.budget import affordable_epochs
 from lepton_automl.search.judge import Judge
 from lepton_automl.search.loop import Loop
+from lepton_automl.search.outlook import Outlook
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import rungs
@@ -71,12 +71,14 @@ def search(
     for event in past[:BEGUN]:
         state.apply(event)
     assert state.weighed is not None
+    outlook = Outlook(state)
     loop = Loop(
         state,
         journal=journal,
         executor=executor,
-        proposer=proposer_of(state),
-        judge=Judge(state),
+        proposer=proposer_of(state, outlook),
+        judge=Judge(state, outlook),
+        outlook=outlook,
         job=jobs(state, folder),
         announce=announce,
         inbox=inbox,
@@ -146,18 +148,18 @@ def versions() -> dict[str, str]:
     return found
 
 
-def proposer_of(state: StudyState) -> Proposer:
+def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
     """What proposes for a study: its sampler, behind the family's first designs."""
     config = state.settings
 
     def identity(candidate: Config) -> object:
-        recipe = families.final_recipe(candidate, config.data, config.lean).to_json()
-        training = {name: setting for name, setting in candidate.items() if name.startswith("train.")}
-        return json.dumps([recipe, training], sort_keys=True)
+        recipe = families.final_recipe(candidate, config.data, config.lean)
+        return recipe, tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
 
     drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
     first = () if config.sampler == "grid" else map(config.space.nearest, families.portfolio(config.data))
-    return Proposer(state, drawn, first=first, identity=identity, seed=config.seed)
+    screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
+    return Proposer(state, drawn, outlook=screened, first=first, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]:

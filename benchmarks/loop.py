@@ -1,0 +1,174 @@
+"""What the search process costs beside training: propose, decide, journal, at 100 to 10,000 trials; two workers against one."""
+
+from __future__ import annotations
+
+import math
+import resource
+import tempfile
+import time
+
+from lepton_automl import families
+from lepton_automl.data.demo import digits
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.prepare import prepare
+from lepton_automl.events import Event, StudyConfig, TrialEnded, TrialReported
+from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.home import Home
+from lepton_automl.search.loop import Loop
+from lepton_automl.service.run import run_study, search
+from lepton_automl.values import (
+    Budget,
+    DataSpec,
+    Decision,
+    LeanPlan,
+    Measurement,
+    Objective,
+    Profile,
+    Report,
+    Target,
+    TrainPlan,
+    TrialJob,
+    Weighed,
+)
+
+from .report import Figure, Result
+
+MARKS = (100, 1_000, 10_000)
+GOALS = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
+
+
+def run(*, trials: int = 10_000, real_trials: int = 24) -> Result:
+    """Search on a virtual clock, where only the search itself takes time, then with real workers.
+
+    Args:
+        trials: Of the search on the virtual clock.
+        real_trials: Of the searches with one and with two workers; 0 leaves them out.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(folder)
+        watch = Watch()
+        search(asked(trials), home.create("virtual"), SimulatedExecutor(2, recorded, weighed()), watch)
+        figures = [
+            Figure(name=f"ms_per_trial_{mark}", value=watch.per_trial(mark), unit="ms", target=target)
+            for mark, target in zip(MARKS, ("", "< 50", "< 100"), strict=True)
+            if mark <= trials
+        ]
+        figures += [
+            Figure(name="decide_ms", value=watch.decide_ms, unit="ms", target="< 1"),
+            Figure(
+                name="memory_mb", value=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, unit="MB", target="< 500"
+            ),
+        ]
+        if real_trials:
+            figures.append(Figure(name="workers_speedup", value=speedup(home, real_trials), target=">= 1.9"))
+    return Result(figures=figures, notes=[f"CPU and waiting for the disk together; a fifth of the trials up to each mark."])
+
+
+class Watch:
+    """Hears every event, and what time it is; the decisions are timed by themselves."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+        self.decisions = 0
+        self.deciding = 0.0
+        decide = Loop._decide  # noqa: SLF001  # timed where it is made
+
+        def timed(loop: Loop, trial: object, report: Report) -> Decision:
+            before = time.perf_counter()
+            decision = decide(loop, trial, report)  # type: ignore[arg-type]  # as it came
+            self.deciding += time.perf_counter() - before
+            self.decisions += 1
+            return decision
+
+        Loop._decide = timed  # type: ignore[method-assign,assignment]  # noqa: SLF001  # for this process only
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            self.ends.append(time.perf_counter())
+
+    def per_trial(self, mark: int) -> float:
+        """Milliseconds a trial over the last fifth up to a mark."""
+        some = mark // 5
+        return 1000 * (self.ends[mark - 1] - self.ends[mark - 1 - some]) / some
+
+    @property
+    def decide_ms(self) -> float:
+        return 1000 * self.deciding / max(1, self.decisions)
+
+
+def asked(trials: int) -> StudyConfig:
+    """A study of pictures that are nowhere."""
+    spec = DataSpec(
+        name="pictures",
+        folder="/nowhere",
+        modality="image",
+        task="multiclass",
+        target="label",
+        classes=tuple(range(10)),
+        shape=(1, 28, 28),
+        train=8_000,
+        validation=2_000,
+        test=2_000,
+        digest="0",
+    )
+    return StudyConfig(
+        name="virtual",
+        data=spec,
+        target=Target(),
+        budget=Budget(trials=trials),
+        metric="accuracy",
+        objectives=GOALS,
+        space=families.space_for(spec),
+        train=TrainPlan(epochs=18),
+        lean=LeanPlan(),
+    )
+
+
+def recorded(job: TrialJob) -> Recording:
+    """A made-up training: large networks learn more, a learning rate far from the best one costs what size gains."""
+    macs = families.final_recipe(job.config, job.data, job.lean).macs
+    off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
+    final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)
+    curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))
+    return Recording(profile=profile(macs / 1e7 + 0.01), curve=curve, epoch_seconds=macs / 1e6, final={"accuracy": final})
+
+
+def profile(latency_ms: float) -> Profile:
+    latency = measured("latency", latency_ms)
+    return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
+
+
+def measured(name: str, value: float) -> Measurement:
+    return Measurement(
+        name=name, unit="ms", median=value, low=value, high=value, p5=value, p95=value, n=9, clock="thread_cpu", host="none"
+    )
+
+
+def weighed() -> Weighed:
+    return Weighed(host="none", reference=measured("reference", 1.0), fastest=profile(0.01), epoch_seconds=1.0)
+
+
+def speedup(home: Home, trials: int) -> float:
+    """Trials a second of two real workers over those of one; digits, random draws, every training whole."""
+    rates = []
+    for workers in (1, 2):
+        folder = home.create(f"workers-{workers}")
+        data = prepare(digits(), folder / "data", DataOptions(name="digits"))
+        config = asked(trials).replace(
+            name=f"workers-{workers}",
+            data=data,
+            space=families.space_for(data),
+            train=families.usual_plan(data).replace(epochs=8),
+            workers=workers,
+            sampler="random",
+        )
+        times: list[float] = []
+
+        def on(event: Event, times: list[float] = times) -> None:
+            if isinstance(event, TrialEnded | TrialReported):
+                times.append(event.at)
+
+        state = run_study(config, folder, on)
+        epochs = state.epochs
+        rates.append(epochs / (times[-1] - times[0]))
+    return rates[1] / rates[0]
