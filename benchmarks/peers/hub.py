@@ -43,7 +43,17 @@ def load() -> Any:
         assert found is not None and found.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(found)
         found.loader.exec_module(sys.modules[name])
+        lighten(sys.modules[f"{name}._pruner"])
     return sys.modules[name]
+
+
+def lighten(pruner: Any) -> None:
+    """Leave the parameters out of the single-objective study that the plug-in builds for each report.
+
+    The median rule reads reported values only, so that it decides the same; copying the parameters takes most of the time.
+    """
+    create = pruner.create_trial
+    pruner.create_trial = lambda **told: create(**{**told, "params": {}, "distributions": {}})
 
 
 class MultiMetric(OptunaSearch):
@@ -62,13 +72,17 @@ class MultiMetric(OptunaSearch):
         costs = self.landscape.costs(self.landscape.rows[row], epoch)
         if not all(map(math.isfinite, costs)):
             return True
-        trial = self._module.MultiMetricPrunerTrial(self.trials[row])
+        trial = self._module.MultiMetricPrunerTrial(self._trial(row))
         trial.report(dict(zip(("score", "latency"), costs, strict=True)), step=epoch)
         return not trial.should_prune()
 
+    def _trial(self, row: int) -> optuna.Trial:
+        frozen = self.study.get_trials(deepcopy=False)[self.numbers[row]]
+        return optuna.Trial(self.study, frozen._trial_id)  # noqa: SLF001  # a trial that was added has no other handle
+
     def end(self, row: int, epoch: int, status: Status) -> None:
         if status == "stopped":
-            self.study.tell(self.trials.pop(row), state=TrialState.PRUNED)
+            self.study.tell(self.numbers.pop(row), state=TrialState.PRUNED)
         else:
             super().end(row, epoch, status)
 

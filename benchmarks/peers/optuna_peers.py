@@ -49,7 +49,7 @@ class OptunaSearch:
         self._deck = Deck(landscape)
         self._distributions = {name: _distribution(knob) for name, knob in landscape.table.space.items()}
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
-        self.trials: dict[int, optuna.Trial] = {}
+        self.numbers: dict[int, int] = {}  # of the running trials, by row
 
     def ask(self) -> int | None:
         if self._left is not None:
@@ -60,26 +60,35 @@ class OptunaSearch:
         row = self._deck.draw(asked.params)
         if row is None or self._told == "row":
             self.study.tell(asked, state=TrialState.FAIL)
-        if row is None:
-            return None
-        if self._told == "row":
-            # Queued and asked again, so that the trial keeps what the sampler writes into it, such as its generation.
-            self.study.enqueue_trial(dict(self.landscape.rows[row].config))
-            asked = self.study.ask(self._distributions)
-        self.trials[row] = asked
+        if row is not None:
+            self.numbers[row] = self._stand_in(asked, row) if self._told == "row" else asked.number
         return row
+
+    def _stand_in(self, asked: optuna.Trial, row: int) -> int:
+        """The number of a running trial with the row's parameters, and all else that the sampler wrote into what it asked.
+
+        NSGA-II keeps its generation there; of trials that are queued and asked it knows none, and draws at random for ever.
+        """
+        running = optuna.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(self.landscape.rows[row].config),
+            distributions=self._distributions,
+            system_attrs=self.study.get_trials(deepcopy=False)[asked.number].system_attrs,
+        )
+        self.study.add_trial(running)
+        return self.study.get_trials(deepcopy=False)[-1].number
 
     def hear(self, row: int, epoch: int) -> bool:  # noqa: ARG002  # a search that stops overrides it
         return True
 
     def end(self, row: int, epoch: int, status: Status) -> None:
-        trial = self.trials.pop(row)
+        number = self.numbers.pop(row)
         if status != "failed":
             costs = self.landscape.costs(self.landscape.rows[row], None if status == "complete" else epoch)
             if all(map(math.isfinite, costs)):
-                self.study.tell(trial, costs)
+                self.study.tell(number, costs)
                 return
-        self.study.tell(trial, state=TrialState.FAIL)
+        self.study.tell(number, state=TrialState.FAIL)
 
 
 class OptunaHalving(OptunaSearch):
