@@ -37,7 +37,7 @@ def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> lis
     def start(now: float) -> None:
         row = algorithm.ask()
         if row is not None:
-            heapq.heappush(heap, (now + landscape.rows[row].weighing_seconds, next(order), row, 0))
+            heapq.heappush(heap, (now + landscape.seconds(landscape.rows[row])[0], next(order), row, 0))
 
     for _ in range(workers):
         start(0.0)
@@ -46,12 +46,12 @@ def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> lis
         one = landscape.rows[row]
         trained += epoch > 0
         status: Status | None = None
-        if epoch >= one.epochs:
+        if epoch >= landscape.length(one):
             status = "complete" if landscape.whole(one) else "failed"
         elif epoch and not algorithm.hear(row, epoch):
             status = "stopped"
         if status is None:
-            heapq.heappush(heap, (now + one.epoch_seconds, next(order), row, epoch + 1))
+            heapq.heappush(heap, (now + landscape.seconds(one)[1], next(order), row, epoch + 1))
             continue
         algorithm.end(row, epoch, status)
         moments.append(Moment(trained, now, row if status == "complete" else None))

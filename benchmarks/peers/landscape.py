@@ -19,6 +19,7 @@ from lepton_automl.space import Knob
 from .recorded import Row, Table
 
 THRESHOLD = 0.9  # the quantile of the fully trained fresh rows' scores that is good enough to count
+LEFT_OUT = "left out"  # how the recorder begins the reason of a row that it did not train
 TRAININGS = 150  # of a search without stopping
 TABLE_SHARE = 0.6  # of the fresh rows that such a search may use up: the last rows would come to everyone by themselves
 Corner = tuple[tuple[float, float], tuple[float, float]]
@@ -42,8 +43,11 @@ class Landscape:
 
     @cached_property
     def fresh(self) -> list[Row]:
-        """The rows that a search may propose: networks that inherited nothing."""
-        return [row for row in self.table.rows if row.parent < 0]
+        """The rows that a search may propose: networks that inherited nothing.
+
+        What the recorder left out, as it would have taken too long, is no row: nobody knows what would have come of it.
+        """
+        return [row for row in self.table.rows if row.parent < 0 and not row.failure.startswith(LEFT_OUT)]
 
     @property
     def trainings(self) -> int:
@@ -74,6 +78,26 @@ class Landscape:
         """Whether a training came to its end and has all figures."""
         return not row.failure and math.isfinite(row.final_score) and math.isfinite(row.latency_ms)
 
+    def length(self, row: Row) -> int:
+        """Epochs until a row's training ends: all, or those until it failed."""
+        return (
+            row.epochs
+            if self.whole(row)
+            else max([n for n, score in enumerate(row.score, 1) if math.isfinite(score)], default=1)
+        )
+
+    def seconds(self, row: Row) -> tuple[float, float]:
+        """Recorded seconds of weighing, and of an epoch; the fresh rows' medians where a failed row has none."""
+        weighing, epoch = row.weighing_seconds, row.epoch_seconds
+        usual = self._usual_seconds
+        return weighing if math.isfinite(weighing) else usual[0], epoch if math.isfinite(epoch) else usual[1]
+
+    @cached_property
+    def _usual_seconds(self) -> tuple[float, float]:
+        known = [(row.weighing_seconds, row.epoch_seconds) for row in self.fresh if self.whole(row)]
+        weighing, epoch = np.median(np.array(known), axis=0)
+        return float(weighing), float(epoch)
+
     def costs(self, row: Row, epoch: int | None = None) -> tuple[float, float]:
         """Both objectives, to be minimised, scaled so that the ideal point is (0, 0) and the reference point (1, 1).
 
@@ -101,7 +125,7 @@ class Landscape:
         (best, fastest), (threshold, slowest) = self.corners
         sign = -1 if self.table.direction == "maximize" else 1
         return (
-            f"{self.name}: {len(self.fresh)} fresh rows and {len(self.table.rows) - len(self.fresh)} children; "
+            f"{self.name}: {len(self.fresh)} fresh rows and {sum(row.parent >= 0 for row in self.table.rows)} children; "
             f"budget {self.trainings} x {self.table.epochs} epochs; reference point {self.table.metric} "
             f"{sign * threshold:.4g} and {math.exp(slowest):.3g} ms, scale up to {sign * best:.4g} and "
             f"{math.exp(fastest):.3g} ms; all fresh rows dominate {self.ceiling:.4f} of it"

@@ -17,6 +17,7 @@ from .landscape import Landscape
 from .recorded import Moment
 
 RESULTS = Path(__file__).parents[2] / "mlruns" / "benchmarks"
+EVERY = 50  # runs between two words about progress
 LOADER = "benchmarks.leptonbench.table:load"
 
 
@@ -83,7 +84,6 @@ def all_runs(runs: Iterable[Run], *, loader: str, workers: int, processes: int) 
             run = futures[future]
             done[run] = future.result()
             stores[run.table].put(run, done[run])
-            print(f"\r{number} of {len(left)} runs, {len(wanted) - len(left)} were kept", end="", flush=True)
-    if left:
-        print()
+            if number % EVERY == 0 or number == len(left):
+                print(f"{number} of {len(left)} runs, {len(done) - number} were kept", flush=True)
     return done
