@@ -1,0 +1,59 @@
+"""Several workers on a virtual clock, training recorded rows."""
+
+from __future__ import annotations
+
+import heapq
+from itertools import count
+from typing import Literal, Protocol
+
+from .landscape import Landscape
+from .recorded import Moment
+
+Status = Literal["complete", "stopped", "failed"]
+
+
+class Algorithm(Protocol):
+    """A search that is held to the table's rows. Latencies are known from the first, scores as far as a row is trained."""
+
+    def ask(self) -> int | None:
+        """A row that was not asked before; None when nothing more is to be started."""
+
+    def hear(self, row: int, epoch: int) -> bool:
+        """A row was trained for so many epochs, the last excepted. Whether it goes on."""
+
+    def end(self, row: int, epoch: int, status: Status) -> None:
+        """A row's trial is over after so many epochs."""
+
+
+def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> list[Moment]:
+    """Run a search until the landscape's budget of epochs is spent or it asks for nothing more.
+
+    A trial takes its recorded seconds of weighing, then its recorded seconds an epoch.
+    """
+    moments: list[Moment] = []
+    heap: list[tuple[float, int, int, int]] = []  # when, tie-break, row, epochs done by then
+    order, trained = count(), 0
+
+    def start(now: float) -> None:
+        row = algorithm.ask()
+        if row is not None:
+            heapq.heappush(heap, (now + landscape.seconds(landscape.rows[row])[0], next(order), row, 0))
+
+    for _ in range(workers):
+        start(0.0)
+    while heap and trained < landscape.budget:
+        now, _, row, epoch = heapq.heappop(heap)
+        one = landscape.rows[row]
+        trained += epoch > 0
+        status: Status | None = None
+        if epoch >= landscape.length(one):
+            status = "complete" if landscape.whole(one) else "failed"
+        elif epoch and not algorithm.hear(row, epoch):
+            status = "stopped"
+        if status is None:
+            heapq.heappush(heap, (now + landscape.seconds(one)[1], next(order), row, epoch + 1))
+            continue
+        algorithm.end(row, epoch, status)
+        moments.append(Moment(trained, now, row if status == "complete" else None))
+        start(now)
+    return moments

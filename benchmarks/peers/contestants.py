@@ -1,0 +1,90 @@
+"""Who takes part, and what a cached run of each depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from types import ModuleType
+from typing import Literal
+
+from lepton_automl.search import stopping
+
+from . import clock, halving, hub, landscape, moasha, optuna_peers, ours
+from .landscape import Landscape
+from .recorded import Moment
+
+Contest = Callable[[Landscape, int, int], Iterable[Moment]]
+OURS, TPE = "ours", "Optuna TPE"
+
+
+def nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """A search that takes part.
+
+    Args:
+        name: As it is printed.
+        run: From a landscape, a seed and a number of workers to the moments at which trials ended.
+        role: `"ours"`; a `"peer"`, which counts for the wins; a `"yardstick"`, which is printed only.
+        missing: Why it cannot take part; empty if it can.
+        sources: The modules whose text a cached run depends on.
+        version: Of what it wraps.
+    """
+
+    name: str
+    run: Contest
+    role: Literal["ours", "peer", "yardstick"] = "peer"
+    missing: Callable[[], str] = nothing
+    sources: tuple[ModuleType, ...] = field(default=(optuna_peers,))
+    version: Callable[[], str] = nothing
+
+    @property
+    def cached(self) -> bool:
+        """Our own search changes daily in many files: it is run each time."""
+        return self.role != "ours"
+
+    def digest(self) -> str:
+        """Names everything but the table, the seed and the workers that its result depends on."""
+        texts = [inspect.getsource(module) for module in (clock, landscape, *self.sources)]
+        told = [self.name, *texts, metadata.version("optuna"), metadata.version("numpy"), self.version()]
+        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+
+def everyone() -> list[Contestant]:
+    """All contestants, ours and its ablations first."""
+    without: dict[str, Contest] = {
+        "rungs": partial(ours.run, rungs=False),
+        "feasibility": partial(ours.run, screen=False),
+        "children": partial(ours.run, children=False),
+        "warm start": partial(ours.run, portfolio=False),
+    }
+    ablations = [
+        Contestant(name=f"{OURS} -{word}", run=run, role="ours", missing=ours.missing) for word, run in without.items()
+    ]
+    plain = {TPE: optuna_peers.tpe, "Optuna NSGA-II": optuna_peers.nsga2, "Optuna random": optuna_peers.uniform}
+    return [
+        Contestant(name=OURS, run=ours.run, role="ours", missing=ours.missing),
+        *ablations,
+        *(Contestant(name=name, run=optuna_peers.unstopped(make)) for name, make in plain.items()),
+        Contestant(
+            name="OptunaHub multi_metric_pruner",
+            run=hub.multi_metric_pruner,
+            missing=hub.missing,
+            sources=(optuna_peers, hub),
+            version=hub.version,
+        ),
+        Contestant(
+            name="Syne Tune MOASHA", run=moasha.moasha, missing=moasha.missing, sources=(moasha,), version=moasha.version
+        ),
+        Contestant(
+            name="TPE + halving", run=optuna_peers.tpe_halving, role="yardstick", sources=(optuna_peers, halving, stopping)
+        ),
+        Contestant(name="random + halving", run=halving.halving_random, role="yardstick", sources=(halving, stopping)),
+    ]

@@ -1,0 +1,91 @@
+"""OptunaHub's `multi_metric_pruner`, loaded from a local checkout of the registry."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from .clock import Status, simulate
+from .landscape import Landscape
+from .optuna_peers import OptunaSearch, tpe
+from .recorded import Moment
+
+REGISTRY = "OPTUNAHUB_REGISTRY"  # the environment variable that names the checkout
+PACKAGE = Path("package") / "pruners" / "multi_metric_pruner"
+
+
+def missing() -> str:
+    """Why it cannot take part; empty if it can."""
+    named = os.environ.get(REGISTRY)
+    if not named:
+        return f"name a checkout of github.com/optuna/optunahub-registry by --hub PATH or ${REGISTRY}"
+    return "" if (Path(named) / PACKAGE / "__init__.py").is_file() else f"{named} holds no {PACKAGE}"
+
+
+def version() -> str:
+    """Tells checkouts apart by their pruner's text."""
+    return "" if missing() else (Path(os.environ[REGISTRY]) / PACKAGE / "_pruner.py").read_text()
+
+
+def load() -> Any:
+    """The package as a module, as OptunaHub itself would load it."""
+    name = "optunahub_multi_metric_pruner"
+    if name not in sys.modules:
+        folder = Path(os.environ[REGISTRY]) / PACKAGE
+        found = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
+        assert found is not None and found.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(found)
+        found.loader.exec_module(sys.modules[name])
+        lighten(sys.modules[f"{name}._pruner"])
+    return sys.modules[name]
+
+
+def lighten(pruner: Any) -> None:
+    """Leave the parameters out of the single-objective study that the plug-in builds for each report.
+
+    The median rule reads reported values only, so that it decides the same; copying the parameters takes most of the time.
+    """
+    create = pruner.create_trial
+    pruner.create_trial = lambda **told: create(**{**told, "params": {}, "distributions": {}})
+
+
+class MultiMetric(OptunaSearch):
+    """TPE with the median rule over Pareto ranks, both objectives reported each epoch, as the plug-in's own page does it."""
+
+    def __init__(self, landscape: Landscape, seed: int) -> None:
+        self._module = load()
+        pruner = self._module.MultiMetricPruner(
+            optuna.pruners.MedianPruner(n_startup_trials=3),
+            metric_directions={"score": "minimize", "latency": "minimize"},
+            joint=True,
+        )
+        super().__init__(landscape, tpe(seed), pruner=pruner)
+
+    def hear(self, row: int, epoch: int) -> bool:
+        costs = self.landscape.costs(self.landscape.rows[row], epoch)
+        if not all(map(math.isfinite, costs)):
+            return True
+        trial = self._module.MultiMetricPrunerTrial(self._trial(row))
+        trial.report(dict(zip(("score", "latency"), costs, strict=True)), step=epoch)
+        return not trial.should_prune()
+
+    def _trial(self, row: int) -> optuna.Trial:
+        frozen = self.study.get_trials(deepcopy=False)[self.numbers[row]]
+        return optuna.Trial(self.study, frozen._trial_id)  # noqa: SLF001  # a trial that was added has no other handle
+
+    def end(self, row: int, epoch: int, status: Status) -> None:
+        if status == "stopped":
+            self.study.tell(self.numbers.pop(row), state=TrialState.PRUNED)
+        else:
+            super().end(row, epoch, status)
+
+
+def multi_metric_pruner(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
+    return simulate(landscape, MultiMetric(landscape, seed), workers=workers)

@@ -1,0 +1,189 @@
+"""A table as the searches see it: objectives on one scale, the nearest unused row, and the volume that rows dominate."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl import front
+from lepton_automl.space import Knob
+
+from .recorded import Row, Table
+
+THRESHOLD = 0.9  # the quantile of the fully trained fresh rows' scores that is good enough to count
+LEFT_OUT = "left out"  # how the recorder begins the reason of a row that it did not train
+TRAININGS = 150  # of a search without stopping
+TABLE_SHARE = 0.6  # of the fresh rows that such a search may use up: the last rows would come to everyone by themselves
+Corner = tuple[tuple[float, float], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """A table with everything that is computed once.
+
+    Args:
+        name: The table's name.
+        table: The recorded trainings.
+    """
+
+    name: str
+    table: Table
+
+    @cached_property
+    def rows(self) -> dict[int, Row]:
+        return {row.id: row for row in self.table.rows}
+
+    @cached_property
+    def fresh(self) -> list[Row]:
+        """The rows that a search may propose: networks that inherited nothing.
+
+        What the recorder left out, as it would have taken too long, is no row: nobody knows what would have come of it.
+        """
+        return [row for row in self.table.rows if row.parent < 0 and not row.failure.startswith(LEFT_OUT)]
+
+    @property
+    def trainings(self) -> int:
+        """Full trainings that a search without stopping gets."""
+        return min(TRAININGS, int(TABLE_SHARE * len(self.fresh)))
+
+    @property
+    def budget(self) -> int:
+        """The same in epochs: what every search gets."""
+        return self.trainings * self.table.epochs
+
+    @cached_property
+    def corners(self) -> Corner:
+        """Ideal and reference point in (cost of the score, logarithm of the latency), fixed by the table alone.
+
+        The reference is the 90th percentile of the fully trained fresh rows' costs and their worst latency: with the
+        worst cost of all, a single broken training would stretch the axis until all good networks look alike. The ideal
+        only scales the axes, so that each objective's range over the useful rows is one.
+        """
+        whole = np.array([self._raw(row.final_score, row.latency_ms) for row in self.fresh if self.whole(row)])
+        low, high = whole.min(axis=0), whole.max(axis=0)
+        return (low[0], low[1]), (float(np.quantile(whole[:, 0], THRESHOLD)), high[1])
+
+    def _raw(self, score: float, latency: float) -> tuple[float, float]:
+        return (-score if self.table.direction == "maximize" else score), math.log(latency)
+
+    def whole(self, row: Row) -> bool:
+        """Whether a training came to its end and has all figures."""
+        return not row.failure and math.isfinite(row.final_score) and math.isfinite(row.latency_ms)
+
+    def length(self, row: Row) -> int:
+        """Epochs until a row's training ends: all, or those until it failed."""
+        return (
+            row.epochs
+            if self.whole(row)
+            else max([n for n, score in enumerate(row.score, 1) if math.isfinite(score)], default=1)
+        )
+
+    def seconds(self, row: Row) -> tuple[float, float]:
+        """Recorded seconds of weighing, and of an epoch; the fresh rows' medians where a failed row has none."""
+        weighing, epoch = row.weighing_seconds, row.epoch_seconds
+        usual = self._usual_seconds
+        return weighing if math.isfinite(weighing) else usual[0], epoch if math.isfinite(epoch) else usual[1]
+
+    @cached_property
+    def _usual_seconds(self) -> tuple[float, float]:
+        known = [(row.weighing_seconds, row.epoch_seconds) for row in self.fresh if self.whole(row)]
+        weighing, epoch = np.median(np.array(known), axis=0)
+        return float(weighing), float(epoch)
+
+    def costs(self, row: Row, epoch: int | None = None) -> tuple[float, float]:
+        """Both objectives, to be minimised, scaled so that the ideal point is (0, 0) and the reference point (1, 1).
+
+        Args:
+            row: A recorded training.
+            epoch: After so many epochs; the final score if None. The cost is NaN where there was no score yet.
+        """
+        score = row.final_score if epoch is None else row.score[epoch - 1]
+        (best, fastest), (threshold, slowest) = self.corners
+        cost, latency = self._raw(score, row.latency_ms)
+        return (cost - best) / (threshold - best), (latency - fastest) / (slowest - fastest)
+
+    def volume(self, rows: Iterable[int]) -> float:
+        """The hypervolume of fully trained rows; 1 were there a row at the ideal point."""
+        costs = np.array([self.costs(self.rows[row]) for row in rows], dtype=np.float64).reshape(-1, 2)
+        return front.hypervolume(costs[front.front(costs)], (1.0, 1.0))
+
+    @cached_property
+    def ceiling(self) -> float:
+        """The hypervolume of all fresh rows: what no search without children can pass."""
+        return self.volume(row.id for row in self.fresh if self.whole(row))
+
+    def describe(self) -> str:
+        """The reference point and the scale in words."""
+        (best, fastest), (threshold, slowest) = self.corners
+        sign = -1 if self.table.direction == "maximize" else 1
+        return (
+            f"{self.name}: {len(self.fresh)} fresh rows and {sum(row.parent >= 0 for row in self.table.rows)} children; "
+            f"budget {self.trainings} x {self.table.epochs} epochs; reference point {self.table.metric} "
+            f"{sign * threshold:.4g} and {math.exp(slowest):.3g} ms, scale up to {sign * best:.4g} and "
+            f"{math.exp(fastest):.3g} ms; all fresh rows dominate {self.ceiling:.4f} of it"
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the table's content."""
+        told = [[row.id, row.parent, dict(row.config), *map(_plain, _figures(row)), row.failure] for row in self.table.rows]
+        text = json.dumps([self.name, self.table.direction, self.table.epochs, told], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _figures(row: Row) -> Sequence[float]:
+    return [*row.score, row.final_score, row.epoch_seconds, row.weighing_seconds, row.latency_ms, row.epochs]
+
+
+def _plain(number: float) -> float | None:
+    return round(number, 9) if math.isfinite(number) else None
+
+
+class Deck:
+    """The fresh rows that nobody proposed yet; a proposal draws the nearest.
+
+    The distance is Gower's: the mean over knobs of |difference| on the knob's own scale (logarithmic for log knobs)
+    brought to [0, 1], and of 0 or 1 for a categorical knob (Gower, A General Coefficient of Similarity, 1971).
+    """
+
+    def __init__(self, landscape: Landscape) -> None:
+        self._knobs = dict(landscape.table.space.items())
+        self._ids = [row.id for row in landscape.fresh]
+        self._free = np.ones(len(self._ids), dtype=bool)
+        self._places = np.array([self._place(row.config) for row in landscape.fresh])
+        self._categorical = np.array([bool(knob.choices) for knob in self._knobs.values()])
+
+    def __len__(self) -> int:
+        return int(self._free.sum())
+
+    def draw(self, config: Mapping[str, Any]) -> int | None:
+        """Take the nearest unused row; None when all were used."""
+        if not len(self):
+            return None
+        apart = np.abs(self._places - self._place(config))
+        apart[:, self._categorical] = apart[:, self._categorical] > 0
+        distance = apart.sum(axis=1)
+        distance[~self._free] = np.inf
+        nearest = int(np.argmin(distance))
+        self._free[nearest] = False
+        return self._ids[nearest]
+
+    def _place(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
+        return np.array([_scaled(knob, config[name]) for name, knob in self._knobs.items()])
+
+
+def _scaled(knob: Knob, setting: Any) -> float:
+    if knob.choices:
+        return float(knob.choices.index(setting))
+    assert knob.low is not None and knob.high is not None
+    if knob.log:
+        return math.log(setting / knob.low) / math.log(knob.high / knob.low)
+    return float((setting - knob.low) / (knob.high - knob.low))

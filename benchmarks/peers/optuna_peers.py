@@ -1,0 +1,137 @@
+"""Plain Optuna with its own defaults: TPE, NSGA-II and random without stopping, and TPE with rungs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import TrialState
+
+from lepton_automl.space import Knob
+
+from .clock import Status, simulate
+from .halving import Rungs
+from .landscape import Deck, Landscape
+from .recorded import Moment
+
+Told = Literal["row", "asked"]
+
+
+class OptunaSearch:
+    """An Optuna study that is held to the table's rows by ask and tell.
+
+    Args:
+        landscape: What is searched.
+        sampler: Proposes.
+        told: Whose parameters a row's values are booked under: the row's own, so that the model is told the truth, or
+            those that were asked.
+        limit: Trials at most; None for as many as there are rows.
+        pruner: The study's pruner.
+    """
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        sampler: BaseSampler,
+        *,
+        told: Told = "row",
+        limit: int | None = None,
+        pruner: optuna.pruners.BasePruner | None = None,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.simplefilter("ignore")  # experimental features, and parameters fixed by a queue
+        self.landscape, self._told, self._left = landscape, told, limit
+        self._deck = Deck(landscape)
+        self._distributions = {name: _distribution(knob) for name, knob in landscape.table.space.items()}
+        self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
+        self.numbers: dict[int, int] = {}  # of the running trials, by row
+
+    def ask(self) -> int | None:
+        if self._left is not None:
+            if not self._left:
+                return None
+            self._left -= 1
+        asked = self.study.ask(self._distributions)
+        row = self._deck.draw(asked.params)
+        if row is None or self._told == "row":
+            self.study.tell(asked, state=TrialState.FAIL)
+        if row is not None:
+            self.numbers[row] = self._stand_in(asked, row) if self._told == "row" else asked.number
+        return row
+
+    def _stand_in(self, asked: optuna.Trial, row: int) -> int:
+        """The number of a running trial with the row's parameters, and all else that the sampler wrote into what it asked.
+
+        NSGA-II keeps its generation there; of trials that are queued and asked it knows none, and draws at random for ever.
+        """
+        running = optuna.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(self.landscape.rows[row].config),
+            distributions=self._distributions,
+            system_attrs=self.study.get_trials(deepcopy=False)[asked.number].system_attrs,
+        )
+        self.study.add_trial(running)
+        return self.study.get_trials(deepcopy=False)[-1].number
+
+    def hear(self, row: int, epoch: int) -> bool:  # noqa: ARG002  # a search that stops overrides it
+        return True
+
+    def end(self, row: int, epoch: int, status: Status) -> None:
+        number = self.numbers.pop(row)
+        if status != "failed":
+            costs = self.landscape.costs(self.landscape.rows[row], None if status == "complete" else epoch)
+            if all(map(math.isfinite, costs)):
+                self.study.tell(number, costs)
+                return
+        self.study.tell(number, state=TrialState.FAIL)
+
+
+class OptunaHalving(OptunaSearch):
+    """The same with asynchronous successive halving; a stopped trial is told with its score as far as it came."""
+
+    def __init__(self, landscape: Landscape, sampler: BaseSampler) -> None:
+        super().__init__(landscape, sampler)
+        self._rungs = Rungs(landscape)
+
+    def hear(self, row: int, epoch: int) -> bool:
+        return self._rungs.goes_on(row, epoch)
+
+
+def unstopped(make: Callable[[int], BaseSampler], told: Told = "row") -> Callable[[Landscape, int, int], list[Moment]]:
+    """A contestant: this sampler, every network trained to the end."""
+
+    def contest(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
+        search = OptunaSearch(landscape, make(seed), told=told, limit=landscape.trainings)
+        return simulate(landscape, search, workers=workers)
+
+    return contest
+
+
+def tpe(seed: int) -> BaseSampler:
+    return TPESampler(seed=seed)
+
+
+def nsga2(seed: int) -> BaseSampler:
+    return NSGAIISampler(seed=seed)
+
+
+def uniform(seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def tpe_halving(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
+    return simulate(landscape, OptunaHalving(landscape, tpe(seed)), workers=workers)
+
+
+def _distribution(knob: Knob) -> BaseDistribution:
+    if knob.choices:
+        return CategoricalDistribution(knob.choices)
+    assert knob.low is not None and knob.high is not None
+    if knob.integer:
+        return IntDistribution(int(knob.low), int(knob.high), log=knob.log)
+    return FloatDistribution(knob.low, knob.high, log=knob.log)
