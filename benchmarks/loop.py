@@ -61,7 +61,7 @@ def run(*, trials: int = 10_000, real_trials: int = 24) -> Result:
         ]
         if real_trials:
             figures.append(Figure(name="workers_speedup", value=speedup(home, real_trials), target=">= 1.9"))
-    return Result(figures=figures, notes=[f"CPU and waiting for the disk together; a fifth of the trials up to each mark."])
+    return Result(figures=figures, notes=["CPU and waiting for the disk together; a fifth of the trials up to each mark."])
 
 
 class Watch:

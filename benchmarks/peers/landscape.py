@@ -157,6 +157,7 @@ class Deck:
     def __init__(self, landscape: Landscape) -> None:
         self._knobs = dict(landscape.table.space.items())
         self._ids = [row.id for row in landscape.fresh]
+        self._number = {row: number for number, row in enumerate(self._ids)}
         self._free = np.ones(len(self._ids), dtype=bool)
         self._places = np.array([self._place(row.config) for row in landscape.fresh])
         self._categorical = np.array([bool(knob.choices) for knob in self._knobs.values()])
@@ -166,15 +167,23 @@ class Deck:
 
     def draw(self, config: Mapping[str, Any]) -> int | None:
         """Take the nearest unused row; None when all were used."""
-        if not len(self):
+        row = self.nearest(config)
+        if row is not None:
+            self.take(row)
+        return row
+
+    def nearest(self, config: Mapping[str, Any]) -> int | None:
+        """The nearest unused row; None when all were used."""
+        left = np.flatnonzero(self._free)
+        if not len(left):
             return None
-        apart = np.abs(self._places - self._place(config))
+        apart = np.abs(self._places[left] - self._place(config))
         apart[:, self._categorical] = apart[:, self._categorical] > 0
-        distance = apart.sum(axis=1)
-        distance[~self._free] = np.inf
-        nearest = int(np.argmin(distance))
-        self._free[nearest] = False
-        return self._ids[nearest]
+        return self._ids[int(left[np.argmin(apart.sum(axis=1))])]
+
+    def take(self, row: int) -> None:
+        """This row is used from now on."""
+        self._free[self._number[row]] = False
 
     def _place(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
         return np.array([_scaled(knob, config[name]) for name, knob in self._knobs.items()])

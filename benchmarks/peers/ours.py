@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from .landscape import Landscape
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import cast
+
+from benchmarks.leptonbench.table import Row, Table
+from lepton_automl import families
+from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.journal import Journal
+from lepton_automl.search.judge import Judge, Rule
+from lepton_automl.search.loop import Loop
+from lepton_automl.search.outlook import Outlook
+from lepton_automl.search.propose import Proposer
+from lepton_automl.search.samplers import sampler
+from lepton_automl.service.run import jobs
+from lepton_automl.space import Config
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Budget, Measurement, Objective, TrainPlan, TrialJob, Weighed
+
+from .landscape import Deck, Landscape
 from .recorded import Moment
 
 
 def missing() -> str:
     """Why it cannot take part; empty if it can."""
-    return "the simulated executor is not connected yet (benchmarks/peers/ours.py)"
+    return ""
 
 
 def run(
@@ -20,20 +40,129 @@ def run(
     screen: bool = True,
     children: bool = True,
     portfolio: bool = True,
+    rule: Rule = "gain",
 ) -> list[Moment]:
     """What the search had fully trained, and when.
 
     Args:
-        landscape: What is searched: `landscape.table`, `landscape.budget` (epochs over all trials; the search ends when
-            they are trained), `Deck(landscape).draw(config)` for the nearest unused fresh row.
+        landscape: What is searched.
         seed: Seeds the search.
         workers: Trials at a time.
         rungs: Whether unpromising trials are stopped.
-        screen: Whether infeasible candidates are turned away before training.
+        screen: Whether candidates are picked by what they are expected to add, their speed guessed before training.
         children: Whether proposals may inherit weights (rows with a parent).
-        portfolio: Whether the search begins with known-good designs and what earlier studies taught.
+        portfolio: Whether the search begins with known-good designs.
+        rule: By which a trial goes on.
 
     Returns:
         One moment for every trial that ended, in the order of the clock.
     """
-    raise NotImplementedError(missing(), landscape, seed, workers, rungs, screen, children, portfolio)
+    played = Played(landscape, seed, workers)
+    designs = families.portfolio(played.table.spec) if portfolio else []
+    state, outlook = played.state, Outlook(played.state)
+    proposer = Proposer(
+        state,
+        sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
+        outlook=outlook if screen else None,
+        first=played.bring([played.table.space.nearest(design) for design in designs]),
+        children=played.children if children else lambda _: (),
+        bring=played.bring,
+        identity=key,
+        seed=seed,
+    )
+    loop = Loop(
+        state,
+        journal=Nowhere(Path("nowhere")),
+        executor=SimulatedExecutor(workers, played.recording, played.weighed),
+        proposer=proposer,
+        judge=Judge(state, outlook, rule if rungs else "none"),
+        outlook=outlook,
+        job=jobs(state, Path("/nowhere/studies/table")),
+        announce=played.watch,
+    )
+    loop.run()
+    return played.moments
+
+
+class Nowhere(Journal):
+    """Keeps nothing."""
+
+    def append(self, event: Event, *, durable: bool = True) -> None:
+        """Forget it."""
+
+
+def key(config: Config) -> str:
+    """A row by its configuration."""
+    return json.dumps(config, sort_keys=True)
+
+
+class Played:
+    """A study whose trials are a table's rows."""
+
+    def __init__(self, landscape: Landscape, seed: int, workers: int) -> None:
+        self.landscape, self.moments, self.rows = landscape, list[Moment](), dict[int, Row]()
+        self._deck = Deck(landscape)
+        table = self.table = cast("Table", landscape.table)
+        self._fresh = {key(dict(row.config)): row for row in landscape.fresh}
+        self._born: dict[int, list[Row]] = defaultdict(list)
+        for row in table.rows:
+            if row.parent >= 0:
+                self._born[row.parent].append(row)
+        whole = next(row for row in landscape.fresh if landscape.whole(row))
+        quiet = Measurement(name="", unit="ms", median=1.0, low=1.0, high=1.0, p5=1.0, p95=1.0, n=1, clock="wall")
+        self.weighed = Weighed(host="", reference=quiet, fastest=table.profile(cast("Row", whole)), epoch_seconds=1.0)
+        config = StudyConfig(
+            name="table",
+            data=table.spec,
+            target=table.target,
+            budget=Budget(epochs=landscape.budget),
+            metric=table.metric,
+            objectives=(
+                Objective(name="score", direction=table.direction),
+                Objective(name="latency_ms", direction="minimize"),
+            ),
+            space=table.space,
+            train=TrainPlan(epochs=table.epochs),
+            lean=table.lean,
+            workers=workers,
+            seed=seed,
+        )
+        begun = HostWeighed(at=0.0, weighed=self.weighed, epochs=table.epochs)
+        self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])
+
+    def bring(self, drawn: list[Config]) -> list[Config]:
+        """The unused rows nearest to what was drawn."""
+        near = [self._deck.nearest(config) for config in drawn]
+        return [dict(self.landscape.rows[row].config) for row in dict.fromkeys(near) if row is not None]
+
+    def children(self, trial: Trial) -> list[Config]:
+        """The recorded children of a trial's row."""
+        return [dict(row.config) for row in self._born.get(self.rows[trial.number].id, ())]
+
+    def recording(self, job: TrialJob) -> Recording:
+        """The row that a trial is."""
+        row, metric = self.rows[job.trial], self.table.metric
+        weighing, epoch = self.landscape.seconds(row)
+        return Recording(
+            profile=self.table.profile(row),
+            curve=tuple({metric: score} for score in row.score[: self.landscape.length(row)]),
+            epoch_seconds=epoch,
+            final={metric: row.final_score},
+            weighing_seconds=weighing,
+            failure=row.failure,
+        )
+
+    def watch(self, event: Event) -> None:
+        """Take the rows that are proposed, and note what ended."""
+        if isinstance(event, TrialProposed):
+            if event.parent is None:
+                row = self._fresh[key(event.config)]
+                self._deck.take(row.id)
+            else:
+                born = self._born[self.rows[event.parent].id]
+                row = next(one for one in born if key(one.config) == key(event.config))
+            self.rows[event.trial] = cast("Row", row)
+        if isinstance(event, TrialEnded):
+            complete = event.result.status == "complete"
+            row_id = self.rows[event.result.trial].id if complete else None
+            self.moments.append(Moment(self.state.epochs, event.at, row_id))

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats  # type: ignore[import-untyped]  # it ships no types
+from scipy import stats
 
 from .landscape import Landscape
 from .recorded import Moment

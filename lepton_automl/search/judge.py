@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from typing import Literal
 
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import GO_ON, Decision, Report
@@ -14,6 +15,7 @@ from .stopping import goes_on
 TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
 REMEMBERED = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
 ETA = 2
+Rule = Literal["gain", "rank", "both", "none"]
 WORTHLESS = 1e-3  # expected gain, as a share of the box of costs, below which the rest of a training is not worth it
 
 
@@ -27,7 +29,7 @@ class Judge:
             `"both"`; `"none"`: everything.
     """
 
-    def __init__(self, state: StudyState, outlook: Outlook, rule: str = "gain") -> None:
+    def __init__(self, state: StudyState, outlook: Outlook, rule: Rule = "gain") -> None:
         self._state, self._outlook, self._rule = state, outlook, rule
         self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
 

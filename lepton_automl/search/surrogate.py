@@ -43,7 +43,8 @@ class Surrogate:
 def _tamed(costs: Array) -> Array:
     """Costs with those that are far worse than most brought near: how bad a failure is teaches nothing."""
     middle, high = np.quantile(costs, [0.5, 0.9])
-    return np.minimum(costs, high + (high - middle))
+    tamed: Array = np.minimum(costs, high + (high - middle))
+    return tamed
 
 
 def encode(space: Space, config: Config, shape: Sequence[float] = ()) -> list[float]:
