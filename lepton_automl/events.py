@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._json import Value
+from .factory import Factory
 from .space import Config, Space
 from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Report, Target, TrainPlan, TrialResult, Weighed
 
@@ -26,6 +27,7 @@ class StudyConfig(Value):
         lean: Likewise.
         workers: Worker processes.
         seed: Seeds everything.
+        own: What makes a person's own networks; None for ours.
     """
 
     name: str
@@ -39,6 +41,7 @@ class StudyConfig(Value):
     lean: LeanPlan
     workers: int = 2
     seed: int = 0
+    own: Factory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
