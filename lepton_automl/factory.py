@@ -83,7 +83,9 @@ def factory_of(made: Any) -> Factory:
     """
     name, module = getattr(made, "__qualname__", ""), getattr(made, "__module__", None)
     if not callable(made):
-        raise ConfigError(f"model is {made!r}; it must be a function that makes a LightningModule", where="model", fix=IN_A_FILE)
+        raise ConfigError(
+            f"model is {made!r}; it must be a function that makes a LightningModule", where="model", fix=IN_A_FILE
+        )
     if not (inspect.isfunction(made) or inspect.isclass(made)) or "." in name or "<" in name or not module:
         what = name or type(made).__name__
         raise ConfigError(f"{what} cannot be found again from a worker process", where="model", fix=IN_A_FILE)

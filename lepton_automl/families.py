@@ -30,7 +30,7 @@ def widened(space: Space, spec: DataSpec, changes: Mapping[str, Knob | Setting])
     plan = usual_plan(spec)
     added: dict[str, Knob] = {}
     for name, change in changes.items():
-        setting: Setting | None = getattr(plan, name.removeprefix("train."), None) if name in ADDABLE else None
+        setting: float | None = getattr(plan, name.removeprefix("train."), None) if name in ADDABLE else None
         if name not in space and setting is not None:
             # Any number may be pinned, as in a range of its own.
             added[name] = change if isinstance(change, Knob) else real(0.0, max(1.0, 2.0 * float(setting)), default=setting)

@@ -31,7 +31,9 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
     for name, knob in given.items():
         room, dot, word = str(name).partition(".")
         if not dot or not word or (room not in ROOMS and name != CUT):
-            complaints.add(f"{name!r} cannot be a knob's name.", f"Say 'model.{word or room}', 'train.{word or room}' or {CUT!r}.")
+            complaints.add(
+                f"{name!r} cannot be a knob's name.", f"Say 'model.{word or room}', 'train.{word or room}' or {CUT!r}."
+            )
         elif word in seen:
             complaints.add(f"{seen[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
         seen[word] = str(name)

@@ -94,7 +94,7 @@ def _definition(name: str, value: Any, home: Any) -> tuple[ast.AST, str]:
 
 def _binds(node: Any, name: str, value: Any) -> bool:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
-        return node.name == value.__name__
+        return bool(node.name == value.__name__)
     return any((one.asname or one.name) == name for one in node.names)
 
 

@@ -327,8 +327,10 @@ def describe(recipe: Recipe) -> str:
     if isinstance(recipe, TableRecipe):
         return f"{recipe.kind} {'-'.join(map(str, recipe.mids))} {recipe.embedding} x{recipe.heads} heads"
     if isinstance(recipe, OwnRecipe):
-        told = ", ".join(f"{name}={setting:.3g}" if isinstance(setting, float) else f"{name}={setting}"
-                         for name, setting in recipe.config.items())
+        told = ", ".join(
+            f"{name}={setting:.3g}" if isinstance(setting, float) else f"{name}={setting}"
+            for name, setting in recipe.config.items()
+        )
         cut = f", {recipe.ratio:.0%} cut" if recipe.ratio else ""
         return f"{recipe.factory.rpartition(':')[2]}({told}){cut}"
     return recipe.family

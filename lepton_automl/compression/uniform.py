@@ -110,7 +110,7 @@ def _heads(graph: Any) -> list[nn.Module]:
 
 
 def _is_whole(layer: Any) -> bool:
-    if isinstance(layer, nn.Parameter) or isinstance(layer, WHOLE):
+    if isinstance(layer, (nn.Parameter, *WHOLE)):
         return True
     return isinstance(layer, _ConvNd) and 1 < layer.groups < layer.out_channels
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lepton_automl.values import CheckJob, Checked, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
 
 Message = Report | TrialResult
 Errand = CheckJob | WeighJob | ScoreJob

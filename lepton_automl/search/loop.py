@@ -118,7 +118,7 @@ class Loop:
         if proposal is None:
             return False
         uid = uuid.uuid4().hex
-        recipe = families.final_recipe(proposal.config, self.config.data, self.config.lean).to_json()
+        recipe = families.final_recipe(proposal.config, self.config.data, self.config.lean, self.config.own).to_json()
         now = self.executor.now()
         self.write(TrialProposed(at=now, trial=number, uid=uid, config=proposal.config, recipe=recipe, origin=proposal.origin))
         self.executor.submit(self.job(number, uid, proposal.config))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.errors import LimitError
-from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted
+from lepton_automl.events import Event, HostWeighed, Noted, StudyConfig, StudyStarted
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
@@ -22,6 +22,8 @@ from lepton_automl.search.stopping import rungs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState
 from lepton_automl.values import TrialJob, Weighed, WeighJob
+
+from .own import checked, others
 
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
 
@@ -50,6 +52,7 @@ def run_study(config: StudyConfig, folder: Path, announce: Callable[[Event], Non
 def search(config: StudyConfig, folder: Path, executor: Executor, announce: Callable[[Event], None]) -> StudyState:
     """The same on a given executor."""
     began = executor.now()
+    config, notes = checked(config, folder, executor)
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, config.budget, executor.slots)
@@ -67,6 +70,8 @@ def search(config: StudyConfig, folder: Path, executor: Executor, announce: Call
     )
     loop.write(StudyStarted(at=began, config=config, versions=versions()))
     loop.write(HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs))
+    for note in notes:
+        loop.write(Noted(at=executor.now(), text=note, level="warning"))
     return loop.run()
 
 
@@ -81,6 +86,8 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
         lean=config.lean,
         folder=str(folder),
         gate=str(folder.parents[1] / "gate"),
+        own=config.own,
+        others=others(config),
     )
     weighed = executor.run(errand)
     assert isinstance(weighed, Weighed)
@@ -108,11 +115,11 @@ def versions() -> dict[str, str]:
 
 def _proposer(config: StudyConfig) -> Proposer:
     def identity(candidate: Config) -> object:
-        recipe = families.final_recipe(candidate, config.data, config.lean).to_json()
+        recipe = families.final_recipe(candidate, config.data, config.lean, config.own).to_json()
         training = {name: setting for name, setting in candidate.items() if name.startswith("train.")}
         return json.dumps([recipe, training], sort_keys=True)
 
-    designs = [config.space.nearest(design) for design in families.portfolio(config.data)]
+    designs = families.first_designs(config.space, config.data, config.own)
     return Proposer(config.space, config.objectives, first=designs, identity=identity, seed=config.seed)
 
 
@@ -136,6 +143,7 @@ def _jobs(config: StudyConfig, folder: Path, reference_ms: float) -> Callable[[i
             folder=str(trial_folder(folder, trial)),
             gate=str(folder.parents[1] / "gate"),
             reference_ms=reference_ms,
+            own=config.own,
         )
 
     return job
