@@ -53,8 +53,8 @@ class AutoML(Study):
     categories), and targets: int64 [N] class indices, or float32 [N] standardised values. `forward(inputs)` gives logits
     [N, spec.outputs], or values [N] in the same unit as the targets. It is trained by a Lightning Trainer with the
     optimisers of its `configure_optimizers`, which are made anew after a cut; scores, stopping, the export and the speed
-    are the house's. `config` holds the knobs without their rooms' names. The factory is imported by the worker processes,
-    or travels as source where it stands in a notebook or script; nothing is pickled.
+    are the house's. `config` holds the knobs without their rooms' names, and `epochs`, those of a whole trial. The factory
+    is imported by the worker processes, or travels as source where it stands in a notebook or script; nothing is pickled.
 
     Example:
         >>> def make(config, spec):  # doctest: +SKIP
@@ -110,6 +110,7 @@ class AutoML(Study):
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         self._own, self._space = _own(model, space, complaints)
+        self._asked_space = dict(space or {})
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
         self._objectives, self._metric, self._seed = objectives, metric, seed
@@ -193,7 +194,7 @@ class AutoML(Study):
             space=self._space.restrict(self._knobs)
             if self._space
             else families.widened(families.space_for(spec), spec, self._knobs),
-            train=own_epochs(self._space, plan) if self._space else plan,
+            train=own_epochs(self._asked_space, plan) if self._own else plan,
             lean=LeanPlan(),
             workers=self._workers,
             seed=self._seed,

@@ -82,13 +82,11 @@ def factory_of(made: Any) -> Factory:
         ConfigError: It cannot be found again from another process.
     """
     name, module = getattr(made, "__qualname__", ""), getattr(made, "__module__", None)
-    if not callable(made):
-        raise ConfigError(
-            f"model is {made!r}; it must be a function that makes a LightningModule", where="model", fix=IN_A_FILE
-        )
-    if not (inspect.isfunction(made) or inspect.isclass(made)) or "." in name or "<" in name or not module:
-        what = name or type(made).__name__
-        raise ConfigError(f"{what} cannot be found again from a worker process", where="model", fix=IN_A_FILE)
+    if not (inspect.isfunction(made) or inspect.isclass(made)):
+        what = f"model is a {type(made).__name__}; it must be a function that makes a LightningModule"
+        raise ConfigError(what, where="model", fix=IN_A_FILE)
+    if "." in name or "<" in name or not module:
+        raise ConfigError(f"{name} cannot be found again from a worker process", where="model", fix=IN_A_FILE)
     paths = tuple(dict.fromkeys(os.path.abspath(path or ".") for path in sys.path))  # noqa: PTH100  # "" is the current folder
     if module == "__main__":
         return Factory(name=name, module=module, source=portable_source(made), paths=paths)

@@ -20,7 +20,8 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
     """The space of a person's own networks, checked.
 
     Args:
-        given: Knobs by name, `model.*` or `train.*`, and `lean.ratio`; a plain setting is a knob that stands still.
+        given: Knobs by name, `model.*` or `train.*`, and `lean.ratio`; a plain setting is a knob that stands still, and
+            `train.epochs` is always one.
 
     Raises:
         ConfigError: A name or a knob cannot be; all such are listed.
@@ -49,7 +50,8 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
         if not isinstance(knob, Knob | bool | int | float | str):
             complaints.add(f"{name} is {knob!r}", "Give pick(...), real(...), whole(...), or a plain setting.")
     complaints.raise_any()
-    return Space(knobs={name: knob if isinstance(knob, Knob) else pick(knob, default=knob) for name, knob in given.items()})
+    knobs = {name: knob if isinstance(knob, Knob) else pick(knob, default=knob) for name, knob in given.items()}
+    return Space(knobs={name: knob for name, knob in knobs.items() if name != EPOCHS})
 
 
 def _shares(choices: tuple[object, ...]) -> bool:
@@ -72,6 +74,6 @@ def own_plan(config: Config, plan: TrainPlan) -> TrainPlan:
     return plan.replace(mixup=0.0, **known)  # a mixed batch would be more than inputs and targets
 
 
-def own_epochs(space: Space, plan: TrainPlan) -> TrainPlan:
-    """A plan with as many epochs as the space says, if it does."""
-    return plan.replace(epochs=space[EPOCHS].default) if EPOCHS in space else plan
+def own_epochs(given: Mapping[str, Knob | Setting], plan: TrainPlan) -> TrainPlan:
+    """A plan with as many epochs as a person's space says, if it does."""
+    return plan.replace(epochs=given.get(EPOCHS, plan.epochs))

@@ -407,10 +407,12 @@ class Checked(Value):
     Args:
         wrong: What stands in the way of any trial, each with its remedy.
         uncuttable: Why channels cannot be cut; empty where they can.
+        notes: What a person may want to know.
     """
 
     wrong: tuple[tuple[str, str], ...] = ()
     uncuttable: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

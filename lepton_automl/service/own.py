@@ -39,9 +39,9 @@ def checked(config: StudyConfig, folder: Path, executor: Executor) -> tuple[Stud
         complaints.add(what, fix)
     complaints.raise_any()
     if not found.uncuttable:
-        return config, ()
+        return config, found.notes
     space = Space(knobs={name: knob for name, knob in config.space.items() if name != CUT})
-    return config.replace(space=space), (f"No channels are cut in this study: {found.uncuttable}.",)
+    return config.replace(space=space), (*found.notes, f"No channels are cut in this study: {found.uncuttable}.")
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,12 @@ from lepton_automl.compression.uniform import cut_evenly
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
-from lepton_automl.errors import ConfigError
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.deployment.verify import verify
+from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.factory import Factory
+from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
 from lepton_automl.models.own import OwnNet
 from lepton_automl.own import handed, own_plan, own_recipe
@@ -70,7 +76,7 @@ class OwnCraft:
         """Whatever the factory makes; equal seeds make equal weights, and the global random state stays as it was."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.plan.seed)
-            return _loaded(self.factory)(handed(self.config), self.spec)
+            return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
 
     def build(self, recipe: Recipe) -> OwnNet:
         """By the factory, then cut as the recipe says."""
@@ -148,7 +154,27 @@ def check_own(job: CheckJob) -> Checked:
         inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
         targets = "int64 targets [N]" if job.data.classes else "float32 standardised targets [N]"
         return Checked(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
-    return Checked(uncuttable=_uncuttable(craft, model, data, job.ratio) if job.ratio else "")
+    try:
+        notes = _exported(model, data)
+    except LeptonError as error:
+        return Checked(wrong=((error.what, error.fix),))
+    return Checked(uncuttable=_uncuttable(craft, model, data, job.ratio) if job.ratio else "", notes=notes)
+
+
+def _exported(model: OwnNet, data: Data) -> tuple[str, ...]:
+    """What exporting the network, on trial, gives to say.
+
+    Raises:
+        BundleError: It cannot be exported, or the file answers otherwise.
+    """
+    sample = {name: rows[:CHECK_ROWS] for name, rows in data.train.inputs.items()}
+    answering = deployable(model, data.spec)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        path = Path(folder) / "model.onnx"
+        export(answering, sample, path)
+        verify(answering, OnnxModel(path), sample)
+    return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
 
 
 def _step(craft: OwnCraft, model: OwnNet, data: Data) -> None:
