@@ -172,7 +172,7 @@ def test_a_network_that_cannot_be_cut_is_searched_whole_and_that_is_said_once(ex
     space = SPACE | {"train.epochs": 2, "lean.ratio": real(0.0, 0.5, default=0.25)}
     state = searched(executor, pictures, tmp_path, model=own_nets.make_baked, space=space, budget=Budget(trials=1))
     assert "lean.ratio" not in state.settings.space and state.trials[0].status == "complete"
-    assert [note.text for note in state.notes if "No channels are cut" in note.text and "invalid for input" in note.text]
+    assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
 
 
 def test_a_limit_is_weighed_before_any_training(executor, pictures, tmp_path):
@@ -214,9 +214,11 @@ class Branches(nn.Module):
         self.last = nn.Conv2d(16, 12, 1)
         self.grouped = nn.Conv2d(12, 12, 1, groups=3)
         self.head = nn.Linear(12, 5)
+        self.short = nn.Conv2d(3, 16, 1)
 
     def forward(self, rows):
-        rows = self.stem(rows)
+        sums = self.short(rows).view(rows.shape[0], 4, 4, -1).mean((1, 2, 3))
+        rows = self.stem(rows) + sums[:, None, None, None]
         rows = rows + self.depth(self.norm(self.left(rows)).relu())
         rows = self.after(torch.cat([rows, self.right(rows).relu()], 1))
         return self.head(self.grouped(self.last(rows.relu()) * self.scale).mean((2, 3)))

@@ -87,7 +87,7 @@ def _choices(graph: Any) -> Iterator[tuple[nn.Module, Any, Tensor]]:
     """Each group of layers that can lose channels: its first layer, how that is cut, and what its channels are worth."""
     heads = _heads(graph)
     for group in graph.get_all_groups(ignored_layers=heads, root_module_types=ROOTS):
-        if not any(_is_whole(item.dep.target.module) for item in group):
+        if not any(_is_whole(item.dep.target.module) or _is_torn(graph, item) for item in group):
             first = group[0].dep
             yield first.target.module, first.handler, _magnitude(graph, group)
 
@@ -113,6 +113,13 @@ def _is_whole(layer: Any) -> bool:
     if isinstance(layer, (nn.Parameter, *WHOLE)):
         return True
     return isinstance(layer, _ConvNd) and 1 < layer.groups < layer.out_channels
+
+
+def _is_torn(graph: Any, item: Any) -> bool:
+    """Whether a way of reshaping that the trace does not understand led it to channels that a layer does not have."""
+    layer, outputs = item.dep.target.module, graph.is_out_channel_pruning_fn(item.dep.handler)
+    width = (graph.get_out_channels if outputs else graph.get_in_channels)(layer) if isinstance(layer, ROOTS) else None
+    return width is not None and max(item.idxs, default=-1) >= width
 
 
 def _magnitude(graph: Any, group: Any) -> Tensor:
