@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from .errors import BundleError, ConfigError, DataError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.study import Study
-    from .space import Knob
-    from .values import Budget, Target
+    from .space import Knob, pick, real, whole
+    from .values import Budget, DataSpec, Target
 
 __version__ = "0.1.0"
 
@@ -25,8 +25,12 @@ _HOMES = {
     "Model": "service.model",
     "load_model": "service.model",
     "Budget": "values",
+    "DataSpec": "values",
     "Target": "values",
     "Knob": "space",
+    "pick": "space",
+    "real": "space",
+    "whole": "space",
     "LeptonError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -41,6 +45,7 @@ __all__ = [
     "BundleError",
     "ConfigError",
     "DataError",
+    "DataSpec",
     "Knob",
     "LeptonError",
     "LimitError",
@@ -49,6 +54,9 @@ __all__ = [
     "StudyError",
     "Target",
     "load_model",
+    "pick",
+    "real",
+    "whole",
 ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,8 +13,10 @@ from . import families
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import StudyConfig
+from .factory import Factory, factory_of
+from .own import own_epochs, own_space
 from .service.study import Study
-from .space import Knob, Setting
+from .space import Knob, Setting, Space
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Target, check_metric, metrics_of
 
 OBJECTIVES = ("accuracy", "latency", "size")
@@ -31,7 +33,10 @@ class AutoML(Study):
         metric: The score; by default accuracy, or RMSE for regression.
         seed: Seeds splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
-        knobs: Knobs to pin to a setting, or to replace: `{"model.kernel": 3}`.
+        knobs: Knobs to pin to a setting, or to replace: `{"model.kernel": 3}`; settings of the training plan that usually
+            stand still may be added, such as `{"train.batch_size": pick(32, 64, 128, default=64)}`.
+        model: A factory of your own networks, `make(config, spec)`, which is searched in place of ours; see below.
+        space: Its knobs by name, `model.*` or `train.*`, and `lean.ratio` where channels may be cut.
         workers: Worker processes, one thread each; by default one a core, two at most.
         home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
         progress: Whether to show how the search goes.
@@ -42,6 +47,25 @@ class AutoML(Study):
     Example:
         >>> study = AutoML(target=Target(max_latency_ms=1.0), budget=Budget(minutes=10))  # doctest: +SKIP
         >>> study.fit("photos/").best(max_latency_ms=0.5).predict("new_photo.jpg")  # doctest: +SKIP
+
+    Your own network is a `pytorch_lightning.LightningModule`. Its `training_step(batch, batch_idx)` gets a tuple of inputs,
+    float32 [N, *spec.input_shape] (images standardised by channel; a table's scaled numbers, then ones and zeros for its
+    categories), and targets: int64 [N] class indices, or float32 [N] standardised values. `forward(inputs)` gives logits
+    [N, spec.outputs], or values [N] in the same unit as the targets. It is trained by a Lightning Trainer with the
+    optimisers of its `configure_optimizers`, which are made anew after a cut; scores, stopping, the export and the speed
+    are the house's. `config` holds the knobs without their rooms' names, and `epochs`, those of a whole trial. The factory
+    is imported by the worker processes, or travels as source where it stands in a notebook or script; nothing is pickled.
+
+    Example:
+        >>> def make(config, spec):  # doctest: +SKIP
+        ...     return MyModule(width=config["width"], lr=config["lr"], inputs=spec.input_shape, outputs=spec.outputs)
+        >>> space = {  # doctest: +SKIP
+        ...     "model.width": whole(8, 64, default=16, log=True),
+        ...     "train.lr": real(1e-4, 1e-1, default=1e-3, log=True),
+        ...     "train.epochs": 20,  # the most a trial may take
+        ...     "lean.ratio": real(0.0, 0.7, default=0.0),  # share of the channels to cut
+        ... }
+        >>> AutoML(model=make, space=space, budget=Budget(minutes=5)).fit(x, y)  # doctest: +SKIP
     """
 
     def __init__(
@@ -55,6 +79,8 @@ class AutoML(Study):
         seed: int = 0,
         class_weight: str | Mapping[Any, float] | None = None,
         knobs: Mapping[str, Knob | Setting] | None = None,
+        model: Callable[[dict[str, Any], DataSpec], Any] | None = None,
+        space: Mapping[str, Knob | Setting] | None = None,
         workers: int | None = None,
         home: str | Path | None = None,
         progress: bool = True,
@@ -83,6 +109,8 @@ class AutoML(Study):
         on_gpu = isinstance(target, Target) and target.device == "cuda"
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
+        self._own, self._space = _own(model, space, complaints)
+        self._asked_space = dict(space or {})
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
         self._objectives, self._metric, self._seed = objectives, metric, seed
@@ -155,6 +183,7 @@ class AutoML(Study):
             "size": Objective(name="size_bytes", direction="minimize"),
         }
         others = [goals[name] for name in self._objectives if name in goals]
+        plan = families.usual_plan(spec)
         return StudyConfig(
             name=name,
             data=spec,
@@ -162,12 +191,33 @@ class AutoML(Study):
             budget=self._budget,
             metric=metric,
             objectives=(Objective(name="score", direction=direction), *others),
-            space=families.space_for(spec).restrict(self._knobs),
-            train=families.usual_plan(spec),
+            space=self._space.restrict(self._knobs)
+            if self._space
+            else families.widened(families.space_for(spec), spec, self._knobs),
+            train=own_epochs(self._asked_space, plan) if self._own else plan,
             lean=LeanPlan(),
             workers=self._workers,
             seed=self._seed,
+            own=self._own,
         )
+
+
+def _own(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None, Space | None]:
+    """A person's own factory and space, as far as they can be told wrong without the data."""
+    if model is None:
+        fix = "Say knobs=... for our own networks, or give your own by model=..."
+        complaints.check(space is None, "space is given without a model", fix)
+        return None, None
+    factory = knobs = None
+    try:
+        factory = factory_of(model)
+    except ConfigError as error:
+        complaints.add(error.what, error.fix)
+    try:
+        knobs = own_space(space or {})
+    except ConfigError as error:
+        complaints.add(f"space: {error.what}", error.fix)
+    return factory, knobs
 
 
 def _options(given: Mapping[str, Any], said: Mapping[str, Any]) -> DataOptions:

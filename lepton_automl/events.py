@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ._json import Value
+from .factory import Factory
 from .space import Config, Space
 from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Report, Target, TrainPlan, TrialResult, Weighed
 
@@ -31,6 +32,7 @@ class StudyConfig(Value):
         seed: Seeds everything.
         sampler: What draws configurations.
         grid: The knobs that a grid turns; all with choices, if none is named.
+        own: What makes a person's own networks; None for ours.
     """
 
     name: str
@@ -46,6 +48,7 @@ class StudyConfig(Value):
     seed: int = 0
     sampler: SamplerName = "tpe"
     grid: tuple[str, ...] = ()
+    own: Factory | None = None
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""

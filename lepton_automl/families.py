@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
+from .factory import Factory
+from .own import own_recipe
 from .recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
-from .space import Config, Knob, Space, pick, real, whole
+from .space import Config, Knob, Setting, Space, pick, real, whole
 from .values import DataSpec, LeanPlan, TrainPlan
 
 
@@ -16,15 +19,41 @@ def space_for(spec: DataSpec) -> Space:
     )
 
 
+def widened(space: Space, spec: DataSpec, changes: Mapping[str, Knob | Setting]) -> Space:
+    """A family's space with some knobs pinned, replaced or added.
+
+    What can be added are the settings of the training plan that usually stand still.
+
+    Raises:
+        ConfigError: A knob is one that the family's networks do not have, or a setting is out of range.
+    """
+    plan = usual_plan(spec)
+    added: dict[str, Knob] = {}
+    for name, change in changes.items():
+        setting: float | None = getattr(plan, name.removeprefix("train."), None) if name in ADDABLE else None
+        if name not in space and setting is not None:
+            # Any number may be pinned, as in a range of its own.
+            added[name] = change if isinstance(change, Knob) else real(0.0, max(1.0, 2.0 * float(setting)), default=setting)
+    return (space | Space(knobs=added)).restrict(changes)
+
+
+ADDABLE = ("train.batch_size", "train.beta2", "train.warmup", "train.clip", "train.label_smoothing")
+
+
 def draw(knobs: Config, spec: DataSpec) -> Recipe:
     """A recipe from the `model.*` knobs (given without their prefix) and the data's shape."""
     return _draw_image(knobs, spec) if spec.modality == "image" else _draw_table(knobs, spec)
 
 
-def final_recipe(config: Config, spec: DataSpec, lean: LeanPlan) -> Recipe:
+def full_recipe(config: Config, spec: DataSpec, own: Factory | None = None) -> Recipe:
+    """The shape that a configuration's network has before the cut; a person's own one is told by its factory."""
+    return own_recipe(config, spec, own) if own else draw(room(config, "model"), spec)
+
+
+def final_recipe(config: Config, spec: DataSpec, lean: LeanPlan, own: Factory | None = None) -> Recipe:
     """The shape that a configuration's network has after the cut: what is weighed, deployed and told apart."""
     ratio = float(config.get("lean.ratio", lean.ratio))
-    return draw(room(config, "model"), spec).scale(1 - ratio, lean.multiple)
+    return full_recipe(config, spec, own).scale(1 - ratio, lean.multiple)
 
 
 def plan_of(config: Config, plan: TrainPlan) -> TrainPlan:
@@ -181,6 +210,11 @@ def _draw_table(knobs: Config, spec: DataSpec) -> TableRecipe:
 
 
 # First designs
+
+
+def first_designs(space: Space, spec: DataSpec, own: Factory | None = None) -> list[Config]:
+    """What a study tries first, within its space; of a person's own networks, the one with every knob at its default."""
+    return [space.nearest(design) for design in ([{}] if own else portfolio(spec))]
 
 
 def portfolio(spec: DataSpec) -> list[Config]:

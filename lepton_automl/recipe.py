@@ -13,7 +13,7 @@ Widths = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Value):
-    """A LeptonNet, described whole. Two families: `ConvRecipe` for images, `TableRecipe` for tables.
+    """A LeptonNet, described whole. Two families: `ConvRecipe` for images, `TableRecipe` for tables; and `OwnRecipe`.
 
     A *width* is a number of channels that the whole network agrees on; `widths` names each by its path in the recipe
     (`"stages.1.blocks.0.mid"`). Cutting channels is asking for smaller widths.
@@ -42,12 +42,12 @@ class Recipe(Value):
         """
         if share == 1:
             return self
-        return self.with_widths({path: _round(width, share, multiple) for path, width in self.widths.items()})
+        return self.with_widths({path: narrowed(width, share, multiple) for path, width in self.widths.items()})
 
     @property
     def macs(self) -> int:
-        """About how many multiply-accumulates one example takes: a hint for guessing speed, never a measure of it."""
-        raise NotImplementedError
+        """About how many multiply-accumulates one example takes, a hint for guessing speed; 0 where nobody can say."""
+        return 0
 
     def contains(self, smaller: Recipe) -> bool:
         """Whether `smaller` can be cut out of this one: same kind, no width larger, no block added."""
@@ -81,7 +81,7 @@ class Recipe(Value):
         raise NotImplementedError
 
 
-def _round(width: int, share: float, multiple: int) -> int:
+def narrowed(width: int, share: float, multiple: int) -> int:
     """A scaled width; never above the original, so that a scaled recipe can always be cut out of its parent."""
     step = max(1, min(multiple, width // 4))
     return min(width, max(step, round(width * share / step) * step))
@@ -300,7 +300,54 @@ class TableRecipe(Recipe):
         return self.replace(mids=tuple(self.mids[b] for b in kept[0]))
 
 
-FAMILIES: dict[str, type[Recipe]] = {"conv": ConvRecipe, "table": TableRecipe}
+@dataclass(frozen=True, kw_only=True)
+class OwnRecipe(Recipe):
+    """A person's own network, told by how it is made: its widths are its factory's affair.
+
+    Args:
+        factory: What makes it, `"module:name"`.
+        config: What the factory is handed.
+        ratio: Share of the channels that was cut, evenly.
+        multiple: What widths are rounded to in the cut.
+    """
+
+    family: str = "own"
+    factory: str
+    config: dict[str, Any]
+    ratio: float = 0.0
+    multiple: int = 8
+
+    @property
+    def widths(self) -> Widths:
+        """None that are known by name."""
+        return {}
+
+    def with_widths(self, widths: Widths) -> OwnRecipe:
+        """The same network: it has no width to replace."""
+        del widths
+        return self
+
+    def scale(self, share: float, multiple: int = 8) -> OwnRecipe:
+        """The same network with so many channels cut."""
+        return self if share == 1 else self.replace(ratio=round(1 - share, 9), multiple=multiple)
+
+    def contains(self, smaller: Recipe) -> bool:
+        """Whether `smaller` is this network, as it is or cut; what was cut once is not cut again."""
+        whole = self.replace(ratio=0.0)
+        return self == smaller or (self == whole and isinstance(smaller, OwnRecipe) and smaller.replace(ratio=0.0) == whole)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """None that are known."""
+        return ()
+
+    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> OwnRecipe:
+        """The same network: it has no block to remove."""
+        del kept
+        return self
+
+
+FAMILIES: dict[str, type[Recipe]] = {"conv": ConvRecipe, "table": TableRecipe, "own": OwnRecipe}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
@@ -319,4 +366,11 @@ def describe(recipe: Recipe) -> str:
         return f"conv {recipe.stem} | {stages}"
     if isinstance(recipe, TableRecipe):
         return f"{recipe.kind} {'-'.join(map(str, recipe.mids))} {recipe.embedding} x{recipe.heads} heads"
+    if isinstance(recipe, OwnRecipe):
+        told = ", ".join(
+            f"{name}={setting:.3g}" if isinstance(setting, float) else f"{name}={setting}"
+            for name, setting in recipe.config.items()
+        )
+        cut = f", {recipe.ratio:.0%} cut" if recipe.ratio else ""
+        return f"{recipe.factory.rpartition(':')[2]}({told}){cut}"
     return recipe.family

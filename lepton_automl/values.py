@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from ._json import Value
 from .errors import Complaints, ConfigError, one_of
+from .factory import Factory
 from .space import Config
 
 Modality = Literal["image", "table"]
@@ -203,6 +204,15 @@ class DataSpec(Value):
         """How many numbers a network gives for one example."""
         return len(self.classes) or 1
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """One example as a person's own network takes it, float32.
+
+        Of an image (channels, height, width), standardised by channel. Of a table (columns,): the scaled numbers, then a one
+        or a zero for each code of each categorical column.
+        """
+        return self.shape if self.modality == "image" else (self.shape[0] + sum(self.cardinalities),)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainPlan(Value):
@@ -345,6 +355,7 @@ class TrialJob(Value):
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
         parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
+        own: What makes the network, where it is a person's own.
     """
 
     trial: int
@@ -361,6 +372,7 @@ class TrialJob(Value):
     proposed_at: float | None = None
     reference_ms: float | None = None
     parent: str | None = None
+    own: Factory | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,6 +388,9 @@ class WeighJob(Value):
         lean: How the smallest network is cut.
         folder: Where to leave temporary files.
         gate: A file that measuring locks.
+        own: What makes the networks, where they are a person's own.
+        others: Of a person's own networks nobody knows which is the fastest: settings to try, knob by knob, should the
+            smallest break a limit.
     """
 
     data: DataSpec
@@ -386,6 +401,44 @@ class WeighJob(Value):
     lean: LeanPlan
     folder: str
     gate: str
+    own: Factory | None = None
+    others: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckJob(Value):
+    """An errand before all others: whether a person's own networks can be built, taught, cut and exported.
+
+    Args:
+        data: The prepared data.
+        own: What makes the networks.
+        usual: Settings of the knobs to build one with.
+        train: The plan of its first steps.
+        ratio: The share of the channels to cut, on trial; 0 for none.
+        folder: Where to leave temporary files.
+    """
+
+    data: DataSpec
+    own: Factory
+    usual: Config
+    train: TrainPlan
+    ratio: float
+    folder: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked(Value):
+    """The answer to a `CheckJob`.
+
+    Args:
+        wrong: What stands in the way of any trial, each with its remedy.
+        uncuttable: Why channels cannot be cut; empty where they can.
+        notes: What a person may want to know.
+    """
+
+    wrong: tuple[tuple[str, str], ...] = ()
+    uncuttable: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,8 @@ from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, DataSpec, Decision, LeanPlan, Measurement, Report, TrialJob, TrialResult
 from lepton_automl.walks import weigh
-from lepton_automl.walks.trial import opened_gate, run_trial
+from lepton_automl.walks.opened import opened_gate
+from lepton_automl.walks.trial import run_trial
 from lepton_automl.walks.weigh import reference
 
 from . import rows

@@ -1,4 +1,4 @@
-"""Which layers share one width, found by following the computation: the only file that knows torch-pruning.
+"""Which layers of a LeptonNet share one width, found by following the computation with torch-pruning.
 
 The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023.
 """

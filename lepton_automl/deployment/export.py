@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError
 
+from .session import OnnxModel
 from .terms import UnknownOperation
 from .trace import trace
 from .translate import translate
@@ -85,3 +86,9 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
             where="export",
             fix="Write its forward pass with tensor operations only, or keep the part that fails outside of it.",
         ) from error
+    if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
+        raise BundleError(
+            f"{type(module).__name__} can be exported for one number of rows only",
+            where="export",
+            fix="Take the number of rows from rows.shape[0]; neither len(rows) nor int() can be followed.",
+        )

@@ -35,6 +35,11 @@ class OnnxModel:
             raise BundleError(f"this is not a model that ONNX Runtime can open: {error}", where=where) from error
         self.input_names = tuple(one.name for one in self.session.get_inputs())
 
+    @property
+    def any_rows(self) -> bool:
+        """Whether it takes any number of rows."""
+        return not any(isinstance(one.shape[0], int) for one in self.session.get_inputs())
+
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The answer for some rows.
 

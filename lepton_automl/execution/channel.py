@@ -7,10 +7,11 @@ import socket
 from typing import Any
 
 from lepton_automl._json import Value
-from lepton_automl.values import Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
 
 KINDS: dict[str, type[Value]] = {
-    kind.__name__: kind for kind in (TrialJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Weighed, Scored)
+    kind.__name__: kind
+    for kind in (TrialJob, CheckJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Checked, Weighed, Scored)
 }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from lepton_automl.values import Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
 
 Message = Report | TrialResult
-Errand = WeighJob | ScoreJob
-Answer = Weighed | Scored
+Errand = CheckJob | WeighJob | ScoreJob
+Answer = Checked | Weighed | Scored
 
 
 class Executor(Protocol):

@@ -14,7 +14,7 @@ import traceback
 
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
-from lepton_automl.values import GO_ON, Decision, Report, ScoreJob, TrialJob, TrialResult, WeighJob
+from lepton_automl.values import GO_ON, CheckJob, Decision, Report, ScoreJob, TrialJob, TrialResult, WeighJob
 
 from .channel import Channel
 
@@ -73,9 +73,11 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=traceback.format_exc())
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import score, weigh_host
+        from lepton_automl.walks.errands import check_own, score, weigh_host
 
         try:
+            if isinstance(job, CheckJob):
+                return check_own(job)
             if isinstance(job, WeighJob):
                 return weigh_host(job)
             assert isinstance(job, ScoreJob)

@@ -13,14 +13,19 @@ from .layers import Channels, WidthMap, under
 
 
 class Pixels(nn.Module):
-    """Raw pixels, 0 to 255 in any number type, to standardised floats; the constants come from the recipe, not from files."""
+    """Raw pixels, 0 to 255 in any number type, to standardised floats; the constants come from values, not from files.
 
-    def __init__(self, recipe: ConvRecipe) -> None:
+    Args:
+        channels: Channels of an image.
+        means: Mean of each over the training images; empty where it is not known.
+        stds: Standard deviation of each, likewise.
+    """
+
+    def __init__(self, channels: int, means: tuple[float, ...], stds: tuple[float, ...]) -> None:
         super().__init__()
-        channels = recipe.image[0]
         # Without statistics, the middle of the range stands in for both.
-        mean = torch.tensor(recipe.pixel_mean or (127.5,) * channels)
-        std = torch.tensor(recipe.pixel_std or (127.5,) * channels)
+        mean = torch.tensor(means or (127.5,) * channels)
+        std = torch.tensor(stds or (127.5,) * channels)
         self.register_buffer("mean", mean.reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("scale", 1 / std.clamp(min=1e-3).reshape(1, -1, 1, 1), persistent=False)
         self.mean: Tensor
@@ -41,7 +46,7 @@ class ConvNet(nn.Module):
     def __init__(self, recipe: ConvRecipe) -> None:
         super().__init__()
         self.recipe = recipe
-        self.pixels = Pixels(recipe)
+        self.pixels = Pixels(recipe.image[0], recipe.pixel_mean, recipe.pixel_std)
         self.stem = ConvNorm(recipe.image[0], recipe.stem, recipe.stem_kernel, stride=recipe.stem_stride)
         self.stages = nn.ModuleList()
         inputs = recipe.stem

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 from lepton_automl.values import DataSpec
 
 from .answers import Answer
 from .build import LeptonNet
+from .own import OwnNet
+
+Network = TypeVar("Network", bound=LeptonNet | OwnNet)
 
 
-def deployable(model: LeptonNet, spec: DataSpec) -> LeptonNet:
+def deployable(model: Network, spec: DataSpec) -> Network:
     """A copy in evaluation mode whose `forward` gives probabilities [N, classes], or values [N] in the target's own unit.
 
     Args:
         model: A trained network; it is left as it is.
         spec: Knows the mean and scale of a regression target.
     """
-    copied = copy.deepcopy(model).eval()
+    copied = copy.deepcopy(model)
+    copied.eval()
     members = getattr(copied.recipe, "heads", 1) > 1
     copied.finish = Answer(copied.recipe.outputs, members=members, mean=spec.target_mean, scale=spec.target_scale)
     return copied

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from lepton_automl.errors import BundleError
-from lepton_automl.recipe import recipe_from_json
+from lepton_automl.recipe import Recipe, recipe_from_json
 
 from .build import LeptonNet, build
+from .own import OwnNet
 
+Network = TypeVar("Network", bound=LeptonNet | OwnNet)
 RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
 
 
-def save(model: LeptonNet, folder: Path) -> None:
-    """Write a network into a folder, which is made if need be."""
+def save(model: LeptonNet | OwnNet, folder: Path) -> None:
+    """Write a network into a folder, which is made if need be; of a person's own one, the weights as their module names them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECIPE).write_text(json.dumps(model.recipe.to_json(), indent=1), encoding="utf-8")
     # Each tensor in a memory of its own, row by row: the file format knows neither strides nor sharing.
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in _inner(model).state_dict().items()}
     save_file(weights, folder / WEIGHTS)
 
 
@@ -31,12 +36,22 @@ def load(folder: Path) -> LeptonNet:
     Raises:
         BundleError: A file is missing, damaged, or does not fit the recipe.
     """
+    return load_by(folder, build)
+
+
+def load_by(folder: Path, make: Callable[[Recipe], Network]) -> Network:
+    """The same for networks that are made in another way: `make` builds one from its recipe."""
     try:
         recipe = recipe_from_json(json.loads((folder / RECIPE).read_text(encoding="utf-8")))
         weights: dict[str, torch.Tensor] = load_file(folder / WEIGHTS)
-        model = build(recipe)
-        model.load_state_dict(weights)
+        model = make(recipe)
+        _inner(model).load_state_dict(weights)
     except Exception as error:
         what = f"the network cannot be read: {error}"
         raise BundleError(what, where=str(folder), fix=f"It needs {RECIPE} and {WEIGHTS} as they were saved.") from error
-    return model.eval()
+    model.eval()
+    return model
+
+
+def _inner(model: LeptonNet | OwnNet) -> nn.Module:
+    return model.module if isinstance(model, OwnNet) else model

@@ -123,11 +123,12 @@ class Loop:
 
     # What is done
 
-    def take_up(self, past: Iterable[Event]) -> None:
-        """Go on with a study that has begun: what its journal tells is taken in, and the clock starts again."""
+    def take_up(self, past: Iterable[Event], *, lost: bool) -> None:
+        """Take in what the journal tells already; where its search was lost, the clock starts again."""
         for event in past:
             self.take_in(event)
-        self._resume("the search was taken up again")
+        if lost:
+            self._resume("the search was taken up again")
 
     def run(self) -> StudyState:
         """Search until the budget is spent, or a person asks for the end; what was found by then stands."""
@@ -203,7 +204,7 @@ class Loop:
         proposal = self.proposer.ask(number)
         if proposal is None:
             return False
-        recipe = families.final_recipe(proposal.config, settings.data, settings.lean).to_json()
+        recipe = families.final_recipe(proposal.config, settings.data, settings.lean, settings.own).to_json()
         event = TrialProposed(
             at=now,
             trial=number,

@@ -78,8 +78,8 @@ class Outlook:
     def features(self, config: Config) -> list[float]:
         """A configuration as numbers: its knobs, and how large a network it makes."""
         settings = self._state.settings
-        macs = families.final_recipe(config, settings.data, settings.lean).macs
-        return encode(settings.space, config, (math.log(max(1, macs)),))
+        recipe = families.final_recipe(config, settings.data, settings.lean, settings.own)
+        return encode(settings.space, config, (math.log(max(1, recipe.macs)),))
 
     def _child(self, trial: Trial) -> bool:
         return trial.proposed.parent is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.errors import LimitError
-from lepton_automl.events import Asked, Event, HostWeighed, StudyConfig, StudyStarted, TrialProposed
+from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialProposed
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
@@ -24,6 +24,8 @@ from lepton_automl.search.stopping import rungs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState
 from lepton_automl.values import TrialJob, Weighed, WeighJob
+
+from .own import checked, others
 
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
 
@@ -65,12 +67,11 @@ def search(
     """The same on a given executor."""
     journal = Journal(folder / "journal.jsonl")
     past = [event for _, event in journal.read()]
-    if not any(isinstance(event, HostWeighed) for event in past):
+    begins = not any(isinstance(event, HostWeighed) for event in past)
+    if begins:
         past = _begin(config, folder, executor, journal, announce)
-    state = StudyState()
-    for event in past[:BEGUN]:
-        state.apply(event)
-    assert state.weighed is not None
+    begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
+    state = StudyState().feed(past[:begun])
     outlook = Outlook(state)
     loop = Loop(
         state,
@@ -83,12 +84,8 @@ def search(
         announce=announce,
         inbox=inbox,
     )
-    if len(past) > BEGUN:
-        loop.take_up(past[BEGUN:])
+    loop.take_up(past[begun:], lost=not begins)
     return loop.run()
-
-
-BEGUN = 2  # events of a study's beginning: it was started, its host was weighed
 
 
 def _begin(
@@ -96,6 +93,7 @@ def _begin(
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now()
+    config, notes = checked(config, folder, executor)
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     seconds = config.budget.seconds(config.target.device, config.workers)
@@ -104,6 +102,7 @@ def _begin(
     events: list[Event] = [
         StudyStarted(at=began, config=config, versions=versions()),
         HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
+        *(Noted(at=executor.now(), text=note, level="warning") for note in notes),
     ]
     journal.path.unlink(missing_ok=True)  # of a study that was killed between the two: nothing was earned
     for event in events:
@@ -123,6 +122,8 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
         lean=config.lean,
         folder=str(folder),
         gate=str(folder.parents[1] / "gate"),
+        own=config.own,
+        others=others(config),
     )
     weighed = executor.run(errand)
     assert isinstance(weighed, Weighed)
@@ -153,11 +154,11 @@ def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
     config = state.settings
 
     def identity(candidate: Config) -> object:
-        recipe = families.final_recipe(candidate, config.data, config.lean)
-        return recipe, tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
+        recipe = families.final_recipe(candidate, config.data, config.lean, config.own)
+        return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
 
     drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
-    first = () if config.sampler == "grid" else map(config.space.nearest, families.portfolio(config.data))
+    first = () if config.sampler == "grid" else families.first_designs(config.space, config.data, config.own)
     screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
     return Proposer(state, drawn, outlook=screened, first=first, identity=identity, seed=config.seed)
 
@@ -188,6 +189,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]
             proposed_at=event.at,
             reference_ms=weighed.weighed.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
+            own=config.own,
         )
 
     return job

@@ -67,17 +67,14 @@ class Epochs(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """Everything random is a pure function of the plan's seed and the epoch."""
-        assert isinstance(pl_module, Task)
-        pl_module.begin_epoch()
+        self.begin(pl_module)
         self.feed.set_epoch(self.epoch)
         _seed(self.plan.seed * 1_000_003 + self.epoch, pl_module.device)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Score, report, and stop when told to."""
-        assert isinstance(pl_module, Task)
         self.epoch += 1
-        self.scores = self._validate(pl_module) if self.score else {}
-        self.scores["train_loss"] = pl_module.train_loss
+        self.scores = (self.validate(pl_module) if self.score else {}) | self.losses(pl_module)
         decision = self.on_epoch(self.epoch, self.scores)
         if decision.stop:
             self.stopped = decision
@@ -92,17 +89,32 @@ class Epochs(pl.Callback):
             pl_module.optimizer.eval()
             pl_module.model.load_state_dict(self.best)
 
-    def _validate(self, task: Task) -> dict[str, float]:
+    def begin(self, task: pl.LightningModule) -> None:
+        """An epoch begins."""
+        assert isinstance(task, Task)
+        task.begin_epoch()
+
+    def losses(self, task: pl.LightningModule) -> dict[str, float]:
+        """The epoch's mean training loss, as `train_loss`."""
+        assert isinstance(task, Task)
+        return {"train_loss": task.train_loss}
+
+    def validate(self, task: pl.LightningModule) -> dict[str, float]:
+        """Scores of the averaged weights on the validation rows; empty where there are none."""
+        assert isinstance(task, Task)
         chunks = list(self.feed.val_dataloader())
         if not chunks:
             return {}
         with averaged(task.model, task.optimizer, self._some_batches()):
-            answers, targets = answer(task.model, chunks, task.device)
-            found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
-            cost = found["rmse" if self.spec.task == "regression" else "log_loss"]
-            if cost < self.least:  # a small table is overfitted long before its last epoch
-                self.least = cost
-                self.best = {name: tensor.clone() for name, tensor in task.model.state_dict().items()}
+            return self.judge(task.model, *answer(task.model, chunks, task.device))
+
+    def judge(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
+        """Scores of a model's answers; its weights are kept if none were better."""
+        found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
+        cost = found["rmse" if self.spec.task == "regression" else "log_loss"]
+        if cost < self.least:  # a small table is overfitted long before its last epoch
+            self.least = cost
+            self.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         return found
 
     def _some_batches(self) -> list[Batch]:

@@ -15,12 +15,12 @@ from lepton_automl.deployment.card import model_card
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import verify
-from lepton_automl.models.build import LeptonNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import DataSpec, Profile, TrialJob
 
+from .craft import Network
 from .weigh import Scale
 
 ROWS = 512  # rows of one call when many are scored
@@ -35,7 +35,7 @@ class Packed:
     profile: Profile
 
 
-def pack(model: LeptonNet, data: Data, job: TrialJob, scale: Scale, found: dict[str, float]) -> Packed:
+def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[str, float]) -> Packed:
     """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
 
     Args:
@@ -86,7 +86,7 @@ def _provenance(job: TrialJob) -> dict[str, object]:
     )
 
 
-def _card(model: LeptonNet, job: TrialJob, profile: Profile, told: dict[str, float]) -> str:
+def _card(model: Network, job: TrialJob, profile: Profile, told: dict[str, float]) -> str:
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,

@@ -18,10 +18,10 @@ from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import measure
-from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.recipe import Recipe
 from lepton_automl.values import Profile, Target
+
+from .craft import Network
 
 SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
 
@@ -48,11 +48,10 @@ class Scale:
     gate: Gate
     reference_ms: float | None = None
 
-    def weigh(self, recipe: Recipe) -> Profile:
+    def weigh(self, model: Network) -> Profile:
         """The profile of an untrained network: neither latency nor size depends on the weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            model = build(recipe)
             export(deployable(model, self.data.spec), self.sample, path)
             return self.profile(path, model)
 

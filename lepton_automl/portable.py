@@ -1,0 +1,147 @@
+"""The source of a function that was written in a notebook or a script, with all that it needs to run elsewhere.
+
+Nothing is run again: what a name stands for is read from the running program, and written down as the shortest code that
+gives it anew: an import, a constant, or the source of the class or function.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import inspect
+import linecache
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import ConfigError
+
+HEAD = "from __future__ import annotations\n"
+
+
+def portable_source(entry: Any) -> str:
+    """Python code that defines a function or class of the main program, and whatever of the main program it refers to.
+
+    Args:
+        entry: A function or class at the top level of a script or notebook.
+
+    Raises:
+        ConfigError: Its source is not known, or it refers to something that cannot be written down.
+    """
+    found: dict[str, str] = {}
+    _add(entry.__name__, entry, inspect.getmodule(entry) or sys.modules["__main__"], found)
+    return HEAD + "\n\n".join(found.values()) + "\n"
+
+
+def _add(name: str, value: Any, home: Any, found: dict[str, str]) -> None:
+    """Write down what a name stands for, after all that it needs itself."""
+    if name in found:
+        return
+    found[name] = ""  # functions may refer to each other; the place in the order is taken anew below
+    code = _reference(name, value)
+    if code is None and name != getattr(value, "__name__", name):  # another name for it
+        _add(value.__name__, value, home, found)
+        code = f"{name} = {value.__name__}"
+    if code is None:
+        node, code = _definition(name, value, home)
+        scope = _scope(value, home)
+        for needed in _needs(node):
+            if needed in scope and needed not in found:
+                _add(needed, scope[needed], home, found)
+    del found[name]
+    found[name] = code
+
+
+def _reference(name: str, value: Any) -> str | None:
+    """Code that gives a module, a constant, or what another module defines; None for what the main program defines."""
+    if isinstance(value, types.ModuleType):
+        return f"import {value.__name__} as {name}"
+    try:
+        if ast.literal_eval(repr(value)) == value:
+            return f"{name} = {value!r}"
+    except Exception:  # noqa: S110  # its text is no literal, whatever the reason
+        pass
+    module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if isinstance(module, str) and isinstance(qualname, str) and module != "__main__" and "." not in qualname:
+        try:
+            if getattr(importlib.import_module(module), qualname) is value:
+                return f"from {module} import {qualname} as {name}"
+        except Exception:  # noqa: S110  # not to be had in this way
+            pass
+    return None
+
+
+def _definition(name: str, value: Any, home: Any) -> tuple[ast.AST, str]:
+    """The statement of the main program that defines a name, parsed and as text."""
+    if inspect.isclass(value) or inspect.isfunction(value):
+        kinds: tuple[type[ast.stmt], ...] = (ast.ClassDef, ast.FunctionDef)
+    else:
+        kinds = (ast.Import, ast.ImportFrom)  # what a library made at run time, taken by the person's own import
+    for text in _texts(value, home):
+        for node in reversed(_parsed(text)):
+            if isinstance(node, kinds) and _binds(node, name, value):
+                first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+                return node, "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+    what = "its source is not known" if kinds[0] is ast.ClassDef else f"it is a {type(value).__name__}, which cannot travel"
+    raise ConfigError(
+        f"{name} cannot be handed to the worker processes: {what}",
+        where="model",
+        fix="Put the factory and all that it uses into a file, such as nets.py, and import it from there.",
+    )
+
+
+def _binds(node: Any, name: str, value: Any) -> bool:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return bool(node.name == value.__name__)
+    return any((one.asname or one.name) == name for one in node.names)
+
+
+def _texts(value: Any, home: Any) -> Iterator[str]:
+    """Texts in which a thing may be defined, the likeliest first: its own file or cell, the script, the cells of a notebook."""
+    parts = [value, *vars(value).values()] if inspect.isclass(value) else [value]
+    codes = [part.__code__ for part in parts if inspect.isfunction(part)]
+    files = [code.co_filename for code in codes]
+    files += [file for file in [getattr(home, "__file__", None)] if file]
+    for file in dict.fromkeys(files):
+        if lines := linecache.getlines(file):
+            yield "".join(lines)
+    yield from (cell for cell in reversed(getattr(home, "In", [])) if isinstance(cell, str))
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except SyntaxError:  # a cell with magics
+        return []
+
+
+def _scope(value: Any, home: Any) -> dict[str, Any]:
+    """The names around a thing."""
+    parts = [value, *vars(value).values()] if inspect.isclass(value) else [value]
+    for part in parts:
+        if inspect.isfunction(part):
+            return dict(part.__globals__)
+    return dict(vars(home))
+
+
+def _needs(node: ast.AST) -> list[str]:
+    """Names that a statement reads and does not bind itself; annotations are never evaluated and need nothing."""
+    read: dict[str, None] = {}
+    bound: set[str] = set()
+    ahead: list[Any] = [node]
+    while ahead:
+        part = ahead.pop()
+        if isinstance(part, ast.Name):
+            if isinstance(part.ctx, ast.Load):
+                read[part.id] = None
+            else:
+                bound.add(part.id)
+        elif isinstance(part, ast.arg):
+            bound.add(part.arg)
+            continue
+        for field, inner in ast.iter_fields(part):
+            if field not in ("annotation", "returns"):
+                ahead.extend(inner if isinstance(inner, list) else [inner] if isinstance(inner, ast.AST) else [])
+    return [name for name in read if name not in bound and not hasattr(builtins, name)]

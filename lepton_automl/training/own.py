@@ -1,0 +1,176 @@
+"""A person's own LightningModule, trained as its author expects: its steps, its optimisers, a plain Trainer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.model_helpers import is_overridden
+from torch import Tensor, nn
+
+from lepton_automl.errors import Complaints
+from lepton_automl.values import DataSpec, TrainPlan
+
+from .diverged import Diverged
+from .epochs import Epochs, Feed, OnEpoch
+from .fit import Fitted, run
+
+Pair = tuple[Tensor, Tensor]
+
+
+def fit_own(
+    module: nn.Module,
+    answer: Callable[[Tensor], Tensor],
+    datamodule: pl.LightningDataModule,
+    plan: TrainPlan,
+    *,
+    spec: DataSpec,
+    first_epoch: int,
+    last_epoch: int,
+    on_epoch: OnEpoch,
+    wait: Callable[[], None],
+    score: bool,
+    folder: str,
+) -> Fitted:
+    """Train a person's module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` does ours.
+
+    Each fit is a Trainer's own: `configure_optimizers` is called anew after a cut. Validation is the house's, by its own
+    scores; `validation_step` is not called, but `val_loss` and `val_<score>` are logged for schedulers that watch them.
+
+    Args:
+        module: A LightningModule whose `training_step` takes a batch `(inputs, targets)` and its number.
+        answer: Probabilities or standardised values from what its `forward` gives.
+        datamodule: Gives such batches; has `set_epoch` and `batches`.
+        plan: Seed and epochs; the module's optimisers are its own.
+        spec: The task.
+        first_epoch: Epochs of the plan done before.
+        last_epoch: Where in the plan to end.
+        on_epoch: As for `fit`.
+        wait: Called before every step.
+        score: Whether validation scores are taken.
+        folder: Where the module's own callbacks may write.
+
+    Raises:
+        Diverged: The loss is no number any more.
+    """
+    if first_epoch >= last_epoch:
+        return Fitted(epochs=0, stopped=None, scores={})
+    epochs = OwnEpochs(
+        cast("Feed", datamodule), plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, answer=answer, wait=wait
+    )
+    return run(
+        cast("pl.LightningModule", module.train()), datamodule, epochs, last_epoch - first_epoch, default_root_dir=folder
+    )
+
+
+class OwnEpochs(Epochs):
+    """What happens around each epoch of a person's module."""
+
+    def __init__(self, *args: Any, answer: Callable[[Tensor], Tensor], wait: Callable[[], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.answer, self.wait = answer, wait
+        self.total: Tensor | None = None
+        self.counted = 0
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
+        """A scheduler that watches a score has none to watch before the cut, and waits."""
+        for scheduler in trainer.lr_scheduler_configs:
+            scheduler.strict = False
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002  # Lightning's signature
+        """Nobody trains while somebody measures."""
+        self.wait()
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,  # noqa: ARG002  # Lightning's signature
+        pl_module: pl.LightningModule,  # noqa: ARG002  # Lightning's signature
+        outputs: Any,
+        batch: Any,  # noqa: ARG002  # Lightning's signature
+        batch_idx: int,  # noqa: ARG002  # Lightning's signature
+    ) -> None:
+        """Add up the loss, where the step tells one."""
+        loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
+        if isinstance(loss, Tensor):
+            self.total = loss.detach() if self.total is None else self.total + loss.detach()
+            self.counted += 1
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
+        """Leave the best-scored weights, or the last where nothing was scored."""
+        if self.best is not None:
+            pl_module.load_state_dict(self.best)
+
+    def begin(self, task: pl.LightningModule) -> None:
+        """Start the mean loss anew."""
+        del task
+        self.total, self.counted = None, 0
+
+    def losses(self, task: pl.LightningModule) -> dict[str, float]:
+        """The epoch's mean training loss; nothing where the steps tell none."""
+        del task
+        if self.total is None:
+            return {}
+        loss = self.total.item() / self.counted
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss of its training_step is {loss}")
+        return {"train_loss": loss}
+
+    def _diverged(self, how: str) -> Diverged:
+        fix = "Lower its learning rate, or clip its gradients in configure_gradient_clipping."
+        return Diverged(f"training diverged: {how}", where=f"epoch {self.epoch}", fix=fix)
+
+    def validate(self, task: pl.LightningModule) -> dict[str, float]:
+        """Scores of the module as it is; empty where there are no validation rows."""
+        pairs = cast("list[Pair]", self.feed.val_dataloader())
+        if not pairs:
+            return {}
+        training = [(module, module.training) for module in task.modules()]
+        task.eval()
+        with torch.inference_mode():
+            answers = torch.cat([self.answer(task(rows.to(task.device))).float().cpu() for rows, _ in pairs])
+        for module, mode in training:
+            module.training = mode
+        if not answers.isfinite().all():
+            raise self._diverged("its answers are not finite numbers")
+        found = self.judge(task, answers, torch.cat([targets for _, targets in pairs]))
+        loss = (found["rmse"] / self.spec.target_scale) ** 2 if self.spec.task == "regression" else found["log_loss"]
+        task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
+        return found
+
+
+def complaints_about(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
+    """What keeps a person's module from being trained here, as far as it shows without a step.
+
+    Args:
+        module: What their factory made.
+        pair: Some rows as `forward` takes them, with their targets.
+        spec: The task.
+    """
+    found = Complaints("model")
+    if not isinstance(module, pl.LightningModule):
+        kind = f"{type(module).__module__}.{type(module).__name__}"
+        near = any(base.__name__ == "LightningModule" for base in type(module).__mro__)
+        fix = "Import it from pytorch_lightning, not from lightning." if near else "Return a pytorch_lightning.LightningModule."
+        found.add(f"the factory made a {kind}, not a LightningModule", fix)
+        return found
+    for step in ("training_step", "configure_optimizers"):
+        found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Write {step} as for any Trainer.")
+    found.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
+    rows, _ = pair
+    wanted = f"[N, {spec.outputs}]: a logit for each class" if spec.classes else "[N]: a standardised value for each row"
+    try:
+        with torch.no_grad():
+            answers = module.eval()(rows)
+    except Exception as error:
+        what = f"forward fails on rows {list(rows.shape)}: {type(error).__name__}: {error}"
+        found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must give {wanted}.")
+        return found
+    shape = list(answers.shape) if isinstance(answers, Tensor) else type(answers).__name__
+    fits = shape == [len(rows), spec.outputs] or (not spec.classes and shape == [len(rows)])
+    found.check(
+        fits, f"forward gives {shape} for rows {list(rows.shape)}", f"It must give {wanted}; spec.outputs says how many."
+    )
+    return found

@@ -1,0 +1,197 @@
+"""A person's own networks on the same way: their factory builds, their module teaches itself, the traced graph is cut."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lepton_automl import families
+from lepton_automl.compression.uniform import cut_evenly
+from lepton_automl.data.datamodule import DataModule
+from lepton_automl.data.open import Data
+from lepton_automl.data.pairs import PairModule
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.deployment.verify import verify
+from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.factory import Factory
+from lepton_automl.models.deployable import deployable
+from lepton_automl.models.files import load_by
+from lepton_automl.models.own import OwnNet
+from lepton_automl.own import handed, own_plan, own_recipe
+from lepton_automl.recipe import OwnRecipe, Recipe
+from lepton_automl.space import Config
+from lepton_automl.training.own import complaints_about, fit_own
+from lepton_automl.values import GO_ON, Checked, CheckJob, DataSpec, LeanPlan, TrainPlan, TrialJob, WeighJob
+
+from .craft import Craft, LeptonCraft, Lesson, Network
+from .opened import opened_data
+
+CHECK_ROWS = 8  # rows that a person's forward is tried on
+
+
+def craft_of(config: Config, job: TrialJob | WeighJob) -> Craft:
+    """How a candidate is made: as ours are, or by a person's own factory.
+
+    Args:
+        config: Settings of the knobs.
+        job: Knows the data, the plans that the knobs change, and the factory.
+    """
+    if job.own is None:
+        return LeptonCraft(config, job.data, job.train, job.lean)
+    return OwnCraft(config, job.data, train=job.train, lean=job.lean, own=job.own, folder=job.folder)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(factory: Factory) -> Any:
+    """The person's own function, loaded once a process."""
+    return factory.load()
+
+
+class OwnCraft:
+    """How a person's own networks are made.
+
+    Args:
+        config: Settings of the knobs.
+        spec: The data.
+        train: The plan that the knobs change.
+        lean: Likewise.
+        own: The factory.
+        folder: Where a person's module may write.
+    """
+
+    def __init__(self, config: Config, spec: DataSpec, *, train: TrainPlan, lean: LeanPlan, own: Factory, folder: str) -> None:
+        self.config, self.spec, self.factory, self.folder = config, spec, own, folder
+        self.plan = own_plan(config, train)
+        self.whole: Recipe = own_recipe(config, spec, own)
+        self.lean: Recipe = families.final_recipe(config, spec, lean, own)
+
+    def make(self) -> Any:
+        """Whatever the factory makes; equal seeds make equal weights, and the global random state stays as it was."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.plan.seed)
+            return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
+
+    def build(self, recipe: Recipe) -> OwnNet:
+        """By the factory, then cut as the recipe says."""
+        assert isinstance(recipe, OwnRecipe)
+        model = self.dress(self.make())
+        return self.cut(model, recipe) if recipe.ratio else model
+
+    def dress(self, module: torch.nn.Module) -> OwnNet:
+        """What the factory made, before any cut."""
+        return OwnNet(module, own_recipe(self.config, self.spec, self.factory), self.spec)
+
+    def load(self, folder: Path) -> OwnNet:
+        """By the factory again, with the weights of the bundle."""
+        return load_by(folder, self.build)
+
+    def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
+        """Pairs of inputs and targets, one a step."""
+        del chunk
+        assert isinstance(model, OwnNet)
+        return PairModule(data, self.plan, model.rows)
+
+    def teach(self, model: Network, batches: DataModule, lesson: Lesson) -> None:
+        """By the module's own steps and optimisers."""
+        assert isinstance(model, OwnNet)
+        fit_own(
+            model.module,
+            model.answer,
+            batches,
+            self.plan,
+            spec=self.spec,
+            first_epoch=lesson.first,
+            last_epoch=lesson.last,
+            on_epoch=lesson.on_epoch,
+            wait=lesson.wait,
+            score=lesson.score,
+            folder=self.folder,
+        )
+
+    def shrink(self, model: Network, data: Data) -> OwnNet:
+        """The same module with its least important channels gone."""
+        del data  # the cut goes by the weights alone
+        assert isinstance(model, OwnNet) and isinstance(self.lean, OwnRecipe)
+        if not model.recipe.contains(self.lean):
+            raise ConfigError("this network was cut before, or is another one", where="shrink", fix="Train a new one.")
+        return self.cut(model, self.lean)
+
+    def cut(self, model: OwnNet, recipe: OwnRecipe) -> OwnNet:
+        """The same module, cut as a recipe says."""
+        sample = torch.randn((2, *self.spec.input_shape), generator=torch.Generator().manual_seed(0))
+        cut = cut_evenly(model.module, recipe.ratio, sample, multiple=recipe.multiple)
+        return OwnNet(cut, recipe, self.spec)
+
+
+def check_own(job: CheckJob) -> Checked:
+    """Try a person's factory before anything is lost: build, ask, step, and cut if that is wanted."""
+    craft = OwnCraft(job.usual, job.data, train=job.train, lean=LeanPlan(), own=job.own, folder=job.folder)
+    try:
+        module = craft.make()
+    except ConfigError as error:
+        return Checked(wrong=((error.what, error.fix),))
+    except Exception as error:
+        what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {type(error).__name__}: {error}"
+        return Checked(wrong=((what, "It is called with a dict of the knobs, without their rooms' names, and a DataSpec."),))
+    data = opened_data(job.data)
+    model = craft.dress(module) if isinstance(module, torch.nn.Module) else None
+    rows = data.train.rows(slice(0, CHECK_ROWS))
+    entered = model.rows(rows.inputs) if model else rows.targets
+    found = complaints_about(module, (entered, rows.targets), job.data)
+    if found.found or model is None:
+        return Checked(wrong=tuple(found.found))
+    try:
+        _step(craft, model, data)
+    except Exception as error:
+        what = f"the first steps of training fail: {type(error).__name__}: {error}"
+        inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
+        targets = "int64 targets [N]" if job.data.classes else "float32 standardised targets [N]"
+        return Checked(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
+    try:
+        notes = _exported(model, data)
+    except LeptonError as error:
+        return Checked(wrong=((error.what, error.fix),))
+    return Checked(uncuttable=_uncuttable(craft, model, data, job.ratio) if job.ratio else "", notes=notes)
+
+
+def _exported(model: OwnNet, data: Data) -> tuple[str, ...]:
+    """What exporting the network, on trial, gives to say.
+
+    Raises:
+        BundleError: It cannot be exported, or the file answers otherwise.
+    """
+    sample = {name: rows[:CHECK_ROWS] for name, rows in data.train.inputs.items()}
+    answering = deployable(model, data.spec)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        path = Path(folder) / "model.onnx"
+        export(answering, sample, path)
+        verify(answering, OnnxModel(path), sample)
+    return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
+
+
+def _step(craft: OwnCraft, model: OwnNet, data: Data) -> None:
+    """Two steps of training on a copy."""
+    tried = copy.deepcopy(model)
+    few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * craft.plan.batch_size)), data.train.rows(slice(0, 0)))
+    lesson = Lesson(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
+    craft.teach(tried, craft.batches(few, tried), lesson)
+
+
+def _uncuttable(craft: OwnCraft, model: OwnNet, data: Data, ratio: float) -> str:
+    """Why the network cannot be cut, or cannot be trained after it; empty where both can be."""
+    try:
+        cut = craft.cut(model, model.recipe.replace(ratio=ratio))
+        _step(craft, cut, data)
+    except ConfigError as error:
+        return error.what
+    except Exception as error:
+        return f"it does not train after the cut: {type(error).__name__}: {error}"
+    return ""
