@@ -13,6 +13,7 @@ from pathlib import Path
 from .errors import ConfigError, StudyError, did_you_mean
 from .journal import Journal
 
+CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
 ALIVE = "alive"  # a file that the process which runs a study keeps locked
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
