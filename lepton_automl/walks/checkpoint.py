@@ -57,7 +57,7 @@ class Keeper:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(part, self.path)
+            part.replace(self.path)
         except OSError:
             part.unlink(missing_ok=True)
             raise
