@@ -105,7 +105,7 @@ class Loop:
 
     def _wait_for_room(self, event: Event, error: StudyError) -> None:
         """Hold all trials until the journal can be written: nothing that was earned is lost."""
-        since = self.executor.now()
+        since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
         self.announce(Noted(at=since, text=f"paused: {error}", level="error"))
         while True:
@@ -117,8 +117,8 @@ class Loop:
             except StudyError:
                 continue
         self.take_in(StudyPaused(at=since, reason=str(error)))
-        self.executor.hold(held=False)
-        self._resume("the journal can be written again")
+        if before is None:  # else whoever paused it before ends that pause
+            self._go_on("the journal can be written again")
 
     def _resume(self, reason: str) -> None:
         self.write(StudyResumed(at=self.executor.now(), reason=reason))
