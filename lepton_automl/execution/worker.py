@@ -54,16 +54,23 @@ class Worker:
         while True:
             job = self.jobs.get()
             if isinstance(job, TrialJob):
-                self.channel.send(self._try(job))
+                self._send(self._try(job))
             else:
-                self.channel.send(self._answer(job))
+                self._send(self._answer(job))
 
     def beat(self) -> None:
         """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
         now = time.monotonic()
         if now - self._beaten > EVERY:
             self._beaten = now
-            self.channel.send(Beat())
+            self._send(Beat())
+
+    def _send(self, value: Value) -> None:
+        """Say something; when nobody is there to hear it, there is nothing left to do, whatever the walk would say to that."""
+        try:
+            self.channel.send(value)
+        except OSError:
+            os._exit(0)
 
     def _listen(self) -> None:
         """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be."""
@@ -77,7 +84,7 @@ class Worker:
 
     def _report(self, report: Report) -> Decision:
         """Send a report; wait for the answer if it asks for one, else look whether a cancellation has arrived."""
-        self.channel.send(report)
+        self._send(report)
         try:
             return self.decisions.get(block=report.waits)
         except queue.Empty:
