@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -38,12 +39,17 @@ class Gate:
         fcntl.flock(self._file, fcntl.LOCK_UN)
 
     @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Hold the gate: one measurer at a time."""
+    def closed(self, patience: float = math.inf) -> Iterator[None]:
+        """Hold the gate: one measurer at a time.
+
+        Args:
+            patience: Seconds to wait for another who holds it; after them, go on without.
+        """
         if self._file is None:
             yield
             return
-        while not self._try(fcntl.LOCK_EX):
+        until = time.monotonic() + patience
+        while not self._try(fcntl.LOCK_EX) and time.monotonic() < until:
             time.sleep(0.002)
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -13,8 +14,34 @@ from pathlib import Path
 from .errors import ConfigError, StudyError, did_you_mean
 from .journal import Journal
 
+CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
 ALIVE = "alive"  # a file that the process which runs a study keeps locked
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+ROOM = 4 << 20  # bytes that a folder must take for a study to go on
+
+
+def lacks(folder: Path) -> str:
+    """What keeps a folder from being written: no room for a few megabytes, or no permission; empty when all is well."""
+    probe = folder / f"room-{os.getpid()}"
+    try:
+        with open(probe, "wb") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"{folder} cannot be written: {error.strerror}"
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return ""
+
+
+def forget_checkpoint(study: Path, trial: int) -> None:
+    """Remove what an ended trial would have gone on from; where it cannot be, it only takes room."""
+    with contextlib.suppress(OSError):
+        (trial_folder(study, trial) / CHECKPOINT).unlink(missing_ok=True)
 
 
 def trial_folder(study: Path, trial: int) -> Path:

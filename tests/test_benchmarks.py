@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks import __main__ as runner
+from benchmarks import kills
 from benchmarks.report import Figure, Result
 
 
@@ -34,3 +35,10 @@ def test_a_result_is_a_table_and_one_line_of_json():
     line = result.line("demo", {"repeats": 3})
     assert json.loads(line) == {"benchmark": "demo", "settings": {"repeats": 3}, "figures": {"ratio": 1.1, "n": 2.0}}
     assert "\n" not in line
+
+
+def test_a_search_that_is_killed_three_times_ends_as_the_unbroken_one():
+    figures = {figure.name: figure.value for figure in kills.run(n=3, trials=8).figures}
+    assert figures.pop("resume_s") > 0
+    assert figures == {"kills": 3, "tables_equal": 1, "rungs_lost_max": figures["rungs_lost_max"], "zombies": 0}
+    assert figures["rungs_lost_max"] <= 1

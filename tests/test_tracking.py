@@ -11,7 +11,18 @@ import pytest
 
 from lepton_automl.deployment.bundle import write_bundle
 from lepton_automl.errors import BundleError, ConfigError, StudyError
-from lepton_automl.events import ModelRegistered, StudyEnded, StudyStarted, TestOpened, TrialEnded, TrialProposed
+from lepton_automl.events import (
+    Asked,
+    ModelRegistered,
+    StudyEnded,
+    StudyPaused,
+    StudyResumed,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+    TrialRetried,
+)
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.plots import front_html
 from lepton_automl.reporting.tables import front_json, front_table, trial_table
@@ -163,6 +174,39 @@ def test_a_crash_anywhere_leaves_no_double(home, client, tmp_path, at, monkeypat
     assert sorted(trials) == [0, 1, 2] and all(run.info.status == "FINISHED" for run in trials.values())
     for run in trials.values():
         assert [m.step for m in client.get_metric_history(run.info.run_id, "accuracy")] == [1, 8]
+
+
+def test_a_study_that_was_killed_paused_and_retried_leaves_one_run_a_trial(home, client, tmp_path):
+    proposed, weigh, learnt, ended = life("shaken", 0, 0.9, 1.0)
+    journal = journal_of(tmp_path, "shaken", proposed, weigh)
+    tracker = Tracker(journal, home)
+    tracker.catch_up()
+    happened = [
+        TrialRetried(at=5.0, trial=0, reason="the worker process died"),
+        learnt,
+        StudyPaused(at=6.0, reason="no space left on device"),
+        Asked(at=7.0, uid="a", what="enqueue", config={"model.width": 9}),
+    ]
+    for event in happened:
+        journal.append(event)
+        tracker.catch_up()
+    parent, _ = runs_of(client, "shaken")
+    assert parent.data.tags["lepton.status"] == "paused" and "no space left" in parent.data.tags["mlflow.note.content"]
+    assert parent.info.status == "RUNNING" and parent.data.tags["lepton.retries"] == "1"
+    end = StudyEnded(at=10.0, reason="done", chosen=0)
+    for event in (StudyResumed(at=8.0, reason="there is room"), learnt, ended.replace(at=9.0), end):
+        journal.append(event)
+        Tracker(journal, home).catch_up()  # a new one each time, as after a kill
+    parent, trials = runs_of(client, "shaken")
+    assert parent.info.status == "FINISHED" and parent.data.tags["lepton.status"] == "ended"
+    assert parent.data.tags["lepton.paused"] == "" and list(trials) == [0]
+    assert trials[0].info.status == "FINISHED" and trials[0].data.tags["lepton.retries"] == "1"
+    journal.append(StudyResumed(at=20.0, reason="it was extended"))
+    Tracker(journal, home).catch_up()
+    assert runs_of(client, "shaken")[0].info.status == "RUNNING"
+    journal.append(end.replace(at=21.0))
+    Tracker(journal, home).catch_up()
+    assert runs_of(client, "shaken")[0].info.status == "FINISHED"
 
 
 def test_two_trackers_write_a_study_once(home, client, tmp_path):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from lepton_automl._json import Value
 from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
 
-KINDS: dict[str, type[Value]] = {
-    kind.__name__: kind
-    for kind in (TrialJob, CheckJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Checked, Weighed, Scored)
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Beat(Value):
+    """A worker's sign of life."""
+
+
+_ALL = (TrialJob, CheckJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Checked, Weighed, Scored, Beat)
+KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 
 class Channel:

@@ -62,6 +62,7 @@ class SimulatedExecutor:
         self._recorded, self._weighed, self._clock = recorded, weighed, began
         self._runs: dict[int, _Run] = {}
         self._due: list[tuple[float, int]] = []
+        self._held = False
 
     def now(self) -> float:
         """The virtual clock."""
@@ -76,7 +77,9 @@ class SimulatedExecutor:
 
     def poll(self, timeout: float) -> Sequence[Message]:
         """The next word of any trial, if it falls within the timeout; moves the clock there."""
-        if not self._due or self._due[0][0] > self._clock + timeout:
+        if self._held:
+            self._stand_still(timeout)
+        if self._held or not self._due or self._due[0][0] > self._clock + timeout:
             self._clock += timeout
             return []
         due, trial = heapq.heappop(self._due)
@@ -93,9 +96,9 @@ class SimulatedExecutor:
 
     def decide(self, trial: int, decision: Decision) -> None:
         """Answer a waiting report."""
-        run = self._runs[trial]
-        run.decision = decision
-        self._go_on(run)
+        if run := self._runs.get(trial):
+            run.decision = decision
+            self._go_on(run)
 
     def cancel(self, trial: int, decision: Decision) -> None:
         """The trial ends with its current epoch."""
@@ -103,7 +106,13 @@ class SimulatedExecutor:
             self._runs[trial].decision = decision
 
     def hold(self, *, held: bool) -> None:
-        """Nothing to hold: the clock moves by polling."""
+        """While trials are held, the clock alone goes on."""
+        self._held = held
+
+    def _stand_still(self, seconds: float) -> None:
+        for run in self._runs.values():
+            run.due += seconds
+        self._due = [(due + seconds, trial) for due, trial in self._due]  # in the same order
 
     def run(self, errand: Errand) -> Answer:
         """The recorded weights; nothing else is recorded."""

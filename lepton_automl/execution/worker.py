@@ -1,22 +1,36 @@
 """A worker process: lives across trials, because importing torch and Lightning costs seconds.
 
-Started as `python -m lepton_automl.execution.worker FD`, so that the user's own main module is never imported again.
+Started as `python -m lepton_automl.execution.worker FD MODULE:FUNCTION SIGNAL`, so that the user's own main module is never
+imported again.
 """
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
+import importlib
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
+import time
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
 from lepton_automl.values import GO_ON, CheckJob, Decision, Report, ScoreJob, TrialJob, TrialResult, WeighJob
 
-from .channel import Channel
+from .blame import fault_of
+from .channel import Beat, Channel
+
+Walk = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
+
+EVERY = 1.0  # seconds between signs of life
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
 
 
 class Worker:
@@ -24,22 +38,39 @@ class Worker:
 
     Args:
         channel: This end of the line to the search.
+        walk: What runs a trial.
     """
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: Channel, walk: Walk) -> None:
+        self.channel, self.walk = channel, walk
         self.jobs: queue.Queue[Value] = queue.Queue()
         self.decisions: queue.Queue[Decision] = queue.Queue()
+        self._beaten = 0.0
 
     def serve(self) -> None:
         """Work until the search is gone."""
         threading.Thread(target=self._listen, daemon=True).start()
+        self.beat()
         while True:
             job = self.jobs.get()
             if isinstance(job, TrialJob):
-                self.channel.send(self._try(job))
+                self._send(self._try(job))
             else:
-                self.channel.send(self._answer(job))
+                self._send(self._answer(job))
+
+    def beat(self) -> None:
+        """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
+        now = time.monotonic()
+        if now - self._beaten > EVERY:
+            self._beaten = now
+            self._send(Beat())
+
+    def _send(self, value: Value) -> None:
+        """Say something; when nobody is there to hear it, there is nothing left to do, whatever the walk would say to that."""
+        try:
+            self.channel.send(value)
+        except OSError:
+            os._exit(0)
 
     def _listen(self) -> None:
         """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be."""
@@ -53,24 +84,22 @@ class Worker:
 
     def _report(self, report: Report) -> Decision:
         """Send a report; wait for the answer if it asks for one, else look whether a cancellation has arrived."""
-        self.channel.send(report)
+        self._send(report)
         try:
             return self.decisions.get(block=report.waits)
         except queue.Empty:
             return GO_ON
 
     def _try(self, job: TrialJob) -> TrialResult:
-        from lepton_automl.walks.trial import run_trial
-
         while not self.decisions.empty():  # a cancellation that came too late for the trial before
             self.decisions.get_nowait()
         try:
-            return run_trial(job, self._report)
-        except LeptonError as error:
-            return TrialResult(trial=job.trial, status="failed", reason=str(error), traceback=traceback.format_exc())
+            return self.walk(job, self._report, self.beat)
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=traceback.format_exc())
+            reason = str(error) if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
+            fault = fault_of(error, Path(job.folder).absolute().parents[1])
+            told = traceback.format_exc()
+            return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
         from lepton_automl.walks.errands import check_own, score, weigh_host
@@ -88,13 +117,23 @@ class Worker:
             return TrialResult(trial=-1, status="failed", reason=str(error), traceback=traceback.format_exc())
 
 
-def main() -> None:
-    """Serve on the socket whose file descriptor is the first argument."""
-    import torch
+def main(descriptor: str, walk: str, death: str) -> None:
+    """Serve on a socket.
 
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    Worker(Channel(socket.socket(fileno=int(sys.argv[1])))).serve()
+    Args:
+        descriptor: The socket's file descriptor.
+        walk: What runs a trial, as `"module:function"`.
+        death: The signal to get when the search dies.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(death))
+    faulthandler.register(signal.SIGUSR1)  # says where it hangs
+    module, _, function = walk.partition(":")
+    walks: Walk = getattr(importlib.import_module(module), function)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    Worker(Channel(socket.socket(fileno=int(descriptor))), walks).serve()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

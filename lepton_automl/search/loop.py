@@ -38,7 +38,8 @@ TICK = 0.2  # seconds between looks at the clock and at what a person asks, whil
 HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
-RETRY = 2.0  # seconds between looks whether a journal can be written again
+RETRY = 2.0  # seconds between looks whether a journal can be written again, or a study's folder
+RARELY = 300.0  # seconds between them at most, where there seems to be room and trials fail for want of it all the same
 
 
 class Loop:
@@ -54,6 +55,7 @@ class Loop:
         job: Makes a trial's job from its proposal.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
+        lacks: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
     """
 
     def __init__(
@@ -68,12 +70,15 @@ class Loop:
         job: Callable[[TrialProposed], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
+        lacks: Callable[[], str] = lambda: "",
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
         self.proposer, self.judge, self.outlook, self.job = proposer, judge, outlook, job
-        self.announce, self.inbox = announce, inbox
+        self.announce, self.inbox, self.lacks = announce, inbox, lacks
         self.purse = Purse(state)
         self.stopping = ""
+        self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
+        self._patience = RETRY
 
     # What is known
 
@@ -103,7 +108,7 @@ class Loop:
 
     def _wait_for_room(self, event: Event, error: StudyError) -> None:
         """Hold all trials until the journal can be written: nothing that was earned is lost."""
-        since = self.executor.now()
+        since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
         self.announce(Noted(at=since, text=f"paused: {error}", level="error"))
         while True:
@@ -115,8 +120,8 @@ class Loop:
             except StudyError:
                 continue
         self.take_in(StudyPaused(at=since, reason=str(error)))
-        self.executor.hold(held=False)
-        self._resume("the journal can be written again")
+        if before is None:  # else whoever paused it before ends that pause
+            self._go_on("the journal can be written again")
 
     def _resume(self, reason: str) -> None:
         self.write(StudyResumed(at=self.executor.now(), reason=reason))
@@ -147,6 +152,7 @@ class Loop:
         reason = ""
         while not (reason and (self.stopping or self._late() or not self.state.running)):
             self._listen()
+            self._look_for_room()
             reason = self.stopping or self._fill()
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
@@ -162,14 +168,34 @@ class Loop:
             match asked.what:
                 case "stop":
                     self.stopping = "a person stopped it"
-                case "pause" if not self.state.paused:
-                    self.executor.hold(held=True)
-                    self.write(StudyPaused(at=self.executor.now(), reason="a person paused it"))
+                case "pause":
+                    self._cramped = None  # a person's pause is ended by a person
+                    self._pause("a person paused it")
                 case "resume" if self.state.paused:
-                    self.executor.hold(held=False)
-                    self._resume("a person resumed it")
+                    self._go_on("a person resumed it")
                 case _:
                     pass
+
+    def _pause(self, reason: str) -> None:
+        """Hold everything; a study that is paused already stays so."""
+        self.executor.hold(held=True)
+        if not self.state.paused:
+            self.write(StudyPaused(at=self.executor.now(), reason=reason))
+
+    def _go_on(self, reason: str) -> None:
+        self._cramped = None
+        self.executor.hold(held=False)
+        self._resume(reason)
+
+    def _look_for_room(self) -> None:
+        """End a pause for want of room once there is some; look less often where that has not helped."""
+        if self._cramped is None or self.executor.now() < self._cramped:
+            return
+        if self.lacks():
+            self._cramped = self.executor.now() + RETRY
+        else:
+            self._patience = min(2 * self._patience, RARELY)
+            self._go_on("the machine has what was lacking")
 
     def _late(self) -> bool:
         deadline = self.purse.deadline
@@ -251,6 +277,8 @@ class Loop:
         broken = self.state.settings.target.breaks(result.profile) if result.status == "complete" and result.profile else ""
         if broken:  # the finished file is what the limits are for, whatever was weighed before training
             result = result.replace(status="infeasible", reason=broken)
+        if result.status == "complete":
+            self._patience = RETRY
         self.write(TrialEnded(at=self.executor.now(), result=result))
 
     def _again(self, trial: Trial, result: TrialResult) -> bool:
@@ -260,10 +288,16 @@ class Loop:
             return False
         self.write(TrialRetried(at=self.executor.now(), trial=trial.number, reason=result.reason, counted=counted))
         if not counted:
-            self.executor.hold(held=True)
-            self.write(StudyPaused(at=self.executor.now(), reason=result.reason))
+            self._pause(self._told(result.reason))
+            self._cramped = self.executor.now() + self._patience
         self.executor.submit(self.job(trial.proposed))
         return True
+
+    def _told(self, reason: str) -> str:
+        """Why a study is paused by its machine, and what a person can do about it."""
+        lack = self.lacks()
+        fix = "It goes on by itself once there is room and permission to write; lepton resume makes it look at once."
+        return "\n".join([reason, *([lack] if lack and lack not in reason else []), f"  What to do: {fix}"])
 
     def _end_running(self, reason: str) -> None:
         """Ask what still runs to end, give it a moment, then write it off."""

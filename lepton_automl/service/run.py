@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.errors import LimitError
-from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialProposed
+from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import trial_folder
+from lepton_automl.home import forget_checkpoint, lacks, trial_folder
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import affordable_epochs
 from lepton_automl.search.judge import Judge
@@ -81,11 +82,26 @@ def search(
         judge=Judge(state, outlook),
         outlook=outlook,
         job=jobs(state, folder),
-        announce=announce,
+        announce=_tidied(folder, announce),
         inbox=inbox,
+        lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
     )
+    for event in past:  # a search may be lost between a trial's end and the removal of its checkpoint
+        if isinstance(event, TrialEnded):
+            forget_checkpoint(folder, event.result.trial)
     loop.take_up(past[begun:], lost=not begins)
     return loop.run()
+
+
+def _tidied(folder: Path, announce: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Checkpoints go once the journal has their trials' ends, and not before."""
+
+    def told(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            forget_checkpoint(folder, event.result.trial)
+        announce(event)
+
+    return told
 
 
 def _begin(

@@ -18,6 +18,8 @@ def note(state: StudyState) -> str:
         "",
         f"{len(state.trials)} trials so far." if not state.ended else f"{len(state.trials)} trials. {state.ended.reason}",
     ]
+    if state.paused:
+        lines.append(f"Paused: {state.paused.reason}")
     front = state.front()
     if front:
         lines += ["", f"| trial | {config.metric} | latency, ms | size, KiB | parameters |", "|--:|--:|--:|--:|--:|"]

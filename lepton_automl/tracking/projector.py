@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.events import Event, ModelRegistered, StudyEnded, StudyStarted, TestOpened, TrialEnded, TrialProposed
+from lepton_automl.events import (
+    Event,
+    ModelRegistered,
+    StudyEnded,
+    StudyResumed,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+)
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Profile, Status
@@ -88,7 +97,10 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
     """
     assert state.started is not None
     status, end_ms = _study_status(news)
-    told = {"lepton.study": state.settings.name, "lepton.status": "ended" if state.ended else "running"}
+    stands = "ended" if state.ended else "paused" if state.paused else "running"
+    told = {"lepton.study": state.settings.name, "lepton.status": stands}
+    told["lepton.paused"] = state.paused.reason if state.paused else ""
+    told["lepton.retries"] = str(sum(trial.retries for trial in state.trials.values()))
     ended = {"lepton.reason": state.ended.reason, "lepton.chosen": str(state.ended.chosen)} if state.ended else {}
     versions = {f"version.{package}": version for package, version in state.started.versions.items()}
     position = {MARKS: json.dumps(marks(state)), OFFSET: str(offset), "mlflow.note.content": note(state)}
@@ -141,6 +153,7 @@ def _trial_record(state: StudyState, trial: Trial, marked: dict[str, bool]) -> R
         "lepton.origin": proposed.origin,
         "lepton.recipe": _describe(trial),
         "lepton.bundle": result.folder,
+        "lepton.retries": str(trial.retries) if trial.retries else "",
         "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
     } | {f"lepton.{mark}": _flag(bears) for mark, bears in marked.items()}
     return RunRecord(
@@ -232,8 +245,8 @@ def _settings(state: StudyState) -> dict[str, str]:
 
 
 def _study_status(news: Sequence[Event]) -> tuple[str, int | None]:
-    """MLflow's status of a study, and its end: whichever of a new trial and an end came last."""
-    last = next((event for event in reversed(news) if isinstance(event, StudyEnded | TrialProposed)), None)
+    """MLflow's status of a study, and its end: whichever came last of an end, a new trial and a resumption."""
+    last = next((event for event in reversed(news) if isinstance(event, StudyEnded | StudyResumed | TrialProposed)), None)
     if isinstance(last, StudyEnded):
         return ("FAILED" if last.chosen is None else "FINISHED"), _ms(last.at)
     return ("RUNNING" if last else ""), None

@@ -16,11 +16,13 @@ from lepton_automl.values import DataSpec, Decision, TrainPlan
 from .averaging import averaged, wear
 from .loss import Batch
 from .scores import own_unit, scores
+from .snapshot import Snapshot, put_back, take
 from .task import Task
 
 STATISTICS = 8  # batches that normalisation statistics are taken from
 
 OnEpoch = Callable[[int, dict[str, float]], Decision]
+Keep = Callable[[Callable[[], Snapshot]], None]
 
 
 class Feed(Protocol):
@@ -53,17 +55,35 @@ class Epochs(pl.Callback):
         first_epoch: Where in the plan this fit begins.
         on_epoch: Told the scores after each epoch; its answer may end the fit.
         score: Whether validation scores are taken.
+        start: Where an earlier fit of these epochs stood; None to begin.
+        keep: Called after each epoch that is not the last, with what takes a snapshot.
     """
 
     def __init__(
-        self, feed: Feed, plan: TrainPlan, spec: DataSpec, *, first_epoch: int, on_epoch: OnEpoch, score: bool
+        self,
+        feed: Feed,
+        plan: TrainPlan,
+        spec: DataSpec,
+        *,
+        first_epoch: int,
+        on_epoch: OnEpoch,
+        score: bool,
+        start: Snapshot | None = None,
+        keep: Keep = lambda _: None,
     ) -> None:
         self.feed, self.plan, self.spec = feed, plan, spec
         self.epoch, self.on_epoch, self.score = first_epoch, on_epoch, score
+        self.start, self.keep = start, keep
         self.stopped: Decision | None = None
         self.least = math.inf
         self.best: dict[str, Tensor] | None = None
         self.scores: dict[str, float] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
+        """The optimiser is there, and the model on its device: go on from where an earlier fit stood."""
+        if self.start is not None:
+            assert isinstance(pl_module, Task)
+            put_back(self.start, pl_module, self)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """Everything random is a pure function of the plan's seed and the epoch."""
@@ -79,6 +99,12 @@ class Epochs(pl.Callback):
         if decision.stop:
             self.stopped = decision
             trainer.should_stop = True
+        else:
+            self.keep(lambda: self._snapshot(pl_module))
+
+    def _snapshot(self, task: pl.LightningModule) -> Snapshot:
+        assert isinstance(task, Task)
+        return take(task, self)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """Leave the averaged weights: the best-scored ones, or the last where nothing was scored."""

@@ -13,8 +13,9 @@ from torch import nn
 
 from lepton_automl.values import DataSpec, Decision, TrainPlan
 
-from .epochs import Epochs, Feed, OnEpoch
+from .epochs import Epochs, Feed, Keep, OnEpoch
 from .quiet import OwnSignals, interruptible, quiet
+from .snapshot import Snapshot
 from .task import Task
 
 
@@ -44,6 +45,8 @@ def fit(
     on_epoch: OnEpoch,
     wait: Callable[[], None] = lambda: None,
     score: bool = True,
+    start: Snapshot | None = None,
+    keep: Keep = lambda _: None,
 ) -> Fitted:
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
@@ -63,6 +66,10 @@ def fit(
             by the averaged weights, and the mean training loss as `train_loss`. Its answer may end the fit.
         wait: Called before every step; returns when the step may be done.
         score: Whether validation scores are taken; without them, or without validation rows, only `train_loss` is reported.
+        start: Where an earlier fit of these epochs stood: the model and its optimiser go on from there, and end on a CPU as
+            if that fit had not been broken off. Takes the place of `first_epoch`.
+        keep: Called after each epoch that did not end the fit, with a function that takes a snapshot; whoever wants one
+            calls it at once.
 
     Returns:
         How it went.
@@ -71,11 +78,12 @@ def fit(
         Diverged: The loss ran away.
     """
     last = plan.epochs if last_epoch is None else last_epoch
+    first_epoch = first_epoch if start is None else start.epoch
     if first_epoch >= last:
         return Fitted(epochs=0, stopped=None, scores={})
     feed = cast("Feed", datamodule)
     task = Task(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait)
-    epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score)
+    epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, start=start, keep=keep)
     return run(task, datamodule, epochs, last - first_epoch)
 
 

@@ -18,6 +18,7 @@ from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
 from lepton_automl.training.epochs import OnEpoch
 from lepton_automl.training.fit import fit
+from lepton_automl.training.snapshot import Snapshot
 from lepton_automl.values import DataSpec, LeanPlan, TrainPlan
 
 Network = LeptonNet | OwnNet
@@ -35,6 +36,8 @@ class Lesson:
         on_epoch: Told after each epoch how it went; its answer may end the lesson.
         wait: Called before every step.
         score: Whether validation scores are taken.
+        start: Where a fit that was broken off stands; None to begin.
+        keep: Told after each epoch that went on how to take a snapshot.
     """
 
     first: int
@@ -42,6 +45,8 @@ class Lesson:
     on_epoch: OnEpoch
     wait: Callable[[], None]
     score: bool
+    start: Snapshot | None = None
+    keep: Callable[[Callable[[], Snapshot]], None] = lambda _: None
 
 
 class Craft(Protocol):
@@ -51,8 +56,10 @@ class Craft(Protocol):
         plan: How it is trained.
         whole: Its shape before the cut.
         lean: Its final shape.
+        keeps: Whether a fit that was broken off can go on from a snapshot; else it begins again.
     """
 
+    keeps: bool
     plan: TrainPlan
     whole: Recipe
     lean: Recipe
@@ -82,6 +89,8 @@ class LeptonCraft:
         train: The plan that the knobs change.
         lean: Likewise.
     """
+
+    keeps = True
 
     def __init__(self, config: Config, spec: DataSpec, train: TrainPlan, lean: LeanPlan) -> None:
         self.spec, self.plan = spec, families.plan_of(config, train)
@@ -113,6 +122,8 @@ class LeptonCraft:
             on_epoch=lesson.on_epoch,
             wait=lesson.wait,
             score=lesson.score,
+            start=lesson.start,
+            keep=lesson.keep,
         )
 
     def shrink(self, model: Network, data: Data) -> LeptonNet:

@@ -66,6 +66,8 @@ class OwnCraft:
         folder: Where a person's module may write.
     """
 
+    keeps = False  # nobody knows all that a person's module remembers
+
     def __init__(self, config: Config, spec: DataSpec, *, train: TrainPlan, lean: LeanPlan, own: Factory, folder: str) -> None:
         self.config, self.spec, self.factory, self.folder = config, spec, own, folder
         self.plan = own_plan(config, train)

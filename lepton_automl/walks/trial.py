@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,10 @@ from lepton_automl.data.open import Data
 from lepton_automl.gate import Gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.snapshot import Snapshot, untrained
 from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
+from .checkpoint import Checkpoint, Keeper, Stopwatch
 from .craft import Lesson, Network
 from .opened import opened_data, opened_gate
 from .own import craft_of
@@ -26,21 +27,28 @@ from .weigh import Scale
 ReportFn = Callable[[Report], Decision]
 
 
-def run_trial(job: TrialJob, report: ReportFn) -> TrialResult:
+def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda: None) -> TrialResult:
     """Walk one candidate through the house: weigh, teach, cut, teach on, pack, weigh again.
+
+    A trial whose folder holds a checkpoint of its own goes on from there, and says nothing again.
 
     Args:
         job: Everything about the trial.
         report: Told after every epoch how it goes; its answer may end the trial.
+        beat: Called at every batch: a sign of life.
 
     Returns:
         How it ended. What goes wrong with a candidate (it diverged, it cannot be exported) is raised.
     """
     with opened_gate(job.gate) as gate:
-        walk = _Walk(job, report, gate)
+        walk = _Walk(job, report, gate, beat)
         data = opened_data(job.data)
         scale = Scale(data, job.target, gate, job.reference_ms)
-        if walk.says(Report(trial=job.trial, epoch=0, profile=scale.weigh(walk.craft.build(walk.craft.lean)), waits=True)).stop:
+        lean = walk.craft.lean
+        if (
+            not walk.resumed
+            and walk.says(Report(trial=job.trial, epoch=0, profile=scale.weigh(walk.craft.build(lean)), waits=True)).stop
+        ):
             return walk.end()
         found = walk.cross_validate(data) if job.data.folds else {}
         if walk.decision.stop:
@@ -56,17 +64,41 @@ def run_trial(job: TrialJob, report: ReportFn) -> TrialResult:
 class _Walk:
     """One candidate on its way: its plans, how far it has come, and what the search said last."""
 
-    def __init__(self, job: TrialJob, report: ReportFn, gate: Gate) -> None:
-        self.job, self.report, self.gate = job, report, gate
+    def __init__(self, job: TrialJob, report: ReportFn, gate: Gate, beat: Callable[[], None]) -> None:
+        self.job, self.report, self.gate, self.beat = job, report, gate, beat
         self.craft = craft_of(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
-        self.epochs = 0
         self.decision = GO_ON
-        self._began = time.monotonic(), time.process_time()
+        self._keeper = Keeper(job)
+        self._resume(self._keeper.read() or Checkpoint())
+
+    def _resume(self, kept: Checkpoint) -> None:
+        """Stand where the checkpoint was taken; an empty one is the beginning."""
+        told = kept.told
+        self.resumed = bool(told)
+        self.epochs, self.fold = told.get("epochs", 0), told.get("fold", 0)
+        self.found: dict[str, float] = told.get("found", {})
+        self.answers = [
+            (torch.from_numpy(kept.arrays.pop(f"answers.{n}")), torch.from_numpy(kept.arrays.pop(f"truth.{n}")))
+            for n in range(self.fold)
+        ]
+        at = told.get("epoch")
+        self._start = None if at is None else Snapshot(epoch=at, arrays=kept.arrays, told=told["fit"])
+        self._watch = Stopwatch(told.get("seconds", 0.0), told.get("cpu_seconds", 0.0))
+
+    def keep(self, fit: Snapshot | None = None) -> None:
+        """Write down how far the trial has come: so many folds, and so far in the fit in hand."""
+        told = {"epochs": self.epochs, "fold": self.fold, "found": self.found, **self._watch.read()}
+        arrays = {f"answers.{n}": answers.numpy() for n, (answers, _) in enumerate(self.answers)}
+        arrays |= {f"truth.{n}": truth.numpy() for n, (_, truth) in enumerate(self.answers)}
+        if fit is not None:
+            told |= {"epoch": fit.epoch, "fit": fit.told}
+            arrays |= fit.arrays
+        self._keeper.write(Checkpoint(arrays=arrays, told=told))
 
     def says(self, report: Report) -> Decision:
         """Report, and remember the answer."""
-        self.decision = self.report(report.replace(seconds=time.monotonic() - self._began[0]))
+        self.decision = self.report(report.replace(seconds=self._watch.read()["seconds"]))
         return self.decision
 
     def end(self, **known: object) -> TrialResult:
@@ -77,10 +109,8 @@ class _Walk:
             reason=self.decision.reason,
             recipe=self.craft.lean.to_json(),
             epochs=self.epochs,
-            seconds=time.monotonic() - self._began[0],
-            cpu_seconds=time.process_time() - self._began[1],
         )
-        return result.replace(**known)
+        return result.replace(**{**self._watch.read(), **known})
 
     def teach(self, data: Data, *, watched: bool) -> Network:
         """A trained network of the final shape.
@@ -92,6 +122,11 @@ class _Walk:
             watched: Whether validation scores are reported; a fold or a refit is trained unseen.
         """
         craft, epochs, first = self.craft, self.craft.plan.epochs, 0
+        start, self._start = self._start, None
+        if start is not None:  # checkpoints are of the final shape: before the cut there is no rung
+            model = craft.build(craft.lean)
+            self._fit(model, craft.batches(data, model), start.epoch, epochs, watched=watched, start=start)
+            return model
         model = self._inherit(data) if self.job.parent else craft.build(craft.whole)
         batches = craft.batches(data, model)
         if craft.lean != model.recipe:
@@ -100,17 +135,29 @@ class _Walk:
             if self.decision.stop:
                 return model
             model = craft.shrink(model, data)
+            if craft.keeps:
+                self.keep(untrained(model, first))
         self._fit(model, batches, first, epochs, watched=watched)
         return model
 
-    def _fit(self, model: Network, batches: DataModule, first: int, last: int, *, watched: bool) -> None:
+    def _fit(
+        self, model: Network, batches: DataModule, first: int, last: int, *, watched: bool, start: Snapshot | None = None
+    ) -> None:
         def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
             del epoch  # counted over all folds here
             self.epochs += 1
             waits = watched and self.epochs in self.job.rungs
             return self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
 
-        lesson = Lesson(first=first, last=last, on_epoch=on_epoch, wait=self.gate.wait, score=watched)
+        def keep(take: Callable[[], Snapshot]) -> None:
+            if watched and self.epochs in self.job.rungs:
+                self.keep(take())
+
+        def wait() -> None:
+            self.beat()
+            self.gate.wait()
+
+        lesson = Lesson(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
         self.craft.teach(model, batches, lesson)
 
     def _inherit(self, data: Data) -> Network:
@@ -120,21 +167,20 @@ class _Walk:
 
     def cross_validate(self, data: Data) -> dict[str, float]:
         """Scores on rows that the answering network has not seen, over all folds."""
-        told: list[Tensor] = []
-        truth: list[Tensor] = []
-        found: dict[str, float] = {}
-        for number in range(self.job.data.folds):
+        for number in range(self.fold, self.job.data.folds):
             fold = data.fold(number)
             model = self.teach(fold, watched=False)
             if self.decision.stop:
                 break
-            told.append(_answers(deployable(model, self.job.data), fold.validation.inputs))
-            truth.append(own_unit(fold.validation.targets, self.job.data))
-            found = scores(torch.cat(told), torch.cat(truth), self.job.data)
+            told = _answers(deployable(model, self.job.data), fold.validation.inputs)
+            self.answers.append((told, own_unit(fold.validation.targets, self.job.data)))
+            self.found = scores(torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data)
             waits = self.epochs in self.job.rungs
-            if self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits)).stop:
+            if self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self.found, waits=waits)).stop:
                 break
-        return found
+            self.fold = number + 1
+            self.keep()
+        return self.found
 
 
 def _answers(model: Network, inputs: dict[str, Tensor]) -> Tensor:

@@ -1,0 +1,216 @@
+"""What a search loses when it is killed: its worker, the search process, or both, at random moments."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.home import trial_folder
+from lepton_automl.journal import Journal
+from lepton_automl.search.stopping import rungs
+from lepton_automl.state import StudyState
+from lepton_automl.tracking.store import opened_store
+from lepton_automl.tracking.tracker import Tracker
+from lepton_automl.values import LeanPlan
+
+from .replay import EPOCHS, STUDY, WALKED, begin
+from .report import Figure, Result
+
+VICTIMS = ("worker", "search", "both")
+LONGEST = 60.0  # seconds in which something must happen
+TICK = 0.003
+
+
+@dataclass
+class _Run:
+    """A search that is killed again and again, and what was seen of it."""
+
+    folder: Path
+    chance: random.Random
+    search: subprocess.Popen[bytes] | None = None
+    killed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
+    resumed: list[float] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)  # every process of it
+    offset: int = 0
+    state: StudyState = field(default_factory=StudyState)
+
+    def start(self) -> None:
+        """The search process, as a person's shell would start it."""
+        command = [sys.executable, "-m", "benchmarks.replay", str(self.folder)]
+        with open(self.folder / "search.log", "ab") as log:
+            self.search = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        self.seen.add(self.search.pid)
+
+    def look(self) -> int:
+        """Read on in the journal; returns the number of words that trials have said so far."""
+        for offset, event in Journal(self.folder / "journal.jsonl").read(self.offset):
+            self.state.apply(event)
+            self.offset = offset
+        return sum(len(trial.reports) + (trial.result is not None) for trial in self.state.trials.values())
+
+    def wait_for(self, words: int) -> None:
+        """Until trials have said so much."""
+        until = time.monotonic() + LONGEST
+        while self.look() < words:
+            assert self.search is not None
+            if self.search.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"the search stands still; its log:\n{(self.folder / 'search.log').read_text()[-3000:]}")
+            time.sleep(TICK)
+
+    def workers(self) -> list[int]:
+        """Processes that the search has started."""
+        assert self.search is not None
+        try:
+            listed = Path(f"/proc/{self.search.pid}/task/{self.search.pid}/children").read_text().split()
+        except OSError:
+            return []
+        self.seen.update(map(int, listed))
+        return [int(pid) for pid in listed]
+
+    def kill(self, victim: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        """Kill, start again, and see how long it takes until a trial says something new, and what is walked twice."""
+        assert self.search is not None
+        running = list(self.state.running.values())
+        if victim == "worker" and any(trial.retries for trial in running):
+            victim = "search"  # a trial that loses its worker twice fails, and rightly so; the unbroken run has no such trial
+        workers, words = self.workers(), self.look()
+        walked = {number: _walked(self.folder, number) for number in self.state.running}
+        if victim != "search":
+            for pid in workers:
+                _kill(pid)
+        if victim != "worker":
+            _kill(self.search.pid)
+            self.search.wait()
+            meanwhile()
+        began = time.monotonic()
+        if victim != "worker":
+            self.start()
+        self.wait_for(words + 1)
+        self.killed[victim] += 1
+        if victim != "worker":
+            self.resumed.append(time.monotonic() - began)
+        self._count(walked)
+
+    def _count(self, walked: dict[int, list[int]]) -> None:
+        """Rungs between which epochs were walked a second time."""
+        edges = rungs(LeanPlan().cut_epoch(EPOCHS) + 1, EPOCHS)
+        for number, before in walked.items():
+            again = {epoch for epoch in _walked(self.folder, number)[len(before) :] if epoch in set(before)}
+            self.lost.append(len({sum(epoch > edge for edge in edges) for epoch in again}))
+
+    def leftover(self) -> int:
+        """Processes that are still there, after a moment."""
+        until = time.monotonic() + 5.0
+        while (alive := [pid for pid in self.seen if _alive(pid)]) and time.monotonic() < until:
+            time.sleep(0.05)
+        for pid in alive:
+            _kill(pid)
+        return len(alive)
+
+
+def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
+    """Kill a search `n` times, and compare it with one that nobody killed.
+
+    Args:
+        n: Kills.
+        trials: Trials of the search.
+        seed: Of the search and of the moments.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = _Run(begin(Path(temporary) / "whole", trials, seed), random.Random(seed))
+        began = time.monotonic()
+        whole.start()
+        assert whole.search is not None
+        whole.search.wait(LONGEST * 4)
+        unbroken, words = time.monotonic() - began, whole.look()
+
+        home = Path(temporary) / "killed"
+        shaken = _Run(begin(home, trials, seed), random.Random(seed))
+        tracker = Tracker(Journal(shaken.folder / "journal.jsonl"), home)
+        began = time.monotonic()
+        _shake(shaken, n, words, tracker)
+        broken = time.monotonic() - began
+        tracker.catch_up()
+        zombies = len(shaken.state.running) + _running_runs(home) + shaken.leftover() + whole.leftover()
+        equal = _table(shaken.state) == _table(whole.state) and shaken.state.ended is not None
+        kept = [StudyState.replay(Journal(one.folder / "journal.jsonl")).ended for one in (whole, shaken)]
+        chosen = [ended.chosen for ended in kept if ended]
+    told = ", ".join(f"{count} of the {victim}" for victim, count in shaken.killed.items())
+    return Result(
+        figures=[
+            Figure(name="kills", value=sum(shaken.killed.values())),
+            Figure(name="tables_equal", value=float(equal and len(set(chosen)) == 1), target="1"),
+            Figure(name="rungs_lost_max", value=max(shaken.lost, default=0), target="<= 1"),
+            Figure(name="zombies", value=zombies, target="0"),
+            Figure.of("resume_s", shaken.resumed or [0.0], unit="s"),
+        ],
+        notes=[
+            f"kill -9 at random moments ({told}) of a search of {trials} trials; one worker, so that results have one order.",
+            f"The unbroken search took {unbroken:.1f} s, the one with {n} kills {broken:.1f} s.",
+            f"Epochs were walked twice after {sum(map(bool, shaken.lost))} of the kills.",
+            "resume_s: from starting the search again to the first new word of a trial, Python's start included.",
+            "A trial that has lost its worker once is spared a second time (the search is killed instead): it would fail.",
+            "MLflow is written by another process, which is not killed.",
+        ],
+    )
+
+
+def _shake(shaken: _Run, n: int, words: int, tracker: Tracker) -> None:
+    """Kill at so many moments, spread over the words that trials say in an unbroken search; then let it end."""
+    moments = sorted(shaken.chance.sample(range(1, words - 1), n))
+    shaken.start()
+    for number, moment in enumerate(moments):
+        shaken.wait_for(moment)
+        time.sleep(shaken.chance.uniform(0.0, 0.03))
+        if shaken.state.ended is None:
+            shaken.kill(shaken.chance.choice(VICTIMS), tracker.catch_up if number % 5 == 0 else lambda: None)
+    assert shaken.search is not None
+    shaken.workers()
+    shaken.search.wait(LONGEST * 2)
+    shaken.look()
+
+
+def _table(state: StudyState) -> list[Any]:
+    """All that a search found."""
+    return [
+        (one.number, one.proposed.config, one.status, one.epochs, one.result and (one.result.scores, one.result.reason))
+        for one in state.trials.values()
+    ]
+
+
+def _running_runs(home: Path) -> int:
+    with opened_store(home) as store:
+        found = store.client.search_runs([store.experiment(STUDY)], max_results=5000)
+    return sum(one.info.status == "RUNNING" for one in found)
+
+
+def _walked(folder: Path, trial: int) -> list[int]:
+    try:
+        lines: Sequence[str] = (trial_folder(folder, trial) / WALKED).read_text().split()
+    except FileNotFoundError:
+        return []
+    return [int(line) for line in lines]
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

@@ -1,0 +1,154 @@
+"""A search of recorded trials in real processes: `python -m benchmarks.replay FOLDER`, until it ends or is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from lepton_automl import families
+from lepton_automl.events import HostWeighed, StudyConfig, StudyStarted
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.service.run import search
+from lepton_automl.values import (
+    Budget,
+    DataSpec,
+    Decision,
+    LeanPlan,
+    Measurement,
+    Objective,
+    Profile,
+    Report,
+    Target,
+    TrainPlan,
+    TrialJob,
+    TrialResult,
+    Weighed,
+)
+from lepton_automl.walks.checkpoint import Checkpoint, Keeper
+
+STUDY = "replayed"
+WALKED = "walked.txt"  # in a trial's folder: every epoch that was walked, also those that were lost
+EPOCHS = 9
+EPOCH_SECONDS = 0.012
+
+
+def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
+    """Play a trial's recording in real time; keeps its checkpoints where the real walk keeps them, by the same code."""
+    keeper = Keeper(job)
+    kept = keeper.read()
+    epoch: int = kept.told["epochs"] if kept else 0
+    weights = kept.arrays["model.weights"] if kept else np.zeros(20_000, np.float32)
+    weighed = profile(float(job.config["model.width"]) / 10)
+    answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=weighed, waits=True))
+    while not answer.stop and epoch < job.train.epochs:
+        time.sleep(EPOCH_SECONDS)
+        beat()
+        epoch += 1
+        weights = weights + np.float32(epoch)
+        _note(Path(job.folder) / WALKED, epoch)
+        waits = epoch in job.rungs
+        answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
+        if waits and not answer.stop:
+            keeper.write(Checkpoint(arrays={"model.weights": weights}, told={"epochs": epoch}))
+    if answer.stop:
+        return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)
+    time.sleep(2 * EPOCH_SECONDS)  # packing
+    assert weights[0] == sum(range(epoch + 1)), "the weights are not those of the epochs"
+    scores = {job.metric: score(job, epoch) + chance(job) / 100}
+    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=weighed, epochs=epoch)
+
+
+def score(job: TrialJob, epoch: int) -> float:
+    """A curve that is a function of the knobs alone: wide networks learn slowly and end better."""
+    width, rate = float(job.config["model.width"]), float(job.config["train.lr"])
+    final = 1 - 1 / (2 + width) - 0.1 * abs(math.log(rate / 0.02)) - 0.05 * chance(job)
+    return float(final * (1 - 0.5 ** (epoch * (1 + 4 / width))))
+
+
+def chance(job: TrialJob) -> float:
+    """What else there is to a configuration, from 0 to 1."""
+    said = ",".join(f"{name}={job.config[name]!r}" for name in sorted(job.config))
+    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") / 2**32
+
+
+def profile(latency_ms: float) -> Profile:
+    """A profile of this latency."""
+    latency = Measurement(
+        name="latency",
+        unit="ms",
+        median=latency_ms,
+        low=latency_ms,
+        high=latency_ms,
+        p5=latency_ms,
+        p95=latency_ms,
+        n=9,
+        clock="thread_cpu",
+    )
+    return Profile(latency=latency, wall=latency, size_bytes=int(latency_ms * 1e4), parameters=100)
+
+
+def begin(home: Path, trials: int, seed: int) -> Path:
+    """A study whose host was weighed; returns its folder."""
+    data = DataSpec(
+        name="recorded",
+        folder="/nowhere",
+        modality="image",
+        task="multiclass",
+        target="label",
+        classes=tuple(range(10)),
+        shape=(1, 8, 8),
+        pixel_mean=(100.0,),
+        pixel_std=(50.0,),
+        train=1000,
+        validation=200,
+        test=200,
+        digest="0",
+    )
+    config = StudyConfig(
+        name=STUDY,
+        data=data,
+        target=Target(),
+        budget=Budget(trials=trials),
+        metric="accuracy",
+        objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
+        space=families.space_for(data),
+        train=TrainPlan(epochs=EPOCHS),
+        lean=LeanPlan(),
+        workers=1,
+        seed=seed,
+    )
+    folder = Home(home).create(STUDY)
+    reference = profile(0.2).latency
+    weighed = Weighed(host="here", reference=reference, fastest=profile(0.01), epoch_seconds=EPOCH_SECONDS)
+    journal = Journal(folder / "journal.jsonl")
+    journal.append(StudyStarted(at=time.time(), config=config))
+    journal.append(HostWeighed(at=time.time(), weighed=weighed, epochs=EPOCHS))
+    return folder
+
+
+def _note(path: Path, epoch: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        file.write(b"%d\n" % epoch)
+
+
+def main(folder: Path) -> None:
+    """Search until it ends; one worker, so that results come in one order only."""
+    config = next(event for _, event in Journal(folder / "journal.jsonl").read() if isinstance(event, StudyStarted)).config
+    with closing(LocalExecutor(1, folder / "workers", walk="benchmarks.replay:walk")) as executor:
+        search(config, folder, executor)
+
+
+if __name__ == "__main__":
+    os.environ["LEPTON_HOME"] = str(Path(sys.argv[1]).parents[1])
+    main(Path(sys.argv[1]))

@@ -1,0 +1,50 @@
+"""Whose failure an exception is: the candidate's own, its worker's, or the machine's."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from lepton_automl.values import Fault
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+FORBIDDEN = {errno.EACCES, errno.EPERM}
+# Native libraries raise errors of their own kinds; what they say is all that there is to know them by.
+SAYS_FULL = ("no space left on device", "disk quota exceeded", "read-only file system")
+SAYS_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad_alloc")
+
+
+def fault_of(error: BaseException, study: Path) -> Fault:
+    """Whose failure it is.
+
+    Args:
+        error: What was raised; what it was raised from counts as well.
+        study: The study's folder: a file there that may not be written is the machine's fault, a user's file is not.
+    """
+    for one in _chain(error):
+        if _is_full(one, study):
+            return "machine"
+        if isinstance(one, MemoryError) or (isinstance(one, OSError | RuntimeError) and _says(one, SAYS_MEMORY)):
+            return "worker"
+    return "candidate"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_full(error: BaseException, study: Path) -> bool:
+    if isinstance(error, OSError):
+        own = error.filename is not None and Path(str(error.filename)).absolute().is_relative_to(study)
+        return error.errno in FULL or (error.errno in FORBIDDEN and own)
+    return _says(error, SAYS_FULL)
+
+
+def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+    said = str(error).lower()
+    return any(word in said for word in words)

@@ -1,0 +1,140 @@
+"""One worker process, as the executor sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+from lepton_automl._json import Value
+from lepton_automl.values import Report, TrialJob, TrialResult
+
+from . import memory
+from .channel import Channel
+
+# Kernels' own thread pools: two processes with two threads each were seen to run ten times slower than with one each.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+LAST_WORDS = 0.5  # seconds that a hung worker gets to write down where it hangs
+TAIL = 4000  # characters of a log that are shown
+
+
+class Process:
+    """A worker process and what it works on.
+
+    Args:
+        log: Where its output goes.
+        walk: What it runs trials with, as `"module:function"`.
+        threads: Its threads.
+    """
+
+    def __init__(self, log: Path, walk: str, threads: int) -> None:
+        self.path, self.log = log, _opened(log)
+        self.job: TrialJob | None = None
+        self.ready = False  # it has said something: it can be started
+        self.heavy = False  # it was seen with more memory than it should have
+        self.most = 0  # bytes of memory that it was seen with
+        self.waits = False  # for a decision
+        self.heard = self.reported = time.monotonic()
+        self.popen, self.channel = _started(self.log, walk, threads)
+
+    @property
+    def trial(self) -> int | None:
+        """The number of the trial that it runs."""
+        return None if self.job is None else self.job.trial
+
+    def take(self, job: TrialJob) -> None:
+        """Hand it a trial.
+
+        Raises:
+            OSError: It is dead.
+        """
+        self.job, self.waits = job, False
+        self.heard = self.reported = time.monotonic()
+        self.channel.send(job)
+
+    def hear(self) -> list[Value] | None:
+        """What it says; None when it is dead."""
+        values = self.channel.receive()
+        if values:
+            self.ready, self.heard = True, time.monotonic()
+        return values
+
+    def note(self, value: Report | TrialResult) -> float:
+        """Keep up with what it said; returns the seconds since it last said something about this trial."""
+        since, self.reported = time.monotonic() - self.reported, time.monotonic()
+        self.waits = isinstance(value, Report) and value.waits
+        if isinstance(value, TrialResult):
+            self.job = None
+        return since
+
+    def weigh(self) -> int:
+        """Bytes of memory that it holds."""
+        held = memory.resident(self.popen.pid)
+        self.most = max(self.most, held)
+        return held
+
+    def stop(self) -> None:
+        """Let it stand still; returns when it does."""
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            self.popen.send_signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        self.popen.send_signal(signal.SIGCONT)
+        self.heard = self.reported = time.monotonic()
+
+    def trace(self) -> None:
+        """Have it write to its log where it is."""
+        self.popen.send_signal(signal.SIGUSR1)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.popen.wait(LAST_WORDS)
+
+    def kill(self) -> int:
+        """End it at once; returns its exit code, below 0 for a signal."""
+        self.channel.close()
+        self.popen.kill()
+        code = self.popen.wait()
+        if self.log is not None:
+            self.log.close()
+        return code
+
+    def tail(self) -> str:
+        """The end of its log."""
+        try:
+            return self.path.read_text(errors="replace")[-TAIL:]
+        except OSError:
+            return ""
+
+
+def _opened(log: Path) -> IO[bytes] | None:
+    try:
+        return log.open("ab")
+    except OSError:  # a disk that cannot be written stops the study, in words, and not its next worker
+        return None
+
+
+def _started(log: IO[bytes] | None, walk: str, threads: int) -> tuple[subprocess.Popen[bytes], Channel]:
+    ours, theirs = socket.socketpair()
+    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"}
+    # A process that stands still does not see that its search is gone, so the kernel tells it. But the kernel goes by the
+    # thread that started it: where that may end before the search does, the worker is only woken up, to look for itself.
+    death = signal.SIGKILL if threading.current_thread() is threading.main_thread() else signal.SIGCONT
+    popen = subprocess.Popen(
+        [sys.executable, "-m", "lepton_automl.execution.worker", str(theirs.fileno()), walk, str(int(death))],
+        pass_fds=[theirs.fileno()],
+        stdin=subprocess.DEVNULL,
+        stdout=log or subprocess.DEVNULL,
+        stderr=log or subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,  # Ctrl-C in a terminal goes to the search alone, which ends the workers in order
+    )
+    theirs.close()
+    return popen, Channel(ours)

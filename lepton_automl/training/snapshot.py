@@ -1,0 +1,80 @@
+"""Where a fit stands after an epoch, as arrays and plain figures: a training that is put back there ends as if unbroken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .epochs import Epochs
+    from .task import Task
+
+MODEL, BEST, OPTIMIZER = "model.", "best.", "optimizer."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that the epochs to come depend on; their order, augmentation and dropout are functions of the seed and the epoch.
+
+    Args:
+        epoch: Epochs of the plan done.
+        arrays: Weights as they are in mid-training, the optimiser's state, and the best averaged weights so far.
+        told: Figures of the optimiser's groups and the least validation loss, as JSON; empty where no fit has begun,
+            so that the optimiser starts anew.
+    """
+
+    epoch: int
+    arrays: dict[str, NDArray[Any]]
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def untrained(model: nn.Module, epoch: int) -> Snapshot:
+    """A network between two fits, after a cut, say."""
+    return Snapshot(epoch=epoch, arrays=_arrays(MODEL, model.state_dict()))
+
+
+def take(task: Task, epochs: Epochs) -> Snapshot:
+    """Where a fit stands between two epochs. Costs a copy of the weights and three more of their size."""
+    arrays = _arrays(MODEL, task.model.state_dict()) | _arrays(BEST, epochs.best or {})
+    for number, weight in enumerate(_weights(task)):
+        arrays |= _arrays(f"{OPTIMIZER}{number}.", task.optimizer.state[weight])
+    groups = [{name: item for name, item in group.items() if name != "params"} for group in task.optimizer.param_groups]
+    return Snapshot(epoch=epochs.epoch, arrays=arrays, told={"least": epochs.least, "groups": groups})
+
+
+def put_back(snapshot: Snapshot, task: Task, epochs: Epochs) -> None:
+    """Stand where the snapshot was taken. The optimiser has been made by now, and the model is on its device."""
+    task.model.load_state_dict(_tensors(snapshot, MODEL))
+    if not snapshot.told:
+        return
+    epochs.least, epochs.best = snapshot.told["least"], _tensors(snapshot, BEST) or None
+    for group, known in zip(task.optimizer.param_groups, snapshot.told["groups"], strict=True):
+        group.update({name: tuple(item) if isinstance(item, list) else item for name, item in known.items()})
+    for number, weight in enumerate(_weights(task)):
+        state = task.optimizer.state[weight]
+        for name, tensor in _tensors(snapshot, f"{OPTIMIZER}{number}.").items():
+            state[name] = torch.empty_like(weight).copy_(tensor)  # strides as the weight's: channels last, say
+
+
+def _weights(task: Task) -> list[Tensor]:
+    return [weight for group in task.optimizer.param_groups for weight in group["params"]]
+
+
+def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
+    return {prefix + name: _array(tensor) for name, tensor in tensors.items()}
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    kept = tensor.detach().cpu()
+    kept = kept.float() if kept.dtype == torch.bfloat16 else kept  # NumPy has no bfloat16; nothing is lost either way
+    return np.ascontiguousarray(kept.numpy()).reshape(kept.shape)
+
+
+def _tensors(snapshot: Snapshot, prefix: str) -> dict[str, Tensor]:
+    cut = len(prefix)
+    return {name[cut:]: torch.from_numpy(array) for name, array in snapshot.arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,95 @@
+"""How far a trial has come, in one file: arrays and JSON, no pickle, and never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from lepton_automl.home import CHECKPOINT
+from lepton_automl.values import TrialJob
+
+WHAT = "walk"  # the key of the JSON in the file's header
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What is kept.
+
+    Args:
+        arrays: Weights and the like, by name.
+        told: Everything else, as JSON.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+class Keeper:
+    """Keeps a trial's checkpoint in its folder. Whoever hears of the trial's end removes it: a result may get lost.
+
+    Args:
+        job: The trial.
+    """
+
+    def __init__(self, job: TrialJob) -> None:
+        self.path, self._uid = Path(job.folder) / CHECKPOINT, job.uid
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Put a checkpoint in the place of the last one; whenever the machine stops, one of the two is there whole.
+
+        Raises:
+            OSError: There is no room, say; the last one stays.
+        """
+        told = json.dumps({"uid": self._uid, **checkpoint.told})
+        content = save(checkpoint.arrays, metadata={WHAT: told})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        part = self.path.with_suffix(".part")
+        try:
+            with open(part, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(self.path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+
+    def read(self) -> Checkpoint | None:
+        """The checkpoint; None where there is none, or only another trial's or a damaged one."""
+        try:
+            content = self.path.read_bytes()
+            told = json.loads(_header(content)["__metadata__"][WHAT])
+            arrays: dict[str, NDArray[Any]] = load(content)
+        except (FileNotFoundError, SafetensorError, ValueError, KeyError):
+            return None
+        return Checkpoint(arrays=arrays, told=told) if told.pop("uid") == self._uid else None
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """A safetensors file begins with the length of its JSON header, eight bytes, little end first."""
+    header: dict[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return header
+
+
+class Stopwatch:
+    """Wall and CPU seconds of a trial, which go on where its checkpoint stood.
+
+    Args:
+        seconds: Wall seconds before.
+        cpu_seconds: CPU seconds before.
+    """
+
+    def __init__(self, seconds: float = 0.0, cpu_seconds: float = 0.0) -> None:
+        self._began = time.monotonic() - seconds, time.process_time() - cpu_seconds
+
+    def read(self) -> dict[str, float]:
+        """Wall and CPU seconds since the trial began."""
+        return {"seconds": time.monotonic() - self._began[0], "cpu_seconds": time.process_time() - self._began[1]}

@@ -1,0 +1,53 @@
+"""Walks that misbehave, for real worker processes: `tests.walks:hang` and so on."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from lepton_automl.testing.executor import scripted
+from lepton_automl.values import GO_ON, TrialResult
+from lepton_automl.walks.checkpoint import Checkpoint, Keeper
+
+
+def hang(job, report, beat):
+    """Says nothing any more, the first time."""
+    flag = Path(job.folder) / "hung"
+    if not flag.exists():
+        flag.parent.mkdir(parents=True)
+        flag.touch()
+        beat()
+        time.sleep(1000)
+    return scripted(job, report, beat)
+
+
+def hungry(job, report, beat):
+    """Asks for more memory than there is."""
+    np.ones(1 << 45)
+
+
+def tell(job, report, beat):
+    """Says which process it is."""
+    time.sleep(1.5)
+    beat()
+    return TrialResult(trial=job.trial, status="complete", reason=str(os.getpid()))
+
+
+def keep(job, report, beat):
+    """Keeps a megabyte after each epoch, and goes on from there."""
+    keeper = Keeper(job)
+    kept = keeper.read()
+    done = kept.told["epoch"] if kept else 0
+
+    def new(said):
+        if kept and said.epoch <= done:
+            return GO_ON
+        answer = report(said)
+        if not answer.stop:
+            keeper.write(Checkpoint(arrays={"a": np.zeros(1 << 17)}, told={"epoch": said.epoch}))
+        return answer
+
+    return scripted(job, new, beat)
