@@ -52,6 +52,7 @@ class Loop:
         job: Makes a trial's job from its proposal.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
+        reserve: Seconds that what comes after the search will take; see `Purse`.
     """
 
     def __init__(
@@ -65,11 +66,12 @@ class Loop:
         job: Callable[[TrialProposed], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
+        reserve: Callable[[], float] | None = None,
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
         self.proposer, self.judge, self.job = proposer, judge, job
         self.announce, self.inbox = announce, inbox
-        self.purse = Purse(state)
+        self.purse = Purse(state, reserve)
         self.stopping = ""
 
     # What is known
@@ -161,9 +163,11 @@ class Loop:
                 case "pause" if not self.state.paused:
                     self.executor.hold(held=True)
                     self.write(StudyPaused(at=self.executor.now(), reason="a person paused it"))
-                case "resume" if self.state.paused:
-                    self.executor.hold(held=False)
-                    self._resume("a person resumed it")
+                case "resume":
+                    self.stopping = ""  # one that was asked for and not heard until now is taken back
+                    if self.state.paused:
+                        self.executor.hold(held=False)
+                        self._resume("a person resumed it")
                 case _:
                     pass
 

@@ -33,6 +33,9 @@ def run_study(
     folder: Path,
     announce: Callable[[Event], None] = lambda _: None,
     inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
 ) -> StudyState:
     """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
 
@@ -41,6 +44,8 @@ def run_study(
         folder: The study's folder, which exists.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
+        since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
+        reserve: Seconds that what comes after the search will take; see `Purse`.
 
     Returns:
         The study at its end.
@@ -50,7 +55,7 @@ def run_study(
     """
     executor = LocalExecutor(config.workers, folder / "workers")
     try:
-        return search(config, folder, executor, announce, inbox)
+        return search(config, folder, executor, announce, inbox, since=since, reserve=reserve)
     finally:
         executor.close()
 
@@ -61,12 +66,15 @@ def search(
     executor: Executor,
     announce: Callable[[Event], None] = lambda _: None,
     inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
 ) -> StudyState:
     """The same on a given executor."""
     journal = Journal(folder / "journal.jsonl")
     past = [event for _, event in journal.read()]
     if not any(isinstance(event, HostWeighed) for event in past):
-        past = _begin(config, folder, executor, journal, announce)
+        past = _begin(config, folder, executor, journal, announce, since)
     state = StudyState()
     for event in past[:BEGUN]:
         state.apply(event)
@@ -80,6 +88,7 @@ def search(
         job=jobs(state, folder),
         announce=announce,
         inbox=inbox,
+        reserve=reserve,
     )
     if len(past) > BEGUN:
         loop.take_up(past[BEGUN:])
@@ -89,11 +98,16 @@ def search(
 BEGUN = 2  # events of a study's beginning: it was started, its host was weighed
 
 
-def _begin(
-    config: StudyConfig, folder: Path, executor: Executor, journal: Journal, announce: Callable[[Event], None]
+def _begin(  # noqa: PLR0917  # the parts of one search, in its order
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    journal: Journal,
+    announce: Callable[[Event], None],
+    since: float | None,
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
-    began = executor.now()
+    began = executor.now() if since is None else since
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     seconds = config.budget.seconds(config.target.device, config.workers)
