@@ -14,6 +14,7 @@ import pytest
 from lepton_automl import AutoML, Budget, ConfigError, StudyError
 from lepton_automl.data.demo import digits
 from lepton_automl.events import Asked, StudyEnded, StudyStarted, TrialEnded
+from lepton_automl.home import Home
 from lepton_automl.service.control import extended, wish
 from lepton_automl.service.process import Inbox
 
@@ -38,7 +39,11 @@ def until(true, what: str) -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home")
+    folder = tmp_path_factory.mktemp("home")
+    yield folder
+    house = Home(folder)
+    for name in filter(house.running, house.studies):  # of a test that failed
+        os.kill(house.says(name)["pid"], signal.SIGKILL)
 
 
 def answered(ask, **how) -> float:
@@ -56,7 +61,7 @@ def test_a_study_lives_on_its_own(home):
     """Launched by a script, driven from here, interrupted there, extended, killed, taken up, stopped."""
     environment = {**os.environ, "LEPTON_HOME": str(home)}
     script = subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True)
-    until(lambda: (home / "studies" / "driven" / "journal.jsonl").exists(), "the study did not begin")
+    until((home / "studies" / "driven" / "journal.jsonl").exists, "the study did not begin")
     study = AutoML.attach("driven", home=home)
     until(lambda: completed(study) or script.poll() is not None, "no trial came to its end")
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -155,3 +155,38 @@ def _running(state: StudyState) -> Text:
             score = last.scores.get(state.settings.metric) if last else None
             told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
     return Text("running: " + ", ".join(told) if told else "", style="dim")
+
+
+def status_json(state: StudyState, status: str) -> dict[str, Any]:
+    """How a study stands, for machines."""
+    used, left = _used(state, state.spent(time.time()) if status not in {"lost", "ended"} else state.spent(state.last_at))
+    chosen = state.choose().number if state.front() else None
+    return {
+        "study": state.settings.name,
+        "status": status,
+        "trials": _counts(state),
+        "running": sorted(state.running),
+        "epochs": state.epochs,
+        "front": len(state.front()),
+        "chosen": chosen,
+        "used": round(used, 4),
+        "left": left,
+        "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
+        "ended": state.ended.reason if state.ended else None,
+    }
+
+
+def status_lines(state: StudyState, status: str) -> list[str]:
+    """The same for people."""
+    told = status_json(state, status)
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
+    lines = [f"{told['used']:.0%} of the budget used, {told['left']}", counts]
+    lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
+    running = _running(state).plain
+    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []
+    return [*lines, *([running] if running else []), *age]
+
+
+def _counts(state: StudyState) -> dict[str, int]:
+    statuses = [trial.status for trial in state.trials.values()]
+    return {name: statuses.count(name) for name in sorted(set(statuses))}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import shutil
 import signal
 import time
 import uuid
@@ -23,6 +25,7 @@ from .launch import WISHES, launch, lost
 LOOK = 0.02  # seconds between looks for an answer
 ANSWER = 2.0  # seconds in which a search that runs answers; it looks five times a second
 START = 120.0  # seconds in which one that is launched does, on a machine that is busy
+STANDS: dict[str, bool] = {"pause": True, "resume": False}  # whether the study is paused, once such an asking is done
 UNITS = ("minutes", "trials", "epochs", "cost")
 
 
@@ -177,7 +180,8 @@ class Controls(Handle):
         until = time.monotonic() + seconds
         while True:
             status = self.status  # before the look, so that the last word of a process is not missed
-            if any(one.uid == asked.uid for one in reversed(self.state.asked)):
+            heard = any(one.uid == asked.uid for one in reversed(self.state.asked))
+            if heard and (asked.what not in STANDS or bool(self.state.paused) is STANDS[asked.what]):
                 return True
             if status == "lost":
                 raise lost(self.name, self.home)
@@ -186,6 +190,8 @@ class Controls(Handle):
             if status == "starting":  # it weighs the machine, and listens thereafter
                 until = max(until, time.monotonic() + seconds)
             if time.monotonic() > until:
+                if heard:  # somebody else asked for the contrary meanwhile
+                    return True
                 trouble = self.home.says(self.name).get("trouble", "")
                 fix = trouble or f"Look at {self.folder / 'search.log'}; lepton status {self.name} says whether it still runs."
                 raise StudyError(f"the search does not answer to {asked.what!r}", where=self.name, fix=fix)
@@ -207,10 +213,10 @@ class Controls(Handle):
         pid = self.home.says(self.name).get("pid")
         if pid and pid != os.getpid() and self.home.running(self.name):
             os.kill(pid, signal.SIGTERM)
-        try:
+        with contextlib.suppress(LeptonError):  # nothing has begun, so nothing was lost
             self.wait(timeout=30)
-        except LeptonError:  # nothing has begun, so nothing was lost
-            return
+        if not (self.folder / "journal.jsonl").exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def wish(what: Request, **more: Any) -> Asked:

@@ -96,7 +96,6 @@ def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool) ->
         except KeyboardInterrupt:
             if study.status == "starting":
                 study.stop()
-                _forget(study)
                 raise
             window.note("stopping; the chosen model is handed over. Ctrl-C again leaves the study to end by itself")
             with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it

@@ -57,6 +57,8 @@ def leave_error(error: BaseException, folder: Path) -> None:
     """Write an error where `left_error` finds it; a disk without room for it has the journal's last word instead."""
     if isinstance(error, LeptonError):
         told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+    elif isinstance(error, KeyboardInterrupt):
+        told = {"kind": "StudyError", "what": "it was stopped before it began", "where": folder.name, "fix": "Search again."}
     else:
         what = f"the search failed: {type(error).__name__}: {error}"
         told = {"kind": "StudyError", "what": what, "where": folder.name, "fix": f"Look at {folder / LOG}."}

@@ -52,7 +52,8 @@ def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     """Search, track, register."""
     config = StudyConfig.from_json(json.loads((folder / ASKED).read_text()))
     inbox = Inbox(folder)
-    signal.signal(signal.SIGTERM, inbox.terminate)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, inbox.terminate)
     with Background(folder) as background:
         run_study(config, folder, Voice(alive), inbox, since=since, reserve=background.reserve)
     hand_over(folder)
