@@ -52,7 +52,8 @@ class Controls(Handle):
         elif status != "starting":
             spent = Purse(self.state).spent(time.time()) if self.state.ended else ""
             if spent:
-                raise StudyError(spent, where=self.name, fix=f"Give it more: lepton extend {self.name} --minutes 5")
+                unit = limits(self.state.settings.budget)[0]
+                raise StudyError(spent, where=self.name, fix=f"Give it more: lepton extend {self.name} --{unit} 5")
             self._launch()
 
     def stop(self, *, wait: bool = True) -> None:
@@ -116,7 +117,7 @@ class Controls(Handle):
         asked = wish("enqueue", config=dict(config))
         self.state.settings.space.complete(config)
         if not self._ask(asked):
-            raise StudyError("it has ended", where=self.name, fix=f"lepton extend {self.name} --minutes 5, then enqueue.")
+            raise StudyError("it has ended", where=self.name, fix="Extend its budget, then enqueue.")
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until the study has ended and its model is handed over.
@@ -232,7 +233,7 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
     """
     complaints = Complaints("extend")
     given = {name: amount for name, amount in more.items() if amount is not None}
-    limited = [name for name in UNITS if getattr(budget, name) is not None]
+    limited = limits(budget)
     fix = f"It is limited by {' and '.join(limited)}: say extend({limited[0]}=...)."
     complaints.check(bool(given), "nothing is given", fix)
     for name, amount in given.items():
@@ -240,3 +241,8 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
         complaints.check(amount > 0, f"{name} is {amount!r}; it must be a number above 0")
     complaints.raise_any()
     return budget.replace(**{name: getattr(budget, name) + amount for name, amount in given.items()})
+
+
+def limits(budget: Budget) -> list[str]:
+    """The units that a budget limits."""
+    return [name for name in UNITS if getattr(budget, name) is not None]
