@@ -7,14 +7,15 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from . import families
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, did_you_mean, one_of
-from .events import StudyConfig
+from .events import Asked, Event, SamplerName, StudyConfig
 from .factory import Factory, factory_of
 from .own import own_epochs, own_space
+from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Target, check_metric, metrics_of
@@ -37,6 +38,11 @@ class AutoML(Study):
             stand still may be added, such as `{"train.batch_size": pick(32, 64, 128, default=64)}`.
         model: A factory of your own networks, `make(config, spec)`, which is searched in place of ours; see below.
         space: Its knobs by name, `model.*` or `train.*`, and `lean.ratio` where channels may be cut.
+        sampler: What draws configurations: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
+            `"random"`, `"grid"`.
+        grid: For a grid: the knobs that it turns; by default all that have choices.
+        callbacks: Called in this process as `f(event, study)` for every event of the search; the kinds of events are in
+            `lepton_automl.events`.
         workers: Worker processes, one thread each; by default one a core, two at most.
         home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
         progress: Whether to show how the search goes.
@@ -81,6 +87,9 @@ class AutoML(Study):
         knobs: Mapping[str, Knob | Setting] | None = None,
         model: Callable[[dict[str, Any], DataSpec], Any] | None = None,
         space: Mapping[str, Knob | Setting] | None = None,
+        sampler: SamplerName = "tpe",
+        grid: Sequence[str] = (),
+        callbacks: Sequence[Callable[[Event, Any], None]] = (),
         workers: int | None = None,
         home: str | Path | None = None,
         progress: bool = True,
@@ -111,12 +120,21 @@ class AutoML(Study):
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         self._own, self._space = _own(model, space, complaints)
         self._asked_space = dict(space or {})
+        samplers = get_args(SamplerName)
+        complaints.check(sampler in samplers, f"there is no sampler {sampler!r}.", one_of(str(sampler), samplers))
+        grid = (grid,) if isinstance(grid, str) else tuple(grid)
+        complaints.check(not grid or sampler == "grid", f"a grid is given for sampler {sampler!r}", "Say sampler='grid'.")
+        callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+        for one in callbacks:
+            complaints.check(callable(one), f"{one!r} cannot be called back", "Give functions f(event, study).")
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
         self._objectives, self._metric, self._seed = objectives, metric, seed
         self._class_weight, self._knobs = class_weight, dict(knobs or {})
         self._workers = workers or min(2, os.cpu_count() or 1)
         self._progress = progress
+        self._sampler, self._grid, self._callbacks = sampler, grid, callbacks
+        self._wishes: list[Asked] | None = []  # None once they are handed over
 
     @classmethod
     def attach(cls, name: str, home: str | Path | None = None) -> Study:
@@ -129,18 +147,41 @@ class AutoML(Study):
         study.state  # noqa: B018  # reading it says whether the study exists
         return study
 
-    def fit(self, data: Any, y: Any = None, *, target: str | None = None, test: Any = None, **options: Any) -> Self:
-        """Search.
+    def enqueue(self, config: Mapping[str, Setting]) -> None:
+        """Try a configuration next; before `fit`, first of all (it is checked when the data is known)."""
+        if self._wishes is None:
+            super().enqueue(config)
+        else:
+            self._wishes.append(wish("enqueue", config=dict(config)))
+
+    def fit(
+        self,
+        data: Any,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        test: Any = None,
+        wait: bool | None = None,
+        resume: bool = False,
+        **options: Any,
+    ) -> Self:
+        """Search, in a process of its own, which outlives this one.
+
+        Interrupted (Ctrl-C), the search stops and hands over what it found; interrupted again, this returns at once and
+        the search ends by itself.
 
         Args:
             data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
             y: Labels or numbers, where `data` is an array or a DataFrame without them.
             target: The column to predict.
             test: Test data of the same kind, kept sealed; by default a fifth is cut off.
+            wait: Whether to show the search and wait for its end; by default yes, except in a notebook, whose other cells
+                would be held up. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
+            resume: Whether to go on with an unfinished study of this name, with its own data and settings.
             **options: What else there is to say about the data; see `DataOptions`.
 
         Returns:
-            This study, with a front.
+            This study, with a front if it was waited for.
 
         Raises:
             ConfigError: An option is unknown or wrong.
@@ -150,27 +191,57 @@ class AutoML(Study):
         """
         from .data.prepare import prepare
         from .reporting.terminal import reading
-        from .service.launch import launch
+        from .service import launch
 
         if isinstance(y, str):
             raise ConfigError(
                 f"y is {y!r}; it holds labels or numbers", where="fit", fix=f"To name a column, say target={y!r}."
             )
-        name = self._name or self.home.free_name(_name_of(data))
+        named = self._name or _name_of(data)
+        if resume and self._go_on(named):
+            return self._attend(wait=wait)
+        name = self._name or self.home.free_name(named)
         said = {"target": target, "seed": self._seed, "class_weight": self._class_weight}
         asked = _options(options, said | {"name": "" if isinstance(data, str | Path) else name})
         folder = self.home.create(name)
-        with self.home.held(name):
+        with self.home.held(name) as alive:
             try:
                 source = data if y is None else (data, y)
                 with reading(shown=self._progress) as told:
                     spec = prepare(source, folder / "data", asked, test=test, progress=told)
                 config = self._config(spec, name)
+                _check_search(config.space, self._grid, self._wishes or ())
+                launch.prepare(config, folder, self._wishes or ())
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            self._name = name
-            launch(config, self.home, progress=self._progress)
+            self._name, self._wishes = name, None
+            launch.launch(folder, alive)
+        return self._attend(wait=wait)
+
+    def _go_on(self, name: str) -> bool:
+        """Take up an unfinished study of the name, if there is one."""
+        if not (self.home.path(name) / "journal.jsonl").exists():
+            return False
+        study = Study(name, self.home)
+        if study.status not in {"running", "starting"}:
+            if study.status in {"ended", "ending"}:
+                self.home.create(name)  # says that the name is taken, and what to do
+            study.resume()
+        self._name, self._wishes = name, None
+        return True
+
+    def _attend(self, *, wait: bool | None) -> Self:
+        """Wait for the study's end, or leave it to itself."""
+        from .service.follow import attend, call_back, in_notebook
+
+        if in_notebook() if wait is None else not wait:
+            if self._callbacks:
+                call_back(self, self._callbacks)
+            if self._progress:
+                print(f"{self.name} searches in a process of its own; follow() shows it, stop() ends it.")  # noqa: T201  # asked for
+        else:
+            attend(self, self._callbacks, progress=self._progress)
         return self
 
     def _config(self, spec: DataSpec, name: str) -> StudyConfig:
@@ -199,6 +270,8 @@ class AutoML(Study):
             workers=self._workers,
             seed=self._seed,
             own=self._own,
+            sampler=self._sampler,
+            grid=self._grid,
         )
 
 
@@ -218,6 +291,16 @@ def _own(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None
     except ConfigError as error:
         complaints.add(f"space: {error.what}", error.fix)
     return factory, knobs
+
+
+def _check_search(space: Space, grid: Sequence[str], wishes: Sequence[Asked]) -> None:
+    """What was said about knobs before the space was known."""
+    complaints = Complaints("AutoML")
+    for name in grid:
+        complaints.check(name in space, f"the grid has no knob {name!r} to turn.", one_of(name, space))
+    complaints.raise_any()
+    for asked in wishes:
+        space.complete(asked.config)
 
 
 def _options(given: Mapping[str, Any], said: Mapping[str, Any]) -> DataOptions:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import LeptonError, StudyError
+from .errors import Complaints, ConfigError, LeptonError, StudyError
 from .preprocess import InputError
 
 app = typer.Typer(
@@ -79,19 +79,36 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     ignore: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
     categorical: Annotated[str | None, typer.Option(help="Columns that are categories, separated by commas.")] = None,
     class_weight: Annotated[str | None, typer.Option(help="`balanced`, for rare classes.")] = None,
+    cost: Annotated[float | None, typer.Option(help="Money at most, in the currency of --price.")] = None,
+    price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
+    sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random or grid.")] = "tpe",
+    grid: Annotated[str | None, typer.Option(help="The knobs that a grid turns, separated by commas.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished study of this name.")] = False,
 ) -> None:
     """Search networks for your data."""
     from .api import AutoML
     from .values import Budget, Target
 
-    budget = (
-        Budget(minutes=10) if minutes is trials is epochs is None else Budget(minutes=minutes, trials=trials, epochs=epochs)
-    )
+    if detach and test:
+        raise ConfigError("--test waits for the end", where="--detach", fix="Open the test later: study.evaluate_test().")
+    given = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
+    asked = {unit: amount for unit, amount in given.items() if amount is not None} or {"minutes": 10}
+    budget = Budget(**asked, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
     size = None if max_size_kb is None else round(max_size_kb * 1000)
     device = Target(threads=threads, batch_size=batch_size, max_latency_ms=max_latency_ms, max_size_bytes=size)
     study = AutoML(
-        name=name, target=device, budget=budget, metric=metric, workers=workers, seed=seed, class_weight=class_weight
+        name=name,
+        target=device,
+        budget=budget,
+        metric=metric,
+        workers=workers,
+        seed=seed,
+        class_weight=class_weight,
+        sampler=sampler,  # type: ignore[arg-type]  # a wrong one is told there
+        grid=_listed(grid),
+        progress=not detach,
     )
     options: dict[str, Any] = {
         "split_column": split_column,
@@ -100,10 +117,27 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         "ignore": _listed(ignore),
         "categorical": _listed(categorical),
     }
-    study.fit(data, target=target, **{key: value for key, value in options.items() if value})
+    said = {key: value for key, value in options.items() if value}
+    study.fit(data, target=target, wait=not detach, resume=resume, **said)
+    if detach:
+        print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")
+        return
     if test:
         study.evaluate_test()
     _show_end(study)
+
+
+def _prices(pairs: list[str]) -> dict[str, float]:
+    """Prices by device, from `cpu=0.04`."""
+    complaints, prices = Complaints("--price"), {}
+    for pair in pairs:
+        device, _, price = pair.partition("=")
+        try:
+            prices[device] = float(price)
+        except ValueError:
+            complaints.add(f"{pair!r} is no price", "Say --price cpu=0.04.")
+    complaints.raise_any()
+    return prices
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
@@ -120,39 +154,80 @@ def list_studies() -> None:
     if not home.studies:
         print(f"There are no studies in {home.folder}. Start with: lepton demo")
     for name in home.studies:
+        handle = Handle(name, home)
         try:
-            state = Handle(name, home).state
-            models, status = len(state.front()), _standing(state, home, name)
+            state, standing = handle.state, _standing(handle)
         except LeptonError as error:
-            print(f"{name}: {error.what}")
+            print(f"{name}: did not begin: {error.what}")
         else:
-            print(f"{name}: {len(state.trials)} trials, {models} models on the front, {status}")
+            print(f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}")
 
 
-def _standing(state: Any, home: Any, name: str) -> str:
-    """Whether a study ended, and how."""
-    if state.ended:
+def _standing(handle: Any) -> str:
+    """How a study stands, in words."""
+    status, state = handle.status, handle.state
+    if status == "ended":
         return f"ended: {state.ended.reason}"
-    return "running" if home.running(name) else "broken off"
+    if status == "lost":
+        return f"lost: its process is gone; lepton resume {handle.name} takes it up"
+    trouble = handle.home.says(handle.name).get("trouble", "") or (f"paused: {state.paused.reason}" if state.paused else "")
+    return trouble if status in {"running", "paused"} and trouble else status
 
 
 @app.command()
 def status(study: Study, as_json: Json = False) -> None:
-    """Say how a study stands."""
+    """Say how a study stands: what is spent, what was found, what runs."""
+    from .reporting.terminal import status_json, status_lines
+
     handle = _open(study)
-    state = handle.state
-    counts: dict[str, int] = {}
-    for trial in state.trials.values():
-        counts[trial.status] = counts.get(trial.status, 0) + 1
     if as_json:
-        ended = state.ended.reason if state.ended else None
-        print(
-            json.dumps({"study": study, "trials": counts, "epochs": state.epochs, "front": len(state.front()), "ended": ended})
-        )
+        print(json.dumps(status_json(handle.state, handle.status)))
         return
-    print(f"{study}: {_standing(state, handle.home, study)}")
-    print(", ".join(f"{number} {name}" for name, number in sorted(counts.items())) or "no trials yet")
-    print(f"{state.epochs} epochs trained; {len(state.front())} models on the front")
+    print(f"{study}: {_standing(handle)}")
+    print("\n".join(status_lines(handle.state, handle.status)))
+
+
+@app.command()
+def pause(study: Study) -> None:
+    """Hold a study where it is; paused time is not part of its budget."""
+    _open(study).pause()
+    print(f"{study} is paused. Next: lepton resume {study}")
+
+
+@app.command()
+def resume(study: Study) -> None:
+    """Go on with a study that is paused, was stopped, or has lost its process."""
+    _open(study).resume()
+    print(f"{study} goes on.")
+
+
+@app.command()
+def stop(
+    study: Study,
+    wait: Annotated[bool, typer.Option(help="Wait until its chosen model is handed over.")] = True,
+) -> None:
+    """End a study; what it found stands, and its chosen model is registered."""
+    handle = _open(study)
+    handle.stop(wait=wait)
+    if not handle.folder.exists():
+        print(f"{study} is stopped; it had not begun, and nothing is left of it.")
+    elif not wait:
+        print(f"{study} is stopping.")
+    else:
+        print(f"{study} is stopped. " + (f"chosen: {handle.best()}" if handle.state.front() else "No model was ready."))
+
+
+@app.command()
+def extend(
+    study: Study,
+    minutes: Annotated[float | None, typer.Option(help="More minutes.")] = None,
+    trials: Annotated[int | None, typer.Option(help="More trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="More epochs.")] = None,
+    cost: Annotated[float | None, typer.Option(help="More money.")] = None,
+) -> None:
+    """Add to a study's budget; one that has ended goes on."""
+    _open(study).extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
+    print(f"{study} goes on with the larger budget.")
 
 
 @app.command()
@@ -211,7 +286,7 @@ def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="
     if not home.path(study).exists():
         _open(study)  # says that there is none, and which there are
     if home.running(study):
-        raise StudyError("the study is running", where=study, fix="Interrupt its search first.")
+        raise StudyError("the study is running", where=study, fix=f"End it first: lepton stop {study}")
     size = home.size(study) / 1e6
     if not yes and not typer.confirm(f"Delete {study} ({size:.1f} MB)?"):
         raise typer.Abort

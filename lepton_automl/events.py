@@ -1,4 +1,12 @@
-"""What can happen to a study. The journal holds these, in order; every window is drawn from them alone."""
+"""What can happen to a study. The journal holds these, in order; every window is drawn from them alone.
+
+They are public: callbacks (`AutoML(callbacks=[f])`, `Study.follow(f)`) are called with them, in the journal's order.
+
+Example:
+    >>> def f(event, study):
+    ...     if isinstance(event, TrialEnded) and event.result.status == "complete":
+    ...         print(event.result.trial, event.result.scores)
+"""
 
 from __future__ import annotations
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from .errors import ConfigError, StudyError, did_you_mean
 from .journal import Journal
 
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
-ALIVE = "alive"  # a file that the process which runs a study keeps locked
+ALIVE = "alive"  # a file that the process which runs a study keeps locked; it says there how it is
+SAYS = 2048  # bytes of that file, all written at once: room for a word when the disk has none any more
+PATIENCE = 0.5  # seconds in which a lock may be taken by those who only look
+ASKED = "config.json"  # what was asked of a study, for the process that is to run it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -61,8 +67,9 @@ class Home:
 
     @property
     def studies(self) -> list[str]:
-        """Names of all studies, sorted."""
-        return sorted(path.parent.name for path in self.folder.glob("studies/*/journal.jsonl"))
+        """Names of all studies, sorted; also of those that were launched and have not begun yet."""
+        found = [path for file in ("journal.jsonl", ASKED) for path in self.folder.glob(f"studies/*/{file}")]
+        return sorted({path.parent.name for path in found})
 
     def path(self, name: str) -> Path:
         """A study's folder, whether it exists or not.
@@ -106,7 +113,10 @@ class Home:
         if path.exists() and not (path / "journal.jsonl").exists() and not self.running(name):
             shutil.rmtree(path)  # of a study that was killed before it began: nothing was earned
         if path.exists():
-            fix = f"Take another name, such as {self.free_name(name)!r}, or delete it: lepton delete {name}"
+            fix = (
+                f"Take another name, such as {self.free_name(name)!r}, go on with it where it is unfinished: "
+                f"fit(..., resume=True), or delete it: lepton delete {name}"
+            )
             raise StudyError(f"the name {name!r} is taken by a study in {self.folder}", fix=fix)
         try:
             path.mkdir(parents=True)
@@ -118,23 +128,37 @@ class Home:
         return path
 
     @contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """Says that this process runs the study, for as long as it lives."""
-        with open(self.path(name) / ALIVE, "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def held(self, name: str) -> Iterator[IO[bytes]]:
+        """Says that this process runs the study, for as long as it lives, or a process that it hands the file to.
+
+        Raises:
+            StudyError: Another process runs it.
+        """
+        path = self.path(name) / ALIVE
+        with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
+            until = time.monotonic() + PATIENCE
+            while not _locked(file, fcntl.LOCK_EX):
+                if time.monotonic() > until:
+                    raise StudyError("another process runs it already", where=name, fix=f"See: lepton status {name}")
+                time.sleep(0.01)
+            say(file, pid=os.getpid())
+            yield file
 
     def running(self, name: str) -> bool:
         """Whether some process runs the study; one that was killed runs no more."""
         alive = self.path(name) / ALIVE
         if not alive.exists():
             return False
-        with open(alive) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-        return False
+        with open(alive, "rb") as file:
+            return not _locked(file, fcntl.LOCK_SH)
+
+    def says(self, name: str) -> dict[str, Any]:
+        """What the process that runs the study says of itself: its `pid`, and its `trouble`, if there is any."""
+        try:
+            said: dict[str, Any] = json.loads((self.path(name) / ALIVE).read_bytes() or b"{}")
+        except (OSError, ValueError):  # it is just being written
+            return {}
+        return said
 
     @property
     def gate(self) -> str:
@@ -148,3 +172,18 @@ class Home:
     def remove(self, name: str) -> None:
         """Delete a study's folder."""
         shutil.rmtree(self.path(name))
+
+
+def say(file: IO[bytes], **what: Any) -> None:
+    """Write how a process is into the file that it holds, over what stood there: that needs no room on the disk."""
+    file.seek(0)
+    file.write(json.dumps(what).encode()[:SAYS].ljust(SAYS))
+
+
+def _locked(file: IO[bytes], kind: int) -> bool:
+    """Take a lock if nobody holds it."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -19,8 +19,11 @@ LIGHT = [
     "lepton_automl.cli",
     "lepton_automl.service.run",
     "lepton_automl.service.launch",
+    "lepton_automl.service.process",
+    "lepton_automl.service.follow",
     "lepton_automl.service.study",
     "lepton_automl.search.loop",
+    "lepton_automl.search.to_optuna",
     "lepton_automl.tracking.tracker",
     "lepton_automl.tracking.registry",
     "lepton_automl.reporting.plots",
@@ -78,6 +81,23 @@ def test_every_complaint_about_a_study_is_raised_at_once(tmp_path):
         assert part in str(error.value)
 
 
+def test_what_is_said_of_the_search_is_checked(tmp_path, table):
+    with pytest.raises(ValueError, match="3 things are wrong") as error:
+        AutoML(sampler="tep", grid=("model.width",), callbacks=["x"], home=tmp_path)
+    for part in ("Did you mean 'tpe'", "sampler='grid'", "cannot be called back"):
+        assert part in str(error.value)
+    study = AutoML(name="wrong", sampler="grid", grid="model.widht", home=tmp_path, progress=False)
+    with pytest.raises(ValueError, match=r"Did you mean 'model\\.width'"):
+        study.fit(table, target="price")
+    study = AutoML(name="wrong", home=tmp_path, progress=False)
+    study.enqueue({"train.lrr": 0.1})
+    with pytest.raises(ValueError, match=r"Did you mean 'train\.lr'"):
+        study.fit(table, target="price")
+    assert not (tmp_path / "studies" / "wrong").exists()
+    told = lepton("search", "x.csv", "--cost", "1", "--price", "cpu:2", home=tmp_path, code=1)
+    assert "'cpu:2' is no price" in told and "Traceback" not in told
+
+
 @pytest.fixture
 def table() -> pd.DataFrame:
     rng = np.random.default_rng(0)
@@ -126,5 +146,19 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path, table):
 
 def test_help_is_there_for_every_command(tmp_path):
     told = lepton("--help", home=tmp_path)
-    for command in ("demo", "search", "list", "status", "front", "predict", "export", "delete", "ui"):
+    for command in (
+        "demo",
+        "search",
+        "list",
+        "status",
+        "pause",
+        "resume",
+        "stop",
+        "extend",
+        "front",
+        "predict",
+        "export",
+        "delete",
+        "ui",
+    ):
         assert command in told

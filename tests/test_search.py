@@ -7,6 +7,7 @@ import itertools
 import math
 from typing import get_args
 
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from lepton_automl.search.budget import Purse, affordable_epochs
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import goes_on, rungs
+from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.service.run import search
 from lepton_automl.space import Space, pick, real, whole
 from lepton_automl.state import StudyState
@@ -172,6 +174,20 @@ def test_a_search_keeps_its_trials_and_the_journal_tells_it_again(tmp_path):
     assert replayed == state
     assert len(list(Home(tmp_path).journal("sample").read())) == len(told)
     assert state.ended.chosen == state.choose().number
+
+
+def test_a_study_is_an_optuna_study_with_the_same_front(tmp_path):
+    state, *_ = run(tmp_path, budget=Budget(trials=30), target=Target(max_latency_ms=2.0))
+    taken = to_optuna(state)
+    assert {trial.user_attrs["trial"] for trial in taken.best_trials} == {trial.number for trial in state.front()}
+    by_status = {trial.user_attrs["status"]: trial.state.name for trial in taken.trials}
+    assert by_status == {"complete": "COMPLETE", "stopped": "PRUNED", "infeasible": "PRUNED", "failed": "FAIL"}
+    assert all(max(trial.constraints.values()) > 0 for trial in taken.trials if trial.user_attrs["status"] == "infeasible")
+    assert all(trial.user_attrs["curve"] for trial in taken.trials if trial.user_attrs["status"] == "stopped")
+    optuna.visualization.plot_pareto_front(taken)
+    for drawing in (optuna.samplers.TPESampler(seed=0), optuna.samplers.NSGAIISampler(seed=0)):  # people go on from it
+        taken.sampler = drawing
+        assert 0 < taken.ask({"train.lr": taken.trials[0].distributions["train.lr"]}).params["train.lr"] < 1
 
 
 def test_stopping_saves_epochs_without_losing_the_best(tmp_path):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lepton_automl.events import Event, HostWeighed, StudyEnded, TrialEnded
+from lepton_automl.events import Event, HostWeighed, Noted, StudyEnded, StudyPaused, StudyResumed, TrialEnded
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
@@ -62,12 +62,15 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Take in one event."""
         self._state.apply(event)
-        if not self._shown:
-            return
-        if self._live:
-            self._live.update(panel(self._state, time.time()), refresh=True)
-        else:
+        if self._shown and not self._live:
             self._line(event)
+        elif self._shown and isinstance(event, Noted):
+            self.note(event.text)
+
+    def draw(self) -> None:
+        """Bring a live panel up to date, with what was taken in and with the time."""
+        if self._live and self._state.config:
+            self._live.update(panel(self._state, time.time()), refresh=True)
 
     def _line(self, event: Event) -> None:
         if isinstance(event, HostWeighed):
@@ -77,6 +80,10 @@ class Progress:
             )
         elif isinstance(event, TrialEnded):
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
+        elif isinstance(event, Noted):
+            self.note(event.text)
+        elif isinstance(event, StudyPaused | StudyResumed):
+            self.note(event.reason)
         elif isinstance(event, StudyEnded):
             self.note(f"the search ended: {event.reason}")
 
@@ -95,25 +102,29 @@ def panel(state: StudyState, now: float) -> Group:
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
-    began = state.started.at if state.started else now
-    used, left = _used(state, now - began)
+    used, left = _used(state, state.spent(now))
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    head = Text(f"{settings.name}: {told or 'weighing the machine'}; {left}")
+    head = Text(f"{settings.name}: {told or 'weighing the machine'}; {'paused' if state.paused else left}")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=used, width=60))
     return Group(head, bar, front_table(state), _running(state))
 
 
 def _used(state: StudyState, seconds: float) -> tuple[float, str]:
-    budget = state.settings.budget
-    if budget.minutes is not None:
-        left = max(0.0, budget.minutes * 60 - seconds)
-        return min(1.0, seconds / (budget.minutes * 60)), f"{int(left // 60)}:{int(left % 60):02d} left"
+    """The share of the budget that is used, and what is left of the unit that will run out first."""
+    budget, settings = state.settings.budget, state.settings
+    told: list[tuple[float, str]] = []
+    whole = budget.seconds(settings.target.device, settings.workers)
+    if whole is not None:
+        left = max(0.0, whole - seconds)
+        told.append((seconds / whole, f"{int(left // 60)}:{int(left % 60):02d} left"))
     if budget.trials is not None:
-        done = sum(trial.result is not None for trial in state.trials.values())
-        return done / budget.trials, f"{budget.trials - done} trials left"
-    assert budget.epochs is not None
-    return min(1.0, state.epochs / budget.epochs), f"{max(0, budget.epochs - state.epochs)} epochs left"
+        done = len(state.trials) - len(state.running)
+        told.append((done / budget.trials, f"{max(0, budget.trials - done)} trials left"))
+    if budget.epochs is not None:
+        told.append((state.epochs / budget.epochs, f"{max(0, budget.epochs - state.epochs)} epochs left"))
+    used, left_over = max(told)
+    return min(1.0, used), left_over
 
 
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
@@ -144,3 +155,38 @@ def _running(state: StudyState) -> Text:
             score = last.scores.get(state.settings.metric) if last else None
             told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
     return Text("running: " + ", ".join(told) if told else "", style="dim")
+
+
+def status_json(state: StudyState, status: str) -> dict[str, Any]:
+    """How a study stands, for machines."""
+    used, left = _used(state, state.spent(time.time()) if status not in {"lost", "ended"} else state.spent(state.last_at))
+    chosen = state.choose().number if state.front() else None
+    return {
+        "study": state.settings.name,
+        "status": status,
+        "trials": _counts(state),
+        "running": sorted(state.running),
+        "epochs": state.epochs,
+        "front": len(state.front()),
+        "chosen": chosen,
+        "used": round(used, 4),
+        "left": left,
+        "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
+        "ended": state.ended.reason if state.ended else None,
+    }
+
+
+def status_lines(state: StudyState, status: str) -> list[str]:
+    """The same for people."""
+    told = status_json(state, status)
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
+    lines = [f"{told['used']:.0%} of the budget used, {told['left']}", counts]
+    lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
+    running = _running(state).plain
+    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []
+    return [*lines, *([running] if running else []), *age]
+
+
+def _counts(state: StudyState) -> dict[str, int]:
+    statuses = [trial.status for trial in state.trials.values()]
+    return {name: statuses.count(name) for name in sorted(set(statuses))}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lepton_automl.state import StudyState
 from lepton_automl.values import Budget
 
-RESERVE = 0.01  # share of the minutes kept for the end: the last words of workers, the choice, the registration
+RESERVE = 0.01  # share of the time kept for the end where nobody has measured it: last words, the choice, the registration
 LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute
+MOST = 1 / 10  # of the time may be kept for the end, whatever was measured
 
 
 class Purse:
@@ -14,10 +17,12 @@ class Purse:
 
     Args:
         state: The study; paused time is not spent.
+        reserve: Seconds that what comes after the search will take, as far as is known by now; None where that is not
+            measured.
     """
 
-    def __init__(self, state: StudyState) -> None:
-        self._state = state
+    def __init__(self, state: StudyState, reserve: Callable[[], float] | None = None) -> None:
+        self._state, self._reserve = state, reserve
 
     @property
     def budget(self) -> Budget:
@@ -30,8 +35,13 @@ class Purse:
         seconds, state = self.seconds, self._state
         if seconds is None or state.started is None:
             return None
-        reserve = max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
-        return state.started.at + state.idle + seconds - reserve
+        return state.started.at + state.idle + seconds - self._kept(seconds)
+
+    def _kept(self, seconds: float) -> float:
+        """Seconds kept for the end."""
+        if self._reserve is None:
+            return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
+        return min(self._reserve(), seconds * MOST)
 
     @property
     def seconds(self) -> float | None:
@@ -41,8 +51,8 @@ class Purse:
 
     def spent(self, now: float) -> str:
         """Why nothing more may be started; empty while something may."""
-        budget, state = self.budget, self._state
-        if self.deadline is not None and now >= self.deadline:
+        budget, state, seconds = self.budget, self._state, self.seconds
+        if seconds is not None and state.spent(now) >= seconds - self._kept(seconds):
             what = f"{budget.minutes:g} minutes" if budget.cost is None else f"{budget.cost:g} (in the currency of its prices)"
             return f"the budget of {what} is spent"
         if budget.trials is not None and len(state.trials) >= budget.trials:

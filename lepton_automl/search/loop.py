@@ -56,6 +56,7 @@ class Loop:
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
         lacks: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
+        reserve: Seconds that what comes after the search will take; see `Purse`.
     """
 
     def __init__(
@@ -71,11 +72,12 @@ class Loop:
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
         lacks: Callable[[], str] = lambda: "",
+        reserve: Callable[[], float] | None = None,
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
         self.proposer, self.judge, self.outlook, self.job = proposer, judge, outlook, job
         self.announce, self.inbox, self.lacks = announce, inbox, lacks
-        self.purse = Purse(state)
+        self.purse = Purse(state, reserve)
         self.stopping = ""
         self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
         self._patience = RETRY
@@ -171,8 +173,10 @@ class Loop:
                 case "pause":
                     self._cramped = None  # a person's pause is ended by a person
                     self._pause("a person paused it")
-                case "resume" if self.state.paused:
-                    self._go_on("a person resumed it")
+                case "resume":
+                    self.stopping = ""  # one that was asked for and not heard until now is taken back
+                    if self.state.paused:
+                        self._go_on("a person resumed it")
                 case _:
                     pass
 

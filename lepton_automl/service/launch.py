@@ -1,95 +1,89 @@
-"""A search in this process, with its windows: the terminal and the tracker."""
+"""Launching a study as a process of its own, and what it says when it cannot go on."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
+import json
+import subprocess
+import sys
 import threading
-import warnings
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import IO
 
-from lepton_automl.errors import LeptonError
-from lepton_automl.events import StudyConfig
-from lepton_automl.home import Home
+from lepton_automl import errors
+from lepton_automl.errors import LeptonError, StudyError
+from lepton_automl.events import Asked, StudyConfig
+from lepton_automl.home import ASKED, Home
 from lepton_automl.journal import Journal
-from lepton_automl.reporting.terminal import Progress
-from lepton_automl.state import StudyState
-from lepton_automl.tracking.tracker import Tracker
 
-from .run import run_study
-from .study import Study
-
-EVERY = 3.0  # seconds between the tracker's looks at the journal
+ERROR, LOG, WISHES = "error.json", "search.log", "asked.jsonl"
+LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
 
 
-def launch(config: StudyConfig, home: Home, *, progress: bool) -> StudyState:
-    """Search; show it; track it; register the chosen model.
-
-    Args:
-        config: What was asked; the study's folder and data exist.
-        home: Where the study lives.
-        progress: Whether to show how it goes.
-
-    Returns:
-        The study at its end.
-    """
-    folder = home.path(config.name)
-    study = Study(config.name, home)
-    with Progress(shown=progress) as window:
-        for note in (*config.data.notes, *config.data.warnings):
-            window.note(note)
-        with Background(folder / "journal.jsonl", home):
-            try:
-                run_study(config, folder, window)
-            except BaseException:
-                if not (folder / "journal.jsonl").exists():  # nothing was earned yet, so nothing is left behind
-                    shutil.rmtree(folder, ignore_errors=True)
-                raise
-    _hand_over(study)
-    return study.state
-
-
-def _hand_over(study: Study) -> None:
-    """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
+def prepare(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> None:
+    """Leave what was asked in the study's folder, for the process that will run it."""
+    for wish in wishes:
+        Journal(folder / WISHES).append(wish)
     try:
-        study.mirror()
-        if study.state.ended and study.state.ended.chosen is not None:
-            study.register()
-    except Exception as error:
-        what = f"MLflow could not be brought up to date ({type(error).__name__}: {error}); the study itself is complete"
-        warnings.warn(what, stacklevel=2)
+        (folder / ASKED).write_text(json.dumps(config.to_json(), indent=1))
+    except OSError as error:
+        raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
 
 
-class Background(threading.Thread):
-    """Projects the journal into MLflow while the search runs. The search never waits for it, nor hears of its troubles.
+def launch(folder: Path, alive: IO[bytes]) -> None:
+    """Start the study's process, detached from this one: no terminal, closed window or restarted kernel ends it.
 
     Args:
-        path: The journal.
-        home: Where the store lies.
+        folder: The study's folder, prepared.
+        alive: The study's held file (`Home.held`); the process inherits the lock, so that there is no moment between.
     """
+    (folder / ERROR).unlink(missing_ok=True)
+    words = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
+    with open(folder / LOG, "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lepton_automl.service.process", *words],
+            pass_fds=[alive.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C here is not Ctrl-C there
+        )
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()  # no zombie, while this process lives
 
-    def __init__(self, path: Path, home: Home) -> None:
-        super().__init__(name="tracker", daemon=True)
-        self.tracker = Tracker(Journal(path), home.folder)
-        self._over = threading.Event()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+def leave_error(error: BaseException, folder: Path) -> None:
+    """Write an error where `left_error` finds it; a disk without room for it has the journal's last word instead."""
+    if isinstance(error, LeptonError):
+        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+    elif isinstance(error, KeyboardInterrupt):
+        told = {"kind": "StudyError", "what": "it was stopped before it began", "where": folder.name, "fix": "Search again."}
+    else:
+        what = f"the search failed: {type(error).__name__}: {error}"
+        told = {"kind": "StudyError", "what": what, "where": folder.name, "fix": f"Look at {folder / LOG}."}
+    with contextlib.suppress(OSError):
+        (folder / ERROR).write_text(json.dumps(told))
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._over.set()
-        self.join()
 
-    def run(self) -> None:
-        """Look at the journal every few seconds, and once more at the end.
+def left_error(folder: Path) -> LeptonError | None:
+    """The error that ended a study's process, of the class that it had there."""
+    try:
+        told = json.loads((folder / ERROR).read_text())
+    except (OSError, ValueError):
+        return None
+    kind = getattr(errors, told["kind"], StudyError)
+    error: LeptonError = kind(told["what"], where=told["where"], fix=told["fix"])
+    return error
 
-        What fails now is tried again at the next look: the journal has it all.
-        """
-        over = False
-        while not over:
-            over = self._over.wait(EVERY)
-            with contextlib.suppress(LeptonError):
-                self.tracker.catch_up()
+
+def lost(name: str, home: Home) -> LeptonError:
+    """Why a study's process is gone before its end."""
+    error = left_error(home.path(name))
+    if error is not None:
+        return error
+    log = home.path(name) / LOG
+    said = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
+    begun = (home.path(name) / "journal.jsonl").exists()
+    fix = f"lepton resume {name} takes it up." if begun else "Search again."
+    return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{said}" if said else fix)

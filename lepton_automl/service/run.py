@@ -36,6 +36,9 @@ def run_study(
     folder: Path,
     announce: Callable[[Event], None] = lambda _: None,
     inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
 ) -> StudyState:
     """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
 
@@ -44,6 +47,8 @@ def run_study(
         folder: The study's folder, which exists.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
+        since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
+        reserve: Seconds that what comes after the search will take; see `Purse`.
 
     Returns:
         The study at its end.
@@ -53,7 +58,7 @@ def run_study(
     """
     executor = LocalExecutor(config.workers, folder / "workers")
     try:
-        return search(config, folder, executor, announce, inbox)
+        return search(config, folder, executor, announce, inbox, since=since, reserve=reserve)
     finally:
         executor.close()
 
@@ -64,13 +69,16 @@ def search(
     executor: Executor,
     announce: Callable[[Event], None] = lambda _: None,
     inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
 ) -> StudyState:
     """The same on a given executor."""
     journal = Journal(folder / "journal.jsonl")
     past = [event for _, event in journal.read()]
     begins = not any(isinstance(event, HostWeighed) for event in past)
     if begins:
-        past = _begin(config, folder, executor, journal, announce)
+        past = _begin(config, folder, executor, journal, announce, since)
     begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
     state = StudyState().feed(past[:begun])
     outlook = Outlook(state)
@@ -85,6 +93,7 @@ def search(
         announce=_tidied(folder, announce),
         inbox=inbox,
         lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
+        reserve=reserve,
     )
     for event in past:  # a search may be lost between a trial's end and the removal of its checkpoint
         if isinstance(event, TrialEnded):
@@ -104,11 +113,16 @@ def _tidied(folder: Path, announce: Callable[[Event], None]) -> Callable[[Event]
     return told
 
 
-def _begin(
-    config: StudyConfig, folder: Path, executor: Executor, journal: Journal, announce: Callable[[Event], None]
+def _begin(  # noqa: PLR0917  # the parts of one search, in its order
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    journal: Journal,
+    announce: Callable[[Event], None],
+    since: float | None,
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
-    began = executor.now()
+    began = executor.now() if since is None else since
     config, notes = checked(config, folder, executor)
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows

@@ -8,58 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, ModelRegistered, TestOpened
+from lepton_automl.events import ModelRegistered, TestOpened
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import Home, trial_folder
+from lepton_automl.home import trial_folder
 from lepton_automl.reporting.tables import front_table, trial_table
 from lepton_automl.state import StudyState
 from lepton_automl.values import Scored, ScoreJob
 
+from .control import Controls
 from .model import Model
 
 if TYPE_CHECKING:
+    import optuna
     import pandas as pd
 
 
-class Study:
-    """A handle on a study, running or finished.
+class Study(Controls):
+    """A handle on a study, running or finished, from anywhere.
 
     Args:
         name: The study's name.
         home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
     """
-
-    def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
-        self.home = home if isinstance(home, Home) else Home(home)
-        self._name = name
-        self._state, self._offset = StudyState(), 0
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name}>"
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-        return self._name
-
-    @property
-    def state(self) -> StudyState:
-        """Everything known, up to the journal's last event.
-
-        Raises:
-            StudyError: There is no such study.
-        """
-        if not self._name:
-            raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
-        for offset, event in self.home.journal(self.name).read(self._offset):
-            self._state.apply(event)
-            self._offset = offset
-        return self._state
-
-    @property
-    def folder(self) -> Path:
-        """Where the study's files lie."""
-        return self.home.path(self.name)
 
     @property
     def front(self) -> pd.DataFrame:
@@ -74,6 +44,12 @@ class Study:
         import pandas as pd
 
         return pd.DataFrame(trial_table(self.state))
+
+    def to_optuna(self) -> optuna.Study:
+        """The study as Optuna knows it, with every ended trial; see `search.to_optuna`."""
+        from lepton_automl.search.to_optuna import to_optuna
+
+        return to_optuna(self.state)
 
     def best(self, *, max_latency_ms: float | None = None, min_accuracy: float | None = None) -> Model:
         """A model from the front, chosen by validation scores only.
@@ -130,7 +106,7 @@ class Study:
             finally:
                 executor.close()
             assert isinstance(scored, Scored)
-            self._write(TestOpened(at=time.time(), scores=scored.scores))
+            self.note(TestOpened(at=time.time(), scores=scored.scores))
             self._mirror_or_warn()
         return self.front
 
@@ -158,7 +134,7 @@ class Study:
         }
         bundle, uid = self.bundle(trial), known.proposed.uid
         version = register(bundle, model, home=self.home.folder, alias=alias, trial_uid=uid, tags=tags)
-        self._write(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
+        self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
         self._mirror_or_warn()
         return version
 
@@ -185,6 +161,3 @@ class Study:
             self.mirror()
         except StudyError as error:
             warnings.warn(str(error), stacklevel=3)
-
-    def _write(self, event: Event) -> None:
-        self.home.journal(self.name).append(event)

@@ -1,0 +1,169 @@
+"""Whether a search ends when it said it would: real studies, and others on virtual time, requested against kept."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from pathlib import Path
+
+from lepton_automl import AutoML, families
+from lepton_automl.data.demo import digits
+from lepton_automl.events import StudyConfig
+from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.home import Home
+from lepton_automl.service.run import search
+from lepton_automl.state import StudyState
+from lepton_automl.values import (
+    Budget,
+    DataSpec,
+    LeanPlan,
+    Measurement,
+    Objective,
+    Profile,
+    Target,
+    TrainPlan,
+    TrialJob,
+    Weighed,
+)
+
+from .report import Figure, Result
+
+PRICE = 0.6  # of an hour of one worker
+WORKERS = 2
+VIRTUAL = (
+    Budget(minutes=10),
+    Budget(minutes=30),
+    Budget(minutes=120),
+    Budget(cost=0.5, prices={"cpu": PRICE}),
+    Budget(trials=60),
+    Budget(epochs=1000),
+    Budget(minutes=45, trials=10_000, epochs=100_000),
+)
+
+
+def run(minutes: str = "10,10,10") -> Result:
+    """Kept over requested: of the time from the launch to the registration of the chosen model; of trials, epochs and cost.
+
+    Args:
+        minutes: Budgets of the real studies, one after another, separated by commas; empty for none.
+    """
+    asked = [float(part) for part in minutes.split(",") if part.strip()]
+    with tempfile.TemporaryDirectory() as folder:
+        real = [real_study(number, one, folder) for number, one in enumerate(asked)]
+        virtual = [virtual_study(number, one, Home(folder)) for number, one in enumerate(VIRTUAL)]
+    figures = [*figures_of("real", [kept for kept, _ in real]), *figures_of("virtual", [kept for kept, _ in virtual])]
+    notes = [
+        "off: how far kept / requested is from 1, in percent; a time is from the launch of the study's process to the end of the registration.",
+        *(told for _, told in [*real, *virtual]),
+    ]
+    return Result(figures=figures, notes=notes)
+
+
+def figures_of(kind: str, kept: list[float]) -> list[Figure]:
+    """Median and worst of what was kept over what was requested."""
+    if not kept:
+        return []
+    off = [100 * abs(share - 1) for share in kept]
+    target = "<= 2 (from ten minutes on)" if kind == "real" else "<= 2"
+    return [
+        Figure.of(f"{kind}_kept", kept),
+        Figure.of(f"{kind}_off_median", off, unit="%", target=target),
+        Figure(name=f"{kind}_off_worst", value=max(off), unit="%", target=target),
+    ]
+
+
+def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
+    """Digits, searched for so long."""
+    study = AutoML(
+        name=f"real-{number}", home=home, budget=Budget(minutes=minutes), workers=WORKERS, seed=number, progress=False
+    )
+    study.fit(*digits(), wait=True)
+    ended, state = time.time(), study.state
+    assert state.started and state.ended
+    seconds, end = ended - state.started.at, ended - state.ended.at
+    told = (
+        f"{minutes:g} minutes requested, {seconds / 60:.3f} kept: {len(state.trials)} trials, {end:.1f} s from the search's "
+        f"end to the registration's, {len(state.registered)} registered."
+    )
+    return seconds / (60 * minutes), told
+
+
+def virtual_study(number: int, budget: Budget, home: Home) -> tuple[float, str]:
+    """The same loop on a virtual clock, on which nothing comes after the search."""
+    executor = SimulatedExecutor(WORKERS, recorded, weighed(), began=1000.0)
+    folder: Path = home.create(f"virtual-{number}")
+    state = search(config(budget), folder, executor, reserve=lambda: 0.0)
+    seconds = executor.now() - 1000.0
+    name, kept, requested = spent(budget, state, seconds)
+    told = f"virtual: {requested:g} {name} requested, {kept:g} kept: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
+    return kept / requested, told
+
+
+def spent(budget: Budget, state: StudyState, seconds: float) -> tuple[str, float, float]:
+    """The unit that ends the search, what was spent of it, and what was to be spent."""
+    if budget.minutes is not None:
+        return "minutes", seconds / 60, budget.minutes
+    if budget.cost is not None:
+        return "of cost", seconds / 3600 * PRICE * WORKERS, budget.cost
+    if budget.trials is not None:
+        return "trials", len(state.trials), budget.trials
+    assert budget.epochs is not None
+    return "epochs", state.epochs, budget.epochs
+
+
+def config(budget: Budget) -> StudyConfig:
+    """A study of pictures that are nowhere."""
+    spec = DataSpec(
+        name="pictures",
+        folder="/nowhere",
+        modality="image",
+        task="multiclass",
+        target="label",
+        classes=tuple(range(10)),
+        shape=(1, 28, 28),
+        train=8_000,
+        validation=2_000,
+        test=2_000,
+        digest="0",
+    )
+    goals = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
+    return StudyConfig(
+        name="virtual",
+        data=spec,
+        target=Target(),
+        budget=budget,
+        metric="accuracy",
+        objectives=goals,
+        space=families.space_for(spec),
+        train=TrainPlan(epochs=18),
+        lean=LeanPlan(),
+        workers=WORKERS,
+        sampler="random",
+    )
+
+
+def recorded(job: TrialJob) -> Recording:
+    """A made-up training of seconds to minutes, whose epochs take up to twenty seconds: wide ones learn more, slowly."""
+    width = float(job.config["model.width"])
+    final = 0.95 - 0.5 / width + 0.002 * math.sin(job.trial)
+    curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))
+    seconds = min(20.0, width / 3)
+    return Recording(profile=profile(width / 100), curve=curve, epoch_seconds=seconds, final={"accuracy": final})
+
+
+def profile(latency_ms: float) -> Profile:
+    """A profile of this latency."""
+    latency = measured(latency_ms)
+    return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
+
+
+def measured(value: float) -> Measurement:
+    """A figure without doubt."""
+    edges = {"median": value, "low": value, "high": value, "p5": value, "p95": value}
+    return Measurement(name="latency", unit="ms", n=9, clock="thread_cpu", host="none", **edges)  # type: ignore[arg-type]  # floats
+
+
+def weighed() -> Weighed:
+    """A machine that was timed."""
+    return Weighed(host="none", reference=measured(1.0), fastest=profile(0.01), epoch_seconds=4.0)

@@ -1,0 +1,103 @@
+"""A study in Optuna's own terms, for whoever wants its plots and importances."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from lepton_automl.space import Setting, Space
+from lepton_automl.state import StudyState, Trial
+
+from .samplers import distribution
+
+STATES = {
+    "complete": TrialState.COMPLETE,
+    "stopped": TrialState.PRUNED,
+    "infeasible": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+def to_optuna(state: StudyState) -> optuna.Study:
+    """An Optuna study in memory, with every ended trial.
+
+    Values are those of the front, in the objectives' own directions and units. A trial that was stopped is PRUNED; one
+    that broke a hard limit is PRUNED with its constraint above 0; neither has values, so `best_trials` is the front.
+    Scores by epoch are intermediate values of complete trials, and the user attribute `curve` of pruned ones: Optuna 5's
+    TPE cannot go on from pruned trials with intermediate values in a study of several objectives (its issue 5260).
+    Numbers are Optuna's own; ours is the user attribute `trial`.
+
+    Args:
+        state: The study.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    goals = state.settings.objectives
+    study = optuna.create_study(study_name=state.settings.name, directions=[goal.direction for goal in goals])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # names on axes, no more
+        study.set_metric_names([state.settings.metric if goal.name == "score" else goal.name for goal in goals])
+    study.set_user_attr("budget", state.settings.budget.to_json())
+    study.add_trials([frozen(state, trial) for trial in state.trials.values() if trial.result is not None])
+    return study
+
+
+def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
+    """One ended trial."""
+    assert trial.result is not None
+    settings, result = state.settings, trial.result
+    values = [state.value(trial, goal) for goal in settings.objectives]
+    whole = result.status == "complete" and not any(map(math.isnan, values))
+    scores = {report.epoch: report.scores.get(settings.metric, math.nan) for report in trial.reports}
+    curve = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
+    pruned = result.status in {"stopped", "infeasible"}
+    made = create_trial(
+        state=STATES[result.status] if whole or result.status != "complete" else TrialState.FAIL,
+        values=values if whole else None,
+        params=dict(trial.proposed.config),
+        distributions=_distributions(settings.space, trial.proposed.config),
+        intermediate_values={} if pruned else curve,
+        user_attrs=_told(trial) | ({"curve": curve} if pruned else {}),
+        constraints={"limits": violation(state, trial)},
+    )
+    made.datetime_start = datetime.fromtimestamp(trial.proposed.at)
+    made.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)
+    return made
+
+
+def violation(state: StudyState, trial: Trial) -> float:
+    """By how much a hard limit is broken, as a share of it; 0 or less where all are kept."""
+    target, profile = state.settings.target, trial.profile
+    if profile is None:
+        return 0.0
+    limits = [(profile.latency_ms, target.max_latency_ms), (profile.size_bytes, target.max_size_bytes)]
+    return max((value / limit - 1 for value, limit in limits if limit is not None), default=0.0)
+
+
+def _distributions(space: Space, config: dict[str, Setting]) -> dict[str, BaseDistribution]:
+    """Of the knobs that a trial turned."""
+    return {name: distribution(space[name]) for name in config}
+
+
+def _told(trial: Trial) -> dict[str, Any]:
+    """What else is known of a trial."""
+    assert trial.result is not None
+    told: dict[str, Any] = {
+        "trial": trial.number,
+        "uid": trial.proposed.uid,
+        "origin": trial.proposed.origin,
+        "status": trial.status,
+        "reason": trial.result.reason,
+        "epochs": trial.epochs,
+        "seconds": trial.result.seconds,
+        "parent": trial.proposed.parent,
+        **trial.result.scores,
+    }
+    if trial.profile is not None:
+        told |= {"latency_ms": trial.profile.latency_ms, "size_bytes": trial.profile.size_bytes}
+    return {name: value for name, value in told.items() if value not in (None, "")}

@@ -1,0 +1,248 @@
+"""Driving a study from anywhere: what people ask of it, and how they hear that it was heard."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+from lepton_automl.errors import Complaints, ConfigError, LeptonError, StudyError
+from lepton_automl.events import Asked, Event, Request
+from lepton_automl.journal import Journal
+from lepton_automl.search.budget import Purse
+from lepton_automl.space import Setting
+from lepton_automl.values import Budget
+
+from .handle import Handle
+from .launch import WISHES, launch, lost
+
+LOOK = 0.02  # seconds between looks for an answer
+ANSWER = 2.0  # seconds in which a search that runs answers; it looks five times a second
+START = 120.0  # seconds in which one that is launched does, on a machine that is busy
+STANDS: dict[str, bool] = {"pause": True, "resume": False}  # whether the study is paused, once such an asking is done
+UNITS = ("minutes", "trials", "epochs", "cost")
+
+
+class Controls(Handle):
+    """A handle that can also ask. Each asking returns when the search has written down that it heard it."""
+
+    def pause(self) -> None:
+        """Hold all trials where they are; paused time is not part of the budget.
+
+        Raises:
+            StudyError: The search is not running, or does not answer.
+        """
+        self._ask(wish("pause"))
+
+    def resume(self) -> None:
+        """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.
+
+        Raises:
+            StudyError: Its budget is spent, or it does not answer.
+        """
+        status = self._settled()
+        if status in {"running", "paused"}:
+            self._ask(wish("resume"))
+        elif status != "starting":
+            spent = Purse(self.state).spent(time.time()) if self.state.ended else ""
+            if spent:
+                unit = limits(self.state.settings.budget)[0]
+                raise StudyError(spent, where=self.name, fix=f"Give it more: lepton extend {self.name} --{unit} 5")
+            self._launch()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """End the search; what it found stands, and its chosen model is handed over. Nothing is left where it had not begun.
+
+        Args:
+            wait: Return only when the model is handed over.
+
+        Raises:
+            StudyError: The study's process is lost, or does not answer.
+        """
+        status = self.status
+        if status == "starting":
+            self._terminate()
+            return
+        if status in {"running", "paused", "lost"} and not self._ask(wish("stop")):
+            return
+        if wait:
+            self.wait()
+
+    def extend(
+        self,
+        *,
+        minutes: float | None = None,
+        trials: int | None = None,
+        epochs: int | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """Add to the budget; a study that has ended goes on where it ended.
+
+        Args:
+            minutes: More minutes.
+            trials: More trials.
+            epochs: More epochs.
+            cost: More money.
+
+        Raises:
+            ConfigError: The budget has no such unit, or would still be spent.
+            StudyError: The search does not answer.
+        """
+        status = self._settled()
+        more = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
+        budget = extended(self.state.settings.budget, more)
+        state = dataclasses.replace(self.state, config=self.state.settings.replace(budget=budget))
+        if spent := Purse(state).spent(time.time()):
+            raise ConfigError(f"even so, {spent}", where="extend", fix="Extend that, too.")
+        asked = wish("extend", budget=budget)
+        if status in {"ended", "lost"} or not self._ask(asked):
+            self._launch(asked)
+
+    def enqueue(self, config: Mapping[str, Setting]) -> None:
+        """Try a configuration next.
+
+        Args:
+            config: Settings of knobs; those left out stand at their defaults.
+
+        Raises:
+            ConfigError: A knob is unknown or out of range.
+            StudyError: The search is not running, or does not answer.
+        """
+        asked = wish("enqueue", config=dict(config))
+        self.state.settings.space.complete(config)
+        if not self._ask(asked):
+            raise StudyError("it has ended", where=self.name, fix="Extend its budget, then enqueue.")
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until the study has ended and its model is handed over.
+
+        Args:
+            timeout: Seconds; None for as long as it takes.
+
+        Raises:
+            LeptonError: It could not begin, or its process is lost.
+            TimeoutError: It still runs.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.home.running(self.name):
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"{self.name} still runs after {timeout:g} s")
+            time.sleep(LOOK)
+        if self.state.ended is None:
+            raise lost(self.name, self.home)
+        return self
+
+    def follow(self, *callbacks: Callable[[Event, Any], None], progress: bool = True) -> Self:
+        """Show the study until its end; interrupting this (Ctrl-C) ends nothing but the view.
+
+        Args:
+            *callbacks: Called as `f(event, study)` for every event, from the first one on.
+            progress: Whether to show anything.
+
+        Raises:
+            LeptonError: It could not begin, or its process is lost.
+        """
+        from lepton_automl.reporting.terminal import Progress
+
+        from .follow import Follower
+
+        with Progress(shown=progress) as window:
+            Follower(self, window, callbacks).run()
+        return self
+
+    # How it is asked
+
+    def _settled(self) -> str:
+        """The status, when one that is ending has ended."""
+        if self.status == "ending":
+            self.wait()
+        return self.status
+
+    def _ask(self, asked: Asked) -> bool:
+        """Ask, and wait for the answer; false where the study has ended, which answers nothing any more."""
+        status = self.status
+        if status == "lost":
+            raise lost(self.name, self.home)
+        if status in {"ending", "ended"}:
+            if asked.what in {"stop", "extend", "enqueue"}:
+                return False
+            raise StudyError(f"the study has {status}", where=self.name, fix="There is nothing to hold.")
+        Journal(self.folder / WISHES).append(asked)
+        return self._heard(asked, ANSWER)
+
+    def _heard(self, asked: Asked, seconds: float) -> bool:
+        """Wait until the journal has the asking; false where the study ended first."""
+        until = time.monotonic() + seconds
+        while True:
+            status = self.status  # before the look, so that the last word of a process is not missed
+            heard = any(one.uid == asked.uid for one in reversed(self.state.asked))
+            if heard and (asked.what not in STANDS or bool(self.state.paused) is STANDS[asked.what]):
+                return True
+            if status == "lost":
+                raise lost(self.name, self.home)
+            if status == "ended":
+                return False
+            if status == "starting":  # it weighs the machine, and listens thereafter
+                until = max(until, time.monotonic() + seconds)
+            if time.monotonic() > until:
+                if heard:  # somebody else asked for the contrary meanwhile
+                    return True
+                trouble = self.home.says(self.name).get("trouble", "")
+                fix = trouble or f"Look at {self.folder / 'search.log'}; lepton status {self.name} says whether it still runs."
+                raise StudyError(f"the search does not answer to {asked.what!r}", where=self.name, fix=fix)
+            time.sleep(LOOK)
+
+    def _launch(self, *more: Asked) -> None:
+        """Take the study up with a new process; what was asked of the old one and not heard is heard first."""
+        last = wish("resume")  # takes back a pause or a stop that nobody heard
+        with self.home.held(self.name) as alive:
+            for asked in (*more, last):
+                Journal(self.folder / WISHES).append(asked)
+            launch(self.folder, alive)
+        before = self.state.ended
+        if not self._heard(last, START) and self.state.ended is before:
+            raise lost(self.name, self.home)
+
+    def _terminate(self) -> None:
+        """End a process that has not begun to search."""
+        pid = self.home.says(self.name).get("pid")
+        if pid and pid != os.getpid() and self.home.running(self.name):
+            os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(LeptonError):  # nothing has begun, so nothing was lost
+            self.wait(timeout=30)
+        if not (self.folder / "journal.jsonl").exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wish(what: Request, **more: Any) -> Asked:
+    """Something that is asked of a study, now."""
+    return Asked(at=time.time(), uid=uuid.uuid4().hex, what=what, **more)
+
+
+def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
+    """A budget with more of what it has.
+
+    Raises:
+        ConfigError: It has no such unit, nothing is given, or something is not above zero; all of it is listed.
+    """
+    complaints = Complaints("extend")
+    given = {name: amount for name, amount in more.items() if amount is not None}
+    limited = limits(budget)
+    fix = f"It is limited by {' and '.join(limited)}: say extend({limited[0]}=...)."
+    complaints.check(bool(given), "nothing is given", fix)
+    for name, amount in given.items():
+        complaints.check(name in limited, f"the study's budget has no {name}", fix)
+        complaints.check(amount > 0, f"{name} is {amount!r}; it must be a number above 0")
+    complaints.raise_any()
+    return budget.replace(**{name: getattr(budget, name) + amount for name, amount in given.items()})
+
+
+def limits(budget: Budget) -> list[str]:
+    """The units that a budget limits."""
+    return [name for name in UNITS if getattr(budget, name) is not None]

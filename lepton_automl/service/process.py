@@ -1,0 +1,113 @@
+"""The process that a study is: `python -m lepton_automl.service.process FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import time
+import traceback
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import Asked, Event, Noted, StudyConfig, StudyResumed
+from lepton_automl.home import ASKED, Home, say
+from lepton_automl.journal import Journal
+
+from .handover import Background, hand_over
+from .launch import WISHES, leave_error
+from .run import run_study
+
+
+def main() -> int:
+    """Run the study of the folder that is named; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Runs a study to its end; one that has begun is taken up.")
+    parser.add_argument("folder", type=Path, help="the study's folder, with its config.json")
+    parser.add_argument("--alive", type=int, help="a file descriptor that holds the study's lock already")
+    parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
+    asked = parser.parse_args()
+    folder = asked.folder.absolute()
+    with ExitStack() as stack:
+        if asked.alive is None:
+            alive = stack.enter_context(Home(folder.parents[1]).held(folder.name))
+        else:
+            alive = stack.enter_context(os.fdopen(asked.alive, "r+b", buffering=0))
+            os.set_inheritable(asked.alive, False)  # the workers do not keep a study alive  # os takes it so
+            say(alive, pid=os.getpid())
+        try:
+            _run(folder, alive, asked.since)
+        except BaseException as error:
+            traceback.print_exc()
+            leave_error(error, folder)
+            return 1
+    return 0
+
+
+def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
+    """Search, track, register."""
+    config = StudyConfig.from_json(json.loads((folder / ASKED).read_text()))
+    inbox = Inbox(folder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, inbox.terminate)
+    with Background(folder) as background:
+        run_study(config, folder, Voice(alive), inbox, since=since, reserve=background.reserve)
+    hand_over(folder)
+
+
+class Voice:
+    """Says in the study's held file what the journal cannot be told: that it cannot be written."""
+
+    def __init__(self, alive: IO[bytes]) -> None:
+        self._alive = alive
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        if isinstance(event, Noted) and event.level == "error":
+            say(self._alive, pid=os.getpid(), trouble=event.text)
+        elif isinstance(event, StudyResumed):
+            say(self._alive, pid=os.getpid())
+
+
+class Inbox:
+    """What people ask of a study: a journal of their own, read from where it was left.
+
+    What the study's journal has, was heard; so an asking outlives the process that it was meant for.
+
+    Args:
+        folder: The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._own, self._wishes = Journal(folder / "journal.jsonl"), Journal(folder / WISHES)
+        self._heard = {event.uid for _, event in self._own.read() if isinstance(event, Asked)}
+        self._offset = 0
+        self._signals: list[Asked] = []
+
+    def __call__(self) -> list[Asked]:
+        """What was asked since the last look."""
+        asked, self._signals = self._signals, []
+        try:
+            for offset, event in self._wishes.read(self._offset):
+                self._offset = offset
+                if isinstance(event, Asked) and event.uid not in self._heard:
+                    self._heard.add(event.uid)
+                    asked.append(event)
+        except StudyError:  # damaged; what comes behind may be whole
+            traceback.print_exc()
+            self._offset = self._wishes.path.stat().st_size
+        return asked
+
+    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # so does `signal` call it
+        """Ask for the end; before the study has begun there is nothing to end in order."""
+        if not self._own.path.exists():
+            raise KeyboardInterrupt
+        self._signals.append(Asked(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
