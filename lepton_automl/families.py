@@ -56,6 +56,31 @@ def final_recipe(config: Config, spec: DataSpec, lean: LeanPlan, own: Factory | 
     return full_recipe(config, spec, own).scale(1 - ratio, lean.multiple)
 
 
+SHARES = (0.7, 0.5, 0.35)  # of a parent's channels that its children keep
+
+
+def children(config: Config, space: Space, spec: DataSpec, lean: LeanPlan) -> list[Config]:
+    """Configurations whose networks can be cut out of a trained one: the same with fewer channels.
+
+    Args:
+        config: The trained network's.
+        space: Has `lean.ratio`, or there are none.
+        spec: The data.
+        lean: The plan that the knob changes.
+    """
+    if "lean.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
+        return []
+    kept, parent = 1 - float(config["lean.ratio"]), final_recipe(config, spec, lean)
+    born = [config | {"lean.ratio": round(1 - kept * share, 4)} for share in SHARES]
+    recipes = [final_recipe(child, spec, lean) for child in born]
+    allowed = space["lean.ratio"].allows
+    return [
+        child
+        for number, (child, recipe) in enumerate(zip(born, recipes, strict=True))
+        if allowed(child["lean.ratio"]) and recipe not in (parent, *recipes[:number])
+    ]
+
+
 def plan_of(config: Config, plan: TrainPlan) -> TrainPlan:
     """A training plan with the `train.*` knobs turned."""
     return plan.replace(**room(config, "train"))

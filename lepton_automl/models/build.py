@@ -13,6 +13,15 @@ from .table import TableNet
 LeptonNet = ConvNet | TableNet
 
 
+def channels_last_is_safe() -> bool:
+    """Whether convolutions may keep channels last, which is a third faster on CPUs with AVX-512, and on GPUs.
+
+    On a CPU with AVX2 and no more, oneDNN's backward pass of narrow networks writes beyond its memory in that format (seen
+    with torch 2.13: `tests/test_models.py` aborts); by ONEDNN_MAX_CPU_ISA=AVX, or with channels first, it does not.
+    """
+    return torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability()
+
+
 def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
     """The network that a recipe describes, newly initialised, on the CPU, in training mode.
 
@@ -29,9 +38,9 @@ def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
         # The CPU's generator only: torch.manual_seed would reseed the GPUs' as well, and nothing puts those back.
         torch.default_generator.manual_seed(seed)
         if isinstance(recipe, ConvRecipe):
-            # Channels last: a third faster on CPUs.
             network = ConvNet(recipe)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
+            if channels_last_is_safe():
+                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
             return network
         if isinstance(recipe, TableRecipe):
             return TableNet(recipe)

@@ -15,8 +15,8 @@ from .stopping import goes_on
 TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
 REMEMBERED = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
 ETA = 2
-Rule = Literal["gain", "rank", "both", "none"]
-WORTHLESS = 1e-3  # expected gain, as a share of the box of costs, below which the rest of a training is not worth it
+Rule = Literal["rank", "gain", "either", "both", "none"]
+WORTHWHILE = 2e-3  # expected gain, as a share of the box of costs, from which the rest of a training is worth it
 
 
 class Judge:
@@ -25,11 +25,11 @@ class Judge:
     Args:
         state: The study.
         outlook: What curves come to.
-        rule: `"gain"`: goes on what is expected to add to the front; `"rank"`: what stands in the better half;
-            `"both"`; `"none"`: everything.
+        rule: `"rank"`: what stands in the better half at its rung goes on; `"gain"`: what is expected to add to the front;
+            `"either"`, `"both"`: one of the two, or both; `"none"`: everything.
     """
 
-    def __init__(self, state: StudyState, outlook: Outlook, rule: Rule = "gain") -> None:
+    def __init__(self, state: StudyState, outlook: Outlook, rule: Rule = "either") -> None:
         self._state, self._outlook, self._rule = state, outlook, rule
         self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
 
@@ -45,16 +45,13 @@ class Judge:
         """Whether a trial that waits at a rung goes on."""
         metric = self._state.settings.metric
         score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
-        if self._rule in {"gain", "both"}:
-            gain = self._outlook.gain(trial, report)
-            if gain is not None and gain < WORTHLESS:
-                return Decision(stop=True, reason=f"it would hardly add to the front ({score})")
-            if gain is not None and self._rule == "gain":
-                return GO_ON
         others = list(self._rung(trial, report).values())
-        if self._rule == "none" or goes_on(self.costs(trial, report), others, ETA):
+        ranked = goes_on(self.costs(trial, report), others, ETA)
+        gain = self._outlook.gain(trial, report)
+        adds = ranked if gain is None else gain >= WORTHWHILE
+        if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
             return GO_ON
-        return Decision(stop=True, reason=f"not in the better half of {len(others) + 1} ({score})")
+        return Decision(stop=True, reason=f"it would hardly add to the front; behind most of {len(others) + 1} ({score})")
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
         """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""

@@ -39,7 +39,7 @@ class Outlook:
     def __init__(self, state: StudyState) -> None:
         self._state = state
         self._goals = state.settings.objectives
-        self._whole: dict[tuple[bool, int], list[tuple[float, float]]] = defaultdict(list)
+        self._whole: dict[bool, list[tuple[list[float], float]]] = defaultdict(list)
         self._costs: dict[int, list[float]] = {}
         self._features: dict[int, list[float]] = {}
         self._front: list[list[float]] = []
@@ -53,9 +53,7 @@ class Outlook:
         costs = self.costs(trial)
         if trial.status == "complete":
             self._front.append(costs)
-            for report in trial.reports:
-                if report.epoch:
-                    self._whole[self._child(trial), report.epoch].append((self.score_cost(report), costs[0]))
+            self._whole[self._child(trial)].append((self.curve(trial), costs[0]))
         elif trial.status == "stopped":
             told = self.forecast(trial)
             costs[0] = told.mean if told else math.nan
@@ -70,6 +68,11 @@ class Outlook:
     def score_cost(self, report: Report) -> float:
         """The cost of a reported score."""
         return self._goals[0].cost(report.scores.get(self._state.settings.metric, math.nan))
+
+    def curve(self, trial: Trial, report: Report | None = None) -> list[float]:
+        """The cost of a trial's score after each epoch, up to a report that is not written down yet."""
+        told = {one.epoch: self.score_cost(one) for one in [*trial.reports, *([report] if report else [])]}
+        return [told.get(epoch, math.nan) for epoch in range(1, max(told, default=0) + 1)]
 
     def _cost(self, number: int, value: float) -> float:
         goal = self._goals[number]
@@ -86,10 +89,9 @@ class Outlook:
 
     # What is to be expected
 
-    def forecast(self, trial: Trial) -> Forecast | None:
-        """The final cost of a trial's score, by its last report."""
-        last = next((report for report in reversed(trial.reports) if not math.isnan(self.score_cost(report))), None)
-        return None if last is None else forecast(self.score_cost(last), self._whole[self._child(trial), last.epoch])
+    def forecast(self, trial: Trial, report: Report | None = None) -> Forecast | None:
+        """The final cost of a trial's score, by its curve so far."""
+        return forecast(self.curve(trial, report), self._whole[self._child(trial)][-WINDOW:])
 
     @property
     def frontier(self) -> Frontier | None:
@@ -106,8 +108,7 @@ class Outlook:
 
     def gain(self, trial: Trial, report: Report) -> float | None:
         """What a running trial is expected to add; None while nobody can say."""
-        told = forecast(self.score_cost(report), self._whole[self._child(trial), report.epoch])
-        frontier = self.frontier
+        told, frontier = self.forecast(trial, report), self.frontier
         if told is None or frontier is None:
             return None
         costs = self.costs(trial)

@@ -23,7 +23,7 @@ from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import rungs
 from lepton_automl.space import Config
-from lepton_automl.state import StudyState
+from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import TrialJob, Weighed, WeighJob
 
 from .own import checked, others
@@ -190,7 +190,12 @@ def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
     drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
     first = () if config.sampler == "grid" else families.first_designs(config.space, config.data, config.own)
     screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
-    return Proposer(state, drawn, outlook=screened, first=first, identity=identity, seed=config.seed)
+
+    def children(trial: Trial) -> list[Config]:
+        """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
+        return [] if config.own else families.children(trial.proposed.config, config.space, config.data, config.lean)
+
+    return Proposer(state, drawn, outlook=screened, first=first, children=children, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]:
