@@ -136,10 +136,13 @@ def sentences(pairs: Sequence[tuple[Run, Run]], seconds: float) -> list[str]:
     for ours, other in pairs:
         reached, theirs = ours.reaches(other.volume()), other.reaches(other.volume())
         when = "not reached" if math.isinf(reached) else f"reached after {reached:.0f} s"
-        share = f"{ours.volume() / other.volume():.3f} of it" if other.volume() else "the rival has none"
+        name = f"Against {other.who}, seed {ours.seed}"
+        if not other.volume():
+            told.append(f"{name}: it has no network worth anything, so the figure says nothing.")
+            continue
         told.append(
-            f"Against {other.who}, seed {ours.seed}: its final hypervolume {when} of {seconds:.0f} s"
-            f" (it had it itself after {0 if math.isinf(theirs) else theirs:.0f} s); ours ends with {share}."
+            f"{name}: its final hypervolume {when} of {seconds:.0f} s (it had it itself after {theirs:.0f} s);"
+            f" ours ends with {ours.volume() / other.volume():.3f} of it."
         )
     return told
 
