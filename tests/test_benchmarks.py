@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+
+import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import kills
+from benchmarks import kills, live
 from benchmarks.report import Figure, Result
 
 
@@ -42,3 +45,40 @@ def test_a_search_that_is_killed_three_times_ends_as_the_unbroken_one():
     assert figures.pop("resume_s") > 0
     assert figures == {"kills": 3, "tables_equal": 1, "rungs_lost_max": figures["rungs_lost_max"], "zombies": 0}
     assert figures["rungs_lost_max"] <= 1
+
+
+def raced(who: str, trainings: list[list[float]]) -> live.Run:
+    found = {"contestant": who, "seed": 0, "trainings": trainings, "trials": len(trainings), "failed": [], "ready": 1.0}
+    return live.Run.of(found | {"digest": "same", "epochs": 3, "load": 0.0})
+
+
+def test_a_race_is_won_when_the_final_front_of_the_rival_is_there():
+    rival = raced("peer", [[50.0, 0.8, 0.4, 0.1], [90.0, 0.9, 4.0, 1.0]])  # the second is too slow to count
+    ours = raced("ours", [[10.0, 0.7, 0.4, 0.1], [20.0, 0.4, 0.1, 0.1], [30.0, 0.85, 0.4, 0.1]])
+    assert rival.volume() == pytest.approx(math.log(10) * 0.3) and rival.reaches(rival.volume()) == 50
+    figures, notes = live.verdict({("ours", 0): ours, ("peer", 0): rival}, seconds=100)
+    assert [(one.name, one.value, one.target) for one in figures] == [("time_to_peer_front", 0.3, "<= 0.5")]
+    figures, notes = live.verdict({("ours", 0): rival, ("peer", 0): ours}, seconds=100)
+    assert figures[0].value == math.inf and any("not reached" in note for note in notes)
+
+
+def test_a_complete_race_is_not_run_again(tmp_path, monkeypatch):
+    ran, path = [], tmp_path / "ledger.jsonl"
+
+    def contest(who, setting):
+        ran.append(who)
+        if len(ran) == 2:
+            raise KeyboardInterrupt
+        return {"trainings": [], "trials": 0, "failed": [], "ready": None, "load": 0.0, "digest": "", "epochs": 3}
+
+    monkeypatch.setattr(live, "contest", contest)
+    keys = [("ours", 0, 1.0, 2, 100, 3, "here"), ("peer", 0, 1.0, 2, 100, 3, "here")]
+    live.Ledger(path).once(keys[0], again=False)
+    with pytest.raises(KeyboardInterrupt):
+        live.Ledger(path).once(keys[1], again=False)
+    path.write_text(path.read_text() + '{"contestant": "pe')
+    for key in keys:
+        live.Ledger(path).once(key, again=False)
+    assert ran == ["ours", "peer", "peer"] and [file.name for file in tmp_path.iterdir()] == ["ledger.jsonl"]
+    live.Ledger(path).once(keys[0], again=True)
+    assert ran[-1] == "ours" and len(live.Ledger(path).known) == 2

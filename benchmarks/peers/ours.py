@@ -40,7 +40,7 @@ def run(
     screen: bool = True,
     children: bool = True,
     portfolio: bool = True,
-    rule: Rule = "gain",
+    rule: Rule = "either",
 ) -> list[Moment]:
     """What the search had fully trained, and when.
 

@@ -1,0 +1,220 @@
+"""A race in wall-clock time on real data: this search, a script of today around Optuna and Lightning, plain Optuna over our trainer."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton_automl import front
+from lepton_automl.measuring.host import describe_host
+
+from .live_rivals.contest import Found, contest
+from .live_rivals.setting import CHECKOUT, DATA, Setting
+from .report import Figure, Result
+
+RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "live.jsonl"
+CONTESTANTS = ("ours", "textbook", "peer")
+TARGETS = {"textbook": "<= 0.2", "peer": "<= 0.5"}
+# Where the hypervolume ends, fixed before any run: a model that is wrong every other time, or that takes four times as long
+# as the reference network (about 1 ms, fifteen times the default design), is worth nothing. Far slower ones exist in the space.
+WORST_ERROR, WORST_RATIO = 0.5, 4.0
+TIMES = (
+    "time_to_X_front: seconds from the very start (imports, reading, weighing) until ours had X's final hypervolume, over X's"
+    " whole time; median over seeds. inf: not reached."
+)
+VOLUMES = (
+    f"Hypervolume: over the logarithm of latency and the validation error of exported models, up to error {WORST_ERROR:g} and"
+    f" {WORST_RATIO:g} times the reference network's latency; latency is the ratio to that network, timed by each contestant"
+    " beside it. Only trainings that were finished within the time count."
+)
+SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "host")  # what tells one run from another
+
+
+class Ledger:
+    """Complete runs in a file of JSON lines, so that an interrupted benchmark goes on where it was; a broken-off run leaves none.
+
+    Args:
+        path: The file. A run's own folder lies beside it while it lasts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.known: dict[tuple[Any, ...], Found] = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                kept = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # empty, or torn by an interruption
+            self.known[tuple(kept[name] for name in SAME)] = kept  # of two alike, the later one
+
+    def once(self, key: tuple[Any, ...], *, again: bool) -> Found:
+        """What is known of a run, or what it finds now."""
+        if again or key not in self.known:
+            told = dict(zip(SAME, key, strict=True))
+            folder = self.path.parent / "-".join(["live", *(f"{part}" for part in key[:-1])])
+            shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
+            folder.mkdir(parents=True)
+            setting = Setting(
+                folder=str(folder.absolute()),
+                minutes=told["minutes"],
+                workers=told["workers"],
+                seed=told["seed"],
+                rows=told["rows"],
+                epochs=told["epochs_asked"],
+                began=time.time(),
+            )
+            try:
+                found = contest(told["contestant"], setting)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+            kept = {**told, "at": time.strftime("%Y-%m-%d %H:%M"), **found}
+            with self.path.open("a") as file:
+                file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
+            self.known[key] = kept
+            run = Run.of(kept)
+            print(f"{run.told()}; load before: {kept['load']}", flush=True)
+        return self.known[key]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contestant's way with one seed: its full trainings in the order in which they were finished."""
+
+    who: str
+    seed: int
+    seconds: list[float]
+    costs: front.Costs
+    found: Found
+
+    @classmethod
+    def of(cls, kept: Found) -> Run:
+        rows = kept["trainings"]
+        costs = np.array([[math.log(row[2] / WORST_RATIO), 1 - row[1]] for row in rows], dtype=np.float64).reshape(-1, 2)
+        return cls(kept["contestant"], kept["seed"], [row[0] for row in rows], costs, kept)
+
+    def volume(self, trainings: int | None = None) -> float:
+        """Hypervolume over log-latency and error of the first so many trainings, of all if not said."""
+        return front.hypervolume(self.costs[:trainings], (0.0, WORST_ERROR))
+
+    def reaches(self, volume: float) -> float:
+        """Seconds until a hypervolume was there; infinite if it never was."""
+        for done in range(1, len(self.seconds) + 1):
+            if self.volume(done) >= volume:
+                return self.seconds[done - 1]
+        return math.inf
+
+    def told(self) -> str:
+        """All of it in a few words."""
+        ready = "none began" if self.found["ready"] is None else f"the first began after {self.found['ready']:.1f} s"
+        best = max((row[1] for row in self.found["trainings"]), default=0.0)
+        done = f"{len(self.seconds)} trained in full of {self.found['trials']} trials, {len(self.found['failed'])} failed"
+        return f"{self.who}, seed {self.seed}: hypervolume {self.volume():.4f}; {done}, {ready}; best accuracy {best:.4f}"
+
+
+def figure(rival: str, pairs: Sequence[tuple[Run, Run]], seconds: float) -> Figure:
+    """The share of the rival's time after which ours had the rival's final hypervolume; infinite where it never had."""
+    shares = sorted(ours.reaches(other.volume()) / seconds for ours, other in pairs)
+    edges = None
+    if len(shares) > 1:
+        low, _, high = statistics.quantiles(shares, n=4, method="inclusive")
+        edges = (low, math.inf if math.isnan(high) else high)  # no number times no chance
+    return Figure(name=f"time_to_{rival}_front", value=statistics.median(shares), spread=edges, target=TARGETS.get(rival, ""))
+
+
+def sentences(pairs: Sequence[tuple[Run, Run]], seconds: float) -> list[str]:
+    """Each seed's race against one rival."""
+    told = []
+    for ours, other in pairs:
+        reached, theirs = ours.reaches(other.volume()), other.reaches(other.volume())
+        when = "not reached" if math.isinf(reached) else f"reached after {reached:.0f} s"
+        name = f"Against {other.who}, seed {ours.seed}"
+        if not other.volume():
+            told.append(f"{name}: it has no network worth anything, so the figure says nothing.")
+            continue
+        told.append(
+            f"{name}: its final hypervolume {when} of {seconds:.0f} s (it had it itself after {theirs:.0f} s);"
+            f" ours ends with {ours.volume() / other.volume():.3f} of it."
+        )
+    return told
+
+
+def run(
+    *,
+    minutes: float = 20.0,
+    seeds: int = 3,
+    workers: int = 2,
+    rows: int = 10_000,
+    epochs: int = 0,
+    only: str = "",
+    again: str = "",
+    results: str = str(RESULTS),
+) -> Result:
+    """Shares of each rival's time in which ours reaches the rival's final front, on Fashion-MNIST.
+
+    Args:
+        minutes: Of each run.
+        seeds: Runs of each contestant.
+        workers: Processes of each contestant.
+        rows: Of the training images.
+        epochs: Of a full training; 0 for the package's usual number.
+        only: Contestants to run, by comma; of the others only what the ledger holds is looked at. All if empty.
+        again: Contestants to run anew whatever the ledger holds.
+        results: The ledger.
+    """
+    if not DATA.is_dir():
+        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        return Result(figures=[], notes=[skipped])
+    asked, anew = (set(filter(None, said.split(","))) for said in (only, again))
+    if unknown := (asked | anew) - set(CONTESTANTS):
+        raise SystemExit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}.")
+    ledger, runs = Ledger(Path(results)), dict[tuple[str, int], Run]()
+    for seed in range(seeds):
+        turn = seed % len(CONTESTANTS)  # whoever comes first may find the machine cooler
+        for who in (*CONTESTANTS[turn:], *CONTESTANTS[:turn]):
+            key = (who, seed, minutes, workers, rows, epochs, describe_host())
+            may = not asked or who in asked
+            if may or key in ledger.known:
+                runs[who, seed] = Run.of(ledger.once(key, again=may and who in anew))
+    figures, notes = verdict(runs, seconds=60 * minutes)
+    return Result(figures=figures, notes=notes)
+
+
+def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figure], list[str]]:
+    """The figures, and what a reader should know."""
+    notes = [TIMES, VOLUMES]
+    figures = []
+    for rival in CONTESTANTS[1:]:
+        pairs = [(one, runs[rival, seed]) for (who, seed), one in runs.items() if who == "ours" and (rival, seed) in runs]
+        if pairs:
+            figures.append(figure(rival, pairs, seconds))
+            notes += sentences(pairs, seconds)
+    notes += [f"{one.told()}." for one in runs.values()]
+    notes += [f"Seeds {seeds} differ in their data or epochs; do not compare them." for seeds in [_unlike(runs)] if seeds]
+    kept = [60 * one.found["kept"] for one in runs.values() if "kept" in one.found]
+    if kept:
+        over = max(abs(one - seconds) for one in kept) / seconds
+        listed = ", ".join(f"{one:.1f}" for one in kept)
+        notes.append(
+            f"Ours was asked for {seconds:.0f} s and kept {listed} s from `fit` to its return: at most {100 * over:.1f} % off."
+        )
+    loads = [one.found["load"] for one in runs.values()]
+    if loads and max(loads) > 1:
+        notes.append(f"The machine was not quiet: its load before a run was up to {max(loads):.1f}; the figures say little.")
+    return figures, notes
+
+
+def _unlike(runs: dict[tuple[str, int], Run]) -> list[int]:
+    """Seeds whose contestants did not have the same rows and epochs."""
+    seen: dict[int, set[tuple[str, int]]] = {}
+    for (_, seed), one in runs.items():
+        seen.setdefault(seed, set()).add((one.found["digest"], one.found["epochs"]))
+    return sorted(seed for seed, kinds in seen.items() if len(kinds) > 1)

@@ -1,0 +1,43 @@
+"""The peer: a plain Optuna study over this project's own trainer, every training to its end."""
+
+from __future__ import annotations
+
+import optuna
+
+from lepton_automl import families
+from lepton_automl.measuring.latency import quiet
+from lepton_automl.space import Config
+from lepton_automl.values import GO_ON, LeanPlan, Target, TrialJob
+from lepton_automl.walks.trial import run_trial
+from lepton_automl.walks.weigh import reference
+
+from .plain import optimize
+from .setting import Setting
+
+
+def compete(setting: Setting) -> None:
+    """Search until killed."""
+    spec = setting.prepared()
+    own = quiet(reference(1)).median
+    plan = setting.plan(spec)
+
+    def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
+        job = TrialJob(
+            trial=trial.number,
+            uid=f"peer-{trial.number}",
+            config=config,
+            data=spec,
+            target=Target(),
+            train=plan.replace(seed=setting.seed * 100_003 + trial.number),
+            lean=LeanPlan(),
+            metric="accuracy",
+            folder=str(setting.path / "trials" / str(trial.number)),
+            gate=str(setting.path / "gate"),
+            reference_ms=own,
+        )
+        result = run_trial(job, lambda _: GO_ON)
+        assert result.profile is not None
+        setting.trained(result.scores["accuracy"], result.profile)
+        return result.scores["accuracy"], result.profile.latency_ms
+
+    optimize(setting, families.space_for(spec), objective)

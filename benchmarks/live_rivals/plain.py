@@ -1,0 +1,53 @@
+"""A plain Optuna study over this project's space: two objectives, the default sampler, workers that share a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from lepton_automl.space import Config, Knob, Space
+from lepton_automl.space import Setting as KnobSetting
+
+from .setting import Setting
+
+Objective = Callable[[optuna.Trial, Config], tuple[float, float]]
+
+
+def optimize(setting: Setting, space: Space, objective: Objective) -> None:
+    """Try configurations until the time is over; the process is killed then, in the middle of a training if need be.
+
+    Args:
+        setting: The run.
+        space: The knobs.
+        objective: Gives accuracy and latency in ms. What it raises is a failed trial, and the study goes on.
+    """
+
+    def tried(trial: optuna.Trial) -> tuple[float, float]:
+        try:
+            return objective(trial, {name: suggested(trial, name, knob) for name, knob in space.items()})
+        except Exception as error:
+            setting.note(what="failed", reason=f"{type(error).__name__}: {error}")
+            raise
+
+    setting.note(what="ready")
+    study = optuna.create_study(
+        study_name="rival",
+        directions=["maximize", "minimize"],
+        storage=JournalStorage(JournalFileBackend(str(setting.path / "optuna.log"))),
+        load_if_exists=True,
+    )
+    study.optimize(tried, catch=(Exception,))
+
+
+def suggested(trial: optuna.Trial, name: str, knob: Knob) -> KnobSetting:
+    """What the study's sampler says of one knob."""
+    if knob.choices:
+        chosen: KnobSetting = trial.suggest_categorical(name, knob.choices)
+        return chosen
+    assert knob.low is not None and knob.high is not None
+    if knob.integer:
+        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
+    return trial.suggest_float(name, knob.low, knob.high, log=knob.log)

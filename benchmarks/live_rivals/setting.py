@@ -1,0 +1,106 @@
+"""What all contestants are given alike: the data and their split, the minutes, the plan of a training."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lepton_automl import families
+from lepton_automl.data.images import read_idx
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.prepare import prepare
+from lepton_automl.data.store import load_spec
+from lepton_automl.values import DataSpec, Profile, TrainPlan
+
+CHECKOUT = Path(__file__).parents[2]
+DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One run of one contestant.
+
+    Args:
+        folder: Where it leaves everything.
+        minutes: Wall-clock minutes from `began`.
+        workers: Worker processes, one thread each.
+        seed: Of the split and of the trainings.
+        rows: The first so many training images.
+        epochs: Of a full training; 0 for as many as the package takes with all the time in the world.
+        began: Seconds since the epoch: before the first process was started.
+    """
+
+    folder: str
+    minutes: float
+    workers: int
+    seed: int
+    rows: int
+    epochs: int
+    began: float
+
+    @classmethod
+    def read(cls, folder: Path) -> Setting:
+        return cls(**json.loads((folder / "setting.json").read_text()))
+
+    def write(self) -> None:
+        (self.path / "setting.json").write_text(json.dumps(asdict(self)))
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder)
+
+    @property
+    def deadline(self) -> float:
+        return self.began + 60 * self.minutes
+
+    def source(self) -> tuple[Any, Any]:
+        """Images and labels."""
+        images = read_idx(DATA / "train-images-idx3-ubyte.gz", 3)[: self.rows]
+        return images, read_idx(DATA / "train-labels-idx1-ubyte.gz", 1)[: self.rows]
+
+    def prepared(self) -> DataSpec:
+        """The data as every contestant has them: the first process to ask prepares them, the others wait."""
+        folder = self.path / "data"
+        with self.alone("data"):
+            if not (folder / "spec.json").exists():
+                prepare(self.source(), folder, DataOptions(name="fashion", seed=self.seed))
+        return load_spec(folder)
+
+    def plan(self, spec: DataSpec) -> TrainPlan:
+        """The plan that the knobs change."""
+        usual = families.usual_plan(spec)
+        return usual.replace(epochs=self.epochs) if self.epochs else usual
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """One process at a time."""
+        with open(self.path / f"{what}.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def note(self, **told: Any) -> None:
+        """Leave one line for the ledger: `ready`, `trained`, `failed`, each with the seconds since the start."""
+        line = json.dumps({"seconds": round(time.time() - self.began, 2), **told})
+        with open(self.path / "notes.jsonl", "ab", buffering=0) as file:
+            file.write(f"{line}\n".encode())  # in one piece, as the file is opened for appending: workers share it
+
+    def trained(self, accuracy: float, profile: Profile) -> None:
+        """A full training is finished: exported, scored, timed."""
+        self.note(what="trained", accuracy=accuracy, ratio=profile.latency.ratio, latency_ms=profile.latency_ms)
+
+    def notes(self) -> list[dict[str, Any]]:
+        """All lines so far; one that was torn by a kill is left out."""
+        path, found = self.path / "notes.jsonl", []
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return found

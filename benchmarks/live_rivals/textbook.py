@@ -1,0 +1,111 @@
+"""The textbook: Optuna, Lightning's Trainer with its defaults, a DataLoader, MLflow by Lightning's logger, no stopping.
+
+What a user would write today around the same networks. Kind to the rival are three things: batches are augmented whole
+(a picture at a time costs more), the finished network is exported by this project's exporter (torch's own takes seconds),
+and `train.lr` is divided, see `ADAMW`.
+"""
+
+from __future__ import annotations
+
+import optuna
+import pytorch_lightning as pl
+import torch
+from mlflow import MlflowClient
+from pytorch_lightning.loggers import MLFlowLogger
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+from lepton_automl import families
+from lepton_automl.data.augment import Augment, mix
+from lepton_automl.data.open import Data, Split, open_data
+from lepton_automl.deployment.export import export
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.latency import quiet
+from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.space import Config
+from lepton_automl.values import LeanPlan, Profile, Target, TrainPlan
+from lepton_automl.walks.pack import artifact_scores
+from lepton_automl.walks.weigh import Scale, reference
+
+from .plain import optimize
+from .setting import Setting
+
+ADAMW = 0.1  # of the space's rates, which are meant for schedule-free AdamW with a warm-up and clipped gradients
+
+
+class Classifier(pl.LightningModule):
+    """A network and how it is taught."""
+
+    def __init__(self, model: LeptonNet, plan: TrainPlan, fill: tuple[float, ...], config: Config) -> None:
+        super().__init__()
+        self.save_hyperparameters(config)
+        self.model, self.plan, self.augment = model, plan, Augment(plan, fill)
+        self.chance = torch.Generator().manual_seed(plan.seed)
+
+    def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        return cross_entropy(outputs, targets, label_smoothing=smoothing)
+
+    def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, targets = batch
+        images, smoothing = self.augment(images, self.chance), self.plan.label_smoothing
+        if self.plan.mixup:
+            images, partner, share = mix(images, self.plan.mixup, self.chance)
+            outputs = self.model(image=images)
+            loss = share * self.loss(outputs, targets, smoothing) + (1 - share) * self.loss(
+                outputs, targets[partner], smoothing
+            )
+        else:
+            loss = self.loss(self.model(image=images), targets, smoothing)
+        self.log("train_loss", loss)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor]) -> None:
+        images, targets = batch
+        outputs = self.model(image=images)
+        self.log("val_loss", self.loss(outputs, targets), prog_bar=True)
+        self.log("val_accuracy", (outputs.argmax(1) == targets).float().mean(), prog_bar=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters(), lr=ADAMW * self.plan.lr, weight_decay=self.plan.weight_decay)
+
+
+def compete(setting: Setting) -> None:
+    """Search until killed."""
+    data = open_data(setting.prepared())
+    uri = f"sqlite:///{setting.path / 'mlflow.db'}"
+    with setting.alone("mlflow"):  # two processes that make the same tables at once would trip over each other
+        client = MlflowClient(tracking_uri=uri)
+        if client.get_experiment_by_name("textbook") is None:
+            client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
+    scale = Scale(data, Target(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
+
+    def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
+        seed = setting.seed * 100_003 + trial.number
+        pl.seed_everything(seed)
+        plan = families.plan_of(config, setting.plan(data.spec)).replace(seed=seed)
+        # A script of today does not cut channels on the way; the knob's shapes are there all the same, from the first epoch.
+        model = build(families.final_recipe(config, data.spec, LeanPlan()), seed=seed)
+        logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
+        trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
+        taught = Classifier(model, plan, data.spec.pixel_mean, config)
+        trainer.fit(taught, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
+        accuracy, profile = finished(model.cpu(), data, scale, setting, trial.number)
+        logger.log_metrics({"accuracy": accuracy, "latency_ms": profile.latency_ms})
+        setting.trained(accuracy, profile)
+        return accuracy, profile.latency_ms
+
+    optimize(setting, families.space_for(data.spec), objective)
+
+
+def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoader[tuple[Tensor, ...]]:
+    """Rows of a split, one by one put together into batches."""
+    return DataLoader(TensorDataset(split.inputs["image"], split.targets), batch_size=plan.batch_size, shuffle=shuffle)
+
+
+def finished(model: LeptonNet, data: Data, scale: Scale, setting: Setting, number: int) -> tuple[float, Profile]:
+    """Accuracy and profile of the exported network, by the same rows and the same clock as for everyone."""
+    path = setting.path / f"{number}.onnx"
+    export(deployable(model, data.spec), scale.sample, path)
+    return artifact_scores(path, data.validation, data.spec)["accuracy"], scale.profile(path, model)
