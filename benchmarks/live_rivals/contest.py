@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.data.store import load_spec
-from lepton_automl.execution.local import THREAD_VARIABLES
+from lepton_automl.execution.process import THREAD_VARIABLES
 from lepton_automl.home import Home
 from lepton_automl.state import StudyState
 

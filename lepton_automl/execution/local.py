@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lepton_automl.errors import StudyError
 from lepton_automl.gate import Gate
-from lepton_automl.values import Decision, Report, Scored, TrialJob, TrialResult, Weighed
+from lepton_automl.values import Checked, Decision, Report, Scored, TrialJob, TrialResult, Weighed
 
 from . import memory
 from .executor import Answer, Errand, Message
@@ -121,7 +121,7 @@ class LocalExecutor:
                 for value in values:
                     if isinstance(value, TrialResult):
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
-                    if isinstance(value, Weighed | Scored):
+                    if isinstance(value, Weighed | Scored | Checked):
                         return value
             self._bury(0)
             if seat.ready:  # one that could not even be started is no news about the errand
