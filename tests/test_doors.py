@@ -87,7 +87,7 @@ def test_what_is_said_of_the_search_is_checked(tmp_path, table):
     for part in ("Did you mean 'tpe'", "sampler='grid'", "cannot be called back"):
         assert part in str(error.value)
     study = AutoML(name="wrong", sampler="grid", grid="model.widht", home=tmp_path, progress=False)
-    with pytest.raises(ValueError, match=r"Did you mean 'model\\.width'"):
+    with pytest.raises(ValueError, match=r"Did you mean 'model\.width'"):
         study.fit(table, target="price")
     study = AutoML(name="wrong", home=tmp_path, progress=False)
     study.enqueue({"train.lrr": 0.1})

@@ -78,7 +78,7 @@ def _like(cut: Network, model: Network) -> Network:
     """The copy in the original's mode and memory format, which cutting loses."""
     cut.train(model.training)
     cut.requires_grad_(all(weight.requires_grad for weight in model.parameters()))
-    if any(weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last) for weight in model.parameters()):
+    if any(map(_channels_last, model.parameters())):
         cut.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
     return cut
 
@@ -97,3 +97,8 @@ def _check(recipe: Recipe, smaller: Recipe) -> None:
     if not complaints.found:
         complaints.add("the recipes differ in more than widths and depths.", "Start from recipe.scale() or with_widths().")
     complaints.raise_any()
+
+
+def _channels_last(weight: Tensor) -> bool:
+    """Whether a kernel lies so; one of a single pixel lies both ways and tells nothing."""
+    return weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
