@@ -98,7 +98,7 @@ def search(
     for event in past:  # a search may be lost between a trial's end and the removal of its checkpoint
         if isinstance(event, TrialEnded):
             forget_checkpoint(folder, event.result.trial)
-    loop.take_up(past[begun:], lost=not begins)
+    loop.take_up(past[begun:], lost=not begins and len(past) > begun)
     return loop.run()
 
 
