@@ -41,6 +41,7 @@ def contest(who: str, setting: Setting) -> Found:
         wait(crew, setting, until=setting.deadline + (GRACE if who == "ours" else 0), ends=who == "ours")
     finally:
         end(crew)
+        end_searches(setting)
     found = of_ours(setting) if who == "ours" else of_rival(setting)
     found["trainings"] = sorted(row for row in found["trainings"] if row[0] <= 60 * setting.minutes)
     return {**found, "load": round(load, 2)}
@@ -90,6 +91,15 @@ def end(crew: Sequence[subprocess.Popen[bytes]]) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def end_searches(setting: Setting) -> None:
+    """Kill searches of this run that live in processes of their own, as an interrupted one may; their workers die with them."""
+    for told in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = told.read_bytes()
+            if b"lepton_automl" in words and setting.folder.encode() in words:
+                os.kill(int(told.parent.name), signal.SIGKILL)
 
 
 def of_rival(setting: Setting) -> Found:

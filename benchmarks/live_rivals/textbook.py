@@ -2,7 +2,7 @@
 
 What a user would write today around the same networks. Kind to the rival are three things: batches are augmented whole
 (a picture at a time costs more), the finished network is exported by this project's exporter (torch's own takes seconds),
-and `train.lr` is divided, see `ADAMW`.
+and `train.lr` is scaled, see `ADAMW`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from lepton_automl.walks.weigh import Scale, reference
 from .plain import optimize
 from .setting import Setting
 
-ADAMW = 0.1  # of the space's rates, which are meant for schedule-free AdamW with a warm-up and clipped gradients
+# Of the space's rates, which are meant for schedule-free AdamW with a warm-up and clipped gradients. Seen on three networks
+# of the space after 19 epochs: mean accuracy 0.68 with the rates as they are, 0.80 with 0.3 of them, 0.78 with 0.1.
+ADAMW = 0.3
 
 
 class Classifier(pl.LightningModule):
