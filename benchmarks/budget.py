@@ -7,26 +7,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from lepton_automl import AutoML, families
+from lepton_automl import AutoML
 from lepton_automl.data.demo import digits
-from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import Home
 from lepton_automl.service.run import search
 from lepton_automl.state import StudyState
-from lepton_automl.values import (
-    Budget,
-    DataSpec,
-    LeanPlan,
-    Measurement,
-    Objective,
-    Profile,
-    Target,
-    TrainPlan,
-    TrialJob,
-    Weighed,
-)
+from lepton_automl.values import Budget, TrialJob
 
+from .made_up import profile, study, weighed
 from .report import Figure, Result
 
 PRICE = 0.6  # of an hour of one worker
@@ -75,11 +64,11 @@ def figures_of(kind: str, kept: list[float]) -> list[Figure]:
 
 def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
     """Digits, searched for so long."""
-    study = AutoML(
+    automl = AutoML(
         name=f"real-{number}", home=home, budget=Budget(minutes=minutes), workers=WORKERS, seed=number, progress=False
     )
-    study.fit(*digits(), wait=True)
-    ended, state = time.time(), study.state
+    automl.fit(*digits(), wait=True)
+    ended, state = time.time(), automl.state
     assert state.started and state.ended
     seconds, end = ended - state.started.at, ended - state.ended.at
     told = (
@@ -91,9 +80,9 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
 
 def virtual_study(number: int, budget: Budget, home: Home) -> tuple[float, str]:
     """The same loop on a virtual clock, on which nothing comes after the search."""
-    executor = SimulatedExecutor(WORKERS, recorded, weighed(), began=1000.0)
+    executor = SimulatedExecutor(WORKERS, recorded, weighed(4.0), began=1000.0)
     folder: Path = home.create(f"virtual-{number}")
-    state = search(config(budget), folder, executor, reserve=lambda: 0.0)
+    state = search(study(budget, workers=WORKERS, sampler="random"), folder, executor, reserve=lambda: 0.0)
     seconds = executor.now() - 1000.0
     name, kept, requested = spent(budget, state, seconds)
     told = f"virtual: {requested:g} {name} requested, {kept:g} kept: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
@@ -112,37 +101,6 @@ def spent(budget: Budget, state: StudyState, seconds: float) -> tuple[str, float
     return "epochs", state.epochs, budget.epochs
 
 
-def config(budget: Budget) -> StudyConfig:
-    """A study of pictures that are nowhere."""
-    spec = DataSpec(
-        name="pictures",
-        folder="/nowhere",
-        modality="image",
-        task="multiclass",
-        target="label",
-        classes=tuple(range(10)),
-        shape=(1, 28, 28),
-        train=8_000,
-        validation=2_000,
-        test=2_000,
-        digest="0",
-    )
-    goals = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
-    return StudyConfig(
-        name="virtual",
-        data=spec,
-        target=Target(),
-        budget=budget,
-        metric="accuracy",
-        objectives=goals,
-        space=families.space_for(spec),
-        train=TrainPlan(epochs=18),
-        lean=LeanPlan(),
-        workers=WORKERS,
-        sampler="random",
-    )
-
-
 def recorded(job: TrialJob) -> Recording:
     """A made-up training of seconds to minutes, whose epochs take up to twenty seconds: wide ones learn more, slowly."""
     width = float(job.config["model.width"])
@@ -150,20 +108,3 @@ def recorded(job: TrialJob) -> Recording:
     curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))
     seconds = min(20.0, width / 3)
     return Recording(profile=profile(width / 100), curve=curve, epoch_seconds=seconds, final={"accuracy": final})
-
-
-def profile(latency_ms: float) -> Profile:
-    """A profile of this latency."""
-    latency = measured(latency_ms)
-    return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
-
-
-def measured(value: float) -> Measurement:
-    """A figure without doubt."""
-    edges = {"median": value, "low": value, "high": value, "p5": value, "p95": value}
-    return Measurement(name="latency", unit="ms", n=9, clock="thread_cpu", host="none", **edges)  # type: ignore[arg-type]  # floats
-
-
-def weighed() -> Weighed:
-    """A machine that was timed."""
-    return Weighed(host="none", reference=measured(1.0), fastest=profile(0.01), epoch_seconds=4.0)

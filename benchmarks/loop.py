@@ -11,30 +11,17 @@ from lepton_automl import families
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.events import Event, StudyConfig, TrialEnded, TrialReported
+from lepton_automl.events import Event, TrialEnded, TrialReported
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import Home
 from lepton_automl.search.loop import Loop
 from lepton_automl.service.run import run_study, search
-from lepton_automl.values import (
-    Budget,
-    DataSpec,
-    Decision,
-    LeanPlan,
-    Measurement,
-    Objective,
-    Profile,
-    Report,
-    Target,
-    TrainPlan,
-    TrialJob,
-    Weighed,
-)
+from lepton_automl.values import Budget, Decision, Report, TrialJob
 
+from .made_up import profile, study, weighed
 from .report import Figure, Result
 
 MARKS = (100, 1_000, 10_000)
-GOALS = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
 
 
 def run(*, trials: int = 10_000, real_trials: int = 24) -> Result:
@@ -47,7 +34,7 @@ def run(*, trials: int = 10_000, real_trials: int = 24) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         home = Home(folder)
         watch = Watch()
-        search(asked(trials), home.create("virtual"), SimulatedExecutor(2, recorded, weighed()), watch)
+        search(study(Budget(trials=trials)), home.create("virtual"), SimulatedExecutor(2, recorded, weighed(1.0)), watch)
         figures = [
             Figure(name=f"ms_per_trial_{mark}", value=watch.per_trial(mark), unit="ms", target=target)
             for mark, target in zip(MARKS, ("", "< 50", "< 100"), strict=True)
@@ -96,34 +83,6 @@ class Watch:
         return 1000 * self.deciding / max(1, self.decisions)
 
 
-def asked(trials: int) -> StudyConfig:
-    """A study of pictures that are nowhere."""
-    spec = DataSpec(
-        name="pictures",
-        folder="/nowhere",
-        modality="image",
-        task="multiclass",
-        target="label",
-        classes=tuple(range(10)),
-        shape=(1, 28, 28),
-        train=8_000,
-        validation=2_000,
-        test=2_000,
-        digest="0",
-    )
-    return StudyConfig(
-        name="virtual",
-        data=spec,
-        target=Target(),
-        budget=Budget(trials=trials),
-        metric="accuracy",
-        objectives=GOALS,
-        space=families.space_for(spec),
-        train=TrainPlan(epochs=18),
-        lean=LeanPlan(),
-    )
-
-
 def recorded(job: TrialJob) -> Recording:
     """A made-up training: large networks learn more, a learning rate far from the best one costs what size gains."""
     macs = families.final_recipe(job.config, job.data, job.lean).macs
@@ -133,28 +92,13 @@ def recorded(job: TrialJob) -> Recording:
     return Recording(profile=profile(macs / 1e7 + 0.01), curve=curve, epoch_seconds=macs / 1e6, final={"accuracy": final})
 
 
-def profile(latency_ms: float) -> Profile:
-    latency = measured("latency", latency_ms)
-    return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
-
-
-def measured(name: str, value: float) -> Measurement:
-    return Measurement(
-        name=name, unit="ms", median=value, low=value, high=value, p5=value, p95=value, n=9, clock="thread_cpu", host="none"
-    )
-
-
-def weighed() -> Weighed:
-    return Weighed(host="none", reference=measured("reference", 1.0), fastest=profile(0.01), epoch_seconds=1.0)
-
-
 def speedup(home: Home, trials: int) -> float:
     """Trials a second of two real workers over those of one; digits, random draws, every training whole."""
     rates = []
     for workers in (1, 2):
         folder = home.create(f"workers-{workers}")
         data = prepare(digits(), folder / "data", DataOptions(name="digits"))
-        config = asked(trials).replace(
+        config = study(Budget(trials=trials)).replace(
             name=f"workers-{workers}",
             data=data,
             space=families.space_for(data),

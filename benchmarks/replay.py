@@ -13,28 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lepton_automl import families
-from lepton_automl.events import HostWeighed, StudyConfig, StudyStarted
+from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.service.run import search
-from lepton_automl.values import (
-    Budget,
-    DataSpec,
-    Decision,
-    LeanPlan,
-    Measurement,
-    Objective,
-    Profile,
-    Report,
-    Target,
-    TrainPlan,
-    TrialJob,
-    TrialResult,
-    Weighed,
-)
+from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
 from lepton_automl.walks.checkpoint import Checkpoint, Keeper
+
+from .made_up import profile, study, weighed
 
 STUDY = "replayed"
 WALKED = "walked.txt"  # in a trial's folder: every epoch that was walked, also those that were lost
@@ -48,8 +35,8 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[],
     kept = keeper.read()
     epoch: int = kept.told["epochs"] if kept else 0
     weights = kept.arrays["model.weights"] if kept else np.zeros(20_000, np.float32)
-    weighed = profile(float(job.config["model.width"]) / 10)
-    answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=weighed, waits=True))
+    found = profile(float(job.config["model.width"]) / 10)
+    answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=found, waits=True))
     while not answer.stop and epoch < job.train.epochs:
         time.sleep(EPOCH_SECONDS)
         beat()
@@ -65,7 +52,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[],
     time.sleep(2 * EPOCH_SECONDS)  # packing
     assert weights[0] == sum(range(epoch + 1)), "the weights are not those of the epochs"
     scores = {job.metric: score(job, epoch) + chance(job) / 100}
-    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=weighed, epochs=epoch)
+    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=found, epochs=epoch)
 
 
 def score(job: TrialJob, epoch: int) -> float:
@@ -81,58 +68,13 @@ def chance(job: TrialJob) -> float:
     return int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") / 2**32
 
 
-def profile(latency_ms: float) -> Profile:
-    """A profile of this latency."""
-    latency = Measurement(
-        name="latency",
-        unit="ms",
-        median=latency_ms,
-        low=latency_ms,
-        high=latency_ms,
-        p5=latency_ms,
-        p95=latency_ms,
-        n=9,
-        clock="thread_cpu",
-    )
-    return Profile(latency=latency, wall=latency, size_bytes=int(latency_ms * 1e4), parameters=100)
-
-
 def begin(home: Path, trials: int, seed: int) -> Path:
     """A study whose host was weighed; returns its folder."""
-    data = DataSpec(
-        name="recorded",
-        folder="/nowhere",
-        modality="image",
-        task="multiclass",
-        target="label",
-        classes=tuple(range(10)),
-        shape=(1, 8, 8),
-        pixel_mean=(100.0,),
-        pixel_std=(50.0,),
-        train=1000,
-        validation=200,
-        test=200,
-        digest="0",
-    )
-    config = StudyConfig(
-        name=STUDY,
-        data=data,
-        target=Target(),
-        budget=Budget(trials=trials),
-        metric="accuracy",
-        objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
-        space=families.space_for(data),
-        train=TrainPlan(epochs=EPOCHS),
-        lean=LeanPlan(),
-        workers=1,
-        seed=seed,
-    )
+    config = study(Budget(trials=trials), side=8, epochs=EPOCHS, name=STUDY, workers=1, seed=seed)
     folder = Home(home).create(STUDY)
-    reference = profile(0.2).latency
-    weighed = Weighed(host="here", reference=reference, fastest=profile(0.01), epoch_seconds=EPOCH_SECONDS)
     journal = Journal(folder / "journal.jsonl")
     journal.append(StudyStarted(at=time.time(), config=config))
-    journal.append(HostWeighed(at=time.time(), weighed=weighed, epochs=EPOCHS))
+    journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS, reference_ms=0.2), epochs=EPOCHS))
     return folder
 
 

@@ -51,6 +51,11 @@ class Trial:
         return self.result.status if self.result else "running"
 
     @property
+    def is_child(self) -> bool:
+        """Whether it inherited its weights."""
+        return self.proposed.parent is not None
+
+    @property
     def profile(self) -> Profile | None:
         """The artifact's profile, or the one taken before training."""
         if self.result and self.result.profile:

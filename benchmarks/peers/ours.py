@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.leptonbench.table import Row, Table
+from benchmarks.made_up import weighed
 from lepton_automl import families
 from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
@@ -20,7 +21,7 @@ from lepton_automl.search.samplers import sampler
 from lepton_automl.service.run import jobs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Budget, Measurement, Objective, TrainPlan, TrialJob, Weighed
+from lepton_automl.values import Budget, Objective, TrainPlan, TrialJob
 
 from .landscape import Deck, Landscape
 from .recorded import Moment
@@ -109,8 +110,7 @@ class Played:
             if row.parent >= 0:
                 self._born[row.parent].append(row)
         whole = next(row for row in landscape.fresh if landscape.whole(row))
-        quiet = Measurement(name="", unit="ms", median=1.0, low=1.0, high=1.0, p5=1.0, p95=1.0, n=1, clock="wall")
-        self.weighed = Weighed(host="", reference=quiet, fastest=table.profile(cast("Row", whole)), epoch_seconds=1.0)
+        self.weighed = weighed(1.0).replace(fastest=table.profile(cast("Row", whole)))
         config = StudyConfig(
             name="table",
             data=table.spec,

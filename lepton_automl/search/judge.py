@@ -59,7 +59,7 @@ class Judge:
         epochs = report.epoch - first.epoch
         if epochs <= 0:
             return 0.0
-        total = self._state.settings.epochs_of(child=trial.proposed.parent is not None)
+        total = self._state.settings.epochs_of(child=trial.is_child)
         return (total - report.epoch) * (report.seconds - first.seconds) / epochs
 
     def costs(self, trial: Trial, report: Report) -> list[float]:
@@ -73,4 +73,4 @@ class Judge:
         ]
 
     def _rung(self, trial: Trial, report: Report) -> dict[int, list[float]]:
-        return self._rungs[trial.proposed.parent is not None, report.epoch]
+        return self._rungs[trial.is_child, report.epoch]

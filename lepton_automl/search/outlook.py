@@ -53,7 +53,7 @@ class Outlook:
         costs = self.costs(trial)
         if trial.status == "complete":
             self._front.append(costs)
-            self._whole[self._child(trial)].append((self.curve(trial), costs[0]))
+            self._whole[trial.is_child].append((self.curve(trial), costs[0]))
         elif trial.status == "stopped":
             told = self.forecast(trial)
             costs[0] = told.mean if told else math.nan
@@ -84,14 +84,11 @@ class Outlook:
         recipe = families.final_recipe(config, settings.data, settings.lean, settings.own)
         return encode(settings.space, config, (math.log(max(1, recipe.macs)),))
 
-    def _child(self, trial: Trial) -> bool:
-        return trial.proposed.parent is not None
-
     # What is to be expected
 
     def forecast(self, trial: Trial, report: Report | None = None) -> Forecast | None:
         """The final cost of a trial's score, by its curve so far."""
-        return forecast(self.curve(trial, report), self._whole[self._child(trial)][-WINDOW:])
+        return forecast(self.curve(trial, report), self._whole[trial.is_child][-WINDOW:])
 
     @property
     def frontier(self) -> Frontier | None:

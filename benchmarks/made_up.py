@@ -1,0 +1,73 @@
+"""Studies whose data are nowhere and whose trials are played: what only the search itself is measured on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_automl import families
+from lepton_automl.events import StudyConfig
+from lepton_automl.values import (
+    Budget,
+    DataSpec,
+    LeanPlan,
+    Measurement,
+    Objective,
+    Profile,
+    Target,
+    TrainPlan,
+    Weighed,
+)
+
+
+def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:
+    """A study of square pictures under accuracy and latency.
+
+    Args:
+        budget: What may be spent.
+        side: Pixels.
+        epochs: Of a whole training.
+        **changes: Other fields of the configuration.
+    """
+    spec = DataSpec(
+        name="pictures",
+        folder="/nowhere",
+        modality="image",
+        task="multiclass",
+        target="label",
+        classes=tuple(range(10)),
+        shape=(1, side, side),
+        train=8_000,
+        validation=2_000,
+        test=2_000,
+        digest="0",
+    )
+    goals = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
+    made = StudyConfig(
+        name="virtual",
+        data=spec,
+        target=Target(),
+        budget=budget,
+        metric="accuracy",
+        objectives=goals,
+        space=families.space_for(spec),
+        train=TrainPlan(epochs=epochs),
+        lean=LeanPlan(),
+    )
+    return made.replace(**changes)
+
+
+def measured(value: float) -> Measurement:
+    """A figure without doubt, in milliseconds."""
+    edges = {"median": value, "low": value, "high": value, "p5": value, "p95": value}
+    return Measurement(name="latency", unit="ms", n=9, clock="thread_cpu", host="none", **edges)  # type: ignore[arg-type]  # floats
+
+
+def profile(latency_ms: float) -> Profile:
+    """A profile of this latency."""
+    latency = measured(latency_ms)
+    return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
+
+
+def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> Weighed:
+    """A machine that was timed."""
+    return Weighed(host="none", reference=measured(reference_ms), fastest=profile(0.01), epoch_seconds=epoch_seconds)
