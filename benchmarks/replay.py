@@ -45,7 +45,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[],
         _note(Path(job.folder) / WALKED, epoch)
         waits = epoch in job.rungs
         answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
-        if waits and not answer.stop:
+        if waits:
             keeper.write(Checkpoint(arrays={"model.weights": weights}, told={"epochs": epoch}))
     if answer.stop:
         return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)

@@ -142,6 +142,18 @@ class TrialRetried(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialThawed(Event):
+    """A stopped trial goes on from its last checkpoint: by now it promises more than anything else would.
+
+    Args:
+        epoch: Epochs that it has behind it.
+    """
+
+    trial: int
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Asked(Event):
     """A person asked a study that runs for something; in the journal, that the search has heard it.
 
@@ -220,6 +232,7 @@ _ALL = (
     TrialProposed,
     TrialReported,
     TrialRetried,
+    TrialThawed,
     TrialEnded,
     Asked,
     StudyPaused,

@@ -26,10 +26,12 @@ from .events import (
     TrialProposed,
     TrialReported,
     TrialRetried,
+    TrialThawed,
 )
 from .journal import Journal
-from .values import Decision, Objective, Profile, Report, TrialResult
+from .values import GO_ON, Decision, Objective, Profile, Report, TrialResult
 
+FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
 
 
@@ -43,6 +45,7 @@ class Trial:
     result: TrialResult | None = None
     ended_at: float | None = None
     retries: int = 0
+    thawed: TrialThawed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
 
     @property
@@ -54,6 +57,11 @@ class Trial:
     def is_child(self) -> bool:
         """Whether it inherited its weights."""
         return self.proposed.parent is not None
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether it came to a rung, where a network of ours leaves what it can go on from."""
+        return any(report.waits and report.epoch for report in self.reports)
 
     @property
     def profile(self) -> Profile | None:
@@ -84,6 +92,7 @@ class StudyState:
     asked: list[Asked] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
+    frozen: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
     epochs: int = 0  # spent on all trials
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
@@ -113,6 +122,8 @@ class StudyState:
                 self._report(self.trials[event.report.trial], event)
             case TrialRetried():
                 self.trials[event.trial].retries += event.counted
+            case TrialThawed():
+                self._thaw(self.trials[event.trial], event)
             case TrialEnded():
                 self._end(self.trials[event.result.trial], event)
             case Asked():
@@ -138,6 +149,11 @@ class StudyState:
         trial.decisions[event.report.epoch] = event.decision
         self.epochs += trial.epochs - before
 
+    def _thaw(self, trial: Trial, event: TrialThawed) -> None:
+        trial.thawed, trial.result, trial.ended_at = event, None, None
+        trial.decisions = {epoch: GO_ON if said.stop else said for epoch, said in trial.decisions.items()}
+        self.running[trial.number] = self.frozen.pop(trial.number, trial)
+
     def _end(self, trial: Trial, event: TrialEnded) -> None:
         before = trial.epochs
         trial.result, trial.ended_at = event.result, event.at
@@ -145,6 +161,10 @@ class StudyState:
         self.epochs += trial.epochs - before
         if trial.status == "complete":
             self._stand(trial)
+        if trial.status == "stopped" and trial.has_checkpoint and self.settings.own is None:
+            self.frozen[trial.number] = trial
+            if len(self.frozen) > FROZEN:
+                del self.frozen[next(iter(self.frozen))]
 
     def _stand(self, trial: Trial) -> None:
         """Let a complete trial take its place on the front, where it is not dominated; of equal ones the first stands."""

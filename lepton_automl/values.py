@@ -351,7 +351,8 @@ class TrialJob(Value):
         rungs: Epochs at which the worker waits for a decision.
         folder: Where to leave what is made.
         gate: A file that measuring locks.
-        proposed_at: When the trial was proposed, by the executor's clock.
+        since: When the trial was handed out, by the executor's clock.
+        done: Epochs that it had behind it then.
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
         parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
@@ -369,7 +370,8 @@ class TrialJob(Value):
     rungs: tuple[int, ...] = ()
     folder: str
     gate: str
-    proposed_at: float | None = None
+    since: float | None = None
+    done: int = 0
     reference_ms: float | None = None
     parent: str | None = None
     own: Factory | None = None

@@ -13,7 +13,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.home import CHECKPOINT
-from lepton_automl.values import GO_ON, LeanPlan, Target, TrainPlan, TrialJob
+from lepton_automl.values import GO_ON, Decision, LeanPlan, Target, TrainPlan, TrialJob
 from lepton_automl.walks.checkpoint import Checkpoint, Keeper
 from lepton_automl.walks.trial import run_trial
 
@@ -51,7 +51,7 @@ def job_of(spec, folder, **changes) -> TrialJob:
     return job.replace(**changes)
 
 
-def walked(job, *, killed_after: float = np.inf):
+def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
     """The epochs that were reported, the seconds told, and the result; None if the walk was broken off."""
     epochs, seconds = [], []
 
@@ -60,7 +60,7 @@ def walked(job, *, killed_after: float = np.inf):
         seconds.append(said.seconds)
         if said.epoch > killed_after:
             raise Killed
-        return GO_ON
+        return Decision(stop=True, reason="behind") if said.waits and said.epoch == stopped_at else GO_ON
 
     try:
         return epochs, seconds, run_trial(job, report)
@@ -93,6 +93,18 @@ def test_a_broken_walk_goes_on_from_its_last_rung_to_equal_weights(prepared, tmp
     assert epochs == again and result.epochs == expected.epochs and result.scores == expected.scores
     assert all(np.array_equal(array, weights(broken)[name]) for name, array in weights(whole).items())
     assert killed_after == 0 or after[0] > before[epochs[0] - 1]  # the clock goes on where it stood
+
+
+@pytest.mark.parametrize(("folds", "rungs", "again"), [(0, (2, 4), [3, 4, 5, 6]), (2, (6, 12), [7, 8, 9, 10, 11, 12, 12])])
+def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds, rungs, again):
+    spec = prepared(folds)
+    whole, frozen = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "frozen"))
+    *_, expected = walked(whole)
+    _, before, stopped = walked(frozen, stopped_at=rungs[0])
+    assert stopped.status == "stopped" and stopped.epochs == rungs[0]
+    epochs, after, result = walked(frozen)
+    assert epochs[: len(again)] == again and result.scores == expected.scores and after[0] > before[-1]
+    assert all(np.array_equal(array, weights(frozen)[name]) for name, array in weights(whole).items())
 
 
 def test_a_checkpoint_is_whole_or_not_there(tmp_path, prepared):

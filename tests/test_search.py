@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from pathlib import Path
 from typing import get_args
 
 import optuna
@@ -12,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed, TrialThawed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
-from lepton_automl.home import Home
+from lepton_automl.home import CHECKPOINT, Home
 from lepton_automl.search.budget import Purse, affordable_epochs
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
@@ -147,10 +148,12 @@ def test_what_a_person_enqueues_comes_first_in_their_order():
 
 
 def recorded(job):
-    """A wide network learns slowly and ends better; a learning rate far from the best one costs what width gains."""
-    width = float(job.config["model.width"])
-    final = 1 - 1 / (2 + width) - 0.1 * abs(math.log(job.config["train.lr"] / 0.02))
-    curve = tuple({"accuracy": final * (1 - 0.5 ** (epoch + 1)), "train_loss": 1.0} for epoch in range(job.train.epochs))
+    """A wide network costs more and ends better; so does a low learning rate, which learns slowly."""
+    width, rate = float(job.config["model.width"]), job.config["train.lr"]
+    final, pace = 1 - 1 / (2 + width) - 0.1 * math.log(rate / 0.005), min(1.0, rate / 0.02)
+    curve = tuple(
+        {"accuracy": final * (1 - 0.5 ** (pace * epoch)), "train_loss": 1.0} for epoch in range(1, job.train.epochs + 1)
+    )
     failure = "it diverged" if job.trial == 3 else ""
     return Recording(
         profile=profile(width / 10), curve=curve, epoch_seconds=width / 4, final={"accuracy": final}, failure=failure
@@ -196,6 +199,38 @@ def test_stopping_saves_epochs_without_losing_the_best(tmp_path):
     assert state.epochs < 0.85 * 30 * 8
     widest = max(trial.proposed.config["model.width"] for trial in state.trials.values() if trial.status == "complete")
     assert widest >= 24
+
+
+def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
+    state, _, _, told = run(tmp_path, budget=Budget(trials=40))
+    thawed = [event for event in told if isinstance(event, TrialThawed)]
+    again = [state.trials[event.trial] for event in thawed]
+    assert any(trial.status == "complete" for trial in again), "what was thawed was only stopped again"
+    for trial in again:
+        epochs = [report.epoch for report in trial.reports]
+        assert epochs == list(range(trial.epochs + 1)), "an epoch was said twice, or left out"
+        seconds = [report.seconds for report in trial.reports]
+        assert seconds == sorted(seconds)
+    assert state.epochs == sum(trial.epochs for trial in state.trials.values())
+    assert set(state.frozen) == {trial.number for trial in state.trials.values() if trial.status == "stopped" and trial.epochs}
+
+
+def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("lepton_automl.state.FROZEN", 3)
+
+    class Writing(SimulatedExecutor):
+        """Leaves a checkpoint for every trial."""
+
+        def submit(self, job):
+            folder = Path(job.folder)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / CHECKPOINT).touch()
+            super().submit(job)
+
+    folder = Home(tmp_path).create("sample")
+    state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, weighed()))
+    left = {int(path.parent.name) for path in folder.glob(f"trials/*/{CHECKPOINT}")}
+    assert left == set(state.frozen) and len(left) == 3
 
 
 def test_a_time_budget_is_kept_on_the_clock(tmp_path):
@@ -287,7 +322,8 @@ def test_any_seed_will_do():
 def test_a_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path_factory, cut, torn):
     """The journal is cut off at any byte, as a kill would, and the search goes on with the clock of its last event."""
     home = tmp_path_factory.mktemp("home")
-    whole, folder, *_ = run(home, "whole", budget=Budget(trials=12))
+    whole, folder, _, told = run(home, "whole", budget=Budget(trials=40))
+    assert any(isinstance(event, TrialThawed) for event in told)
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     kept = b"".join(lines[: 2 + int(cut * (len(lines) - 3))])
     again = Home(home).create("again")

@@ -71,9 +71,15 @@ class SimulatedExecutor:
     def submit(self, job: TrialJob) -> None:
         """Start a recording; one that was proposed before the search was lost is where it would have been by now."""
         recording = self._recorded(job)
-        began = self._clock if job.proposed_at is None else job.proposed_at
-        self._runs[job.trial] = _Run(job, recording, began, began + recording.weighing_seconds)
-        heapq.heappush(self._due, (began + recording.weighing_seconds, job.trial))
+        since = self._clock if job.since is None else job.since
+        began = since - (recording.weighing_seconds + job.done * recording.epoch_seconds if job.done else 0.0)
+        due = (
+            began + recording.weighing_seconds + (job.done + 1) * recording.epoch_seconds
+            if job.done
+            else since + recording.weighing_seconds
+        )
+        self._runs[job.trial] = _Run(job, recording, began, due, job.done + 1 if job.done else 0)
+        heapq.heappush(self._due, (due, job.trial))
 
     def poll(self, timeout: float) -> Sequence[Message]:
         """The next word of any trial, if it falls within the timeout; moves the clock there."""

@@ -1,67 +1,80 @@
-"""What a learning curve will come to, told by the curves that are known whole. Pure functions.
+"""What learning curves will come to, learnt from those that are known whole.
 
-A ridge regression of what is still gained on how far a curve has come and how steep it was of late (the features of
-Baker et al., Accelerating Neural Architecture Search using Performance Prediction, 2018, at their simplest): drawn towards
-"all gain the same" while few curves are known. A slow learner that still falls is told from one that has come to rest. Its
-residuals are the doubt.
+Of every whole curve it is known, at each rung, how it stood and what was still to come; a forest learns the one from the
+other, and from the configuration: a slow learner that still falls is told from one that has come to rest (after Baker et
+al., Accelerating Neural Architecture Search using Performance Prediction, 2018; Wistuba and Pedapati, Learning to Rank
+Learning Curves, 2020).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .forest import Forest, cap
+from .stopping import rungs
+
+Array = NDArray[np.float64]
+
+Curve = Sequence[float]  # a cost after each epoch; NaN where there was none yet
+DOUBT = 1.0
 LEAST = 4  # whole curves, before which nothing is told
-PRIOR = 2.0  # curves that the assumption of equal gains weighs as much as
 
 
-@dataclass(frozen=True)
-class Forecast:
-    """A final cost and its doubt, as a normal distribution."""
-
-    mean: float
-    deviation: float
-
-
-def forecast(curve: Sequence[float], known: Sequence[tuple[Sequence[float], float]]) -> Forecast | None:
-    """The final cost of a curve.
+class Curves:
+    """Forecasts of final costs.
 
     Args:
-        curve: Its cost after each epoch so far; NaN where there was none yet.
-        known: Each whole curve, and its final cost.
+        known: Whole curves: the cost after each epoch, the final cost, and the configuration as numbers.
+        seed: Seeds the forest.
+    """
 
-    Returns:
-        None while too few curves are known, or this one has no cost yet.
+    def __init__(self, known: Sequence[tuple[Curve, float, Sequence[float]]], *, seed: int = 0) -> None:
+        rows, left = [], []
+        finals = [final for _, final, _ in known if math.isfinite(final)]
+        self._cap = cap(finals) if finals else math.inf
+        for curve, final, features in known:
+            for epoch in rungs(1, len(curve)):
+                place = stand(curve[:epoch], self._cap)
+                if place is not None and math.isfinite(final):
+                    rows.append([*place, *features])
+                    left.append(place[1] - final)
+        self._forest = Forest(np.array(rows), np.array(left), seed=seed) if rows and len(known) >= LEAST else None
+
+    def forecast(self, curves: Sequence[tuple[Curve, Sequence[float]]]) -> tuple[Array, Array]:
+        """Mean and deviation of each curve's final cost; NaN where nothing can be told.
+
+        Args:
+            curves: The cost after each epoch so far, and the configuration as numbers.
+        """
+        mean = np.full(len(curves), math.nan)
+        deviation = mean.copy()
+        rows = [
+            (number, [*place, *features])
+            for number, (curve, features) in enumerate(curves)
+            if (place := stand(curve, self._cap))
+        ]
+        if self._forest is not None and rows:
+            where = [number for number, _ in rows]
+            table = np.array([row for _, row in rows])
+            left, deviation[where] = self._forest.predict(table)
+            mean[where] = table[:, 1] - left
+            deviation[where] *= DOUBT
+        return mean, deviation
+
+
+def stand(curve: Curve, most: float) -> tuple[float, float, float] | None:
+    """The logarithm of the epoch, the cost there, and by how much it fell since half of that epoch; None without a cost.
+
+    Args:
+        curve: The cost after each epoch so far.
+        most: A cost above this counts as this.
     """
     epoch = len(curve)
-    mine = _stand(curve, epoch)
-    rows = [(*stand, final - stand[0]) for one, final in known if (stand := _stand(one, epoch)) and math.isfinite(final)]
-    if mine is None or len(rows) < LEAST:
+    if not epoch or not math.isfinite(curve[-1]):
         return None
-    table = np.array(rows, dtype=np.float64)
-    places, gains = table[:, :2], table[:, 2]
-    center, scale = np.median(places, axis=0), np.maximum(places.std(axis=0), 1e-12)
-    features = np.column_stack([np.ones(len(table)), (places - center) / scale])
-    usual = np.array([np.median(gains), 0.0, 0.0])
-    weights = usual + np.linalg.solve(
-        features.T @ features + PRIOR * np.diag([0.01, 1.0, 1.0]), features.T @ (gains - features @ usual)
-    )
-    residuals = gains - features @ weights
-    deviation = math.sqrt((residuals @ residuals + 1e-12) / max(1, len(table) - 3))
-    at = np.clip((np.array(mine) - center) / scale, -3.0, 3.0)  # no line is believed far from where it was drawn
-    return Forecast(float(mine[0] + weights @ np.array([1.0, *at])), deviation)
-
-
-def _stand(curve: Sequence[float], epoch: int) -> tuple[float, float] | None:
-    """The cost at an epoch, and what was gained an epoch since about half of it; None without a cost."""
-    if not epoch or len(curve) < epoch or not math.isfinite(curve[epoch - 1]):
-        return None
-    now, start = curve[epoch - 1], epoch - 1
-    while start > max(1, epoch // 2) and math.isfinite(curve[start - 2]):
-        start -= 1
-    if start == epoch - 1 and (start < 1 or not math.isfinite(curve[start - 1])):
-        return now, 0.0
-    return now, (now - curve[start - 1]) / (epoch - start)
+    now, before = min(curve[-1], most), curve[epoch // 2 - 1] if epoch > 1 else math.nan
+    return math.log(epoch), now, min(before, most) - now if math.isfinite(before) else 0.0

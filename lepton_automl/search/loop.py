@@ -23,6 +23,7 @@ from lepton_automl.events import (
     TrialProposed,
     TrialReported,
     TrialRetried,
+    TrialThawed,
 )
 from lepton_automl.execution.executor import Executor
 from lepton_automl.journal import Journal
@@ -52,7 +53,7 @@ class Loop:
         proposer: What to try next.
         judge: Who goes on.
         outlook: What is known and to be expected; the proposer's and the judge's.
-        job: Makes a trial's job from its proposal.
+        job: Makes a trial's job.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
         lacks: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
@@ -68,7 +69,7 @@ class Loop:
         proposer: Proposer,
         judge: Judge,
         outlook: Outlook,
-        job: Callable[[TrialProposed], TrialJob],
+        job: Callable[[Trial], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
         lacks: Callable[[], str] = lambda: "",
@@ -141,7 +142,7 @@ class Loop:
         """Search until the budget is spent, or a person asks for the end; what was found by then stands."""
         try:
             for trial in list(self.state.running.values()):
-                self.executor.submit(self.job(trial.proposed))
+                self.executor.submit(self.job(trial))
             reason = self._search()
         except KeyboardInterrupt:
             reason = "it was interrupted"
@@ -234,6 +235,11 @@ class Loop:
         proposal = self.proposer.ask(number)
         if proposal is None:
             return False
+        if proposal.thawed is not None:
+            trial = self.state.trials[proposal.thawed]
+            self.write(TrialThawed(at=now, trial=trial.number, epoch=trial.epochs))
+            self.executor.submit(self.job(trial))
+            return True
         recipe = families.final_recipe(proposal.config, settings.data, settings.lean, settings.own).to_json()
         event = TrialProposed(
             at=now,
@@ -245,7 +251,7 @@ class Loop:
             parent=proposal.parent,
         )
         self.write(event)
-        self.executor.submit(self.job(event))
+        self.executor.submit(self.job(self.state.trials[number]))
         return True
 
     def _hear(self, report: Report) -> None:
@@ -294,7 +300,7 @@ class Loop:
         if not counted:
             self._pause(self._told(result.reason))
             self._cramped = self.executor.now() + self._patience
-        self.executor.submit(self.job(trial.proposed))
+        self.executor.submit(self.job(trial))
         return True
 
     def _told(self, reason: str) -> str:

@@ -6,8 +6,8 @@ Costs are the objectives as numbers to minimise; times and sizes by their logari
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,42 @@ from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Report
 
-from .curves import Forecast, forecast
+from .curves import Curve, Curves
 from .gain import Frontier
 from .surrogate import Surrogate, encode
 
 Array = NDArray[np.float64]
 
-WINDOW = 300  # the latest trials that the surrogate learns from, beside those on the front
-EVERY = 0.04  # share of new trials after which it learns anew
-LEAST = 8  # trials before it says anything
-WORTH = 0.8  # quantile of the costs known, beyond which a model is worth nothing
+WINDOW = 300  # the latest trials that are learnt from, beside those on the front
+EVERY = 0.04  # share of new trials after which is learnt anew
+LEAST = 8  # trials before anything is said about others
+WORTH = 0.9  # quantile of the scores' costs, beyond which a model is worth nothing, however fast
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a trial that ended teaches.
+
+    Args:
+        features: Its configuration as numbers.
+        costs: Its costs; the score's is NaN unless it is complete.
+        curve: The cost of its score after each epoch.
+    """
+
+    features: list[float]
+    costs: list[float]
+    curve: Curve
+
+    @property
+    def worst(self) -> float:
+        """The score's cost, or what it was when the trial was stopped."""
+        return self.costs[0] if math.isfinite(self.costs[0]) or not self.curve else self.curve[-1]
 
 
 class Outlook:
     """Keeps what is known, and tells what is to be expected.
+
+    What is learnt, and when, depends on the ends of trials alone: a search that is taken up again learns the same.
 
     Args:
         state: The study.
@@ -39,27 +61,43 @@ class Outlook:
     def __init__(self, state: StudyState) -> None:
         self._state = state
         self._goals = state.settings.objectives
-        self._whole: dict[bool, list[tuple[list[float], float]]] = defaultdict(list)
-        self._costs: dict[int, list[float]] = {}
-        self._features: dict[int, list[float]] = {}
-        self._front: list[list[float]] = []
-        self._learnt: tuple[int, Surrogate] | None = None
-        self._frontier: tuple[int, Frontier] | None = None
+        self._ends, self._next = 0, 1.0
+        self._lessons: dict[int, Lesson] = {}
+        self._lately: list[Lesson] = []
+        self._learnt: tuple[Curves, Surrogate | None] | None = None
+        self.frontier: Frontier | None = None
 
     # What is known
 
     def ended(self, trial: Trial) -> None:
         """A trial is over: a complete one tells what curves come to, a stopped one counts by its forecast."""
+        if trial.profile is None:
+            return
+        self._ends += 1
         costs = self.costs(trial)
+        if trial.status != "complete":
+            costs[0] = math.nan
+        self._lessons.pop(trial.number, None)  # of one that was thawed since; the latest come last
+        self._lessons[trial.number] = Lesson(self.features(trial), costs, self.curve(trial))
         if trial.status == "complete":
-            self._front.append(costs)
-            self._whole[trial.is_child].append((self.curve(trial), costs[0]))
-        elif trial.status == "stopped":
-            told = self.forecast(trial)
-            costs[0] = told.mean if told else math.nan
-        if trial.profile is not None:
-            self._costs[trial.number] = costs
-            self._features[trial.number] = self.features(trial.proposed.config)
+            self._look_ahead()
+        if self._ends >= self._next:
+            self._next = self._ends * (1 + EVERY)
+            on_front = {model.number for model in self._state.front()}
+            latest = list(self._lessons)[-WINDOW:]
+            self._lately = [self._lessons[number] for number in sorted(on_front.union(latest) & self._lessons.keys())]
+            self._learnt = None
+
+    def _look_ahead(self) -> None:
+        """See anew what no finished model reaches."""
+        known = np.array([one.costs for one in self._lessons.values() if math.isfinite(one.costs[0])])
+        if len(known) < 2:
+            return
+        worst = np.max([one.costs for one in self._lessons.values()], axis=0)
+        scores = np.array([one.worst for one in self._lessons.values()])
+        worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
+        best = known.min(axis=0)
+        self.frontier = Frontier.of(known, best, np.maximum(worst, best + 1e-6))
 
     def costs(self, trial: Trial) -> list[float]:
         """A trial's costs; NaN for a score that is not known."""
@@ -78,56 +116,60 @@ class Outlook:
         goal = self._goals[number]
         return goal.cost(value) if number == 0 else math.log(value) if value > 0 else math.nan
 
-    def features(self, config: Config) -> list[float]:
-        """A configuration as numbers: its knobs, and how large a network it makes."""
+    def features(self, trial: Trial) -> list[float]:
+        """A trial as numbers: its knobs, how large a network it is, and whether it inherited its weights."""
+        known = self._lessons.get(trial.number)
+        return known.features if known else self._encode(trial.proposed.config, child=trial.is_child)
+
+    def _encode(self, config: Config, *, child: bool) -> list[float]:
         settings = self._state.settings
         recipe = families.final_recipe(config, settings.data, settings.lean, settings.own)
-        return encode(settings.space, config, (math.log(max(1, recipe.macs)),))
+        return encode(settings.space, config, (math.log(max(1, recipe.macs)), float(child)))
 
     # What is to be expected
 
-    def forecast(self, trial: Trial, report: Report | None = None) -> Forecast | None:
-        """The final cost of a trial's score, by its curve so far."""
-        return forecast(self.curve(trial, report), self._whole[trial.is_child][-WINDOW:])
-
-    @property
-    def frontier(self) -> Frontier | None:
-        """What no finished model reaches yet; None while too few are finished."""
-        count = len(self._front)
-        if count < 2:
-            return None
-        if self._frontier is None or self._frontier[0] != count:
-            known = np.array(self._front)
-            seen = np.array([costs for costs in self._costs.values() if not any(map(math.isnan, costs))])
-            worst = np.maximum(np.quantile(seen, WORTH, axis=0), known.min(axis=0) + 1e-6)
-            self._frontier = count, Frontier.of(known, known.min(axis=0), worst)
-        return self._frontier[1]
-
     def gain(self, trial: Trial, report: Report) -> float | None:
         """What a running trial is expected to add; None while nobody can say."""
-        told, frontier = self.forecast(trial, report), self.frontier
-        if told is None or frontier is None:
-            return None
-        costs = self.costs(trial)
-        costs[0] = told.mean
-        deviation = [told.deviation] + [0.0] * (len(costs) - 1)
-        return float(frontier.gains(np.array([costs]), np.array([deviation]))[0])
+        gain = float(self._gains([(trial, self.curve(trial, report))])[0])
+        return None if math.isnan(gain) else gain
 
-    def gains(self, configs: Sequence[Config]) -> Array | None:
-        """What each of some fresh networks is expected to add; None while nobody can say."""
-        surrogate, frontier = self._surrogate(), self.frontier
-        if surrogate is None or frontier is None or not configs:
-            return None
-        return frontier.gains(*surrogate.predict(np.array([self.features(config) for config in configs])))
+    def gains_of_frozen(self, trials: Sequence[Trial]) -> Array:
+        """What each stopped trial would add if it went on to its end; NaN while nobody can say."""
+        return self._gains([(trial, self._lessons[trial.number].curve) for trial in trials])
 
-    def _surrogate(self) -> Surrogate | None:
-        count = len(self._costs)
-        if count < LEAST or sum(not math.isnan(costs[0]) for costs in self._costs.values()) < LEAST:
-            return None
-        if self._learnt is None or count - self._learnt[0] > EVERY * count:
-            on_front = {trial.number for trial in self._state.front()}
-            kept = [number for number in self._costs if number in on_front or number >= count - WINDOW]
-            rows = np.array([self._features[number] for number in kept])
-            surrogate = Surrogate(rows, np.array([self._costs[number] for number in kept]), seed=count)
-            self._learnt = count, surrogate
-        return self._learnt[1]
+    def _gains(self, trials: Sequence[tuple[Trial, Curve]]) -> Array:
+        models, frontier = self._models(), self.frontier
+        if models is None or frontier is None or not trials:
+            return np.full(len(trials), math.nan)
+        mean, deviation = models[0].forecast([(curve, self.features(trial)) for trial, curve in trials])
+        costs = np.array([self.costs(trial) for trial, _ in trials])
+        costs[:, 0] = mean
+        doubts = np.zeros_like(costs)
+        doubts[:, 0] = deviation
+        return frontier.gains(costs, doubts)
+
+    def gains(self, configs: Sequence[tuple[Config, bool]]) -> Array:
+        """What each of some untried networks is expected to add; NaN while nobody can say.
+
+        Args:
+            configs: Each configuration, and whether it would inherit its weights.
+        """
+        models, frontier = self._models(), self.frontier
+        if models is None or models[1] is None or frontier is None or not configs:
+            return np.full(len(configs), math.nan)
+        return frontier.gains(*models[1].predict(np.array([self._encode(config, child=child) for config, child in configs])))
+
+    def _models(self) -> tuple[Curves, Surrogate | None] | None:
+        """What is learnt from the trials up to the last time that it was due."""
+        if self._learnt is None and self._lately:
+            whole = [(one.curve, one.costs[0], one.features) for one in self._lately if math.isfinite(one.costs[0])]
+            curves = Curves(whole, seed=len(whole))
+            costs = np.array([one.costs for one in self._lately])
+            stopped = [number for number, one in enumerate(self._lately) if not math.isfinite(one.costs[0])]
+            costs[stopped, 0] = curves.forecast(
+                [(self._lately[number].curve, self._lately[number].features) for number in stopped]
+            )[0]
+            enough = np.isfinite(costs[:, 0]).sum() >= LEAST
+            rows = np.array([one.features for one in self._lately])
+            self._learnt = curves, Surrogate(rows, costs, seed=len(rows)) if enough else None
+        return self._learnt

@@ -23,11 +23,19 @@ FRESH_SHARE = 0.5  # of a whole training that a fresh network takes in the mean,
 
 @dataclass(frozen=True)
 class Proposal:
-    """A configuration to try, why this one, and the trial whose weights it inherits, if any."""
+    """What to do next.
+
+    Args:
+        config: The configuration to train.
+        origin: Why this one; see `TrialProposed`.
+        parent: The trial whose weights it inherits, if any.
+        thawed: The stopped trial that goes on; None for a new one.
+    """
 
     config: Config
     origin: str
     parent: int | None = None
+    thawed: int | None = None
 
 
 class Proposer:
@@ -37,7 +45,8 @@ class Proposer:
     a crash tells it the journal, and it proposes what it would have.
 
     Candidates are drawn by the sampler, around the models of the front, and evenly; the outlook picks the one that is
-    expected to add most to the front. Children of the front's models stand beside them, at what they cost.
+    expected to add most to the front. Children of the front's models stand beside them, at what they cost, and so do
+    stopped trials, at what is left of them (freeze-thaw: Swersky et al., Freeze-Thaw Bayesian Optimization, 2014).
 
     Args:
         state: The study.
@@ -142,9 +151,20 @@ class Proposer:
         )
 
     def _promising(self, number: int) -> Proposal | None:
-        """Of many candidates the one that is expected to add most for what it costs; None while nobody can say."""
+        """Of all that could be done the one that is expected to add most for what it costs; None while nobody can say."""
         if self._outlook is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
             return None
+        untried, frozen = self._untried(number), list(self._state.frozen.values())
+        born = [(one.config, one.parent is not None) for one in untried]
+        gains = [*self._outlook.gains(born), *self._outlook.gains_of_frozen(frozen)]
+        offers = [*untried, *(Proposal(one.proposed.config, "thawed", thawed=one.number) for one in frozen)]
+        worth = [gain / self._price(one) for gain, one in zip(gains, offers, strict=True)]
+        known = [index for index, one in enumerate(worth) if one > 0]
+        return offers[max(known, key=worth.__getitem__)] if known else None
+
+    def _untried(self, number: int) -> list[Proposal]:
+        """Fresh networks, and children of the front's models."""
+        assert self._outlook is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
         models = [model.proposed.config for model in self._state.front()]
         around = [vary(self._space, rng.choice(models), rng) for _ in range(AROUND)] if models else []
@@ -156,14 +176,14 @@ class Proposer:
             for config in self._children(model)
             if self._is_new(config)
         ]
-        both = [*fresh, *born]
-        gains = self._outlook.gains([one.config for one in both])
-        if gains is None:
-            return None
-        settings = self._state.settings
-        dear = settings.epochs_of(child=True) / settings.epochs_of(child=False)
-        worth = [gain / (FRESH_SHARE if one.parent is None else dear) for gain, one in zip(gains, both, strict=True)]
-        return both[max(range(len(both)), key=worth.__getitem__)]
+        return [*fresh, *born]
+
+    def _price(self, offer: Proposal) -> float:
+        """What it takes to its end, as a share of a whole training."""
+        settings, trial = self._state.settings, None if offer.thawed is None else self._state.trials[offer.thawed]
+        if trial is not None:
+            return max(1, settings.epochs_of(child=trial.is_child) - trial.epochs) / settings.epochs_of(child=False)
+        return FRESH_SHARE if offer.parent is None else settings.epochs_of(child=True) / settings.epochs_of(child=False)
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
 
 from lepton_automl.space import Config, Knob, Space
 
-Array = NDArray[np.float64]
+from .forest import Forest, cap
 
-TREES = 40
+Array = NDArray[np.float64]
 
 
 class Surrogate:
-    """Predicts the costs of configurations (Geurts et al., Extremely Randomized Trees, 2006; as in SMAC, Hutter et al., 2011).
+    """Predicts the costs of configurations.
 
     Args:
         features: Shape (tried, features).
@@ -26,25 +25,15 @@ class Surrogate:
     """
 
     def __init__(self, features: Array, costs: Array, *, seed: int = 0) -> None:
-        self._trees = []
+        self._forests = []
         for column in costs.T:
             known = np.isfinite(column)
-            forest = ExtraTreesRegressor(TREES, min_samples_leaf=2, random_state=seed)
-            self._trees.append(forest.fit(features[known], _tamed(column[known])))
+            self._forests.append(Forest(features[known], np.minimum(column[known], cap(column[known])), seed=seed))
 
     def predict(self, features: Array) -> tuple[Array, Array]:
         """Mean and deviation of each cost over the trees, each of shape (candidates, objectives)."""
-        rows = features.astype(np.float32)  # what the trees themselves take: their checked door costs ten times as much
-        told = [[tree.tree_.predict(rows).ravel() for tree in forest.estimators_] for forest in self._trees]
-        each = np.array(told)  # objectives, trees, candidates
-        return each.mean(axis=1).T, each.std(axis=1).T
-
-
-def _tamed(costs: Array) -> Array:
-    """Costs with those that are far worse than most brought near: how bad a failure is teaches nothing."""
-    middle, high = np.quantile(costs, [0.5, 0.9])
-    tamed: Array = np.minimum(costs, high + (high - middle))
-    return tamed
+        told = [forest.predict(features) for forest in self._forests]
+        return np.column_stack([mean for mean, _ in told]), np.column_stack([deviation for _, deviation in told])
 
 
 def encode(space: Space, config: Config, shape: Sequence[float] = ()) -> list[float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.errors import LimitError
-from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialEnded
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import forget_checkpoint, lacks, trial_folder
@@ -90,27 +90,35 @@ def search(
         judge=Judge(state, outlook),
         outlook=outlook,
         job=jobs(state, folder),
-        announce=_tidied(folder, announce),
+        announce=_tidied(folder, state, announce),
         inbox=inbox,
         lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
     )
-    for event in past:  # a search may be lost between a trial's end and the removal of its checkpoint
-        if isinstance(event, TrialEnded):
-            forget_checkpoint(folder, event.result.trial)
     loop.take_up(past[begun:], lost=not begins and len(past) > begun)
+    for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint
+        _forget(folder, state, trial.number)
     return loop.run()
 
 
-def _tidied(folder: Path, announce: Callable[[Event], None]) -> Callable[[Event], None]:
-    """Checkpoints go once the journal has their trials' ends, and not before."""
+def _tidied(folder: Path, state: StudyState, announce: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Checkpoints go once the journal has their trials' ends, and not before; those of frozen trials stay."""
+    kept: set[int] = set()
 
     def told(event: Event) -> None:
         if isinstance(event, TrialEnded):
-            forget_checkpoint(folder, event.result.trial)
+            for number in kept | {event.result.trial}:
+                _forget(folder, state, number)
+            kept.clear()
+            kept.update(state.frozen)
         announce(event)
 
     return told
+
+
+def _forget(folder: Path, state: StudyState, number: int) -> None:
+    if number not in state.running and number not in state.frozen:
+        forget_checkpoint(folder, number)
 
 
 def _begin(  # noqa: PLR0917  # the parts of one search, in its order
@@ -198,15 +206,16 @@ def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
     return Proposer(state, drawn, outlook=screened, first=first, children=children, identity=identity, seed=config.seed)
 
 
-def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]:
-    """What makes a job of a proposal."""
+def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
+    """What makes a trial's job."""
     config, weighed = state.settings, state.weighed
     assert weighed is not None
     epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
     # Compared after the cut, where scores begin; across folds, after the first and the second.
     fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
 
-    def job(event: TrialProposed) -> TrialJob:
+    def job(trial: Trial) -> TrialJob:
+        event = trial.proposed
         child = event.parent is not None
         plan = config.train.replace(seed=config.seed * 100_003 + event.trial)
         return TrialJob(
@@ -221,7 +230,8 @@ def jobs(state: StudyState, folder: Path) -> Callable[[TrialProposed], TrialJob]
             rungs=rungs(1, recovery) if child else fresh,
             folder=str(trial_folder(folder, event.trial)),
             gate=str(folder.parents[1] / "gate"),
-            proposed_at=event.at,
+            since=trial.thawed.at if trial.thawed else event.at,
+            done=trial.thawed.epoch if trial.thawed else 0,
             reference_ms=weighed.weighed.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
             own=config.own,

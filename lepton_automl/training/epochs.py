@@ -56,7 +56,7 @@ class Epochs(pl.Callback):
         on_epoch: Told the scores after each epoch; its answer may end the fit.
         score: Whether validation scores are taken.
         start: Where an earlier fit of these epochs stood; None to begin.
-        keep: Called after each epoch that is not the last, with what takes a snapshot.
+        keep: Called after each epoch, with what takes a snapshot.
     """
 
     def __init__(
@@ -99,8 +99,7 @@ class Epochs(pl.Callback):
         if decision.stop:
             self.stopped = decision
             trainer.should_stop = True
-        else:
-            self.keep(lambda: self._snapshot(pl_module))
+        self.keep(lambda: self._snapshot(pl_module))  # also of one that is stopped: it may be thawed
 
     def _snapshot(self, task: pl.LightningModule) -> Snapshot:
         assert isinstance(task, Task)

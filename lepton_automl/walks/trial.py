@@ -176,10 +176,11 @@ class _Walk:
             self.answers.append((told, own_unit(fold.validation.targets, self.job.data)))
             self.found = scores(torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data)
             waits = self.epochs in self.job.rungs
-            if self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self.found, waits=waits)).stop:
-                break
+            self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self.found, waits=waits))
             self.fold = number + 1
-            self.keep()
+            self.keep()  # also of one that is stopped: it may be thawed
+            if self.decision.stop:
+                break
         return self.found
 
 
