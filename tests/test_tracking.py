@@ -22,6 +22,7 @@ from lepton_automl.events import (
     TrialEnded,
     TrialProposed,
     TrialRetried,
+    TrialThawed,
 )
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.plots import front_html
@@ -246,6 +247,24 @@ def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(home
     assert trials[0].info.status == "KILLED" and trials[0].data.metrics["accuracy"] == 0.45
     assert "score" not in trials[0].data.metrics and trials[0].data.metrics["latency_ms"] == 1.0
     assert parent.data.params["workers"] == "2"
+
+
+def test_a_thawed_trial_is_one_run_that_runs_again(home, client, tmp_path):
+    proposed, weigh, learnt, ended = life("thawed", 0, 0.9, 1.0)
+    result = TrialResult(trial=0, status="stopped", reason="behind at epoch 1", epochs=1)
+    journal = journal_of(tmp_path, "thawed", proposed, weigh, learnt, TrialEnded(at=4.0, result=result))
+    for event, status, told in (
+        (None, "KILLED", ("stopped", "behind at epoch 1")),
+        (TrialThawed(at=5.0, trial=0, epoch=1), "RUNNING", ("running", "")),
+        (ended.replace(at=9.0), "FINISHED", ("complete", "")),
+    ):
+        if event:
+            journal.append(event)
+        Tracker(journal, home).catch_up()
+        _, trials = runs_of(client, "thawed")
+        tags = trials[0].data.tags
+        assert trials[0].info.status == status and (tags["lepton.status"], tags["lepton.reason"]) == told
+    assert trials[0].data.metrics["score"] == 0.9 and trials[0].info.end_time == 9000
 
 
 # Models

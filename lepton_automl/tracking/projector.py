@@ -17,6 +17,7 @@ from lepton_automl.events import (
     TestOpened,
     TrialEnded,
     TrialProposed,
+    TrialThawed,
 )
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
@@ -126,7 +127,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
         known: The marks that the store shows.
     """
     now = {mark: set(numbers) for mark, numbers in marks(state).items()}
-    ended = dict.fromkeys(event.result.trial for event in news if isinstance(event, TrialEnded))
+    told = [event.result.trial for event in news if isinstance(event, TrialEnded)]
+    ended = dict.fromkeys(number for number in told if state.trials[number].result)  # else it was thawed since
     for number in ended:
         yield _trial_record(state, state.trials[number], {mark: number in numbers for mark, numbers in now.items()})
     for mark, numbers in now.items():
@@ -137,6 +139,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
             case TestOpened():
                 for number, scores in event.scores.items():
                     yield _change(state, number, metrics=_points(_test(scores), event.at, state.trials[number].epochs))
+            case TrialThawed() if state.trials[event.trial].result is None:
+                yield _change(state, event.trial, tags={"lepton.status": "running", "lepton.reason": ""}, status="RUNNING")
             case ModelRegistered():
                 tags = {"lepton.registered": f"{event.model} {event.version}", "lepton.alias": event.alias}
                 yield _change(state, event.trial, tags=tags)
@@ -164,15 +168,17 @@ def _trial_record(state: StudyState, trial: Trial, marked: dict[str, bool]) -> R
         end_ms=_ms(trial.ended_at),
         params={name: str(setting) for name, setting in proposed.config.items()},
         metrics=(*_curve(trial), *_points(_figures(state, trial), trial.ended_at, result.epochs)),
-        tags={name: value for name, value in tags.items() if value},
+        tags={name: value for name, value in tags.items() if value or trial.thawed},  # what it said before may be no more
         texts={"traceback.txt": result.traceback} if result.traceback else {},
     )
 
 
-def _change(state: StudyState, number: int, *, tags: dict[str, str] | None = None, metrics: Iterable[Point] = ()) -> RunRecord:
+def _change(
+    state: StudyState, number: int, *, tags: dict[str, str] | None = None, metrics: Iterable[Point] = (), status: str = ""
+) -> RunRecord:
     trial = state.trials[number]
     key, name, start_ms = (TRIAL, trial.proposed.uid), _name(state, trial), _ms(trial.proposed.at)
-    return RunRecord(key=key, name=name, start_ms=start_ms, whole=False, tags=tags or {}, metrics=tuple(metrics))
+    return RunRecord(key=key, name=name, start_ms=start_ms, whole=False, status=status, tags=tags or {}, metrics=tuple(metrics))
 
 
 def _curve(trial: Trial) -> Iterator[Point]:
