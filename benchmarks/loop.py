@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import resource
 import tempfile
 import time
@@ -12,13 +11,13 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.events import Event, TrialEnded, TrialReported
-from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.home import Home
 from lepton_automl.search.loop import Loop
 from lepton_automl.service.run import run_study, search
-from lepton_automl.values import Budget, Decision, Report, TrialJob
+from lepton_automl.values import Budget, Decision, Report
 
-from .made_up import profile, study, weighed
+from .made_up import recorded, study, weighed
 from .report import Figure, Result
 
 MARKS = (100, 1_000, 10_000)
@@ -81,15 +80,6 @@ class Watch:
     @property
     def decide_ms(self) -> float:
         return 1000 * self.deciding / max(1, self.decisions)
-
-
-def recorded(job: TrialJob) -> Recording:
-    """A made-up training: large networks learn more, a learning rate far from the best one costs what size gains."""
-    macs = families.final_recipe(job.config, job.data, job.lean).macs
-    off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
-    final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)
-    curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))
-    return Recording(profile=profile(macs / 1e7 + 0.01), curve=curve, epoch_seconds=macs / 1e6, final={"accuracy": final})
 
 
 def speedup(home: Home, trials: int) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lepton_automl import families
 from lepton_automl.events import StudyConfig
+from lepton_automl.execution.simulated import Recording
 from lepton_automl.values import (
     Budget,
     DataSpec,
@@ -15,6 +17,7 @@ from lepton_automl.values import (
     Profile,
     Target,
     TrainPlan,
+    TrialJob,
     Weighed,
 )
 
@@ -71,3 +74,12 @@ def profile(latency_ms: float) -> Profile:
 def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> Weighed:
     """A machine that was timed."""
     return Weighed(host="none", reference=measured(reference_ms), fastest=profile(0.01), epoch_seconds=epoch_seconds)
+
+
+def recorded(job: TrialJob) -> Recording:
+    """A made-up training: large networks learn more, a learning rate far from the best one costs what size gains."""
+    macs = families.final_recipe(job.config, job.data, job.lean).macs
+    off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
+    final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)
+    curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))
+    return Recording(profile=profile(macs / 1e7 + 0.01), curve=curve, epoch_seconds=macs / 1e6, final={"accuracy": final})

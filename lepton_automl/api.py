@@ -11,14 +11,15 @@ from typing import Any, Self, get_args
 
 from . import families
 from .data.options import DataOptions
-from .errors import Complaints, ConfigError, did_you_mean, one_of
+from .errors import Complaints, ConfigError, LeptonError, did_you_mean, one_of
 from .events import Asked, Event, SamplerName, StudyConfig
 from .factory import Factory, factory_of
+from .home import Home
 from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
-from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Target, check_metric, metrics_of
+from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, check_metric, metrics_of
 
 OBJECTIVES = ("accuracy", "latency", "size")
 
@@ -41,6 +42,8 @@ class AutoML(Study):
         sampler: What draws configurations: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
             `"random"`, `"grid"`.
         grid: For a grid: the knobs that it turns; by default all that have choices.
+        warm_start: Earlier studies to learn from, or their names: their fronts are tried first, in turn with the usual
+            first designs, and where a network would have stood in them helps to choose what to try next.
         callbacks: Called in this process as `f(event, study)` for every event of the search; the kinds of events are in
             `lepton_automl.events`.
         workers: Worker processes, one thread each; by default one a core, two at most.
@@ -89,6 +92,7 @@ class AutoML(Study):
         space: Mapping[str, Knob | Setting] | None = None,
         sampler: SamplerName = "tpe",
         grid: Sequence[str] = (),
+        warm_start: Study | str | Sequence[Study | str] = (),
         callbacks: Sequence[Callable[[Event, Any], None]] = (),
         workers: int | None = None,
         home: str | Path | None = None,
@@ -127,6 +131,7 @@ class AutoML(Study):
         callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
         for one in callbacks:
             complaints.check(callable(one), f"{one!r} cannot be called back", "Give functions f(event, study).")
+        self._earlier = _earlier(warm_start, self.home, complaints)
         complaints.raise_any()
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
         self._objectives, self._metric, self._seed = objectives, metric, seed
@@ -255,6 +260,8 @@ class AutoML(Study):
         }
         others = [goals[name] for name in self._objectives if name in goals]
         plan = families.usual_plan(spec)
+        wide = families.space_for(spec)
+        space = self._space.restrict(self._knobs) if self._space else families.widened(wide, spec, self._knobs)
         return StudyConfig(
             name=name,
             data=spec,
@@ -262,9 +269,7 @@ class AutoML(Study):
             budget=self._budget,
             metric=metric,
             objectives=(Objective(name="score", direction=direction), *others),
-            space=self._space.restrict(self._knobs)
-            if self._space
-            else families.widened(families.space_for(spec), spec, self._knobs),
+            space=space,
             train=own_epochs(self._asked_space, plan) if self._own else plan,
             lean=LeanPlan(),
             workers=self._workers,
@@ -272,7 +277,37 @@ class AutoML(Study):
             own=self._own,
             sampler=self._sampler,
             grid=self._grid,
+            precedents=_learnt(self._earlier, space),
         )
+
+
+def _earlier(said: Any, home: Home, complaints: Complaints) -> list[Study]:
+    """The studies to learn from, which can be read."""
+    found: list[Study] = []
+    for one in said if isinstance(said, list | tuple) else [said]:
+        if not isinstance(one, str | Study):
+            complaints.add(f"warm_start is {one!r}", "Give earlier studies, or their names.")
+            continue
+        try:
+            found.append(one if isinstance(one, Study) else Study(one, home))
+            found[-1].state.settings  # noqa: B018  # reading it says whether there is such a study
+        except LeptonError as error:
+            complaints.add(f"warm_start: {error.what}", error.fix)
+    return found
+
+
+def _learnt(earlier: Sequence[Study], space: Space) -> tuple[Precedent, ...]:
+    """What earlier studies teach one over this space."""
+    if not earlier:
+        return ()
+    from .search.warm import precedents
+
+    told, complaints = {study.name: precedents(study.state, space) for study in earlier}, Complaints("warm_start")
+    for name, known in told.items():
+        fix = "Leave it out, or name a study that has trained networks with the same knobs."
+        complaints.check(known, f"study {name!r} has nothing to teach this one", fix)
+    complaints.raise_any()
+    return tuple(one for known in told.values() for one in known)
 
 
 def _own(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None, Space | None]:

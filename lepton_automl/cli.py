@@ -83,6 +83,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
     sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random or grid.")] = "tpe",
     grid: Annotated[str | None, typer.Option(help="The knobs that a grid turns, separated by commas.")] = None,
+    warm_start: Annotated[str | None, typer.Option(help="Earlier studies to learn from, separated by commas.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished study of this name.")] = False,
@@ -108,6 +109,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         class_weight=class_weight,
         sampler=sampler,  # type: ignore[arg-type]  # a wrong one is told there
         grid=_listed(grid),
+        warm_start=_listed(warm_start),
         progress=not detach,
     )
     options: dict[str, Any] = {

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ._json import Value
 from .factory import Factory
 from .space import Config, Space
-from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Report, Target, TrainPlan, TrialResult, Weighed
+from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Precedent, Report, Target, TrainPlan, TrialResult, Weighed
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
 Request = Literal["pause", "resume", "stop", "extend", "enqueue"]
@@ -41,6 +41,7 @@ class StudyConfig(Value):
         sampler: What draws configurations.
         grid: The knobs that a grid turns; all with choices, if none is named.
         own: What makes a person's own networks; None for ours.
+        precedents: What earlier studies tried, for a warm start.
     """
 
     name: str
@@ -57,6 +58,7 @@ class StudyConfig(Value):
     sampler: SamplerName = "tpe"
     grid: tuple[str, ...] = ()
     own: Factory | None = None
+    precedents: tuple[Precedent, ...] = ()
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""

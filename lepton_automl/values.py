@@ -101,6 +101,23 @@ class Target(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Precedent(Value):
+    """A network that an earlier study tried.
+
+    Args:
+        study: That study's name.
+        config: Its knobs, as far as the new study has them.
+        standing: Where its score stood among all that the study tried, from 0, the best, to 1.
+        on_front: Whether it stood on that study's front.
+    """
+
+    study: str
+    config: Config
+    standing: float
+    on_front: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Budget(Value):
     """How much may be spent; the first of these to run out ends the search.
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from lepton_automl import families
 from lepton_automl.events import (
+    Asked,
     HostWeighed,
     ModelRegistered,
     Noted,
     StudyConfig,
     StudyEnded,
+    StudyPaused,
+    StudyResumed,
     StudyStarted,
     TestOpened,
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialRetried,
+    TrialThawed,
 )
 from lepton_automl.values import (
     Budget,
@@ -147,7 +152,12 @@ def events() -> list[object]:
         HostWeighed(at=2.0, weighed=weighed(), epochs=8),
         *trial_events(0, 0.9, 1.0, at=3.0),
         TrialProposed(at=3.0, trial=1, uid="uid-1", config={"model.width": 8}, recipe={}, origin="sampler", parent=0),
+        TrialRetried(at=3.5, trial=1, reason="its worker died"),
         TrialEnded(at=9.0, result=failed),
+        Asked(at=9.2, uid="a", what="pause"),
+        StudyPaused(at=9.3, reason="a person asked for it"),
+        StudyResumed(at=9.4, reason="a person asked for it"),
+        TrialThawed(at=9.5, trial=1, epoch=2),
         Noted(at=10.0, text="said"),
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),

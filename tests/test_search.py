@@ -8,11 +8,13 @@ import math
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lepton_automl import families
 from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed, TrialThawed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import CHECKPOINT, Home
@@ -21,10 +23,11 @@ from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import goes_on, rungs
 from lepton_automl.search.to_optuna import to_optuna
+from lepton_automl.search.warm import Prior, designs, precedents
 from lepton_automl.service.run import search
 from lepton_automl.space import Space, pick, real, whole
 from lepton_automl.state import StudyState
-from lepton_automl.values import Budget, Objective, Target, TrialResult
+from lepton_automl.values import Budget, Objective, Precedent, Target, TrialResult
 
 from .samples import config, profile, weighed
 
@@ -231,6 +234,33 @@ def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypa
     state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, weighed()))
     left = {int(path.parent.name) for path in folder.glob(f"trials/*/{CHECKPOINT}")}
     assert left == set(state.frozen) and len(left) == 3
+
+
+def test_an_earlier_study_is_tried_first_and_learnt_from(tmp_path):
+    earlier, *_ = run(tmp_path, "earlier", budget=Budget(trials=40))
+    space = config().space.restrict({"model.kernel": 5})
+    known = precedents(earlier, space)
+    assert {one.study for one in known} == {"sample"} and min(one.standing for one in known) == 0
+    assert all(one.config.keys() <= space.keys() for one in known)
+    usual = families.portfolio(config().data)
+    first = designs(known, space, usual)
+    assert first[1::2][:3] == usual[:3] and len(usual) + 3 <= len(first) <= len(usual) + 6
+    assert all(one["model.kernel"] == 5 for one in first[::2][:3])
+
+    def encode(configs):
+        return np.array([[math.log(one["model.width"]), math.log(one["train.lr"])] for one in configs])
+
+    prior = Prior([one for one in known if {"model.width", "train.lr"} <= one.config.keys()], encode)
+    good, bad = ({"model.width": 48, "train.lr": 0.006}, {"model.width": 4, "train.lr": 0.05})
+    assert prior.standings([good, bad])[:, 0] @ [-1, 1] > 0.3
+    state, *_ = run(tmp_path, "warm", budget=Budget(trials=12), precedents=known)
+    assert [trial.proposed.config for trial in state.trials.values()][::2] == designs(known, config().space, [])
+
+
+def test_a_study_of_another_kind_gives_no_designs():
+    known = [Precedent(study="table", config={"train.lr": 0.01}, standing=0.0, on_front=True)]
+    assert designs(known, config().space, [{"model.width": 8}]) == [{"model.width": 8}]
+    assert Prior(known, lambda configs: np.empty((len(configs), 0))).standings([{}, {}]).shape == (2, 0)
 
 
 def test_a_time_budget_is_kept_on_the_clock(tmp_path):

@@ -47,7 +47,7 @@ class OptunaSearch:
         warnings.simplefilter("ignore")  # experimental features, and parameters fixed by a queue
         self.landscape, self._told, self._left = landscape, told, limit
         self._deck = Deck(landscape)
-        self._distributions = {name: _distribution(knob) for name, knob in landscape.table.space.items()}
+        self._distributions = {name: distribution(knob) for name, knob in landscape.table.space.items()}
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
         self.numbers: dict[int, int] = {}  # of the running trials, by row
 
@@ -128,7 +128,8 @@ def tpe_halving(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     return simulate(landscape, OptunaHalving(landscape, tpe(seed)), workers=workers)
 
 
-def _distribution(knob: Knob) -> BaseDistribution:
+def distribution(knob: Knob) -> BaseDistribution:
+    """A knob as Optuna has it."""
     if knob.choices:
         return CategoricalDistribution(knob.choices)
     assert knob.low is not None and knob.high is not None

@@ -18,6 +18,7 @@ from lepton_automl.search.loop import Loop
 from lepton_automl.search.outlook import Outlook
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
+from lepton_automl.search.warm import designs, precedents
 from lepton_automl.service.run import jobs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
@@ -42,6 +43,7 @@ def run(
     children: bool = True,
     portfolio: bool = True,
     rule: Rule = "either",
+    earlier: StudyState | None = None,
 ) -> list[Moment]:
     """What the search had fully trained, and when.
 
@@ -54,18 +56,20 @@ def run(
         children: Whether proposals may inherit weights (rows with a parent).
         portfolio: Whether the search begins with known-good designs.
         rule: By which a trial goes on.
+        earlier: A study that is learnt from.
 
     Returns:
         One moment for every trial that ended, in the order of the clock.
     """
-    played = Played(landscape, seed, workers)
-    designs = families.portfolio(played.table.spec) if portfolio else []
+    played = Played(landscape, seed, workers, earlier)
+    usual = families.portfolio(played.table.spec) if portfolio else []
+    first = designs(played.state.settings.precedents, played.table.space, usual)
     state, outlook = played.state, Outlook(played.state)
     proposer = Proposer(
         state,
         sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
         outlook=outlook if screen else None,
-        first=played.bring([played.table.space.nearest(design) for design in designs]),
+        first=played.bring([played.table.space.nearest(design) for design in first]),
         children=played.children if children else lambda _: (),
         bring=played.bring,
         identity=key,
@@ -100,7 +104,7 @@ def key(config: Config) -> str:
 class Played:
     """A study whose trials are a table's rows."""
 
-    def __init__(self, landscape: Landscape, seed: int, workers: int) -> None:
+    def __init__(self, landscape: Landscape, seed: int, workers: int, earlier: StudyState | None = None) -> None:
         self.landscape, self.moments, self.rows = landscape, list[Moment](), dict[int, Row]()
         self._deck = Deck(landscape)
         table = self.table = cast("Table", landscape.table)
@@ -126,6 +130,7 @@ class Played:
             lean=table.lean,
             workers=workers,
             seed=seed,
+            precedents=precedents(earlier, table.space) if earlier else (),
         )
         begun = HostWeighed(at=0.0, weighed=self.weighed, epochs=table.epochs)
         self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])

@@ -20,6 +20,7 @@ from lepton_automl.values import Report
 from .curves import Curve, Curves
 from .gain import Frontier
 from .surrogate import Surrogate, encode
+from .warm import Prior
 
 Array = NDArray[np.float64]
 
@@ -66,6 +67,7 @@ class Outlook:
         self._lately: list[Lesson] = []
         self._learnt: tuple[Curves, Surrogate | None] | None = None
         self.frontier: Frontier | None = None
+        self._prior = Prior(state.settings.precedents, self._known_shapes)
 
     # What is known
 
@@ -119,12 +121,21 @@ class Outlook:
     def features(self, trial: Trial) -> list[float]:
         """A trial as numbers: its knobs, how large a network it is, and whether it inherited its weights."""
         known = self._lessons.get(trial.number)
-        return known.features if known else self._encode(trial.proposed.config, child=trial.is_child)
+        return known.features if known else list(self._encode([(trial.proposed.config, trial.is_child)])[0])
 
-    def _encode(self, config: Config, *, child: bool) -> list[float]:
+    def _encode(self, candidates: Sequence[tuple[Config, bool]]) -> Array:
+        configs = [config for config, _ in candidates]
+        born = np.array([[float(child)] for _, child in candidates])
+        return np.hstack([self._shapes(configs), born, self._prior.standings(configs)])
+
+    def _known_shapes(self, configs: Sequence[Config]) -> Array:
+        return self._shapes([self._state.settings.space.nearest(config) for config in configs])
+
+    def _shapes(self, configs: Sequence[Config]) -> Array:
         settings = self._state.settings
-        recipe = families.final_recipe(config, settings.data, settings.lean, settings.own)
-        return encode(settings.space, config, (math.log(max(1, recipe.macs)), float(child)))
+        recipes = [families.final_recipe(config, settings.data, settings.lean, settings.own) for config in configs]
+        rows = zip(configs, recipes, strict=True)
+        return np.array([encode(settings.space, config, (math.log(max(1, recipe.macs)),)) for config, recipe in rows])
 
     # What is to be expected
 
@@ -157,7 +168,7 @@ class Outlook:
         models, frontier = self._models(), self.frontier
         if models is None or models[1] is None or frontier is None or not configs:
             return np.full(len(configs), math.nan)
-        return frontier.gains(*models[1].predict(np.array([self._encode(config, child=child) for config, child in configs])))
+        return frontier.gains(*models[1].predict(self._encode(configs)))
 
     def _models(self) -> tuple[Curves, Surrogate | None] | None:
         """What is learnt from the trials up to the last time that it was due."""

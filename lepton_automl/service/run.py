@@ -22,6 +22,7 @@ from lepton_automl.search.outlook import Outlook
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import rungs
+from lepton_automl.search.warm import designs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import TrialJob, Weighed, WeighJob
@@ -196,7 +197,8 @@ def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
         return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
 
     drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
-    first = () if config.sampler == "grid" else families.first_designs(config.space, config.data, config.own)
+    usual = families.first_designs(config.space, config.data, config.own)
+    first = () if config.sampler == "grid" else designs(config.precedents, config.space, usual)
     screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
 
     def children(trial: Trial) -> list[Config]:

@@ -247,6 +247,7 @@ def _settings(state: StudyState) -> dict[str, str]:
         "objectives": objectives,
         "workers": str(config.workers),
         "seed": str(config.seed),
+        "warm_start": ", ".join(dict.fromkeys(one.study for one in config.precedents)),
     }
 
 

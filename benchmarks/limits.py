@@ -1,0 +1,143 @@
+"""A limit that few networks keep: training seconds spent on those that break it, beside plain Optuna's soft constraints."""
+
+from __future__ import annotations
+
+import math
+import random
+import tempfile
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+
+from lepton_automl import front
+from lepton_automl.events import StudyConfig
+from lepton_automl.execution.simulated import SimulatedExecutor
+from lepton_automl.home import Home
+from lepton_automl.service.run import search
+from lepton_automl.space import Config
+from lepton_automl.values import Budget, Target, TrialJob
+
+from .made_up import recorded, study, weighed
+from .peers.optuna_peers import distribution
+from .report import Figure, Result
+
+DRAWS = 4_000  # configurations that say where the limit lies
+WORKERS = 2
+ACCURACY = 0.7  # below which a made-up network is worth nothing
+
+
+def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
+    """Two searches of the same made-up space, with the same number of epochs, on a virtual clock.
+
+    Args:
+        share: Of the space, drawn evenly, that keeps the limit on latency.
+        seeds: Searches of each.
+        trainings: Whole ones that the epochs are enough for.
+    """
+    asked = study(Budget(epochs=18 * trainings), epochs=18)
+    rng = random.Random(0)  # no secret hangs on it
+    limit = float(np.quantile([latency(asked, asked.space.sample(rng)) for _ in range(DRAWS)], share))
+    asked = asked.replace(target=Target(max_latency_ms=limit))
+    ours, theirs = ([of(asked.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
+    ratios = [mine / other for mine, other in zip(volumes(ours, limit), volumes(theirs, limit), strict=True)]
+    return Result(
+        figures=[
+            Figure.of("infeasible_seconds_share", [one.infeasible for one in ours], target="0"),
+            Figure.of("infeasible_seconds_share Optuna", [one.infeasible for one in theirs]),
+            Figure.of("feasible_trained", [float(len(one.feasible)) for one in ours]),
+            Figure.of("feasible_trained Optuna", [float(len(one.feasible)) for one in theirs]),
+            Figure.of("feasible_proposed_share", [one.proposed for one in ours]),
+            Figure.of("feasible_proposed_share Optuna", [one.proposed for one in theirs]),
+            Figure.of("hypervolume_ratio", ratios, target="> 1"),
+        ],
+        notes=[
+            f"The limit is {limit:.3g} ms, which {share:.1%} of {DRAWS} random networks keep.",
+            "Optuna: TPE with its defaults, every network trained whole, the limit told as a constraint.",
+            f"Hypervolume of accuracy and log-latency of what keeps the limit, beyond {ACCURACY:g} and the limit.",
+        ],
+    )
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a search did with its time.
+
+    Args:
+        infeasible: Share of the training seconds spent on networks that break the limit.
+        proposed: Share of what was proposed that keeps it.
+        feasible: Accuracy and latency of each that keeps it and was trained whole.
+    """
+
+    infeasible: float
+    proposed: float
+    feasible: list[tuple[float, float]]
+
+
+def searched(asked: StudyConfig) -> Spent:
+    """This project's search."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = search(asked, Home(folder).create("limits"), SimulatedExecutor(WORKERS, recorded, weighed(1.0)))
+    seconds, lost, feasible = 0.0, 0.0, []
+    for trial in state.trials.values():
+        assert trial.profile
+        spent = trial.epochs * recorded(job(asked, trial.proposed.config, trial.number)).epoch_seconds
+        keeps = not asked.target.breaks(trial.profile)
+        seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
+        if keeps and trial.status == "complete":
+            feasible.append((state.score(trial), trial.profile.latency_ms))
+    keeping = sum(trial.status != "infeasible" for trial in state.trials.values())
+    return Spent(lost / seconds, keeping / len(state.trials), feasible)
+
+
+def constrained(asked: StudyConfig) -> Spent:
+    """Plain Optuna, which trains first and is told of the limit afterwards."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")  # experimental features
+    plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=asked.seed))
+    distributions = {name: distribution(knob) for name, knob in asked.space.items()}
+    limit = asked.target.max_latency_ms or math.inf
+    trials = (asked.budget.epochs or 0) // asked.train.epochs
+    seconds, lost, feasible = 0.0, 0.0, []
+    for number in range(trials):
+        trial = plain.ask(distributions)
+        told = recorded(job(asked, trial.params, number))
+        score, ms = told.final["accuracy"], told.profile.latency_ms
+        spent, keeps = asked.train.epochs * told.epoch_seconds, not asked.target.breaks(told.profile)
+        seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
+        trial.set_constraint("latency", ms - limit)
+        plain.tell(trial, [score, ms])
+        if keeps:
+            feasible.append((score, ms))
+    return Spent(lost / seconds, len(feasible) / trials, feasible)
+
+
+def job(asked: StudyConfig, config: Config, number: int) -> TrialJob:
+    """What is needed of a trial to play it."""
+    return TrialJob(
+        trial=number,
+        uid="",
+        config=config,
+        data=asked.data,
+        target=asked.target,
+        train=asked.train,
+        lean=asked.lean,
+        metric=asked.metric,
+        rungs=(),
+        folder="",
+        gate="",
+    )
+
+
+def latency(asked: StudyConfig, config: Config) -> float:
+    """Milliseconds of a configuration's network."""
+    return recorded(job(asked, config, 0)).profile.latency_ms
+
+
+def volumes(searches: Sequence[Spent], limit: float) -> Iterable[float]:
+    """The hypervolume of accuracy and log-latency that each reached, above `ACCURACY` and below the limit."""
+    for one in searches:
+        costs = np.array([(ACCURACY - score, np.log(ms / limit)) for score, ms in one.feasible]).reshape(-1, 2)
+        yield front.hypervolume(costs, (0.0, 0.0))

@@ -1,0 +1,89 @@
+"""What an earlier study teaches a new one: what to try first, and which knobs made for good scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.space import Config, Space
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Precedent
+
+from .forest import Forest
+
+Array = NDArray[np.float64]
+
+MOST = 200  # precedents that are taken from one study, the front's and the latest
+DESIGNS = 6  # of its front that are tried first
+ALIKE = 0.5  # share of a space's model knobs that networks of the same family have at least
+LEAST = 8  # precedents before anything is said about others
+
+
+def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
+    """What an earlier study tried, as far as a new space knows its knobs; empty where they share none.
+
+    Args:
+        earlier: The earlier study, ended or not.
+        space: The new study's knobs.
+    """
+    goal, metric = earlier.settings.objectives[0], earlier.settings.metric
+    told: list[tuple[Trial, float]] = []
+    for trial in earlier.trials.values():
+        last = next((report.scores[metric] for report in reversed(trial.reports) if metric in report.scores), math.nan)
+        score = trial.result.scores.get(metric, last) if trial.result else math.nan
+        if math.isfinite(score):
+            told.append((trial, goal.cost(score)))
+    costs = np.sort([cost for _, cost in told])
+    front = {trial.number for trial in earlier.front()}
+    told = [one for number, one in enumerate(told) if one[0].number in front or number >= len(told) - MOST]
+    found = []
+    for trial, cost in told:
+        config = {
+            name: setting for name, setting in trial.proposed.config.items() if name in space and space[name].allows(setting)
+        }
+        if config:
+            standing = float(np.searchsorted(costs, cost)) / max(1, len(costs) - 1)
+            name = earlier.settings.name
+            found.append(Precedent(study=name, config=config, standing=standing, on_front=trial.number in front))
+    return tuple(found)
+
+
+def designs(known: Sequence[Precedent], space: Space, usual: Sequence[Config]) -> list[Config]:
+    """What to try first: the earlier front's networks, evenly spread over it, in turn with the usual designs.
+
+    In turn, so that a study that was not like this one costs little. Networks of another family are no designs here.
+    """
+    mine = {name for name in space if name.startswith("model.")}
+    alike = [one for one in known if one.on_front and len(mine & one.config.keys()) >= ALIKE * len(mine)]
+    front = sorted(alike, key=lambda one: one.standing)
+    picked = dict.fromkeys(round(place) for place in np.linspace(0, len(front) - 1, min(DESIGNS, len(front))))
+    earlier = [space.nearest(front[place].config) for place in picked]
+    return [one for pair in zip_longest(earlier, usual) for one in pair if one is not None]
+
+
+class Prior:
+    """Where a configuration would have stood in the earlier studies; a number that a search learns to trust or not.
+
+    As one more feature of the surrogate it may help and hardly harm (two-stage transfer surrogates: Wistuba et al.,
+    Scalable Gaussian process-based transfer surrogates for hyperparameter optimization, 2018).
+
+    Args:
+        known: What was tried.
+        encode: Turns configurations into numbers.
+        seed: Seeds the trees.
+    """
+
+    def __init__(self, known: Sequence[Precedent], encode: Callable[[Sequence[Config]], Array], *, seed: int = 0) -> None:
+        self._encode = encode
+        standings = np.array([one.standing for one in known])
+        self._forest = Forest(encode([one.config for one in known]), standings, seed=seed) if len(known) >= LEAST else None
+
+    def standings(self, configs: Sequence[Config]) -> Array:
+        """Shape (configs, 1), from 0, among the best, to 1; shape (configs, 0) where nothing is known."""
+        if self._forest is None:
+            return np.empty((len(configs), 0))
+        return self._forest.predict(self._encode(configs))[0][:, None]
