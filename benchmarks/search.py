@@ -64,7 +64,9 @@ def run(
 
 def taking_part(only: str) -> tuple[list[str], list[str]]:
     """The names of those that take part, and why others do not."""
-    chosen = {name.strip() for name in only.split(",")} | {TPE} if only else {one.name for one in everyone()}
+    chosen = (
+        {name.strip() for name in only.split(",")} | {TPE} if only else {one.name for one in everyone() if one.role != "warm"}
+    )
     called = [one for one in everyone() if one.name in chosen]
     names = [one.name for one in called if not one.missing()]
     return names, [f"{one.name} is left out: {one.missing()}" for one in called if one.missing()]

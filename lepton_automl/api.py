@@ -304,7 +304,7 @@ def _learnt(earlier: Sequence[Study], space: Space) -> tuple[Precedent, ...]:
 
     told, complaints = {study.name: precedents(study.state, space) for study in earlier}, Complaints("warm_start")
     for name, known in told.items():
-        fix = "Leave it out, or name a study that has trained networks with the same knobs."
+        fix = "Leave it out, or name one that has trained networks of the same family (images or tables)."
         complaints.check(known, f"study {name!r} has nothing to teach this one", fix)
     complaints.raise_any()
     return tuple(one for known in told.values() for one in known)

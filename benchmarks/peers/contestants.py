@@ -32,7 +32,8 @@ class Contestant:
     Args:
         name: As it is printed.
         run: From a landscape, a seed and a number of workers to the moments at which trials ended.
-        role: `"ours"`; a `"peer"`, which counts for the wins; a `"yardstick"`, which is printed only.
+        role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
+            printed only.
         missing: Why it cannot take part; empty if it can.
         sources: The modules whose text a cached run depends on.
         version: Of what it wraps.
@@ -40,7 +41,7 @@ class Contestant:
 
     name: str
     run: Contest
-    role: Literal["ours", "peer", "yardstick"] = "peer"
+    role: Literal["ours", "warm", "peer", "yardstick"] = "peer"
     missing: Callable[[], str] = nothing
     sources: tuple[ModuleType, ...] = field(default=(optuna_peers,))
     version: Callable[[], str] = nothing
@@ -48,7 +49,7 @@ class Contestant:
     @property
     def cached(self) -> bool:
         """Our own search changes daily in many files: it is run each time."""
-        return self.role != "ours"
+        return self.role in {"peer", "yardstick"}
 
     def digest(self) -> str:
         """Names everything but the table, the seed and the workers that its result depends on."""
@@ -63,7 +64,13 @@ def everyone() -> list[Contestant]:
         "rungs": partial(ours.run, rungs=False),
         "feasibility": partial(ours.run, screen=False),
         "children": partial(ours.run, children=False),
-        "warm start": partial(ours.run, portfolio=False),
+        "first designs": partial(ours.run, portfolio=False),
+        "thawing": ours.thawless,
+    }
+    after: dict[str, Contest] = {
+        "warm start": ours.warm,
+        "warm start alone": partial(ours.warm, portfolio=False),
+        "misled": partial(ours.warm, misled=True),
     }
     ablations = [
         Contestant(name=f"{OURS} -{word}", run=run, role="ours", missing=ours.missing) for word, run in without.items()
@@ -72,6 +79,7 @@ def everyone() -> list[Contestant]:
     return [
         Contestant(name=OURS, run=ours.run, role="ours", missing=ours.missing),
         *ablations,
+        *(Contestant(name=f"{OURS} {word}", run=run, role="warm", missing=ours.missing) for word, run in after.items()),
         *(Contestant(name=name, run=optuna_peers.unstopped(make)) for name, make in plain.items()),
         Contestant(
             name="OptunaHub multi_metric_pruner",

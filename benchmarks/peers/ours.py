@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+from unittest.mock import patch
 
-from benchmarks.leptonbench.table import Row, Table
+from benchmarks.leptonbench.table import Row, Table, load
 from benchmarks.made_up import weighed
 from lepton_automl import families
 from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted, TrialEnded, TrialProposed
@@ -22,10 +23,12 @@ from lepton_automl.search.warm import designs, precedents
 from lepton_automl.service.run import jobs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Budget, Objective, TrainPlan, TrialJob
+from lepton_automl.values import Budget, Objective, Precedent, TrainPlan, TrialJob
 
 from .landscape import Deck, Landscape
 from .recorded import Moment
+
+OTHER = {"digits": "fashion", "fashion": "digits"}  # tables of one family, which teach each other
 
 
 def missing() -> str:
@@ -33,7 +36,36 @@ def missing() -> str:
     return ""
 
 
-def run(
+def run(landscape: Landscape, seed: int, workers: int, **settings: Any) -> list[Moment]:
+    """What the search had fully trained, and when: one moment for every trial that ended, in the order of the clock."""
+    return play(landscape, seed, workers, **settings).moments
+
+
+def thawless(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
+    """The same where what is stopped is never taken up again."""
+    with patch("lepton_automl.state.FROZEN", 0):
+        return run(landscape, seed, workers)
+
+
+def warm(landscape: Landscape, seed: int, workers: int, *, portfolio: bool = True, misled: bool = False) -> list[Moment]:
+    """The same after a study of another table.
+
+    Args:
+        landscape: What is searched, one of `OTHER`.
+        seed: Seeds both searches.
+        workers: Trials at a time.
+        portfolio: Whether the known-good designs are tried as well.
+        misled: Whether the earlier study is turned upside down: its worst stand on its front, its best at the end.
+    """
+    name = OTHER[landscape.name]
+    told = precedents(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
+    if misled:
+        worst = sorted(told, key=lambda one: -one.standing)[: sum(one.on_front for one in told)]
+        told = tuple(one.replace(standing=1 - one.standing, on_front=one in worst) for one in told)
+    return run(landscape, seed, workers, portfolio=portfolio, known=told)
+
+
+def play(
     landscape: Landscape,
     seed: int,
     workers: int,
@@ -43,9 +75,9 @@ def run(
     children: bool = True,
     portfolio: bool = True,
     rule: Rule = "either",
-    earlier: StudyState | None = None,
-) -> list[Moment]:
-    """What the search had fully trained, and when.
+    known: tuple[Precedent, ...] = (),
+) -> Played:
+    """A search to its end.
 
     Args:
         landscape: What is searched.
@@ -56,14 +88,11 @@ def run(
         children: Whether proposals may inherit weights (rows with a parent).
         portfolio: Whether the search begins with known-good designs.
         rule: By which a trial goes on.
-        earlier: A study that is learnt from.
-
-    Returns:
-        One moment for every trial that ended, in the order of the clock.
+        known: What an earlier study tried.
     """
-    played = Played(landscape, seed, workers, earlier)
+    played = Played(landscape, seed, workers, known)
     usual = families.portfolio(played.table.spec) if portfolio else []
-    first = designs(played.state.settings.precedents, played.table.space, usual)
+    first = designs(known, played.table.space, usual)
     state, outlook = played.state, Outlook(played.state)
     proposer = Proposer(
         state,
@@ -86,7 +115,7 @@ def run(
         announce=played.watch,
     )
     loop.run()
-    return played.moments
+    return played
 
 
 class Nowhere(Journal):
@@ -104,7 +133,7 @@ def key(config: Config) -> str:
 class Played:
     """A study whose trials are a table's rows."""
 
-    def __init__(self, landscape: Landscape, seed: int, workers: int, earlier: StudyState | None = None) -> None:
+    def __init__(self, landscape: Landscape, seed: int, workers: int, known: tuple[Precedent, ...]) -> None:
         self.landscape, self.moments, self.rows = landscape, list[Moment](), dict[int, Row]()
         self._deck = Deck(landscape)
         table = self.table = cast("Table", landscape.table)
@@ -130,7 +159,7 @@ class Played:
             lean=table.lean,
             workers=workers,
             seed=seed,
-            precedents=precedents(earlier, table.space) if earlier else (),
+            precedents=known,
         )
         begun = HostWeighed(at=0.0, weighed=self.weighed, epochs=table.epochs)
         self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])

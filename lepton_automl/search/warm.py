@@ -19,12 +19,14 @@ Array = NDArray[np.float64]
 
 MOST = 200  # precedents that are taken from one study, the front's and the latest
 DESIGNS = 6  # of its front that are tried first
-ALIKE = 0.5  # share of a space's model knobs that networks of the same family have at least
+ALIKE = 0.5  # share of a space's knobs that networks of the same family have at least
 LEAST = 8  # precedents before anything is said about others
 
 
 def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
-    """What an earlier study tried, as far as a new space knows its knobs; empty where they share none.
+    """What an earlier study tried, as far as a new space knows its knobs; empty where it is of another family.
+
+    A table's study and one of images share the training's knobs alone; learning from those was seen to do harm.
 
     Args:
         earlier: The earlier study, ended or not.
@@ -45,7 +47,7 @@ def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
         config = {
             name: setting for name, setting in trial.proposed.config.items() if name in space and space[name].allows(setting)
         }
-        if config:
+        if len(config) >= ALIKE * len(space):
             standing = float(np.searchsorted(costs, cost)) / max(1, len(costs) - 1)
             name = earlier.settings.name
             found.append(Precedent(study=name, config=config, standing=standing, on_front=trial.number in front))
@@ -55,11 +57,9 @@ def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
 def designs(known: Sequence[Precedent], space: Space, usual: Sequence[Config]) -> list[Config]:
     """What to try first: the earlier front's networks, evenly spread over it, in turn with the usual designs.
 
-    In turn, so that a study that was not like this one costs little. Networks of another family are no designs here.
+    In turn, so that a study that was not like this one costs little.
     """
-    mine = {name for name in space if name.startswith("model.")}
-    alike = [one for one in known if one.on_front and len(mine & one.config.keys()) >= ALIKE * len(mine)]
-    front = sorted(alike, key=lambda one: one.standing)
+    front = sorted((one for one in known if one.on_front), key=lambda one: one.standing)
     picked = dict.fromkeys(round(place) for place in np.linspace(0, len(front) - 1, min(DESIGNS, len(front))))
     earlier = [space.nearest(front[place].config) for place in picked]
     return [one for pair in zip_longest(earlier, usual) for one in pair if one is not None]
