@@ -94,6 +94,7 @@ class StudyState:
     running: dict[int, Trial] = field(default_factory=dict)
     frozen: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
     epochs: int = 0  # spent on all trials
+    ends: int = 0  # of trials; one that was thawed ends again
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     _front: list[Trial] = field(default_factory=list)
@@ -157,6 +158,7 @@ class StudyState:
     def _end(self, trial: Trial, event: TrialEnded) -> None:
         before = trial.epochs
         trial.result, trial.ended_at = event.result, event.at
+        self.ends += 1
         self.running.pop(trial.number, None)
         self.epochs += trial.epochs - before
         if trial.status == "complete":

@@ -217,18 +217,19 @@ def _costs(profile: Profile) -> dict[str, float]:
 
 def _progress(state: StudyState, news: Sequence[Event]) -> Iterator[Point]:
     """The study's own curve: the best score after each ended trial of `news`, and the counts after the last."""
-    goal, best = state.settings.objectives[0], math.nan
-    fresh = {event.result.trial for event in news if isinstance(event, TrialEnded)}
-    ended = sorted((t for t in state.trials.values() if t.ended_at is not None), key=lambda t: (t.ended_at, t.number))
-    for step, trial in enumerate(ended, 1):
-        score = state.score(trial) if trial.status == "complete" else math.nan
-        if not math.isnan(score) and (math.isnan(best) or goal.cost(score) < goal.cost(best)):
-            best = score
-        if trial.number in fresh and not math.isnan(best):
-            yield Point("best_score", best, _ms(trial.ended_at or 0), step)
+    goal = state.settings.objectives[0]
+    fresh = [event for event in news if isinstance(event, TrialEnded)]
+    ended, told = [t for t in state.trials.values() if t.result], {event.result.trial for event in fresh}
+    known = [state.score(t) for t in ended if t.status == "complete" and t.number not in told]
+    for step, event in enumerate(fresh, state.ends - len(fresh) + 1):
+        if event.result.status == "complete":
+            known.append(state.score(state.trials[event.result.trial]))
+        known = sorted((score for score in known if not math.isnan(score)), key=goal.cost)[:1]
+        if known:
+            yield Point("best_score", known[0], _ms(event.at), step)
     if fresh:
         counts = {"trials": len(ended), "epochs": state.epochs, "front_size": len(state.front())}
-        yield from _points(counts, ended[-1].ended_at or 0, len(ended))
+        yield from _points(counts, fresh[-1].at, state.ends)
     if state.weighed:
         own = {"reference_ms": state.weighed.weighed.reference.median, "epoch_seconds": state.weighed.weighed.epoch_seconds}
         yield from _points(own, state.weighed.at, 0)
