@@ -68,7 +68,7 @@ def fit(
         score: Whether validation scores are taken; without them, or without validation rows, only `train_loss` is reported.
         start: Where an earlier fit of these epochs stood: the model and its optimiser go on from there, and end on a CPU as
             if that fit had not been broken off. Takes the place of `first_epoch`.
-        keep: Called after each epoch that did not end the fit, with a function that takes a snapshot; whoever wants one
+        keep: Called after each epoch, also one that ended the fit, with a function that takes a snapshot; whoever wants one
             calls it at once.
 
     Returns:
