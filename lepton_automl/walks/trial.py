@@ -24,6 +24,8 @@ from .own import craft_of
 from .pack import pack
 from .weigh import Scale
 
+GLANCE = 0.3  # seconds of the first weighing: others wait for it, and what comes to its end is weighed again
+
 ReportFn = Callable[[Report], Decision]
 
 
@@ -45,11 +47,10 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
         data = opened_data(job.data)
         scale = Scale(data, job.target, gate, job.reference_ms)
         lean = walk.craft.lean
-        if (
-            not walk.resumed
-            and walk.says(Report(trial=job.trial, epoch=0, profile=scale.weigh(walk.craft.build(lean)), waits=True)).stop
-        ):
-            return walk.end()
+        if not walk.resumed:
+            profile = scale.weigh(walk.craft.build(lean), GLANCE)
+            if walk.says(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
+                return walk.end()
         found = walk.cross_validate(data) if job.data.folds else {}
         if walk.decision.stop:
             return walk.end()

@@ -23,6 +23,7 @@ from lepton_automl.values import Profile, Target
 
 from .craft import Network
 
+SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
 
 
@@ -48,14 +49,14 @@ class Scale:
     gate: Gate
     reference_ms: float | None = None
 
-    def weigh(self, model: Network) -> Profile:
+    def weigh(self, model: Network, seconds: float = SECONDS) -> Profile:
         """The profile of an untrained network: neither latency nor size depends on the weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             export(deployable(model, self.data.spec), self.sample, path)
-            return self.profile(path, model)
+            return self.profile(path, model, seconds)
 
-    def profile(self, path: Path, model: nn.Module) -> Profile:
+    def profile(self, path: Path, model: nn.Module, seconds: float = SECONDS) -> Profile:
         """The profile of an exported network."""
         opened = OnnxModel(path, threads=self.target.threads)
         raw, arrays = self._call(), self.data.preprocess.arrays
@@ -64,6 +65,7 @@ class Scale:
                 lambda: opened(arrays(raw)),
                 reference(self.target.threads),
                 reference_ms=self.reference_ms,
+                seconds=seconds,
                 threads=self.target.threads,
                 limit_ms=self.target.max_latency_ms,
             )
