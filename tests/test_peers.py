@@ -131,7 +131,7 @@ def test_the_reference_is_fixed_by_the_table_and_only_whole_rows_count(landscape
     assert curve.at("seconds", 9.0) == landscape.volume([3, 5]) and curve.first("epochs", 2.0) == math.inf
 
 
-@pytest.mark.parametrize("one", [one for one in contestants.everyone() if one.role != "ours"], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [one for one in contestants.everyone() if one.cached], ids=lambda one: one.name)
 def test_contestants_keep_to_the_rows_and_the_budget(landscape, one):
     if one.missing():
         pytest.skip(one.missing())
