@@ -218,6 +218,13 @@ def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
     assert set(state.frozen) == {trial.number for trial in state.trials.values() if trial.status == "stopped" and trial.epochs}
 
 
+def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
+    state, *_, told = run(tmp_path, budget=Budget(minutes=20))
+    late = [trial for trial in state.trials.values() if trial.result and "the budget ends before" in trial.result.reason]
+    thawed = [event.trial for event in told if isinstance(event, TrialThawed)]
+    assert late and thawed and not {trial.number for trial in late} & set(thawed[-4:])
+
+
 def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("lepton_automl.state.FROZEN", 3)
 

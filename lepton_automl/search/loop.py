@@ -232,7 +232,7 @@ class Loop:
     def _start(self) -> bool:
         """Ask for a configuration and submit it; false when there is none left."""
         settings, number, now = self.state.settings, len(self.state.trials), self.executor.now()
-        proposal = self.proposer.ask(number)
+        proposal = self.proposer.ask(number, self._in_time)
         if proposal is None:
             return False
         if proposal.thawed is not None:
@@ -272,10 +272,15 @@ class Loop:
         if report.profile is not None:
             broken = self.state.settings.target.breaks(report.profile)
             return Decision(stop=True, status="infeasible", reason=broken) if broken else GO_ON
-        left, deadline = self.judge.seconds_left(trial, report), self.purse.deadline
-        if deadline is not None and self.executor.now() + left > deadline:
+        left = self.judge.seconds_left(trial, report)
+        if not self._in_time(trial, report):
             return Decision(stop=True, reason=f"it would have taken {left:.0f} s more, and the budget ends before")
         return self.judge.decide(trial, report) if report.waits else GO_ON
+
+    def _in_time(self, trial: Trial, report: Report | None = None) -> bool:
+        """Whether a trial would end before the budget does, as it went up to a report, its last one if not said."""
+        left, deadline = self.judge.seconds_left(trial, report or trial.reports[-1]), self.purse.deadline
+        return deadline is None or self.executor.now() + left <= deadline
 
     def _end(self, result: TrialResult) -> None:
         """Write down how a trial ended, or try it again where it was not its own fault."""

@@ -135,26 +135,27 @@ class Proposer:
 
     # What next
 
-    def ask(self, number: int) -> Proposal | None:
+    def ask(self, number: int, in_time: Callable[[Trial], bool] = lambda _: True) -> Proposal | None:
         """A configuration that was not proposed before; None when the space seems to hold no more.
 
         Args:
             number: The trial's number; it seeds what is drawn.
+            in_time: Whether a stopped trial could come to its end before the budget does.
         """
         for proposal in self._queue:
             if self._is_new(proposal.config):
                 return proposal
         return (
-            self._promising(number)
+            self._promising(number, in_time)
             or self._drawn(number, self._sampler, "sampler")
             or self._drawn(number, self._spare, "random")
         )
 
-    def _promising(self, number: int) -> Proposal | None:
+    def _promising(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
         """Of all that could be done the one that is expected to add most for what it costs; None while nobody can say."""
         if self._outlook is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
             return None
-        untried, frozen = self._untried(number), list(self._state.frozen.values())
+        untried, frozen = self._untried(number), list(filter(in_time, self._state.frozen.values()))
         born = [(one.config, one.parent is not None) for one in untried]
         gains = [*self._outlook.gains(born), *self._outlook.gains_of_frozen(frozen)]
         offers = [*untried, *(Proposal(one.proposed.config, "thawed", thawed=one.number) for one in frozen)]
