@@ -18,13 +18,17 @@ from lepton_automl import families
 from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed, TrialThawed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import CHECKPOINT, Home
+from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse, affordable_epochs
+from lepton_automl.search.judge import Judge
+from lepton_automl.search.loop import Loop
+from lepton_automl.search.outlook import Outlook
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import goes_on, rungs
 from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.search.warm import Prior, designs, precedents
-from lepton_automl.service.run import search
+from lepton_automl.service.run import jobs, proposer_of, search
 from lepton_automl.space import Space, pick, real, whole
 from lepton_automl.state import StudyState
 from lepton_automl.values import Budget, Objective, Target, TrialResult
@@ -219,10 +223,16 @@ def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
 
 
 def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
-    state, *_, told = run(tmp_path, budget=Budget(minutes=20))
-    late = [trial for trial in state.trials.values() if trial.result and "the budget ends before" in trial.result.reason]
-    thawed = [event.trial for event in told if isinstance(event, TrialThawed)]
-    assert late and thawed and not {trial.number for trial in late} & set(thawed[-4:])
+    _, folder, executor, _ = run(tmp_path, budget=Budget(trials=40))
+    events = [event for _, event in Journal(folder / "journal.jsonl").read()]
+    at = next(number for number, event in enumerate(events) if isinstance(event, TrialThawed))
+    state = StudyState().feed(events[:2])
+    outlook = Outlook(state)
+    proposer = proposer_of(state, outlook)
+    told = {"proposer": proposer, "outlook": outlook, "judge": Judge(state, outlook), "job": jobs(state, folder)}
+    Loop(state, journal=Journal(folder / "none.jsonl"), executor=executor, **told).take_up(events[2:at], lost=False)
+    assert proposer.ask(len(state.trials)).thawed == events[at].trial
+    assert proposer.ask(len(state.trials), lambda _: False).thawed is None
 
 
 def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypatch):
