@@ -9,7 +9,6 @@ from typing import Any
 
 from lepton_automl import families
 from lepton_automl.data.demo import digits
-from lepton_automl.data.images import read_idx
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.events import Event, TrialEnded, TrialProposed, TrialReported
@@ -19,7 +18,7 @@ from lepton_automl.search.loop import Loop
 from lepton_automl.service.run import run_study, search
 from lepton_automl.values import Budget, Decision, Report
 
-from .live_rivals.setting import DATA
+from .live_rivals.setting import DATA, fashion
 from .made_up import recorded, study, weighed
 from .report import Figure, Result
 
@@ -117,5 +116,4 @@ def pictures() -> tuple[Any, Any]:
     """Images and labels."""
     if not DATA.is_dir():
         return digits()
-    images = read_idx(DATA / "train-images-idx3-ubyte.gz", 3)[:ROWS]
-    return images, read_idx(DATA / "train-labels-idx1-ubyte.gz", 1)[:ROWS]
+    return fashion(ROWS)

@@ -138,9 +138,11 @@ class Space(Value, Mapping[str, Knob]):
 
     def nearest(self, config: Mapping[str, Setting]) -> Config:
         """A known-good configuration brought into this space: what it does not allow stands at its own default."""
-        return self.defaults | {
-            name: setting for name, setting in config.items() if name in self.knobs and self.knobs[name].allows(setting)
-        }
+        return self.defaults | self.allowed(config)
+
+    def allowed(self, config: Mapping[str, Setting]) -> Config:
+        """What this space knows and allows of a configuration."""
+        return {name: setting for name, setting in config.items() if name in self.knobs and self.knobs[name].allows(setting)}
 
     def restrict(self, changes: Mapping[str, Knob | Setting]) -> Space:
         """The space with some knobs replaced, or pinned to one setting.

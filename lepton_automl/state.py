@@ -203,6 +203,12 @@ class StudyState:
             raise StudyError("the journal holds no study", fix="Start one: AutoML().fit(data).")
         return self.config
 
+    def last_score(self, trial: Trial) -> float:
+        """A trial's score, or how it stood when it was last scored; NaN where it never was."""
+        metric = self.settings.metric
+        told = [report.scores for report in trial.reports] + ([trial.result.scores] if trial.result else [])
+        return next((scores[metric] for scores in reversed(told) if metric in scores), math.nan)
+
     def value(self, trial: Trial, objective: Objective) -> float:
         """One objective's value for a finished trial; NaN where it is not known."""
         result = trial.result

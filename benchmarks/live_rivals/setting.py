@@ -23,6 +23,11 @@ CHECKOUT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"
 
 
+def fashion(rows: int) -> tuple[Any, Any]:
+    """The first training images of Fashion-MNIST, and their labels."""
+    return read_idx(DATA / "train-images-idx3-ubyte.gz", 3)[:rows], read_idx(DATA / "train-labels-idx1-ubyte.gz", 1)[:rows]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """One run of one contestant.
@@ -62,8 +67,7 @@ class Setting:
 
     def source(self) -> tuple[Any, Any]:
         """Images and labels."""
-        images = read_idx(DATA / "train-images-idx3-ubyte.gz", 3)[: self.rows]
-        return images, read_idx(DATA / "train-labels-idx1-ubyte.gz", 1)[: self.rows]
+        return fashion(self.rows)
 
     def prepared(self) -> DataSpec:
         """The data as every contestant has them: the first process to ask prepares them, the others wait."""

@@ -71,14 +71,13 @@ class SimulatedExecutor:
     def submit(self, job: TrialJob) -> None:
         """Start a recording; one that was proposed before the search was lost is where it would have been by now."""
         recording = self._recorded(job)
-        since = self._clock if job.since is None else job.since
-        began = since - (recording.weighing_seconds + job.done * recording.epoch_seconds if job.done else 0.0)
-        due = (
-            began + recording.weighing_seconds + (job.done + 1) * recording.epoch_seconds
-            if job.done
-            else since + recording.weighing_seconds
-        )
-        self._runs[job.trial] = _Run(job, recording, began, due, job.done + 1 if job.done else 0)
+        weighing, epoch = recording.weighing_seconds, recording.epoch_seconds
+        began = self._clock if job.since is None else job.since
+        first = job.done + 1 if job.done else 0  # to be reported; 0 is the weighing
+        if first:
+            began -= weighing + job.done * epoch
+        due = began + weighing + first * epoch
+        self._runs[job.trial] = _Run(job, recording, began, due, first)
         heapq.heappush(self._due, (due, job.trial))
 
     def poll(self, timeout: float) -> Sequence[Message]:

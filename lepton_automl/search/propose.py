@@ -109,8 +109,7 @@ class Proposer:
         result, settings = trial.result, self._state.settings
         if result is None or result.status == "failed" or trial.profile is None:
             return None
-        last = next((report.scores for report in reversed(trial.reports) if settings.metric in report.scores), {})
-        score = {**last, **result.scores}.get(settings.metric, math.nan)
+        score = self._state.last_score(trial)
         violation = self._violation(trial)
         if math.isnan(score) and not violation:
             return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.space import Config, Space
-from lepton_automl.state import StudyState, Trial
+from lepton_automl.state import StudyState
 from lepton_automl.values import Precedent
 
 from .forest import Forest
@@ -32,21 +32,15 @@ def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
         earlier: The earlier study, ended or not.
         space: The new study's knobs.
     """
-    goal, metric = earlier.settings.objectives[0], earlier.settings.metric
-    told: list[tuple[Trial, float]] = []
-    for trial in earlier.trials.values():
-        last = next((report.scores[metric] for report in reversed(trial.reports) if metric in report.scores), math.nan)
-        score = trial.result.scores.get(metric, last) if trial.result else math.nan
-        if math.isfinite(score):
-            told.append((trial, goal.cost(score)))
+    goal = earlier.settings.objectives[0]
+    known = [(trial, goal.cost(earlier.last_score(trial))) for trial in earlier.trials.values() if trial.result]
+    told = [(trial, cost) for trial, cost in known if math.isfinite(cost)]
     costs = np.sort([cost for _, cost in told])
     front = {trial.number for trial in earlier.front()}
     told = [one for number, one in enumerate(told) if one[0].number in front or number >= len(told) - MOST]
     found = []
     for trial, cost in told:
-        config = {
-            name: setting for name, setting in trial.proposed.config.items() if name in space and space[name].allows(setting)
-        }
+        config = space.allowed(trial.proposed.config)
         if len(config) >= ALIKE * len(space):
             standing = float(np.searchsorted(costs, cost)) / max(1, len(costs) - 1)
             name = earlier.settings.name
