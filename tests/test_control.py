@@ -19,6 +19,8 @@ from lepton_automl.service.control import extended, wish
 from lepton_automl.service.process import Inbox
 
 SCRIPT = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job, as this may be, would not hear
 from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 images, labels = digits()
