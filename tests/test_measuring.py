@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from lepton_automl.deployment.reference import reference_model
+from lepton_automl.errors import LeptonError
 from lepton_automl.measuring.host import WALL, clock_for, describe_host
-from lepton_automl.measuring.latency import measure, quiet
-from lepton_automl.measuring.statistics import bootstrap
+from lepton_automl.measuring.latency import measure, quiet, race
+from lepton_automl.measuring.statistics import bootstrap, verdict
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,48 @@ def test_a_slow_call_gets_few_rounds_and_says_so(reference):
 
     latency, _ = measure(slow, reference, reference_ms=1.0, seconds=0.1)
     assert 3 <= latency.n < 25
+
+
+def test_a_race_tells_the_faster_of_two_and_holds_equals_for_equal(reference):
+    small, large = product(64), product(256)
+    found = race({"small": small, "same": product(64), "large": large}, reference, reference_ms=1.0, seconds=0.4)
+    assert list(found) == ["small", "same", "large"] and len({len(one.ratios) for one in found.values()}) == 1
+    told = verdict(found["small"].ratios, found["large"].ratios)
+    assert told.said == "faster" and told.low <= told.ratio <= told.high < 0.5 and told.confidence > 0.99
+    assert verdict(found["large"].ratios, found["small"].ratios).said == "slower"
+    assert verdict(found["small"].ratios, found["same"].ratios, alike=0.1).said == "equal"
+    assert found["small"].latency.ratio == pytest.approx(median(found["small"].ratios))
+
+
+def test_equal_calls_are_told_apart_in_one_of_twenty_at_most():
+    rng = np.random.default_rng(1)
+    load = rng.lognormal(0, 0.5, (400, 25))  # strikes both of a pair
+    one, other = (load * rng.lognormal(0, 0.02, (400, 25)) for _ in range(2))
+    told = [verdict(a, b, alike=0.0).said for a, b in zip(one, other, strict=True)]
+    assert told.count("equal") >= 0.93 * len(told)  # 95 % wanted; so many pairs tell it to 2 %
+    assert {verdict(a, 1.1 * b).said for a, b in zip(one, other, strict=True)} == {"faster"}
+
+
+def test_a_gpu_is_timed_by_its_own_events():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    left = torch.ones(1024, 1024, device="cuda")
+
+    def products(count):
+        return lambda: [left @ left for _ in range(count)]
+
+    latency, wall = measure(products(40), products(10), reference_ms=1.0, seconds=0.5, device="cuda")
+    assert latency.clock == "device" and 3 < latency.ratio < 5
+    assert wall.median > 0 and not latency.busy
+
+
+def test_a_gpu_that_is_not_there_is_said_to_be_absent():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    with pytest.raises(LeptonError, match="no CUDA device"):
+        clock_for(1, "cuda")
 
 
 def test_several_threads_are_timed_by_the_wall(reference):

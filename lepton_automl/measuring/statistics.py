@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
 
 RESAMPLES = 1000
+ALIKE = 0.02  # one network opened twice was seen to differ by so much: its weights lie elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -17,7 +23,51 @@ def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = 
         quantile: Which quantile; the median by default.
         resamples: How many samples of samples are drawn, always the same ones.
     """
-    values = np.asarray(samples, dtype=np.float64)
-    drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    low, high = np.quantile(np.quantile(values[drawn], quantile, axis=1), (0.025, 0.975))
+    low, high = np.quantile(_resampled(np.asarray(samples, dtype=np.float64), quantile, resamples), (0.025, 0.975))
     return float(low), float(high)
+
+
+def _resampled(values: Array, quantile: float, resamples: int) -> Array:
+    """The quantile of each of many samples of the samples."""
+    drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
+    found: Array = np.quantile(values[drawn], quantile, axis=1)
+    return found
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which of two calls is faster, as far as a race can tell.
+
+    Args:
+        said: Of the first call.
+        ratio: The first call's time over the second's: the median over the rounds.
+        low: Lower end of its 95 % interval.
+        high: Upper end of it.
+        confidence: Share of the resampled medians that lie on the said side; for `"equal"`, between both edges.
+    """
+
+    said: Literal["faster", "slower", "equal"]
+    ratio: float
+    low: float
+    high: float
+    confidence: float
+
+
+def verdict(one: Sequence[float], other: Sequence[float], *, alike: float = ALIKE) -> Verdict:
+    """Whether one call is faster than another that ran in the same race: a paired bootstrap of the median ratio.
+
+    Args:
+        one: Times, or ratios to the reference, of the first call by round.
+        other: Those of the second, of the same rounds.
+        alike: Difference, as a share, up to which two calls count as equally fast: that of one network opened twice.
+    """
+    paired = np.asarray(one, dtype=np.float64) / np.asarray(other, dtype=np.float64)
+    medians = _resampled(paired, 0.5, RESAMPLES)
+    low, high = (float(edge) for edge in np.quantile(medians, (0.025, 0.975)))
+    below, above = 1 / (1 + alike), 1 + alike
+    if high < below:
+        return Verdict("faster", float(np.median(paired)), low, high, float(np.mean(medians < below)))
+    if low > above:
+        return Verdict("slower", float(np.median(paired)), low, high, float(np.mean(medians > above)))
+    inside = float(np.mean((medians >= below) & (medians <= above)))
+    return Verdict("equal", float(np.median(paired)), low, high, inside)
