@@ -105,7 +105,7 @@ def _device_clock() -> Clock:
         nonlocal last, passed
         now = event()
         now.synchronize()
-        passed += 1e6 * last.elapsed_time(now)
+        passed += 1e6 * float(last.elapsed_time(now))
         last = now
         return round(passed)
 

@@ -213,7 +213,7 @@ def _latency(part: Part, unit: _Unit) -> Measurement:
 def _wall(part: Part, unit: _Unit) -> Measurement:
     """The same calls by the wall clock, whatever else went on."""
     p5, median, p95 = _quantiles(np.concatenate(part.single), (0.05, 0.5, 0.95))
-    low, high = bootstrap([float(np.median(times)) for times in part.single])
+    low, high = bootstrap(part.wall)
     return Measurement(
         name="wall",
         unit="ms",
