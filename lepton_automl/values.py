@@ -308,7 +308,7 @@ class Measurement(Value):
         n: Samples (rounds of many calls).
         clock: Which clock: `"thread_cpu"`, `"wall"`, `"device"`.
         ratio: Median ratio to the reference network, where one ran alongside.
-        busy: Whether the two clocks disagreed, so that the machine was busy with other work.
+        busy: Whether the call often had to wait for a core, as the machine was busy with other work.
         host: Where it was measured.
         warnings: What the reader should know.
     """

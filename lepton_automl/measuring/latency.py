@@ -25,6 +25,7 @@ FEWEST_ROUNDS = 5  # below, the bootstrap interval of a median says little
 ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
 PLAINLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
 PRECISE = 0.005  # half-width of the interval, as a share of the median, that no further round need narrow
+BUSY = 0.09  # seconds without a core in each second, from which on the machine was busy with other work
 QUIET_QUANTILE = 0.1  # a machine is quiet at its best moments; the very best may be a misreading
 
 
@@ -148,7 +149,7 @@ def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", second
         p95=p95,
         n=len(part.own),
         clock=clock.name,
-        busy=part.busy,
+        busy=part.kept_waiting > BUSY,
         host=describe_host(),
     )
 
@@ -167,6 +168,14 @@ class _Unit:
     def ratios(self, part: Part) -> list[float]:
         """Time of a call over time of the reference, by round."""
         return [mine / other for mine, other in zip(part.own, self.part.own, strict=True)]
+
+    def kept_waiting(self, part: Part) -> float:
+        """Seconds in each second for which the call, or the reference, had no core; whichever was struck worse."""
+        return max(part.kept_waiting, self.part.kept_waiting)
+
+    def busy(self, part: Part) -> bool:
+        """Whether either was often kept from the core."""
+        return self.kept_waiting(part) > BUSY
 
 
 def _play(parts: list[Part]) -> None:
@@ -204,7 +213,7 @@ def _latency(part: Part, unit: _Unit) -> Measurement:
         n=len(ratios),
         clock=part.clock.name,
         ratio=median,
-        busy=part.busy or unit.part.busy,
+        busy=unit.busy(part),
         host=describe_host(),
         warnings=_warnings(part, unit),
     )
@@ -224,7 +233,7 @@ def _wall(part: Part, unit: _Unit) -> Measurement:
         p95=p95,
         n=len(part.single),
         clock=WALL.name,
-        busy=part.busy or unit.part.busy,
+        busy=unit.busy(part),
         host=describe_host(),
     )
 
@@ -233,6 +242,8 @@ def _warnings(part: Part, unit: _Unit) -> tuple[str, ...]:
     found = []
     if len(part.own) < FEWEST_ROUNDS:
         found.append(f"only {len(part.own)} rounds fitted into the time; the interval is rough")
+    if unit.busy(part):
+        found.append(f"the machine was busy: in each second calls waited for a core for {unit.kept_waiting(part):.2f} s")
     if unit.known_ms is None:
         found.append("the reference's quiet time was taken from this run alone")
     return tuple(found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .host import THREAD_CPU, WALL, Clock
+from .host import THREAD_CPU, WALL, Clock, waited
 
 Callee = Callable[[], object]
 Times = NDArray[np.float64]
@@ -17,7 +17,6 @@ Times = NDArray[np.float64]
 WARM_UP_CALLS = 3  # the first ones allocate
 WARM_UP_SECONDS = 0.02
 BURST_SECONDS = 0.0005  # between two readings of the clock: far above their cost, far below the turns that a kernel deals out
-BUSY = 1.10  # wall time over CPU time, from which on others had the core
 
 
 @dataclass
@@ -42,7 +41,7 @@ class Part:
     own: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     single: list[Times] = field(default_factory=list)
-    _spent: list[tuple[int, int]] = field(default_factory=list)
+    _spent: list[tuple[int, int]] = field(default_factory=list)  # wall nanoseconds of a round, and those without a core
 
     @classmethod
     def warmed(cls, call: Callee, clock: Clock, seconds: float) -> Part:
@@ -60,11 +59,14 @@ class Part:
 
     def run(self) -> None:
         """One round."""
+        # Around the whole round: a kernel likes to give the core away while a clock is being read, between two bursts.
+        queued, began, had = waited(), WALL.read(), self.clock.read()
         own, single = zip(*(self._burst() for _ in range(self.bursts)), strict=True)
+        wall, had = WALL.read() - began, self.clock.read() - had
+        self._spent.append((wall, wall - had if self.clock is THREAD_CPU else waited() - queued))
         self.own.append(float(np.median(own)) / self.count / 1e6)
         self.single.append(np.concatenate(single) / 1e6)
         self.wall.append(float(np.median(self.single[-1])))
-        self._spent.append((sum(own), int(np.sum(single))))
 
     def _burst(self) -> tuple[int, Times]:
         """Nanoseconds of all calls together, and of each by the wall clock, whose stamp costs a tenth of a microsecond."""
@@ -77,7 +79,7 @@ class Part:
         return self.clock.read() - began, np.diff(np.asarray(stamps, dtype=np.float64))
 
     @property
-    def busy(self) -> bool:
-        """Whether others had the core for a good part of the time; the wall clock alone cannot tell."""
-        own, wall = np.sum(self._spent, axis=0)
-        return self.clock is THREAD_CPU and bool(wall > BUSY * own)
+    def kept_waiting(self) -> float:
+        """Seconds without a core for each second: by the two clocks, or as the kernel counts, of all threads together."""
+        wall, without = np.sum(self._spent, axis=0)
+        return float(max(0, without) / max(1, wall))

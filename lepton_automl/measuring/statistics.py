@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-ALIKE = 0.02  # one network opened twice was seen to differ by so much: its weights lie elsewhere in memory
+ALIKE = 0.03  # one network opened twice was seen to differ by so much, and one opening from itself by 0.2 %: memory's places
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
