@@ -257,7 +257,7 @@ def predict(
 ) -> None:
     """Predict with a study's chosen model, an answer a line."""
     from .data.reading import is_table_path, read_table
-    from .deployment.predictor import answer_lines, read_examples
+    from .deployment.command import answer_lines, read_examples
 
     handle = _open(study)
     model = handle.best(max_latency_ms=max_latency_ms)
@@ -272,9 +272,10 @@ def export(
     study: Study,
     out: Annotated[Path, typer.Option(help="A new folder.")],
     max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Sign it with the Ed25519 key in this PEM file.")] = None,
 ) -> None:
     """Write the chosen model as a bundle that runs with numpy and onnxruntime alone."""
-    folder = _open(study).best(max_latency_ms=max_latency_ms).export(out)
+    folder = _open(study).best(max_latency_ms=max_latency_ms).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")
 
 

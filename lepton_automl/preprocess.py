@@ -24,6 +24,10 @@ SO_FAR = 1e6  # quartile ranges; farther is as far as can be
 LEAST_GAP, LARGEST = 1e-300, 1e300  # keep every slope and difference of knots finite
 FEW_ROWS = 32  # up to here a loop in Python beats whole columns in NumPy
 CHANNELS = (1, 3, 4)
+MOST_PIXELS = (
+    1 << 30
+) // 12  # of one image: Pillow's own mark, a quarter of a gigabyte in RGB; a small file may unpack to more
+NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
 CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 EPOCH = datetime(1970, 1, 1)
 
@@ -608,12 +612,14 @@ class ImagePreprocess:
             array = array[:, :, None]
         if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
             raise InputError(f"an array of shape {array.shape} is no image; give [H, W], [H, W, 3] or [3, H, W]")
+        check_size(array.shape[1], array.shape[0])
         pixels = self._bytes(array)
         if pixels.shape == self._hwc:
             return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-        from PIL import Image
-
-        return decode(Image.fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels), self.shape)
+        return decode(
+            pillow("an array of another size than the model's").fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels),
+            self.shape,
+        )
 
     def _bytes(self, array: Array) -> Array:
         if array.dtype == np.uint8:
@@ -638,6 +644,32 @@ def to_bytes(array: Array, low: float, high: float) -> Array:
     return whole
 
 
+def pillow(what: str) -> Any:
+    """Pillow's `Image` module, asked for only where there is something to decode or to resize.
+
+    Args:
+        what: What it is needed for.
+
+    Raises:
+        InputError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError(f"{what} needs Pillow, which is not installed: pip install pillow") from None
+    return Image
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse an image that may be a decompression bomb.
+
+    Raises:
+        InputError: It has more than `MOST_PIXELS`.
+    """
+    if width * height > MOST_PIXELS:
+        raise InputError(f"an image of {width:,} x {height:,} pixels is too large; at most {MOST_PIXELS:,} pixels are read")
+
+
 def decode(image: Any, shape: tuple[int, int, int]) -> Array:
     """A Pillow image upright, in grey or RGB, of one size.
 
@@ -647,9 +679,13 @@ def decode(image: Any, shape: tuple[int, int, int]) -> Array:
 
     Returns:
         uint8 [C, H, W].
+
+    Raises:
+        InputError: It is so large that it may be an attack; its header tells, and nothing is decoded.
     """
     from PIL import Image, ImageOps
 
+    check_size(*image.size)
     channels, height, width = shape
     if image.format in ("JPEG", "MPO"):
         image.draft(None, (2 * width, 2 * height))  # lets a large JPEG be decoded at a fraction of its size
@@ -681,14 +717,15 @@ def read_image(item: Any, shape: tuple[int, int, int]) -> Array:
     """
     if not isinstance(item, str | Path) and not hasattr(item, "read"):
         raise InputError(f"a {type(item).__name__} is no image; give a path, a Pillow image or an array")
-    from PIL import Image
-
+    library = pillow(f"reading {str(item)!r}")
     try:
-        with Image.open(item) as image:
+        with library.open(item) as image:
+            if image.format in NO_PICTURES:
+                raise InputError(f"files of the format {image.format} are not decoded")
             return decode(image, shape)
     except FileNotFoundError:
         raise InputError(f"there is no file {str(item)!r}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error, library.DecompressionBombError) as error:
         raise InputError(f"{str(item)!r} cannot be read as an image: {error}") from None
 
 

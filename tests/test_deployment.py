@@ -359,7 +359,7 @@ def test_the_parts_of_predict_py_do_not_hide_one_another():
         for node in ast.parse(predict_source()).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     ]  # fmt: skip
-    assert len(defined) == len(set(defined)) and len(SOURCES) == 4
+    assert len(defined) == len(set(defined)) and len(SOURCES) == 7
 
 
 @pytest.mark.parametrize("module", ["predictor", "bundle", "session", "reference", "card"])

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.preprocess import InputError, read_image
+from lepton_automl.preprocess import NO_PICTURES, InputError, read_image
 
 from .options import DataOptions
 from .splits import OPEN, TEST, TRAIN, VALIDATION
@@ -33,7 +33,6 @@ LARGEST_COMMON = 224  # pixels a side: pictures of one size up to this keep it
 MOSTLY = 0.9  # share of pictures of one size that makes it the common size
 USUAL_SIDE = 128  # pixels of the longer side where sizes differ, or are larger
 MOST_DAMAGED = 0.05  # share of pictures that may be damaged before it is an error
-NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
 LARGEST_FILE = 256 << 20  # bytes of one picture
 LARGEST_TAR = 4 << 30  # bytes of all its files
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")

@@ -10,28 +10,35 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from lepton_automl.errors import BundleError
 
-from .predictor import FORMAT, MANIFEST, MODEL, PREPROCESS, read_bundle
+from .container import containerfile, requirements
+from .predictor import MODEL, PREPROCESS
+from .seal import FORMAT, MANIFEST, SIGNATURE, is_plain, read_bundle
 
-RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS = (
+RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "recipe.json",
     "model.safetensors",
     "README.md",
     "provenance.json",
     "predict.py",
     "requirements.txt",
+    "Dockerfile",
 )
 # The sources of predict.py, in the order of their imports.
 SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.preprocess",
+    "lepton_automl.deployment.seal",
+    "lepton_automl.deployment.external",
     "lepton_automl.deployment.session",
     "lepton_automl.deployment.predictor",
+    "lepton_automl.deployment.command",
 )
 VERSIONED = ("lepton-automl", "torch", "pytorch-lightning", "torch-pruning", "onnx", "onnxruntime", "numpy", "optuna")
 
@@ -45,6 +52,7 @@ def write_bundle(
     preprocess: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
+    files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write a bundle whole, or not at all.
 
@@ -56,12 +64,14 @@ def write_bundle(
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
         provenance: Where the model comes from (see `provenance_of`).
         card: The model card in Markdown (see `card.model_card`).
+        files: What else belongs into it, by name.
 
     Raises:
-        BundleError: Something else lies in the folder.
+        BundleError: Something else lies in the folder, or a name of `files` is not a plain one or is taken.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise BundleError("the folder is not empty and holds no bundle", where=str(folder), fix="Name a new folder.")
+    modality = preprocess["input"]["modality"]
     content = {
         MODEL: _content(model),
         WEIGHTS: _content(weights),
@@ -70,8 +80,12 @@ def write_bundle(
         PROVENANCE: _json(provenance),
         CARD: card.encode(),
         PREDICT: predict_source().encode(),
-        REQUIREMENTS: _requirements(preprocess).encode(),
+        REQUIREMENTS: requirements(modality).encode(),
+        CONTAINER: containerfile(modality).encode(),
     }
+    for name in files:
+        _check_name(folder, name, content)
+    content |= files
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -83,13 +97,12 @@ def write_bundle(
 
 
 def add_file(folder: Path, name: str, content: bytes) -> None:
-    """Put one more file into a bundle, or another content into one of its files.
+    """Put one more file into a bundle, or another content into one of its files; a signature is void then, and goes.
 
     Raises:
         BundleError: The bundle is damaged, or the name is not a plain one.
     """
-    if Path(name).name != name or name == MANIFEST:
-        raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
+    _check_name(folder, name)
     check_bundle(folder)
     listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
     (folder / name).write_bytes(content)
@@ -141,12 +154,9 @@ def _is_own(node: ast.ImportFrom) -> bool:
     return node.level > 0 or str(node.module).split(".")[0] in ("lepton_automl", "__future__")
 
 
-def _requirements(preprocess: Mapping[str, Any]) -> str:
-    """What predict.py needs, by the same bounds as the package."""
-    lines = ["numpy>=2.0", "onnxruntime>=1.20"]
-    if preprocess["input"]["modality"] == "image":
-        lines.append("pillow>=11")
-    return "\n".join(lines) + "\n"
+def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
+    if not is_plain(name) or name in {MANIFEST, SIGNATURE} or name in taken:
+        raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
 def _seal(folder: Path, content: Mapping[str, bytes]) -> None:
@@ -154,6 +164,7 @@ def _seal(folder: Path, content: Mapping[str, bytes]) -> None:
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"
     written.write_bytes(_json({"format": FORMAT, "files": files}))
+    (folder / SIGNATURE).unlink(missing_ok=True)
     written.replace(folder / MANIFEST)
 
 

@@ -95,9 +95,11 @@ def _limits(spec: DataSpec) -> str:
 
 
 def _usage(spec: DataSpec) -> str:
-    shell, given = ("photo.jpg", '"photo.jpg"') if spec.modality == "image" else ("rows.csv", "dataframe")
+    image = spec.modality == "image"
+    shell, given = ("photo.jpg", '"photo.jpg"') if image else ("rows.csv", "dataframe")
+    pillow = " pillow  # pillow for image files alone; arrays in .npy files need none" if image else ""
     proba = "" if spec.task == "regression" else f"model.predict_proba({given})\n"
     return (
-        f"```\npip install -r requirements.txt\npython predict.py {shell}\n```\n\n"
+        f"```\npip install -r requirements.txt{pillow}\npython predict.py {shell}\n```\n\n"
         f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```'
     )

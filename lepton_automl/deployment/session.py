@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from lepton_automl.errors import BundleError
 
+from .external import refuse_external
+
 onnxruntime.set_default_logger_severity(3)  # errors only: its warnings are notes on graph optimisation
 
 
@@ -19,15 +21,17 @@ class OnnxModel:
     """An ONNX file in ONNX Runtime, called like a function.
 
     Args:
-        source: The file, or its bytes.
+        source: The file, or its bytes. Bytes have no folder beside them, so they must hold all of the model's data.
         threads: Threads that one call may use.
 
     Raises:
-        BundleError: The file is missing or is no model.
+        BundleError: The file is missing or is no model, or bytes refer to data in another file.
     """
 
     def __init__(self, source: str | os.PathLike[str] | bytes, threads: int = 1) -> None:
         model = source if isinstance(source, bytes) else str(Path(source))
+        if isinstance(source, bytes):
+            refuse_external(source)
         try:
             self.session = onnxruntime.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
@@ -56,6 +60,8 @@ def _options(threads: int) -> onnxruntime.SessionOptions:
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Nothing is guessed from the content: another format would go by unread.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     # Idle threads sleep: a spinning pool takes cores from the training next door, and from the reference.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.deployment.bundle import check_bundle
 from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -90,15 +91,22 @@ class Model:
         """Labels in the order of `predict_proba`; empty for regression."""
         return list(self.study.state.settings.data.classes)
 
-    def export(self, out: str | Path) -> Path:
+    def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.
 
         Args:
             out: A folder that does not exist yet, or is empty.
+            key: A file with the Ed25519 private key to sign it with, in PEM; None to leave it unsigned.
 
         Returns:
             The folder.
+
+        Raises:
+            ConfigError: The folder or the key cannot be used.
+            BundleError: The bundle is damaged.
+            ExtraError: A key is given, and the package `cryptography` is not installed.
         """
+        signer = None if key is None else private_key(key)
         folder = Path(out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
@@ -108,6 +116,8 @@ class Model:
             shutil.copytree(self.path, folder, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
             raise ConfigError(f"{folder} cannot be written: {error}", where="export", fix="Name another folder.") from error
+        if signer:
+            sign_bundle(folder, signer)
         return folder
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
@@ -123,13 +133,16 @@ class Model:
         return self.study.register_trial(self.number, name or self.study.name, alias)
 
 
-def load_model(bundle: str | Path) -> Predictor:
-    """Open an exported bundle.
+def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
+    """Open an exported bundle; no code in it is run.
 
     Args:
         bundle: The folder.
+        public_key: A file with the Ed25519 key that must have signed it, in PEM; None to ask for no signature.
 
     Raises:
-        BundleError: It is damaged, was changed, or is no bundle.
+        BundleError: It is damaged, was changed, is not signed by that key, or is no bundle.
+        ConfigError: The public key cannot be read.
+        ExtraError: A public key is given, and the package `cryptography` is not installed.
     """
-    return Predictor(Path(bundle))
+    return Predictor(Path(bundle), public_key=public_key)

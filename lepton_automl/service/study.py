@@ -75,9 +75,9 @@ class Study(Controls):
         """The chosen model's probabilities."""
         return self.best().predict_proba(raw)
 
-    def export(self, out: str | Path) -> Path:
-        """The chosen model's bundle, copied to a folder."""
-        return self.best().export(out)
+    def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
+        """The chosen model's bundle, copied to a folder, and signed where a key is given; see `Model.export`."""
+        return self.best().export(out, key=key)
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
         """The chosen model as a version in the MLflow registry."""

@@ -1,0 +1,145 @@
+"""The command line of a bundle, and its one Python function: what a person names is read and answered."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.preprocess import InputError
+
+from .predictor import Predictor
+
+MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "None")  # as cells of a CSV file
+IMAGE_FILES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+MOST_TOLD = 80  # characters of a source in a message: it may be a row of megabytes
+
+
+def read_examples(source: str, modality: str) -> Any:
+    """What a command line names: images, a folder of them, a table, arrays, or one row as JSON.
+
+    Args:
+        source: A file (`.npy`, `.json`; of a table CSV, else an image), a folder of images, or JSON itself.
+        modality: `"image"` or `"table"`.
+
+    Returns:
+        What `Predictor.predict` takes.
+
+    Raises:
+        InputError: It is none of these, or cannot be read.
+    """
+    try:
+        return _examples(source, modality)
+    except InputError:
+        raise
+    except (OSError, ValueError, RecursionError, MemoryError, csv.Error) as error:
+        raise InputError(f"{_told(source)} cannot be read: {error}") from None
+
+
+def _examples(source: str, modality: str) -> Any:
+    if modality == "table" and source.lstrip().startswith(("{", "[")):
+        return json.loads(source)
+    path = Path(source)
+    if modality == "image" and path.is_dir():
+        return sorted(one for one in path.rglob("*") if one.suffix.lower() in IMAGE_FILES)
+    if not path.is_file():
+        raise InputError(f"there is no file {_told(source)}; give {_takes(modality)}")
+    read = _READERS.get(path.suffix.lower())
+    found = read(path) if read else path if modality == "image" else _csv_rows(path)
+    return np.asarray(found) if modality == "image" and isinstance(found, list) else found
+
+
+def _npy(path: Path) -> Any:
+    """The array of a file, mapped: a header that promises more than the file holds is refused and takes no memory."""
+    with path.open("rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise InputError(f"{_told(str(path))} is no .npy file")
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    return np.array(found) if found.size < found.itemsize else found
+
+
+def _csv_rows(path: Path) -> list[dict[str, str | None]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        table = csv.reader(file, strict=True)
+        names = next(table, [])
+        rows = []
+        for cells in filter(None, table):
+            if len(cells) != len(names):
+                raise InputError(f"line {table.line_num} has {len(cells)} cells; the first line names {len(names)} columns")
+            rows.append({name: None if cell in MISSING_TEXTS else cell for name, cell in zip(names, cells, strict=True)})
+    return rows
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+_READERS: dict[str, Callable[[Path], Any]] = {".npy": _npy, ".json": _json}
+
+
+def _takes(modality: str) -> str:
+    files = "a CSV file, one row as JSON" if modality == "table" else "an image file, a folder of them"
+    return f"{files}, or arrays in a .npy or .json file"
+
+
+def _told(source: str) -> str:
+    return repr(source if len(source) <= MOST_TOLD else source[:MOST_TOLD] + "…")
+
+
+def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list[str]:
+    """The answers for people: a label or number a line, or a line of JSON with the probability of every class."""
+    if not proba:
+        return [str(answer) for answer in np.atleast_1d(predictor.predict(raw))]
+    rows = np.atleast_2d(predictor.predict_proba(raw)).tolist()
+    labels = [str(label) for label in predictor.classes]
+    return [json.dumps({label: round(p, 6) for label, p in zip(labels, row, strict=True)}) for row in rows]
+
+
+@functools.cache
+def _beside() -> Predictor:
+    """The model in the folder of this file, opened once."""
+    return Predictor(Path(__file__).resolve().parent)
+
+
+def predict(raw: Any) -> Any:
+    """Labels or numbers by the model beside this file; `Predictor` offers more.
+
+    Args:
+        raw: One example or many, as for `Predictor.predict`; or the name of a file, as for the command line.
+
+    Raises:
+        BundleError: The model's folder is damaged.
+        InputError: The input does not fit the model.
+    """
+    model = _beside()
+    named = isinstance(raw, str | os.PathLike)
+    return model.predict(read_examples(os.fspath(raw), model.modality) if named else raw)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line: one answer a line."""
+    parser = argparse.ArgumentParser(description="Predict with this model.")
+    parser.add_argument("input", nargs="+", help=f"{_takes('image')}; of a table: {_takes('table')}")
+    parser.add_argument("--proba", action="store_true", help="print the probability of every class, as JSON")
+    parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
+    signed = "refuse a folder that the holder of this Ed25519 key has not signed (a PEM or OpenSSH file; needs cryptography)"
+    parser.add_argument("--public-key", metavar="FILE", help=signed)
+    given = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label may hold what the terminal cannot say
+    try:
+        predictor = Predictor(Path(__file__).resolve().parent, given.threads, public_key=given.public_key)
+        for source in given.input:
+            for line in answer_lines(predictor, read_examples(source, predictor.modality), proba=given.proba):
+                print(line)  # noqa: T201  # it is a command line
+    except (LeptonError, InputError) as error:
+        parser.exit(1, f"{error}\n")

@@ -1,0 +1,32 @@
+"""What a bundle runs in: the packages that it needs, and a container file."""
+
+from __future__ import annotations
+
+PILLOW = "pillow>=11"
+NEEDED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
+
+
+def requirements(modality: str) -> str:
+    """What predict.py needs, and what it could use, as comments."""
+    optional = [f"# {PILLOW}  # for image files, and arrays of another size"] if modality == "image" else []
+    return "\n".join([*NEEDED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
+
+
+def containerfile(modality: str) -> str:
+    """A Dockerfile that runs predict.py, as a user without rights.
+
+    `-P` keeps Python from importing what somebody has put beside predict.py under a package's name.
+    """
+    images = f' "{PILLOW}"' if modality == "image" else ""
+    example = "/data/photo.jpg" if modality == "image" else "/data/rows.csv"
+    return f"""\
+# docker build -t model . && docker run --rm --network none -v "$PWD:/data:ro" model {example}
+FROM python:3.12-slim
+WORKDIR /model
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt{images} && useradd --uid 10001 --no-create-home model
+COPY . .
+USER 10001
+ENV PYTHONDONTWRITEBYTECODE=1
+ENTRYPOINT ["python", "-P", "predict.py"]
+"""

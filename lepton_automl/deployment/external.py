@@ -1,0 +1,80 @@
+"""Whether an ONNX file holds all of its own data: one that does not could have any file of the machine read as weights.
+
+A reader of Protocol Buffers of its own, because a bundle runs without the package `onnx`. It follows only the fields through
+which a tensor can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lepton_automl.errors import BundleError
+
+# A message's kind, and which fields of it hold messages that may hold tensors.
+LEADS: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
+VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # kinds of a field on the wire
+
+
+def refuse_external(model: bytes) -> None:
+    """Make sure that no tensor of a model lies in another file.
+
+    Args:
+        model: The content of an ONNX file.
+
+    Raises:
+        BundleError: One does, or this is no ONNX file.
+    """
+    waiting = [("model", memoryview(model))]
+    while waiting:  # a list of what is to be read, not a call in a call: files may be nested as deep as they like
+        kind, message = waiting.pop()
+        for field, value in _fields(message):
+            if kind == "tensor" and field in {EXTERNAL_DATA, DATA_LOCATION} and value:
+                fix = "A bundle's model holds its own weights; export it again."
+                raise BundleError("a tensor of the model lies in another file", where="the ONNX file", fix=fix)
+            if field in LEADS[kind] and isinstance(value, memoryview):
+                waiting.append((LEADS[kind][field], value))
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """Number and value of every field; fixed-size numbers are left out."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at, 5)
+        field, wire = (tag & 0xFFFFFFFF) >> 3, tag & 7
+        if wire == VARINT:
+            value, at = _varint(message, at, 10)
+            yield field, value
+        elif wire == BYTES:
+            length, at = _varint(message, at, 10)
+            if length > len(message) - at:
+                raise _torn()
+            yield field, message[at : at + length]
+            at += length
+        elif wire in {FIXED_32, FIXED_64}:
+            at += 4 if wire == FIXED_32 else 8
+        else:
+            raise _torn()
+
+
+def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
+    """A number of seven bits a byte, lowest first, and where it ends."""
+    value = 0
+    for count, byte in enumerate(message[at : at + most]):
+        value |= (byte & 0x7F) << (7 * count)
+        if byte < 0x80:
+            return value, at + count + 1
+    raise _torn()
+
+
+def _torn() -> BundleError:
+    return BundleError("this is not a whole ONNX file", where="the ONNX file", fix="Export the model again.")

@@ -1,0 +1,147 @@
+"""Whether a bundle is as it was written, and by whom: the SHA-256 of every file, and an Ed25519 signature over the list.
+
+The sums alone find damage, not a forger, who would write new ones. A signature finds a forger too, but only where the code
+that checks it is not the forger's: check a bundle of strangers with this package (`load_model(folder, public_key=...)`, which
+runs nothing out of it), or with `openssl pkeyutl -verify -rawin`, before its own `predict.py` runs. The signature is that of
+RFC 8032, over the bytes of the manifest, as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.errors import BundleError, ConfigError, ExtraError
+
+MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+FORMAT = 1  # of a bundle; a reader refuses newer ones
+MOST_MANIFEST = 1 << 20  # bytes; some dozens of names need some thousands
+AGAIN = "Export the model again."
+
+
+def read_bundle(
+    folder: Path, wanted: tuple[str, ...] = (), public_key: str | os.PathLike[str] | None = None
+) -> dict[str, bytes]:
+    """Check every file of a bundle against its manifest, and the manifest against its signature.
+
+    Args:
+        folder: The bundle.
+        wanted: Files whose contents are returned, exactly as they were checked.
+        public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
+
+    Raises:
+        BundleError: The manifest or a file is missing, was changed, or lies outside of the folder; or the signature is missing
+            or not of this key.
+        ConfigError: The file holds no such key.
+        ExtraError: A signature is asked for, and the package `cryptography` is not installed.
+    """
+    manifest = _manifest(folder)
+    if public_key is not None:
+        check_signature(folder, manifest, public_key)
+    listed = _listed(folder, manifest)
+    lacking = [name for name in wanted if name not in listed]
+    if lacking:
+        raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=AGAIN)
+    contents = {}
+    for name, digest in listed.items():
+        try:
+            with _inside(folder, name).open("rb") as file:
+                content = file.read() if name in wanted else b""
+                found = hashlib.sha256(content) if name in wanted else hashlib.file_digest(file, "sha256")
+        except (OSError, ValueError) as error:  # a name may be too long, or hold what no file system can say
+            raise BundleError(f"{name} is missing or cannot be read", where=str(folder), fix=AGAIN) from error
+        if found.hexdigest() != digest:
+            raise BundleError(
+                f"{name} was changed after the bundle was written", where=str(folder), fix=f"Do not use it. {AGAIN}"
+            )
+        if name in wanted:
+            contents[name] = content
+    return contents
+
+
+def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike[str]) -> None:
+    """Make sure that the holder of a key has signed a manifest.
+
+    Raises:
+        BundleError: There is no signature, or it is another's, or of another manifest.
+        ConfigError, ExtraError: As for `read_bundle`.
+    """
+    key = _public(public_key)
+    try:
+        signature = _inside(folder, SIGNATURE).read_bytes()
+    except (BundleError, OSError):
+        fix = "Ask its maker for a signed one (export with key=...)."
+        raise BundleError("the bundle is not signed, and a public key was given", where=str(folder), fix=fix) from None
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        key.verify(signature, manifest)
+    except InvalidSignature:
+        what = f"the signature is not of the key in {os.fspath(public_key)}, or the manifest was changed after it was signed"
+        raise BundleError(what, where=str(folder), fix="Do not use it; ask its maker.") from None
+
+
+def _public(path: str | os.PathLike[str]) -> Any:
+    """The Ed25519 public key in a PEM or OpenSSH file."""
+    try:
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key, load_ssh_public_key
+    except ImportError:
+        fix = 'pip install cryptography, or, beside lepton_automl, pip install "lepton-automl[sign]".'
+        raise ExtraError(
+            "a signature cannot be checked without the package cryptography", where="public key", fix=fix
+        ) from None
+    try:
+        content = Path(path).read_bytes()
+        key = (load_ssh_public_key if content.startswith(b"ssh-") else load_pem_public_key)(content)
+        if isinstance(key, Ed25519PublicKey):
+            return key
+        what = "the key is not of the kind Ed25519"
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        what = f"this is no public key: {error}"
+    raise ConfigError(what, where=os.fspath(path), fix="Write one: openssl pkey -in key.pem -pubout -out public.pem.")
+
+
+def _manifest(folder: Path) -> bytes:
+    """The manifest as it is."""
+    try:
+        with _inside(folder, MANIFEST).open("rb") as file:
+            content = file.read(MOST_MANIFEST + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(folder) from error
+    if len(content) > MOST_MANIFEST:
+        raise _unreadable(folder)
+    return content
+
+
+def _listed(folder: Path, manifest: bytes) -> dict[str, str]:
+    """The digest of every file, by name."""
+    try:
+        told = json.loads(manifest)
+        version, files = int(told["format"]), {str(name): str(digest) for name, digest in told["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unreadable(folder) from error
+    if version > FORMAT:
+        raise BundleError(f"the bundle is of format {version}; this version reads {FORMAT}", where=str(folder), fix="Upgrade.")
+    return files
+
+
+def _unreadable(folder: Path) -> BundleError:
+    return BundleError(f"there is no readable {MANIFEST}", where=str(folder), fix="Name the folder of a bundle.")
+
+
+def is_plain(name: str) -> bool:
+    """Whether it is the name of a file in this very folder, on every system."""
+    return name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:\0")
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A regular file of the bundle: no other folder's, no link to one, no pipe that would never end."""
+    path = folder / name
+    if not is_plain(name) or path.is_symlink() or (path.exists() and not path.is_file()):
+        raise BundleError(f"{name!r} is not a file of the bundle itself", where=str(folder), fix="Do not use it.")
+    return path
