@@ -63,8 +63,7 @@ def _npy(path: Path) -> Any:
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
             raise InputError(f"{_told(str(path))} is no .npy file")
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
-    return np.array(found) if found.size < found.itemsize else found
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _csv_rows(path: Path) -> list[dict[str, str | None]]:

@@ -41,30 +41,35 @@ class Predictor:
     ) -> None:
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key)
-        try:
-            self._describe(json.loads(contents[PREPROCESS]))
-        except Exception as error:  # it may hold anything
-            raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
+        row = self._describe(contents[PREPROCESS])
         self.model = OnnxModel(contents[MODEL], threads)
-        self._rehearse()
+        self._rehearse(row)
 
-    def _describe(self, described: dict[str, Any]) -> None:
-        self.preprocess = load_preprocess(described)
-        self.modality: str = described["input"]["modality"]
-        self.task: str = described["output"]["task"]
-        self.target: str = described["output"]["target"]
-        self.classes: list[Any] = list(described["output"]["classes"])
+    def _describe(self, content: bytes) -> dict[str, NDArray[Any]]:
+        """Read what the model takes and answers; returns a row of zeros as the model takes it.
 
-    def _rehearse(self) -> None:
-        """Let a row of zeros through: a model that does not fit its preprocessing is refused here, not at the first question.
+        Raises:
+            BundleError: It cannot be read.
+        """
+        try:
+            described = json.loads(content)
+            self.preprocess = load_preprocess(described)
+            self.modality: str = described["input"]["modality"]
+            self.task: str = described["output"]["task"]
+            self.target: str = described["output"]["target"]
+            self.classes: list[Any] = list(described["output"]["classes"])
+            self._labels = _labels(self.classes)
+            none = self.preprocess.arrays([])
+            return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in none.items()}
+        except Exception as error:  # the file may hold anything
+            raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
+
+    def _rehearse(self, row: dict[str, NDArray[Any]]) -> None:
+        """Answer one row: a model that does not fit its description is refused here, not at the first question.
 
         Raises:
             BundleError: The model takes other arrays, or answers in another shape.
         """
-        try:
-            row = {name: np.zeros((1, *none.shape[1:]), none.dtype) for name, none in self.preprocess.arrays([]).items()}
-        except Exception as error:  # as above
-            raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
         shape, expected = self._run(row).shape, (1, len(self.classes)) if self.classes else (1,)
         if shape != expected:
             what = f"the model answers one row in the shape {shape}, and its description says {expected}"
@@ -88,12 +93,7 @@ class Predictor:
         """
         answers, one = self._answers(raw)
         if self.classes:
-            picked = answers.argmax(1)
-            labels = np.empty(len(self.classes), object)
-            labels[:] = self.classes
-            # Labels of one kind make an array of that kind.
-            uniform = len({type(label) for label in self.classes}) == 1
-            answers = (np.asarray(self.classes) if uniform else labels)[picked]
+            answers = self._labels[answers.argmax(1)]
         return answers.tolist()[0] if one else answers
 
     def predict_proba(self, raw: Any) -> NDArray[np.float32]:
@@ -151,6 +151,18 @@ class Predictor:
             return self.model(arrays)
         except Exception as error:
             raise BundleError(f"the model cannot answer: {error}", where=str(self.folder), fix=AGAIN) from error
+
+
+def _labels(classes: list[Any]) -> NDArray[Any]:
+    """Labels as an array; those of one kind make an array of that kind."""
+    if len({type(label) for label in classes}) == 1:
+        labels = np.asarray(classes)
+    else:
+        labels = np.empty(len(classes), object)
+        labels[:] = classes
+    if labels.ndim > 1:
+        raise ValueError("a label is a list")
+    return labels
 
 
 def is_one(raw: Any, modality: str) -> bool:

@@ -1,0 +1,132 @@
+"""A bundle where only numpy and onnxruntime are installed: its answers, cold start and peak memory, beside the same model through torch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+import tempfile
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl import AutoML, Budget, load_model
+from lepton_automl.service.model import Model
+
+from . import launch
+from .live_rivals.setting import CHECKOUT, DATA, fashion
+from .report import Figure, Result
+
+PACKAGES = ("numpy", "onnxruntime")
+CACHE = CHECKOUT / "mlruns" / "benchmarks"
+INSTALLED = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
+ASKED = "import sys, numpy; sys.path.insert(0, sys.argv[1]); import predict; numpy.save(sys.argv[3], predict.Predictor(sys.argv[1]).predict_proba(numpy.load(sys.argv[2])))"
+
+
+def environment() -> Path:
+    """The interpreter of an environment that holds exactly these packages, in the versions of this one; made once, and kept."""
+    wanted = [f"{name}=={importlib.metadata.version(name)}" for name in PACKAGES]
+    folder = CACHE / "-".join(["edge", f"{sys.version_info.major}.{sys.version_info.minor}", *wanted])
+    python = folder / "bin" / "python"
+    if not python.exists() or installed(python) != wanted:  # none yet, or a broken-off one
+        print(f"making an environment with {' and '.join(wanted)}", flush=True)
+        venv.create(folder, clear=True, symlinks=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", *wanted]
+        subprocess.run(pip, check=True, capture_output=True)
+    if installed(python) != wanted:
+        raise RuntimeError(f"the environment holds {installed(python)}, not {wanted}")
+    return python
+
+
+def installed(python: Path) -> list[str]:
+    return subprocess.run([str(python), "-I", "-c", INSTALLED], check=True, capture_output=True, text=True).stdout.split()
+
+
+def found(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
+    """The model that a short study chooses, and pictures that it has not seen."""
+    images, labels = fashion(rows + 1000)
+    study = AutoML(name="edge", home=home, budget=Budget(minutes=minutes), workers=1, progress=False)
+    return study.fit(images[:rows], labels[:rows]).best(), images[rows:]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process that has answered: its lines, the seconds to the first one, its peak memory."""
+
+    lines: list[str]
+    seconds: float
+    peak_mb: float
+
+    @classmethod
+    def of(cls, *command: str | Path) -> Started:
+        # Without site packages: the launcher must be smaller than what it starts.
+        small = [sys.executable, "-I", "-S", launch.__file__, *map(str, command)]
+        told = json.loads(subprocess.run(small, check=True, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT).stdout)
+        if told["code"]:
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {told['code']}")
+        return cls(told["said"].splitlines(), told["seconds"], told["peak_bytes"] / 1e6)
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The two ways from a bundle to answers, as commands."""
+
+    python: Path
+    bundle: Path
+
+    def edge(self, source: Path) -> Started:
+        return Started.of(self.python, "-u", self.bundle / "predict.py", source)
+
+    def torch(self, source: Path) -> Started:
+        return Started.of(sys.executable, "-u", "-m", "benchmarks.through_torch", self.bundle, source)
+
+
+def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[float, float]:
+    """Shares of pictures whose label and probabilities, to the last bit, are this package's; and whose label is torch's."""
+    here, source, told = load_model(ways.bundle), folder / "pictures.npy", folder / "told.npy"
+    np.save(source, pictures)
+    subprocess.run([str(ways.python), "-I", "-c", ASKED, str(ways.bundle), str(source), str(told)], check=True)
+    labels = np.array(ways.edge(source).lines)
+    same = (labels == here.predict(pictures).astype(str)) & (np.load(told) == here.predict_proba(pictures)).all(1)
+    return float(same.mean()), float((labels == np.array(ways.torch(source).lines)).mean())
+
+
+def cold(ways: Ways, picture: NDArray[Any], folder: Path, repeats: int) -> list[tuple[Started, Started]]:
+    """Both ways to one answer, in turn; the first of each warms the disk's cache and does not count."""
+    source = folder / "picture.npy"
+    np.save(source, picture)
+    return [(ways.edge(source), ways.torch(source)) for _ in range(repeats + 1)][1:]
+
+
+def figures(pairs: list[tuple[Started, Started]]) -> list[Figure]:
+    return [
+        Figure.of("cold_start_s", [edge.seconds for edge, _ in pairs], unit="s"),
+        Figure.of("cold_start_ratio", [torch.seconds / edge.seconds for edge, torch in pairs], target="> 1"),
+        Figure.of("memory_mb", [edge.peak_mb for edge, _ in pairs], unit="MB"),
+        Figure.of("memory_ratio", [torch.peak_mb / edge.peak_mb for edge, torch in pairs], target="> 1"),
+    ]
+
+
+def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
+    """A small model of Fashion-MNIST, exported, in an environment of two packages, and through torch in this one."""
+    if not DATA.is_dir():
+        return Result(figures=[], notes=[f"There is no Fashion-MNIST in {DATA}: set LEPTON_DATA."])
+    python = environment()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model, pictures = found(folder / "home", rows, minutes)
+        ways = Ways(python, model.export(folder / "bundle"))
+        equal, as_torch = answers_equal(ways, pictures, folder)
+        pairs, chosen = cold(ways, pictures[0], folder, repeats), repr(model)
+    seconds, memory = (Figure.of("", [getattr(torch, name) for _, torch in pairs]).value for name in ("seconds", "peak_mb"))
+    notes = [
+        f"The model: {chosen}, of a search of {minutes:g} minutes on {rows:,} pictures; installed: {', '.join(installed(python))}.",
+        f"Ratios are torch's over the bundle's, a pair of processes each; torch: {seconds:.2f} s, {memory:.0f} MB.",
+        f"Cold start: from the start of the process to its first line, files in the disk's cache. Labels as torch's: {as_torch:.2%}.",
+    ]
+    return Result(figures=[Figure(name="answers_equal", value=equal, target="1"), *figures(pairs)], notes=notes)

@@ -1,0 +1,28 @@
+"""`python -m benchmarks.through_torch BUNDLE INPUT.npy` answers as a bundle's predict.py does, through torch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lepton_automl.models.files import load
+from lepton_automl.preprocess import load_preprocess
+
+
+def main(folder: str, source: str) -> None:
+    torch.set_num_threads(1)
+    described = json.loads((Path(folder) / "preprocess.json").read_text(encoding="utf-8"))
+    model = load(Path(folder))
+    arrays = load_preprocess(described).arrays(np.load(source))
+    with torch.inference_mode():
+        picked = model.answer(model(**{name: torch.from_numpy(part) for name, part in arrays.items()})).argmax(-1)
+    for at in picked.tolist():
+        print(described["output"]["classes"][at])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
