@@ -16,7 +16,20 @@ from typing import Any, Literal
 from ._json import Value
 from .factory import Factory
 from .space import Config, Space
-from .values import Budget, DataSpec, Decision, LeanPlan, Objective, Precedent, Report, Target, TrainPlan, TrialResult, Weighed
+from .values import (
+    Accelerated,
+    Budget,
+    DataSpec,
+    Decision,
+    LeanPlan,
+    Objective,
+    Precedent,
+    Report,
+    Target,
+    TrainPlan,
+    TrialResult,
+    Weighed,
+)
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
 Request = Literal["pause", "resume", "stop", "extend", "enqueue"]
@@ -195,6 +208,13 @@ class Noted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelAccelerated(Event):
+    """A finalist got the runtime and the precision that suit it best."""
+
+    found: Accelerated
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyEnded(Event):
     """The search is over.
 
@@ -240,6 +260,7 @@ _ALL = (
     StudyPaused,
     StudyResumed,
     Noted,
+    ModelAccelerated,
     StudyEnded,
     TestOpened,
     ModelRegistered,

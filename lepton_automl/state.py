@@ -14,6 +14,7 @@ from .events import (
     Asked,
     Event,
     HostWeighed,
+    ModelAccelerated,
     ModelRegistered,
     Noted,
     StudyConfig,
@@ -29,7 +30,7 @@ from .events import (
     TrialThawed,
 )
 from .journal import Journal
-from .values import GO_ON, Decision, Objective, Profile, Report, TrialResult
+from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, TrialResult
 
 FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
@@ -47,6 +48,7 @@ class Trial:
     retries: int = 0
     thawed: TrialThawed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
+    accelerated: Accelerated | None = None
 
     @property
     def status(self) -> str:
@@ -66,9 +68,21 @@ class Trial:
     @property
     def profile(self) -> Profile | None:
         """The artifact's profile, or the one taken before training."""
+        return self.accelerated.profile if self.accelerated else self.weighed
+
+    @property
+    def weighed(self) -> Profile | None:
+        """What the search knows of its costs: as it was packed, or before training."""
         if self.result and self.result.profile:
             return self.result.profile
         return next((report.profile for report in self.reports if report.profile), None)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The artifact's scores; empty where there is none."""
+        if self.accelerated:
+            return self.accelerated.scores
+        return self.result.scores if self.result else {}
 
     @property
     def epochs(self) -> int:
@@ -136,6 +150,9 @@ class StudyState:
                 self.paused = self.ended = None
             case Noted():
                 self.notes.append(event)
+            case ModelAccelerated():
+                self.trials[event.found.trial].accelerated = event.found
+                self._stand_anew()
             case StudyEnded():
                 self.ended = event
             case TestOpened():
@@ -167,6 +184,13 @@ class StudyState:
             self.frozen[trial.number] = trial
             if len(self.frozen) > FROZEN:
                 del self.frozen[next(iter(self.frozen))]
+
+    def _stand_anew(self) -> None:
+        """Draw the front again: an artifact is not what it was."""
+        self._front = []
+        for trial in self.trials.values():
+            if trial.status == "complete":
+                self._stand(trial)
 
     def _stand(self, trial: Trial) -> None:
         """Let a complete trial take its place on the front, where it is not dominated; of equal ones the first stands."""
@@ -210,13 +234,19 @@ class StudyState:
         return next((scores[metric] for scores in reversed(told) if metric in scores), math.nan)
 
     def value(self, trial: Trial, objective: Objective) -> float:
-        """One objective's value for a finished trial; NaN where it is not known."""
-        result = trial.result
+        """One objective's value for a trial's artifact; NaN where it is not known."""
+        return self._value(objective, trial.scores, trial.profile)
+
+    def searched(self, trial: Trial, objective: Objective) -> float:
+        """The same as the search compares trials: all in one runtime, whatever the artifact came to be later."""
+        return self._value(objective, trial.result.scores if trial.result else {}, trial.weighed)
+
+    def _value(self, objective: Objective, scores: dict[str, float], profile: Profile | None) -> float:
         if objective.name == "score":
-            return result.scores.get(self.settings.metric, math.nan) if result else math.nan
-        if trial.profile is None:
+            return scores.get(self.settings.metric, math.nan)
+        if profile is None:
             return math.nan
-        return float(getattr(trial.profile, objective.name))
+        return float(getattr(profile, objective.name))
 
     def costs(self, trials: list[Trial]) -> front.Costs:
         """Shape (trials, objectives), all to be minimised."""

@@ -10,6 +10,7 @@ from ._json import Value
 from .errors import Complaints, ConfigError, one_of
 from .factory import Factory
 from .space import Config
+from .variant import RUNTIMES, Variant
 
 Modality = Literal["image", "table"]
 Task = Literal["binary", "multiclass", "regression"]
@@ -17,8 +18,6 @@ Direction = Literal["maximize", "minimize"]
 Device = Literal["cpu", "cuda"]
 Status = Literal["complete", "stopped", "infeasible", "failed"]
 Fault = Literal["candidate", "worker", "machine"]
-
-RUNTIMES = ("onnxruntime",)
 
 CLASSIFICATION: dict[str, Direction] = {
     "accuracy": "maximize",
@@ -29,6 +28,11 @@ CLASSIFICATION: dict[str, Direction] = {
 }
 REGRESSION: dict[str, Direction] = {"rmse": "minimize", "mae": "minimize", "r2": "maximize"}
 METRICS: dict[str, Direction] = {**CLASSIFICATION, **REGRESSION}
+
+
+def drop(metric: str, before: float, after: float) -> float:
+    """How much worse a score became: the difference of shares; of an error, the share by which it grew."""
+    return before - after if METRICS[metric] == "maximize" else (after - before) / max(abs(before), 1e-12)
 
 
 def metrics_of(task: Task) -> dict[str, Direction]:
@@ -61,7 +65,10 @@ class Target(Value):
         device: `"cpu"` or `"cuda"`.
         threads: Threads that one call may use.
         batch_size: Rows in one call.
-        runtimes: The runtimes that may be used.
+        runtimes: The runtimes that may be used, of `"onnxruntime"`, `"openvino"` and `"torch"`; by default ONNX Runtime, and
+            OpenVINO where it is installed.
+        max_drop: How much of its score a model may lose to a faster precision: points of a share (0.005 is half a percent
+            of the rows), or the share by which an error may grow.
         max_latency_ms: Hard limit on the time of one call, in milliseconds.
         max_size_bytes: Hard limit on the exported model file, in bytes.
 
@@ -72,7 +79,8 @@ class Target(Value):
     device: Device = "cpu"
     threads: int = 1
     batch_size: int = 1
-    runtimes: tuple[str, ...] = ("onnxruntime",)
+    runtimes: tuple[str, ...] = ()
+    max_drop: float = 0.005
     max_latency_ms: float | None = None
     max_size_bytes: int | None = None
 
@@ -86,6 +94,9 @@ class Target(Value):
             number = getattr(self, name)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
             complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least 1")
+        complaints.check(
+            self.max_drop == 0 or _positive(self.max_drop), f"max_drop is {self.max_drop!r}; it must be a number of at least 0"
+        )
         for name in ("max_latency_ms", "max_size_bytes"):
             limit = getattr(self, name)
             complaints.check(limit is None or _positive(limit), f"{name} is {limit!r}; a limit must be a number above 0")
@@ -500,6 +511,57 @@ class Scored(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccelerateJob(Value):
+    """An errand after the search: find the fastest way to run a finished model.
+
+    Args:
+        job: The trial that made it.
+        scores: Its scores, as it was packed.
+    """
+
+    job: TrialJob
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried(Value):
+    """One way to run a network, tried.
+
+    Args:
+        variant: The way.
+        latency: Its time beside all others; None where it could not be run.
+        scores: Those of the file, as it runs there; empty where a faster one was good enough, so that nobody asked.
+        size_bytes: Size of the file.
+        said: What became of it: `"chosen"`, or why not, in words.
+    """
+
+    variant: Variant
+    latency: Measurement | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    size_bytes: int = 0
+    said: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerated(Value):
+    """The answer to an `AccelerateJob`: the fastest way whose score is good enough, and all that was tried.
+
+    Args:
+        trial: The trial's number.
+        variant: The way that was chosen.
+        scores: The scores of the artifact as it runs now.
+        profile: What it costs.
+        tried: The evidence, fastest first.
+    """
+
+    trial: int
+    variant: Variant
+    scores: dict[str, float]
+    profile: Profile
+    tried: tuple[Tried, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Report(Value):
     """What a running trial says at the end of an epoch; epoch 0 is its weight before any training.
 
@@ -530,6 +592,7 @@ class Decision(Value):
 
 
 GO_ON = Decision()
+NOBODY = -1  # the trial of a failed errand's result
 
 
 @dataclass(frozen=True, kw_only=True)

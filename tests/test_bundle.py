@@ -256,10 +256,10 @@ def test_a_model_of_other_answers_is_refused_when_it_is_opened(tmp_path):
 
 
 def test_more_files_are_sealed_with_the_rest(tmp_path):
-    folder = write(tmp_path / "bundle", files={"runtime.json": b"{}"})
+    folder = write(tmp_path / "bundle", files={"extra.json": b"{}"})
     check_bundle(folder)
-    (folder / "runtime.json").write_bytes(b"{ }")
-    with pytest.raises(BundleError, match=r"runtime.json was changed"):
+    (folder / "extra.json").write_bytes(b"{ }")
+    with pytest.raises(BundleError, match=r"extra.json was changed"):
         check_bundle(folder)
     for name in ("model.onnx", "manifest.json", "manifest.sig", "../x", "a/b"):
         with pytest.raises(BundleError, match="name of a file"):

@@ -18,6 +18,7 @@ from typing import Any
 from lepton_automl.errors import BundleError
 
 from .container import containerfile, requirements
+from .opened import RUNTIME
 from .predictor import MODEL, PREPROCESS
 from .seal import FORMAT, MANIFEST, SIGNATURE, is_plain, read_bundle
 
@@ -37,6 +38,8 @@ SOURCES = (
     "lepton_automl.deployment.seal",
     "lepton_automl.deployment.external",
     "lepton_automl.deployment.session",
+    "lepton_automl.deployment.vino",
+    "lepton_automl.deployment.opened",
     "lepton_automl.deployment.predictor",
     "lepton_automl.deployment.command",
 )
@@ -52,6 +55,7 @@ def write_bundle(
     preprocess: Mapping[str, Any],
     provenance: Mapping[str, Any],
     card: str,
+    runtime: Mapping[str, Any] = MappingProxyType({}),
     files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write a bundle whole, or not at all.
@@ -64,6 +68,7 @@ def write_bundle(
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
         provenance: Where the model comes from (see `provenance_of`).
         card: The model card in Markdown (see `card.model_card`).
+        runtime: The runtime that the model was measured in, and how that is set; see `opened.open_model`.
         files: What else belongs into it, by name.
 
     Raises:
@@ -80,7 +85,8 @@ def write_bundle(
         PROVENANCE: _json(provenance),
         CARD: card.encode(),
         PREDICT: predict_source().encode(),
-        REQUIREMENTS: requirements(modality).encode(),
+        REQUIREMENTS: requirements(modality, runtime.get("runtime", "")).encode(),
+        RUNTIME: _json(dict(runtime)),
         CONTAINER: containerfile(modality).encode(),
     }
     for name in files:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.values import DataSpec, Profile, Target
+from lepton_automl.variant import Variant
 
 
 def model_card(
@@ -17,6 +18,7 @@ def model_card(
     profile: Profile,
     metric: str,
     scores: Mapping[str, float],
+    variant: Variant | None = None,
 ) -> str:
     """The card in Markdown.
 
@@ -28,12 +30,13 @@ def model_card(
         profile: What it costs there.
         metric: The score that it was chosen by.
         scores: Its scores on rows that were not trained on.
+        variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
     """
     sections = (
         f"# {name}",
         _what(recipe, spec),
         "## How good it is\n\n" + _scores(spec, metric, scores),
-        "## How fast it is\n\n" + _speed(target, profile),
+        "## How fast it is\n\n" + _speed(target, profile, variant or Variant()),
         "## What it was made from\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec),
         "## How to run it\n\n" + _usage(spec),
@@ -57,12 +60,12 @@ def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
     return "\n".join([chosen, "", "| score | value |", "|---|---|", *told])
 
 
-def _speed(target: Target, profile: Profile) -> str:
+def _speed(target: Target, profile: Profile, variant: Variant) -> str:
     latency, wall = profile.latency, profile.wall
     threads = f"{target.threads} thread{'s' * (target.threads > 1)}"
     return "\n".join(
         [
-            f"One call with {target.batch_size} row{'s' * (target.batch_size > 1)} on {threads}, preprocessing included:",
+            f"{variant.name}, one call with {target.batch_size} row{'s' * (target.batch_size > 1)} on {threads}, all included:",
             "",
             f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
             f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",

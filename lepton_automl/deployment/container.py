@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 PILLOW = "pillow>=11"
+VINO = "openvino>=2025.0"
 NEEDED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
 
 
-def requirements(modality: str) -> str:
-    """What predict.py needs, and what it could use, as comments."""
+def requirements(modality: str, runtime: str = "") -> str:
+    """What predict.py needs, and what it could use, as comments.
+
+    Args:
+        modality: What one example is.
+        runtime: What the model is fastest in; ONNX Runtime answers where another one is missing.
+    """
     optional = [f"# {PILLOW}  # for image files, and arrays of another size"] if modality == "image" else []
+    optional += [VINO] if runtime == "openvino" else []
     return "\n".join([*NEEDED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
 
 

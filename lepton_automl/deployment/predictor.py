@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.preprocess import InputError, load_preprocess
 
+from .opened import RUNTIME, open_model
 from .seal import AGAIN, read_bundle
-from .session import OnnxModel
 
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
 CHUNK = 256  # rows in one call of the runtime: more cost memory and gain no time
@@ -40,9 +40,10 @@ class Predictor:
         self, folder: str | os.PathLike[str], threads: int = 1, *, public_key: str | os.PathLike[str] | None = None
     ) -> None:
         self.folder = Path(folder)
-        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key)
+        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, perhaps=(RUNTIME,))
         row = self._describe(contents[PREPROCESS])
-        self.model = OnnxModel(contents[MODEL], threads)
+        how = self._runtime(contents.get(RUNTIME, b"{}"))
+        self.model = open_model(contents[MODEL], how, threads, rows=how["batch_size"], strict=False)
         self._rehearse(row)
 
     def _describe(self, content: bytes) -> dict[str, NDArray[Any]]:
@@ -63,6 +64,18 @@ class Predictor:
             return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in none.items()}
         except Exception as error:  # the file may hold anything
             raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
+
+    def _runtime(self, content: bytes) -> dict[str, Any]:
+        """The runtime that the model was measured in.
+
+        Raises:
+            BundleError: It cannot be read.
+        """
+        try:
+            told = json.loads(content)
+            return {**told, "options": dict(told.get("options", {})), "batch_size": int(told.get("batch_size", 0))}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BundleError(f"{RUNTIME} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
 
     def _rehearse(self, row: dict[str, NDArray[Any]]) -> None:
         """Answer one row: a model that does not fit its description is refused here, not at the first question.

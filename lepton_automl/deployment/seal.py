@@ -23,7 +23,11 @@ AGAIN = "Export the model again."
 
 
 def read_bundle(
-    folder: Path, wanted: tuple[str, ...] = (), public_key: str | os.PathLike[str] | None = None
+    folder: Path,
+    wanted: tuple[str, ...] = (),
+    public_key: str | os.PathLike[str] | None = None,
+    *,
+    perhaps: tuple[str, ...] = (),
 ) -> dict[str, bytes]:
     """Check every file of a bundle against its manifest, and the manifest against its signature.
 
@@ -31,6 +35,7 @@ def read_bundle(
         folder: The bundle.
         wanted: Files whose contents are returned, exactly as they were checked.
         public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
+        perhaps: Files whose contents are returned if it has them.
 
     Raises:
         BundleError: The manifest or a file is missing, was changed, or lies outside of the folder; or the signature is missing
@@ -45,7 +50,7 @@ def read_bundle(
     lacking = [name for name in wanted if name not in listed]
     if lacking:
         raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=AGAIN)
-    contents = {}
+    wanted, contents = (*wanted, *perhaps), {}
     for name, digest in listed.items():
         try:
             with _inside(folder, name).open("rb") as file:

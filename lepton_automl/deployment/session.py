@@ -15,6 +15,11 @@ from lepton_automl.errors import BundleError
 from .external import refuse_external
 
 onnxruntime.set_default_logger_severity(3)  # errors only: its warnings are notes on graph optimisation
+LEVELS = {
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+}
 
 
 class OnnxModel:
@@ -23,17 +28,18 @@ class OnnxModel:
     Args:
         source: The file, or its bytes. Bytes have no folder beside them, so they must hold all of the model's data.
         threads: Threads that one call may use.
+        level: How far the runtime may rewrite the graph, one of `LEVELS`: what helps large networks was seen to cost small ones.
 
     Raises:
         BundleError: The file is missing or is no model, or bytes refer to data in another file.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes, threads: int = 1) -> None:
+    def __init__(self, source: str | os.PathLike[str] | bytes, threads: int = 1, level: str = "all") -> None:
         model = source if isinstance(source, bytes) else str(Path(source))
         if isinstance(source, bytes):
             refuse_external(source)
         try:
-            self.session = onnxruntime.InferenceSession(model, _options(threads), providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(model, _options(threads, level), providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
             raise BundleError(f"this is not a model that ONNX Runtime can open: {error}", where=where) from error
@@ -54,12 +60,12 @@ class OnnxModel:
         return answer
 
 
-def _options(threads: int) -> onnxruntime.SessionOptions:
+def _options(threads: int, level: str) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.graph_optimization_level = LEVELS[level]
     # Nothing is guessed from the content: another format would go by unread.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     # Idle threads sleep: a spinning pool takes cores from the training next door, and from the reference.

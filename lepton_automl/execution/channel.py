@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from lepton_automl._json import Value
-from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.values import (
+    Accelerated,
+    AccelerateJob,
+    Checked,
+    CheckJob,
+    Decision,
+    Report,
+    Scored,
+    ScoreJob,
+    TrialJob,
+    TrialResult,
+    Weighed,
+    WeighJob,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +29,8 @@ class Beat(Value):
     """A worker's sign of life."""
 
 
-_ALL = (TrialJob, CheckJob, WeighJob, ScoreJob, Report, Decision, TrialResult, Checked, Weighed, Scored, Beat)
+_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob)
+_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Beat)
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

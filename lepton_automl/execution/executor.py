@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from lepton_automl.values import Checked, CheckJob, Decision, Report, Scored, ScoreJob, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.values import (
+    Accelerated,
+    AccelerateJob,
+    Checked,
+    CheckJob,
+    Decision,
+    Report,
+    Scored,
+    ScoreJob,
+    TrialJob,
+    TrialResult,
+    Weighed,
+    WeighJob,
+)
 
 Message = Report | TrialResult
-Errand = CheckJob | WeighJob | ScoreJob
-Answer = Checked | Weighed | Scored
+Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob
+Answer = Checked | Weighed | Scored | Accelerated
 
 
 class Executor(Protocol):
@@ -35,8 +48,12 @@ class Executor(Protocol):
     def hold(self, *, held: bool) -> None:
         """Let all trials stand still where they are, or go on; nothing is lost by it."""
 
-    def run(self, errand: Errand) -> Answer:
+    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
         """Run an errand and wait for its answer; call only while no trial runs.
+
+        Args:
+            errand: What to do.
+            meanwhile: Called a few times a second until it is done.
 
         Raises:
             LeptonError: It failed; the message says why.

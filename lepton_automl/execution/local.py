@@ -6,12 +6,12 @@ import contextlib
 import selectors
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lepton_automl.errors import StudyError
 from lepton_automl.gate import Gate
-from lepton_automl.values import Checked, Decision, Report, Scored, TrialJob, TrialResult, Weighed
+from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
 from . import memory
 from .executor import Answer, Errand, Message
@@ -21,6 +21,7 @@ WALK = "lepton_automl.walks.trial:run_trial"
 PATIENCE = 120.0  # seconds without a sign of life, in which even a large network is packed
 EPOCHS_OF_PATIENCE = 20  # or so many times the longest epoch seen, if that is longer
 LOOK = 1.0  # seconds between looks at memory
+TICK = 0.2  # seconds between looks at other things, while an errand is run
 BIRTHS = 3  # workers in a row that die before they say anything
 ABSENT = 5.0  # seconds without a poll, after which silence says nothing: the search itself stood still
 MEASURING = 10.0  # seconds that a measurer gets to leave the gate before all stand still
@@ -106,7 +107,7 @@ class LocalExecutor:
             for seat in self._seats:
                 seat.stop() if held else seat.go_on()
 
-    def run(self, errand: Errand) -> Answer:
+    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
         """Run an errand on the first worker.
 
         Raises:
@@ -116,12 +117,14 @@ class LocalExecutor:
             seat = self._seats[0]
             with contextlib.suppress(OSError):  # a worker that is dead already is found below
                 seat.channel.send(errand)
-            while (values := seat.hear()) is not None:
-                self._stillborn = 0
+            while (values := seat.hear_soon(TICK)) is not None:
+                meanwhile()
+                if values:
+                    self._stillborn = 0
                 for value in values:
-                    if isinstance(value, TrialResult):
+                    if isinstance(value, TrialResult) and value.trial == NOBODY:  # else that of a trial which was written off
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
-                    if isinstance(value, Weighed | Scored | Checked):
+                    if isinstance(value, Answer):
                         return value
             self._bury(0)
             if seat.ready:  # one that could not even be started is no news about the errand

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -65,6 +66,11 @@ class Process:
         if values:
             self.ready, self.heard = True, time.monotonic()
         return values
+
+    def hear_soon(self, timeout: float) -> list[Value] | None:
+        """The same; nothing if it says nothing within so many seconds."""
+        ready, _, _ = select.select([self.channel], [], [], timeout)
+        return self.hear() if ready else []
 
     def note(self, value: Report | TrialResult) -> float:
         """Keep up with what it said; returns the seconds since it last said something about this trial."""

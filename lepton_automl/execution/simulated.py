@@ -119,8 +119,9 @@ class SimulatedExecutor:
             run.due += seconds
         self._due = [(due + seconds, trial) for due, trial in self._due]  # in the same order
 
-    def run(self, errand: Errand) -> Answer:
+    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
         """The recorded weights; nothing else is recorded."""
+        meanwhile()
         if isinstance(errand, WeighJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")

@@ -22,7 +22,18 @@ from pathlib import Path
 
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
-from lepton_automl.values import GO_ON, CheckJob, Decision, Report, ScoreJob, TrialJob, TrialResult, WeighJob
+from lepton_automl.values import (
+    GO_ON,
+    NOBODY,
+    AccelerateJob,
+    CheckJob,
+    Decision,
+    Report,
+    ScoreJob,
+    TrialJob,
+    TrialResult,
+    WeighJob,
+)
 
 from .blame import fault_of
 from .channel import Beat, Channel
@@ -102,19 +113,21 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import check_own, score, weigh_host
+        from lepton_automl.walks.errands import check_own, finish, score, weigh_host
 
         try:
             if isinstance(job, CheckJob):
                 return check_own(job)
             if isinstance(job, WeighJob):
                 return weigh_host(job)
+            if isinstance(job, AccelerateJob):
+                return finish(job)
             assert isinstance(job, ScoreJob)
             return score(job)
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.
-            return TrialResult(trial=-1, status="failed", reason=str(error), traceback=traceback.format_exc())
+            return TrialResult(trial=NOBODY, status="failed", reason=str(error), traceback=traceback.format_exc())
 
 
 def main(descriptor: str, walk: str, death: str) -> None:

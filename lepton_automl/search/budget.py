@@ -9,7 +9,7 @@ from lepton_automl.values import Budget
 
 RESERVE = 0.01  # share of the time kept for the end where nobody has measured it: last words, the choice, the registration
 LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute
-MOST = 1 / 10  # of the time may be kept for the end, whatever was measured
+MOST = 3 / 20  # of the time may be kept for the end, whatever was measured
 
 
 class Purse:
@@ -17,12 +17,14 @@ class Purse:
 
     Args:
         state: The study; paused time is not spent.
-        reserve: Seconds that what comes after the search will take, as far as is known by now; None where that is not
-            measured.
+        reserve: Seconds that the end of the study will take, as far as is known by now; None where that is not measured.
+        finish: Seconds that the finalists will take before it.
     """
 
-    def __init__(self, state: StudyState, reserve: Callable[[], float] | None = None) -> None:
-        self._state, self._reserve = state, reserve
+    def __init__(
+        self, state: StudyState, reserve: Callable[[], float] | None = None, finish: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        self._state, self._reserve, self._finish = state, reserve, finish
 
     @property
     def budget(self) -> Budget:
@@ -32,13 +34,25 @@ class Purse:
     @property
     def deadline(self) -> float | None:
         """When trials must be over, by the executor's clock; None without a budget of time."""
+        return self._until(self._kept)
+
+    @property
+    def end(self) -> float | None:
+        """When the finalists must be done too."""
+        return self._until(self._last)
+
+    def _until(self, kept: Callable[[float], float]) -> float | None:
         seconds, state = self.seconds, self._state
         if seconds is None or state.started is None:
             return None
-        return state.started.at + state.idle + seconds - self._kept(seconds)
+        return state.started.at + state.idle + seconds - kept(seconds)
 
     def _kept(self, seconds: float) -> float:
-        """Seconds kept for the end."""
+        """Seconds kept for what comes after the search."""
+        return min(self._last(seconds) + self._finish(), seconds * MOST)
+
+    def _last(self, seconds: float) -> float:
+        """Seconds kept for the end of the study."""
         if self._reserve is None:
             return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
         return min(self._reserve(), seconds * MOST)

@@ -68,7 +68,7 @@ class Judge:
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
             if goal.name == "score"
-            else round(math.log(self._state.value(trial, goal)) / TOLD_APART)
+            else round(math.log(self._state.searched(trial, goal)) / TOLD_APART)
             for goal in settings.objectives
         ]
 

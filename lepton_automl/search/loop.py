@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from lepton_automl import families
 from lepton_automl.errors import StudyError
@@ -37,10 +38,39 @@ from .propose import Proposer
 
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
 HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
+STOPPED = "a person stopped it"
+HURRY = 12.0  # seconds for finalists, where a person waits for the end
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
 RETRY = 2.0  # seconds between looks whether a journal can be written again, or a study's folder
 RARELY = 300.0  # seconds between them at most, where there seems to be room and trials fail for want of it all the same
+
+
+class Finalists(Protocol):
+    """What is done with the models of the front when the trials are over."""
+
+    def seconds(self) -> float:
+        """How long that will take, as far as is known by now."""
+
+    def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:
+        """Do it, an event each.
+
+        Args:
+            meanwhile: Called a few times a second.
+            until: When to have ended, by the executor's clock; None for no limit.
+        """
+
+
+class NoFinalists:
+    """Nothing is done."""
+
+    def seconds(self) -> float:
+        """None."""
+        return 0.0
+
+    def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:  # noqa: ARG002  # as asked
+        """No event."""
+        return iter(())
 
 
 class Loop:
@@ -57,7 +87,8 @@ class Loop:
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
         lacks: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
-        reserve: Seconds that what comes after the search will take; see `Purse`.
+        reserve: Seconds that the end of the study will take; see `Purse`.
+        finalists: What is done with the front when the trials are over; nothing by default.
     """
 
     def __init__(
@@ -74,11 +105,13 @@ class Loop:
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
         lacks: Callable[[], str] = lambda: "",
         reserve: Callable[[], float] | None = None,
+        finalists: Finalists | None = None,
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
         self.proposer, self.judge, self.outlook, self.job = proposer, judge, outlook, job
         self.announce, self.inbox, self.lacks = announce, inbox, lacks
-        self.purse = Purse(state, reserve)
+        self.finalists = finalists or NoFinalists()
+        self.purse = Purse(state, reserve, self.finalists.seconds)
         self.stopping = ""
         self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
         self._patience = RETRY
@@ -147,8 +180,18 @@ class Loop:
         except KeyboardInterrupt:
             reason = "it was interrupted"
         self._end_running(reason)
+        self._finish(asked_to_stop=reason == STOPPED)
         self.write(StudyEnded(at=self.executor.now(), reason=reason, chosen=self._choice()))
         return self.state
+
+    def _finish(self, *, asked_to_stop: bool) -> None:
+        """Let the finalists have their due while there is time; who asked for the end waits no longer than a moment."""
+        until = self.executor.now() + HURRY if asked_to_stop else self.purse.end
+        self.stopping = ""
+        for event in self.finalists(self._listen, until):
+            self.write(event)
+            if self.stopping:
+                break
 
     def _search(self) -> str:
         """Search; returns why it ended."""
@@ -170,7 +213,7 @@ class Loop:
             self.write(asked)
             match asked.what:
                 case "stop":
-                    self.stopping = "a person stopped it"
+                    self.stopping = STOPPED
                 case "pause":
                     self._cramped = None  # a person's pause is ended by a person
                     self._pause("a person paused it")

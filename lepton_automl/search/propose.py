@@ -116,7 +116,7 @@ class Proposer:
         values = [
             (self._worst(goal) if math.isnan(score) else score)
             if goal.name == "score"
-            else math.log(self._state.value(trial, goal))
+            else math.log(self._state.searched(trial, goal))
             for goal in settings.objectives
         ]
         return Observation(trial.proposed.config, tuple(values), violation)

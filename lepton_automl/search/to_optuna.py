@@ -51,7 +51,7 @@ def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
     """One ended trial."""
     assert trial.result is not None
     settings, result = state.settings, trial.result
-    values = [state.value(trial, goal) for goal in settings.objectives]
+    values = [state.searched(trial, goal) for goal in settings.objectives]
     whole = result.status == "complete" and not any(map(math.isnan, values))
     scores = {report.epoch: report.scores.get(settings.metric, math.nan) for report in trial.reports}
     curve = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
@@ -72,7 +72,7 @@ def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
 
 def violation(state: StudyState, trial: Trial) -> float:
     """By how much a hard limit is broken, as a share of it; 0 or less where all are kept."""
-    target, profile = state.settings.target, trial.profile
+    target, profile = state.settings.target, trial.weighed
     if profile is None:
         return 0.0
     limits = [(profile.latency_ms, target.max_latency_ms), (profile.size_bytes, target.max_size_bytes)]
@@ -98,6 +98,6 @@ def _told(trial: Trial) -> dict[str, Any]:
         "parent": trial.proposed.parent,
         **trial.result.scores,
     }
-    if trial.profile is not None:
-        told |= {"latency_ms": trial.profile.latency_ms, "size_bytes": trial.profile.size_bytes}
+    if trial.weighed is not None:
+        told |= {"latency_ms": trial.weighed.latency_ms, "size_bytes": trial.weighed.size_bytes}
     return {name: value for name, value in told.items() if value not in (None, "")}

@@ -27,6 +27,7 @@ from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import TrialJob, Weighed, WeighJob
 
+from .finalists import Finalists
 from .own import checked, others
 
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
@@ -59,7 +60,7 @@ def run_study(
     """
     executor = LocalExecutor(config.workers, folder / "workers")
     try:
-        return search(config, folder, executor, announce, inbox, since=since, reserve=reserve)
+        return search(config, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True)
     finally:
         executor.close()
 
@@ -73,8 +74,14 @@ def search(
     *,
     since: float | None = None,
     reserve: Callable[[], float] | None = None,
+    finish: bool = False,
 ) -> StudyState:
-    """The same on a given executor."""
+    """The same on a given executor.
+
+    Args:
+        finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
+            has no models. For the other arguments see `run_study`.
+    """
     journal = Journal(folder / "journal.jsonl")
     past = [event for _, event in journal.read()]
     begins = not any(isinstance(event, HostWeighed) for event in past)
@@ -83,6 +90,7 @@ def search(
     begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
     state = StudyState().feed(past[:begun])
     outlook = Outlook(state)
+    job = jobs(state, folder)
     loop = Loop(
         state,
         journal=journal,
@@ -90,11 +98,12 @@ def search(
         proposer=proposer_of(state, outlook),
         judge=Judge(state, outlook),
         outlook=outlook,
-        job=jobs(state, folder),
+        job=job,
         announce=_tidied(folder, state, announce),
         inbox=inbox,
         lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
+        finalists=Finalists(state, executor, job) if finish else None,
     )
     loop.take_up(past[begun:], lost=not begins and len(past) > begun)
     for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint

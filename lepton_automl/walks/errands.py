@@ -13,12 +13,13 @@ from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, Profile, Scored, ScoreJob, Weighed, WeighJob
 
 from .craft import Lesson
+from .finish import finish
 from .opened import opened_data, opened_gate
 from .own import check_own, craft_of
-from .pack import artifact_scores
+from .pack import bundle_scores
 from .weigh import Scale, reference
 
-__all__ = ["check_own", "score", "weigh_host"]
+__all__ = ["check_own", "finish", "score", "weigh_host"]
 TIMED_STEPS = 12
 
 
@@ -79,7 +80,6 @@ def score(job: ScoreJob) -> Scored:
     test = open_test(job.data)
     return Scored(
         scores={
-            trial: artifact_scores(Path(bundle) / "model.onnx", test, job.data, threads=job.threads)
-            for trial, bundle in job.bundles.items()
+            trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()
         }
     )

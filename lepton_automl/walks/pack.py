@@ -13,12 +13,14 @@ from lepton_automl.data.open import Data, Split
 from lepton_automl.deployment.bundle import provenance_of, write_bundle
 from lepton_automl.deployment.card import model_card
 from lepton_automl.deployment.export import export
+from lepton_automl.deployment.opened import Opened, open_bundle
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import verify
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import DataSpec, Profile, TrialJob
+from lepton_automl.variant import Variant
 
 from .craft import Network
 from .weigh import Scale
@@ -64,17 +66,28 @@ def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[st
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
             provenance=_provenance(job),
-            card=_card(model, job, profile, told),
+            card=card_of(model, job, profile, told, Variant()),
+            runtime=Variant().to_json(),
         )
     return Packed(folder, told, profile)
 
 
 def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
     """Scores of an exported file on some rows, in the target's own unit."""
-    return scores(_answers(OnnxModel(path, threads), split), own_unit(split.targets, spec), spec)
+    return model_scores(OnnxModel(path, threads), split, spec)
 
 
-def _answers(model: OnnxModel, split: Split) -> NDArray[np.float32]:
+def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
+    """The same of a bundle's file, in the runtime that it was chosen for."""
+    return model_scores(open_bundle(bundle, threads), split, spec)
+
+
+def model_scores(model: Opened, split: Split, spec: DataSpec) -> dict[str, float]:
+    """The same of an opened model."""
+    return scores(_answers(model, split), own_unit(split.targets, spec), spec)
+
+
+def _answers(model: Opened, split: Split) -> NDArray[np.float32]:
     arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
     starts = range(0, len(split), ROWS)
     return np.concatenate([model({name: rows[at : at + ROWS] for name, rows in arrays.items()}) for at in starts])
@@ -86,7 +99,8 @@ def _provenance(job: TrialJob) -> dict[str, object]:
     )
 
 
-def _card(model: Network, job: TrialJob, profile: Profile, told: dict[str, float]) -> str:
+def card_of(model: Network, job: TrialJob, profile: Profile, told: dict[str, float], variant: Variant) -> str:
+    """The card of a trial's model, as it runs."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,
@@ -95,4 +109,5 @@ def _card(model: Network, job: TrialJob, profile: Profile, told: dict[str, float
         profile=profile,
         metric=job.metric,
         scores=told,
+        variant=variant,
     )

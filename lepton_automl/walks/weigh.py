@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
+from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.gate import Gate
@@ -58,11 +59,10 @@ class Scale:
 
     def profile(self, path: Path, model: nn.Module, seconds: float = SECONDS) -> Profile:
         """The profile of an exported network."""
-        opened = OnnxModel(path, threads=self.target.threads)
-        raw, arrays = self._call(), self.data.preprocess.arrays
+        call = self.call_of(OnnxModel(path, threads=self.target.threads))
         with self.gate.closed():
             latency, wall = measure(
-                lambda: opened(arrays(raw)),
+                call,
                 reference(self.target.threads),
                 reference_ms=self.reference_ms,
                 seconds=seconds,
@@ -71,6 +71,11 @@ class Scale:
             )
         weights = sum(weight.numel() for weight in model.parameters())
         return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
+
+    def call_of(self, opened: Opened) -> Callable[[], object]:
+        """What one call on the target does: from decoded rows to the answer."""
+        raw, arrays = self._call(), self.data.preprocess.arrays
+        return lambda: opened(arrays(raw))
 
     @property
     def sample(self) -> dict[str, Tensor]:

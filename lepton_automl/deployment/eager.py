@@ -1,0 +1,79 @@
+"""A network in PyTorch itself, as a file without pickle: what every other runtime is held against."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lepton_automl.errors import BundleError
+
+
+def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
+    """Write a module as a program of `torch.export`, with its weights and without the rows that it was traced with.
+
+    Args:
+        module: Called as `module(**inputs)`.
+        inputs: Two rows or more by argument name.
+        path: Where to write.
+
+    Raises:
+        BundleError: `torch.export` cannot follow the module.
+    """
+    rows = {name: tensor[torch.arange(2) % len(tensor)].clone() for name, tensor in inputs.items()}
+    batch = torch.export.Dim("batch")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its remarks on weights that share a memory
+            program = torch.export.export(module, (), rows, dynamic_shapes={name: {0: batch} for name in rows})
+            program.example_inputs = None  # they alone would be pickled
+            torch.export.save(program, path)
+    except Exception as error:
+        what = f"{type(module).__name__} cannot be written as a program of torch.export: {error}"
+        raise BundleError(what, where="torch", fix="Leave the runtime 'torch' out.") from error
+
+
+class TorchModel:
+    """A module in evaluation mode, called like a function.
+
+    Args:
+        module: Called as `module(**inputs)`; gives the answer.
+        compiled: Whether `torch.compile` makes kernels of it, which takes most of a minute at the first call.
+    """
+
+    any_rows = True
+
+    def __init__(self, module: Any, *, compiled: bool = False) -> None:
+        self._module = torch.compile(module) if compiled else module
+
+    def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The answer for some rows."""
+        with torch.inference_mode():
+            answer: NDArray[np.float32] = self._module(**{n: torch.from_numpy(a) for n, a in arrays.items()}).numpy()
+        return answer
+
+
+def open_program(path: str | os.PathLike[str], *, compiled: bool = False) -> TorchModel:
+    """Open what `write_program` wrote; nothing in it is unpickled.
+
+    Raises:
+        BundleError: It is no such file, or holds something that would have to be unpickled.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            pickled = [one.filename for one in archive.infolist() if one.filename.endswith((".pt", ".pkl")) and one.file_size]
+        if pickled:
+            raise BundleError(f"{pickled[0]} in it is pickled, and could run anything", where=str(path), fix="Export it again.")
+        return TorchModel(torch.export.load(path).module(), compiled=compiled)
+    except BundleError:
+        raise
+    except Exception as error:
+        raise BundleError(f"this is not a program that torch can open: {error}", where=str(path)) from error

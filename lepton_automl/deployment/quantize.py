@@ -1,0 +1,213 @@
+"""Whole numbers in place of floats: post-training quantization, calibrated on real rows.
+
+Every way leaves an ordinary ONNX file with pairs of QuantizeLinear and DequantizeLinear (QDQ), which ONNX Runtime and
+OpenVINO fuse alike (Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference, CVPR 2018). Settings are those that each tool's documentation recommends for x86 processors: activations of
+unsigned and weights of signed 8 bits, weights by channel, over a graph whose shapes are known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from lepton_automl.errors import BundleError
+from lepton_automl.variant import Variant
+
+from .session import OnnxModel
+
+Rows = Mapping[str, NDArray[Any]]
+
+CALIBRATION_ROWS = 256  # rows whose values set the ranges
+SINGLE_ROWS = 128  # of them for NNCF, which averages over calls and so wants them one by one
+BATCH = 64  # rows of one call otherwise
+QUANTIZED = ("Conv", "Gemm", "MatMul")  # what is worth computing in whole numbers
+
+
+class Quantizer:
+    """Makes quantized files of one float file; what is costly is done once, and for the first who asks.
+
+    Args:
+        model: The float file.
+        rows: Training rows as the file takes them; `CALIBRATION_ROWS` of them are used.
+
+    Raises:
+        BundleError: Of any file that is asked for and cannot be made.
+    """
+
+    def __init__(self, model: Path, rows: Rows) -> None:
+        self.model = model
+        self.rows = {name: array[:CALIBRATION_ROWS] for name, array in rows.items()}
+        self._prepared: onnx.ModelProto | None = None
+        self._ranges: Any = None
+
+    def write(self, variant: Variant, path: Path) -> None:
+        """Write the file of a quantized variant."""
+        try:
+            with _silent():
+                onnx.save(self._made(variant), path)
+        except Exception as error:  # these tools' exceptions have no common base
+            what = f"{variant.name} cannot be made: {type(error).__name__}: {error}"
+            raise BundleError(what, where="quantize", fix="The float file is unharmed; leave int8 out.") from error
+
+    def sensitive(self, seven_bit: bool = False) -> list[str]:  # noqa: FBT001, FBT002  # as `Variant.options` has it
+        """The quantizable nodes, the one that does most harm first.
+
+        Each is quantized alone; its harm is how far the answers for the calibration rows then move.
+        """
+        expected = OnnxModel(self.model)(dict(self.rows))
+        harm = {}
+        with _silent():
+            for node in self.quantizable:
+                alone = Variant(precision="int8", quantizer="onnxruntime", options={"seven_bit": seven_bit})
+                others = tuple(name for name in self.quantizable if name != node)
+                model = OnnxModel(self._by_onnxruntime(alone.replace(floats=others)).SerializeToString())
+                harm[node] = float(np.abs(model(dict(self.rows)) - expected).mean())
+        return sorted(harm, key=lambda node: -harm[node])
+
+    @property
+    def quantizable(self) -> list[str]:
+        """Names of the nodes that whole numbers can compute."""
+        return [node.name for node in self._graph().graph.node if node.op_type in QUANTIZED]
+
+    @property
+    def linear(self) -> bool:
+        """Whether all that it multiplies are matrices, so that ranges can be found with each call at little cost."""
+        kinds = {node.op_type for node in self._graph().graph.node if node.op_type in QUANTIZED}
+        return bool(kinds) and "Conv" not in kinds
+
+    def _made(self, variant: Variant) -> onnx.ModelProto:
+        if variant.precision == "int8-dynamic":
+            return self._dynamic(variant)
+        return self._by_nncf(variant) if variant.quantizer == "nncf" else self._by_onnxruntime(variant)
+
+    def _graph(self) -> onnx.ModelProto:
+        """The float graph with all shapes known, as quantizers want it."""
+        if self._prepared is None:
+            from onnxruntime.quantization.shape_inference import quant_pre_process
+
+            with _silent(), tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "prepared.onnx"
+                quant_pre_process(self.model, path, skip_symbolic_shape=True)
+                self._prepared = onnx.load(path)
+            _name(self._prepared)
+        return self._prepared
+
+    def _by_onnxruntime(self, variant: Variant) -> onnx.ModelProto:
+        from onnxruntime.quantization import QuantType
+        from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+        from onnxruntime.quantization.registry import QDQRegistry
+
+        graph = onnx.ModelProto()
+        graph.CopyFrom(self._graph())  # the quantizer writes into what it is handed
+        kinds = list(QDQRegistry)
+        quantizer = QDQQuantizer(
+            graph,
+            per_channel=True,
+            reduce_range=bool(variant.options.get("seven_bit")),
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=self._calibrated(kinds),
+            nodes_to_quantize=[],
+            nodes_to_exclude=self._excluded(variant.floats),
+            op_types_to_quantize=kinds,
+            extra_options={},
+        )
+        quantizer.quantize_model()
+        made: onnx.ModelProto = quantizer.model.model
+        return made
+
+    def _excluded(self, floats: Sequence[str]) -> list[str]:
+        """With the last quantizable node in floats, whatever surrounds it has no reason to be in whole numbers."""
+        if set(floats) >= set(self.quantizable):
+            return [node.name for node in self._graph().graph.node]
+        return list(floats)
+
+    def _calibrated(self, kinds: list[str]) -> Any:
+        """Least and greatest value of every tensor over the calibration rows."""
+        if self._ranges is None:
+            from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
+
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "prepared.onnx"
+                onnx.save(self._graph(), path)
+                calibrator = create_calibrator(path, kinds, str(Path(folder) / "augmented.onnx"))
+                calibrator.collect_data(_Reader(self.rows))
+                self._ranges = calibrator.compute_data()
+                assert isinstance(self._ranges, TensorsData)
+                del calibrator  # it holds the files open
+        return self._ranges
+
+    def _by_nncf(self, variant: Variant) -> onnx.ModelProto:
+        import nncf
+
+        singles = [{name: array[n : n + 1] for name, array in self.rows.items()} for n in range(min(SINGLE_ROWS, self._count))]
+        graph = onnx.ModelProto()
+        graph.CopyFrom(self._graph())
+        made: onnx.ModelProto = nncf.quantize(
+            graph,
+            nncf.Dataset(singles),
+            subset_size=len(singles),
+            ignored_scope=nncf.IgnoredScope(names=list(variant.floats)) if variant.floats else None,
+        )
+        return made
+
+    def _dynamic(self, variant: Variant) -> onnx.ModelProto:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+
+        with tempfile.TemporaryDirectory() as folder:
+            given, made = Path(folder) / "prepared.onnx", Path(folder) / "made.onnx"
+            onnx.save(self._graph(), given)
+            quantize_dynamic(
+                given,
+                made,
+                weight_type=QuantType.QInt8,
+                per_channel=True,
+                reduce_range=bool(variant.options.get("seven_bit")),
+                nodes_to_exclude=list(variant.floats),
+            )
+            return onnx.load(made)
+
+    @property
+    def _count(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+
+class _Reader:
+    """The calibration rows in batches, as ONNX Runtime asks for them."""
+
+    def __init__(self, rows: Rows) -> None:
+        count = len(next(iter(rows.values())))
+        self._left = iter([{name: array[n : n + BATCH] for name, array in rows.items()} for n in range(0, count, BATCH)])
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._left, None)
+
+
+def _name(model: onnx.ModelProto) -> None:
+    """Give every node a name: quantizers know those to leave out by it."""
+    for number, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type.lower()}_{number}"
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without the tools' progress bars and remarks."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

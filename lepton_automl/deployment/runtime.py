@@ -1,0 +1,189 @@
+"""What can run a network on the target: one protocol, and those who keep it. Chosen among by measuring, never by name."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.errors import ExtraError, one_of
+from lepton_automl.variant import RUNTIMES, Variant
+
+from .eager import open_program, write_program
+from .opened import Opened, open_model
+from .quantize import Quantizer
+from .vino import capabilities
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network that is to be run.
+
+    Args:
+        module: Called as `module(**inputs)` in evaluation mode; gives the answer.
+        model: The same as a float ONNX file.
+        inputs: Training rows by argument name, some hundreds; they set the ranges of whole numbers.
+    """
+
+    module: nn.Module
+    model: Path
+    inputs: dict[str, Tensor]
+
+    @cached_property
+    def quantizer(self) -> Quantizer:
+        """Makes quantized files of it."""
+        return Quantizer(self.model, {name: rows.cpu().numpy() for name, rows in self.inputs.items()})
+
+
+class Runtime(Protocol):
+    """Runs networks. Its contract is tested by `lepton_automl.testing.runtime`.
+
+    Attributes:
+        name: One of `RUNTIMES`.
+        suffix: Of its files.
+    """
+
+    name: str
+    suffix: str
+
+    def lacks(self) -> str:
+        """What has to be installed first, as pip knows it; empty where nothing has."""
+
+    def variants(self, source: Source) -> list[Variant]:
+        """The ways that are worth a trial on this machine."""
+
+    def write(self, variant: Variant, source: Source, path: Path) -> None:
+        """Write the file of a variant.
+
+        Raises:
+            BundleError: It cannot be made.
+        """
+
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+        """Open such a file.
+
+        Args:
+            path: The file.
+            variant: As it was written.
+            threads: Threads that one call may use.
+            rows: The usual number of rows in a call; 0 where there is none.
+
+        Raises:
+            BundleError: It cannot be opened.
+        """
+
+
+class _Onnx:
+    """What both runtimes share that read ONNX files."""
+
+    name, suffix = "", ".onnx"
+
+    def lacks(self) -> str:
+        return ""
+
+    def write(self, variant: Variant, source: Source, path: Path) -> None:
+        if variant.quantizer:
+            source.quantizer.write(variant, path)
+        else:
+            shutil.copyfile(source.model, path)
+
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+        return open_model(path, variant.to_json(), threads, rows=rows)
+
+    def _static(self) -> list[Variant]:
+        """Whole numbers by each tool that is here: their ranges differ, and so do the answers."""
+        tools = ["onnxruntime", *(["nncf"] if importlib.util.find_spec("nncf") else [])]
+        return [Variant(runtime=self.name, precision="int8", quantizer=tool) for tool in tools]
+
+
+class OnnxRuntime(_Onnx):
+    """ONNX Runtime, which is always there."""
+
+    name = "onnxruntime"
+
+    def variants(self, source: Source) -> list[Variant]:
+        """Floats, whole numbers, and for networks of matrices ranges found with each call."""
+        dynamic = Variant(runtime=self.name, precision="int8-dynamic", quantizer=self.name)
+        return [Variant(runtime=self.name), *self._static(), *([dynamic] if source.quantizer.linear else [])]
+
+
+class OpenVino(_Onnx):
+    """OpenVINO, an extra."""
+
+    name = "openvino"
+
+    def lacks(self) -> str:
+        """OpenVINO itself; without NNCF it runs what ONNX Runtime's tool has quantized."""
+        return "" if importlib.util.find_spec("openvino") else "lepton-automl[openvino]"
+
+    def variants(self, source: Source) -> list[Variant]:
+        """Floats, bfloat16 where the processor computes in it, and whole numbers."""
+        del source
+        short = [Variant(runtime=self.name, precision="bf16")] if "BF16" in capabilities() else []
+        return [Variant(runtime=self.name), *short, *self._static()]
+
+
+class Torch:
+    """PyTorch on the target itself."""
+
+    name, suffix = "torch", ".pt2"
+
+    def lacks(self) -> str:
+        """Nothing: the package is built on it."""
+        return ""
+
+    def variants(self, source: Source) -> list[Variant]:
+        """As it is, and compiled."""
+        del source
+        return [Variant(runtime=self.name), Variant(runtime=self.name, options={"compiled": True})]
+
+    def write(self, variant: Variant, source: Source, path: Path) -> None:
+        """The module as a program."""
+        del variant
+        write_program(source.module, source.inputs, path)
+
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+        """The program; its threads are those of the process."""
+        del rows
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        return open_program(path, compiled=bool(variant.options.get("compiled")))
+
+
+KNOWN: dict[str, Runtime] = {one.name: one for one in (OnnxRuntime(), OpenVino(), Torch())}
+USUAL = ("onnxruntime", "openvino")  # PyTorch was never the fastest on a CPU, and takes a minute to compile
+
+
+def allowed(names: Iterable[str]) -> list[Runtime]:
+    """The runtimes of a target.
+
+    Args:
+        names: As `Target.runtimes` has them; none stands for all usual ones that are installed.
+
+    Raises:
+        ExtraError: One that was named is not installed.
+    """
+    if not (named := list(names)):
+        return [KNOWN[name] for name in USUAL if not KNOWN[name].lacks()]
+    for name in named:
+        if lacks := KNOWN[name].lacks():
+            raise ExtraError(f"the runtime {name!r} is not installed", where="runtimes", fix=f'pip install "{lacks}"')
+    return [KNOWN[name] for name in named]
+
+
+def runtime_of(name: str) -> Runtime:
+    """A runtime by its name.
+
+    Raises:
+        ExtraError: There is none of that name.
+    """
+    if name not in KNOWN:
+        raise ExtraError(f"there is no runtime {name!r}", where="runtimes", fix=one_of(name, RUNTIMES))
+    return KNOWN[name]

@@ -1,0 +1,65 @@
+"""After the search: every model of the front gets the runtime and the precision that suit it best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.events import Event, ModelAccelerated, Noted
+from lepton_automl.execution.executor import Executor
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Accelerated, AccelerateJob, TrialJob
+
+GUESS = 5.0  # seconds for one model, before one was timed
+
+
+class Finalists:
+    """Accelerates the front's models, one after another on an otherwise idle machine; the one to be chosen comes first.
+
+    Those for which there is no time stay as they are: floats in ONNX Runtime.
+
+    Args:
+        state: The study.
+        executor: Runs the errands.
+        job: Makes a trial's job, which tells all about it.
+    """
+
+    def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
+        self._state, self._executor, self._job = state, executor, job
+        self._took = GUESS
+
+    def seconds(self) -> float:
+        """How long the front as it stands will take."""
+        return self._took * sum(trial.accelerated is None for trial in self._state.front())
+
+    def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:
+        """Accelerate while there is time.
+
+        Args:
+            meanwhile: Called a few times a second.
+            until: When to have ended, by the executor's clock; None for no limit.
+        """
+        for trial in self._left():
+            began = self._executor.now()
+            if until is not None and began + self._took > until:
+                return
+            yield self._accelerated(trial, meanwhile)
+            self._took = self._executor.now() - began
+
+    def _left(self) -> list[Trial]:
+        """Those of the front that are still as they were packed."""
+        models = [trial for trial in self._state.front() if trial.accelerated is None]
+        if not models:
+            return []
+        chosen = self._state.choose().number
+        return sorted(models, key=lambda trial: trial.number != chosen)
+
+    def _accelerated(self, trial: Trial, meanwhile: Callable[[], None]) -> Event:
+        assert trial.result is not None
+        try:
+            found = self._executor.run(AccelerateJob(job=self._job(trial), scores=trial.result.scores), meanwhile)
+        except LeptonError as error:
+            what = f"the model of trial {trial.number} stays in floats: {error.what}"
+            return Noted(at=self._executor.now(), text=what, level="warning")
+        assert isinstance(found, Accelerated)
+        return ModelAccelerated(at=self._executor.now(), found=found)

@@ -1,0 +1,133 @@
+"""What every runtime must do. A plug-in's own test inherits `RuntimeContract` and says which runtime it is."""
+
+from __future__ import annotations
+
+import pickletools
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.runtime import Runtime, Source
+from lepton_automl.errors import BundleError
+from lepton_automl.variant import Variant
+
+ROWS = 96
+CLOSE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1, "int8-dynamic": 0.1}  # of a probability
+
+
+class Pictures(nn.Module):
+    """A small network of the common kinds of layers, taught nothing, that answers with probabilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.deep = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.wide = nn.Conv2d(8, 16, 1)
+        self.head = nn.Linear(16, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 3, 16, 16] to [N, 4]."""
+        rows = self.wide(self.deep(self.stem(x).relu()).relu()).relu()
+        answers: torch.Tensor = self.head(rows.mean((2, 3))).softmax(1)
+        return answers
+
+
+class Rows(nn.Module):
+    """The same of linear layers alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(12, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[N, 12] to [N, 4]."""
+        answers: torch.Tensor = self.layers(x).softmax(1)
+        return answers
+
+
+def source_of(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Source:
+    """A network with its float file and some rows."""
+    inputs = {"x": torch.randn(ROWS, *shape, generator=torch.Generator().manual_seed(0))}
+    export(module.eval(), inputs, folder / "model.onnx")
+    return Source(module, folder / "model.onnx", inputs)
+
+
+class RuntimeContract:
+    """Inherit it in a test class, and give `runtime`."""
+
+    runtime: Runtime
+
+    @pytest.fixture(params=["pictures", "rows"])
+    def source(self, request: pytest.FixtureRequest, tmp_path: Path) -> Source:
+        """A network of convolutions, and one of matrices."""
+        if lacks := self.runtime.lacks():
+            pytest.skip(f'pip install "{lacks}"')
+        torch.manual_seed(0)
+        return (
+            source_of(Pictures(), (3, 16, 16), tmp_path) if request.param == "pictures" else source_of(Rows(), (12,), tmp_path)
+        )
+
+    def test_every_variant_answers_as_its_module(self, source: Source, tmp_path: Path) -> None:
+        """In any number of rows, from a file that another process could have written."""
+        with torch.inference_mode():
+            expected = source.module(**source.inputs).numpy()
+        variants = [variant for variant in self.runtime.variants(source) if not variant.options.get("compiled")]
+        assert Variant(runtime=self.runtime.name) in variants
+        for number, variant in enumerate(variants):
+            path = tmp_path / f"{number}{self.runtime.suffix}"
+            self.runtime.write(variant, source, path)
+            opened = self.runtime.open(path, variant, rows=1)
+            assert opened.any_rows
+            for count in (1, 7, ROWS):
+                answers = opened(_first(source, count))
+                assert answers.shape == (count, 4) and answers.dtype == np.float32
+                assert float(np.abs(answers - expected[:count]).max()) < CLOSE[variant.precision], variant.name
+
+    def test_an_answer_stays_when_the_next_is_given(self, source: Source, tmp_path: Path) -> None:
+        """No answer is a window into memory that the next call writes to."""
+        opened = self._plain(source, tmp_path)
+        one = opened(_first(source, 1))
+        kept = one.copy()
+        opened({name: 1 - rows for name, rows in _first(source, 1).items()})
+        assert np.array_equal(one, kept)
+
+    def test_nothing_in_a_file_is_pickled(self, source: Source, tmp_path: Path) -> None:
+        """A file from a stranger cannot run anything."""
+        path = tmp_path / f"plain{self.runtime.suffix}"
+        self.runtime.write(Variant(runtime=self.runtime.name), source, path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                assert not any(_unpickles(archive.read(name)) for name in archive.namelist())
+        else:
+            assert not _unpickles(path.read_bytes())
+
+    def test_what_is_no_model_is_refused(self, source: Source, tmp_path: Path) -> None:
+        """With words, not with the runtime's own exception."""
+        del source
+        path = tmp_path / f"broken{self.runtime.suffix}"
+        path.write_bytes(b"this is no model")
+        with pytest.raises(BundleError, match="not a"):
+            self.runtime.open(path, Variant(runtime=self.runtime.name))
+
+    def _plain(self, source: Source, folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202  # an opened model
+        path = folder / f"plain{self.runtime.suffix}"
+        self.runtime.write(Variant(runtime=self.runtime.name), source, path)
+        return self.runtime.open(path, Variant(runtime=self.runtime.name), rows=1)
+
+
+def _first(source: Source, count: int) -> dict[str, NDArray[np.float32]]:
+    return {name: rows[:count].numpy() for name, rows in source.inputs.items()}
+
+
+def _unpickles(content: bytes) -> bool:
+    """Whether bytes are a whole pickle; a torch file would begin with one."""
+    try:
+        return len(list(pickletools.genops(content))) > 1
+    except Exception:
+        return False

@@ -1,0 +1,300 @@
+"""The inference accelerator: every allowed way to run a network is tried on the target, and the fastest that is good enough stays.
+
+First all are made, opened and raced, each beside the others and the reference. Then the files are scored, the fastest
+first, until one keeps the accuracy. Where a faster one does not, milder ones of its kind are tried: weights of 7 bits, then
+floats for the layers that whole numbers harm most. The winner's settings are tuned, and where something simpler is as fast,
+that is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.deployment.opened import Opened
+from lepton_automl.deployment.runtime import Source, allowed, runtime_of
+from lepton_automl.deployment.session import LEVELS, OnnxModel
+from lepton_automl.errors import BundleError, LeptonError
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.latency import Timed, race
+from lepton_automl.measuring.statistics import verdict
+from lepton_automl.values import Measurement, Target, Tried, drop
+from lepton_automl.variant import Variant
+
+from .weigh import reference
+
+SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
+MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
+ALIKE = 1e-3  # largest difference between the answers of float files, as a share of their spread
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Where ways are timed and scored.
+
+    Args:
+        target: The device, its runtimes, and what may be lost.
+        metric: The score that is to be kept.
+        call: Makes of an opened model what one call on the target does.
+        score: Scores an opened model.
+        gate: Closed while timing.
+        reference_ms: The reference's quiet time; None to take what is measured alongside.
+        told: Told what is done, for whoever waits.
+    """
+
+    target: Target
+    metric: str
+    call: Callable[[Opened], Callable[[], object]]
+    score: Callable[[Opened], dict[str, float]]
+    gate: Gate
+    reference_ms: float | None = None
+    told: Callable[[str], None] = lambda _: None
+
+
+@dataclass
+class Contestant:
+    """One way on its trial.
+
+    Args:
+        variant: The way.
+        path: Its file.
+        model: The file, opened.
+        timed: What the last race found.
+        scores: Its scores, once somebody asked.
+        why: Why it is out; empty while it is not.
+    """
+
+    variant: Variant
+    path: Path
+    model: Opened
+    timed: Timed | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def latency(self) -> Measurement:
+        """Its time in the last race."""
+        assert self.timed is not None
+        return self.timed.latency
+
+    def tried(self, said: str) -> Tried:
+        """The evidence."""
+        size = self.path.stat().st_size
+        latency = self.timed.latency if self.timed else None
+        return Tried(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=said)
+
+
+@dataclass(frozen=True)
+class Won:
+    """How a contest ended.
+
+    Args:
+        winner: The fastest that is good enough.
+        before: The float file's scores in ONNX Runtime.
+        tried: The evidence, fastest first, those that could not be run last.
+    """
+
+    winner: Contestant
+    before: dict[str, float]
+    tried: tuple[Tried, ...]
+
+
+def accelerate(source: Source, stand: Stand, folder: Path) -> Won:
+    """Find the fastest way to run a network whose score is good enough.
+
+    Args:
+        source: The network.
+        stand: Where ways are timed and scored.
+        folder: Where to leave the files.
+
+    Raises:
+        BundleError: Not one way answers.
+        ExtraError: A runtime that the target names is not installed.
+    """
+    contest = _Contest(source, stand, folder)
+    contest.enter(variant for runtime in allowed(stand.target.runtimes) for variant in runtime.variants(source))
+    contest.race(contest.running)
+    winner = contest.simplest(contest.fastest())
+    winner = contest.milder(winner)
+    winner = contest.tuned(winner)
+    return Won(winner, contest.before, contest.evidence(winner))
+
+
+class _Contest:
+    """All ways to run one network."""
+
+    def __init__(self, source: Source, stand: Stand, folder: Path) -> None:
+        self.source, self.stand, self.folder = source, stand, folder
+        self.all: list[Contestant] = []
+        self.failed: list[Tried] = []
+        plain = OnnxModel(source.model, stand.target.threads)
+        self.rows = {name: rows[:64].cpu().numpy() for name, rows in source.inputs.items()}
+        self.expected = plain(self.rows)
+        self.before = stand.score(plain)
+
+    @property
+    def running(self) -> list[Contestant]:
+        """Those that are not out."""
+        return [one for one in self.all if not one.why]
+
+    def enter(self, variants: Iterable[Variant]) -> list[Contestant]:
+        """Make and open some; what cannot be is noted with its reason."""
+        entered = []
+        for variant in variants:
+            self.stand.told(f"making {variant.name}")
+            try:
+                entered.append(self._open(variant))
+            except LeptonError as error:
+                self.failed.append(Tried(variant=variant, said=str(error).splitlines()[0]))
+        self.all += entered
+        return entered
+
+    def _open(self, variant: Variant) -> Contestant:
+        runtime, target = runtime_of(variant.runtime), self.stand.target
+        # The runtimes that read ONNX share files: one that is made is not made again.
+        path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
+        if not path.exists():
+            runtime.write(variant, self.source, path)
+        model = runtime.open(path, variant, threads=target.threads, rows=target.batch_size)
+        self._check(variant, model(self.rows))
+        return Contestant(variant, path, model)
+
+    def _check(self, variant: Variant, answers: NDArray[np.float32]) -> None:
+        """Floats must answer as before; of whole numbers the score tells."""
+        if answers.shape != self.expected.shape or not np.isfinite(answers).all():
+            raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
+        worst = float(np.abs(answers - self.expected).max(initial=0.0))
+        spread = float(self.expected.std()) or 1.0
+        if variant.precision == "fp32" and worst > ALIKE * spread + 1e-6 * float(np.abs(self.expected).max(initial=0.0)):
+            raise BundleError(f"{variant.name} answers otherwise: by up to {worst:.3g}")
+
+    def race(self, those: list[Contestant]) -> None:
+        """Time them beside each other."""
+        self.stand.told(f"timing {len(those)} ways to run it")
+        target = self.stand.target
+        calls = {str(number): self.stand.call(one.model) for number, one in enumerate(those)}
+        with self.stand.gate.closed():
+            found = race(
+                calls,
+                reference(target.threads),
+                reference_ms=self.stand.reference_ms,
+                seconds=SECONDS,
+                threads=target.threads,
+            )
+        for number, one in enumerate(those):
+            one.timed = found[str(number)]
+
+    def fastest(self) -> Contestant:
+        """The fastest that is good enough; those before it are out.
+
+        Raises:
+            BundleError: None is; the float file failed, then.
+        """
+        for one in sorted(self.running, key=lambda one: one.latency.median):
+            if self._good(one):
+                return one
+        raise BundleError("no way to run this network answers as it does", where="accelerate", fix=self._reasons())
+
+    def _good(self, one: Contestant) -> bool:
+        """Whether it keeps the score; asked once."""
+        if not one.scores:
+            self.stand.told(f"scoring {one.variant.name}")
+            one.scores = self.stand.score(one.model)
+            lost = drop(self.stand.metric, self.before[self.stand.metric], one.scores[self.stand.metric])
+            if lost > self.stand.target.max_drop and one.variant.precision != "fp32":
+                one.why = f"its {self.stand.metric} is worse by {lost:.3g}; {self.stand.target.max_drop:g} is allowed"
+        return not one.why
+
+    def _reasons(self) -> str:
+        return " ".join(f"{tried.variant.name}: {tried.said}." for tried in self.failed)
+
+    def simplest(self, winner: Contestant) -> Contestant:
+        """Of those that are as fast as the winner, as far as can be told, the one that needs least."""
+        for one in sorted(self.running, key=lambda one: _needs(one.variant)):
+            if one is winner:
+                break
+            if _said(one, winner) == "equal" and self._good(one):
+                return one
+        return winner
+
+    def milder(self, winner: Contestant) -> Contestant:
+        """The winner, or a milder one of those that were faster and lost too much, where it is faster still."""
+        out = [one for one in self.all if one.why and one.variant.precision == "int8" and _said(one, winner) == "faster"]
+        for lost in sorted(out, key=lambda one: one.latency.median)[:1]:
+            good = next(
+                (one for variant in self._milder(lost.variant) for one in self.enter([variant]) if self._good(one)), None
+            )
+            if good is not None:
+                self.race([winner, good])
+                if _said(good, winner) == "faster":
+                    return good
+        return winner
+
+    def _milder(self, variant: Variant) -> Iterable[Variant]:
+        if variant.quantizer == "onnxruntime":
+            yield variant.set(seven_bit=True)
+        self.stand.told("looking for layers that whole numbers harm")
+        harmed = self.source.quantizer.sensitive()
+        for count in MILDER:
+            if count < len(harmed):
+                yield variant.replace(floats=tuple(harmed[:count]))
+
+    def tuned(self, winner: Contestant) -> Contestant:
+        """The winner in the settings that suit it best."""
+        variant, threads = winner.variant, self.stand.target.threads
+        wanted = []
+        if variant.runtime == "onnxruntime":
+            wanted += [variant.set(level=level) for level in LEVELS if level != "all"]
+        if variant.runtime != "torch" and threads > 1:
+            wanted += [variant.set(threads=count) for count in _fewer(threads)]
+        entered = self.enter(wanted)
+        if entered:
+            self.race([winner, *entered])
+            for one in entered:
+                one.scores = winner.scores  # the same file, in the same runtime
+            best = min(entered, key=lambda one: one.latency.median)
+            return best if _said(best, winner) == "faster" else winner
+        self.race([winner])
+        return winner
+
+    def evidence(self, winner: Contestant) -> tuple[Tried, ...]:
+        """What became of each."""
+        ordered = sorted((one for one in self.all if one.timed), key=lambda one: one.latency.median)
+        told = [one.tried("chosen" if one is winner else one.why or _slower(one, winner)) for one in ordered]
+        untimed = [one.tried(one.why) for one in self.all if not one.timed]
+        return (*told, *untimed, *self.failed)
+
+
+def _file_of(variant: Variant) -> str:
+    """What tells one file from another: neither the runtime nor its settings."""
+    parts = [variant.precision if variant.quantizer else "float", variant.quantizer, *variant.floats]
+    return "-".join(filter(None, [*parts, "seven" * bool(variant.options.get("seven_bit"))]))
+
+
+def _needs(variant: Variant) -> tuple[int, int]:
+    """What a way asks of whoever runs it: a second runtime, numbers of another kind."""
+    return (variant.runtime != "onnxruntime", ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
+
+
+def _said(one: Contestant, other: Contestant) -> str:
+    """Whether the first is faster; those of one race are compared round by round."""
+    assert one.timed is not None and other.timed is not None
+    mine, theirs = one.timed.ratios, other.timed.ratios
+    count = min(len(mine), len(theirs))
+    return verdict(mine[:count], theirs[:count]).said
+
+
+def _slower(one: Contestant, winner: Contestant) -> str:
+    ratio = one.latency.median / winner.latency.median
+    if ratio < 1:
+        return f"no faster, as far as can be told, and the winner needs less ({ratio:.2f} times its time)"
+    return f"takes {ratio:.2f} times as long"
+
+
+def _fewer(threads: int) -> list[int]:
+    """Halves: 8 threads may be beaten by 4, 2 or 1."""
+    return [count for count in (1, 2, 4, 8, 16, 32) if count < threads]

@@ -1,0 +1,85 @@
+"""A finalist of a search gets the runtime and the precision that suit it best; its bundle then holds that artifact."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
+from lepton_automl.deployment.opened import Opened
+from lepton_automl.deployment.predictor import MODEL
+from lepton_automl.deployment.runtime import Source
+from lepton_automl.deployment.seal import read_bundle
+from lepton_automl.models.deployable import deployable
+from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
+
+from .accelerate import Stand, Won, accelerate
+from .opened import opened_data, opened_gate
+from .own import craft_of
+from .pack import card_of, model_scores
+from .weigh import Scale
+
+FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of, should a better one be wanted later
+SAMPLE_ROWS = 512  # training rows that set ranges
+
+
+def finish(errand: AccelerateJob) -> Accelerated:
+    """Find the fastest way to run a finished model whose score is good enough, and make that its bundle.
+
+    Where scores are cross-validated no row is left that the network has not learnt: there the score may fall as far on the
+    training rows, and the cross-validated one is lessened by that.
+    """
+    job = errand.job
+    data, trial = opened_data(job.data), Path(job.folder)
+    bundle = trial / "bundle"
+    model = craft_of(job.config, job).load(bundle)
+    if not (trial / FLOAT).exists():
+        shutil.copyfile(bundle / MODEL, trial / FLOAT)
+    inputs = {name: rows[:SAMPLE_ROWS] for name, rows in data.train.inputs.items()}
+    source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
+    with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
+        scale = Scale(data, job.target, gate, job.reference_ms)
+        won = accelerate(source, _stand(errand, scale), Path(folder))
+        scores = _scores(errand, won)
+        latency, wall, _ = won.winner.timed or (None, None, None)
+        assert latency is not None and wall is not None
+        weights = sum(weight.numel() for weight in model.parameters())
+        profile = Profile(latency=latency, wall=wall, size_bytes=won.winner.path.stat().st_size, parameters=weights)
+        found = Accelerated(trial=job.trial, variant=won.winner.variant, scores=scores, profile=profile, tried=won.tried)
+        kept = read_bundle(bundle, (WEIGHTS, PROVENANCE))
+        write_bundle(
+            bundle,
+            model=won.winner.path,
+            weights=kept[WEIGHTS],
+            recipe=model.recipe.to_json(),
+            preprocess=data.preprocess.to_json(),
+            provenance=json.loads(kept[PROVENANCE]),
+            card=card_of(model, job, profile, scores, found.variant),
+            runtime=found.variant.to_json() | {"batch_size": job.target.batch_size},
+        )
+    return found
+
+
+def _stand(errand: AccelerateJob, scale: Scale) -> Stand:
+    data, job = scale.data, errand.job
+    rows = data.validation if len(data.validation) else data.train
+
+    def score(model: Opened) -> dict[str, float]:
+        return model_scores(model, rows, data.spec)
+
+    return Stand(
+        target=job.target, metric=job.metric, call=scale.call_of, score=score, gate=scale.gate, reference_ms=job.reference_ms
+    )
+
+
+def _scores(errand: AccelerateJob, won: Won) -> dict[str, float]:
+    """Those of the artifact on rows that it has not learnt."""
+    if not errand.job.data.folds:
+        return won.winner.scores
+    told = {}
+    for name, before in errand.scores.items():
+        lost = drop(name, won.before[name], won.winner.scores[name]) if name in won.winner.scores else 0.0
+        told[name] = before * (1 + lost) if METRICS[name] == "minimize" else before - lost
+    return told
