@@ -31,7 +31,8 @@ ASKED = "import sys, numpy; sys.path.insert(0, sys.argv[1]); import predict; num
 def environment() -> Path:
     """The interpreter of an environment that holds exactly these packages, in the versions of this one; made once, and kept."""
     wanted = [f"{name}=={importlib.metadata.version(name)}" for name in PACKAGES]
-    folder = CACHE / "-".join(["edge", f"{sys.version_info.major}.{sys.version_info.minor}", *wanted])
+    version = f"python-{sys.version_info.major}.{sys.version_info.minor}"
+    folder = CACHE / "-".join(["edge", version, *wanted]).replace("==", "-")
     python = folder / "bin" / "python"
     if not python.exists() or installed(python) != wanted:  # none yet, or a broken-off one
         print(f"making an environment with {' and '.join(wanted)}", flush=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import kills, live
+from benchmarks import edge, kills, live
 from benchmarks.report import Figure, Result
 
 
@@ -82,3 +83,13 @@ def test_a_complete_race_is_not_run_again(tmp_path, monkeypatch):
     assert ran == ["ours", "peer", "peer"] and [file.name for file in tmp_path.iterdir()] == ["ledger.jsonl"]
     live.Ledger(path).once(keys[0], again=True)
     assert ran[-1] == "ours" and len(live.Ledger(path).known) == 2
+
+
+def test_a_started_process_is_weighed_alone():
+    held = bytearray(200 << 20)  # what this process holds is not the child's
+    one = edge.Started.of(sys.executable, "-I", "-c", "print('a'); print('b')")
+    assert one.lines == ["a", "b"] and 0 < one.seconds < 30 and 5 < one.peak_mb < len(held) / 2e6
+    many = edge.Started.of(sys.executable, "-I", "-c", "print(len(bytearray(150_000_000)) and 'c')")
+    assert many.peak_mb > 150
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        edge.Started.of(sys.executable, "-c", "raise SystemExit(3)")

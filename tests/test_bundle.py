@@ -459,6 +459,12 @@ def test_a_bad_table_is_named(content, said, table, tmp_path):
     assert said in told.stderr and told.returncode == 1 and "Traceback" not in told.stderr
 
 
+def test_a_wrong_argument_is_named(table, picture, tmp_path):
+    assert "whole number from 1" in run(table, json.dumps(ROW), "--threads", "0").stderr
+    assert "there is no file" in run(table, tmp_path / "none.csv").stderr
+    assert "there are no images" in run(picture, tmp_path).stderr
+
+
 def test_a_hostile_array_file_is_refused(picture, tmp_path):
     file = tmp_path / "x.npy"
     np.save(file, np.array([{}], object), allow_pickle=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_automl import AutoML, Budget, LimitError, StudyError, Target, load_model
+from lepton_automl import AutoML, Budget, ConfigError, LimitError, StudyError, Target, load_model
 from lepton_automl.data.demo import digits
 from lepton_automl.tracking.registry import tracking_uri
 
@@ -76,6 +76,23 @@ def test_the_bundle_answers_the_same_without_this_package(study, pictures, tmp_p
     (folder / "model.onnx").write_bytes(b"changed" + (folder / "model.onnx").read_bytes())
     with pytest.raises(RuntimeError, match=r"model\.onnx"):
         load_model(folder)
+
+
+def test_a_bundle_is_signed_on_its_way_out(study, home, tmp_path):
+    keys = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    form = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    key = keys.Ed25519PrivateKey.generate()
+    secret, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    secret.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
+    public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
+    told = lepton("export", "pictures", "--out", str(tmp_path / "signed"), "--key", str(secret), home=home)
+    assert "predict.py" in told
+    load_model(tmp_path / "signed", public_key=public)
+    with pytest.raises(RuntimeError, match="not signed"):
+        load_model(study.export(tmp_path / "unsigned"), public_key=public)
+    with pytest.raises(ConfigError, match="no private key"):
+        study.export(tmp_path / "nothing", key=public)
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_the_champion_loads_from_mlflow_without_this_package(study, pictures, home, tmp_path):

@@ -104,5 +104,7 @@ def _usage(spec: DataSpec) -> str:
     proba = "" if spec.task == "regression" else f"model.predict_proba({given})\n"
     return (
         f"```\npip install -r requirements.txt{pillow}\npython predict.py {shell}\n```\n\n"
-        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```'
+        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```\n\n'
+        "As a container: `docker build -t model .`. `manifest.json` holds the SHA-256 of every file; a `manifest.sig` beside it "
+        "is its maker's Ed25519 signature over it. Check the signature of a stranger's bundle before its code runs."
     )

@@ -50,12 +50,20 @@ def _examples(source: str, modality: str) -> Any:
         return json.loads(source)
     path = Path(source)
     if modality == "image" and path.is_dir():
-        return sorted(one for one in path.rglob("*") if one.suffix.lower() in IMAGE_FILES)
+        return _images(path)
     if not path.is_file():
         raise InputError(f"there is no file {_told(source)}; give {_takes(modality)}")
     read = _READERS.get(path.suffix.lower())
     found = read(path) if read else path if modality == "image" else _csv_rows(path)
+    # Lists of pixels become an array; as a list they would be so many images.
     return np.asarray(found) if modality == "image" and isinstance(found, list) else found
+
+
+def _images(folder: Path) -> list[Path]:
+    found = sorted(one for one in folder.rglob("*") if one.suffix.lower() in IMAGE_FILES)
+    if not found:
+        raise InputError(f"there are no images in {_told(str(folder))}; their names end in {', '.join(IMAGE_FILES)}")
+    return found
 
 
 def _npy(path: Path) -> Any:

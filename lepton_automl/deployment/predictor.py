@@ -18,6 +18,7 @@ from .opened import RUNTIME, open_model
 from .seal import AGAIN, read_bundle
 
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
+MOST_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more cost memory and gain no time
 
 
@@ -32,13 +33,15 @@ class Predictor:
     Raises:
         BundleError: A file of the bundle is missing or was changed, its parts do not fit together, or the signature is missing
             or wrong.
-        ConfigError: The public key cannot be read.
+        ConfigError: The public key cannot be read, or `threads` is no number of threads.
         ExtraError: A public key is given, and the package `cryptography` is not installed.
     """
 
     def __init__(
         self, folder: str | os.PathLike[str], threads: int = 1, *, public_key: str | os.PathLike[str] | None = None
     ) -> None:
+        if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
+            raise ConfigError(f"threads is {threads!r}; it must be a whole number from 1 to {MOST_THREADS}", where="Predictor")
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, perhaps=(RUNTIME,))
         row = self._describe(contents[PREPROCESS])

@@ -2,8 +2,8 @@
 
 The sums alone find damage, not a forger, who would write new ones. A signature finds a forger too, but only where the code
 that checks it is not the forger's: check a bundle of strangers with this package (`load_model(folder, public_key=...)`, which
-runs nothing out of it), or with `openssl pkeyutl -verify -rawin`, before its own `predict.py` runs. The signature is that of
-RFC 8032, over the bytes of the manifest, as they are.
+runs nothing out of it), or with `openssl pkeyutl -verify -rawin` and the sums, before its own `predict.py` runs. Files that the
+manifest does not name are not looked at. The signature is that of RFC 8032, over the bytes of the manifest, as they are.
 """
 
 from __future__ import annotations
