@@ -41,8 +41,8 @@ def read_examples(source: str, modality: str) -> Any:
         return _examples(source, modality)
     except InputError:
         raise
-    except (OSError, ValueError, RecursionError, MemoryError, csv.Error) as error:
-        raise InputError(f"{_told(source)} cannot be read: {error}") from None
+    except Exception as error:  # a file may hold anything, and fail in ways that nobody has foreseen
+        raise InputError(f"{_told(source)} cannot be read: {error}") from error
 
 
 def _examples(source: str, modality: str) -> Any:
