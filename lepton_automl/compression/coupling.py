@@ -6,7 +6,6 @@ The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,47 +15,9 @@ from torch import Tensor, nn
 from lepton_automl.errors import ConfigError
 from lepton_automl.recipe import Widths
 
+from .group import Group, Member, member_of
+
 WidthMap = Mapping[str, tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Member:
-    """One side of one layer in a group: its outputs or its inputs (a depthwise or normalising layer's outputs are both)."""
-
-    layer: nn.Module
-    outputs: bool
-    cut: Any
-    repeat: int = 1  # entries of this side that one channel has, in a row: the places of a map that was flattened
-
-    @property
-    def scale_free(self) -> bool:
-        """Whether a batch normalisation follows, so that doubling these weights changes nothing.
-
-        LeptonNets leave out the bias exactly there.
-        """
-        return self.outputs and isinstance(self.layer, nn.Conv2d | nn.Linear) and self.layer.bias is None
-
-    def rows(self) -> Tensor:
-        """The layer's weights, one row for each channel: [width, ...]."""
-        weight = self.layer.weight
-        assert isinstance(weight, Tensor)
-        axes = getattr(self.layer, "input_axes", {"weight": 1})
-        axis = 0 if self.outputs else axes["weight"]
-        return weight.detach().movedim(axis, 0).reshape(weight.shape[axis] // self.repeat, -1)
-
-
-@dataclass(frozen=True)
-class Group:
-    """All layers that share one width, so that a channel leaves all of them or none."""
-
-    width: int
-    members: tuple[Member, ...]
-
-    def keep(self, channels: Sequence[int]) -> None:
-        """Remove all other channels from every member, weights and statistics alike."""
-        gone = sorted(set(range(self.width)) - set(channels))
-        for member in self.members if gone else ():
-            member.cut([channel * member.repeat + place for channel in gone for place in range(member.repeat)])
 
 
 def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: dict[str, Tensor]) -> dict[str, Group]:
@@ -85,11 +46,10 @@ def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: 
     for item in found:
         layer = item.dep.target.module
         if layer in names:
-            outputs = graph.is_out_channel_pruning_fn(item.dep.handler)
-            repeat = len(item.idxs) // width
-            if sorted(item.idxs) != list(range(width * repeat)):
-                raise _disagreement(path, f"{names[layer]} shares only a part of it")
-            members[names[layer], outputs] = Member(layer, outputs, item.dep, repeat)
+            member = member_of(graph, item, names[layer])
+            if sorted(item.idxs) != list(range(len(item.idxs))) or len(item.idxs) % width:
+                raise _disagreement(path, f"{member.name} shares only a part of it")
+            members[member.name, member.outputs] = member
     _check(path, set(members), width_map, model)
     return Group(width, tuple(members.values()))
 

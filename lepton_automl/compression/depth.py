@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,20 +54,33 @@ def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[st
         block_lists: Names of the modules that hold the blocks of a stage.
         inputs: Rows to run.
     """
+    stages = [list(model.get_submodule(name).children()) for name in block_lists]
+    change = changes([block for blocks in stages for block in blocks], lambda: model(**inputs))
+    return [[change[block] for block in blocks] for blocks in stages]
+
+
+def changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dict[nn.Module, float]:
+    """How much each block changes its input while something runs: the norm of what it adds over the norm of what it gets.
+
+    One that does more than pass on one tensor of the same shape, or that runs more than once, counts as infinitely much;
+    one that did not run is left out.
+    """
     change: dict[nn.Module, float] = {}
 
-    def note(block: nn.Module, incoming: tuple[Tensor, ...], outgoing: Tensor) -> None:
-        before = incoming[0]
-        same = before.shape == outgoing.shape
-        change[block] = float((outgoing - before).norm() / before.norm().clamp(min=1e-30)) if same else torch.inf
+    def note(block: nn.Module, incoming: tuple[Any, ...], named: dict[str, Any], outgoing: Any) -> None:
+        both = (*incoming, outgoing)
+        alike = len(both) == 2 and not named and block not in change
+        alike = alike and all(isinstance(one, Tensor) for one in both) and both[0].shape == both[1].shape
+        change[block] = float((both[1] - both[0]).norm() / both[0].norm().clamp(min=1e-30)) if alike else torch.inf
 
-    stages = [list(model.get_submodule(name).children()) for name in block_lists]
-    hooks = [block.register_forward_hook(note) for blocks in stages for block in blocks]
-    with torch.no_grad():
-        model(**inputs)
-    for hook in hooks:
-        hook.remove()
-    return [[change[block] for block in blocks] for blocks in stages]
+    hooks = [block.register_forward_hook(note, with_kwargs=True) for block in blocks]
+    try:
+        with torch.no_grad():
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return change
 
 
 def keep_blocks(model: nn.Module, block_lists: Sequence[str], kept: Kept) -> None:

@@ -13,13 +13,21 @@ from lepton_automl.recipe import Recipe
 
 from .coupling import find_groups
 from .depth import choose_blocks, keep_blocks, measure_change
-from .importance import Criterion, criterion_of, most_important
+from .group import remove
+from .importance import Criterion, Sensitivity, criterion_of, most_important
 
 Network = TypeVar("Network", bound=nn.Module)
 ROWS = 256  # How many rows tell how much a block does.
 
 
-def shrink(model: Network, smaller: Recipe, sample_inputs: dict[str, Tensor], *, criterion: str = "magnitude") -> Network:
+def shrink(
+    model: Network,
+    smaller: Recipe,
+    sample_inputs: dict[str, Tensor],
+    *,
+    criterion: str = "magnitude",
+    sensitivity: Sensitivity | None = None,
+) -> Network:
     """A copy of a network with fewer channels or blocks, its weights those of the most important ones, the rest gone.
 
     First whole blocks leave: those that change their input least on the sample. Then of each width the least important
@@ -31,6 +39,7 @@ def shrink(model: Network, smaller: Recipe, sample_inputs: dict[str, Tensor], *,
         smaller: The recipe to become; the copy's state fits a network built from it.
         sample_inputs: Rows as `forward` takes them, on any device; some hundreds are enough.
         criterion: How channels are scored, a name of `compression.importance.CRITERIA`.
+        sensitivity: What `"taylor"` goes by: mean |weight x gradient| of the network's weights by their names.
 
     Returns:
         The smaller network, with `recipe == smaller`, on the same device and in the same mode.
@@ -38,10 +47,10 @@ def shrink(model: Network, smaller: Recipe, sample_inputs: dict[str, Tensor], *,
     Raises:
         ConfigError: `smaller` cannot be cut out of the network, or there is no such criterion.
     """
-    score = criterion_of(criterion)
     # The caller may be in inference mode, but the trace reads autograd's graph and the copy must be trainable.
     with torch.inference_mode(mode=False), torch.enable_grad():
         cut = copy.deepcopy(model)
+        score = criterion_of(criterion, cut, sensitivity=sensitivity)
         _cut(cut, smaller, sample_inputs, score)
         return _like(cut, model)
 
@@ -64,8 +73,7 @@ def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], scor
     # Two rows trace as well as many.
     groups = find_groups(cut, net.width_map, {path: recipe.widths[path] for path in narrower}, _sample(cut, inputs, 2))
     chosen = {path: most_important(score(groups[path]), width) for path, width in narrower.items()}
-    for path, channels in chosen.items():
-        groups[path].keep(channels)
+    remove(cut, [(groups[path], [c for c in range(groups[path].width) if c not in kept]) for path, kept in chosen.items()])
     net.recipe = smaller
 
 

@@ -7,23 +7,19 @@ itself by its width map has to be found here, so every cut is tried on rows befo
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from lepton_automl.errors import ConfigError
 from lepton_automl.recipe import narrowed
 
+from .anynet import groups_of, trace
+from .group import Leaving, remove
+from .importance import score
+
 Network = TypeVar("Network", bound=nn.Module)
-ROOTS = (_ConvNd, nn.Linear)  # layers whose outputs may be cut
-# What shares its channels out among parts of equal size, or mixes them in ways of its own: left as it is.
-WHOLE = (nn.GroupNorm, nn.MultiheadAttention, nn.LSTM, nn.GRU, nn.RNN, nn.Embedding)
 
 
 def cut_evenly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 8) -> Network:
@@ -46,8 +42,7 @@ def cut_evenly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 
         ConfigError: The graph cannot be followed, nothing in it can be cut, or the cut network does not run.
     """
     try:
-        with torch.inference_mode(mode=False), torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch-pruning's remarks on bare parameters, which stay as they are
+        with torch.inference_mode(mode=False), torch.enable_grad():
             return _cut(copy.deepcopy(model), ratio, sample.detach().clone()[:2], multiple)
     except ConfigError:
         raise
@@ -60,17 +55,11 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     model.eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
     before = model(rows).shape
-    graph = torch_pruning.DependencyGraph().build_dependency(model, example_inputs=(rows,), verbose=False)
-    gone = 0
-    for root, handler, scores in _choices(graph):
-        width = len(scores)
-        leaving = scores.argsort(stable=True)[: width - narrowed(width, 1 - ratio, multiple)]
-        group = graph.get_pruning_group(root, handler, sorted(leaving.tolist()))
-        if len(leaving) and graph.check_pruning_group(group):
-            group.prune()
-            gone += len(leaving)
-    if not gone:
+    graph = trace(model, rows)
+    leaving = _leaving(graph, ratio, multiple)
+    if not leaving:
         raise _uncuttable("the graph shows no layer that could lose a channel")
+    remove(model, leaving)
     with torch.no_grad():
         after = model(rows).shape
     if after != before:
@@ -83,67 +72,16 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     return model
 
 
-def _choices(graph: Any) -> Iterator[tuple[nn.Module, Any, Tensor]]:
-    """Each group of layers that can lose channels: its first layer, how that is cut, and what its channels are worth."""
-    heads = _heads(graph)
-    for group in graph.get_all_groups(ignored_layers=heads, root_module_types=ROOTS):
-        if not any(_is_whole(item.dep.target.module) or _is_torn(graph, item) for item in group):
-            first = group[0].dep
-            yield first.target.module, first.handler, _magnitude(graph, group)
-
-
-def _heads(graph: Any) -> list[nn.Module]:
-    """The layers whose outputs are the network's answers: the first ones on every way back from the end."""
-    found: list[nn.Module] = []
-    ahead = [node for node in graph.module2node.values() if not node.outputs]
-    seen: set[int] = set()
-    while ahead:
-        node = ahead.pop()
-        if id(node) in seen:
+def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
+    """The channels that leave each group of layers that can lose any."""
+    found = []
+    for group, reason in groups_of(graph):
+        if reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members):
             continue
-        seen.add(id(node))
-        if isinstance(node.module, ROOTS):
-            found.append(node.module)
-        else:
-            ahead.extend(node.inputs)
+        stay = narrowed(group.width, 1 - ratio, multiple)
+        leave = score(group, Tensor.square).argsort(stable=True)[: group.width - stay].tolist()
+        found += [(group, sorted(leave))] if leave else []
     return found
-
-
-def _is_whole(layer: Any) -> bool:
-    if isinstance(layer, (nn.Parameter, *WHOLE)):
-        return True
-    return isinstance(layer, _ConvNd) and 1 < layer.groups < layer.out_channels
-
-
-def _is_torn(graph: Any, item: Any) -> bool:
-    """Whether a way of reshaping that the trace does not understand led it to channels that a layer does not have."""
-    layer, outputs = item.dep.target.module, graph.is_out_channel_pruning_fn(item.dep.handler)
-    width = (graph.get_out_channels if outputs else graph.get_in_channels)(layer) if isinstance(layer, ROOTS) else None
-    return width is not None and max(item.idxs, default=-1) >= width
-
-
-def _magnitude(graph: Any, group: Any) -> Tensor:
-    """Mean over the group's layers of the squared norm of a channel's weights, each layer's channels averaging 1.
-
-    Left out are weights whose scale a batch normalisation behind them undoes.
-    """
-    width = len(group[0].idxs)
-    normed = any(isinstance(item.dep.target.module, _BatchNorm) for item in group)
-    norms = []
-    for item in group:
-        layer, outputs = item.dep.target.module, graph.is_out_channel_pruning_fn(item.dep.handler)
-        weight = getattr(layer, "weight", None)
-        if not isinstance(layer, (*ROOTS, _BatchNorm)) or weight is None or (normed and outputs and isinstance(layer, ROOTS)):
-            continue
-        axis = 0 if outputs or weight.ndim == 1 or weight.shape[1] == 1 else 1
-        if getattr(layer, "transposed", False):
-            axis = 1 - axis
-        each = weight.detach().movedim(axis, 0).flatten(1) if weight.ndim > 1 else weight.detach()[:, None]
-        norm = torch.zeros(width, dtype=torch.float64, device=weight.device)
-        channels, places = (torch.tensor(found, device=weight.device) for found in (item.root_idxs, item.idxs))
-        norm.index_add_(0, channels, each.double().square().sum(1)[places])
-        norms.append(norm / norm.mean().clamp(min=1e-30))
-    return torch.stack(norms).mean(0).cpu() if norms else torch.zeros(width)
 
 
 def _uncuttable(why: str) -> ConfigError:

@@ -1,0 +1,101 @@
+"""What shares a width in a network that nobody described, and what of it cannot be cut.
+
+The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023, as torch-pruning traces it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch_pruning
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from .group import ROOTS, Group, Member, member_of
+
+ATTENTION = "its heads are left whole"
+RECURRENT = "a recurrent layer mixes its channels in ways of its own"
+WHOLE = {
+    nn.MultiheadAttention: ATTENTION,
+    nn.LSTM: RECURRENT,
+    nn.GRU: RECURRENT,
+    nn.RNN: RECURRENT,
+    nn.Embedding: "an embedding's columns are left whole",
+}
+
+
+def trace(model: nn.Module, rows: Tensor) -> Any:
+    """torch-pruning's graph of a network. Gradients must be on: the trace reads autograd's graph."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its remarks on bare parameters
+        return torch_pruning.DependencyGraph().build_dependency(model, example_inputs=(rows,), verbose=False)
+
+
+def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
+    """Each group of layers that share a width, with why it cannot be cut; empty where it may be tried.
+
+    Layers that give the network's answers keep all their outputs, and are in no group.
+    """
+    names = {module: name for name, module in graph.model.named_modules()} | dict(graph._param_to_name)  # noqa: SLF001  # it has no public name for them
+    for found in graph.get_all_groups(ignored_layers=_heads(graph), root_module_types=ROOTS):
+        items = [item for item in found if item.dep.target.module in names]
+        known = [item for item in items if None not in item.root_idxs]
+        members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in known)
+        group = Group(len(found[0].idxs), members, math.lcm(*map(_parts, members)))
+        lost = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
+        yield group, f"the trace cannot tell its channels apart at {lost!r}" if lost else _reason(graph, group)
+
+
+def _reason(graph: Any, group: Group) -> str:
+    """Why a group cannot be cut, as far as it shows without trying."""
+    for member in group.members:
+        for kind, why in WHOLE.items():
+            if isinstance(member.layer, kind):
+                return f"{member.name!r} shares this width: {why}"
+        if isinstance(member.layer, _ConvTransposeNd) and 1 < member.layer.groups < member.layer.out_channels:
+            return f"{member.name!r} is a grouped transposed convolution"
+        if _is_torn(graph, member):
+            return f"the trace does not understand how its channels are reshaped for {member.name!r}"
+        if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
+            return f"only a part of the groups of {member.name!r} shares this width"
+    if group.width == group.parts:
+        return "every channel is a group of its own"
+    return ""
+
+
+def _parts(member: Member) -> int:
+    """Into how many parts of equal size a layer shares its channels out."""
+    layer = member.layer
+    if isinstance(layer, nn.GroupNorm):
+        return layer.num_groups
+    if isinstance(layer, _ConvNd) and 1 < layer.groups < layer.out_channels:
+        return layer.groups
+    return 1
+
+
+def _heads(graph: Any) -> list[nn.Module]:
+    """The layers whose outputs are the network's answers: the first ones on every way back from the end."""
+    found: list[nn.Module] = []
+    ahead = [node for node in graph.module2node.values() if not node.outputs]
+    seen: set[int] = set()
+    while ahead:
+        node = ahead.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node.module, ROOTS):
+            found.append(node.module)
+        else:
+            ahead.extend(node.inputs)
+    return found
+
+
+def _is_torn(graph: Any, member: Member) -> bool:
+    """Whether a way of reshaping that the trace does not understand led it to channels that a layer does not have."""
+    if not isinstance(member.layer, ROOTS):
+        return False
+    width = (graph.get_out_channels if member.outputs else graph.get_in_channels)(member.layer)
+    return bool(len(member.places)) and int(member.places.max()) >= width

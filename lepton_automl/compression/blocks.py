@@ -1,0 +1,67 @@
+"""Whole blocks of any network, taken out where they change least."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from lepton_automl.errors import ConfigError
+
+from .depth import changes
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tuple[str, ...]]:
+    """A copy of a network without the blocks that change their input least.
+
+    A block is an element of a `Sequential` or `ModuleList` that has weights, is more than one layer, and gives one tensor
+    of the shape that it gets. It leaves for a `nn.Identity`, so that all other names stay. After each one the rest is
+    measured anew: what a block does depends on those before it. (Veit et al., Residual Networks Behave Like Ensembles of
+    Relatively Shallow Networks, NeurIPS 2016, saw that single residual blocks can go.)
+
+    Args:
+        model: Called as `model(rows)`. It is left as it is.
+        count: Blocks to take out.
+        sample: Rows to measure on; some hundreds are enough.
+
+    Returns:
+        The shallower network in the same mode, and the names of the blocks that left.
+
+    Raises:
+        ConfigError: There are not so many.
+    """
+    shallower = copy.deepcopy(model)
+    gone: list[str] = []
+    for _ in range(count):
+        name = _idlest(shallower, sample)
+        if name is None:
+            raise ConfigError(
+                f"only {len(gone)} of {count} blocks can be taken out",
+                where="lean",
+                fix="Blocks are elements of a Sequential or ModuleList that give the shape they get.",
+            )
+        shallower.set_submodule(name, nn.Identity())
+        gone.append(name)
+    return shallower, tuple(gone)
+
+
+def _idlest(model: nn.Module, sample: Tensor) -> str | None:
+    """The name of the block that changes its input least."""
+    holders = [(name, one) for name, one in model.named_modules() if isinstance(one, nn.Sequential | nn.ModuleList)]
+    blocks = {
+        child: f"{name}.{key}" if name else key
+        for name, holder in holders
+        for key, child in holder.named_children()
+        if any(True for _ in child.children()) and any(True for _ in child.parameters())
+    }
+    training = [(module, module.training) for module in model.modules()]
+    model.eval()
+    found = changes(blocks, lambda: model(sample))
+    for module, mode in training:
+        module.training = mode
+    change, name = min(((found.get(block, math.inf), name) for block, name in blocks.items()), default=(math.inf, None))
+    return name if math.isfinite(change) else None

@@ -1,0 +1,244 @@
+"""Any network made smaller: traced, scored, cut, and held against the network whose channels are only silent."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.errors import ConfigError
+
+from .anynet import groups_of, trace
+from .group import Group, Leaving, remove, silence
+from .importance import Sensitivity, criterion_of
+from .ranking import choose
+
+Network = TypeVar("Network", bound=nn.Module)
+ROWS = 4  # that a cut is tried on
+SAME = 1e-3  # of the answers' size: what the order of sums may change; a channel that is mixed up changes far more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """How a network is to be cut.
+
+    Args:
+        ratio: Share of the channels that leave, from 0 to below 1.
+        criterion: A name of `importance.CRITERIA`.
+        ranking: A name of `ranking.RANKINGS`.
+        multiple: Widths are rounded to multiples of this.
+        seed: Of the random control.
+    """
+
+    ratio: float
+    criterion: str = "l2"
+    ranking: str = "layer"
+    multiple: int = 8
+    seed: int = 0
+
+    @property
+    def most(self) -> float:
+        """The largest share that one width may lose where widths compete: half-way from the ratio to all."""
+        return (1 + self.ratio) / 2
+
+
+@dataclass(frozen=True)
+class Pruned(Generic[Network]):
+    """A network that was cut.
+
+    Args:
+        model: The smaller network.
+        refused: What kept its outputs though it is no answer, by the layers' names, and why.
+        gone: Channels that left.
+    """
+
+    model: Network
+    refused: dict[str, str]
+    gone: int
+
+
+def prune(
+    model: Network,
+    how: Cut,
+    sample: Tensor,
+    *,
+    sensitivity: Sensitivity | None = None,
+    refused: Mapping[str, str] | None = None,
+) -> Pruned[Network]:
+    """A copy of any network without its least important channels.
+
+    Each cut is proved on rows: the smaller network must answer as the whole one does when the same channels are set to zero
+    in it. What fails is taken back alone, and named.
+
+    Args:
+        model: Called as `model(rows)`; gives one tensor. It is left as it is.
+        how: The cut.
+        sample: A few rows as `forward` takes them; [N, ...].
+        sensitivity: What the criterion `"taylor"` goes by.
+        refused: What is known not to work, from an earlier cut.
+
+    Returns:
+        The smaller network, in the same mode, its frozen weights frozen; the rest by name.
+
+    Raises:
+        ConfigError: The graph cannot be followed, or nothing in it can be cut.
+    """
+    attempt = _Attempt(model, how, sample.detach().clone()[:ROWS], sensitivity)
+    known = dict(refused or {})
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        try:
+            told = attempt.told()
+        except Exception as error:  # torch-pruning's exceptions have no common base
+            raise uncuttable(f"its graph cannot be followed: {why(error)}") from error
+        known |= {name: reason for name, reason in told.items() if reason}
+        try:
+            return attempt.cut(known)
+        except _Wrong:
+            known |= attempt.faults([name for name, reason in told.items() if not reason and name not in known])
+        try:
+            return attempt.cut(known)
+        except _Wrong as error:
+            raise uncuttable(f"its layers can be cut one by one, but not together: {error}") from error
+
+
+class _Wrong(Exception):  # noqa: N818  # it reads as what happened
+    """A cut that does not give what it should."""
+
+
+class _Attempt:
+    """Tries of one cut on copies of a network."""
+
+    def __init__(self, model: nn.Module, how: Cut, rows: Tensor, sensitivity: Sensitivity | None) -> None:
+        self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
+
+    def told(self) -> dict[str, str]:
+        """Every layer with channels to lose, and why it cannot; empty where it may be tried."""
+        groups = groups_of(trace(self._copy(), self.rows[:2]))
+        return {name: reason for group, reason in groups for name in group.producers}
+
+    def faults(self, names: list[str]) -> dict[str, str]:
+        """Which of some layers cannot be cut, each tried alone, and why."""
+        found: dict[str, str] = {}
+        for name in names:
+            if name in found:
+                continue
+            try:
+                self.cut({}, only=name)
+            except _Wrong as error:
+                found |= dict.fromkeys(error.args[1], error.args[0])
+            except ConfigError:
+                pass  # too narrow to lose anything
+        return found
+
+    def cut(self, refused: Mapping[str, str], only: str = "") -> Pruned[Any]:
+        """Cut all groups that are not refused.
+
+        Raises:
+            _Wrong: The cut network does not run, or gives other answers than it must; with the names of the layers.
+            ConfigError: There is nothing to cut.
+        """
+        model = self._copy()
+        groups = [
+            group
+            for group, reason in groups_of(trace(model, self.rows[:2]))
+            if not reason and not set(group.producers) & set(refused) and (not only or only in group.producers)
+        ]
+        leaving = self._choose(model, groups)
+        if not leaving:
+            raise uncuttable(_nothing(refused))
+        try:
+            self._do(model, leaving)
+        except Exception as error:
+            names = [name for group, _ in leaving for name in group.producers]
+            raise _Wrong(why(error), names) from error
+        _restore(model, self.model)
+        gone = sum(len(channels) for _, channels in leaving)
+        return Pruned(model, dict(refused), gone)
+
+    def _do(self, model: nn.Module, leaving: Leaving) -> None:
+        """Cut in place, and prove it."""
+        with torch.no_grad(), _unmeasured(leaving):
+            whole = copy.deepcopy(model.state_dict())
+            silence(leaving)
+            expected = model(self.rows)
+            model.load_state_dict(whole)
+            remove(model, leaving)
+            found = model(self.rows)
+        if found.shape != expected.shape:
+            raise ValueError(f"its answers would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
+        if not torch.allclose(found, expected, rtol=SAME, atol=SAME * float(expected.abs().max())):
+            raise ValueError("without these channels it answers otherwise than with their weights at zero")
+
+    def _choose(self, model: nn.Module, groups: list[Group]) -> Leaving:
+        criterion = criterion_of(self.how.criterion, model, sensitivity=self.sensitivity, seed=self.how.seed)
+        positions = choose(
+            [criterion(group) for group in groups],
+            [group.kind for group in groups],
+            [group.parts for group in groups],
+            self.how.ratio,
+            ranking=self.how.ranking,
+            multiple=self.how.multiple,
+            most=self.how.most,
+        )
+        return [(group, group.spread(leave)) for group, leave in zip(groups, positions, strict=True) if leave]
+
+    def _copy(self) -> nn.Module:
+        return copy.deepcopy(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
+
+
+def _restore(model: nn.Module, original: nn.Module) -> None:
+    """Mode and frozen weights as they were."""
+    frozen = {name for name, weight in original.named_parameters() if not weight.requires_grad}
+    for module, before in zip(model.modules(), original.modules(), strict=True):
+        module.training = before.training
+    for name, weight in model.named_parameters():
+        weight.requires_grad_(name not in frozen)
+        weight.grad = None
+
+
+@contextmanager
+def _unmeasured(leaving: Leaving) -> Iterator[None]:
+    """Normalisations over channels see how many there are, silent or not: inside, those of these groups only scale."""
+    layers = {member.layer for group, _ in leaving for member in group.members}
+    hooks = [layer.register_forward_hook(_scaled) for layer in layers if isinstance(layer, nn.LayerNorm | nn.GroupNorm)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _scaled(layer: Any, incoming: tuple[Tensor, ...], outgoing: Tensor) -> Tensor:
+    rows = incoming[0]
+    if layer.weight is None:
+        return rows
+    shape = (-1, *[1] * (rows.ndim - 2)) if isinstance(layer, nn.GroupNorm) else layer.normalized_shape
+    shift = 0 if layer.bias is None else layer.bias.view(shape)
+    scaled: Tensor = rows * layer.weight.view(shape) + shift
+    return scaled.to(outgoing.dtype)
+
+
+def why(error: Exception) -> str:
+    """An exception in one line."""
+    said = str(error).strip().partition("\n")[0]
+    return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+
+
+def _nothing(refused: Mapping[str, str]) -> str:
+    if not refused:
+        return "no layer is wide enough to lose channels"
+    return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
+
+
+def uncuttable(reason: str) -> ConfigError:
+    """The error for a network that cannot be cut at all."""
+    return ConfigError(
+        f"this network cannot be cut: {reason}",
+        where="lean",
+        fix="Write forward() with layers and sizes taken from its tensors, or ask for a smaller multiple.",
+    )
