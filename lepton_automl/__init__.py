@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML
+    from .api import AutoML, lean
     from .errors import BundleError, ConfigError, DataError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.study import Study
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AutoML": "api",
+    "lean": "api",
     "Study": "service.study",
     "Model": "service.model",
     "load_model": "service.model",
@@ -53,6 +54,7 @@ __all__ = [
     "Study",
     "StudyError",
     "Target",
+    "lean",
     "load_model",
     "pick",
     "real",

@@ -1,4 +1,4 @@
-"""The front door: validates everything that was asked into a `StudyConfig`, and nothing else."""
+"""The front door: validates everything that was asked into a `StudyConfig`, or a wish of `lean`, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from . import families
 from .data.options import DataOptions
@@ -19,7 +19,10 @@ from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
-from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, check_metric, metrics_of
+from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, TrainPlan, check_metric, metrics_of
+
+if TYPE_CHECKING:
+    from .walks.lean import Lean
 
 OBJECTIVES = ("accuracy", "latency", "size")
 
@@ -358,3 +361,89 @@ def _name_of(data: Any) -> str:
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")
         return clean[:90] if clean.isascii() and clean else "study"
     return "study"
+
+
+def lean(
+    model: Any,
+    data: Any,
+    *,
+    target: Target | None = None,
+    ratio: float | None = None,
+    max_latency_ms: float | None = None,
+    max_drop: float | None = None,
+    validation: Any = None,
+    criterion: str = "l2",
+    ranking: str = "layer",
+    steps: int = 1,
+    epochs: int = 5,
+    distill: bool = True,
+    multiple: int = 8,
+    blocks: int = 0,
+    own_steps: bool = False,
+    lr: float = 1e-2,
+    batch_size: int = 128,
+    seed: int = 0,
+    progress: bool = True,
+) -> Lean[Any]:
+    """Make your own trained network smaller: whole channels leave it, and it learns again what it lost.
+
+    Say exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. Equal seeds give equal networks on a CPU.
+
+    Args:
+        model: A trained `torch.nn.Module`, called as `model(x)`; gives logits [N, classes], or values [N] or [N, 1]. It is
+            left as it is.
+        data: What to recover on: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read
+            once. Whole numbers in `y` are classes, others are values.
+        target: Where it must run, for the measured latency.
+        ratio: Share of the channels to remove, above 0 and below 1; 0.5 removes about three quarters of the weights.
+        max_latency_ms: What one call of the exported network may take on the target, in milliseconds.
+        max_drop: How much of the validation score (accuracy, or R² of values) may be lost; as much as possible is cut.
+        validation: Rows to score on, as `data`; by default a fifth of `data` is held out and never trained on.
+        criterion: What tells an important channel: `"l1"`, `"l2"`, `"bn_scale"`, `"taylor"`, or `"random"`.
+        ranking: Which channels compete: those of a layer (`"layer"`), all (`"global"`), those of layers of one kind
+            (`"isomorphic"`).
+        steps: Cuts on the way to a ratio, with recovery after each.
+        epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each step.
+        distill: Whether the whole network teaches the smaller one too.
+        multiple: Widths are rounded to multiples of this.
+        blocks: Blocks to take out whole, before any channel is cut.
+        own_steps: Whether a LightningModule recovers by its own `training_step` and optimisers, not by ours.
+        lr: Learning rate of the recovery, by schedule-free AdamW.
+        batch_size: Rows in one step of it.
+        seed: Of the rows held out and the order of the batches.
+        progress: Whether to show how it goes.
+
+    Returns:
+        The smaller network, with what it gained and cost.
+
+    Raises:
+        ConfigError: Something is wrong (all of it is listed), or nothing in the network can be cut.
+        LimitError: No cut keeps `max_latency_ms`.
+
+    Example:
+        >>> small = lean(model, (x, y), ratio=0.5)  # doctest: +SKIP
+        >>> print(small)  # doctest: +SKIP
+        >>> small.model(x[:1])  # doctest: +SKIP
+    """
+    from .reporting.terminal import doing
+    from .walks import lean as walk
+    from .walks.lean_wish import Wish
+
+    wish = Wish(
+        ratio=ratio,
+        max_latency_ms=max_latency_ms,
+        max_drop=max_drop,
+        target=Target() if target is None else target,
+        validation=validation,
+        criterion=criterion,
+        ranking=ranking,
+        steps=steps,
+        epochs=epochs,
+        distill=distill,
+        multiple=multiple,
+        blocks=blocks,
+        own_steps=own_steps,
+        plan=TrainPlan(epochs=epochs, lr=lr, batch_size=batch_size, seed=seed),
+    )
+    with doing(shown=progress) as told:
+        return walk.lean(model, data, wish, told)

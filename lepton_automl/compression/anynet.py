@@ -61,7 +61,7 @@ def _reason(graph: Any, group: Group) -> str:
             return f"the trace does not understand how its channels are reshaped for {member.name!r}"
         if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
             return f"only a part of the groups of {member.name!r} shares this width"
-    if group.width == group.parts:
+    if group.width == group.parts > 1:
         return "every channel is a group of its own"
     return ""
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lepton_automl.values import TrainPlan
+from lepton_automl.values import DataSpec, TrainPlan
 
 from .augment import Augment, mix
-from .open import Data, Split
+from .open import Split
 
 SCORING_BYTES = 16 << 20  # inputs of one batch that is only scored
 SCORING_ROWS = 2048
@@ -34,6 +34,17 @@ class Batch(NamedTuple):
     targets: Tensor
     other: Tensor | None = None
     share: float = 1.0
+
+
+class Rows(Protocol):
+    """What a network is taught with: a `Data`, say."""
+
+    @property
+    def spec(self) -> DataSpec: ...  # noqa: D102  # as a Data's
+    @property
+    def train(self) -> Split: ...  # noqa: D102  # likewise
+    @property
+    def validation(self) -> Split: ...  # noqa: D102  # likewise
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> Tensor:
@@ -68,12 +79,12 @@ class DataModule(pl.LightningDataModule):
     """The rows of a `Data` as Lightning takes them: each item of a loader is a list of batches.
 
     Args:
-        data: The rows.
+        data: The rows, a `Data` or another.
         plan: Batch size, augmentation and seed.
         chunk: Batches in one item.
     """
 
-    def __init__(self, data: Data, plan: TrainPlan, chunk: int = 16) -> None:
+    def __init__(self, data: Rows, plan: TrainPlan, chunk: int = 16) -> None:
         super().__init__()
         self.data, self.plan, self.chunk, self.epoch = data, plan, chunk, 0
         images = data.spec.modality == "image"

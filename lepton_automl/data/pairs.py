@@ -8,14 +8,13 @@ from torch import Tensor
 
 from lepton_automl.values import TrainPlan
 
-from .datamodule import Batch, DataModule
-from .open import Data
+from .datamodule import Batch, DataModule, Rows
 
 Pair = tuple[Tensor, Tensor]
 
 
 class PairModule(DataModule):
-    """The rows of a `Data` for a person's own module: the same rows in the same order, with the same augmentation.
+    """The rows for a person's own module: the same rows in the same order, with the same augmentation.
 
     Args:
         data: The rows.
@@ -23,7 +22,7 @@ class PairModule(DataModule):
         enter: Makes one tensor [N, ...] of a batch's inputs by name.
     """
 
-    def __init__(self, data: Data, plan: TrainPlan, enter: Callable[[dict[str, Tensor]], Tensor]) -> None:
+    def __init__(self, data: Rows, plan: TrainPlan, enter: Callable[[dict[str, Tensor]], Tensor]) -> None:
         super().__init__(data, plan, chunk=1)
         self.enter = enter
 

@@ -31,6 +31,17 @@ def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: bars.update(task, completed=done, total=of, visible=True)
 
 
+@contextmanager
+def doing(*, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done; told each time that it changes. Nothing is shown outside a terminal."""
+    console = Console()
+    if not shown or not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("") as status:
+        yield status.update
+
+
 class Progress:
     """Shows a study while it runs; a context manager.
 

@@ -47,6 +47,7 @@ def fit(
     score: bool = True,
     start: Snapshot | None = None,
     keep: Keep = lambda _: None,
+    loss: nn.Module | None = None,
 ) -> Fitted:
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
@@ -70,6 +71,7 @@ def fit(
             if that fit had not been broken off. Takes the place of `first_epoch`.
         keep: Called after each epoch, also one that ended the fit, with a function that takes a snapshot; whoever wants one
             calls it at once.
+        loss: What is made small, called as `loss(outputs, batch)`; by default the task's own.
 
     Returns:
         How it went.
@@ -82,7 +84,7 @@ def fit(
     if first_epoch >= last:
         return Fitted(epochs=0, stopped=None, scores={})
     feed = cast("Feed", datamodule)
-    task = Task(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait)
+    task = Task(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait, loss=loss)
     epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, start=start, keep=keep)
     return run(task, datamodule, epochs, last - first_epoch)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -139,6 +140,26 @@ class OwnEpochs(Epochs):
         loss = (found["rmse"] / self.spec.target_scale) ** 2 if self.spec.task == "regression" else found["log_loss"]
         task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
         return found
+
+
+def can_train_itself(module: Any) -> bool:
+    """Whether a module has steps and optimisers of its own."""
+    return isinstance(module, pl.LightningModule) and all(
+        is_overridden(step, module) for step in ("training_step", "configure_optimizers")
+    )
+
+
+@contextmanager
+def loose(module: Any) -> Iterator[None]:
+    """A LightningModule without the Trainer that it remembers, which a copy would copy too, data and all."""
+    held = getattr(module, "_trainer", None)
+    if held is not None:
+        module._trainer = None  # noqa: SLF001  # its public name passes on to modules inside
+    try:
+        yield
+    finally:
+        if held is not None:
+            module._trainer = held  # noqa: SLF001  # likewise
 
 
 def complaints_about(module: Any, pair: Pair, spec: DataSpec) -> Complaints:

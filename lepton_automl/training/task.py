@@ -29,14 +29,23 @@ class Task(pl.LightningModule):
         steps: Steps of one epoch.
         first_epoch: Where in the plan this fit begins.
         wait: Called before every step.
+        loss: What is made small, called as `loss(outputs, batch)`; by default the task's own.
     """
 
     def __init__(
-        self, model: nn.Module, plan: TrainPlan, spec: DataSpec, *, steps: int, first_epoch: int, wait: Callable[[], None]
+        self,
+        model: nn.Module,
+        plan: TrainPlan,
+        spec: DataSpec,
+        *,
+        steps: int,
+        first_epoch: int,
+        wait: Callable[[], None],
+        loss: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.model, self.loss = model, Loss(spec, plan)
+        self.model, self.loss = model, loss or Loss(spec, plan)
         self.plan, self.spec, self.wait = plan, spec, wait
         self.steps, self.step = steps, first_epoch * steps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,12 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
-from lepton_automl.measuring.latency import measure
+from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.models.deployable import deployable
-from lepton_automl.values import Profile, Target
+from lepton_automl.models.plain import INPUT, Bare
+from lepton_automl.values import Measurement, Profile, Target
 
 from .craft import Network
 
@@ -87,3 +90,49 @@ class Scale:
         examples = self.data.examples
         rows = [examples[n % len(examples)] for n in range(self.target.batch_size)]
         return np.stack(rows) if self.data.spec.modality == "image" else rows
+
+
+class Balance:
+    """Weighs a person's own networks for one target, from rows as `forward` takes them to what it gives.
+
+    Args:
+        target: The threads, and the rows of one call.
+        sample: Some rows, [N, ...].
+    """
+
+    def __init__(self, target: Target, sample: Tensor) -> None:
+        self.target, self.sample = target, sample[:SAMPLE_ROWS]
+        self.reason = ""  # why the last network could not be weighed
+
+    @functools.cached_property
+    def reference_ms(self) -> float:
+        """The reference's own time, taken once, so that all figures are in one unit."""
+        return quiet(reference(self.target.threads), threads=self.target.threads).median
+
+    def weigh(self, model: nn.Module, seconds: float = SECONDS) -> Measurement:
+        """The latency of a network's exported file; it does not depend on the weights.
+
+        Raises:
+            BundleError: It cannot be exported.
+        """
+        rows = self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
+            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
+            opened = OnnxModel(Path(folder) / "model.onnx", threads=self.target.threads)
+            latency, _ = measure(
+                lambda: opened({INPUT: rows}),
+                reference(self.target.threads),
+                reference_ms=self.reference_ms,
+                seconds=seconds,
+                threads=self.target.threads,
+            )
+        return latency
+
+    def weighed(self, model: nn.Module) -> Measurement | None:
+        """The latency, or None where the network cannot be exported; `reason` says why."""
+        try:
+            return self.weigh(model)
+        except BundleError as error:
+            self.reason = error.what
+            return None

@@ -1,0 +1,55 @@
+"""A person's own trained network, dressed for the house's training."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lepton_automl.values import DataSpec
+
+INPUT = "rows"  # the name of the one input
+
+
+class Plain(nn.Module):
+    """A module as it is, with values standardised.
+
+    Args:
+        module: Called with rows; gives logits [N, K], or values [N] or [N, 1] in the target's own unit.
+        spec: What the targets are.
+    """
+
+    def __init__(self, module: nn.Module, spec: DataSpec) -> None:
+        super().__init__()
+        self.module = module
+        self.values, self.mean, self.scale = not spec.classes, spec.target_mean, spec.target_scale
+
+    def forward(self, rows: Tensor, told: Tensor | None = None) -> Tensor:
+        """Logits [N, K], or standardised values [N, 1].
+
+        Args:
+            rows: As the module takes them.
+            told: What another network says of them, which travels along for the loss.
+        """
+        del told
+        outputs: Tensor = self.module(rows)
+        return (outputs.reshape(-1, 1) - self.mean) / self.scale if self.values else outputs
+
+    def answer(self, outputs: Tensor) -> Tensor:
+        """Probabilities [N, K], or standardised values [N], from what `forward` gave."""
+        return outputs.reshape(-1) if self.values else outputs.softmax(-1)
+
+
+class Bare(nn.Module):
+    """A module that is called by the name of its one input, as the export does.
+
+    Args:
+        module: Called with rows.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """What the module gives."""
+        answers: Tensor = self.module(rows)
+        return answers

@@ -1,0 +1,256 @@
+"""The corridor for a person's own trained network that is to become smaller: scored, cut, taught again, weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import torch
+from torch import nn
+
+from lepton_automl.compression.blocks import drop_blocks
+from lepton_automl.compression.prune import Cut, Pruned, prune
+from lepton_automl.data.labelled import Labelled
+from lepton_automl.errors import BundleError, ConfigError, LimitError
+from lepton_automl.measuring.macs import count_macs
+from lepton_automl.values import Measurement
+
+from .lean_wish import Wish, checked
+from .recovery import Teacher
+from .weigh import Balance
+
+Network = TypeVar("Network", bound=nn.Module)
+Told = Callable[[str], None]
+
+WIDEST = 0.95  # the largest ratio that is tried
+HALVINGS = 6  # of the ratio, in search of one that keeps a limit: to within two percent
+CALIBRATION = 512  # rows that tell what a block or a channel does
+STEP, LEAST = 0.4, 0.04  # share of the channels in the first step of a bounded drop, and in the last
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a network is worth and what it costs.
+
+    Args:
+        scores: On the validation rows, by the names of `values.METRICS`.
+        latency: One call of the exported file, timed beside the reference; None where it cannot be exported.
+        parameters: Its weights.
+        macs: Multiply-accumulate operations for one row.
+    """
+
+    scores: dict[str, float]
+    latency: Measurement | None
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lean(Generic[Network]):
+    """A network made smaller, and what that gained and cost.
+
+    Args:
+        model: The smaller network, of the same class, in evaluation mode.
+        before: The network as it came.
+        after: The smaller one.
+        metric: The score that a drop is counted in.
+        refused: Layers that kept their width, by name, and why.
+        history: A row for each step: what was done, what it left, and whether it was kept.
+    """
+
+    model: Network
+    before: Standing
+    after: Standing
+    metric: str
+    refused: dict[str, str]
+    history: pd.DataFrame
+
+    @property
+    def drop(self) -> float:
+        """How much of the score was lost; below 0 where some was gained."""
+        return self.before.scores[self.metric] - self.after.scores[self.metric]
+
+    def __repr__(self) -> str:
+        before, after = self.before, self.after
+        lines = [
+            f"Lean {type(self.model).__name__}",
+            f"  {self.metric:<12}{before.scores[self.metric]:>12.4f} -> {after.scores[self.metric]:.4f}",
+            *(_line(name, getattr(before, name), getattr(after, name)) for name in ("parameters", "macs")),
+        ]
+        if before.latency and after.latency:
+            was, now = before.latency.median, after.latency.median
+            lines.append(f"  {'latency':<12}{was:>9.3f} ms -> {now:.3f} ms ({was / now:.2f} times as fast)")
+        if self.refused:
+            lines.append(f"  left whole: {', '.join(sorted(self.refused))} (see .refused)")
+        return "\n".join(lines)
+
+
+def _line(name: str, was: int, now: int) -> str:
+    return f"  {name:<12}{was:>12,} -> {now:,} ({100 * now / max(1, was):.0f} %)"
+
+
+def lean(model: Network, data: Any, wish: Wish, told: Told = lambda _: None) -> Lean[Network]:
+    """Make a trained network smaller.
+
+    Args:
+        model: The network; it is left as it is.
+        data: Rows and targets, as `data.labelled.read_pairs` takes them.
+        wish: The goal, and how to reach it.
+        told: Told what is being done.
+
+    Raises:
+        ConfigError: Something is wrong with what was given (all of it is listed), or nothing can be cut.
+        LimitError: No cut keeps the limit.
+    """
+    rows = checked(model, data, wish)
+    with torch.inference_mode(mode=False):
+        return _Walk(model, rows, wish, told).walk()
+
+
+class _Walk(Generic[Network]):
+    """One network on its way."""
+
+    def __init__(self, model: Network, rows: Labelled, wish: Wish, told: Told) -> None:
+        self.wish, self.told, self.rows = wish, told, rows
+        self.teacher = Teacher(rows, wish.plan, own_steps=wish.own_steps, distill=wish.distill)
+        self.parent = self.teacher.copied(model)
+        self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
+        self.sample = self.teacher.sample(CALIBRATION)
+        self.balance = Balance(wish.target, self.sample)
+        self.refused: dict[str, str] = {}
+        self.history: list[dict[str, Any]] = []
+        self.channels = 0
+
+    def walk(self) -> Lean[Network]:
+        """From the network as it came to the smaller one."""
+        self.told("scoring the network as it is")
+        before = self.standing(self.parent)
+        self.teacher.listen(self.parent)
+        model = self._shallower(self.parent) if self.wish.blocks else self.parent
+        model = self._narrower(model, before)
+        return Lean(
+            model=model.eval(),
+            before=before,
+            after=self.standing(model),
+            metric=self.metric,
+            refused=self.refused,
+            history=pd.DataFrame(self.history),
+        )
+
+    def _narrower(self, model: Network, before: Standing) -> Network:
+        if self.wish.max_drop is not None:
+            return self._as_far_as(model, before.scores[self.metric] - self.wish.max_drop)
+        ratio = self._fast_enough(model, before) if self.wish.ratio is None else self.wish.ratio
+        return self._in_steps(model, ratio) if ratio else model
+
+    def _in_steps(self, model: Network, ratio: float) -> Network:
+        """Cut to a share of the channels, recovering after each of several steps; epochs are shared out among them."""
+        steps, done, left = self.wish.steps, 0, 1.0
+        for step in range(1, steps + 1):
+            stays = 1 - ratio * step / steps
+            last = round(self.wish.epochs * step / steps)
+            model = self._step(model, 1 - stays / left, f"{1 - stays:.0%} of the channels", last - done)
+            done, left = last, stays
+        return model
+
+    def _as_far_as(self, model: Network, least: float) -> Network:
+        """Cut on while the score stays; what went too far is taken back, and half as much is tried."""
+        share, stays = STEP, 1.0
+        while share >= LEAST:
+            try:
+                tried = self._step(model, share, f"{1 - stays * (1 - share):.0%} of the channels", self.wish.epochs)
+            except ConfigError:
+                if not any(row["kept"] for row in self.history) and share == STEP:
+                    raise
+                break  # rounding leaves nothing to cut
+            good = self.score(tried)[self.metric] >= least
+            self.history[-1]["kept"] = good
+            if good:
+                model, stays = tried, stays * (1 - share)
+            else:
+                share /= 2
+        return model
+
+    def _fast_enough(self, model: Network, before: Standing) -> float:
+        """The smallest ratio whose untrained cut keeps the limit: speed does not depend on the weights."""
+        limit = self.wish.max_latency_ms
+        assert limit is not None
+        if before.latency is None:
+            raise BundleError(f"its speed cannot be measured: {self.balance.reason}", where="lean")
+        if before.latency.high <= limit:
+            return 0.0
+        low, high, fastest = 0.0, WIDEST, self._weighed(model, WIDEST)
+        if fastest > limit:
+            raise LimitError(
+                f"with {WIDEST:.0%} of its channels gone this network still takes {fastest:.3g} ms; the limit is {limit:g} ms",
+                where="lean",
+                fix="Allow more time, take out blocks as well, or start from a shallower network.",
+            )
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self._weighed(model, middle) <= limit else (middle, high)
+        return high
+
+    def _weighed(self, model: Network, ratio: float) -> float:
+        """Milliseconds of an untrained cut, the upper end of the interval; infinite where nothing can be cut."""
+        self.told(f"weighing a cut of {ratio:.0%}")
+        try:
+            found = self.balance.weigh(self._cut(model, ratio).model)
+        except ConfigError:
+            return self.balance.weigh(model).high
+        return found.high
+
+    def _step(self, model: Network, ratio: float, what: str, epochs: int) -> Network:
+        """One cut and its recovery."""
+        self.told(f"cutting {what}")
+        pruned = self._cut(model, ratio)
+        self.refused |= pruned.refused
+        return self._recovered(pruned.model, f"cut {what}", epochs, pruned.gone)
+
+    def _shallower(self, model: Network) -> Network:
+        self.told(f"taking out {self.wish.blocks} blocks")
+        cut, gone = drop_blocks(model, self.wish.blocks, self.sample)
+        ends_here = self.wish.ratio == 0
+        return self._recovered(cut, f"took out {', '.join(gone)}", self.wish.epochs if ends_here else 0, 0)
+
+    def _recovered(self, model: Network, what: str, epochs: int, gone: int) -> Network:
+        at_once = self.score(model)[self.metric]
+        self.teacher.recover(model, epochs, lambda done: self.told(f"{what}: epoch {done} of {epochs}"))
+        self.history.append(
+            {
+                "step": what,
+                "channels_gone": gone,
+                "parameters": _parameters(model),
+                "macs": count_macs(model, self.sample[:2]),
+                f"{self.metric}_at_once": at_once,
+                self.metric: self.score(model)[self.metric],
+                "epochs": epochs,
+                "kept": True,
+            }
+        )
+        return model
+
+    def _cut(self, model: Network, ratio: float) -> Pruned[Network]:
+        wish = self.wish
+        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=wish.multiple, seed=wish.plan.seed)
+        sensitive = self.teacher.sensitivity(model, CALIBRATION) if wish.criterion == "taylor" else None
+        return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
+
+    def score(self, model: nn.Module) -> dict[str, float]:
+        """Scores on the validation rows."""
+        return self.teacher.score(model)
+
+    def standing(self, model: nn.Module) -> Standing:
+        """All that is told of a network."""
+        return Standing(
+            scores=self.score(model),
+            latency=self.balance.weighed(model),
+            parameters=_parameters(model),
+            macs=count_macs(model, self.sample[:2]),
+        )
+
+
+def _parameters(model: nn.Module) -> int:
+    return sum(weight.numel() for weight in model.parameters())

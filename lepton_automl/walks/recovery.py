@@ -1,0 +1,116 @@
+"""Teaching a person's network again after a cut, by the house's own training or by the module's steps."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import tempfile
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.data.datamodule import DataModule
+from lepton_automl.data.labelled import ROWS, Labelled
+from lepton_automl.data.open import Split
+from lepton_automl.data.pairs import PairModule
+from lepton_automl.models.plain import Plain
+from lepton_automl.training.averaging import refresh
+from lepton_automl.training.distill import TOLD, Distilled, Distilling
+from lepton_automl.training.epochs import STATISTICS, OnEpoch, answer
+from lepton_automl.training.fit import fit
+from lepton_automl.training.loss import Loss
+from lepton_automl.training.own import fit_own, loose
+from lepton_automl.training.scores import own_unit, scores
+from lepton_automl.training.sensitivity import sensitivity
+from lepton_automl.values import GO_ON, Decision, TrainPlan
+
+Network = TypeVar("Network", bound=nn.Module)
+FEW = 16  # rows of a batch that sensitivity is taken from
+
+
+class Teacher:
+    """Teaches and scores networks on some rows.
+
+    Args:
+        rows: The rows.
+        plan: How: seed, batches, learning rate.
+        own_steps: Whether a LightningModule is trained by its own steps and optimisers.
+        distill: Whether the parent, once it was listened to, teaches too.
+    """
+
+    def __init__(self, rows: Labelled, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
+        self.rows, self.plan, self.own_steps, self.distill = rows, plan, own_steps, distill
+        self.loss: nn.Module = Loss(rows.spec, plan)
+
+    def copied(self, model: Network) -> Network:
+        """A copy on the CPU in evaluation mode, without a Trainer."""
+        with loose(model):
+            return copy.deepcopy(model).cpu().eval()
+
+    def sample(self, count: int) -> Tensor:
+        """Some training rows."""
+        return self.rows.train.inputs[ROWS][:count]
+
+    def listen(self, parent: nn.Module) -> None:
+        """Keep what the parent says of every training row, for those who are taught after it."""
+        if not self.distill or self.own_steps:
+            return
+        dressed = Plain(parent, self.rows.spec).eval()
+        with torch.no_grad():
+            said = torch.cat([dressed(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
+        train = Split({ROWS: self.rows.train.inputs[ROWS], TOLD: said}, self.rows.train.targets)
+        self.rows = Labelled(self.rows.spec, train, self.rows.validation)
+        values = self.rows.spec.task == "regression"
+        self.loss = Distilled(Loss(self.rows.spec, self.plan), values=values, how=Distilling())
+
+    def recover(self, model: nn.Module, epochs: int, told: Callable[[int], None]) -> None:
+        """Train in place, and tell of each epoch; without any, only the normalisation statistics are taken anew."""
+        plan = self.plan.replace(epochs=epochs)
+        dressed = Plain(model, self.rows.spec)
+
+        def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
+            del found
+            told(epoch)
+            return GO_ON
+
+        if not epochs:
+            refresh(dressed, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS)))
+        elif self.own_steps:
+            self._by_itself(dressed, plan, on_epoch)
+        else:
+            # No score chooses among the epochs: the validation rows only tell how it went.
+            fit(dressed, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
+        model.eval()
+
+    def _by_itself(self, dressed: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
+        """By the module's own steps and optimisers."""
+        with tempfile.TemporaryDirectory() as folder, loose(dressed.module):
+            fit_own(
+                dressed.module,
+                dressed.answer,
+                PairModule(self.rows, plan, lambda inputs: inputs[ROWS]),
+                plan,
+                spec=self.rows.spec,
+                first_epoch=0,
+                last_epoch=plan.epochs,
+                on_epoch=on_epoch,
+                wait=lambda: None,
+                score=False,
+                folder=folder,
+            )
+
+    def sensitivity(self, model: nn.Module, count: int) -> dict[str, Tensor]:
+        """How much the task's own loss hangs on each weight of a network, by the weights' names."""
+        train = self.rows.train
+        few = Labelled(self.rows.spec, train.rows(slice(0, count)), train.rows(slice(0, 0)))
+        batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
+        found = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))
+        return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+
+    def score(self, model: nn.Module) -> dict[str, float]:
+        """Scores on the validation rows."""
+        spec, feed = self.rows.spec, DataModule(self.rows, self.plan)
+        answers, targets = answer(Plain(model, spec), feed.val_dataloader(), torch.device("cpu"))
+        return scores(own_unit(answers, spec), own_unit(targets, spec), spec)
