@@ -19,14 +19,21 @@ MOST_SHARED = 64  # numbers; shapes, axes and scalars are that small
 
 
 class GraphWriter:
-    """Nodes and weights in the order in which they are added, which is an order in which they can run."""
+    """Nodes and weights in the order in which they are added, which is an order in which they can run.
+
+    Attributes:
+        layer: The module that is being written, by its path in the network; nodes are named after it, so that what a
+            runtime says of a node can be said of the layer.
+    """
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: dict[str, Array] = {}
         self.inputs: list[onnx.ValueInfoProto] = []
         self.outputs: list[onnx.ValueInfoProto] = []
+        self.layer = ""
         self._names: Counter[str] = Counter()
+        self._nodes: Counter[str] = Counter()
         self._same: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def input(self, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> str:
@@ -53,7 +60,7 @@ class GraphWriter:
         name = self._fresh(op.lower())
         names = [name, *(f"{name}.{n}" for n in range(1, outputs))]
         given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(op, list(inputs), names, name=name, **given))
+        self.nodes.append(helper.make_node(op, list(inputs), names, name=self._label() or name, **given))
         return name
 
     def output(self, result: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
@@ -82,6 +89,14 @@ class GraphWriter:
                 kind = helper.np_dtype_to_tensor_dtype(array.dtype)
                 graph.initializer.add(name=name, data_type=kind, dims=array.shape, raw_data=array.tobytes())
         path.write_bytes(model.SerializeToString())
+
+    def _label(self) -> str:
+        """A name for a node of the layer at hand: the layer's own path for its first node, `path/2` for its second."""
+        if not self.layer:
+            return ""
+        self._nodes[self.layer] += 1
+        number = self._nodes[self.layer]
+        return self.layer if number == 1 else f"{self.layer}/{number}"
 
     def _store(self, array: Array) -> str:
         name = self._fresh("weight")

@@ -29,17 +29,25 @@ class OnnxModel:
         source: The file, or its bytes. Bytes have no folder beside them, so they must hold all of the model's data.
         threads: Threads that one call may use.
         level: How far the runtime may rewrite the graph, one of `LEVELS`: what helps large networks was seen to cost small ones.
+        options: How to run it, in ONNX Runtime's words; by default `session_options(threads, level)`.
 
     Raises:
         BundleError: The file is missing or is no model, or bytes refer to data in another file.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes, threads: int = 1, level: str = "all") -> None:
+    def __init__(
+        self,
+        source: str | os.PathLike[str] | bytes,
+        threads: int = 1,
+        level: str = "all",
+        options: onnxruntime.SessionOptions | None = None,
+    ) -> None:
         model = source if isinstance(source, bytes) else str(Path(source))
         if isinstance(source, bytes):
             refuse_external(source)
         try:
-            self.session = onnxruntime.InferenceSession(model, _options(threads, level), providers=["CPUExecutionProvider"])
+            how = options or session_options(threads, level)
+            self.session = onnxruntime.InferenceSession(model, how, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
             raise BundleError(f"this is not a model that ONNX Runtime can open: {error}", where=where) from error
@@ -60,7 +68,8 @@ class OnnxModel:
         return answer
 
 
-def _options(threads: int, level: str) -> onnxruntime.SessionOptions:
+def session_options(threads: int, level: str = "all") -> onnxruntime.SessionOptions:
+    """How models are run: optimised to a level, one node after another, no thread that spins."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -74,6 +74,13 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> Traced:
     return Traced(traced, examples, frozenset(_constants(graph)))
 
 
+def layer_of(node: fx.Node) -> str:
+    """The module of the traced network that a node stands in, by its path; empty for the network's own forward pass."""
+    within = list(node.meta.get("nn_module_stack", {}).values())
+    path: str = within[-1][0] if within else ""
+    return path.removeprefix("module").removeprefix(".")
+
+
 def _rows(inputs: dict[str, Tensor], batch: int) -> dict[str, Tensor]:
     """Exactly so many rows, repeated where there are fewer."""
     return {name: rows[torch.arange(batch, device=rows.device) % len(rows)] for name, rows in inputs.items()}

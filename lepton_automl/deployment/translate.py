@@ -12,7 +12,7 @@ from . import elementwise, layers, shapes
 from .fold import fold
 from .graph import GraphWriter
 from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
-from .trace import Traced
+from .trace import Traced, layer_of
 
 __all__ = ["translate"]
 _ROOMS = (elementwise, layers, shapes)  # importing them fills OPERATIONS
@@ -47,6 +47,7 @@ class _Translation:
         for node in self.traced.module.graph.nodes:
             if node.op == "output":
                 return self._value(node.args[0])
+            self.graph.layer = layer_of(node)
             self.said[node] = self._say(node)
         raise UnknownOperation("a graph without an output")
 

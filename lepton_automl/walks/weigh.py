@@ -77,7 +77,7 @@ class Scale:
 
     def call_of(self, opened: Opened) -> Callable[[], object]:
         """What one call on the target does: from decoded rows to the answer."""
-        raw, arrays = self._call(), self.data.preprocess.arrays
+        raw, arrays = self.rows, self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
     @property
@@ -85,7 +85,8 @@ class Scale:
         """Real training rows as the network takes them."""
         return {name: rows[:SAMPLE_ROWS] for name, rows in self.data.train.inputs.items()}
 
-    def _call(self) -> Any:
+    @property
+    def rows(self) -> Any:
         """The decoded rows of one call on the target."""
         examples = self.data.examples
         rows = [examples[n % len(examples)] for n in range(self.target.batch_size)]

@@ -1,0 +1,183 @@
+"""Where the time of an inference goes, what binds it, and what a change would gain: the value that a report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._json import Value
+from .roofline import BOUNDS, Bound, CallTime, Ceilings, LayerTime
+from .values import Measurement
+
+PLAIN = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
+WORDS: dict[Bound, str] = {
+    "arithmetic": "the machine's arithmetic",
+    "memory": "the machine's bandwidth",
+    "dispatch": "the speed at which kernels can be called",
+}
+ADVICE: dict[Bound, str] = {
+    "arithmetic": "fewer channels or smaller maps make it faster",
+    "memory": "smaller maps, or numbers of fewer bits, make it faster",
+    "dispatch": "fewer kernels make it faster, narrower ones do not",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(Value):
+    """One thing that could be made smaller.
+
+    Args:
+        what: In words, such as `"narrowing stages.0.width from 64 to 48"`.
+        recipe: The network with the change, as JSON.
+        predicted_ms: Milliseconds of a call that it should gain, by the roofline of the layers as they were measured.
+        actual: What it gained when it was made and timed beside the unchanged network, in ms; None where it was not.
+    """
+
+    what: str
+    recipe: dict[str, Any] = field(default_factory=dict)
+    predicted_ms: float
+    actual: Measurement | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Value):
+    """A layer in the report.
+
+    Args:
+        time: What it took and had to do.
+        share: Its share of the whole call.
+        bound: Which roof is the lowest for it.
+        reach: How near it comes: the least time that this roof allows over the time that it took.
+    """
+
+    time: LayerTime
+    share: float
+    bound: Bound
+    reach: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bottleneck(Value):
+    """Where the time of one network's inference goes on one machine.
+
+    Printed, it is a few sentences; a notebook shows the picture with them.
+
+    Args:
+        network: The network in a line.
+        rows: Rows of one call.
+        latency: The whole call, from decoded rows to the answer.
+        preprocess_ms: What of it is preprocessing.
+        profile: The layers, in the latency's milliseconds.
+        ceilings: What the machine can do at best.
+        changes: What could be made smaller, the largest predicted gain first; the first ones may have been tried.
+        history: What the search did about it, a sentence each.
+    """
+
+    network: str
+    rows: int
+    latency: Measurement
+    preprocess_ms: float
+    profile: CallTime
+    ceilings: Ceilings
+    changes: tuple[Change, ...] = ()
+    history: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from importlib import import_module  # the picture belongs to a room above; only who looks needs it
+
+        shown: str = import_module("lepton_automl.reporting.bottleneck").bottleneck_html(self)
+        return shown
+
+    @property
+    def layers(self) -> tuple[Row, ...]:
+        """Every layer, in the order in which they run."""
+        return tuple(self._row(layer) for layer in self.profile.layers)
+
+    @property
+    def touched(self) -> int:
+        """Bytes that the network reads and writes in a call."""
+        return sum(layer.work.bytes for layer in self.profile.layers)
+
+    @property
+    def slowest(self) -> Row:
+        """The layer that takes most of the time."""
+        return max(self.layers, key=lambda row: row.time.ms)
+
+    @property
+    def outside_ms(self) -> float:
+        """Milliseconds in no layer: preprocessing, the call itself, and what the profiler cannot place."""
+        return max(0.0, self.latency.median - sum(layer.ms for layer in self.profile.layers))
+
+    def share_of(self, bound: Bound) -> float:
+        """The share of the call in layers that this roof binds; what is in no layer is dispatch."""
+        inside = sum(row.share for row in self.layers if row.bound == bound)
+        return inside + (self.outside_ms / self.latency.median if bound == "dispatch" else 0.0)
+
+    @property
+    def text(self) -> str:
+        """Three to six plain sentences that a person can act on."""
+        return "\n".join((self._whole(), self._layer(), self._bounds(), *self._gains(), *self.history, *self._doubts()))
+
+    def _row(self, layer: LayerTime) -> Row:
+        floors = self.ceilings.floors(layer, self.touched)
+        bound = max(BOUNDS, key=floors.__getitem__)
+        reach = floors[bound] / layer.ms if layer.ms else 1.0
+        return Row(time=layer, share=layer.ms / self.latency.median, bound=bound, reach=reach)
+
+    def _whole(self) -> str:
+        took, of = self.latency, f"{self.rows} row{'s' * (self.rows > 1)}"
+        call, inside = self.profile.outside_ms, sum(layer.ms for layer in self.profile.layers)
+        return (
+            f"A call of {of} takes {took.median:.3g} ms ({took.low:.3g} to {took.high:.3g}): {_share(inside, took)} in "
+            f"{len(self.profile.layers)} layers, {_share(call, took)} in the call itself, "
+            f"{_share(self.preprocess_ms, took)} in preprocessing."
+        )
+
+    def _layer(self) -> str:
+        row = self.slowest
+        return (
+            f"{100 * row.share:.0f} % of the time goes into {row.time.layer} ({row.time.op}, {row.time.ms:.3g} ms); "
+            f"it reaches {100 * row.reach:.0f} % of {WORDS[row.bound]}."
+        )
+
+    def _bounds(self) -> str:
+        shares = {bound: self.share_of(bound) for bound in BOUNDS}
+        most = max(shares, key=shares.__getitem__)
+        told = ", ".join(f"{bound} {100 * share:.0f} %" for bound, share in sorted(shares.items(), key=lambda one: -one[1]))
+        return f"What binds, by share of the call: {told}; so {ADVICE[most]}."
+
+    def _gains(self) -> list[str]:
+        best = [change for change in self.changes if change.predicted_ms > 0][:1]
+        tried = [change for change in self.changes if change.actual is not None][:2]  # the table has them all
+        told = [
+            f"{change.what[0].upper()}{change.what[1:]} would save about {change.predicted_ms:.2g} ms "
+            f"({_share(change.predicted_ms, self.latency)})."
+            for change in tried or best
+        ]
+        return [one + _made(change.actual) for one, change in zip(told, tried or best, strict=True)]
+
+    def _doubts(self) -> list[str]:
+        doubts = []
+        if abs(self.profile.explained - 1) > PLAIN:
+            doubts.append(
+                f"Layer by layer, the profiler tells of {100 * self.profile.explained:.0f} % of the call: kernels this small "
+                "run slower when they are watched, and what was too much is taken off all of them alike."
+            )
+        if self.latency.busy or self.profile.busy or self.ceilings.busy:
+            doubts.append("The machine was busy meanwhile; for exact figures, ask again when it is quiet.")
+        return doubts
+
+
+def _share(ms: float, whole: Measurement) -> str:
+    return f"{100 * ms / whole.median:.0f} %"
+
+
+def _made(actual: Measurement | None) -> str:
+    if actual is None:
+        return ""
+    return f" Made and timed beside it, it saved {actual.median:.2g} ms ({actual.low:.2g} to {actual.high:.2g})."

@@ -1,0 +1,149 @@
+"""Which layers of a network a runtime's kernels stand for: it fuses, moves and renames what it was given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from lepton_automl.roofline import Work
+
+from .work import CONVOLUTIONS, PRODUCTS, Graph, initializer_sizes, layer_of
+
+LAYOUT = frozenset({"Transpose", "Reshape", "Cast", "Pad", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear"})
+REORDER = ("ReorderInput", "ReorderOutput")  # to the order in memory that convolutions like, and back
+
+
+@dataclass
+class Kernel:
+    """One call of the runtime's own making.
+
+    Args:
+        name: As its profiler calls it.
+        op: Its operation.
+        layer: The layer that it is accounted to.
+        work: What it has to do.
+    """
+
+    name: str
+    op: str
+    layer: str
+    work: Work
+
+
+@dataclass
+class _Claim:
+    """A kernel of the optimised graph, and the nodes of the written one that it does."""
+
+    node: onnx.NodeProto
+    end: str
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+
+    @property
+    def product(self) -> onnx.NodeProto | None:
+        return next((node for node in self.nodes if _is_product(node)), None)
+
+
+def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
+    """Every kernel that ONNX Runtime calls, by name.
+
+    A kernel is known by the value that it ends in, whose name ONNX Runtime keeps as the value's or as the kernel's own. It
+    stands for the nodes that lead to that value and for which no other kernel does: changes of layout, one product,
+    then elementwise operations.
+
+    Args:
+        written: The file as it was exported.
+        optimised: The same as ONNX Runtime has optimised it.
+        rows: Rows of one call.
+    """
+    graph = Graph(written, rows)
+    nodes = list(onnx.load(optimised, load_external_data=False).graph.node)
+    claims = [_Claim(node, _end(node, graph)) for node in nodes if node.op_type not in REORDER]
+    _share_out(graph, claims)
+    sizes = initializer_sizes(optimised)
+    found = {claim.node.name: _kernel(claim, graph, sizes) for claim in claims}
+    layers = {name: found[claim.node.name].layer for claim in claims for node in claim.nodes for name in node.output}
+    return found | {node.name: _reorder(node, graph, layers) for node in nodes if node.op_type in REORDER}
+
+
+def _end(node: onnx.NodeProto, graph: Graph) -> str:
+    """The value of the written graph that a kernel ends in; empty where nothing tells."""
+    kept = [str(name) for name in node.output if name in graph.makers]
+    if kept:
+        return kept[0]
+    stem = re.sub(r"_nchwc(_token_\d+)?$", "", node.name)
+    if stem in graph.makers:
+        return stem
+    return next((str(maker.output[0]) for maker in graph.nodes if maker.name == stem), "")
+
+
+def _share_out(graph: Graph, claims: list[_Claim]) -> None:
+    """Give every node of the written graph to the kernel that does it."""
+    ends = {claim.end: claim for claim in claims if claim.end}
+    owner: dict[str, _Claim] = {}
+    for claim in claims:
+        if claim.end:
+            _walk_back(graph, claim, ends, owner)
+    for node in graph.nodes:  # what is left was worked into the kernel before it, as a residual sum is
+        if node.output[0] not in owner:
+            before = [owner[name] for name in node.input if name in owner]
+            if before:
+                _take(before[-1], node, owner)
+
+
+def _walk_back(graph: Graph, claim: _Claim, ends: dict[str, _Claim], owner: dict[str, _Claim]) -> None:
+    left, multiplied = [claim.end], False
+    while left:
+        name = left.pop()
+        node = graph.makers.get(name)
+        if node is None or name in owner or any(ends.get(one, claim) is not claim for one in node.output):
+            continue
+        if multiplied and node.op_type not in LAYOUT:
+            continue
+        _take(claim, node, owner)
+        multiplied |= _is_product(node)
+        left.extend(node.input)
+
+
+def _take(claim: _Claim, node: onnx.NodeProto, owner: dict[str, _Claim]) -> None:
+    claim.nodes.append(node)
+    owner.update((name, claim) for name in node.output)
+
+
+def _is_product(node: onnx.NodeProto) -> bool:
+    return node.op_type in CONVOLUTIONS or node.op_type in PRODUCTS
+
+
+def _kernel(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
+    main = claim.product or next((node for node in claim.nodes if node.op_type != "Identity"), None)
+    layer = claim.node.name if main is None else layer_of(main)
+    made = {name for node in claim.nodes for name in node.output}
+    # A look-up reads the rows that it gives, not the table.
+    read = {name for node in claim.nodes for name in node.input[node.op_type == "Gather" :] if name and name not in made}
+    macs = sum(graph.macs(node) for node in claim.nodes)
+    work = Work(
+        macs=macs,
+        executed=round(macs * _filled(claim, graph, sizes)),
+        weight_bytes=sum(graph.bytes(name) for name in read if name in graph.weights),
+        activation_bytes=sum(graph.bytes(name) for name in read if name not in graph.weights) + graph.bytes(claim.end),
+        nodes=1,
+    )
+    return Kernel(claim.node.name, claim.node.op_type, layer, work)
+
+
+def _filled(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> float:
+    """How many times larger a convolution's weights have become: channels are filled up to whole vectors."""
+    product = claim.product
+    if product is None or product.op_type != "Conv" or len(claim.node.input) < 2:
+        return 1.0
+    before, after = graph.weights.get(product.input[1]), sizes.get(claim.node.input[1])
+    return after / before.size if before is not None and after else 1.0
+
+
+def _reorder(node: onnx.NodeProto, graph: Graph, layers: dict[str, str]) -> Kernel:
+    """Accounted to the layer whose values it moves."""
+    name = next((one for one in (*node.output, *node.input) if one in graph.tensors), "")
+    return Kernel(node.name, node.op_type, layers.get(name, node.name), Work(activation_bytes=2 * graph.bytes(name), nodes=1))

@@ -1,0 +1,74 @@
+"""Small models that a runtime is sounded with: arithmetic at its best, and chains of kernels that do next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from .graph import IR_VERSION, OPSET, Array
+from .session import OnnxModel
+
+Callee = Callable[[], object]
+
+SIDE = 384  # of the matrices: their product takes half a millisecond, and they lie in the cache beside the core
+CHANNELS, PIXELS = 64, 28  # of the convolution: whole vectors, and a map as networks have them
+TINY = np.ones((1, 8), np.float32)
+SHORT, LONG = 4, 68  # kernels of the two chains whose difference tells the cost of one
+
+
+def arithmetic_probes(threads: int) -> dict[str, tuple[Callee, int]]:
+    """Calls that multiply as fast as the runtime can, each with its multiply-accumulates; those of 8 bits are `"int8"`."""
+    matrix = np.ones((SIDE, SIDE), np.float32)
+    weight = np.ones((CHANNELS, CHANNELS, 3, 3), np.float32)
+    image = np.ones((1, CHANNELS, PIXELS, PIXELS), np.float32)
+    product = helper.make_node("MatMul", ["x", "w"], ["answer"])
+    whole = helper.make_node("MatMulInteger", ["x", "w"], ["answer"])
+    conv = helper.make_node("Conv", ["x", "w"], ["answer"], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    return {
+        "matmul": (_opened([product], matrix, {"w": matrix}, threads), SIDE**3),
+        "conv": (_opened([conv], image, {"w": weight}, threads), weight.size * PIXELS**2),
+        "int8": (_opened([whole], matrix.astype(np.uint8), {"w": matrix.astype(np.int8)}, threads), SIDE**3),
+    }
+
+
+def chains(threads: int) -> dict[int, Callee]:
+    """By their number of kernels, calls of kernels that do next to nothing: the cost of a kernel, and of a call around it."""
+    return {count: _call(OnnxModel(chain_bytes(count), threads), TINY) for count in (SHORT, LONG)}
+
+
+def chain_bytes(count: int) -> bytes:
+    """A model of so many tiny kernels, one after another, of kinds as networks have them; its input is like `TINY`."""
+    names = ["x", *(f"y{n}" for n in range(1, count)), "answer"]
+    kinds = (("Max", "v"), ("MatMul", "w"), ("Neg",), ("Softmax",))
+    nodes = []
+    for n in range(count):
+        op, *weight = kinds[n % len(kinds)]
+        nodes.append(helper.make_node(op, [names[n], *weight], [names[n + 1]], name=f"chain_{n}"))
+    return _probe_bytes(nodes, TINY, {"v": TINY, "w": np.eye(TINY.size, dtype=np.float32)})
+
+
+def _opened(nodes: list[onnx.NodeProto], given: Array, weights: dict[str, Array], threads: int) -> Callee:
+    return _call(OnnxModel(_probe_bytes(nodes, given, weights), threads), given)
+
+
+def _call(model: OnnxModel, given: Array) -> Callee:
+    arrays = {"x": given}
+    return lambda: model(arrays)
+
+
+def _probe_bytes(nodes: list[onnx.NodeProto], given: Array, weights: dict[str, Array]) -> bytes:
+    """A model with one input, `"x"`, like `given`, and one output, `"answer"`."""
+    kind = helper.np_dtype_to_tensor_dtype(given.dtype)
+    answer = TensorProto.INT32 if given.dtype == np.uint8 else kind
+    graph = helper.make_graph(
+        nodes,
+        "probe",
+        [helper.make_tensor_value_info("x", kind, given.shape)],
+        [helper.make_tensor_value_info("answer", answer, [None] * given.ndim)],
+        [numpy_helper.from_array(array, name) for name, array in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return bytes(model.SerializeToString())

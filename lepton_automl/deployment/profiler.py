@@ -1,0 +1,203 @@
+"""Where the time of a call goes, by ONNX Runtime's own profiler.
+
+The profiler costs about four microseconds a kernel, more than most kernels of a small network, and it gives whole
+microseconds. So the time from the start of one kernel to the start of the next is averaged over many calls (as starts
+fall anywhere within a microsecond, the mean knows its fractions), and what the profiler adds is taken off. That is read
+from a chain of tiny kernels, which runs in turns with the network, with and without the profiler. Kernels also run
+slower for being watched, as the profiler drives them out of the nearest cache: what all of them together take longer
+than the same call unwatched is taken off each in equal parts.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.roofline import CallTime, LayerTime, Work
+
+from .kernels import Kernel, kernels_of
+from .probes import LONG, SHORT, TINY, chain_bytes
+from .session import OnnxModel, session_options
+
+ROUNDS = 12  # turns of network and chain
+QUIETEST = 0.25  # share of the calls that count: load only ever adds
+LEAST_CALLS, MOST_CALLS = 10, 120  # of the network in a round
+CHAIN_CALLS = 12  # of the chain in a round
+WARM_UP = 5  # calls before the first round
+BUSY = 1.10  # wall time over CPU time, from which on others had the core
+INT8 = ("Integer", "QLinear", "QGemm", "Quantize")  # in the names of operations on whole numbers
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads: int = 1) -> CallTime:
+    """Time every layer of an exported network.
+
+    Args:
+        path: The ONNX file.
+        arrays: The input of one call.
+        seconds: Wall seconds to spend, about.
+        threads: Threads that one call may use.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        voices = _Voices(path, arrays, Path(folder), threads)
+        busy = voices.sing(seconds)
+        kernels = kernels_of(path, voices.watched.optimised, len(next(iter(arrays.values()))))
+        names, raw = voices.watched.read()
+        _, tiny = voices.chain.read()
+    node_us = (quiet_mean(voices.long.took) - quiet_mean(voices.short.took)) / (LONG - SHORT)
+    outside_us = max(0.0, quiet_mean(voices.short.took) - SHORT * node_us)
+    inner = tiny[SHORT:-SHORT]  # the chain's ends are also those of the call
+    took, call_us = raw - (inner.mean() - node_us), quiet_mean(voices.plain.took)
+    excess = max(0.0, took.sum() + outside_us - call_us) / len(took)
+    timed = [(kernels.get(name) or _unknown(name), one / 1e3) for name, one in zip(names, took - excess, strict=True)]
+    return CallTime(
+        layers=_layers(timed),
+        runtime="onnxruntime",
+        calls=len(voices.plain.took),
+        call_ms=call_us / 1e3,
+        outside_ms=outside_us / 1e3,
+        node_ms=node_us / 1e3,
+        explained=float(took.sum() + outside_us) / call_us,
+        busy=busy,
+    )
+
+
+def layer_work(path: Path, rows: int, threads: int = 1) -> dict[str, Work]:
+    """What each layer of an exported network has to do in a call of so many rows, as the runtime would do it."""
+    with tempfile.TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        options = session_options(threads)
+        options.optimized_model_filepath = str(optimised)
+        OnnxModel(path, threads, options=options)
+        found: dict[str, Work] = {}
+        for kernel in kernels_of(path, optimised, rows).values():
+            found[kernel.layer] = found.get(kernel.layer, Work()) + kernel.work
+    return found
+
+
+class _Voices:
+    """The network and the chain, each with and without the profiler, heard in turns."""
+
+    def __init__(self, path: Path, arrays: Arrays, folder: Path, threads: int) -> None:
+        self.watched = _Profiled(path, folder / "network", threads)
+        self.chain = _Profiled(chain_bytes(LONG), folder / "chain", threads)
+        self.plain = _Plain(OnnxModel(path, threads), arrays)
+        self.long, self.short = (_Plain(OnnxModel(chain_bytes(count), threads), {"x": TINY}) for count in (LONG, SHORT))
+        self.arrays = arrays
+
+    def sing(self, seconds: float) -> bool:
+        """Take turns; returns whether others had the core for a good part of the time."""
+        self.plain.run(WARM_UP)
+        count = int(np.clip(seconds * 1e6 / 3 / ROUNDS / quiet_mean(self.plain.took), LEAST_CALLS, MOST_CALLS))
+        wall, own = time.perf_counter(), time.process_time()
+        for _ in range(ROUNDS):
+            self.watched.run(self.arrays, count)
+            self.plain.run(count)
+            self.chain.run({"x": TINY}, CHAIN_CALLS)
+            self.long.run(CHAIN_CALLS)
+            self.short.run(CHAIN_CALLS)
+        return time.perf_counter() - wall > BUSY * (time.process_time() - own)
+
+
+class _Plain:
+    """A model that runs unwatched, and the microseconds of its calls."""
+
+    def __init__(self, model: OnnxModel, arrays: Arrays) -> None:
+        self.model, self.arrays = model, arrays
+        self.took: list[float] = []
+
+    def run(self, count: int) -> None:
+        """Call it so often."""
+        for _ in range(count):
+            began = time.perf_counter_ns()
+            self.model(self.arrays)
+            self.took.append((time.perf_counter_ns() - began) / 1e3)
+
+
+def quiet_mean(took: list[float]) -> float:
+    """The mean of the quietest calls."""
+    return float(np.sort(took)[: max(1, round(QUIETEST * len(took)))].mean())
+
+
+@dataclass
+class _Profiled:
+    """A model that is profiled.
+
+    Args:
+        source: The file or its bytes.
+        folder: Where the profile and the optimised model are left.
+        threads: Threads that one call may use.
+    """
+
+    source: Path | bytes
+    folder: Path
+    threads: int
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir()
+        self.optimised = self.folder / "optimised.onnx"
+        options = session_options(self.threads)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(self.folder / "profile")
+        options.optimized_model_filepath = str(self.optimised)
+        self.model = OnnxModel(self.source, self.threads, options=options)
+
+    def run(self, arrays: Arrays, count: int) -> None:
+        """Call it so often."""
+        for _ in range(count):
+            self.model(arrays)
+
+    def read(self) -> tuple[list[str], NDArray[np.float64]]:
+        """The kernels of a call in the order in which they ran, and the mean microseconds of each in the quietest calls."""
+        events = json.loads(Path(self.model.session.end_profiling()).read_text(encoding="utf-8"))
+        runs = list(_runs(events))
+        names = [event["name"].removesuffix("_kernel_time") for event in runs[-1][:-1]]
+        starts = [[event["ts"] for event in run[:-1]] + [run[-1]["ts"] + run[-1]["dur"]] for run in runs]
+        spans = np.diff(np.asarray([one for one in starts if len(one) == len(names) + 1], dtype=np.float64))
+        quiet = np.argsort(spans.sum(axis=1))[: max(1, round(QUIETEST * len(spans)))]
+        return names, spans[quiet].mean(axis=0)
+
+
+def _runs(events: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    """The events of each call: its kernels, then the executor's own, which ends after the last of them."""
+    run: list[dict[str, Any]] = []
+    for event in events:
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time"):
+            run.append(event)
+        elif event["name"] == "SequentialExecutor::Execute":
+            yield [*run, event]
+            run = []
+
+
+def _unknown(name: str) -> Kernel:
+    """A kernel that the optimised file does not name: it is told by its own name, with no work that is known."""
+    return Kernel(name, name, name, Work(nodes=1))
+
+
+def _layers(timed: list[tuple[Kernel, float]]) -> tuple[LayerTime, ...]:
+    """Kernels by layer, in the order of the layers' first kernels."""
+    by_layer: dict[str, list[tuple[Kernel, float]]] = {}
+    for kernel, ms in timed:
+        by_layer.setdefault(kernel.layer, []).append((kernel, ms))
+    return tuple(_layer(name, parts) for name, parts in by_layer.items())
+
+
+def _layer(name: str, parts: list[tuple[Kernel, float]]) -> LayerTime:
+    kernels = [kernel for kernel, _ in parts]
+    ops = list(dict.fromkeys(kernel.op for kernel in kernels))
+    return LayerTime(
+        layer=name,
+        op=", ".join(ops),
+        ms=max(0.0, sum(ms for _, ms in parts)),  # a kernel may come out below nothing by as much as is not known of it
+        work=sum((kernel.work for kernel in kernels), Work()),
+        int8=any(mark in op for op in ops for mark in INT8),
+    )

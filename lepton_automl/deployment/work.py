@@ -1,0 +1,91 @@
+"""What each node of an ONNX file has to do: arithmetic and bytes, from the shapes alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import helper, shape_inference
+
+Shape = tuple[int, ...]
+
+CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and where their weights stand among their inputs
+PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and where the left factor stands
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A value in a graph: its shape for one call, and the bytes of one number."""
+
+    shape: Shape
+    item: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers."""
+        return math.prod(self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes."""
+        return self.size * self.item
+
+
+class Graph:
+    """An ONNX file with the shape of every value in it.
+
+    Args:
+        path: The file.
+        rows: Rows of one call.
+    """
+
+    def __init__(self, path: Path, rows: int) -> None:
+        model = onnx.load(path)
+        for value in model.graph.input:
+            value.type.tensor_type.shape.dim[0].dim_value = rows
+        # What was said of the answers speaks of any number of rows; now it is inferred for this one.
+        for value in model.graph.output:
+            value.type.tensor_type.shape.Clear()
+        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+        self.nodes = list(graph.node)
+        self.weights = {one.name: Tensor(tuple(one.dims), _item(one.data_type)) for one in graph.initializer}
+        named = (*graph.input, *graph.value_info, *graph.output)
+        self.tensors = {one.name: _tensor(one) for one in named} | self.weights
+        self.makers = {name: node for node in self.nodes for name in node.output}
+
+    def macs(self, node: onnx.NodeProto) -> int:
+        """Multiply-accumulates of a node; 0 for what is neither a convolution nor a matrix product."""
+        if node.op_type in CONVOLUTIONS:
+            kernel = self.tensors[node.input[CONVOLUTIONS[node.op_type]]].shape
+            return self.tensors[node.output[0]].size * math.prod(kernel[1:])
+        if node.op_type in PRODUCTS:
+            left = self.tensors[node.input[PRODUCTS[node.op_type]]].shape
+            across = any(item.name == "transA" and item.i for item in node.attribute)
+            return self.tensors[node.output[0]].size * left[0 if across else -1]
+        return 0
+
+    def bytes(self, name: str) -> int:
+        """Bytes of a value; 0 for one whose shape nobody knows."""
+        return self.tensors[name].bytes if name in self.tensors else 0
+
+
+def layer_of(node: onnx.NodeProto) -> str:
+    """The layer that a node stands in, as the exporter named it; else the node's own name."""
+    return str(node.name).partition("/")[0]
+
+
+def initializer_sizes(path: Path) -> Mapping[str, int]:
+    """How many numbers each weight of a file has."""
+    return {one.name: math.prod(one.dims) for one in onnx.load(path).graph.initializer}
+
+
+def _tensor(value: onnx.ValueInfoProto) -> Tensor:
+    kind = value.type.tensor_type
+    return Tensor(tuple(max(1, dim.dim_value) for dim in kind.shape.dim), _item(kind.elem_type))
+
+
+def _item(kind: int) -> int:
+    return int(helper.tensor_dtype_to_np_dtype(kind).itemsize) if kind else 0

@@ -1,0 +1,91 @@
+"""What one thread of this machine can do at best: arithmetic, bandwidth, and the fixed cost of a call.
+
+The peaks are what calls of friendly shape reach, not what the processor's data sheet promises (Williams et al.,
+Roofline, CACM 52(4), 2009, take theirs in the same way). Bandwidth is that of copying, bytes read and written together
+(McCalpin, STREAM, 1995).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from lepton_automl.roofline import Ceilings
+
+from .host import clock_for, describe_host
+
+Callee = Callable[[], object]
+
+SIZES = (256 << 10, 4 << 20, 128 << 20)  # bytes that are worked on: beside the core, in the shared cache, beyond all caches
+QUIET = 0.1  # quantile of the calls that counts: load only ever adds
+FEWEST = 5  # calls
+BUSY = 1.10  # wall time over CPU time, from which on others had the core
+
+
+def ceilings(
+    arithmetic: Mapping[str, tuple[Callee, int]], chains: Mapping[int, Callee], *, threads: int = 1, seconds: float = 0.15
+) -> Ceilings:
+    """Measure the machine.
+
+    Args:
+        arithmetic: Calls, each with its multiply-accumulates; one called `"int8"` multiplies 8-bit whole numbers.
+        chains: By its number of kernels, a call of so many that do next to nothing; two of them at least.
+        threads: Threads that the calls use; decides the clock.
+        seconds: Wall seconds for each of about eight soundings.
+    """
+    watch = _Watch(threads, seconds)
+    rates = {name: macs / watch.quiet_s(call) for name, (call, macs) in arithmetic.items()}
+    bandwidth = tuple((size, size / watch.quiet_s(_copy(size))) for size in SIZES)
+    call_s, node_s = _fixed({count: watch.quiet_s(call) for count, call in chains.items()})
+    return Ceilings(
+        macs_per_s=max(rate for name, rate in rates.items() if name != "int8"),
+        int8_macs_per_s=rates.get("int8"),
+        bandwidth=bandwidth,
+        call_ms=1e3 * call_s,
+        node_ms=1e3 * node_s,
+        busy=watch.busy,
+        host=describe_host(),
+    )
+
+
+class _Watch:
+    """Takes the quiet time of calls, and notices when others had the core."""
+
+    def __init__(self, threads: int, seconds: float) -> None:
+        self.clock, self.seconds = clock_for(threads), seconds
+        self._own = self._wall = 0.0
+
+    def quiet_s(self, call: Callee) -> float:
+        """Seconds of one call at the machine's good moments."""
+        call()
+        took: list[float] = []
+        began = time.perf_counter()
+        while len(took) < FEWEST or time.perf_counter() - began < self.seconds:
+            count = 1 if not took or took[0] > 1e-4 else 100  # the clock itself costs something
+            at = self.clock.read()
+            for _ in range(count):
+                call()
+            took.append((self.clock.read() - at) / count / 1e9)
+            self._own += took[-1] * count
+        self._wall += time.perf_counter() - began
+        return float(np.quantile(took[1:], QUIET))
+
+    @property
+    def busy(self) -> bool:
+        """Whether others had the core for a good part of the time."""
+        return self._wall > BUSY * self._own
+
+
+def _copy(size: int) -> Callee:
+    """A copy that works on so many bytes, half of them read and half written."""
+    source = np.ones(size // 8, np.float32)
+    target = np.zeros_like(source)
+    return lambda: np.copyto(target, source)
+
+
+def _fixed(seconds: Mapping[int, float]) -> tuple[float, float]:
+    """A call's fixed cost, and a kernel's: the line through the chains' times (least squares)."""
+    slope, intercept = np.polyfit(list(seconds), list(seconds.values()), 1)
+    return max(0.0, float(intercept)), max(0.0, float(slope))

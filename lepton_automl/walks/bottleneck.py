@@ -1,0 +1,214 @@
+"""Where the time of a network goes on the target, what one change would gain, and whether it does.
+
+Layers are timed by the runtime's own profiler and held against what the machine can do at best (Williams, Waterman and
+Patterson, Roofline: An Insightful Visual Performance Model, CACM 52(4), 2009). A change is predicted from the layers as
+they were measured, then made and timed beside the unchanged network.
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lepton_automl.bottleneck import Bottleneck, Change
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.probes import arithmetic_probes, chains
+from lepton_automl.deployment.profiler import layer_work, profile_layers
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.errors import ConfigError
+from lepton_automl.measuring.ceilings import ceilings
+from lepton_automl.measuring.latency import measure
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.recipe import OwnRecipe, Recipe, describe, narrowed, recipe_from_json
+from lepton_automl.roofline import CallTime, Ceilings, LayerTime, Work, predicted_ms
+from lepton_automl.values import Measurement
+
+from .craft import Network
+from .weigh import Scale, reference
+
+SECONDS = 1.0  # of timing for the call, the same for the profile, half as much for the preprocessing
+SHARES = (0.75, 0.5)  # to which a width is narrowed
+MULTIPLE = 8  # to which widths are rounded, as in a search
+
+Progress = Callable[[str], None]
+
+
+@functools.cache
+def ceilings_of(threads: int) -> Ceilings:
+    """What this machine can do at best, measured once a process; it takes two seconds."""
+    return ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
+
+
+def bottleneck(model: Network, scale: Scale, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
+    """Profile a network on the target, and say what binds it and what would make it faster.
+
+    Args:
+        model: Its weights do not matter.
+        scale: The data, the target and the gate.
+        tries: How many of the most promising changes are made and timed; none for 0.
+        progress: Told what is being done.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _Bench(scale, Path(folder))
+        whole = bench.exported(model, "network")
+        progress("measuring the machine")
+        with scale.gate.closed():
+            best = ceilings_of(scale.target.threads)
+            progress("timing the layers")
+            found = bench.measured(whole, describe(model.recipe), best)
+        progress("predicting changes")
+        changes = sorted(bench.predictions(model.recipe, found.profile), key=lambda change: -change.predicted_ms)
+        for number, change in enumerate(changes[:tries]):
+            progress(f"trying {change.what}")
+            changes[number] = try_change(change, whole, scale, found.latency.median)
+    return found.replace(changes=tuple(changes))
+
+
+def try_change(change: Change, unchanged: Path, scale: Scale, latency_ms: float, seconds: float = SECONDS) -> Change:
+    """Make a change and time it, in turns with the unchanged network.
+
+    Args:
+        change: What to make.
+        unchanged: The exported network as it is.
+        scale: The data, the target and the gate.
+        latency_ms: What a call of the unchanged network takes.
+        seconds: Wall seconds of timing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        bench = _Bench(scale, Path(folder))
+        made = bench.exported(build(recipe_from_json(change.recipe)), "changed")
+        with scale.gate.closed():
+            ratio, _ = measure(
+                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=scale.target.threads
+            )
+    return change.replace(actual=_gained(ratio, latency_ms))
+
+
+def _gained(ratio: Measurement, latency_ms: float) -> Measurement:
+    """Milliseconds saved, from the ratio of the changed network's time to that of the unchanged one."""
+    ends = {name: (1 - getattr(ratio, name)) * latency_ms for name in ("median", "low", "high", "p5", "p95")}
+    turned = {"low": ends["high"], "high": ends["low"], "p5": ends["p95"], "p95": ends["p5"], "median": ends["median"]}
+    return ratio.replace(name="gain", ratio=1 - ratio.median, warnings=(), **turned)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A place where networks are exported and timed for one target.
+
+    Args:
+        scale: The data, the target and the gate.
+        folder: Where the files go.
+    """
+
+    scale: Scale
+    folder: Path
+
+    def exported(self, model: Network, name: str) -> Path:
+        path = self.folder / f"{name}.onnx"
+        export(deployable(model, self.scale.data.spec), self.scale.sample, path)
+        return path
+
+    def call(self, path: Path) -> Callable[[], object]:
+        """One call on the target, preprocessing included."""
+        opened, raw = OnnxModel(path, threads=self.scale.target.threads), self.scale.rows
+        arrays = self.scale.data.preprocess.arrays
+        return lambda: opened(arrays(raw))
+
+    def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
+        """The report without its changes."""
+        threads, raw, arrays = self.scale.target.threads, self.scale.rows, self.scale.data.preprocess.arrays
+        profile = profile_layers(path, arrays(raw), seconds=SECONDS, threads=threads)
+        timed = functools.partial(measure, reference=reference(threads), reference_ms=self.scale.reference_ms, threads=threads)
+        latency, _ = timed(self.call(path), seconds=SECONDS)
+        before, _ = timed(lambda: arrays(raw), seconds=SECONDS / 2)
+        inside = max(latency.median - before.median, 0.0)
+        return Bottleneck(
+            network=network,
+            rows=self.scale.target.batch_size,
+            latency=latency,
+            preprocess_ms=before.median,
+            profile=profile.scaled(inside / profile.call_ms),
+            ceilings=best,
+        )
+
+    def predictions(self, recipe: Recipe, profile: CallTime) -> list[Change]:
+        """Every single change with its predicted gain."""
+        return [
+            Change(what=one.what, recipe=one.recipe.to_json(), predicted_ms=self._gain(one, profile))
+            for one in single_changes(recipe)
+        ]
+
+    def _gain(self, one: Single, profile: CallTime) -> float:
+        smaller = build(one.recipe)
+        path = self.exported(smaller, "candidate")
+        threads = self.scale.target.threads
+        works = layer_work(path, self.scale.target.batch_size, threads)
+        old_names = {name: _old_name(name, one.kept, smaller.block_lists) for name in works}
+        return predicted_gain({old_names[name]: work for name, work in works.items()}, profile)
+
+
+@dataclass(frozen=True)
+class Single:
+    """A network with one thing made smaller.
+
+    Args:
+        what: In words.
+        recipe: The smaller network.
+        kept: For each stage, which blocks are left.
+    """
+
+    what: str
+    recipe: Recipe
+    kept: tuple[tuple[int, ...], ...]
+
+
+def single_changes(recipe: Recipe) -> list[Single]:
+    """Each width narrowed by a quarter and by a half, and each block left out that can be; none for a person's own network."""
+    return [] if isinstance(recipe, OwnRecipe) else [*_narrower(recipe), *_shallower(recipe)]
+
+
+def _narrower(recipe: Recipe) -> Iterator[Single]:
+    every = tuple(tuple(range(depth)) for depth in recipe.depths)
+    for path, width in recipe.widths.items():
+        for less in sorted({narrowed(width, share, MULTIPLE) for share in SHARES} - {width}, reverse=True):
+            yield Single(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), every)
+
+
+def _shallower(recipe: Recipe) -> Iterator[Single]:
+    for stage, depth in enumerate(recipe.depths):
+        for block in range(depth if depth > 1 else 0):
+            kept = tuple(tuple(b for b in range(count) if (s, b) != (stage, block)) for s, count in enumerate(recipe.depths))
+            try:
+                yield Single(f"removing block {block} of stage {stage}", recipe.keep_blocks(kept), kept)
+            except ConfigError:  # it carries a stride, or the next block needs what it gives
+                continue
+
+
+def _old_name(layer: str, kept: tuple[tuple[int, ...], ...], lists: tuple[str, ...]) -> str:
+    """A layer of the smaller network as it was called before blocks were removed."""
+    for blocks, within in zip(kept, lists, strict=True):
+        number, dot, rest = layer.removeprefix(f"{within}.").partition(".")
+        if layer.startswith(f"{within}.") and number.isdigit():
+            return f"{within}.{blocks[int(number)]}{dot}{rest}"
+    return layer
+
+
+def predicted_gain(works: dict[str, Work], profile: CallTime) -> float:
+    """Milliseconds that a network with other work in its layers should save.
+
+    Args:
+        works: What each layer of the changed network has to do; a layer that is missing was removed.
+        profile: The unchanged network as it was measured.
+    """
+    layers = {layer.layer: layer for layer in profile.layers}
+    after = sum(_expected(layers.get(name), work, profile.node_ms) for name, work in works.items())
+    return sum(layer.ms for layer in profile.layers) - after
+
+
+def _expected(layer: LayerTime | None, work: Work, node_ms: float) -> float:
+    """A layer that was not there before (the runtime changes a layout in another place) costs its kernels."""
+    return node_ms * work.nodes if layer is None else predicted_ms(layer, work, node_ms)
