@@ -445,5 +445,5 @@ def lean(
         own_steps=own_steps,
         plan=TrainPlan(epochs=epochs, lr=lr, batch_size=batch_size, seed=seed),
     )
-    with doing(shown=progress) as told:
+    with doing("lean", shown=progress) as told:
         return walk.lean(model, data, wish, told)

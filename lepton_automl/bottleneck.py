@@ -15,10 +15,12 @@ WORDS: dict[Bound, str] = {
     "memory": "the machine's bandwidth",
     "dispatch": "the speed at which kernels can be called",
 }
-ADVICE: dict[Bound, str] = {
+PLACES = {"arithmetic": "arithmetic", "memory": "memory", "dispatch": "calling kernels", "outside": "outside the layers"}
+ADVICE = {
     "arithmetic": "fewer channels or smaller maps make it faster",
     "memory": "smaller maps, or numbers of fewer bits, make it faster",
     "dispatch": "fewer kernels make it faster, narrower ones do not",
+    "outside": "no other network would be much faster; more rows in a call share the cost",
 }
 
 
@@ -47,7 +49,7 @@ class Row(Value):
         time: What it took and had to do.
         share: Its share of the whole call.
         bound: Which roof is the lowest for it.
-        reach: How near it comes: the least time that this roof allows over the time that it took.
+        reach: How near it comes, up to 1: the least time that this roof allows over the time that it took.
     """
 
     time: LayerTime
@@ -60,7 +62,7 @@ class Row(Value):
 class Bottleneck(Value):
     """Where the time of one network's inference goes on one machine.
 
-    Printed, it is a few sentences; a notebook shows the picture with them.
+    Printed, it is a few sentences.
 
     Args:
         network: The network in a line.
@@ -87,12 +89,6 @@ class Bottleneck(Value):
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        from importlib import import_module  # the picture belongs to a room above; only who looks needs it
-
-        shown: str = import_module("lepton_automl.reporting.bottleneck").bottleneck_html(self)
-        return shown
-
     @property
     def layers(self) -> tuple[Row, ...]:
         """Every layer, in the order in which they run."""
@@ -113,10 +109,13 @@ class Bottleneck(Value):
         """Milliseconds in no layer: preprocessing, the call itself, and what the profiler cannot place."""
         return max(0.0, self.latency.median - sum(layer.ms for layer in self.profile.layers))
 
-    def share_of(self, bound: Bound) -> float:
-        """The share of the call in layers that this roof binds; what is in no layer is dispatch."""
-        inside = sum(row.share for row in self.layers if row.bound == bound)
-        return inside + (self.outside_ms / self.latency.median if bound == "dispatch" else 0.0)
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of the call in layers that each roof binds, and `"outside"` all layers; the largest first."""
+        found: dict[str, float] = {"outside": self.outside_ms / self.latency.median}
+        for bound in BOUNDS:
+            found[bound] = sum(row.share for row in self.layers if row.bound == bound)
+        return dict(sorted(found.items(), key=lambda one: -one[1]))
 
     @property
     def text(self) -> str:
@@ -126,7 +125,7 @@ class Bottleneck(Value):
     def _row(self, layer: LayerTime) -> Row:
         floors = self.ceilings.floors(layer, self.touched)
         bound = max(BOUNDS, key=floors.__getitem__)
-        reach = floors[bound] / layer.ms if layer.ms else 1.0
+        reach = min(1.0, floors[bound] / layer.ms) if layer.ms else 1.0
         return Row(time=layer, share=layer.ms / self.latency.median, bound=bound, reach=reach)
 
     def _whole(self) -> str:
@@ -146,10 +145,9 @@ class Bottleneck(Value):
         )
 
     def _bounds(self) -> str:
-        shares = {bound: self.share_of(bound) for bound in BOUNDS}
-        most = max(shares, key=shares.__getitem__)
-        told = ", ".join(f"{bound} {100 * share:.0f} %" for bound, share in sorted(shares.items(), key=lambda one: -one[1]))
-        return f"What binds, by share of the call: {told}; so {ADVICE[most]}."
+        shares = self.shares
+        told = ", ".join(f"{PLACES[bound]} {100 * share:.0f} %" for bound, share in shares.items())
+        return f"What binds, by share of the call: {told}; so {ADVICE[next(iter(shares))]}."
 
     def _gains(self) -> list[str]:
         best = [change for change in self.changes if change.predicted_ms > 0][:1]

@@ -268,6 +268,33 @@ def predict(
 
 
 @app.command()
+def bottleneck(
+    study: Study,
+    trial: Annotated[int | None, typer.Option(help="A finished trial's number; by default the chosen model.")] = None,
+    tries: Annotated[int, typer.Option(help="How many changes are made and timed.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Write the report with its picture here, as one HTML page.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say where the time of a model goes, what binds it, and what one change would gain."""
+    from .reporting.tables import bottleneck_lines
+    from .service.model import Model
+
+    handle = _open(study)
+    model = handle.best() if trial is None else Model(handle, trial)
+    found = model.bottleneck(tries=tries, progress=not as_json)
+    if out is not None:
+        found.save(out)
+    if as_json:
+        print(json.dumps(found.to_json()))
+        return
+    print(found.text)
+    print()
+    print("\n".join(bottleneck_lines(found)))
+    if out is not None:
+        print(f"\nThe picture: {out}")
+
+
+@app.command()
 def export(
     study: Study,
     out: Annotated[Path, typer.Option(help="A new folder.")],

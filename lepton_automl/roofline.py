@@ -50,22 +50,36 @@ class Work(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerTime(Value):
-    """What a runtime's profiler says of one layer of a network.
+class Layer(Value):
+    """A layer as a runtime would run it.
 
     Args:
         layer: The module, by its path in the network; what the runtime made of its own accord, by the runtime's name.
-        op: The operations of the kernels that ran for it, such as `"Conv"`.
-        ms: Milliseconds of one call, the profiler's own cost taken off.
-        work: What had to be done for it.
-        int8: Whether its arithmetic is on whole numbers.
+        op: The kernels that run for it, such as `"Conv, ReorderOutput"`.
+        work: What they have to do.
+        int8: Whether their arithmetic is on whole numbers.
     """
 
     layer: str
     op: str
-    ms: float
     work: Work
     int8: bool = False
+
+    @property
+    def form(self) -> tuple[str, ...]:
+        """Its convolutions by name: one that reads or writes another order in memory has another name, and another pace."""
+        return tuple(op for op in self.op.split(", ") if "Conv" in op)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerTime(Layer):
+    """What a runtime's profiler says of one layer of a network.
+
+    Args:
+        ms: Milliseconds of one call, the profiler's own cost taken off.
+    """
+
+    ms: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +144,7 @@ class Ceilings(Value):
         """The bandwidth for a network that touches so many bytes in a call: what it touches stays in a cache that holds it."""
         return next((rate for size, rate in self.bandwidth if touched <= size), self.bandwidth[-1][1])
 
-    def floors(self, layer: LayerTime, touched: int) -> dict[Bound, float]:
+    def floors(self, layer: Layer, touched: int) -> dict[Bound, float]:
         """The least milliseconds that each roof allows a layer.
 
         Args:

@@ -489,6 +489,21 @@ class Weighed(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ProfileJob(Value):
+    """An errand after the search: say where the time of a finished model goes, and what a change would gain.
+
+    Args:
+        trial: The job that the model came from.
+        bundle: The folder of its bundle.
+        tries: How many changes are made and timed.
+    """
+
+    trial: TrialJob
+    bundle: str
+    tries: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScoreJob(Value):
     """An errand after the search: score finished models on the sealed test split.
 

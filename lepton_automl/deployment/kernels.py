@@ -23,7 +23,7 @@ class Kernel:
 
     Args:
         name: As its profiler calls it.
-        op: Its operation.
+        op: Its operation; a convolution's says so where it cannot keep channels in whole vectors.
         layer: The layer that it is accounted to.
         work: What it has to do.
     """
@@ -131,7 +131,17 @@ def _kernel(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
         activation_bytes=sum(graph.bytes(name) for name in read if name not in graph.weights) + graph.bytes(claim.end),
         nodes=1,
     )
-    return Kernel(claim.node.name, claim.node.op_type, layer, work)
+    return Kernel(claim.node.name, _op(claim.node, graph), layer, work)
+
+
+def _op(node: onnx.NodeProto, graph: Graph) -> str:
+    """Convolutions keep channels in vectors where their counts allow it, else read, or read and write, plain maps."""
+    op = str(node.op_type)
+    if op not in {"Conv", "FusedConv"}:
+        return op
+    if not node.domain.endswith("nchwc"):
+        return "Conv (plain)"
+    return "Conv (plain input)" if node.input[0] in graph.tensors else "Conv"
 
 
 def _filled(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> float:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.roofline import CallTime, LayerTime, Work
+from lepton_automl.roofline import CallTime, Layer, LayerTime, Work
 
 from .kernels import Kernel, kernels_of
 from .probes import LONG, SHORT, TINY, chain_bytes
@@ -58,9 +59,9 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
     inner = tiny[SHORT:-SHORT]  # the chain's ends are also those of the call
     took, call_us = raw - (inner.mean() - node_us), quiet_mean(voices.plain.took)
     excess = max(0.0, took.sum() + outside_us - call_us) / len(took)
-    timed = [(kernels.get(name) or _unknown(name), one / 1e3) for name, one in zip(names, took - excess, strict=True)]
+    ran = [kernels.get(name) or _unknown(name) for name in names]
     return CallTime(
-        layers=_layers(timed),
+        layers=_timed(ran, (took - excess) / 1e3),
         runtime="onnxruntime",
         calls=len(voices.plain.took),
         call_ms=call_us / 1e3,
@@ -71,17 +72,15 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
     )
 
 
-def layer_work(path: Path, rows: int, threads: int = 1) -> dict[str, Work]:
-    """What each layer of an exported network has to do in a call of so many rows, as the runtime would do it."""
+def layers_of(path: Path, rows: int, threads: int = 1) -> tuple[Layer, ...]:
+    """The layers of an exported network as the runtime would run them on so many rows, without their times."""
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "optimised.onnx"
         options = session_options(threads)
         options.optimized_model_filepath = str(optimised)
         OnnxModel(path, threads, options=options)
-        found: dict[str, Work] = {}
-        for kernel in kernels_of(path, optimised, rows).values():
-            found[kernel.layer] = found.get(kernel.layer, Work()) + kernel.work
-    return found
+        kernels = kernels_of(path, optimised, rows)
+    return tuple(_layer(name, parts) for name, parts in _by_layer(kernels.values()).items())
 
 
 class _Voices:
@@ -183,21 +182,24 @@ def _unknown(name: str) -> Kernel:
     return Kernel(name, name, name, Work(nodes=1))
 
 
-def _layers(timed: list[tuple[Kernel, float]]) -> tuple[LayerTime, ...]:
-    """Kernels by layer, in the order of the layers' first kernels."""
-    by_layer: dict[str, list[tuple[Kernel, float]]] = {}
-    for kernel, ms in timed:
-        by_layer.setdefault(kernel.layer, []).append((kernel, ms))
-    return tuple(_layer(name, parts) for name, parts in by_layer.items())
+def _by_layer(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:
+    """In the order of the layers' first kernels."""
+    found: dict[str, list[Kernel]] = {}
+    for kernel in kernels:
+        found.setdefault(kernel.layer, []).append(kernel)
+    return found
 
 
-def _layer(name: str, parts: list[tuple[Kernel, float]]) -> LayerTime:
-    kernels = [kernel for kernel, _ in parts]
+def _layer(name: str, kernels: list[Kernel]) -> Layer:
     ops = list(dict.fromkeys(kernel.op for kernel in kernels))
-    return LayerTime(
-        layer=name,
-        op=", ".join(ops),
-        ms=max(0.0, sum(ms for _, ms in parts)),  # a kernel may come out below nothing by as much as is not known of it
-        work=sum((kernel.work for kernel in kernels), Work()),
-        int8=any(mark in op for op in ops for mark in INT8),
-    )
+    int8 = any(mark in op for op in ops for mark in INT8)
+    return Layer(layer=name, op=", ".join(ops), work=sum((kernel.work for kernel in kernels), Work()), int8=int8)
+
+
+def _timed(kernels: list[Kernel], ms: Iterable[float]) -> tuple[LayerTime, ...]:
+    """The layers with their times; a kernel may come out below nothing by as much as is not known of it."""
+    took: dict[str, float] = defaultdict(float)
+    for kernel, one in zip(kernels, ms, strict=True):
+        took[kernel.layer] += one
+    layers = (_layer(name, parts) for name, parts in _by_layer(kernels).items())
+    return tuple(LayerTime(**vars(layer), ms=max(0.0, took[layer.layer])) for layer in layers)

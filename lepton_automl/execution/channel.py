@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lepton_automl._json import Value
+from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.values import (
     Accelerated,
     AccelerateJob,
     Checked,
     CheckJob,
     Decision,
+    ProfileJob,
     Report,
     Scored,
     ScoreJob,
@@ -26,11 +28,17 @@ from lepton_automl.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class Beat(Value):
-    """A worker's sign of life."""
+    """A worker's sign of life.
+
+    Args:
+        text: What it is doing, where a person may want to know.
+    """
+
+    text: str = ""
 
 
-_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob)
-_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Beat)
+_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob, ProfileJob)
+_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Bottleneck, Beat)
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.values import (
     Accelerated,
     AccelerateJob,
     Checked,
     CheckJob,
     Decision,
+    ProfileJob,
     Report,
     Scored,
     ScoreJob,
@@ -21,8 +23,8 @@ from lepton_automl.values import (
 )
 
 Message = Report | TrialResult
-Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob
-Answer = Checked | Weighed | Scored | Accelerated
+Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob
+Answer = Checked | Weighed | Scored | Accelerated | Bottleneck
 
 
 class Executor(Protocol):
@@ -48,12 +50,18 @@ class Executor(Protocol):
     def hold(self, *, held: bool) -> None:
         """Let all trials stand still where they are, or go on; nothing is lost by it."""
 
-    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
+    def run(
+        self,
+        errand: Errand,
+        meanwhile: Callable[[], None] = lambda: None,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> Answer:
         """Run an errand and wait for its answer; call only while no trial runs.
 
         Args:
             errand: What to do.
             meanwhile: Called a few times a second until it is done.
+            told: Called with what is being done, where the errand says so.
 
         Raises:
             LeptonError: It failed; the message says why.

@@ -14,6 +14,7 @@ from lepton_automl.gate import Gate
 from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
 from . import memory
+from .channel import Beat
 from .executor import Answer, Errand, Message
 from .process import Process
 
@@ -107,8 +108,18 @@ class LocalExecutor:
             for seat in self._seats:
                 seat.stop() if held else seat.go_on()
 
-    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
+    def run(
+        self,
+        errand: Errand,
+        meanwhile: Callable[[], None] = lambda: None,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> Answer:
         """Run an errand on the first worker.
+
+        Args:
+            errand: What to do.
+            meanwhile: Called a few times a second.
+            told: Called with what is being done, where the errand says so.
 
         Raises:
             StudyError: It failed, or its worker died.
@@ -126,6 +137,8 @@ class LocalExecutor:
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
                     if isinstance(value, Answer):
                         return value
+                    if isinstance(value, Beat) and value.text:
+                        told(value.text)
             self._bury(0)
             if seat.ready:  # one that could not even be started is no news about the errand
                 raise StudyError("the worker died", where="worker", fix=f"Its last words:\n{seat.tail()}")

@@ -119,9 +119,15 @@ class SimulatedExecutor:
             run.due += seconds
         self._due = [(due + seconds, trial) for due, trial in self._due]  # in the same order
 
-    def run(self, errand: Errand, meanwhile: Callable[[], None] = lambda: None) -> Answer:
+    def run(
+        self,
+        errand: Errand,
+        meanwhile: Callable[[], None] = lambda: None,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> Answer:
         """The recorded weights; nothing else is recorded."""
         meanwhile()
+        del told
         if isinstance(errand, WeighJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")

@@ -28,6 +28,7 @@ from lepton_automl.values import (
     AccelerateJob,
     CheckJob,
     Decision,
+    ProfileJob,
     Report,
     ScoreJob,
     TrialJob,
@@ -113,7 +114,10 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import check_own, finish, score, weigh_host
+        from lepton_automl.walks.errands import check_own, finish, profile, score, weigh_host
+
+        def told(text: str) -> None:
+            self._send(Beat(text=text))
 
         try:
             if isinstance(job, CheckJob):
@@ -121,7 +125,9 @@ class Worker:
             if isinstance(job, WeighJob):
                 return weigh_host(job)
             if isinstance(job, AccelerateJob):
-                return finish(job)
+                return finish(job, told)
+            if isinstance(job, ProfileJob):
+                return profile(job, told)
             assert isinstance(job, ScoreJob)
             return score(job)
         except Exception as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
@@ -78,6 +79,28 @@ def network(trial: Trial) -> str:
         return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
     except (LeptonError, TypeError):  # a plug-in's own family, or none
         return ""
+
+
+def bottleneck_lines(found: Bottleneck, most: int = 8) -> list[str]:
+    """The layers that take most of the time, and the best changes, as lines of a shell.
+
+    Args:
+        found: The report.
+        most: How many of each.
+    """
+    rows = sorted(found.layers, key=lambda row: -row.time.ms)[:most]
+    wide = max((len(row.time.layer) for row in rows), default=0)
+    layers = [
+        f"{row.time.layer:{wide}}  {1e3 * row.time.ms:8.2f} us  {100 * row.share:5.1f} %  {row.bound:10} "
+        f"{100 * row.reach:3.0f} % of that roof"
+        for row in rows
+    ]
+    changes = [
+        f"{change.what}: {1e3 * change.predicted_ms:.2f} us predicted"
+        + (f", {1e3 * change.actual.median:.2f} us gained" if change.actual else "")
+        for change in found.changes[:most]
+    ]
+    return [*layers, *([""] if changes else []), *changes]
 
 
 def _tested(state: StudyState, trial: Trial) -> Row:

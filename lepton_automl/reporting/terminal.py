@@ -32,14 +32,14 @@ def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def doing(*, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done; told each time that it changes. Nothing is shown outside a terminal."""
-    console = Console()
+def doing(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done; told what that is. Nothing is shown outside a terminal."""
+    console = Console(stderr=True)
     if not shown or not console.is_terminal:
         yield lambda _: None
         return
-    with console.status("") as status:
-        yield status.update
+    with console.status(f"{what}: starting") as line:
+        yield lambda text: line.update(f"{what}: {text}")
 
 
 class Progress:

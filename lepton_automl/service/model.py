@@ -12,6 +12,8 @@ from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lepton_automl.reporting.bottleneck import BottleneckReport
+
     from .study import Study
 
 
@@ -90,6 +92,23 @@ class Model:
     def classes(self) -> list[Any]:
         """Labels in the order of `predict_proba`; empty for regression."""
         return list(self.study.state.settings.data.classes)
+
+    def bottleneck(self, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
+        """Where the time of a call goes, layer by layer; what binds it, and what one change would gain.
+
+        It takes about ten seconds in a worker process. Layers are timed by the runtime's own profiler and held against what
+        the machine can do at best (Williams et al., Roofline, CACM 52(4), 2009).
+
+        Args:
+            tries: How many of the most promising changes are made and timed beside the model.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            A report that prints as a few sentences, shows itself in a notebook with a picture, and can be saved.
+        """
+        from .bottleneck import bottleneck
+
+        return bottleneck(self.study, self.number, tries=tries, progress=progress)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_automl.bottleneck import Bottleneck, Change
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
-from lepton_automl.deployment.profiler import layer_work, profile_layers
+from lepton_automl.deployment.profiler import layers_of, profile_layers
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import ConfigError
 from lepton_automl.measuring.ceilings import ceilings
@@ -24,7 +24,7 @@ from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.recipe import OwnRecipe, Recipe, describe, narrowed, recipe_from_json
-from lepton_automl.roofline import CallTime, Ceilings, LayerTime, Work, predicted_ms
+from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
 from lepton_automl.values import Measurement
 
 from .craft import Network
@@ -33,6 +33,7 @@ from .weigh import Scale, reference
 SECONDS = 1.0  # of timing for the call, the same for the profile, half as much for the preprocessing
 SHARES = (0.75, 0.5)  # to which a width is narrowed
 MULTIPLE = 8  # to which widths are rounded, as in a search
+VECTOR = 16  # numbers that the widest vectors hold: whole ones are also tried
 
 Progress = Callable[[str], None]
 
@@ -136,19 +137,18 @@ class _Bench:
         )
 
     def predictions(self, recipe: Recipe, profile: CallTime) -> list[Change]:
-        """Every single change with its predicted gain."""
+        """Every single change whose gain can be predicted."""
+        gains = [(one, self._gain(one, profile)) for one in single_changes(recipe)]
         return [
-            Change(what=one.what, recipe=one.recipe.to_json(), predicted_ms=self._gain(one, profile))
-            for one in single_changes(recipe)
+            Change(what=one.what, recipe=one.recipe.to_json(), predicted_ms=gain) for one, gain in gains if gain is not None
         ]
 
-    def _gain(self, one: Single, profile: CallTime) -> float:
+    def _gain(self, one: Single, profile: CallTime) -> float | None:
         smaller = build(one.recipe)
         path = self.exported(smaller, "candidate")
-        threads = self.scale.target.threads
-        works = layer_work(path, self.scale.target.batch_size, threads)
-        old_names = {name: _old_name(name, one.kept, smaller.block_lists) for name in works}
-        return predicted_gain({old_names[name]: work for name, work in works.items()}, profile)
+        layers = layers_of(path, self.scale.target.batch_size, self.scale.target.threads)
+        named = [layer.replace(layer=_old_name(layer.layer, one.kept, smaller.block_lists)) for layer in layers]
+        return predicted_gain(named, profile)
 
 
 @dataclass(frozen=True)
@@ -167,14 +167,18 @@ class Single:
 
 
 def single_changes(recipe: Recipe) -> list[Single]:
-    """Each width narrowed by a quarter and by a half, and each block left out that can be; none for a person's own network."""
+    """Each width narrowed by a quarter, by a half, and to whole vectors, and each block left out that can be.
+
+    There are none for a person's own network, whose widths have no names.
+    """
     return [] if isinstance(recipe, OwnRecipe) else [*_narrower(recipe), *_shallower(recipe)]
 
 
 def _narrower(recipe: Recipe) -> Iterator[Single]:
     every = tuple(tuple(range(depth)) for depth in recipe.depths)
     for path, width in recipe.widths.items():
-        for less in sorted({narrowed(width, share, MULTIPLE) for share in SHARES} - {width}, reverse=True):
+        less_wide = {narrowed(width, share, MULTIPLE) for share in SHARES} | {(width - 1) // VECTOR * VECTOR}
+        for less in sorted(less_wide - {0, width}, reverse=True):
             yield Single(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), every)
 
 
@@ -197,15 +201,21 @@ def _old_name(layer: str, kept: tuple[tuple[int, ...], ...], lists: tuple[str, .
     return layer
 
 
-def predicted_gain(works: dict[str, Work], profile: CallTime) -> float:
-    """Milliseconds that a network with other work in its layers should save.
+def predicted_gain(layers: Sequence[Layer], profile: CallTime) -> float | None:
+    """Milliseconds that a changed network should save.
 
     Args:
-        works: What each layer of the changed network has to do; a layer that is missing was removed.
+        layers: Its layers, by the unchanged network's names; one that is missing was removed.
         profile: The unchanged network as it was measured.
+
+    Returns:
+        None where nobody can say: the runtime would take kernels for a layer whose pace was not measured. So it does where
+        channels no longer fill whole vectors; narrower is then often slower.
     """
-    layers = {layer.layer: layer for layer in profile.layers}
-    after = sum(_expected(layers.get(name), work, profile.node_ms) for name, work in works.items())
+    known = {layer.layer: layer for layer in profile.layers}
+    if any(layer.layer in known and layer.form != known[layer.layer].form for layer in layers):
+        return None
+    after = sum(_expected(known.get(layer.layer), layer.work, profile.node_ms) for layer in layers)
     return sum(layer.ms for layer in profile.layers) - after
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, Profile, Scored, ScoreJob, Weighed, WeighJob
+from lepton_automl.values import GO_ON, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
 
+from .bottleneck import bottleneck
 from .craft import Lesson
 from .finish import finish
 from .opened import opened_data, opened_gate
@@ -19,7 +22,7 @@ from .own import check_own, craft_of
 from .pack import bundle_scores
 from .weigh import Scale, reference
 
-__all__ = ["check_own", "finish", "score", "weigh_host"]
+__all__ = ["check_own", "finish", "profile", "score", "weigh_host"]
 TIMED_STEPS = 12
 
 
@@ -83,3 +86,17 @@ def score(job: ScoreJob) -> Scored:
             trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()
         }
     )
+
+
+def profile(job: ProfileJob, told: Callable[[str], None] = lambda _: None) -> Bottleneck:
+    """Say where the time of a finished model goes.
+
+    Args:
+        job: The model and its target.
+        told: Called at every step with what is being done.
+    """
+    trial = job.trial
+    with opened_gate(trial.gate) as gate:
+        scale = Scale(opened_data(trial.data), trial.target, gate, trial.reference_ms)
+        model = craft_of(trial.config, trial).load(Path(job.bundle))
+        return bottleneck(model, scale, tries=job.tries, progress=told)

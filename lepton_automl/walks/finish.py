@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
@@ -25,11 +26,15 @@ FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of,
 SAMPLE_ROWS = 512  # training rows that set ranges
 
 
-def finish(errand: AccelerateJob) -> Accelerated:
+def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) -> Accelerated:
     """Find the fastest way to run a finished model whose score is good enough, and make that its bundle.
 
     Where scores are cross-validated no row is left that the network has not learnt: there the score may fall as far on the
     training rows, and the cross-validated one is lessened by that.
+
+    Args:
+        errand: The model.
+        told: Called at every step with what is being done.
     """
     job = errand.job
     data, trial = opened_data(job.data), Path(job.folder)
@@ -41,7 +46,7 @@ def finish(errand: AccelerateJob) -> Accelerated:
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
         scale = Scale(data, job.target, gate, job.reference_ms)
-        won = accelerate(source, _stand(errand, scale), Path(folder))
+        won = accelerate(source, _stand(errand, scale, told), Path(folder))
         scores = _scores(errand, won)
         latency, wall, _ = won.winner.timed or (None, None, None)
         assert latency is not None and wall is not None
@@ -62,7 +67,7 @@ def finish(errand: AccelerateJob) -> Accelerated:
     return found
 
 
-def _stand(errand: AccelerateJob, scale: Scale) -> Stand:
+def _stand(errand: AccelerateJob, scale: Scale, told: Callable[[str], None]) -> Stand:
     data, job = scale.data, errand.job
     rows = data.validation if len(data.validation) else data.train
 
@@ -70,7 +75,13 @@ def _stand(errand: AccelerateJob, scale: Scale) -> Stand:
         return model_scores(model, rows, data.spec)
 
     return Stand(
-        target=job.target, metric=job.metric, call=scale.call_of, score=score, gate=scale.gate, reference_ms=job.reference_ms
+        target=job.target,
+        metric=job.metric,
+        call=scale.call_of,
+        score=score,
+        gate=scale.gate,
+        reference_ms=job.reference_ms,
+        told=told,
     )
 
 

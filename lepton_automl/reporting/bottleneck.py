@@ -1,0 +1,244 @@
+"""The bottleneck report as a picture that one can point at, with its sentences: one HTML page that needs no network."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.bottleneck import Bottleneck, Row
+from lepton_automl.roofline import BOUNDS, Bound
+
+from .plots import STYLE
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# Of Okabe and Ito (Color Universal Design, 2008): told apart by every kind of eye.
+COLOURS: dict[Bound, str] = {"arithmetic": "#D55E00", "memory": "#0072B2", "dispatch": "#009E73"}
+NAMES: dict[Bound, str] = {"arithmetic": "arithmetic binds", "memory": "memory binds", "dispatch": "calling kernels binds"}
+OUTSIDE = "#999999"
+MOST_LAYERS, MOST_CHANGES = 24, 10  # that are told apart
+CALL, BEFORE, REST = "the call itself", "preprocessing", "not placed"
+
+
+class BottleneckReport(Bottleneck):
+    """A `Bottleneck` that can be shown and saved."""
+
+    @property
+    def figure(self) -> go.Figure:
+        """The picture: time by layer, the layers under the machine's roofs, and what changes would gain."""
+        return bottleneck_figure(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report as one HTML page that holds all it needs (4.8 MB, nearly all of it plotly.js)."""
+        where = Path(path)
+        where.write_text(bottleneck_html(self), encoding="utf-8")
+        return where
+
+    def _repr_html_(self) -> str:
+        return _body(self)
+
+
+def bottleneck_html(found: Bottleneck) -> str:
+    """The page."""
+    name = escape(found.network)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head>'
+        f"<body><h1>Where the time goes</h1><p>{name}<br>{escape(found.ceilings.host)}</p>{_body(found)}</body></html>\n"
+    )
+
+
+def _body(found: Bottleneck) -> str:
+    plot = bottleneck_figure(found).to_html(
+        full_html=False, include_plotlyjs=True, config={"responsive": True, "displayModeBar": False}
+    )
+    return f"<p>{'<br>'.join(map(escape, found.text.splitlines()))}</p>{plot}"
+
+
+def bottleneck_figure(found: Bottleneck) -> go.Figure:
+    """Time by layer in the order in which they run; the layers under the machine's roofs; predicted gains, and those made."""
+    from plotly.subplots import make_subplots
+
+    shown = _shown(found)
+    tall = 24 * (len(shown) + 5)
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        specs=[[{"colspan": 2}, None], [{}, {}]],
+        row_heights=[tall, 420],
+        vertical_spacing=110 / (tall + 530),
+        horizontal_spacing=0.38,
+        subplot_titles=(
+            "Time by layer, in the order in which they run",
+            "Layers under the machine's roofs",
+            _changes_title(found),
+        ),
+    )
+    _bars(figure, found, shown)
+    _roofline(figure, found)
+    _changes(figure, found)
+    figure.update_yaxes(ticklabelstandoff=5)
+    figure.update_layout(
+        template="plotly_white",
+        height=tall + 530,
+        margin={"t": 90, "l": 210, "r": 40},
+        font={"size": 13},
+        barmode="stack",
+        legend={"orientation": "h", "y": 1 + 40 / (tall + 420), "yanchor": "bottom", "x": 0},
+    )
+    return figure
+
+
+def _shown(found: Bottleneck) -> list[Row]:
+    """The layers that take most of the time, in their order; the others are told together."""
+    rows = found.layers
+    most = rows if len(rows) <= MOST_LAYERS + 1 else sorted(rows, key=lambda row: -row.time.ms)[:MOST_LAYERS]
+    return [row for row in rows if row in most]
+
+
+def _bars(figure: go.Figure, found: Bottleneck, shown: list[Row]) -> None:
+    others = [row for row in found.layers if row not in shown]
+    order = [row.time.layer for row in shown]
+    for bound in BOUNDS:
+        rows = [row for row in shown if row.bound == bound]
+        figure.add_bar(
+            y=[row.time.layer for row in rows],
+            x=[row.time.ms for row in rows],
+            orientation="h",
+            name=NAMES[bound],
+            legendgroup=bound,
+            marker={"color": COLOURS[bound]},
+            text=[f"{100 * row.share:.1f} %" for row in rows],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[_hover(row) for row in rows],
+            hovertemplate="%{customdata}<extra></extra>",
+            row=1,
+            col=1,
+        )
+    rest = _outside(found, others)
+    figure.add_bar(
+        y=list(rest),
+        x=list(rest.values()),
+        orientation="h",
+        name="outside the layers",
+        marker={"color": OUTSIDE},
+        text=[f"{100 * ms / found.latency.median:.1f} %" for ms in rest.values()],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.3g} ms<extra></extra>",
+        row=1,
+        col=1,
+    )
+    figure.update_yaxes(categoryorder="array", categoryarray=[*order, *rest], autorange="reversed", row=1, col=1)
+    figure.update_xaxes(title="ms of a call", rangemode="tozero", row=1, col=1)
+
+
+def _outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
+    """What is in none of the layers shown, in milliseconds."""
+    left = found.outside_ms - found.profile.outside_ms - found.preprocess_ms
+    told = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
+    told |= {CALL: found.profile.outside_ms, BEFORE: found.preprocess_ms}
+    return told | ({REST: left} if left > 0.01 * found.latency.median else {})
+
+
+def _hover(row: Row) -> str:
+    work = row.time.work
+    lines = [
+        f"<b>{escape(row.time.layer)}</b>: {escape(row.time.op)}",
+        f"{1e3 * row.time.ms:.3g} µs, {100 * row.share:.1f} % of the call",
+        f"{work.macs:,} multiply-accumulates" + (f" ({work.executed:,} with filled channels)" * (work.executed != work.macs)),
+        f"{work.weight_bytes:,} bytes of weights, {work.activation_bytes:,} of activations",
+        f"{work.nodes} kernel{'s' * (work.nodes > 1)}",
+        f"{NAMES[row.bound]}: {100 * row.reach:.0f} % of that roof",
+    ]
+    return "<br>".join(lines)
+
+
+def _roofline(figure: go.Figure, found: Bottleneck) -> None:
+    """Multiply-accumulates a second against those a byte (Williams et al., Roofline, CACM 2009)."""
+    rows = [row for row in found.layers if row.time.work.macs and row.time.ms and row.time.work.bytes]
+    if not rows:
+        return
+    intensity = [row.time.work.macs / row.time.work.bytes for row in rows]
+    for bound in BOUNDS:
+        own = [row for row in rows if row.bound == bound]
+        figure.add_scatter(
+            x=[row.time.work.macs / row.time.work.bytes for row in own],
+            y=[row.time.work.macs / row.time.ms / 1e6 for row in own],
+            mode="markers",
+            legendgroup=bound,
+            showlegend=False,
+            marker={"color": COLOURS[bound], "size": [7 + 30 * row.share**0.5 for row in own], "opacity": 0.7},
+            customdata=[_hover(row) for row in own],
+            hovertemplate="%{customdata}<br>%{y:.3g} billion a second, %{x:.3g} a byte<extra></extra>",
+            row=2,
+            col=1,
+        )
+    _roofs(figure, found, min(intensity), max(intensity))
+    figure.update_xaxes(type="log", title="multiply-accumulates a byte", dtick=1, row=2, col=1)
+    figure.update_yaxes(type="log", title="billion a second", dtick=1, row=2, col=1)
+
+
+def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> None:
+    peak = found.ceilings.macs_per_s
+    flows = {"cache": found.ceilings.bandwidth[0][1], "memory": found.ceilings.bandwidth[-1][1]}
+    for (name, flow), dash in zip(flows.items(), ("solid", "dot"), strict=True):
+        knee, left, right = peak / flow, min(least, 0.3 * peak / flow) / 2, max(most, 3 * peak / flow) * 2
+        figure.add_scatter(
+            x=[left, knee, right],
+            y=[left * flow / 1e9, peak / 1e9, peak / 1e9],
+            mode="lines+text",
+            text=[f"{name}, {flow / 1e9:.0f} GB/s", "", ""],
+            textposition="bottom right",
+            textfont={"size": 11, "color": "#444"},
+            showlegend=False,
+            line={"color": "#444", "dash": dash, "width": 1.5},
+            hovertemplate=f"{name}: {flow / 1e9:.3g} GB/s; peak {peak / 1e9:.3g} billion a second<extra></extra>",
+            row=2,
+            col=1,
+        )
+
+
+def _changes_title(found: Bottleneck) -> str:
+    timed = any(change.actual for change in found.changes)
+    return "What one change gains" + (" (◆ made and timed)" * timed) if found.changes else ""
+
+
+def _changes(figure: go.Figure, found: Bottleneck) -> None:
+    changes = found.changes[:MOST_CHANGES]
+    if not changes:
+        return
+    names = [change.what for change in changes]
+    figure.add_bar(
+        y=names,
+        x=[change.predicted_ms for change in changes],
+        orientation="h",
+        name="predicted gain",
+        showlegend=False,
+        marker={"color": "#56B4E9"},
+        hovertemplate="%{y}: predicted %{x:.3g} ms<extra></extra>",
+        row=2,
+        col=2,
+    )
+    tried = [(change.what, change.actual) for change in changes if change.actual is not None]
+    figure.add_scatter(
+        y=[what for what, _ in tried],
+        x=[actual.median for _, actual in tried],
+        error_x=_interval([(one.median - one.low, one.high - one.median) for _, one in tried]),
+        mode="markers",
+        name="made and timed",
+        showlegend=False,
+        marker={"color": "#000", "symbol": "diamond", "size": 10},
+        hovertemplate="%{y}: saved %{x:.3g} ms<extra></extra>",
+        row=2,
+        col=2,
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True, row=2, col=2)
+    figure.update_xaxes(title="ms saved of a call", row=2, col=2)
+
+
+def _interval(ends: list[tuple[float, float]]) -> dict[str, Any]:
+    down, up = [low for low, _ in ends], [high for _, high in ends]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": "#000", "thickness": 1.5}

@@ -1,0 +1,81 @@
+"""The bottleneck report of a finished model, and what its study made of the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lepton_automl.bottleneck import Bottleneck
+from lepton_automl.errors import StudyError
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.reporting.bottleneck import BottleneckReport
+from lepton_automl.reporting.tables import network
+from lepton_automl.reporting.terminal import doing
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import ProfileJob
+
+from .run import jobs
+
+if TYPE_CHECKING:
+    from .study import Study
+
+MOST_CHILDREN = 2  # that are told one by one
+
+
+def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
+    """Profile a finished model in a worker process; `Model.bottleneck` is the usual way.
+
+    Args:
+        study: The study it comes from.
+        trial: The trial's number.
+        tries: How many changes are made and timed.
+        progress: Whether a terminal shows what is being done.
+
+    Raises:
+        StudyError: The trial left no model.
+    """
+    state = study.state
+    known = state.trial(trial)
+    if known.status != "complete":
+        raise StudyError(
+            f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
+        )
+    job = jobs(state, study.folder)(known)
+    job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
+    executor = LocalExecutor(1, study.folder / "workers", threads=job.target.threads)
+    try:
+        with doing(f"{study.name}/{trial}", shown=progress) as told:
+            found = executor.run(ProfileJob(trial=job, bundle=str(study.bundle(trial)), tries=tries), told=told)
+    finally:
+        executor.close()
+    assert isinstance(found, Bottleneck)
+    return BottleneckReport(**vars(found.replace(history=history(state, known))))
+
+
+def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
+    """What the search made of a network: its children, which inherited its weights and are smaller.
+
+    Args:
+        state: The study.
+        trial: The network.
+
+    Returns:
+        Sentences; none where it has no children.
+    """
+    children = [one for one in state.trials.values() if one.proposed.parent == trial.number]
+    if not children:
+        return ()
+    done = sorted((one for one in children if one.status == "complete"), key=lambda one: -state.score(one))
+    front = {one.number for one in state.front()}
+    kept = sum(one.number in front for one in done)
+    head = f"The search cut {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {kept} stand on the front."
+    return (head, *(_compared(state, trial, child) for child in done[:MOST_CHILDREN]))
+
+
+def _compared(state: StudyState, parent: Trial, child: Trial) -> str:
+    assert parent.profile is not None
+    assert child.profile is not None
+    before, after = parent.profile.latency_ms, child.profile.latency_ms
+    return (
+        f"Trial {child.number} ({network(child)}) takes {after:.3g} ms in place of {before:.3g} ms, "
+        f"with {state.settings.metric} {state.score(child):.4g} in place of {state.score(parent):.4g}."
+    )
