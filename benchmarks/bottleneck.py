@@ -1,0 +1,153 @@
+"""How well the bottleneck report knows its networks: what its layers add up to, and what a change gains against what it predicted."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from scipy.stats import spearmanr
+
+from lepton_automl.bottleneck import Bottleneck, Change
+from lepton_automl.data.open import Data, open_data
+from lepton_automl.data.options import DataOptions
+from lepton_automl.deployment.export import export
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.latency import quiet
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe, recipe_from_json
+from lepton_automl.values import DataSpec, Target
+from lepton_automl.walks.bottleneck import bottleneck, try_change
+from lepton_automl.walks.weigh import Scale, reference
+
+from .report import Figure, Result
+from .shrink import parent
+from .tables import Table
+
+CHECKOUT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data")
+
+
+def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
+    """Networks of each kind for small pictures, and the rows of a call."""
+    whole = parent(spec)
+
+    def made(stem: int, *stages: Stage) -> ConvRecipe:
+        return whole.replace(stem=stem, stages=stages)
+
+    def many(kind: str, count: int, width: int, mid: int, squeeze: int = 0) -> Stage:
+        block = Block(kind=kind, mid=mid, squeeze=squeeze)  # type: ignore[arg-type]  # one of its kinds, as written below
+        last = block.replace(mid=0) if kind == "plain" else block
+        return Stage(width=width, stride=2, blocks=(block,) * (count - 1) + (last,))
+
+    yield "residual", whole, 1
+    yield "residual, squeezed", made(32, many("residual", 2, 32, 32, 8), many("residual", 2, 64, 64, 16)), 1
+    yield "plain", made(32, many("plain", 2, 64, 64), many("plain", 2, 96, 96)), 1
+    yield "plain, small", made(16, many("plain", 2, 32, 32), many("plain", 2, 64, 64)), 1
+    yield "inverted", made(32, many("inverted", 3, 32, 128), many("inverted", 2, 48, 192)), 1
+    yield "inverted, 16 rows", made(16, many("inverted", 2, 32, 96), many("inverted", 2, 48, 192)), 16
+
+
+def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
+    """The same for a table."""
+    usual = TableRecipe(
+        outputs=spec.outputs, numeric=spec.shape[0], plain=spec.plain, cardinalities=spec.cardinalities,
+        width=128, mids=(256, 256, 256), kind="resnet", embedding="piecewise", bins=16, embedded=8, heads=4,
+    )  # fmt: skip
+    yield "table, resnet", usual, 1
+    yield "table, mlp of 64 rows", usual.replace(kind="mlp", heads=1, embedding="linear", bins=0, embedded=0), 64
+
+
+class Tried(NamedTuple):
+    """A change that was predicted and made; all gains as shares of the latency before."""
+
+    what: str
+    predicted: float
+    actual: float
+    by_macs: float
+
+
+def tried(name: str, recipe: Recipe, scale: Scale, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
+    """The report of a network, and its best change with others spread over the whole range of predictions."""
+    model = build(recipe)
+    found = bottleneck(model, scale, tries=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "unchanged.onnx"
+        export(deployable(model, scale.data.spec), scale.sample, path)
+        picked = [try_change(one, path, scale, found.latency.median, seconds) for one in spread(found.changes, changes)]
+    done = [one for one in (compared(change, recipe, found.latency.median) for change in picked) if one]
+    for one in done:
+        print(f"{name}: {one.what}: {one.predicted:.1%} predicted, {one.actual:.1%} gained", flush=True)
+    return found, done
+
+
+def spread(changes: tuple[Change, ...], count: int) -> list[Change]:
+    """The first, the last, and some evenly in between."""
+    step = max(1.0, (len(changes) - 1) / max(1, count - 1))
+    return [changes[round(n * step)] for n in range(min(count, len(changes)))]
+
+
+def compared(change: Change, recipe: Recipe, latency_ms: float) -> Tried | None:
+    if change.actual is None:
+        return None
+    by_macs = 1 - recipe_from_json(change.recipe).macs / recipe.macs
+    return Tried(change.what, change.predicted_ms / latency_ms, change.actual.median / latency_ms, by_macs)
+
+
+def figures(reports: list[Bottleneck], changes: list[list[Tried]]) -> list[Figure]:
+    best = [those[0] for those in changes]
+
+    def ranks(field: str) -> list[float]:
+        return [float(spearmanr([getattr(one, field) for one in those], [one.actual for one in those])[0]) for those in changes]
+
+    return [
+        Figure.of("prediction_error", [abs(one.predicted - one.actual) for one in best], target="<= 0.05"),
+        Figure.of("prediction_error_by_macs", [abs(one.by_macs - one.actual) for one in best]),
+        Figure.of("gain_rank_correlation", ranks("predicted"), target=">= 0.9"),
+        Figure.of("gain_rank_correlation_by_macs", ranks("by_macs")),
+        Figure.of("time_explained", [one.profile.explained for one in reports], target="0.9 to 1.1"),
+    ]
+
+
+def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
+    """Predicted against actual gain over networks of each kind, untrained: time does not depend on the weights."""
+    torch.set_num_threads(1)
+    if not DATA.is_dir():
+        return Result(figures=[], notes=[f"Skipped: {DATA} is not there; set LEPTON_DATA to a folder of the real data sets."])
+    reports: list[Bottleneck] = []
+    every: list[list[Tried]] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
+            scale = Scale(data, Target(batch_size=rows), Gate(""), own_ms())
+            report, done = tried(name, recipe, scale, changes, seconds)
+            reports.append(report)
+            every.append(done)
+    busy = statistics.mean(one.latency.busy for one in reports)
+    notes = [
+        f"{len(reports)} networks, {sum(map(len, every))} changes, each made and timed beside the unchanged network, one thread.",
+        "prediction_error: median |predicted - actual gain| of the best change, as a share of the latency before.",
+        "by_macs: the same for the plain guess that time goes with multiply-accumulates.",
+        "time_explained: what layers and call add up to before what watching costs is taken off, over the unwatched call.",
+        f"The machine was busy in {busy:.0%} of the reports.",
+    ]
+    return Result(figures=figures(reports, every), notes=notes)
+
+
+def own_ms() -> float:
+    """The reference's quiet time."""
+    return quiet(reference(1), seconds=0.5).median
+
+
+def zoo(folder: Path) -> Iterator[tuple[str, Recipe, Data, int]]:
+    """Every network with its data and rows of a call."""
+    images = open_data(DATA / "fashion_mnist", folder / "pictures")
+    yield from ((name, recipe, images, rows) for name, recipe, rows in pictures(images.spec))
+    adult = Table.read("adult")
+    table = open_data(adult.features.assign(target=adult.target), folder / "table", DataOptions(target="target"))
+    yield from ((name, recipe, table, rows) for name, recipe, rows in tables(table.spec))
