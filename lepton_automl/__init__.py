@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, lean
-    from .errors import BundleError, ConfigError, DataError, LeptonError, LimitError, StudyError
+    from .api import AutoML, accelerate, lean
+    from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.study import Study
     from .space import Knob, pick, real, whole
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AutoML": "api",
+    "accelerate": "api",
     "lean": "api",
     "Study": "service.study",
     "Model": "service.model",
@@ -38,6 +39,7 @@ _HOMES = {
     "LimitError": "errors",
     "StudyError": "errors",
     "BundleError": "errors",
+    "ExtraError": "errors",
 }
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DataSpec",
+    "ExtraError",
     "Knob",
     "LeptonError",
     "LimitError",
@@ -54,6 +57,7 @@ __all__ = [
     "Study",
     "StudyError",
     "Target",
+    "accelerate",
     "lean",
     "load_model",
     "pick",

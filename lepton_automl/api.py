@@ -1,4 +1,4 @@
-"""The front door: validates everything that was asked into a `StudyConfig`, or a wish of `lean`, and nothing else."""
+"""The front door: validates everything that was asked into a `StudyConfig`, or a wish of `lean` or `accelerate`, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .space import Knob, Setting, Space
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, TrainPlan, check_metric, metrics_of
 
 if TYPE_CHECKING:
+    from .walks.faster import Faster
     from .walks.lean import Lean
 
 OBJECTIVES = ("accuracy", "latency", "size")
@@ -447,3 +448,42 @@ def lean(
     )
     with doing("lean", shown=progress) as told:
         return walk.lean(model, data, wish, told)
+
+
+def accelerate(
+    model: Any, data: Any, *, target: Target | None = None, validation: Any = None, seed: int = 0, progress: bool = True
+) -> Faster:
+    """Find the fastest way to run your own trained network, as it is, without losing its accuracy.
+
+    Every runtime that the target allows and every precision that the machine computes in is tried on this machine, timed
+    beside all others; the fastest whose validation score stays within `target.max_drop` is kept, with the whole table as
+    evidence. Whole numbers are calibrated on rows of `data`; layers that they would harm stay in floats.
+
+    Args:
+        model: A trained `torch.nn.Module`, called as `model(x)`; gives logits [N, classes], or values [N] or [N, 1]. It is
+            left as it is.
+        data: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read once. Whole numbers in
+            `y` are classes, others are values.
+        target: Where it must run: threads, rows of a call, runtimes, and what may be lost.
+        validation: Rows to score on, as `data`; by default a fifth of `data` is held out.
+        seed: Of the rows held out.
+        progress: Whether to show how it goes.
+
+    Returns:
+        The network in its new form: `predict(x)`, `save(folder)`, `table`.
+
+    Raises:
+        ConfigError: Something is wrong; all of it is listed.
+        BundleError: The network cannot be exported.
+        ExtraError: A runtime that the target names is not installed.
+
+    Example:
+        >>> fast = accelerate(model, (x, y), target=Target(batch_size=1))  # doctest: +SKIP
+        >>> print(fast, fast.table)  # doctest: +SKIP
+        >>> fast.predict(x[:1])  # doctest: +SKIP
+    """
+    from .reporting.terminal import doing
+    from .walks.faster import faster
+
+    with doing("accelerate", shown=progress) as told:
+        return faster(model, data, Target() if target is None else target, validation, seed=seed, told=told)

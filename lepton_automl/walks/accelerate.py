@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.runtime import Source, allowed, runtime_of
 from lepton_automl.deployment.session import LEVELS, OnnxModel
@@ -29,6 +30,7 @@ from .weigh import reference
 
 SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
 MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
+ITSELF = "the network itself, to compare with"
 ALIKE = 1e-3  # largest difference between the answers of float files, as a share of their spread
 
 
@@ -96,11 +98,13 @@ class Won:
         winner: The fastest that is good enough.
         before: The float file's scores in ONNX Runtime.
         tried: The evidence, fastest first, those that could not be run last.
+        speedup: How many times as fast as the network itself in PyTorch, timed in the winner's last race.
     """
 
     winner: Contestant
     before: dict[str, float]
     tried: tuple[Tried, ...]
+    speedup: float
 
 
 def accelerate(source: Source, stand: Stand, folder: Path) -> Won:
@@ -121,7 +125,7 @@ def accelerate(source: Source, stand: Stand, folder: Path) -> Won:
     winner = contest.simplest(contest.fastest())
     winner = contest.milder(winner)
     winner = contest.tuned(winner)
-    return Won(winner, contest.before, contest.evidence(winner))
+    return Won(winner, contest.before, contest.evidence(winner), contest.speedup(winner))
 
 
 class _Contest:
@@ -135,6 +139,8 @@ class _Contest:
         self.rows = {name: rows[:64].cpu().numpy() for name, rows in source.inputs.items()}
         self.expected = plain(self.rows)
         self.before = stand.score(plain)
+        eager = Variant(runtime="torch")
+        self.eager = Contestant(eager, source.model, TorchModel(source.module.eval()), scores=self.before, why=ITSELF)
 
     @property
     def running(self) -> list[Contestant]:
@@ -253,17 +259,20 @@ class _Contest:
             wanted += [variant.set(threads=count) for count in _fewer(threads)]
         entered = self.enter(wanted)
         if entered:
-            self.race([winner, *entered])
             for one in entered:
                 one.scores = winner.scores  # the same file, in the same runtime
-            best = min(entered, key=lambda one: one.latency.median)
-            return best if _said(best, winner) == "faster" else winner
-        self.race([winner])
-        return winner
+        self.race([winner, *entered, self.eager])
+        best = min(entered, key=lambda one: one.latency.median, default=winner)
+        return best if _said(best, winner) == "faster" else winner
+
+    def speedup(self, winner: Contestant) -> float:
+        """How many times as fast as the network itself, round by round of the last race."""
+        assert winner.timed is not None and self.eager.timed is not None
+        return 1 / verdict(winner.timed.ratios, self.eager.timed.ratios).ratio
 
     def evidence(self, winner: Contestant) -> tuple[Tried, ...]:
         """What became of each."""
-        ordered = sorted((one for one in self.all if one.timed), key=lambda one: one.latency.median)
+        ordered = sorted((one for one in [*self.all, self.eager] if one.timed), key=lambda one: one.latency.median)
         told = [one.tried("chosen" if one is winner else one.why or _slower(one, winner)) for one in ordered]
         untimed = [one.tried(one.why) for one in self.all if not one.timed]
         return (*told, *untimed, *self.failed)

@@ -6,15 +6,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lepton_automl.compression.importance import CRITERIA
 from lepton_automl.compression.ranking import RANKINGS
-from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
+from lepton_automl.data.labelled import Labelled
 from lepton_automl.errors import Complaints, one_of
-from lepton_automl.training.own import can_train_itself, loose
+from lepton_automl.training.own import can_train_itself
 from lepton_automl.values import Target, TrainPlan
+
+from .given import check_target, given
 
 GOALS = ("ratio", "max_latency_ms", "max_drop")
 
@@ -48,21 +49,13 @@ def checked(model: nn.Module, data: Any, wish: Wish) -> Labelled:
     complaints = Complaints("lean")
     _check_goal(wish, complaints)
     _check_ways(wish, complaints)
-    is_module = isinstance(model, nn.Module)
-    complaints.check(is_module, f"model is a {type(model).__name__}.", "Give a trained torch.nn.Module.")
-    if is_module:
+    check_target(wish.target, complaints)
+    if isinstance(model, nn.Module):
         own = not wish.own_steps or can_train_itself(model)
         complaints.check(own, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
         ours = all(hasattr(model, name) for name in ("recipe", "width_map"))
         complaints.check(not ours, "model is a network of the search.", "Use lepton_automl.compression.shrink with a recipe.")
-    train = read_pairs(data, complaints, "data")
-    validation = None if wish.validation is None else read_pairs(wish.validation, complaints, "validation")
-    outputs = _try(model, train, complaints) if is_module and train is not None else 1
-    complaints.raise_any()
-    assert train is not None
-    if validation is None:
-        train, validation = hold_out(train, wish.plan.seed)
-    return labelled(train, validation, outputs, standardise=not wish.own_steps)
+    return given(model, data, wish.validation, complaints, seed=wish.plan.seed, standardise=not wish.own_steps)
 
 
 def _check_goal(wish: Wish, complaints: Complaints) -> None:
@@ -81,10 +74,6 @@ def _check_goal(wish: Wish, complaints: Complaints) -> None:
         said = getattr(wish, name)
         good = said is None or (_number(said) and (said > 0 or (name == "max_drop" and said == 0)))
         complaints.check(good, f"{name} is {said!r}; it must be a number above 0.")
-    on_target = isinstance(wish.target, Target)
-    complaints.check(on_target, f"target is {wish.target!r}.", "Say target=Target(...).")
-    if on_target:
-        complaints.check(wish.target.device == "cpu", "speed cannot be measured on a GPU yet.", "Say Target(device='cpu').")
 
 
 def _check_ways(wish: Wish, complaints: Complaints) -> None:
@@ -103,34 +92,3 @@ def _check_ways(wish: Wish, complaints: Complaints) -> None:
 
 def _number(said: object) -> bool:
     return isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said)
-
-
-def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
-    """How many numbers the network gives for a row; complains where they do not fit the targets."""
-    rows, targets = train
-    device = next((weight.device for weight in model.parameters()), None)
-    if device is None:
-        complaints.add(f"{type(model).__name__} has no weights.")
-        return 1
-    training = [(module, module.training) for module in model.modules()]
-    try:
-        with torch.inference_mode(), loose(model):
-            answers = model.eval()(rows[:4].to(device))
-    except Exception as error:
-        what = f"forward fails on rows {list(rows[:4].shape)}: {type(error).__name__}: {str(error).partition(chr(10))[0]}."
-        complaints.add(what, "It is called as model(x) with rows of data.")
-        return 1
-    finally:
-        for module, mode in training:
-            module.training = mode
-    if not isinstance(answers, Tensor):
-        complaints.add(f"forward gives a {type(answers).__name__}.", "It must give one tensor.")
-        return 1
-    shape, values = list(answers.shape), targets.is_floating_point()
-    wanted = "[N] or [N, 1], as the targets are values" if values else "[N, classes] logits, as the targets are whole numbers"
-    fits = shape in ([4], [4, 1]) if values else len(shape) == 2 and shape[1] > 1
-    complaints.check(fits, f"forward gives {shape} for 4 rows.", f"It must give {wanted}.")
-    if fits and not values:
-        most = int(targets.max())
-        complaints.check(most < shape[1], f"a target is class {most}, and forward gives logits for {shape[1]} classes.")
-    return shape[1] if fits and not values else 1

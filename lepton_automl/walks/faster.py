@@ -1,0 +1,221 @@
+"""The corridor for a person's own trained network that is to run faster as it is: exported, tried in every way, the best kept."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lepton_automl.data.labelled import ROWS, Labelled
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.opened import RUNTIME, Opened
+from lepton_automl.deployment.runtime import Source, runtime_of
+from lepton_automl.errors import Complaints, ConfigError
+from lepton_automl.gate import Gate
+from lepton_automl.measuring.latency import quiet
+from lepton_automl.models.plain import Bare
+from lepton_automl.training.own import loose
+from lepton_automl.training.scores import scores
+from lepton_automl.values import Measurement, Target, Tried, metrics_of
+from lepton_automl.variant import Variant
+
+from .accelerate import Stand, Won, accelerate
+from .given import check_target, given
+from .weigh import reference
+
+SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
+CALL = 512  # rows of one call when many are scored
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Faster:
+    """A network in the runtime and the precision that suit it best, and what that gained and cost.
+
+    Args:
+        variant: The way that was chosen.
+        before: Scores of the network itself, on the validation rows.
+        after: Scores of the artifact, as it runs now.
+        latency: What one call takes now, in ms of the quiet host.
+        tried: Every way that was tried, fastest first.
+        speedup: How many times as fast as the network in PyTorch; the median over the rounds of one race.
+        batch_size: Rows of one call.
+        content: The artifact's bytes.
+        threads: Threads that one call may use.
+    """
+
+    variant: Variant
+    before: dict[str, float]
+    after: dict[str, float]
+    latency: Measurement
+    tried: tuple[Tried, ...]
+    speedup: float
+    batch_size: int
+    content: bytes
+    threads: int
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The evidence: one row a way, fastest first."""
+        return pd.DataFrame([_row(tried) for tried in self.tried])
+
+    def predict(self, rows: Any) -> NDArray[np.float32]:
+        """What the network gives for rows [N, ...], as its `forward` takes them."""
+        array = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
+        if not hasattr(self, "_opened"):
+            object.__setattr__(self, "_opened", self._open())
+        answers: NDArray[np.float32] = self._opened({ROWS: array.astype(np.float32) if array.dtype == np.float64 else array})  # type: ignore[attr-defined]  # set above
+        return answers
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the artifact and how it is to be run into a new folder, which `load_faster` opens.
+
+        Raises:
+            ConfigError: The folder is not empty.
+        """
+        into = Path(folder)
+        if into.exists() and (not into.is_dir() or any(into.iterdir())):
+            raise ConfigError(f"{into} is not empty", where="save", fix="Name a new folder.")
+        into.mkdir(parents=True, exist_ok=True)
+        (into / f"model{runtime_of(self.variant.runtime).suffix}").write_bytes(self.content)
+        (into / RUNTIME).write_text(json.dumps(self.variant.to_json() | {"batch_size": self.batch_size}, indent=1))
+        return into
+
+    def _open(self) -> Opened:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{runtime_of(self.variant.runtime).suffix}"
+            path.write_bytes(self.content)
+            return runtime_of(self.variant.runtime).open(path, self.variant, threads=self.threads, rows=self.batch_size)
+
+    def __repr__(self) -> str:
+        name = next(iter(self.before))
+        return (
+            f"<Faster: {self.variant.name}, {self.latency.median:.3g} ms a call of {self.batch_size}, {self.speedup:.1f} times "
+            f"as fast as PyTorch; {name} {self.before[name]:.4f} -> {self.after[name]:.4f}>"
+        )
+
+
+def faster(
+    model: nn.Module,
+    data: Any,
+    target: Target,
+    validation: Any = None,
+    *,
+    seed: int = 0,
+    told: Callable[[str], None] = lambda _: None,
+) -> Faster:
+    """Find the fastest way to run a trained network.
+
+    Args:
+        model: The network; it is left as it is.
+        data: Training rows and targets, as `data.labelled.read_pairs` takes them.
+        target: The device, its runtimes, and what may be lost.
+        validation: The same to score on; None to hold out a fifth.
+        seed: Of the rows held out.
+        told: Told what is being done.
+
+    Raises:
+        ConfigError: Something is wrong with what was given; all of it is listed.
+        BundleError: It cannot be exported.
+        ExtraError: A runtime that the target names is not installed.
+    """
+    complaints = Complaints("accelerate")
+    check_target(target, complaints)
+    rows = given(model, data, validation, complaints, seed=seed, standardise=False)
+    training = [(module, module.training) for module in model.modules()]
+    with loose(model), tempfile.TemporaryDirectory() as folder, torch.inference_mode(mode=False):
+        try:
+            return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk()
+        finally:
+            for module, mode in training:
+                module.training = mode
+
+
+class _Walk:
+    """One network on its way."""
+
+    def __init__(self, module: Bare, rows: Labelled, target: Target, folder: Path, told: Callable[[str], None]) -> None:
+        self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
+        self.metric = next(iter(metrics_of(rows.spec.task)))
+
+    def walk(self) -> Faster:
+        self.told("exporting")
+        inputs = {ROWS: self.rows.train.inputs[ROWS][:SAMPLE_ROWS]}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
+            export(self.module, inputs, self.folder / "float.onnx")
+        gate = Gate(str(self.folder / "gate"))
+        try:
+            won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
+        finally:
+            gate.close()
+        return self._found(won)
+
+    def _stand(self, gate: Gate) -> Stand:
+        threads, size = self.target.threads, self.target.batch_size
+        held = self.rows.validation.inputs[ROWS]
+        one = {ROWS: held[np.arange(size) % len(held)].numpy()}
+        return Stand(
+            target=self.target,
+            metric=self.metric,
+            call=lambda opened: lambda: opened(one),
+            score=self._score,
+            gate=gate,
+            reference_ms=quiet(reference(threads), threads=threads).median,
+            told=self.told,
+        )
+
+    def _score(self, opened: Opened) -> dict[str, float]:
+        spec, held = self.rows.spec, self.rows.validation
+        outputs = torch.cat([torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(held.inputs[ROWS], CALL)])
+        answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
+        return scores(answers, held.targets, spec)
+
+    def _found(self, won: Won) -> Faster:
+        assert won.winner.timed is not None
+        return Faster(
+            variant=won.winner.variant,
+            before=won.before,
+            after=won.winner.scores,
+            latency=won.winner.timed.latency,
+            tried=won.tried,
+            speedup=won.speedup,
+            batch_size=self.target.batch_size,
+            content=won.winner.path.read_bytes(),
+            threads=self.target.threads,
+        )
+
+
+def load_faster(folder: str | Path, threads: int = 1) -> Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]:
+    """What `Faster.save` wrote, opened: called with `{"rows": rows}`.
+
+    Raises:
+        BundleError: It is no model that its runtime can open.
+        ExtraError: The runtime is not installed.
+    """
+    told = json.loads((Path(folder) / RUNTIME).read_text())
+    variant = Variant.from_json(told)
+    runtime = runtime_of(variant.runtime)
+    return runtime.open(Path(folder) / f"model{runtime.suffix}", variant, threads=threads, rows=told["batch_size"])
+
+
+def _row(tried: Tried) -> dict[str, Any]:
+    latency = tried.latency
+    return {
+        "variant": tried.variant.name,
+        "latency_ms": latency.median if latency else None,
+        "low": latency.low if latency else None,
+        "high": latency.high if latency else None,
+        **tried.scores,
+        "size_bytes": tried.size_bytes,
+        "said": tried.said,
+    }

@@ -1,0 +1,80 @@
+"""A person's own trained network and their rows, looked at before anything is done with them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
+from lepton_automl.errors import Complaints
+from lepton_automl.training.own import loose
+from lepton_automl.values import Target
+
+
+def given(
+    model: Any, data: Any, validation: Any, complaints: Complaints, *, seed: int = 0, standardise: bool = True
+) -> Labelled:
+    """The rows, after the network was tried on a few of them.
+
+    Args:
+        model: What should be a trained module, called as `model(x)`.
+        data: Rows and targets, as `data.labelled.read_pairs` takes them.
+        validation: The same to choose by; None to hold out a fifth of `data`.
+        complaints: Those that there are already; all are raised together.
+        seed: Of the rows held out.
+        standardise: Whether values are standardised.
+
+    Raises:
+        ConfigError: All that is wrong.
+    """
+    is_module = isinstance(model, nn.Module)
+    complaints.check(is_module, f"model is a {type(model).__name__}.", "Give a trained torch.nn.Module.")
+    train = read_pairs(data, complaints, "data")
+    held = None if validation is None else read_pairs(validation, complaints, "validation")
+    outputs = _try(model, train, complaints) if is_module and train is not None else 1
+    complaints.raise_any()
+    assert train is not None
+    if held is None:
+        train, held = hold_out(train, seed)
+    return labelled(train, held, outputs, standardise=standardise)
+
+
+def check_target(target: Any, complaints: Complaints) -> None:
+    """Complain of what is no target, or none that can be measured."""
+    on_target = isinstance(target, Target)
+    complaints.check(on_target, f"target is {target!r}.", "Say target=Target(...).")
+    if on_target:
+        complaints.check(target.device == "cpu", "speed cannot be measured on a GPU yet.", "Say Target(device='cpu').")
+
+
+def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
+    """How many numbers the network gives for a row; complains where they do not fit the targets."""
+    rows, targets = train
+    device = next((weight.device for weight in model.parameters()), None)
+    if device is None:
+        complaints.add(f"{type(model).__name__} has no weights.")
+        return 1
+    training = [(module, module.training) for module in model.modules()]
+    try:
+        with torch.inference_mode(), loose(model):
+            answers = model.eval()(rows[:4].to(device))
+    except Exception as error:
+        what = f"forward fails on rows {list(rows[:4].shape)}: {type(error).__name__}: {str(error).partition(chr(10))[0]}."
+        complaints.add(what, "It is called as model(x) with rows of data.")
+        return 1
+    finally:
+        for module, mode in training:
+            module.training = mode
+    if not isinstance(answers, Tensor):
+        complaints.add(f"forward gives a {type(answers).__name__}.", "It must give one tensor.")
+        return 1
+    shape, values = list(answers.shape), targets.is_floating_point()
+    wanted = "[N] or [N, 1], as the targets are values" if values else "[N, classes] logits, as the targets are whole numbers"
+    fits = shape in ([4], [4, 1]) if values else len(shape) == 2 and shape[1] > 1
+    complaints.check(fits, f"forward gives {shape} for 4 rows.", f"It must give {wanted}.")
+    if fits and not values:
+        most = int(targets.max())
+        complaints.check(most < shape[1], f"a target is class {most}, and forward gives logits for {shape[1]} classes.")
+    return shape[1] if fits and not values else 1
