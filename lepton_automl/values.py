@@ -317,7 +317,8 @@ class Measurement(Value):
         p5: 5th percentile of the samples.
         p95: 95th percentile of the samples.
         n: Samples (rounds of many calls).
-        clock: Which clock: `"thread_cpu"`, `"wall"`, `"device"`.
+        clock: Which clock or meter: `"thread_cpu"`, `"wall"`, `"device"`; `"wall_with_core"` where waiting for a core is left
+            out; `"rapl"`, `"nvml"`; empty where none is needed.
         ratio: Median ratio to the reference network, where one ran alongside.
         busy: Whether the call often had to wait for a core, as the machine was busy with other work.
         host: Where it was measured.
@@ -361,6 +362,39 @@ class Profile(Value):
     def latency_ms(self) -> float:
         """The figure that fronts and limits use."""
         return self.latency.median
+
+
+@dataclass(frozen=True, kw_only=True)
+class Portrait(Value):
+    """What an artifact costs beside its latency.
+
+    Args:
+        size_bytes: Size on disk.
+        memory: Bytes that loading and answering take at most, above what the runtime's imports left.
+        imports: Time of the runtime's imports in a fresh process, in ms.
+        cold_start: Time of loading and the first answer after them, in ms.
+        energy: Energy of one call in mJ, above the idle machine's.
+        batches: Latency of one call in ms, by its rows.
+        absent: Why something could not be measured, by its name here.
+    """
+
+    size_bytes: int
+    memory: Measurement | None
+    imports: Measurement
+    cold_start: Measurement
+    energy: Measurement | None
+    batches: dict[int, Measurement]
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def throughput(self) -> dict[int, float]:
+        """Rows a second, by the rows of one call."""
+        return {rows: 1000 * rows / latency.median for rows, latency in self.batches.items()}
+
+    @property
+    def best_rows(self) -> int:
+        """The rows of one call that give the highest throughput."""
+        return max(self.throughput, key=self.throughput.__getitem__)
 
 
 @dataclass(frozen=True, kw_only=True)

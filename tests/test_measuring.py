@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -8,11 +9,16 @@ from statistics import median
 import numpy as np
 import pytest
 
-from lepton_automl.deployment.reference import reference_model
+from lepton_automl.deployment.reference import reference_bytes, reference_model
+from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import LeptonError
+from lepton_automl.measuring.cold import Opening, cold
+from lepton_automl.measuring.energy import Absent, Meter, energy, meter_for
 from lepton_automl.measuring.host import WALL, clock_for, describe_host
 from lepton_automl.measuring.latency import measure, quiet, race
+from lepton_automl.measuring.portrait import portrait
 from lepton_automl.measuring.statistics import bootstrap, verdict
+from lepton_automl.values import Portrait
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +180,70 @@ def test_bootstrap_covers_the_median():
     rng = np.random.default_rng(0)
     hits = sum(low <= 5.0 <= high for low, high in (bootstrap(rng.normal(5, 1, 25), resamples=300) for _ in range(200)))
     assert 180 <= hits <= 199
+
+
+def test_what_a_fresh_process_needs():
+    opening = Opening(imports="import array", load="held = bytearray(b'x') * 30_000_000", answer="print(len(held), end='')")
+    found = cold(opening, runs=3)
+    assert found.memory.median == pytest.approx(30e6, rel=0.1) and found.memory.unit == "bytes"
+    slow = cold(Opening(imports="import time", load="", answer="time.sleep(0.2)"), runs=2)
+    assert 200 <= slow.cold_start.median < 400 and slow.imports.median < 100
+    assert slow.memory.median < 2e6  # what this process holds itself counts for nothing
+
+
+def test_a_fresh_process_that_fails_says_why():
+    with pytest.raises(LeptonError, match="No such file or directory: '/nowhere'"):
+        cold(Opening(imports="", load="open('/nowhere')", answer=""), runs=1)
+
+
+def test_energy_is_what_a_call_takes_above_rest():
+    def joules():  # a machine that takes 5 W at rest, and 20 W more while a thread works
+        return 5 * time.perf_counter() + 20 * time.thread_time()
+
+    def call():
+        until = time.thread_time() + 0.002
+        while time.thread_time() < until:
+            pass
+
+    found = energy(call, Meter("made_up", joules), rounds=5, turn=0.1)
+    # 40 mJ, and what the machine takes at rest while a busy neighbour has the core is taken off again
+    assert found.median == pytest.approx(40, rel=0.1) and found.unit == "mJ" and found.clock == "made_up"
+
+
+def test_an_energy_counter_is_found_summed_and_runs_on_when_it_begins_anew(tmp_path):
+    with pytest.raises(Absent, match="no energy counter"):
+        meter_for("cpu", tmp_path)
+    for zone, counted in {"intel-rapl:0": 1_000_000, "intel-rapl:0:0": 500_000, "intel-rapl:1": 2_000_000}.items():
+        (tmp_path / zone).mkdir()
+        (tmp_path / zone / "energy_uj").write_text(f"{counted}\n")
+        (tmp_path / zone / "max_energy_range_uj").write_text("10000000\n")
+    meter = meter_for("cpu", tmp_path)
+    assert meter.read() == pytest.approx(3.0)
+    (tmp_path / "intel-rapl:1" / "energy_uj").write_text("100000\n")
+    assert meter.read() == pytest.approx(11.1)
+
+
+def test_a_portrait_of_an_exported_network(reference, tmp_path):
+    path, rows = tmp_path / "model.onnx", tmp_path / "rows.npz"
+    path.write_bytes(reference_bytes())
+    image = np.ones((1, 8, 32, 32), np.float32)
+    np.savez(rows, image=image)
+    found = portrait(
+        path,
+        Opening(
+            imports=f"import numpy\nfrom {OnnxModel.__module__} import OnnxModel\nrows = dict(numpy.load({str(rows)!r}))",
+            load=f"model = OnnxModel({str(path)!r})",
+            answer="model(rows)",
+        ),
+        lambda count: product(16 * count),
+        reference,
+        rows=(1, 4, 16),
+        reference_ms=1.0,
+        seconds=0.2,
+    )
+    assert found.size_bytes == path.stat().st_size
+    assert 0.5e6 < found.memory.median < 100e6
+    assert 0 < found.cold_start.median < found.imports.median  # NumPy and the runtime take longer than a small file
+    assert list(found.batches) == [1, 4, 16] and found.best_rows in (4, 16) and found.throughput[4] > found.throughput[1]
+    assert (found.energy is None) == ("energy" in found.absent)
+    assert Portrait.from_json(json.loads(json.dumps(found.to_json()))) == found

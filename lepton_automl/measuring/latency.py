@@ -19,7 +19,7 @@ from lepton_automl.values import Device, Measurement
 
 from .host import WALL, clock_for, describe_host
 from .part import Callee, Part
-from .statistics import bootstrap
+from .statistics import bootstrap, quantiles, summary
 
 FEWEST_ROUNDS = 5  # below, the bootstrap interval of a median says little
 ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
@@ -138,7 +138,7 @@ def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", second
         while time.perf_counter() < deadline or len(part.own) < FEWEST_ROUNDS:
             part.run()
     low, high = bootstrap(part.own, QUIET_QUANTILE)
-    p5, least, p95 = _quantiles(part.own, (0.05, QUIET_QUANTILE, 0.95))
+    p5, least, p95 = quantiles(part.own, (0.05, QUIET_QUANTILE, 0.95))
     return Measurement(
         name="reference",
         unit="ms",
@@ -163,7 +163,7 @@ class _Unit:
     @property
     def ms(self) -> float:
         """The reference's quiet time, as given or as heard here."""
-        return self.known_ms if self.known_ms is not None else _quantiles(self.part.own, (QUIET_QUANTILE,))[0]
+        return self.known_ms if self.known_ms is not None else quantiles(self.part.own, (QUIET_QUANTILE,))[0]
 
     def ratios(self, part: Part) -> list[float]:
         """Time of a call over time of the reference, by round."""
@@ -199,29 +199,21 @@ def _enough(part: Part, unit: _Unit, rounds: int, limit_ms: float | None) -> boo
 
 def _latency(part: Part, unit: _Unit) -> Measurement:
     """The figure that fronts and limits use."""
-    ms, ratios = unit.ms, unit.ratios(part)
-    low, high = bootstrap(ratios)
-    p5, median, p95 = _quantiles(ratios, (0.05, 0.5, 0.95))
-    return Measurement(
-        name="latency",
-        unit="ms",
-        median=median * ms,
-        low=low * ms,
-        high=high * ms,
-        p5=p5 * ms,
-        p95=p95 * ms,
-        n=len(ratios),
+    ratios = unit.ratios(part)
+    return summary(
+        "latency",
+        "ms",
+        [unit.ms * ratio for ratio in ratios],
         clock=part.clock.name,
-        ratio=median,
+        ratio=float(np.median(ratios)),
         busy=unit.busy(part),
-        host=describe_host(),
         warnings=_warnings(part, unit),
     )
 
 
 def _wall(part: Part, unit: _Unit) -> Measurement:
     """The same calls by the wall clock, whatever else went on."""
-    p5, median, p95 = _quantiles(np.concatenate(part.single), (0.05, 0.5, 0.95))
+    p5, median, p95 = quantiles(np.concatenate(part.single), (0.05, 0.5, 0.95))
     low, high = bootstrap(part.wall)
     return Measurement(
         name="wall",
@@ -247,10 +239,6 @@ def _warnings(part: Part, unit: _Unit) -> tuple[str, ...]:
     if unit.known_ms is None:
         found.append("the reference's quiet time was taken from this run alone")
     return tuple(found)
-
-
-def _quantiles(samples: object, quantiles: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(float(one) for one in np.quantile(np.asarray(samples, dtype=np.float64), quantiles))
 
 
 @contextmanager

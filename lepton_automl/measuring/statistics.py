@@ -9,6 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_automl.values import Measurement
+
+from .host import describe_host
+
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
@@ -32,6 +36,41 @@ def _resampled(values: Array, quantile: float, resamples: int) -> Array:
     drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
     found: Array = np.quantile(values[drawn], quantile, axis=1)
     return found
+
+
+def summary(
+    name: str,
+    unit: str,
+    samples: Sequence[float],
+    *,
+    clock: str,
+    ratio: float | None = None,
+    busy: bool = False,
+    warnings: tuple[str, ...] = (),
+) -> Measurement:
+    """Some samples as a measurement on this host: their median, its interval, and how far they spread."""
+    low, high = bootstrap(samples)
+    p5, median, p95 = quantiles(samples, (0.05, 0.5, 0.95))
+    return Measurement(
+        name=name,
+        unit=unit,
+        median=median,
+        low=low,
+        high=high,
+        p5=p5,
+        p95=p95,
+        n=len(samples),
+        clock=clock,
+        ratio=ratio,
+        busy=busy,
+        host=describe_host(),
+        warnings=warnings,
+    )
+
+
+def quantiles(samples: Sequence[float] | Array, wanted: tuple[float, ...]) -> tuple[float, ...]:
+    """These quantiles of some samples."""
+    return tuple(float(one) for one in np.quantile(np.asarray(samples, dtype=np.float64), wanted))
 
 
 @dataclass(frozen=True)

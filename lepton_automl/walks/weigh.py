@@ -20,10 +20,12 @@ from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
+from lepton_automl.measuring.cold import Opening
 from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.measuring.portrait import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.values import Measurement, Profile, Target
+from lepton_automl.values import Measurement, Portrait, Profile, Target
 
 from .craft import Network
 
@@ -75,10 +77,30 @@ class Scale:
         weights = sum(weight.numel() for weight in model.parameters())
         return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
 
-    def call_of(self, opened: Opened) -> Callable[[], object]:
-        """What one call on the target does: from decoded rows to the answer."""
-        raw, arrays = self.rows, self.data.preprocess.arrays
+    def call_of(self, opened: Opened, rows: int | None = None) -> Callable[[], object]:
+        """What one call does, from decoded rows to the answer: on the target, or with so many rows."""
+        raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
+
+    def portrait(self, path: Path, seconds: float = SECONDS) -> Portrait:
+        """What an exported network costs beside its latency, from disk to energy; takes some ten seconds."""
+        opened = OnnxModel(path, threads=self.target.threads)
+        with tempfile.TemporaryDirectory() as folder, self.gate.closed():
+            rows = Path(folder) / "rows.npz"
+            np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(1)))
+            return portrait(
+                path,
+                Opening(
+                    imports=f"import numpy\nfrom {OnnxModel.__module__} import OnnxModel\nrows = dict(numpy.load({str(rows)!r}))",
+                    load=f"model = OnnxModel({str(path)!r}, threads={self.target.threads})",
+                    answer="model(rows)",
+                ),
+                functools.partial(self.call_of, opened),
+                reference(self.target.threads),
+                reference_ms=self.reference_ms,
+                seconds=seconds,
+                threads=self.target.threads,
+            )
 
     @property
     def sample(self) -> dict[str, Tensor]:
@@ -88,8 +110,12 @@ class Scale:
     @property
     def rows(self) -> Any:
         """The decoded rows of one call on the target."""
+        return self.raw(self.target.batch_size)
+
+    def raw(self, count: int) -> Any:
+        """So many decoded rows."""
         examples = self.data.examples
-        rows = [examples[n % len(examples)] for n in range(self.target.batch_size)]
+        rows = [examples[n % len(examples)] for n in range(count)]
         return np.stack(rows) if self.data.spec.modality == "image" else rows
 
 
