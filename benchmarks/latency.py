@@ -1,0 +1,259 @@
+"""How far a latency can be trusted: the same network against itself, and a quiet machine against a busy one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.measuring.latency import measure, quiet, race
+from lepton_automl.measuring.statistics import ALIKE, bootstrap, verdict
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.walks.weigh import SECONDS, reference
+
+from .report import Figure, Result
+from .shrink import KINDS, drawn, random_rows
+
+ROWS = (1, 8, 64)  # of one call; the kinds of networks go through them in turn
+CONDITIONS = ("quiet", "neighbour", "shared", "again")
+BUSY = ("neighbour", "shared")
+ROUNDS = 25
+PLAIN = 1.10  # two networks whose latencies differ by so much ought to be told apart
+HOG = """
+import os, sys
+import numpy as np
+os.sched_setaffinity(0, {int(sys.argv[1])})
+square = np.ones((512, 512), np.float32)
+print("ready", flush=True)
+while True:
+    square @ square
+"""
+
+Call = Callable[[], object]
+
+
+class Naive(NamedTuple):
+    """What a plain loop with the wall clock says: the median call, and the interval of the rounds' medians."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, call: Call, seconds: float) -> Naive:
+        for _ in range(10):
+            call()
+        times: list[float] = []
+        until = time.perf_counter() + seconds
+        while time.perf_counter() < until or len(times) < ROUNDS:
+            began = time.perf_counter()
+            call()
+            times.append(1e3 * (time.perf_counter() - began))
+        low, high = bootstrap([float(np.median(part)) for part in np.array_split(times, ROUNDS)])
+        return cls(float(np.median(times)), low, high)
+
+    def differs(self, other: Naive, alike: float) -> bool:
+        """Whether the intervals lie apart, by more than is held for alike."""
+        return self.low > (1 + alike) * other.high or other.low > (1 + alike) * self.high
+
+
+class Network(NamedTuple):
+    """An exported network and the rows of one call."""
+
+    path: Path
+    rows: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
+
+    @classmethod
+    def of(cls, number: int, folder: Path) -> Network:
+        path, rows = folder / f"{number}.onnx", random_rows(number, max(ROWS))
+        count = ROWS[number // len(KINDS) % len(ROWS)]
+        export(deployable(build(drawn(number), seed=number), KINDS[number % len(KINDS)][0]), rows, path)
+        return cls(path, {name: values[:count].numpy() for name, values in rows.items()})
+
+    def opened(self) -> Call:
+        model = OnnxModel(self.path)
+        return lambda: model(self.rows)
+
+
+@contextmanager
+def kept_busy(core: int) -> Iterator[None]:
+    """Another process multiplies matrices on this core."""
+    hog = subprocess.Popen(
+        [sys.executable, "-c", HOG, str(core)], stdout=subprocess.PIPE, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    )
+    assert hog.stdout is not None
+    hog.stdout.readline()
+    try:
+        yield
+    finally:
+        hog.kill()
+        hog.communicate()
+
+
+@contextmanager
+def machine(condition: str) -> Iterator[None]:
+    """The machine as it is, with a core kept busy, or that core being the only one which may be measured on."""
+    cores = os.sched_getaffinity(0)
+    first = min(cores)
+    with kept_busy(first) if condition in BUSY else nullcontext():
+        os.sched_setaffinity(0, {first} if condition == "shared" else cores)
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, cores)
+
+
+# One network, quiet and busy
+
+
+class Reading(NamedTuple):
+    """One network's latency in ms, ours and the naive one, and whether ours said that the machine was busy."""
+
+    ours: float
+    naive: float
+    busy: bool
+
+
+def readings(call: Call, seconds: float, reference_ms: float) -> dict[str, Reading]:
+    """The same opened network under each condition."""
+    found = {}
+    for condition in CONDITIONS:
+        with machine(condition):
+            ours, _ = measure(call, reference(1), reference_ms=reference_ms, seconds=seconds)
+            found[condition] = Reading(ours.median, Naive.of(call, seconds).median, ours.busy)
+    return found
+
+
+def drifts(read: list[dict[str, Reading]], way: str, conditions: tuple[str, ...]) -> list[float]:
+    """How far each network moved from its quiet latency."""
+    moved = [getattr(one[name], way) / getattr(one["quiet"], way) - 1 for one in read for name in conditions]
+    return [abs(by) for by in moved]
+
+
+def ranked_alike(read: list[dict[str, Reading]], way: str) -> float:
+    """Spearman's rank correlation of quiet and busy; the worse of both kinds of busy."""
+
+    def latencies(condition: str) -> list[float]:
+        return [getattr(one[condition], way) for one in read]
+
+    return min(float(spearmanr(latencies("quiet"), latencies(name)).statistic) for name in BUSY)
+
+
+def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
+    """Ours and the naive ones, side by side."""
+    ours, naive = drifts(read, "ours", BUSY), drifts(read, "naive", BUSY)
+    return [
+        Figure.of("drift_busy", ours, target="<= 0.03"),
+        Figure.of("naive_drift_busy", naive),
+        Figure(name="drift_busy_p90", value=float(np.quantile(ours, 0.9))),
+        Figure(name="naive_drift_busy_p90", value=float(np.quantile(naive, 0.9))),
+        *(
+            Figure.of(f"{prefix}drift_{condition}", drifts(read, way, (condition,)))
+            for condition in CONDITIONS[1:]
+            for prefix, way in (("", "ours"), ("naive_", "naive"))
+        ),
+        Figure(name="rank_correlation", value=ranked_alike(read, "ours"), target=">= 0.95"),
+        Figure(name="naive_rank_correlation", value=ranked_alike(read, "naive")),
+        *(
+            Figure(name=f"busy_said_{name}", value=float(np.mean([one[name].busy for one in read])))
+            for name in ("quiet", "shared")
+        ),
+    ]
+
+
+# One network against itself, and against another
+
+
+class Claims(NamedTuple):
+    """What was claimed of one network opened twice: by us, by us if nothing counted as alike, and by the naive way."""
+
+    ours: bool
+    strict: bool
+    naive: bool
+    naive_strict: bool
+
+    @classmethod
+    def of(cls, network: Network, seconds: float) -> Claims:
+        first, second = network.opened(), network.opened()
+        ratios = [one.ratios for one in race({"first": first, "second": second}, reference(1), seconds=seconds).values()]
+        naive = [Naive.of(call, seconds) for call in (first, second)]
+        return cls(
+            ours=verdict(*ratios).said != "equal",
+            strict=verdict(*ratios, alike=0).said != "equal",
+            naive=naive[0].differs(naive[1], ALIKE),
+            naive_strict=naive[0].differs(naive[1], 0),
+        )
+
+
+def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Claims]:
+    """Each network in turn against itself; the machine is left alone, has a busy neighbour, and shares its core in turn."""
+    found = []
+    for n in range(comparisons):
+        with machine(("quiet", *BUSY)[n // len(networks) % 3]):
+            found.append(Claims.of(networks[n % len(networks)], seconds))
+    return found
+
+
+def told_apart(networks: list[Network], latencies: list[float], seconds: float) -> list[bool]:
+    """Whether each network is said to be faster than the next that is plainly slower, on a shared core."""
+    order, found = np.argsort(latencies), []
+    for n, place in enumerate(order):
+        slower = [other for other in order[n + 1 :] if latencies[other] > PLAIN * latencies[place]]
+        if slower:
+            with machine("shared"):
+                calls = {"fast": networks[place].opened(), "slow": networks[slower[0]].opened()}
+                fast, slow = (one.ratios for one in race(calls, reference(1), seconds=seconds).values())
+            found.append(verdict(fast, slow).said == "faster")
+    return found
+
+
+def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seconds: float) -> list[str]:
+    """What a reader should know."""
+    told = (
+        f"{len(latencies)} networks of the search's space asked {', '.join(map(str, ROWS))} rows in turn: "
+        f"{min(latencies):.3g} to {max(latencies):.3g} ms a call; {seconds:g} s for one figure.\n"
+        f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is said to be "
+        "faster. A third each was quiet, neighbour and shared.\n"
+        f"Differences up to {ALIKE:.0%} count as none, for the naive way too; aa_any is the share without that allowance: two "
+        "openings do differ, as their weights lie elsewhere in memory.\n"
+        f"ab_found: {len(apart)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: share that is put in order.\n"
+        "Busy: another process multiplies matrices on one core. neighbour: we may run on any core; shared: on that one alone. "
+        "drift_busy takes both kinds together, rank_correlation is the worse of the two; drift_again is quiet against quiet.\n"
+        "naive: the median call of a plain loop by the wall clock, as long as ours; its claim is that intervals lie apart."
+    )
+    return told.splitlines()
+
+
+def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Result:
+    """False claims of a difference, and drift and ranks under load, ours beside a plain loop with the wall clock."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        networks = [Network.of(number, Path(folder)) for number in range(nets)]
+        own = quiet(reference(1)).median
+        read = [readings(network.opened(), seconds, own) for network in networks]
+        latencies = [one["quiet"].ours for one in read]
+        claimed = claims(networks, comparisons, seconds)
+        apart = told_apart(networks, latencies, seconds)
+    shares = {name: float(np.mean([getattr(one, name) for one in claimed])) for name in Claims._fields}
+    figures = [
+        Figure(name="aa_false", value=shares["ours"], target="<= 0.05"),
+        Figure(name="naive_aa_false", value=shares["naive"]),
+        Figure(name="aa_any", value=shares["strict"]),
+        Figure(name="naive_aa_any", value=shares["naive_strict"]),
+        Figure(name="ab_found", value=float(np.mean(apart))),
+        *drift_figures(read),
+    ]
+    return Result(figures=figures, notes=notes(latencies, claimed, apart, seconds))
