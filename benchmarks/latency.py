@@ -199,10 +199,10 @@ class Claims(NamedTuple):
 
 
 def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Claims]:
-    """Each network in turn against itself; the machine is left alone, has a busy neighbour, and shares its core in turn."""
+    """Each network in turn against itself; quiet, with a neighbour and on a shared core in turn."""
     found = []
     for n in range(comparisons):
-        with machine(("quiet", *BUSY)[n // len(networks) % 3]):
+        with machine(("quiet", *BUSY)[(n + n // len(networks)) % 3]):
             found.append(Claims.of(networks[n % len(networks)], seconds))
     return found
 

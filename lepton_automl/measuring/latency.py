@@ -18,7 +18,7 @@ import numpy as np
 from lepton_automl.values import Device, Measurement
 
 from .host import WALL, clock_for, describe_host
-from .part import Callee, Part
+from .part import QUIET_QUANTILE, Callee, Part
 from .statistics import bootstrap, quantiles, summary
 
 FEWEST_ROUNDS = 5  # below, the bootstrap interval of a median says little
@@ -26,7 +26,6 @@ ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
 PLAINLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
 PRECISE = 0.005  # half-width of the interval, as a share of the median, that no further round need narrow
 BUSY = 0.09  # seconds without a core in each second, from which on the machine was busy with other work
-QUIET_QUANTILE = 0.1  # a machine is quiet at its best moments; the very best may be a misreading
 
 
 class Timed(NamedTuple):
@@ -123,7 +122,7 @@ def measure(
 def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", seconds: float = 1.0) -> Measurement:
     """The reference's own time when the machine is quiet, taken once a study.
 
-    Its `median` is the 10th percentile of many short runs, as load only ever adds.
+    Its `median` is the 10th percentile of many rounds, as load only ever adds.
 
     Args:
         reference: The reference network.
