@@ -16,7 +16,7 @@ from .host import describe_host
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-ALIKE = 0.03  # one network opened twice was seen to differ by so much, and one opening from itself by 0.2 %: memory's places
+ALIKE = 0.03  # one network opened twice was seen to differ by up to so much, for its weights lie elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -82,7 +82,8 @@ class Verdict:
         ratio: The first call's time over the second's: the median over the rounds.
         low: Lower end of its 95 % interval.
         high: Upper end of it.
-        confidence: Share of the resampled medians that lie on the said side; for `"equal"`, between both edges.
+        confidence: Share of the resampled medians that agree with what is said; it is low for an `"equal"` that may well be
+            a difference which so few rounds cannot show.
     """
 
     said: Literal["faster", "slower", "equal"]
@@ -104,9 +105,6 @@ def verdict(one: Sequence[float], other: Sequence[float], *, alike: float = ALIK
     medians = _resampled(paired, 0.5, RESAMPLES)
     low, high = (float(edge) for edge in np.quantile(medians, (0.025, 0.975)))
     below, above = 1 / (1 + alike), 1 + alike
-    if high < below:
-        return Verdict("faster", float(np.median(paired)), low, high, float(np.mean(medians < below)))
-    if low > above:
-        return Verdict("slower", float(np.median(paired)), low, high, float(np.mean(medians > above)))
-    inside = float(np.mean((medians >= below) & (medians <= above)))
-    return Verdict("equal", float(np.median(paired)), low, high, inside)
+    said: Literal["faster", "slower", "equal"] = "faster" if high < below else "slower" if low > above else "equal"
+    agree = {"faster": medians < below, "slower": medians > above, "equal": (below <= medians) & (medians <= above)}[said]
+    return Verdict(said, float(np.median(paired)), low, high, float(np.mean(agree)))
