@@ -16,7 +16,7 @@ from .host import describe_host
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-ALIKE = 0.03  # one network opened twice was seen to differ by up to so much, for its weights lie elsewhere in memory
+ALIKE = 0.03  # one network opened twice seldom differs by more: its weights lie elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
