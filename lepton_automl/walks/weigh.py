@@ -21,9 +21,7 @@ from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.cold import Opening
-from lepton_automl.measuring.cold import Opening
 from lepton_automl.measuring.latency import measure, quiet
-from lepton_automl.measuring.portrait import portrait
 from lepton_automl.measuring.portrait import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
