@@ -26,6 +26,7 @@ Told = Callable[[str], None]
 
 WIDEST = 0.95  # the largest ratio that is tried
 HALVINGS = 6  # of the ratio, in search of one that keeps a limit: to within two percent
+GLANCE = 0.25  # seconds of timing one of them: the interval is wider, which only makes the cut safer
 CALIBRATION = 512  # rows that tell what a block or a channel does
 STEP, LEAST = 0.4, 0.04  # share of the channels in the first step of a bounded drop, and in the last
 
@@ -194,13 +195,13 @@ class _Walk(Generic[Network]):
         return high
 
     def _weighed(self, model: Network, ratio: float) -> float:
-        """Milliseconds of an untrained cut, the upper end of the interval; infinite where nothing can be cut."""
+        """Milliseconds of an untrained cut, the upper end of the interval; of the network itself where it loses nothing."""
         self.told(f"weighing a cut of {ratio:.0%}")
         try:
-            found = self.balance.weigh(self._cut(model, ratio).model)
+            model = self._cut(model, ratio).model
         except ConfigError:
-            return self.balance.weigh(model).high
-        return found.high
+            pass  # rounding leaves nothing to cut
+        return self.balance.weigh(model, GLANCE).high
 
     def _step(self, model: Network, ratio: float, what: str, epochs: int) -> Network:
         """One cut and its recovery."""

@@ -112,5 +112,5 @@ class Teacher:
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""
         spec, feed = self.rows.spec, DataModule(self.rows, self.plan)
-        answers, targets = answer(Plain(model, spec), feed.val_dataloader(), torch.device("cpu"))
+        answers, targets = answer(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"))
         return scores(own_unit(answers, spec), own_unit(targets, spec), spec)

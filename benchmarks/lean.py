@@ -1,0 +1,224 @@
+"""Smaller networks at equal recovery: `lean` against torch-pruning's own recipes, accuracy lost at each ratio."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import torch_pruning
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from lepton_automl import lean
+from lepton_automl.measuring.host import describe_host
+from lepton_automl.measuring.macs import count_macs
+from lepton_automl.values import Target
+from lepton_automl.walks.weigh import Balance
+
+from .handmade import HANDMADE, Rows, accuracy, batches, fashion, taught
+from .report import Figure, Result
+
+CHECKOUT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"
+RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "lean.jsonl"
+RATIOS = (0.25, 0.5, 0.75)
+SAME = ("net", "who", "ratio", "seed", "rows", "parent_epochs", "epochs", "host")  # what tells one run from another
+DROP = (
+    "drop: points of accuracy on the 10,000 test images that were lost; medians over seeds, with quartiles. Same parent, same"
+    " recovery epochs; nobody chooses by the test images."
+)
+AHEAD = "ahead: by how much fewer points ours lost than the best of torch-pruning's three, seed by seed."
+COST = (
+    "macs, speed: how many times less arithmetic the smaller network needs, and how many times as fast its ONNX file is at"
+    " batch 1, each timed beside the reference network."
+)
+Found = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """What a contestant is handed."""
+
+    parent: nn.Module
+    train: Rows
+    ratio: float
+    epochs: int
+    seed: int
+
+
+def ours(case: Case) -> nn.Module:
+    """Our walk as it comes."""
+    held = tuple(part[:500] for part in case.train)  # it chooses nothing by them; the test rows tell
+    found = lean(case.parent, case.train, validation=held, ratio=case.ratio, epochs=case.epochs, seed=case.seed, progress=False)
+    small: nn.Module = found.model
+    return small
+
+
+def recipe(case: Case) -> nn.Module:
+    """torch-pruning's README, and the fine-tuning of its own `reproduce/main.py`.
+
+    Group magnitudes, each layer by itself, widths rounded to 8; SGD with momentum from 0.01, a tenth of it after 60 % and
+    again after 80 % of the time.
+    """
+    model = _pruned(copy.deepcopy(case.parent), case, torch_pruning.importance.GroupMagnitudeImportance(p=2))
+    x, y = case.train
+    steps = batches(len(y), case.epochs, case.seed)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    milestones = [round(0.6 * len(steps)), round(0.8 * len(steps))]
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones=milestones, gamma=0.1)
+    model.train()
+    for batch in steps:
+        optimizer.zero_grad()
+        torch.autograd.backward(cross_entropy(model(x[batch]), y[batch]))
+        optimizer.step()
+        schedule.step()
+    return model.eval()
+
+
+def tuned(case: Case) -> nn.Module:
+    """The same cut, trained on as the parent was trained: its README leaves that to the person."""
+    model = _pruned(copy.deepcopy(case.parent), case, torch_pruning.importance.GroupMagnitudeImportance(p=2))
+    return taught(model, case.train, case.epochs, case.seed)
+
+
+def isomorphic(case: Case) -> nn.Module:
+    """Its authors' Isomorphic Pruning: group Taylor, like layers in one ranking; trained on as the parent was."""
+    model = copy.deepcopy(case.parent).eval()
+    for batch in batches(len(case.train[1]), 1, case.seed)[:20]:
+        torch.autograd.backward(cross_entropy(model(case.train[0][batch]), case.train[1][batch]))
+    importance = torch_pruning.importance.GroupTaylorImportance()
+    model = _pruned(model, case, importance, isomorphic=True, global_pruning=True)
+    return taught(model, case.train, case.epochs, case.seed)
+
+
+def _pruned(model: nn.Module, case: Case, importance: Any, **options: bool) -> nn.Module:
+    head = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    rows = case.train[0][:2]
+    torch_pruning.pruner.BasePruner(
+        model, rows, importance=importance, pruning_ratio=case.ratio, ignored_layers=head, round_to=8, **options
+    ).step()
+    model.zero_grad()
+    return model
+
+
+CONTESTANTS: dict[str, Callable[[Case], nn.Module]] = {
+    "ours": ours,
+    "recipe": recipe,
+    "tuned": tuned,
+    "isomorphic": isomorphic,
+}
+
+
+class Ledger:
+    """Finished runs in a file of JSON lines, so that an interrupted benchmark goes on where it was."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.known = path, dict[tuple[Any, ...], Found]()
+        for line in path.read_text().splitlines() if path.exists() else []:
+            try:
+                kept = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # empty, or torn by an interruption
+            self.known[tuple(kept[name] for name in SAME)] = kept
+
+    def keep(self, key: tuple[Any, ...], found: Found) -> Found:
+        """Write down a run."""
+        kept = {**dict(zip(SAME, key, strict=True)), **found}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
+        self.known[key] = kept
+        return kept
+
+
+class Contest:
+    """All runs of one network and seed; the parent is trained when the first of them is not known."""
+
+    def __init__(self, ledger: Ledger, settings: tuple[str, int, int, int, int], test: Rows, train: Rows) -> None:
+        self.ledger, self.test, self.train = ledger, test, train
+        self.net, self.seed, self.rows, self.parent_epochs, self.epochs = settings
+        self.parent: nn.Module | None = None
+
+    def run(self, who: str, ratio: float) -> Found:
+        """What is known of a run, or what it finds now."""
+        key = (self.net, who, ratio, self.seed, self.rows, self.parent_epochs, self.epochs, describe_host())
+        if key in self.ledger.known:
+            return self.ledger.known[key]
+        if self.parent is None:
+            torch.manual_seed(self.seed)
+            self.parent = taught(HANDMADE[self.net](), self.train, self.parent_epochs, self.seed)
+        began = time.process_time()
+        small = CONTESTANTS[who](Case(self.parent, self.train, ratio, self.epochs, self.seed))
+        seconds = time.process_time() - began
+        found = self.ledger.keep(key, self._judge(self.parent, small) | {"cpu_seconds": seconds})
+        print(
+            f"{self.net}, seed {self.seed}, {ratio:g} {who}: {found['drop']:.2f} points lost, 1/{found['macs']:.1f} of the"
+            f" arithmetic, {found['speed']:.2f} times as fast",
+            flush=True,
+        )
+        return found
+
+    def _judge(self, parent: nn.Module, small: nn.Module) -> Found:
+        balance = Balance(Target(), self.test[0][:64])
+        macs = [count_macs(model, self.test[0][:2]) for model in (parent, small)]
+        times = [balance.weigh(model).median for model in (parent, small)]
+        whole = accuracy(parent, self.test)
+        return {
+            "parent": 100 * whole,
+            "drop": 100 * (whole - accuracy(small, self.test)),
+            "macs": macs[0] / macs[1],
+            "speed": times[0] / times[1],
+        }
+
+
+def run(
+    *,
+    rows: int = 10_000,
+    parent_epochs: int = 6,
+    epochs: int = 3,
+    seeds: int = 3,
+    nets: str = "resnet,mobilenet",
+    results: str = str(RESULTS),
+) -> Result:
+    """Points of test accuracy lost at each ratio, by `lean` and by torch-pruning's recipes, on Fashion-MNIST.
+
+    Args:
+        rows: Of the training images.
+        parent_epochs: Of the training before the cut.
+        epochs: Of the recovery, the same for all.
+        seeds: Runs of each.
+        nets: Which networks, by comma.
+        results: The ledger of finished runs.
+    """
+    if not DATA.is_dir():
+        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        return Result(figures=[], notes=[skipped])
+    torch.set_num_threads(1)
+    train, test = fashion(DATA, "train", rows), fashion(DATA, "t10k", 10_000)
+    ledger, found = Ledger(Path(results)), dict[tuple[str, float, str], list[Found]]()
+    for seed in range(seeds):
+        for net in nets.split(","):
+            contest = Contest(ledger, (net, seed, rows, parent_epochs, epochs), test, train)
+            for ratio in RATIOS:
+                for who in CONTESTANTS:
+                    found.setdefault((net, ratio, who), []).append(contest.run(who, ratio))
+    told = [figure for net in nets.split(",") for ratio in RATIOS for figure in figures(found, net, ratio)]
+    return Result(figures=told, notes=[DROP, AHEAD, COST])
+
+
+def figures(found: dict[tuple[str, float, str], list[Found]], net: str, ratio: float) -> list[Figure]:
+    """Those of one network at one ratio."""
+    runs = {who: found[net, ratio, who] for who in CONTESTANTS}
+    end = f"{net}_{100 * ratio:.0f}"
+    told = [Figure.of(f"drop_{who}_{end}", [one["drop"] for one in those], unit="points") for who, those in runs.items()]
+    best = [min(runs[who][n]["drop"] for who in CONTESTANTS if who != "ours") for n in range(len(runs["ours"]))]
+    ahead = [theirs - mine["drop"] for theirs, mine in zip(best, runs["ours"], strict=True)]
+    told.append(Figure.of(f"ahead_{end}", ahead, unit="points", target=">= 0"))
+    for name in ("macs", "speed"):
+        told += [Figure.of(f"{name}_{who}_{end}", [one[name] for one in those]) for who, those in runs.items()]
+    return told
