@@ -151,14 +151,14 @@ def can_train_itself(module: Any) -> bool:
 
 @contextmanager
 def loose(module: Any) -> Iterator[None]:
-    """A LightningModule without the Trainer that it remembers, which a copy would copy too, data and all."""
+    """Inside, a LightningModule has no Trainer, which a copy of it would copy too, data and all; none of ours stays either."""
     held = getattr(module, "_trainer", None)
-    if held is not None:
+    if isinstance(module, pl.LightningModule):
         module._trainer = None  # noqa: SLF001  # its public name passes on to modules inside
     try:
         yield
     finally:
-        if held is not None:
+        if isinstance(module, pl.LightningModule):
             module._trainer = held  # noqa: SLF001  # likewise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -15,10 +16,10 @@ from lepton_automl.compression.prune import Cut, Pruned, prune
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.measuring.macs import count_macs
-from lepton_automl.values import Measurement
+from lepton_automl.values import Measurement, TrainPlan
 
 from .lean_wish import Wish, checked
-from .recovery import Teacher
+from .recovery import Teacher, usual_rate
 from .weigh import Balance
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -114,15 +115,15 @@ class _Walk(Generic[Network]):
     """One network on its way."""
 
     def __init__(self, model: Network, rows: Labelled, wish: Wish, told: Told) -> None:
-        self.wish, self.told, self.rows = wish, told, rows
-        self.teacher = Teacher(rows, wish.plan, own_steps=wish.own_steps, distill=wish.distill)
+        self.wish, self.told = wish, told
+        plan = TrainPlan(lr=wish.lr or usual_rate(model), batch_size=wish.batch_size, seed=wish.seed)
+        self.teacher = Teacher(rows, plan, own_steps=wish.own_steps, distill=wish.distill)
         self.parent = self.teacher.copied(model)
         self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
         self.sample = self.teacher.sample(CALIBRATION)
         self.balance = Balance(wish.target, self.sample)
         self.refused: dict[str, str] = {}
         self.history: list[dict[str, Any]] = []
-        self.channels = 0
 
     def walk(self) -> Lean[Network]:
         """From the network as it came to the smaller one."""
@@ -197,10 +198,8 @@ class _Walk(Generic[Network]):
     def _weighed(self, model: Network, ratio: float) -> float:
         """Milliseconds of an untrained cut, the upper end of the interval; of the network itself where it loses nothing."""
         self.told(f"weighing a cut of {ratio:.0%}")
-        try:
+        with contextlib.suppress(ConfigError):  # where rounding leaves nothing to cut
             model = self._cut(model, ratio).model
-        except ConfigError:
-            pass  # rounding leaves nothing to cut
         return self.balance.weigh(model, GLANCE).high
 
     def _step(self, model: Network, ratio: float, what: str, epochs: int) -> Network:
@@ -235,7 +234,7 @@ class _Walk(Generic[Network]):
 
     def _cut(self, model: Network, ratio: float) -> Pruned[Network]:
         wish = self.wish
-        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=wish.multiple, seed=wish.plan.seed)
+        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=wish.multiple, seed=wish.seed)
         sensitive = self.teacher.sensitivity(model, CALIBRATION) if wish.criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 

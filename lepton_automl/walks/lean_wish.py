@@ -13,7 +13,7 @@ from lepton_automl.compression.ranking import RANKINGS
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.errors import Complaints, one_of
 from lepton_automl.training.own import can_train_itself
-from lepton_automl.values import Target, TrainPlan
+from lepton_automl.values import Target
 
 from .given import check_target, given
 
@@ -37,7 +37,9 @@ class Wish:
     multiple: int
     blocks: int = 0
     own_steps: bool = False
-    plan: TrainPlan
+    lr: float | None = None
+    batch_size: int = 128
+    seed: int = 0
 
 
 def checked(model: nn.Module, data: Any, wish: Wish) -> Labelled:
@@ -55,7 +57,7 @@ def checked(model: nn.Module, data: Any, wish: Wish) -> Labelled:
         complaints.check(own, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
         ours = all(hasattr(model, name) for name in ("recipe", "width_map"))
         complaints.check(not ours, "model is a network of the search.", "Use lepton_automl.compression.shrink with a recipe.")
-    return given(model, data, wish.validation, complaints, seed=wish.plan.seed, standardise=not wish.own_steps)
+    return given(model, data, wish.validation, complaints, seed=wish.seed, standardise=not wish.own_steps)
 
 
 def _check_goal(wish: Wish, complaints: Complaints) -> None:
@@ -81,13 +83,11 @@ def _check_ways(wish: Wish, complaints: Complaints) -> None:
         wish.criterion in CRITERIA, f"there is no criterion {wish.criterion!r}.", one_of(str(wish.criterion), CRITERIA)
     )
     complaints.check(wish.ranking in RANKINGS, f"there is no ranking {wish.ranking!r}.", one_of(str(wish.ranking), RANKINGS))
-    numbers = {"steps": 1, "epochs": 0, "multiple": 1, "blocks": 0}
-    said = {name: getattr(wish, name) for name in numbers} | {"seed": wish.plan.seed, "batch_size": wish.plan.batch_size}
-    for name, number in said.items():
-        least = numbers.get(name, 0 if name == "seed" else 1)
+    for name, least in {"steps": 1, "epochs": 0, "multiple": 1, "blocks": 0, "seed": 0, "batch_size": 1}.items():
+        number = getattr(wish, name)
         whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
         complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least {least}.")
-    complaints.check(_number(wish.plan.lr) and wish.plan.lr > 0, f"lr is {wish.plan.lr!r}; it must be a number above 0.")
+    complaints.check(wish.lr is None or (_number(wish.lr) and wish.lr > 0), f"lr is {wish.lr!r}; it must be a number above 0.")
 
 
 def _number(said: object) -> bool:
