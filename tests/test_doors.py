@@ -158,6 +158,7 @@ def test_help_is_there_for_every_command(tmp_path):
         "front",
         "predict",
         "export",
+        "bottleneck",
         "delete",
         "ui",
     ):
