@@ -151,7 +151,7 @@ class Bottleneck(Value):
 
     def _gains(self) -> list[str]:
         best = [change for change in self.changes if change.predicted_ms > 0][:1]
-        tried = [change for change in self.changes if change.actual is not None][:2]  # the table has them all
+        tried = [change for change in self.changes if change.actual is not None][:1]  # the table has them all
         told = [
             f"{change.what[0].upper()}{change.what[1:]} would save about {change.predicted_ms:.2g} ms "
             f"({_share(change.predicted_ms, self.latency)})."

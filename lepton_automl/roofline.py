@@ -119,7 +119,7 @@ class CallTime(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Ceilings(Value):
-    """What one thread of a machine can do at best, as measured there.
+    """What a machine can do at best for one call, as measured there; bandwidth is that of one thread.
 
     Args:
         macs_per_s: Multiply-accumulates a second in float32.

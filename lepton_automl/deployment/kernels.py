@@ -61,12 +61,13 @@ def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     """
     graph = Graph(written, rows)
     nodes = list(onnx.load(optimised, load_external_data=False).graph.node)
-    claims = [_Claim(node, _end(node, graph)) for node in nodes if node.op_type not in REORDER]
+    ends = [(node, "" if node.op_type in REORDER else _end(node, graph)) for node in nodes]
+    claims = [_Claim(node, end) for node, end in ends if end]
     _share_out(graph, claims)
     sizes = initializer_sizes(optimised)
     found = {claim.node.name: _kernel(claim, graph, sizes) for claim in claims}
     layers = {name: found[claim.node.name].layer for claim in claims for node in claim.nodes for name in node.output}
-    return found | {node.name: _reorder(node, graph, layers) for node in nodes if node.op_type in REORDER}
+    return found | {node.name: _reorder(node, graph, layers) for node, end in ends if not end}
 
 
 def _end(node: onnx.NodeProto, graph: Graph) -> str:
@@ -74,7 +75,7 @@ def _end(node: onnx.NodeProto, graph: Graph) -> str:
     kept = [str(name) for name in node.output if name in graph.makers]
     if kept:
         return kept[0]
-    stem = re.sub(r"_nchwc(_token_\d+)?$", "", node.name)
+    stem = re.sub(r"(_nchwc)?(_token_\d+)?$", "", node.name)
     if stem in graph.makers:
         return stem
     return next((str(maker.output[0]) for maker in graph.nodes if maker.name == stem), "")
@@ -82,11 +83,10 @@ def _end(node: onnx.NodeProto, graph: Graph) -> str:
 
 def _share_out(graph: Graph, claims: list[_Claim]) -> None:
     """Give every node of the written graph to the kernel that does it."""
-    ends = {claim.end: claim for claim in claims if claim.end}
+    ends = {claim.end: claim for claim in claims}
     owner: dict[str, _Claim] = {}
     for claim in claims:
-        if claim.end:
-            _walk_back(graph, claim, ends, owner)
+        _walk_back(graph, claim, ends, owner)
     for node in graph.nodes:  # what is left was worked into the kernel before it, as a residual sum is
         if node.output[0] not in owner:
             before = [owner[name] for name in node.input if name in owner]
@@ -154,6 +154,8 @@ def _filled(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> float:
 
 
 def _reorder(node: onnx.NodeProto, graph: Graph, layers: dict[str, str]) -> Kernel:
-    """Accounted to the layer whose values it moves."""
+    """What moves values in memory, or nobody knows of, is accounted to the layer whose values it takes or gives."""
     name = next((one for one in (*node.output, *node.input) if one in graph.tensors), "")
-    return Kernel(node.name, node.op_type, layers.get(name, node.name), Work(activation_bytes=2 * graph.bytes(name), nodes=1))
+    return Kernel(
+        node.name, str(node.op_type), layers.get(name, node.name), Work(activation_bytes=2 * graph.bytes(name), nodes=1)
+    )

@@ -13,6 +13,7 @@ from .fold import fold
 from .graph import GraphWriter
 from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
 from .trace import Traced, layer_of
+from .work import OWN
 
 __all__ = ["translate"]
 _ROOMS = (elementwise, layers, shapes)  # importing them fills OPERATIONS
@@ -47,7 +48,7 @@ class _Translation:
         for node in self.traced.module.graph.nodes:
             if node.op == "output":
                 return self._value(node.args[0])
-            self.graph.layer = layer_of(node)
+            self.graph.layer = layer_of(node) or OWN
             self.said[node] = self._say(node)
         raise UnknownOperation("a graph without an output")
 

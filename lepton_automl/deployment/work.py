@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from onnx import helper, shape_inference
 
 Shape = tuple[int, ...]
 
+SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules around a node, as a list
+OWN = "forward"  # what is done in the network's own forward pass, in none of its modules
 CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and where their weights stand among their inputs
 PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and where the left factor stands
 
@@ -73,8 +76,12 @@ class Graph:
 
 
 def layer_of(node: onnx.NodeProto) -> str:
-    """The layer that a node stands in, as the exporter named it; else the node's own name."""
-    return str(node.name).partition("/")[0]
+    """The layer that a node stands in, as our exporter named it or torch's noted it; else the node's own name."""
+    noted = next((one.value for one in node.metadata_props if one.key == SCOPES), "[]")
+    within = [scope for scope in ast.literal_eval(noted)[:-1] if scope]  # the last one is the node's own
+    if not within:
+        return str(node.name).partition("/")[0]
+    return str(within[-1]).removeprefix("module").removeprefix(".") or OWN
 
 
 def initializer_sizes(path: Path) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What one thread of this machine can do at best: arithmetic, bandwidth, and the fixed cost of a call.
+"""What this machine can do at best for one call: arithmetic, bandwidth, and the fixed cost of a call.
 
 The peaks are what calls of friendly shape reach, not what the processor's data sheet promises (Williams et al.,
 Roofline, CACM 52(4), 2009, take theirs in the same way). Bandwidth is that of copying, bytes read and written together

@@ -203,11 +203,11 @@ def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> N
 
 def _changes_title(found: Bottleneck) -> str:
     timed = any(change.actual for change in found.changes)
-    return "What one change gains" + (" (◆ made and timed)" * timed) if found.changes else ""
+    return "What one change gains" + (" (◆ timed)" * timed) if found.changes else ""
 
 
 def _changes(figure: go.Figure, found: Bottleneck) -> None:
-    changes = found.changes[:MOST_CHANGES]
+    changes = [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
     if not changes:
         return
     names = [change.what for change in changes]

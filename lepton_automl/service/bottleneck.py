@@ -18,7 +18,7 @@ from .run import jobs
 if TYPE_CHECKING:
     from .study import Study
 
-MOST_CHILDREN = 2  # that are told one by one
+MOST_CHILDREN = 1  # that are told one by one, the best first
 
 
 def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
