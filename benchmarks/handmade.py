@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
 from lepton_automl.data.images import read_idx
 
@@ -63,6 +63,49 @@ def mobilenet() -> nn.Module:
     return nn.Sequential(
         *normed(1, 32, 3, 2), nn.ReLU6(), *blocks, *last, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)
     )
+
+
+class Mixing(nn.Module):
+    """A layer of an encoder: attention, then two linear layers, each after a normalisation (Vaswani et al., NeurIPS 2017)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads, self.before, self.between = heads, nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.body = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        batch, length, width = rows.shape
+        parts = self.qkv(self.before(rows)).reshape(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2).reshape(batch, length, width)
+        rows = rows + self.out(mixed)
+        told: Tensor = rows + self.body(self.between(rows))
+        return told
+
+
+class Encoder(nn.Module):
+    """A small transformer encoder over the columns of a table, a vector each (Gorishniy et al., NeurIPS 2021).
+
+    Args:
+        numbers: Columns of numbers, the first ones of a row.
+        codes: How many codes each further column has.
+        classes: Of the answer.
+    """
+
+    def __init__(self, numbers: int, codes: tuple[int, ...], classes: int, width: int = 64) -> None:
+        super().__init__()
+        self.numbers = numbers
+        self.scale, self.shift = nn.Parameter(torch.randn(numbers, width) * 0.1), nn.Parameter(torch.zeros(numbers, width))
+        self.codes = nn.ModuleList(nn.Embedding(count, width) for count in codes)
+        self.layers, self.last = nn.Sequential(Mixing(width, 4), Mixing(width, 4)), nn.LayerNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        told = rows[:, : self.numbers, None] * self.scale + self.shift
+        named = [codes(rows[:, self.numbers + n].long()) for n, codes in enumerate(self.codes)]
+        mixed = self.layers(torch.cat([told, torch.stack(named, 1)], 1))
+        answers: Tensor = self.head(self.last(mixed).mean(1))
+        return answers
 
 
 HANDMADE = {"resnet": resnet, "mobilenet": mobilenet}

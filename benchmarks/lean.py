@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from lepton_automl.values import Target
 from lepton_automl.walks.weigh import Balance
 
 from .handmade import HANDMADE, Rows, accuracy, batches, fashion, taught
+from .ledger import Found, Ledger
 from .report import Figure, Result
 
 CHECKOUT = Path(__file__).parents[1]
@@ -38,7 +38,6 @@ COST = (
     "macs, speed: how many times less arithmetic the smaller network needs, and how many times as fast its ONNX file is at"
     " batch 1, each timed beside the reference network."
 )
-Found = dict[str, Any]
 
 
 class Case(NamedTuple):
@@ -114,28 +113,6 @@ CONTESTANTS: dict[str, Callable[[Case], nn.Module]] = {
 }
 
 
-class Ledger:
-    """Finished runs in a file of JSON lines, so that an interrupted benchmark goes on where it was."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.known = path, dict[tuple[Any, ...], Found]()
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                kept = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # empty, or torn by an interruption
-            self.known[tuple(kept[name] for name in SAME)] = kept
-
-    def keep(self, key: tuple[Any, ...], found: Found) -> Found:
-        """Write down a run."""
-        kept = {**dict(zip(SAME, key, strict=True)), **found}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
-        self.known[key] = kept
-        return kept
-
-
 class Contest:
     """All runs of one network and seed; the parent is trained when the first of them is not known."""
 
@@ -147,15 +124,16 @@ class Contest:
     def run(self, who: str, ratio: float) -> Found:
         """What is known of a run, or what it finds now."""
         key = (self.net, who, ratio, self.seed, self.rows, self.parent_epochs, self.epochs, describe_host())
-        if key in self.ledger.known:
-            return self.ledger.known[key]
+        return self.ledger.once(key, lambda: self._find(who, ratio))
+
+    def _find(self, who: str, ratio: float) -> Found:
         if self.parent is None:
             torch.manual_seed(self.seed)
             self.parent = taught(HANDMADE[self.net](), self.train, self.parent_epochs, self.seed)
         began = time.process_time()
         small = CONTESTANTS[who](Case(self.parent, self.train, ratio, self.epochs, self.seed))
         seconds = time.process_time() - began
-        found = self.ledger.keep(key, self._judge(self.parent, small) | {"cpu_seconds": seconds})
+        found = self._judge(self.parent, small) | {"cpu_seconds": seconds}
         print(
             f"{self.net}, seed {self.seed}, {ratio:g} {who}: {found['drop']:.2f} points lost, 1/{found['macs']:.1f} of the"
             f" arithmetic, {found['speed']:.2f} times as fast",
@@ -200,7 +178,7 @@ def run(
         return Result(figures=[], notes=[skipped])
     torch.set_num_threads(1)
     train, test = fashion(DATA, "train", rows), fashion(DATA, "t10k", 10_000)
-    ledger, found = Ledger(Path(results)), dict[tuple[str, float, str], list[Found]]()
+    ledger, found = Ledger(Path(results), SAME), dict[tuple[str, float, str], list[Found]]()
     for seed in range(seeds):
         for net in nets.split(","):
             contest = Contest(ledger, (net, seed, rows, parent_epochs, epochs), test, train)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import statistics
@@ -17,7 +16,8 @@ import numpy as np
 from lepton_automl import front
 from lepton_automl.measuring.host import describe_host
 
-from .live_rivals.contest import Found, contest
+from .ledger import Found, Ledger
+from .live_rivals.contest import contest
 from .live_rivals.setting import CHECKOUT, DATA, Setting
 from .report import Figure, Result
 
@@ -39,50 +39,32 @@ VOLUMES = (
 SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "host")  # what tells one run from another
 
 
-class Ledger:
-    """Complete runs in a file of JSON lines, so that an interrupted benchmark goes on where it was; a broken-off run leaves none.
+def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
+    """What is known of a run, or what it finds now, in a folder of its own beside the ledger while it lasts."""
+    told = dict(zip(SAME, key, strict=True))
 
-    Args:
-        path: The file. A run's own folder lies beside it while it lasts.
-    """
+    def find() -> Found:
+        folder = ledger.path.parent / "-".join(["live", *(f"{part}" for part in key[:-1])])
+        shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
+        folder.mkdir(parents=True)
+        setting = Setting(
+            folder=str(folder.absolute()),
+            minutes=told["minutes"],
+            workers=told["workers"],
+            seed=told["seed"],
+            rows=told["rows"],
+            epochs=told["epochs_asked"],
+            began=time.time(),
+        )
+        try:
+            found = contest(told["contestant"], setting)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        run = Run.of({**told, **found})
+        print(f"{run.told()}; load before: {found['load']}", flush=True)
+        return {"at": time.strftime("%Y-%m-%d %H:%M"), **found}
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.known: dict[tuple[Any, ...], Found] = {}
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                kept = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # empty, or torn by an interruption
-            self.known[tuple(kept[name] for name in SAME)] = kept  # of two alike, the later one
-
-    def once(self, key: tuple[Any, ...], *, again: bool) -> Found:
-        """What is known of a run, or what it finds now."""
-        if again or key not in self.known:
-            told = dict(zip(SAME, key, strict=True))
-            folder = self.path.parent / "-".join(["live", *(f"{part}" for part in key[:-1])])
-            shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
-            folder.mkdir(parents=True)
-            setting = Setting(
-                folder=str(folder.absolute()),
-                minutes=told["minutes"],
-                workers=told["workers"],
-                seed=told["seed"],
-                rows=told["rows"],
-                epochs=told["epochs_asked"],
-                began=time.time(),
-            )
-            try:
-                found = contest(told["contestant"], setting)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-            kept = {**told, "at": time.strftime("%Y-%m-%d %H:%M"), **found}
-            with self.path.open("a") as file:
-                file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
-            self.known[key] = kept
-            run = Run.of(kept)
-            print(f"{run.told()}; load before: {kept['load']}", flush=True)
-        return self.known[key]
+    return ledger.once(key, find, again=again)
 
 
 @dataclass(frozen=True)
@@ -176,14 +158,14 @@ def run(
     asked, anew = (set(filter(None, said.split(","))) for said in (only, again))
     if unknown := (asked | anew) - set(CONTESTANTS):
         raise SystemExit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}.")
-    ledger, runs = Ledger(Path(results)), dict[tuple[str, int], Run]()
+    ledger, runs = Ledger(Path(results), SAME), dict[tuple[str, int], Run]()
     for seed in range(seeds):
         turn = seed % len(CONTESTANTS)  # whoever comes first may find the machine cooler
         for who in (*CONTESTANTS[turn:], *CONTESTANTS[:turn]):
             key = (who, seed, minutes, workers, rows, epochs, describe_host())
             may = not asked or who in asked
             if may or key in ledger.known:
-                runs[who, seed] = Run.of(ledger.once(key, again=may and who in anew))
+                runs[who, seed] = Run.of(once(ledger, key, again=may and who in anew))
     figures, notes = verdict(runs, seconds=60 * minutes)
     return Result(figures=figures, notes=notes)
 

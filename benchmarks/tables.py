@@ -25,11 +25,13 @@ from lepton_automl.deployment.reference import reference_model
 from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.service.model import Model
 
+from .ledger import Found, Ledger
 from .report import Figure, Result
 
 CHECKOUT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "tabular"
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "tables.jsonl"
+SAME = ("dataset", "split", "minutes", "workers")
 TEST_SHARE = 0.2  # of the rows: the outer test split, which no search sees
 ALLOWED_POINTS, ALLOWED_PERCENT = 0.5, 3.0  # of accuracy, of RMSE: how much worse than trees a network may be
 # Rows of a class, else it is left out for both: with hypothyroid's class of two rows the trees learn nothing at all
@@ -155,36 +157,20 @@ def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]
 # All splits
 
 
-class Ledger:
-    """Finished splits in a file of JSON lines, so that an interrupted run goes on where it was."""
+def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int) -> Found:
+    """What is known of a split, or what its contest finds now."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.known: dict[tuple[str, int, float, int], dict[str, Any]] = {}
-        for line in path.read_text().splitlines() if path.exists() else []:
-            try:
-                kept = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # empty, or torn by an interruption
-            self.known[kept["dataset"], kept["split"], kept["minutes"], kept["workers"]] = kept
+    def find() -> Found:
+        home = ledger.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
+        shutil.rmtree(home, ignore_errors=True)  # of an interrupted run
+        try:
+            found = contest(table, split, minutes, workers, home)
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+        print(f"{table.name} {split}: {found['scores']} after {found['trials']} trials", flush=True)
+        return found
 
-    def once(self, table: Table, split: int, minutes: float, workers: int) -> dict[str, Any]:
-        """What is known of a split, or what its contest finds now."""
-        key = (table.name, split, minutes, workers)
-        if key not in self.known:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            home = self.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
-            shutil.rmtree(home, ignore_errors=True)  # of an interrupted run
-            try:
-                found = contest(table, split, minutes, workers, home)
-            finally:
-                shutil.rmtree(home, ignore_errors=True)
-            kept = {"dataset": table.name, "split": split, "minutes": minutes, "workers": workers, **found}
-            with self.path.open("a") as file:
-                file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
-            self.known[key] = kept
-            print(f"{table.name} {split}: {kept['scores']} after {kept['trials']} trials", flush=True)
-        return self.known[key]
+    return ledger.once((table.name, split, minutes, workers), find)
 
 
 @dataclass(frozen=True)
@@ -260,10 +246,10 @@ def run(
     if not DATA.is_dir():
         skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds tabular."
         return Result(figures=[], notes=[skipped])
-    ledger, verdicts = Ledger(Path(results)), []
+    ledger, verdicts = Ledger(Path(results), SAME), []
     for name in datasets.split(","):
         table = Table.read(name)
-        found = [ledger.once(table, split, minutes, workers) for split in range(splits)]
+        found = [once(ledger, table, split, minutes, workers) for split in range(splits)]
         verdicts.append(Verdict(name, table.regression, found))
     figures = [
         *(verdict.figure() for verdict in verdicts),

@@ -75,15 +75,15 @@ def test_a_complete_race_is_not_run_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(live, "contest", contest)
     keys = [("ours", 0, 1.0, 2, 100, 3, "here"), ("peer", 0, 1.0, 2, 100, 3, "here")]
-    live.Ledger(path).once(keys[0], again=False)
+    live.once(live.Ledger(path, live.SAME), keys[0], again=False)
     with pytest.raises(KeyboardInterrupt):
-        live.Ledger(path).once(keys[1], again=False)
+        live.once(live.Ledger(path, live.SAME), keys[1], again=False)
     path.write_text(path.read_text() + '{"contestant": "pe')
     for key in keys:
-        live.Ledger(path).once(key, again=False)
+        live.once(live.Ledger(path, live.SAME), key, again=False)
     assert ran == ["ours", "peer", "peer"] and [file.name for file in tmp_path.iterdir()] == ["ledger.jsonl"]
-    live.Ledger(path).once(keys[0], again=True)
-    assert ran[-1] == "ours" and len(live.Ledger(path).known) == 2
+    live.once(live.Ledger(path, live.SAME), keys[0], again=True)
+    assert ran[-1] == "ours" and len(live.Ledger(path, live.SAME).known) == 2
 
 
 def test_a_started_process_is_weighed_alone():

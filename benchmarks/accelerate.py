@@ -1,0 +1,321 @@
+"""The artifact that is handed over against its dense parent in PyTorch, and against the same tools applied by hand."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lepton_automl import AutoML, Budget, Target, accelerate, lean
+from lepton_automl.data.demo import digits
+from lepton_automl.data.labelled import hold_out
+from lepton_automl.data.open import Data, Split, open_data, open_test
+from lepton_automl.deployment.opened import Opened, open_bundle
+from lepton_automl.measuring.host import describe_host
+from lepton_automl.measuring.latency import Timed, race
+from lepton_automl.measuring.statistics import verdict
+from lepton_automl.models.deployable import deployable
+from lepton_automl.service.run import jobs
+from lepton_automl.service.study import Study
+from lepton_automl.values import GO_ON
+from lepton_automl.walks.craft import Lesson
+from lepton_automl.walks.own import craft_of
+from lepton_automl.walks.weigh import reference
+
+from . import lean as pruning
+from .by_hand import Array, Call, Made, accuracy_of, eager, portfolio
+from .handmade import HANDMADE, Encoder, Rows, fashion, taught
+from .ledger import Found, Ledger
+from .live_rivals.setting import DATA as FASHION
+from .live_rivals.setting import fashion as pictures
+from .report import Figure, Result
+
+CHECKOUT = Path(__file__).parents[1]
+CACHE = CHECKOUT / "mlruns" / "benchmarks"
+ADULT = FASHION.parent / "tabular" / "adult.csv.gz"
+SAME = ("net", "rows", "epochs", "minutes", "seed", "host")
+CONV = ("resnet", "mobilenet", "digits", "fashion")
+NETS = ("resnet", "mobilenet", "encoder", "digits", "fashion", "adult")
+ALLOWED = 0.003  # of validation accuracy, that either side may give away for speed; the test rows may tell 0.005
+RATIOS = (0.5, 0.75)  # cut by hand
+SIZES = (1, 64)
+ROUNDS = 5  # of epochs by hand, for one of ours: `lean` trains after each of its steps
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One network: what everybody starts with, and what we make of it.
+
+    Args:
+        parent: Dense and trained; rows [N, ...] in one tensor to logits.
+        native: The same as it is called when nobody wraps it.
+        train: Rows and classes.
+        held: The same to choose by.
+        test: The same to tell by, once.
+        ours: Our artifact for so many rows of a call, called with rows.
+    """
+
+    parent: nn.Module
+    native: Call
+    train: Rows
+    held: Rows
+    test: Rows
+    ours: Callable[[int], Call]
+
+
+# Networks by hand
+
+
+def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
+    """A hand-written network, trained as people do; ours is `lean`, then `accelerate`."""
+    train, test = table() if net == "encoder" else (fashion(FASHION, "train", rows), fashion(FASHION, "t10k", 10_000))
+    train, held = hold_out(train, seed)
+    torch.manual_seed(seed)
+    parent = taught(_encoder() if net == "encoder" else HANDMADE[net](), train, epochs, seed)
+    small = lean(parent, train, validation=held, max_drop=ALLOWED * 2 / 3, epochs=epochs // 2, seed=seed, progress=False)
+    print(small, flush=True)
+
+    def ours(size: int) -> Call:
+        target = Target(batch_size=size, max_drop=ALLOWED / 3)
+        fast = accelerate(small.model, train, validation=held, target=target, progress=False)
+        print(fast, flush=True)
+        return fast.predict
+
+    return Contest(parent, eager(parent), train, held, test, ours)
+
+
+def _prepared() -> Data:
+    return open_data(ADULT, CACHE / "adult-data") if not (CACHE / "adult-data").exists() else open_data(CACHE / "adult-data")
+
+
+def _encoder() -> nn.Module:
+    spec = _prepared().spec
+    return Encoder(spec.shape[0], spec.cardinalities, spec.outputs)
+
+
+def table() -> tuple[Rows, Rows]:
+    """Adult's rows, prepared by the house: numbers, then codes."""
+    data = _prepared().whole()
+    return _flat(data.train), _flat(open_test(data.spec))
+
+
+def _flat(split: Split) -> Rows:
+    parts = [split.inputs[name].float() for name in ("numeric", "categorical") if name in split.inputs]
+    return (torch.cat(parts, 1) if parts else split.inputs["image"]), split.targets
+
+
+# Networks by the search
+
+
+class Single(nn.Module):
+    """A LeptonNet that takes its inputs in one tensor, as tools for one input want it."""
+
+    def __init__(self, net: nn.Module, numbers: int | None) -> None:
+        super().__init__()
+        self.net, self.numbers = net, numbers
+
+    def forward(self, rows: Tensor) -> Tensor:
+        if self.numbers is None:
+            told: Tensor = self.net(image=rows)
+        else:
+            told = self.net(numeric=rows[:, : self.numbers], categorical=rows[:, self.numbers :].long())
+        return told.mean(1) if told.ndim == 3 else told  # members of an ensemble
+
+
+def searched(net: str, rows: int, minutes: float, seed: int) -> Contest:
+    """A study; its most accurate network, uncut and trained as long, against the fastest that is nearly as accurate."""
+    study = _study(net, rows, minutes, seed)
+    state, data = study.state, open_data(study.folder / "data")
+    best = max(state.front(), key=state.score)
+    parent, numbers = _parent(study, data, best.number), None if data.spec.modality == "image" else data.spec.shape[0]
+    test = _flat(open_test(data.spec))
+    given = eager(deployable(parent, data.spec))  # type: ignore[type-var]  # a LeptonNet, as crafts build them
+    single = Single(parent.eval(), numbers)
+    held = _flat(data.validation)
+    least = accuracy_of(eager(single), held) - ALLOWED
+    chosen = study.best(min_accuracy=min(least, state.score(best)))
+    print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # asked just before
+    opened = open_bundle(chosen.path)
+
+    def native(rows: Array) -> Array:
+        with torch.inference_mode():
+            told: Array = parent(**{name: torch.from_numpy(part) for name, part in _inputs(rows, data).items()}).numpy()
+        return told
+
+
+    return Contest(single, native, _flat(data.train), held, test, lambda _: _called(opened, data))
+
+
+def _called(opened: Opened, data: Data) -> Call:
+    return lambda rows: opened(_inputs(rows, data))
+
+
+def _inputs(rows: Array, data: Data) -> dict[str, Array]:
+    """Rows in one array as a LeptonNet takes them; a pass of memory that both sides pay alike."""
+    if data.spec.modality == "image":
+        return {"image": rows}
+    numbers = data.spec.shape[0]
+    parts = {"numeric": rows[:, :numbers]} | (
+        {"categorical": rows[:, numbers:].astype(np.int64)} if data.spec.cardinalities else {}
+    )
+    return {name: np.ascontiguousarray(part) for name, part in parts.items()}
+
+
+def _study(net: str, rows: int, minutes: float, seed: int) -> Study:
+    home, name = CACHE / "accelerate", f"{net}-{rows}-{minutes:g}-{seed}"
+    if (home / "studies" / name / "journal.jsonl").exists() and (kept := Study(name, home)).status == "ended":
+        return kept
+    study = AutoML(name=name, home=home, budget=Budget(minutes=minutes), seed=seed, progress=False)
+    if net == "adult":
+        return study.fit(ADULT, resume=True, wait=True)
+    given = digits() if net == "digits" else pictures(rows)
+    return study.fit(*given, resume=True, wait=True)
+
+
+def _parent(study: Study, data: Data, trial: int) -> nn.Module:
+    """A trial's network as it was before any cut, trained for as long."""
+    state = study.state
+    job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
+    craft = craft_of(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
+    model = craft.build(craft.whole)
+    lesson = Lesson(first=0, last=craft.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
+    craft.teach(model, craft.batches(data, model), lesson)
+    return model.eval()
+
+
+# The contest
+
+
+def by_hand(contest: Contest, epochs: int, seed: int, folder: Path) -> Iterator[Made]:
+    """Uncut and cut by torch-pruning, trained on for as long as ours, in every runtime and precision."""
+    yield from portfolio(contest.parent, contest.train, folder, "whole")
+    for ratio in RATIOS:
+        try:
+            case = pruning.Case(contest.parent, contest.train, ratio, epochs, seed)
+            small = pruning.tuned(case)
+        except Exception as error:
+            print(f"torch-pruning at {ratio}: {type(error).__name__}: {error}", flush=True)
+            continue
+        yield from portfolio(small, contest.train, folder, f"cut {ratio:g}")
+
+
+def judged(contest: Contest, epochs: int, seed: int) -> Found:
+    """Accuracies on the test rows, and times beside each other at both sizes of a call."""
+    least = accuracy_of(eager(contest.parent), contest.held) - ALLOWED
+    with tempfile.TemporaryDirectory() as folder:
+        hands = [made for made in by_hand(contest, epochs, seed, Path(folder)) if accuracy_of(made.call, contest.held) >= least]
+        found: Found = {"parent": accuracy_of(eager(contest.parent), contest.test)}
+        for size in SIZES:
+            found |= {f"{name}_{size}": value for name, value in _timed(contest, hands, size).items()}
+    return found
+
+
+def _timed(contest: Contest, hands: list[Made], size: int) -> Found:
+    rows, mine = contest.held[0][:size].numpy(), contest.ours(size)
+    calls = {"ours": mine, "eager": contest.native} | {made.name: made.call for made in hands}
+    if contest.held[0].ndim == 4:
+        calls["channels last"] = eager(contest.parent, last=True)
+    times = race({name: _one(call, rows) for name, call in calls.items()}, reference(1), seconds=1.5)
+    dense = _best(times, [name for name in ("eager", "channels last") if name in times])
+    hand = _best(times, [made.name for made in hands])
+    for name in sorted(times, key=lambda name: times[name].latency.median):
+        print(f"  {size:2d} rows  {times[name].latency.median:8.4f} ms  {name}", flush=True)
+    by_name = {made.name: made.call for made in hands}
+    return {
+        "speedup": 1 / verdict(times["ours"].ratios, times[dense].ratios).ratio,
+        "behind": verdict(times["ours"].ratios, times[hand].ratios).ratio,
+        "accuracy": accuracy_of(mine, contest.test),
+        "hand": hand,
+        "hand_accuracy": accuracy_of(by_name[hand], contest.test),
+    }
+
+
+def _one(call: Call, rows: Array) -> Callable[[], object]:
+    return lambda: call(rows)
+
+
+def _best(times: dict[str, Timed], names: list[str]) -> str:
+    return min(names, key=lambda name: times[name].latency.median)
+
+
+def run(
+    *,
+    nets: str = ",".join(NETS),
+    rows: int = 10_000,
+    epochs: int = 8,
+    minutes: float = 4.0,
+    seed: int = 0,
+    results: str = str(CACHE / "accelerate.jsonl"),
+) -> Result:
+    """How many times as fast as the dense network in PyTorch, at which accuracy on the test rows, and beside the best by hand.
+
+    Args:
+        nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
+        rows: Of Fashion-MNIST's training pictures.
+        epochs: Of the hand-written parents, and of what is trained on after a cut by hand.
+        minutes: Of each search.
+        seed: Of everything.
+        results: The ledger of finished networks.
+    """
+    if not FASHION.is_dir():
+        return Result(figures=[], notes=[f"All was skipped: {FASHION} is not there; set LEPTON_DATA."])
+    torch.set_num_threads(1)
+    ledger = Ledger(Path(results), SAME)
+
+    def find(net: str) -> Found:
+        print(net, flush=True)
+        made = (
+            handmade(net, rows, epochs, seed)
+            if net in {"resnet", "mobilenet", "encoder"}
+            else searched(net, rows, minutes, seed)
+        )
+        return judged(made, epochs, seed)
+
+    found = {
+        net: ledger.once((net, rows, epochs, minutes, seed, describe_host()), lambda net=net: find(net))
+        for net in nets.split(",")
+    }
+    return Result(figures=[figure for net, one in found.items() for figure in _figures(net, one)] + _worst(found), notes=NOTES)
+
+
+NOTES = [
+    "speedup: time of the dense parent in PyTorch (inference mode, channels last where that is faster) over that of our artifact, "
+    "one thread, timed in one race; the median of the rounds' ratios.",
+    "drop: points of accuracy lost on the test rows, which nothing was chosen by.",
+    "behind: our time over that of the best by hand (torch-pruning at two ratios or none, times each runtime's own tool), among "
+    f"those that lose at most {100 * ALLOWED:g} points on the validation rows; below 1 we are ahead.",
+]
+
+
+def _figures(net: str, found: Found) -> list[Figure]:
+    told = []
+    for size in SIZES:
+        drop = 100 * (found["parent"] - found[f"accuracy_{size}"])
+        told += [
+            Figure(name=f"speedup_{net}_{size}", value=found[f"speedup_{size}"]),
+            Figure(name=f"drop_{net}_{size}", value=drop, unit="points"),
+            Figure(name=f"behind_{net}_{size}", value=found[f"behind_{size}"]),
+        ]
+    return told
+
+
+def _worst(found: dict[str, Found]) -> list[Figure]:
+    """The figures that the whole is judged by, at the target's one row a call."""
+    told = []
+    for kind, least, names in (
+        ("conv", 15, [n for n in found if n in CONV]),
+        ("other", 8, [n for n in found if n not in CONV]),
+    ):
+        if names:
+            drops = [100 * (found[net]["parent"] - found[net]["accuracy_1"]) for net in names]
+            told.append(
+                Figure(name=f"speedup_min_{kind}", value=min(found[n]["speedup_1"] for n in names), target=f">= {least}")
+            )
+            told.append(Figure(name=f"drop_max_{kind}", value=max(drops), unit="points", target="<= 0.5"))
+    behind = max(found[net]["behind_1"] for net in found)
+    return [*told, Figure(name="behind_by_hand_max", value=behind, target="<= 1")]
