@@ -28,8 +28,8 @@ class Distilling:
         temperature: What logits are divided by.
     """
 
-    share: float = 0.7
-    temperature: float = 3.0
+    share: float = 0.9
+    temperature: float = 4.0
 
 
 class Distilled(nn.Module):

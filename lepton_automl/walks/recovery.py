@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.data.datamodule import DataModule
+from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.data.open import Split
 from lepton_automl.data.pairs import PairModule
@@ -59,8 +59,11 @@ class Teacher:
             return copy.deepcopy(model).cpu().eval()
 
     def sample(self, count: int) -> Tensor:
-        """Some training rows."""
-        return self.rows.train.inputs[ROWS][:count]
+        """Some training rows, of all kinds: a source may be sorted by class."""
+        return self._some(count).inputs[ROWS]
+
+    def _some(self, count: int) -> Split:
+        return self.rows.train.rows(epoch_order(len(self.rows.train), self.plan.seed, 0)[:count])
 
     def listen(self, parent: nn.Module) -> None:
         """Keep what the parent says of every training row, for those who are taught after it."""
@@ -112,8 +115,7 @@ class Teacher:
 
     def sensitivity(self, model: nn.Module, count: int) -> dict[str, Tensor]:
         """How much the task's own loss hangs on each weight of a network, by the weights' names."""
-        train = self.rows.train
-        few = Labelled(self.rows.spec, train.rows(slice(0, count)), train.rows(slice(0, 0)))
+        few = Labelled(self.rows.spec, self._some(count), self._some(0))
         batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
         found = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))
         return {name.removeprefix("module."): tensor for name, tensor in found.items()}
