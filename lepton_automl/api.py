@@ -378,7 +378,7 @@ def lean(
     steps: int = 1,
     epochs: int = 5,
     distill: bool = True,
-    multiple: int = 8,
+    multiple: int | None = None,
     blocks: int = 0,
     own_steps: bool = False,
     lr: float | None = None,
@@ -407,7 +407,7 @@ def lean(
         steps: Cuts on the way to a ratio, with recovery after each.
         epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each step.
         distill: Whether the whole network teaches the smaller one too.
-        multiple: Widths are rounded to multiples of this.
+        multiple: Widths are rounded to multiples of this; by default what the target likes is found by measuring.
         blocks: Blocks to take out whole, before any channel is cut.
         own_steps: Whether a LightningModule recovers by its own `training_step` and optimisers, not by ours.
         lr: Learning rate of the recovery, by schedule-free AdamW; by default 2e-2 for a network with batch normalisation,

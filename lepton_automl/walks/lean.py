@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,11 +13,12 @@ from torch import nn
 from lepton_automl.compression.blocks import drop_blocks
 from lepton_automl.compression.prune import Cut, Pruned, prune
 from lepton_automl.data.labelled import Labelled
-from lepton_automl.errors import BundleError, ConfigError, LimitError
+from lepton_automl.errors import BundleError, LimitError
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 
 from .lean_wish import Wish, checked
+from .menu import MULTIPLES, RATIOS, Shape, menu
 from .recovery import Teacher, usual_rate
 from .weigh import Balance
 
@@ -26,10 +26,9 @@ Network = TypeVar("Network", bound=nn.Module)
 Told = Callable[[str], None]
 
 WIDEST = 0.95  # the largest ratio that is tried
-HALVINGS = 6  # of the ratio, in search of one that keeps a limit: to within two percent
+SHARES = 12  # ratios up to it that are weighed in search of one that keeps a limit
 GLANCE = 0.25  # seconds of timing one of them: the interval is wider, which only makes the cut safer
 CALIBRATION = 512  # rows that tell what a block or a channel does
-STEP, LEAST = 0.4, 0.04  # share of the channels in the first step of a bounded drop, and in the last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +121,7 @@ class _Walk(Generic[Network]):
         self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
         self.sample = self.teacher.sample(CALIBRATION)
         self.balance = Balance(wish.target, self.sample)
+        self.multiples = MULTIPLES if wish.multiple is None else (wish.multiple,)
         self.refused: dict[str, str] = {}
         self.history: list[dict[str, Any]] = []
 
@@ -144,68 +144,82 @@ class _Walk(Generic[Network]):
     def _narrower(self, model: Network, before: Standing) -> Network:
         if self.wish.max_drop is not None:
             return self._as_far_as(model, before.scores[self.metric] - self.wish.max_drop)
-        ratio = self._fast_enough(model, before) if self.wish.ratio is None else self.wish.ratio
-        return self._in_steps(model, ratio) if ratio else model
+        if self.wish.max_latency_ms is not None:
+            return self._fast_enough(model, before, self.wish.max_latency_ms)
+        if not self.wish.ratio:
+            return model
+        shapes = self._menu(model, (self.wish.ratio,)) if len(self.multiples) > 1 else []
+        return self._in_steps(model, self.wish.ratio, shapes[0].multiple if shapes else self.multiples[0])
 
-    def _in_steps(self, model: Network, ratio: float) -> Network:
+    def _in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
         """Cut to a share of the channels, recovering after each of several steps; epochs are shared out among them."""
         steps, done, left = self.wish.steps, 0, 1.0
         for step in range(1, steps + 1):
             stays = 1 - ratio * step / steps
             last = round(self.wish.epochs * step / steps)
-            model = self._step(model, 1 - stays / left, f"{1 - stays:.0%} of the channels", last - done)
+            model = self._step(model, 1 - stays / left, multiple, f"{1 - stays:.0%} of the channels", last - done)
             done, left = last, stays
         return model
 
     def _as_far_as(self, model: Network, least: float) -> Network:
-        """Cut on while the score stays; what went too far is taken back, and half as much is tried."""
-        share, stays = STEP, 1.0
-        while share >= LEAST:
-            try:
-                tried = self._step(model, share, f"{1 - stays * (1 - share):.0%} of the channels", self.wish.epochs)
-            except ConfigError:
-                if not any(row["kept"] for row in self.history) and share == STEP:
-                    raise
-                break  # rounding leaves nothing to cut
-            good = self.score(tried)[self.metric] >= least
-            self.history[-1]["kept"] = good
-            if good:
-                model, stays = tried, stays * (1 - share)
-            else:
-                share /= 2
-        return model
+        """The fastest shape whose score is good enough, found by halving the menu; each is cut from the whole network.
 
-    def _fast_enough(self, model: Network, before: Standing) -> float:
-        """The smallest ratio whose untrained cut keeps the limit: speed does not depend on the weights."""
-        limit = self.wish.max_latency_ms
-        assert limit is not None
+        A shape that is trained in vain is lost time, so few are: three of a menu of eight.
+        """
+        shapes, best = self._menu(model), model
+        good, bad = -1, len(shapes)
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            shape = shapes[middle]
+            tried = self._step(model, shape.ratio, shape.multiple, shape.told, self.wish.epochs)
+            self.history[-1]["kept"] = self.score(tried)[self.metric] >= least
+            if self.history[-1]["kept"]:
+                good, best = middle, tried
+            else:
+                bad = middle
+        return best
+
+    def _fast_enough(self, model: Network, before: Standing, limit: float) -> Network:
+        """The most capable shape that keeps the limit as it is exported, in floats."""
         if before.latency is None:
             raise BundleError(f"its speed cannot be measured: {self.balance.reason}", where="lean")
         if before.latency.high <= limit:
-            return 0.0
-        low, high, fastest = 0.0, WIDEST, self._weighed(model, WIDEST)
-        if fastest > limit:
+            return model
+        ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
+        shapes = self._menu(model, ratios, weigh=lambda cut: self.balance.weigh(cut, GLANCE).high)
+        shape = next((shape for shape in shapes if shape.latency_ms <= limit), None)
+        if shape is None:
+            fastest = shapes[-1].latency_ms if shapes else before.latency.median
             raise LimitError(
                 f"with {WIDEST:.0%} of its channels gone this network still takes {fastest:.3g} ms; the limit is {limit:g} ms",
                 where="lean",
                 fix="Allow more time, take out blocks as well, or start from a shallower network.",
             )
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            low, high = (low, middle) if self._weighed(model, middle) <= limit else (middle, high)
-        return high
+        return self._in_steps(model, shape.ratio, shape.multiple)
 
-    def _weighed(self, model: Network, ratio: float) -> float:
-        """Milliseconds of an untrained cut, the upper end of the interval; of the network itself where it loses nothing."""
-        self.told(f"weighing a cut of {ratio:.0%}")
-        with contextlib.suppress(ConfigError):  # where rounding leaves nothing to cut
-            model = self._cut(model, ratio).model
-        return self.balance.weigh(model, GLANCE).high
+    def _menu(
+        self, model: Network, ratios: Sequence[float] = RATIOS, weigh: Callable[[nn.Module], float] | None = None
+    ) -> list[Shape]:
+        """Shapes of the network, weighed in the fastest way that the target allows unless something else is said."""
 
-    def _step(self, model: Network, ratio: float, what: str, epochs: int) -> Network:
+        def cut(ratio: float, multiple: int) -> nn.Module:
+            self.told(f"weighing a cut of {ratio:.0%}, by {multiple}s")
+            return self._cut(model, ratio, multiple).model
+
+        def macs(one: nn.Module) -> int:
+            return count_macs(one, self.sample[:2])
+
+        weigh = weigh or self.balance.quickest
+        try:
+            whole_ms = weigh(model)
+        except BundleError:  # it cannot be exported: its arithmetic has to stand for its speed
+            weigh, whole_ms = macs, float(macs(model))
+        return menu(cut, macs=macs, weigh=weigh, ratios=ratios, multiples=self.multiples, whole_ms=whole_ms)
+
+    def _step(self, model: Network, ratio: float, multiple: int, what: str, epochs: int) -> Network:
         """One cut and its recovery."""
         self.told(f"cutting {what}")
-        pruned = self._cut(model, ratio)
+        pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
         return self._recovered(pruned.model, f"cut {what}", epochs, pruned.gone)
 
@@ -232,9 +246,9 @@ class _Walk(Generic[Network]):
         )
         return model
 
-    def _cut(self, model: Network, ratio: float) -> Pruned[Network]:
+    def _cut(self, model: Network, ratio: float, multiple: int) -> Pruned[Network]:
         wish = self.wish
-        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=wish.multiple, seed=wish.seed)
+        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=multiple, seed=wish.seed)
         sensitive = self.teacher.sensitivity(model, CALIBRATION) if wish.criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 

@@ -34,7 +34,7 @@ class Wish:
     steps: int = 1
     epochs: int
     distill: bool
-    multiple: int
+    multiple: int | None = None
     blocks: int = 0
     own_steps: bool = False
     lr: float | None = None
@@ -86,7 +86,10 @@ def _check_ways(wish: Wish, complaints: Complaints) -> None:
     for name, least in {"steps": 1, "epochs": 0, "multiple": 1, "blocks": 0, "seed": 0, "batch_size": 1}.items():
         number = getattr(wish, name)
         whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
-        complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least {least}.")
+        complaints.check(
+            whole or (name == "multiple" and number is None),
+            f"{name} is {number!r}; it must be a whole number of at least {least}.",
+        )
     complaints.check(wish.lr is None or (_number(wish.lr) and wish.lr > 0), f"lr is {wish.lr!r}; it must be a number above 0.")
 
 

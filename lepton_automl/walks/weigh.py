@@ -17,11 +17,12 @@ from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.reference import reference_model
+from lepton_automl.deployment.runtime import Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.cold import Opening
-from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.portrait import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
@@ -30,6 +31,7 @@ from lepton_automl.values import Measurement, Portrait, Profile, Target
 from .craft import Network
 
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
+QUICK = 0.15  # for each of several ways, where only the fastest counts
 SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
 
 
@@ -155,6 +157,34 @@ class Balance:
                 threads=self.target.threads,
             )
         return latency
+
+    def quickest(self, model: nn.Module) -> float:
+        """Milliseconds of a call in the fastest way that the target allows, whatever its accuracy.
+
+        Raises:
+            BundleError: It cannot be exported.
+        """
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # likewise
+            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
+            source = Source(Bare(model), Path(folder) / "model.onnx", {INPUT: self.sample})
+            rows = {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
+            calls = {}
+            for runtime in allowed(self.target.runtimes):
+                for number, variant in enumerate(runtime.variants(source)):
+                    if variant.quantizer != "nncf" and not variant.options:  # as fast as the other tool's, and slower to make
+                        path = Path(folder) / f"{runtime.name}-{number}{runtime.suffix}"
+                        runtime.write(variant, source, path)
+                        opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
+                        calls[variant.name] = functools.partial(opened, rows)
+            found = race(
+                calls,
+                reference(self.target.threads),
+                reference_ms=self.reference_ms,
+                seconds=QUICK,
+                threads=self.target.threads,
+            )
+        return min(one.latency.median for one in found.values())
 
     def weighed(self, model: nn.Module) -> Measurement | None:
         """The latency, or None where the network cannot be exported; `reason` says why."""
