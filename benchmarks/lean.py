@@ -157,7 +157,7 @@ class Contest:
 def run(
     *,
     rows: int = 10_000,
-    parent_epochs: int = 6,
+    parent_epochs: int = 8,
     epochs: int = 3,
     seeds: int = 3,
     nets: str = "resnet,mobilenet",

@@ -404,7 +404,7 @@ def lean(
             size of its weights), `"bn_scale"`, or `"random"`.
         ranking: Which channels compete: those of a layer (`"layer"`), all (`"global"`), those of layers of one kind
             (`"isomorphic"`).
-        steps: Cuts on the way to a ratio, with recovery after each.
+        steps: Cuts on the way to a ratio, with recovery after each; more of them ask for more epochs.
         epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each step.
         distill: Whether the whole network teaches the smaller one too.
         multiple: Widths are rounded to multiples of this; by default what the target likes is found by measuring.
@@ -417,7 +417,7 @@ def lean(
         progress: Whether to show how it goes.
 
     Returns:
-        The smaller network, with what it gained and cost.
+        The smaller network, of the same class and on the CPU, with what it gained and cost, and what kept its width and why.
 
     Raises:
         ConfigError: Something is wrong (all of it is listed), or nothing in the network can be cut.
