@@ -31,6 +31,7 @@ from .events import (
 )
 from .journal import Journal
 from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, TrialResult
+from .variant import Variant
 
 FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
@@ -76,6 +77,11 @@ class Trial:
         if self.result and self.result.profile:
             return self.result.profile
         return next((report.profile for report in self.reports if report.profile), None)
+
+    @property
+    def variant(self) -> Variant:
+        """The runtime and precision of its artifact."""
+        return self.accelerated.variant if self.accelerated else Variant()
 
     @property
     def scores(self) -> dict[str, float]:

@@ -17,7 +17,8 @@ def front_table(state: StudyState) -> list[Row]:
 
     Returns:
         For each: `trial`, the score by its metric's name, `test_…` once the test split was opened, `latency_ms` with the
-        ends of its 95 % interval, `size_bytes`, `parameters`, whether it is `chosen`, and its `network` in a line.
+        ends of its 95 % interval, `size_bytes`, `parameters`, the `variant` (runtime and precision) that they are of, whether
+        it is `chosen`, and its `network` in a line.
     """
     chosen = chosen_trial(state)
     return [
@@ -25,7 +26,7 @@ def front_table(state: StudyState) -> list[Row]:
         | {state.settings.metric: state.score(trial)}
         | _tested(state, trial)
         | _costs(trial)
-        | {"chosen": trial.number == chosen, "network": network(trial)}
+        | {"variant": trial.variant.name, "chosen": trial.number == chosen, "network": network(trial)}
         for trial in state.front()
     ]
 
@@ -68,8 +69,8 @@ def chosen_trial(state: StudyState) -> int | None:
 def last_score(state: StudyState, trial: Trial) -> float | None:
     """A trial's score: the artifact's, or what was reported last; None where there is none."""
     metric = state.settings.metric
-    if trial.result and metric in trial.result.scores:
-        return trial.result.scores[metric]
+    if metric in trial.scores:
+        return trial.scores[metric]
     return next((report.scores[metric] for report in reversed(trial.reports) if metric in report.scores), None)
 
 

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lepton_automl.events import Event, HostWeighed, Noted, StudyEnded, StudyPaused, StudyResumed, TrialEnded
+from lepton_automl.events import Event, HostWeighed, ModelAccelerated, Noted, StudyEnded, StudyPaused, StudyResumed, TrialEnded
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
@@ -91,6 +91,8 @@ class Progress:
             )
         elif isinstance(event, TrialEnded):
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
+        elif isinstance(event, ModelAccelerated):
+            self.note(accelerated_line(self._state, self._state.trials[event.found.trial]))
         elif isinstance(event, Noted):
             self.note(event.text)
         elif isinstance(event, StudyPaused | StudyResumed):
@@ -106,6 +108,17 @@ def trial_line(state: StudyState, trial: Trial) -> str:
     why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
     on = " on the front" if trial in state.front() else ""
     return f"trial {trial.number:3d} {trial.status}: {known}{latency}{on}{why}"
+
+
+def accelerated_line(state: StudyState, trial: Trial) -> str:
+    """What a finalist came to in a line."""
+    before, after = trial.weighed, trial.profile
+    assert before is not None and after is not None
+    metric = state.settings.metric
+    return (
+        f"model of trial {trial.number}: {trial.variant.name}, {before.latency_ms:.3g} -> {after.latency_ms:.3g} ms, "
+        f"{metric} {state.searched(trial, state.settings.objectives[0]):.4f} -> {state.score(trial):.4f}"
+    )
 
 
 def panel(state: StudyState, now: float) -> Group:
@@ -141,7 +154,9 @@ def _used(state: StudyState, seconds: float) -> tuple[float, str]:
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
     """The front as a table, the chosen model marked."""
     test = state.tested.scores if state.tested else {}
-    table = Table("trial", state.settings.metric, *(["test"] if test else []), "latency ms", "size kB", "network", box=None)
+    table = Table(
+        "trial", state.settings.metric, *(["test"] if test else []), "latency ms", "size kB", "runs in", "network", box=None
+    )
     chosen = state.choose().number if state.front() else None
     for trial in state.front()[:limit]:
         profile = trial.profile
@@ -153,6 +168,7 @@ def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
             *tested,
             f"{profile.latency_ms:.4f}",
             f"{profile.size_bytes / 1e3:.1f}",
+            trial.variant.name,
             describe(recipe_from_json(trial.result.recipe)),
         )
     return table

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import (
     Event,
+    ModelAccelerated,
     ModelRegistered,
     StudyEnded,
     StudyResumed,
@@ -139,6 +140,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
             case TestOpened():
                 for number, scores in event.scores.items():
                     yield _change(state, number, metrics=_points(_test(scores), event.at, state.trials[number].epochs))
+            case ModelAccelerated():
+                yield _accelerated(state, event)
             case TrialThawed() if state.trials[event.trial].result is None:
                 yield _change(state, event.trial, tags={"lepton.status": "running", "lepton.reason": ""}, status="RUNNING")
             case ModelRegistered():
@@ -173,12 +176,41 @@ def _trial_record(state: StudyState, trial: Trial, marked: dict[str, bool]) -> R
     )
 
 
+def _accelerated(state: StudyState, event: ModelAccelerated) -> RunRecord:
+    """A finalist as it runs now: its figures take the place of those it was packed with, which the metrics' history keeps."""
+    found, trial = event.found, state.trials[event.found.trial]
+    figures = {**found.scores, "score": state.score(trial), **_costs(found.profile)}
+    tried = json.dumps([one.to_json() for one in found.tried], indent=1)
+    return _change(
+        state,
+        found.trial,
+        tags={"lepton.variant": found.variant.name},
+        metrics=_points(figures, event.at, trial.epochs),
+        texts={"accelerated.json": tried},
+    )
+
+
 def _change(
-    state: StudyState, number: int, *, tags: dict[str, str] | None = None, metrics: Iterable[Point] = (), status: str = ""
+    state: StudyState,
+    number: int,
+    *,
+    tags: dict[str, str] | None = None,
+    metrics: Iterable[Point] = (),
+    status: str = "",
+    texts: dict[str, str] | None = None,
 ) -> RunRecord:
     trial = state.trials[number]
     key, name, start_ms = (TRIAL, trial.proposed.uid), _name(state, trial), _ms(trial.proposed.at)
-    return RunRecord(key=key, name=name, start_ms=start_ms, whole=False, status=status, tags=tags or {}, metrics=tuple(metrics))
+    return RunRecord(
+        key=key,
+        name=name,
+        start_ms=start_ms,
+        whole=False,
+        status=status,
+        tags=tags or {},
+        metrics=tuple(metrics),
+        texts=texts or {},
+    )
 
 
 def _curve(trial: Trial) -> Iterator[Point]:
@@ -199,8 +231,8 @@ def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
     result = trial.result
     assert result is not None
     figures = {**result.scores, "epochs": result.epochs, "seconds": result.seconds, "cpu_seconds": result.cpu_seconds}
-    score = state.score(trial) if result.status == "complete" else math.nan
-    return figures | ({} if math.isnan(score) else {"score": score}) | (_costs(trial.profile) if trial.profile else {})
+    score = state.searched(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
+    return figures | ({} if math.isnan(score) else {"score": score}) | (_costs(trial.weighed) if trial.weighed else {})
 
 
 def _costs(profile: Profile) -> dict[str, float]:
