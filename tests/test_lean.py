@@ -23,7 +23,7 @@ from lepton_automl.compression.importance import criterion_of
 from lepton_automl.compression.prune import Cut, prune
 from lepton_automl.compression.ranking import RANKINGS, choose
 from lepton_automl.data.datamodule import Batch
-from lepton_automl.errors import ConfigError, LimitError
+from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
 from lepton_automl.recipe import Block, ConvRecipe, Stage
@@ -59,7 +59,12 @@ def learnable() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture
 def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody times anything: that takes seconds, and is tested by itself."""
+    """Nobody times anything: that takes seconds, and is tested by itself. Arithmetic stands for speed."""
+
+    def cannot(*_: object) -> float:
+        raise BundleError("nobody times anything")
+
+    monkeypatch.setattr(Balance, "quickest", cannot)
     monkeypatch.setattr(Balance, "weighed", lambda *_: None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -68,6 +69,8 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
     # A single example row would fix the batch axis to one.
     rows = tuple(tensor[torch.arange(2, device=tensor.device) % len(tensor)] for tensor in inputs.values())
     batch = torch.export.Dim("batch")
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # its remarks on packages that are not here
     try:
         torch.onnx.export(
             _Positional(module, tuple(inputs)).eval(),
@@ -86,6 +89,8 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
             where="export",
             fix="Write its forward pass with tensor operations only, or keep the part that fails outside of it.",
         ) from error
+    finally:
+        logging.disable(level)
     if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
         raise BundleError(
             f"{type(module).__name__} can be exported for one number of rows only",

@@ -38,7 +38,7 @@ def doing(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
     if not shown or not console.is_terminal:
         yield lambda _: None
         return
-    with console.status(f"{what}: starting") as line:
+    with console.status(f"{what}: starting", refresh_per_second=2) as line:  # seldom: somebody may be timing
         yield lambda text: line.update(f"{what}: {text}")
 
 

@@ -127,7 +127,6 @@ class _Walk(Generic[Network]):
 
     def walk(self) -> Lean[Network]:
         """From the network as it came to the smaller one."""
-        self.told("scoring the network as it is")
         before = self.standing(self.parent)
         self.teacher.listen(self.parent)
         model = self._shallower(self.parent) if self.wish.blocks else self.parent
@@ -258,6 +257,7 @@ class _Walk(Generic[Network]):
 
     def standing(self, model: nn.Module) -> Standing:
         """All that is told of a network."""
+        self.told("scoring and weighing")
         return Standing(
             scores=self.score(model),
             latency=self.balance.weighed(model),
