@@ -132,6 +132,27 @@ def test_common_layers_and_functions_need_no_slow_export(tmp_path):
     verify(module, model, inputs)
 
 
+class Attending(nn.Module):
+    """Attention over the places of a picture, and norms over groups of its channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 16, 4, 4), nn.GroupNorm(4, 16)
+        self.qkv, self.last = nn.Linear(16, 48), nn.Sequential(nn.SiLU(), nn.GroupNorm(2, 16, affine=False))
+
+    def forward(self, image):
+        rows = self.norm(self.stem(image)).flatten(2).transpose(1, 2)
+        parts = self.qkv(rows).reshape(rows.shape[0], -1, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        mixed = nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2])
+        return self.last(mixed.transpose(1, 2).reshape(rows.shape).mean(1)).softmax(1)
+
+
+def test_attention_and_group_norms_need_no_slow_export(tmp_path):
+    torch.manual_seed(0)
+    module, inputs = stir(Attending()), {"image": torch.randn(6, 3, 16, 16)}
+    verify(module, exported(module, inputs, tmp_path / "model.onnx"), inputs)
+
+
 class InPlace(nn.Module):
     def __init__(self):
         super().__init__()

@@ -110,6 +110,43 @@ def _layer_norm(
     return call.add("LayerNormalization", call.name(x), scale, *shift, axis=-len(shape), epsilon=eps)
 
 
+@operation("group_norm")
+def _group_norm(
+    call: Call, x: Term, groups: int, weight: Term | None = None, bias: Term | None = None, eps: float = 1e-5
+) -> str:
+    """Each group is normalised as the one channel of a picture is, in a shape where it is one."""
+    channels = x.shape[1]
+    need(channels is not None, "a group norm over channels that vary")
+    assert channels is not None
+    one, zero = torch.ones(groups), torch.zeros(groups)
+    folded = call.add("Reshape", call.name(x), call.integers([0, groups, -1]))
+    normed = call.reshape(call.add("InstanceNormalization", folded, call.name(one), call.name(zero), epsilon=eps))
+    wide = (channels, *[1] * (x.rank - 2))
+    scaled = normed if weight is None else call.add("Mul", normed, call.name(_floats(weight).reshape(wide)))
+    return scaled if bias is None else call.add("Add", scaled, call.name(_floats(bias).reshape(wide)))
+
+
+@operation("scaled_dot_product_attention")
+def _attention(
+    call: Call,
+    query: Term,
+    key: Term,
+    value: Term,
+    attn_mask: Term | None = None,
+    dropout_p: float = 0.0,
+    is_causal: object = False,
+    scale: float | None = None,
+    enable_gqa: object = False,
+) -> str:
+    del dropout_p  # it acts in training only
+    need(attn_mask is None and not is_causal and not enable_gqa, "attention with a mask, or with shared heads")
+    order = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
+    share = float(query.example.shape[-1]) ** -0.5 if scale is None else scale
+    scaled = call.add("Mul", call.name(query), call.name(torch.tensor(share)))
+    products = call.add("MatMul", scaled, call.add("Transpose", call.name(key), perm=order))
+    return call.add("MatMul", call.add("Softmax", products, axis=-1), call.name(value))
+
+
 # Pooling
 
 
