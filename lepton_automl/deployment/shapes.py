@@ -46,8 +46,10 @@ def _cat(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
 @operation("stack")
 def _stack(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
     axis = dim % len(call.shape)
-    names = [call.add("Unsqueeze", call.name(one, call.example.dtype), call.integers([axis])) for one in tensors]
-    return call.add("Concat", *names, axis=axis)
+    names = [call.name(one, call.example.dtype) for one in tensors]
+    if axis < tensors[0].rank and call.shape.count(None) <= 1:  # side by side, then told apart: one node for all
+        return call.reshape(call.add("Concat", *names, axis=axis))
+    return call.add("Concat", *(call.add("Unsqueeze", name, call.integers([axis])) for name in names), axis=axis)
 
 
 @operation("split", "chunk")
@@ -93,6 +95,10 @@ def _getitem(call: Call, x: Any, index: Any) -> Any:
     tensors = [item for item in items if isinstance(item, Term | Tensor | list)]
     if tensors:
         return _gather(call, x, items)
+    picks = [(axis, item) for axis, item in enumerate(items) if item != slice(None)]
+    if len(picks) == 1 and isinstance(picks[0][1], int):
+        axis, item = picks[0]
+        return call.add("Gather", call.name(x), call.graph.weight(np.asarray(item)), axis=axis)
     cut = _slice(call, x, [item for item in items if item is not None])
     return call.reshape(cut) if any(item is None or isinstance(item, int) for item in items) else cut
 

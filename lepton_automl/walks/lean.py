@@ -18,7 +18,7 @@ from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 
 from .lean_wish import Wish, checked
-from .menu import MULTIPLES, RATIOS, Shape, menu
+from .menu import BLOCKS, MULTIPLES, Shape, grid_of, menu
 from .recovery import Teacher, usual_rate
 from .weigh import Balance
 
@@ -147,7 +147,7 @@ class _Walk(Generic[Network]):
             return self._fast_enough(model, before, self.wish.max_latency_ms)
         if not self.wish.ratio:
             return model
-        shapes = self._menu(model, (self.wish.ratio,)) if len(self.multiples) > 1 else []
+        shapes = self._menu(model, grid_of(self.multiples, (self.wish.ratio,))) if len(self.multiples) > 1 else []
         return self._in_steps(model, self.wish.ratio, shapes[0].multiple if shapes else self.multiples[0])
 
     def _in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
@@ -165,12 +165,12 @@ class _Walk(Generic[Network]):
 
         A shape that is trained in vain is lost time, so few are: three of a menu of eight.
         """
-        shapes, best = self._menu(model), model
+        shapes, best = self._menu(model, grid_of(self.multiples, blocks=BLOCKS)), model
         good, bad = -1, len(shapes)
         while bad - good > 1:
             middle = (good + bad) // 2
             shape = shapes[middle]
-            tried = self._step(model, shape.ratio, shape.multiple, shape.told, self.wish.epochs)
+            tried = self._to_shape(model, shape)
             self.history[-1]["kept"] = self.score(tried)[self.metric] >= least
             if self.history[-1]["kept"]:
                 good, best = middle, tried
@@ -185,7 +185,7 @@ class _Walk(Generic[Network]):
         if before.latency.high <= limit:
             return model
         ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
-        shapes = self._menu(model, ratios, weigh=lambda cut: self.balance.weigh(cut, GLANCE).high)
+        shapes = self._menu(model, grid_of(self.multiples, ratios), weigh=lambda cut: self.balance.weigh(cut, GLANCE).high)
         shape = next((shape for shape in shapes if shape.latency_ms <= limit), None)
         if shape is None:
             fastest = shapes[-1].latency_ms if shapes else before.latency.median
@@ -196,14 +196,24 @@ class _Walk(Generic[Network]):
             )
         return self._in_steps(model, shape.ratio, shape.multiple)
 
+    def _to_shape(self, model: Network, shape: Shape) -> Network:
+        """One cut to a shape of the menu, and its recovery."""
+        shallower, gone = drop_blocks(model, shape.blocks, self.sample)
+        if shape.ratio:
+            return self._step(shallower, shape.ratio, shape.multiple, shape.told, self.wish.epochs)
+        return self._recovered(shallower, f"took out {', '.join(gone)}", self.wish.epochs, 0)
+
     def _menu(
-        self, model: Network, ratios: Sequence[float] = RATIOS, weigh: Callable[[nn.Module], float] | None = None
+        self, model: Network, grid: Sequence[tuple[int, float, int]], weigh: Callable[[nn.Module], float] | None = None
     ) -> list[Shape]:
         """Shapes of the network, weighed in the fastest way that the target allows unless something else is said."""
 
-        def cut(ratio: float, multiple: int) -> nn.Module:
-            self.told(f"weighing a cut of {ratio:.0%}, by {multiple}s")
-            return self._cut(model, ratio, multiple).model
+        cheap = "l2" if self.wish.ranking == "layer" else ""  # the widths are the same whichever channels leave
+
+        def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
+            self.told(f"weighing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
+            shallower = drop_blocks(model, blocks, self.sample)[0]
+            return self._cut(shallower, ratio, multiple, cheap).model if ratio else shallower
 
         def macs(one: nn.Module) -> int:
             return count_macs(one, self.sample[:2])
@@ -213,7 +223,7 @@ class _Walk(Generic[Network]):
             whole_ms = weigh(model)
         except BundleError:  # it cannot be exported: its arithmetic has to stand for its speed
             weigh, whole_ms = macs, float(macs(model))
-        return menu(cut, macs=macs, weigh=weigh, ratios=ratios, multiples=self.multiples, whole_ms=whole_ms)
+        return menu(cut, macs=macs, weigh=weigh, grid=grid, whole_ms=whole_ms)
 
     def _step(self, model: Network, ratio: float, multiple: int, what: str, epochs: int) -> Network:
         """One cut and its recovery."""
@@ -245,10 +255,10 @@ class _Walk(Generic[Network]):
         )
         return model
 
-    def _cut(self, model: Network, ratio: float, multiple: int) -> Pruned[Network]:
-        wish = self.wish
-        how = Cut(ratio=ratio, criterion=wish.criterion, ranking=wish.ranking, multiple=multiple, seed=wish.seed)
-        sensitive = self.teacher.sensitivity(model, CALIBRATION) if wish.criterion == "taylor" else None
+    def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> Pruned[Network]:
+        wish, criterion = self.wish, criterion or self.wish.criterion
+        how = Cut(ratio=ratio, criterion=criterion, ranking=wish.ranking, multiple=multiple, seed=wish.seed)
+        sensitive = self.teacher.sensitivity(model, CALIBRATION) if criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:
