@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, accelerate, lean
+    from .api import AutoML, accelerate, lean, load_accelerated
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.study import Study
@@ -23,6 +23,7 @@ _HOMES = {
     "AutoML": "api",
     "accelerate": "api",
     "lean": "api",
+    "load_accelerated": "api",
     "Study": "service.study",
     "Model": "service.model",
     "load_model": "service.model",
@@ -59,6 +60,7 @@ __all__ = [
     "Target",
     "accelerate",
     "lean",
+    "load_accelerated",
     "load_model",
     "pick",
     "real",

@@ -491,3 +491,22 @@ def accelerate(
 
     with doing("accelerate", shown=progress) as told:
         return faster(model, data, Target() if target is None else target, validation, seed=seed, told=told)
+
+
+def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], Any]:
+    """Open what `accelerate(...).save(folder)` wrote.
+
+    Args:
+        folder: The folder.
+        threads: Threads that one call may use.
+
+    Returns:
+        A function from rows [N, ...], as the network's `forward` takes them, to what it gives.
+
+    Raises:
+        BundleError: It is no such folder, or damaged.
+        ExtraError: The runtime that it was made for is not installed.
+    """
+    from .walks.faster import load
+
+    return load(folder, threads)

@@ -20,7 +20,7 @@ from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import RUNTIME, Opened
 from lepton_automl.deployment.runtime import Source, runtime_of
-from lepton_automl.errors import Complaints, ConfigError
+from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.plain import Bare
@@ -70,14 +70,13 @@ class Faster:
 
     def predict(self, rows: Any) -> NDArray[np.float32]:
         """What the network gives for rows [N, ...], as its `forward` takes them."""
-        array = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
         if not hasattr(self, "_opened"):
             object.__setattr__(self, "_opened", self._open())
-        answers: NDArray[np.float32] = self._opened({ROWS: array.astype(np.float32) if array.dtype == np.float64 else array})  # type: ignore[attr-defined]  # set above
+        answers: NDArray[np.float32] = self._opened({ROWS: _array(rows)})  # type: ignore[attr-defined]  # set above
         return answers
 
     def save(self, folder: str | Path) -> Path:
-        """Write the artifact and how it is to be run into a new folder, which `load_faster` opens.
+        """Write the artifact and how it is to be run into a new folder, which `load_accelerated` opens.
 
         Raises:
             ConfigError: The folder is not empty.
@@ -92,9 +91,8 @@ class Faster:
 
     def _open(self) -> Opened:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"model{runtime_of(self.variant.runtime).suffix}"
-            path.write_bytes(self.content)
-            return runtime_of(self.variant.runtime).open(path, self.variant, threads=self.threads, rows=self.batch_size)
+            self.save(folder)
+            return opened(Path(folder), self.threads)
 
     def __repr__(self) -> str:
         name = next(iter(self.before))
@@ -195,17 +193,32 @@ class _Walk:
         )
 
 
-def load_faster(folder: str | Path, threads: int = 1) -> Callable[[dict[str, NDArray[Any]]], NDArray[np.float32]]:
-    """What `Faster.save` wrote, opened: called with `{"rows": rows}`.
+def opened(folder: Path, threads: int) -> Opened:
+    """What `Faster.save` wrote, in its runtime.
 
     Raises:
-        BundleError: It is no model that its runtime can open.
+        BundleError: It is no such folder, or no model that its runtime can open.
         ExtraError: The runtime is not installed.
     """
-    told = json.loads((Path(folder) / RUNTIME).read_text())
-    variant = Variant.from_json(told)
-    runtime = runtime_of(variant.runtime)
-    return runtime.open(Path(folder) / f"model{runtime.suffix}", variant, threads=threads, rows=told["batch_size"])
+    try:
+        told = json.loads((folder / RUNTIME).read_text())
+        variant, rows = Variant.from_json(told), int(told["batch_size"])
+        runtime = runtime_of(variant.runtime)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        fix = "Name a folder that save() wrote."
+        raise BundleError(f"there is no readable {RUNTIME}", where=str(folder), fix=fix) from error
+    return runtime.open(folder / f"model{runtime.suffix}", variant, threads=threads, rows=rows)
+
+
+def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
+    """The same, called with rows [N, ...] as the network's `forward` takes them."""
+    model = opened(Path(folder), threads)
+    return lambda rows: model({ROWS: _array(rows)})
+
+
+def _array(rows: Any) -> NDArray[Any]:
+    array = rows.detach().cpu().numpy() if isinstance(rows, Tensor) else np.asarray(rows)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def _row(tried: Tried) -> dict[str, Any]:

@@ -207,7 +207,6 @@ class _Walk(Generic[Network]):
         self, model: Network, grid: Sequence[tuple[int, float, int]], weigh: Callable[[nn.Module], float] | None = None
     ) -> list[Shape]:
         """Shapes of the network, weighed in the fastest way that the target allows unless something else is said."""
-
         cheap = "l2" if self.wish.ranking == "layer" else ""  # the widths are the same whichever channels leave
 
         def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
