@@ -26,7 +26,9 @@ def taught():
     images, labels = digits()
     x, y = torch.tensor(np.asarray(images), dtype=torch.float32)[:, None] / 16, torch.tensor(np.asarray(labels).astype(int))
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+    net = nn.Sequential(
+        nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10)
+    )
     optimizer = torch.optim.AdamW(net.parameters(), 3e-3)
     for _ in range(6):
         for batch in torch.randperm(len(x)).split(64):
@@ -52,7 +54,7 @@ def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
     with pytest.raises(ConfigError, match="not empty"):
         fast.save(tmp_path / "fast")
     (tmp_path / "fast" / RUNTIME).write_text("[]")
-    with pytest.raises(BundleError, match="no readable runtime.json"):
+    with pytest.raises(BundleError, match=r"no readable runtime\.json"):
         load_accelerated(tmp_path / "fast")
 
 
@@ -94,7 +96,9 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     assert json.loads((best.path / RUNTIME).read_text())["runtime"] == trial.variant.runtime
     assert best.latency_ms == trial.accelerated.profile.latency_ms <= 1.1 * trial.weighed.latency_ms
     assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.target.max_drop
-    assert trial.variant.name in str(study.front.variant.tolist()) and trial.variant.name in (best.path / "README.md").read_text()
+    assert (
+        trial.variant.name in str(study.front.variant.tolist()) and trial.variant.name in (best.path / "README.md").read_text()
+    )
     # What was scored is what answers.
     model = load_model(best.export(tmp_path / "out"))
     assert (model.predict(images) == labels).mean() > 0.5

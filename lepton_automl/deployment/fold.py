@@ -20,6 +20,26 @@ def fold(graph: GraphWriter) -> None:
     _fold_batch_norms(graph)
     _fold_norms_ahead(graph)
     _fold_scales(graph)
+    _cast_once(graph)
+
+
+def _cast_once(graph: GraphWriter) -> None:
+    """Columns of one tensor that are cast one by one, as codes of a table are, are picked out of one cast."""
+    makers, uses = _makers(graph), _uses(graph)
+    casts: dict[tuple[str, int], list[onnx.NodeProto]] = {}
+    for cast in graph.nodes:
+        pick = makers.get(cast.input[0]) if cast.op_type == "Cast" else None
+        if pick is not None and pick.op_type == "Gather" and uses[pick.output[0]] == 1 and pick.input[1] in graph.weights:
+            casts.setdefault((pick.input[0], cast.attribute[0].i), []).append(cast)
+    for (source, kind), alike in casts.items():
+        if len(alike) > 1:
+            first = graph.nodes.index(makers[alike[0].input[0]])
+            before, whole = len(graph.nodes), graph.add("Cast", source, to=kind)
+            graph.nodes.insert(first, graph.nodes.pop(before))
+            for cast in alike:
+                pick = makers[cast.input[0]]
+                pick.input[0], pick.output[0] = whole, cast.output[0]
+                graph.nodes.remove(cast)
 
 
 def _fold_batch_norms(graph: GraphWriter) -> None:
