@@ -80,7 +80,7 @@ def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
         every, test = fashion(FASHION, "train", 60_000), fashion(FASHION, "t10k", 10_000)
         train, held = (every[0][:rows], every[1][:rows]), (every[0][-HELD:], every[1][-HELD:])
     torch.manual_seed(seed)
-    parent = taught(_encoder() if net == "encoder" else HANDMADE[net](), train, epochs, seed)
+    parent = taught(encoder() if net == "encoder" else HANDMADE[net](), train, epochs, seed)
     small = lean(parent, train, validation=held, max_drop=ALLOWED * 2 / 3, epochs=epochs, seed=seed, progress=False)
     print(small, flush=True)
 
@@ -97,7 +97,7 @@ def _prepared() -> Data:
     return open_data(ADULT, CACHE / "adult-data") if not (CACHE / "adult-data").exists() else open_data(CACHE / "adult-data")
 
 
-def _encoder() -> nn.Module:
+def encoder() -> nn.Module:
     spec = _prepared().spec
     return Encoder(spec.shape[0], spec.cardinalities, spec.outputs)
 

@@ -56,6 +56,8 @@ class VinoModel:
             "INFERENCE_PRECISION_HINT": HINTS.get(precision, "f32"),
             "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same core
         }
+        if threads == 1:  # its kernels of several small layers in one crash on one thread (2026.4); they gain 5 % at most
+            self._settings["SNIPPETS_MODE"] = "DISABLE"
         self._requests = {rows: self._compiled(rows)}
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -79,12 +81,22 @@ class VinoModel:
 
 
 def _core() -> Any:
+    keep_to_yourself()
     try:
         import openvino
     except ImportError as error:
         fix = 'Install it: pip install "lepton-automl[openvino]", or pip install openvino.'
         raise ExtraError("OpenVINO is not installed", where="openvino", fix=fix) from error
     return openvino.Core()
+
+
+def keep_to_yourself() -> None:
+    """Decline OpenVINO's and NNCF's telemetry, which would otherwise report to its makers over the network, unasked."""
+    try:
+        from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
+    except ImportError:
+        return
+    OptInChecker.check = lambda *_, **__: ConsentCheckResult.DECLINED
 
 
 def capabilities() -> list[str]:

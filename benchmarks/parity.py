@@ -1,0 +1,214 @@
+"""Sixty random networks and six real ones: cut, exported, quantized, and read by fresh processes on every runtime."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lepton_automl.compression.prune import Cut, prune
+from lepton_automl.compression.shrink import shrink
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.runtime import KNOWN, Source, allowed
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.models.files import load
+from lepton_automl.models.plain import INPUT, Bare
+from lepton_automl.service.study import Study
+from lepton_automl.values import Target
+from lepton_automl.variant import Variant
+
+from .accelerate import CACHE, CHECKOUT, encoder, table
+from .handmade import HANDMADE
+from .report import Figure, Result
+from .shrink import KINDS, drawn, random_rows
+
+ROWS = 256
+LOGITS = 3.0  # standard deviation that untrained answers are given, or all would be nearly alike
+# What a precision may change: of floats the largest difference as a share of the answers' spread, of others the mean one.
+ALLOWED = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2, "int8-dynamic": 0.2}
+Row = dict[str, Any]
+
+
+def random_networks(count: int) -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
+    """Recipes of the search's own space, cut to a half."""
+    for number in range(count):
+        recipe, inputs = drawn(number), random_rows(number, ROWS)
+        model = build(recipe, seed=number)
+        with torch.no_grad():
+            model(**inputs)
+        cut = shrink(model, recipe.scale(0.5), inputs)
+        yield f"random {number}", deployable(_spoken(cut, inputs), KINDS[number % len(KINDS)][0]), inputs
+
+
+def _spoken(model: Any, inputs: dict[str, Tensor]) -> Any:
+    """The network with a last layer whose answers differ from row to row, as a trained one's do."""
+    model.eval()
+    with torch.no_grad():
+        spread = float(model(**inputs).std())
+        last = [layer for layer in model.modules() if isinstance(getattr(layer, "weight", None), Tensor)][-1]
+        last.weight *= LOGITS / max(spread, 1e-6)
+    return model
+
+
+def real_networks() -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
+    """The hand-written ones of `benchmarks accelerate`, cut to a half, and what its searches chose, where they were run."""
+    pictures = torch.randn(ROWS, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    for name, make in HANDMADE.items():
+        torch.manual_seed(0)
+        yield name, *_cut(make(), pictures)
+    if (CACHE / "adult-data").exists():
+        torch.manual_seed(0)
+        yield "encoder", *_cut(encoder(), table()[0][0][:ROWS])
+    home = CACHE / "accelerate"
+    for folder in sorted((home / "studies").glob("*")) if home.exists() else ():
+        study = Study(folder.name, home)
+        data, best = study.state.settings.data, study.best()
+        given = {path.stem: torch.from_numpy(np.load(path)[:ROWS]) for path in (folder / "data" / "rows").glob("*.npy")}
+        inputs = {name: rows for name, rows in given.items() if name in {"image", "numeric", "categorical"}}
+        yield folder.name, deployable(load(best.path), data), inputs
+
+
+def _cut(model: nn.Module, rows: Tensor) -> tuple[nn.Module, dict[str, Tensor]]:
+    with torch.no_grad():
+        model.train()(rows)
+    cut = prune(model.eval(), Cut(ratio=0.5), rows).model
+    return Bare(nn.Sequential(_spoken_alone(cut, rows), nn.Softmax(1))), {INPUT: rows}
+
+
+def _spoken_alone(model: nn.Module, rows: Tensor) -> nn.Module:
+    spoken: nn.Module = _spoken(Bare(model), {INPUT: rows}).module
+    return spoken
+
+
+def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) -> list[Row]:
+    """Every artifact of a network in a folder, with what its module and the artifact answer here."""
+    folder.mkdir(parents=True)
+    export(module.eval(), inputs, folder / "float.onnx")
+    source = Source(module, folder / "float.onnx", inputs)
+    with torch.inference_mode():
+        expected = module(**inputs).numpy()
+    np.savez(folder / "rows.npz", allow_pickle=False, **{key: rows.numpy() for key, rows in inputs.items()})
+    np.save(folder / "expected.npy", expected)
+    told = []
+    for runtime in (*allowed(()), KNOWN["torch"]):
+        for number, variant in enumerate(runtime.variants(source)):
+            if variant.options.get("compiled"):
+                continue  # takes a minute each, and is the same file
+            path = folder / f"{runtime.name}-{number}{runtime.suffix}"
+            row = {"net": name, "variant": variant.to_json(), "path": str(path), "refused": ""}
+            try:
+                runtime.write(variant, source, path)
+                here = runtime.open(path, variant)({key: rows.numpy() for key, rows in inputs.items()})
+                np.save(path.with_suffix(".npy"), here)
+            except Exception as error:  # of a kernel too; whatever is said aloud is no silent failure
+                row["refused"] = str(error)
+            told.append(row)
+    return told
+
+
+def check(rows: list[Row]) -> list[Row]:
+    """In a process that has made nothing: open every artifact, and hold its answers against both that were kept."""
+    torch.set_num_threads(1)
+    for row in rows:
+        path, variant = Path(row["path"]), Variant.from_json(row["variant"])
+        if row["refused"]:
+            continue
+        try:
+            opened = KNOWN[variant.runtime].open(path, variant, rows=1)
+            given = dict(np.load(path.parent / "rows.npz"))
+            answers = opened(given)
+            first = opened({key: part[:1] for key, part in given.items()})
+        except Exception as error:  # likewise
+            row["refused"] = str(error)
+            continue
+        expected, before = np.load(path.parent / "expected.npy"), np.load(path.with_suffix(".npy"))
+        spread = float(expected.std()) or 1.0
+        apart = np.abs(answers - expected)
+        row["apart"] = float((apart.max() if variant.precision == "fp32" else apart.mean()) / spread)
+        row["again"] = float(max(np.abs(answers - before).max(), np.abs(first - answers[:1]).max()) / spread)
+        row["agree"] = float((answers.argmax(1) == expected.argmax(1)).mean()) if expected.ndim == 2 else 1.0
+    return rows
+
+
+def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
+    """The same, asked of one fresh process a runtime."""
+    found = []
+    for name in KNOWN:
+        mine = [row for row in rows if row["variant"]["runtime"] == name]
+        (folder / f"{name}.json").write_text(json.dumps(mine))
+        code = "import sys, json; from benchmarks.parity import check; print('\\n' + json.dumps(check(json.load(open(sys.argv[1])))))"
+        command = [sys.executable, "-c", code, str(folder / f"{name}.json")]
+        said = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        if said.returncode:
+            raise RuntimeError(said.stderr)
+        found += json.loads(said.stdout.splitlines()[-1])
+    return found
+
+
+def run(*, recipes: int = 60) -> Result:
+    """How far every artifact is from its module, and how many differ by more than their precision may without being refused.
+
+    Args:
+        recipes: Random ones of the search's space.
+    """
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        rows: list[Row] = []
+        nets = 0
+        for name, module, inputs in (*real_networks(), *random_networks(recipes)):
+            rows += make(name, module, inputs, Path(temporary) / str(nets))
+            nets += 1
+            print(f"{name}: {len(rows)} artifacts", flush=True)
+        found = checked_elsewhere(rows, Path(temporary))
+    return Result(figures=_figures(found, nets), notes=NOTES)
+
+
+NOTES = [
+    "apart: of fp32 the largest difference from the module's answers, of other precisions the mean one, in spreads of the answers.",
+    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while their labels agree, so that no",
+    "score tells; or that answer otherwise in the fresh process than where they were made, or for one row than for many.",
+]
+
+
+def _figures(found: list[Row], nets: int) -> list[Figure]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in found:
+        groups[Variant.from_json(row["variant"]).name].append(row)
+    told = [Figure(name="networks", value=nets), Figure(name="artifacts", value=len(found))]
+    for name, rows in groups.items():
+        good = [row for row in rows if not row["refused"]]
+        if good:
+            told.append(Figure.of(f"apart, {name}", [row["apart"] for row in good]))
+            told.append(Figure.of(f"agree, {name}", [row["agree"] for row in good]))
+        low = sum(row["agree"] < 1 - Target().max_drop for row in good)
+        told.append(Figure(name=f"refused, {name}", value=len(rows) - len(good)))
+        told.append(Figure(name=f"too low a score, {name}", value=low))
+    silent = [row for row in found if not row["refused"] and _silent(row)]
+    for row in found:
+        if row["refused"]:
+            print(f"refused: {row['net']}, {Variant.from_json(row['variant']).name}: {row['refused'][:200]}", flush=True)
+    for row in silent:
+        print(
+            f"silent: {row['net']}, {Variant.from_json(row['variant']).name}: {row['apart']:.3g}, {row['again']:.3g}",
+            flush=True,
+        )
+    return [*told, Figure(name="silent_failures", value=len(silent), target="0")]
+
+
+def _silent(row: Row) -> bool:
+    """Whether nothing would have told: neither the tool, nor the score that the accelerator holds against it."""
+    precision = row["variant"]["precision"]
+    scored_out = precision != "fp32" and row["agree"] < 1 - Target().max_drop
+    same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may take kernels that sum in other orders
+    apart = row["apart"] > ALLOWED[precision] and not scored_out
+    return bool(apart or row["again"] > same or not np.isfinite(row["apart"]))
