@@ -396,6 +396,20 @@ class Portrait(Value):
         """The rows of one call that give the highest throughput."""
         return max(self.throughput, key=self.throughput.__getitem__)
 
+    def __str__(self) -> str:
+        """For people, a line each."""
+        memory = f"{self.memory.median / 1e6:.1f} MB" if self.memory else "not measured"
+        energy = f"{self.energy.median:.3g} mJ a call" if self.energy else "not measured"
+        curve = ", ".join(f"{rows}: {latency.median:.3g} ms" for rows, latency in self.batches.items())
+        lines = [
+            f"size on disk  {self.size_bytes / 1e3:.1f} kB",
+            f"peak memory   {memory}, above the runtime's own",
+            f"cold start    {self.cold_start.median:.3g} ms to load and answer, after {self.imports.median:.3g} ms of imports",
+            f"energy        {energy}",
+            f"rows a call   {curve}; most a second at {self.best_rows}: {self.throughput[self.best_rows]:,.0f}",
+        ]
+        return "\n".join([*lines, *(f"{name}: {reason}" for name, reason in self.absent.items())])
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialJob(Value):
@@ -520,6 +534,19 @@ class Weighed(Value):
     reference: Measurement
     fastest: Profile
     epoch_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortraitJob(Value):
+    """An errand: what a finished model costs beside its latency.
+
+    Args:
+        trial: The trial that made it.
+        bundle: Its bundle's folder.
+    """
+
+    trial: TrialJob
+    bundle: str
 
 
 @dataclass(frozen=True, kw_only=True)

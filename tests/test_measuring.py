@@ -234,11 +234,12 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     recipe = families.draw(families.room(families.space_for(data.spec).sample(random.Random(0)), "model"), data.spec)
     scale, path = Scale(data, Target(), Gate(""), reference_ms=1.0), tmp_path / "model.onnx"
     export(deployable(build(recipe), data.spec), scale.sample, path)
-    found = scale.portrait(path, seconds=0.1)
+    found = scale.portrait(tmp_path, seconds=0.1)
     assert found.size_bytes == path.stat().st_size
     assert 0.1e6 < found.memory.median < 100e6
     assert 0 < found.cold_start.median < found.imports.median  # NumPy and the runtime take longer than a small file
     assert list(found.batches) == [1, 2, 4, 8, 16, 32, 64]
     assert found.best_rows > 1 and found.throughput[found.best_rows] > 2 * found.throughput[1]
     assert (found.energy is None) == ("energy" in found.absent)
+    assert "cold start" in str(found) and all(reason in str(found) for reason in found.absent.values())
     assert Portrait.from_json(json.loads(json.dumps(found.to_json()))) == found

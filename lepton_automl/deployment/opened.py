@@ -61,8 +61,8 @@ def open_model(
     return OnnxModel(source, threads, level=str(options.get("level", "all")))
 
 
-def open_bundle(folder: Path, threads: int = 1) -> Opened:
-    """Open a bundle's model file as it was measured; its digests are the caller's affair.
+def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> Opened:
+    """Open a bundle's model file as it was measured, for so many rows in a call; its digests are the caller's affair.
 
     Raises:
         BundleError: It is no model that the runtime can open.
@@ -70,4 +70,4 @@ def open_bundle(folder: Path, threads: int = 1) -> Opened:
     """
     noted = folder / RUNTIME
     how = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
-    return open_model(folder / "model.onnx", how, threads)
+    return open_model(folder / "model.onnx", how, threads, rows=rows)

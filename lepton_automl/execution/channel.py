@@ -15,6 +15,8 @@ from lepton_automl.values import (
     Checked,
     CheckJob,
     Decision,
+    Portrait,
+    PortraitJob,
     ProfileJob,
     Report,
     Scored,
@@ -37,8 +39,8 @@ class Beat(Value):
     text: str = ""
 
 
-_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob, ProfileJob)
-_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Bottleneck, Beat)
+_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob, ProfileJob, PortraitJob)
+_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Bottleneck, Portrait, Beat)
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

@@ -12,6 +12,8 @@ from lepton_automl.values import (
     Checked,
     CheckJob,
     Decision,
+    Portrait,
+    PortraitJob,
     ProfileJob,
     Report,
     Scored,
@@ -23,8 +25,8 @@ from lepton_automl.values import (
 )
 
 Message = Report | TrialResult
-Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob
-Answer = Checked | Weighed | Scored | Accelerated | Bottleneck
+Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob
+Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | Portrait
 
 
 class Executor(Protocol):

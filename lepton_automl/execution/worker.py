@@ -28,6 +28,7 @@ from lepton_automl.values import (
     AccelerateJob,
     CheckJob,
     Decision,
+    PortraitJob,
     ProfileJob,
     Report,
     ScoreJob,
@@ -114,7 +115,7 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import check_own, finish, profile, score, weigh_host
+        from lepton_automl.walks.errands import check_own, draw, finish, profile, score, weigh_host
 
         def told(text: str) -> None:
             self._send(Beat(text=text))
@@ -126,6 +127,8 @@ class Worker:
                 return weigh_host(job)
             if isinstance(job, AccelerateJob):
                 return finish(job, told)
+            if isinstance(job, PortraitJob):
+                return draw(job)
             if isinstance(job, ProfileJob):
                 return profile(job, told)
             assert isinstance(job, ScoreJob)

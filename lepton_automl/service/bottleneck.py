@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
+from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import doing
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import ProfileJob
+from lepton_automl.values import Portrait, PortraitJob, ProfileJob, TrialJob
+from lepton_automl.variant import Variant
 
 from .run import jobs
 
@@ -39,16 +42,38 @@ def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = Tru
         raise StudyError(
             f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
         )
-    job = jobs(state, study.folder)(known)
+    with doing(f"{study.name}/{trial}", shown=progress) as told:
+        found = _asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
+    assert isinstance(found, Bottleneck)
+    return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
+
+
+def portrait(study: Study, trial: int, *, progress: bool = True) -> Portrait:
+    """What a finished model costs beside its latency, measured in a worker process; `Model.portrait` is the usual way."""
+    with doing(f"{study.name}/{trial}", shown=progress) as told:
+        told("measuring memory, cold start, energy and sizes of a call")
+        found = _asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
+    assert isinstance(found, Portrait)
+    return found
+
+
+def _asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
+    """The answer of a worker process that is started for it."""
+    job = jobs(study.state, study.folder)(study.state.trial(trial))
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
     executor = LocalExecutor(1, study.folder / "workers", threads=job.target.threads)
     try:
-        with doing(f"{study.name}/{trial}", shown=progress) as told:
-            found = executor.run(ProfileJob(trial=job, bundle=str(study.bundle(trial)), tries=tries), told=told)
+        return executor.run(errand(job, str(study.bundle(trial))), told=told)
     finally:
         executor.close()
-    assert isinstance(found, Bottleneck)
-    return BottleneckReport(**vars(found.replace(history=history(state, known))))
+
+
+def _runs(trial: Trial) -> tuple[str, ...]:
+    """How the model is handed over, where that is not what the layers are timed in."""
+    if trial.accelerated is None or trial.variant == Variant():
+        return ()
+    took = trial.accelerated.profile.latency_ms
+    return (f"It is handed over in {trial.variant.name}, at {took:.3g} ms; the layers are timed in ONNX Runtime's floats.",)
 
 
 def history(state: StudyState, trial: Trial) -> tuple[str, ...]:

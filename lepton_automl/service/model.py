@@ -13,6 +13,7 @@ from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
     from lepton_automl.reporting.bottleneck import BottleneckReport
+    from lepton_automl.values import Portrait
 
     from .study import Study
 
@@ -109,6 +110,20 @@ class Model:
         from .bottleneck import bottleneck
 
         return bottleneck(self.study, self.number, tries=tries, progress=progress)
+
+    def portrait(self, *, progress: bool = True) -> Portrait:
+        """What it costs beside its latency, measured in a worker process in some ten seconds.
+
+        Args:
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            Its size on disk, peak memory, cold start (load and first answer in a fresh process), energy where the machine has a
+            meter (else why there is none), and latency and throughput by the number of rows.
+        """
+        from .bottleneck import portrait
+
+        return portrait(self.study, self.number, progress=progress)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.

@@ -12,7 +12,7 @@ from lepton_automl.data.open import Data, open_test
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
+from lepton_automl.values import GO_ON, Portrait, PortraitJob, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
 
 from .bottleneck import bottleneck
 from .craft import Lesson
@@ -22,7 +22,7 @@ from .own import check_own, craft_of
 from .pack import bundle_scores
 from .weigh import Scale, reference
 
-__all__ = ["check_own", "finish", "profile", "score", "weigh_host"]
+__all__ = ["check_own", "draw", "finish", "profile", "score", "weigh_host"]
 TIMED_STEPS = 12
 
 
@@ -86,6 +86,13 @@ def score(job: ScoreJob) -> Scored:
             trial: bundle_scores(Path(bundle), test, job.data, threads=job.threads) for trial, bundle in job.bundles.items()
         }
     )
+
+
+def draw(job: PortraitJob) -> Portrait:
+    """The portrait of a finished model: what it costs beside its latency."""
+    trial = job.trial
+    with opened_gate(trial.gate) as gate:
+        return Scale(opened_data(trial.data), trial.target, gate, trial.reference_ms).portrait(Path(job.bundle))
 
 
 def profile(job: ProfileJob, told: Callable[[str], None] = lambda _: None) -> Bottleneck:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.opened import Opened
+from lepton_automl.deployment.opened import Opened, open_bundle
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.runtime import Source, allowed
 from lepton_automl.deployment.session import OnnxModel
@@ -33,6 +33,9 @@ from .craft import Network
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 QUICK = 0.15  # for each of several ways, where only the fastest counts
 SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
+
+
+_IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict(numpy.load({rows!r}))"
 
 
 @functools.cache
@@ -84,24 +87,25 @@ class Scale:
         raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
-    def portrait(self, path: Path, seconds: float = SECONDS) -> Portrait:
-        """What an exported network costs beside its latency, from disk to energy; takes some ten seconds."""
-        opened = OnnxModel(path, threads=self.target.threads)
+    def portrait(self, bundle: Path, seconds: float = SECONDS) -> Portrait:
+        """What a bundle's model costs beside its latency, from disk to energy, as it runs; takes some ten seconds."""
+        threads, size = self.target.threads, self.target.batch_size
+        opened = open_bundle(bundle, threads, rows=size)
         with tempfile.TemporaryDirectory() as folder, self.gate.closed():
             rows = Path(folder) / "rows.npz"
-            np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(1)))
+            np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(size)))
             return portrait(
-                path,
+                bundle / "model.onnx",
                 Opening(
-                    imports=f"import numpy\nfrom {OnnxModel.__module__} import OnnxModel\nrows = dict(numpy.load({str(rows)!r}))",
-                    load=f"model = OnnxModel({str(path)!r}, threads={self.target.threads})",
+                    imports=_IMPORTS.format(module=open_bundle.__module__, rows=str(rows)),
+                    load=f"model = open_bundle(pathlib.Path({str(bundle)!r}), {threads}, rows={size})",
                     answer="model(rows)",
                 ),
                 functools.partial(self.call_of, opened),
-                reference(self.target.threads),
+                reference(threads),
                 reference_ms=self.reference_ms,
                 seconds=seconds,
-                threads=self.target.threads,
+                threads=threads,
             )
 
     @property
