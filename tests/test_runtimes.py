@@ -11,10 +11,14 @@ import torch
 from torch import nn
 
 from lepton_automl.deployment.eager import open_program
+from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import open_model
-from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Torch, allowed
+from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.gate import Gate
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.recipe import TableRecipe
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
 from lepton_automl.training.scores import scores
 from lepton_automl.values import DataSpec, Target, drop
@@ -145,3 +149,25 @@ def test_a_variant_names_itself():
     told = Variant(runtime="openvino", precision="int8", quantizer="nncf", floats=("a", "b")).set(threads=2)
     assert told.name == "OpenVINO int8 by NNCF, 2 layers in floats, 2 threads"
     assert Variant.from_json(told.to_json()) == told
+
+
+def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
+    """ONNX Runtime has no kernel for the first, and OpenVINO answers with its memory's content for the second."""
+    recipe = TableRecipe(outputs=4, numeric=12, kind="resnet", width=24, mids=(48, 48), heads=2)
+    module = deployable(build(recipe), SPEC)
+    rows = torch.randn(96, 12, generator=torch.Generator().manual_seed(0))
+    inputs = {"numeric": rows}
+    export(module, inputs, tmp_path / "model.onnx")
+    source = Source(module, tmp_path / "model.onnx", inputs)
+    with torch.inference_mode():
+        expected = module(**inputs).numpy()
+    ran = 0
+    for runtime in allowed(()):
+        for number, variant in enumerate(runtime.variants(source)):
+            path = tmp_path / f"{runtime.name}-{number}.onnx"
+            runtime.write(variant, source, path)
+            opened = runtime.open(path, variant, rows=1)
+            told, alone = opened({"numeric": rows.numpy()}), opened({"numeric": rows[:1].numpy()})
+            assert np.abs(told - expected).max() < 0.1 and np.abs(alone - told[:1]).max() < 0.05, variant.name
+            ran += bool(variant.quantizer)
+    assert ran >= 1
