@@ -136,7 +136,8 @@ def check(rows: list[Row]) -> list[Row]:
         apart = np.abs(answers - expected)
         row["apart"] = float((apart.max() if variant.precision == "fp32" else apart.mean()) / spread)
         row["again"] = float(max(np.abs(answers - before).max(), np.abs(first - answers[:1]).max()) / spread)
-        row["agree"] = float((answers.argmax(1) == expected.argmax(1)).mean()) if expected.ndim == 2 else 1.0
+        labels = expected.ndim == 2  # of values, how much of their variance is told
+        row["agree"] = float((answers.argmax(1) == expected.argmax(1)).mean() if labels else 1 - (apart**2).mean() / spread**2)
     return rows
 
 
@@ -175,7 +176,8 @@ def run(*, recipes: int = 60) -> Result:
 
 NOTES = [
     "apart: of fp32 the largest difference from the module's answers, of other precisions the mean one, in spreads of the answers.",
-    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while their labels agree, so that no",
+    "agree: share of the labels that are the same; of values, the share of their variance.",
+    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while they agree, so that no",
     "score tells; or that answer otherwise in the fresh process than where they were made, or for one row than for many.",
 ]
 
