@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from lepton_automl import AutoML, Budget, Target, accelerate, lean
 from lepton_automl.data.demo import digits
 from lepton_automl.data.labelled import hold_out
 from lepton_automl.data.open import Data, Split, open_data, open_test
-from lepton_automl.deployment.opened import Opened, open_bundle
+from lepton_automl.deployment.opened import open_bundle
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
@@ -48,6 +49,31 @@ HELD = 10_000  # pictures to choose by; with fewer, three tenths of a point are 
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to answer.
+
+    Args:
+        call: Rows [N, ...] in one array to what the network gives.
+        enter: Makes of them what is handed over in a call, once, before it is timed.
+        run: The call itself.
+    """
+
+    call: Call
+    enter: Callable[[Array], Any]
+    run: Callable[[Any], object]
+
+    @classmethod
+    def of(cls, call: Call) -> Way:
+        """A way that takes the array as it is."""
+        return cls(call, lambda rows: rows, call)
+
+    def on(self, rows: Array) -> Callable[[], object]:
+        """One call."""
+        given, run = self.enter(rows), self.run
+        return lambda: run(given)
+
+
+@dataclass(frozen=True)
 class Contest:
     """One network: what everybody starts with, and what we make of it.
 
@@ -61,11 +87,11 @@ class Contest:
     """
 
     parent: nn.Module
-    native: Call
+    native: Way
     train: Rows
     held: Rows
     test: Rows
-    ours: Callable[[int], Call]
+    ours: Callable[[int], Way]
 
 
 # Networks by hand
@@ -84,13 +110,13 @@ def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
     small = lean(parent, train, validation=held, max_drop=ALLOWED * 2 / 3, epochs=epochs, seed=seed, progress=False)
     print(small, flush=True)
 
-    def ours(size: int) -> Call:
+    def ours(size: int) -> Way:
         target = Target(batch_size=size, max_drop=max(ALLOWED - small.drop, 0.0))
         fast = accelerate(small.model, train, validation=held, target=target, progress=False)
         print(fast, flush=True)
-        return fast.predict
+        return Way.of(fast.predict)
 
-    return Contest(parent, eager(parent), train, held, test, ours)
+    return Contest(parent, Way.of(eager(parent)), train, held, test, ours)
 
 
 def _prepared() -> Data:
@@ -143,22 +169,28 @@ def searched(net: str, rows: int, minutes: float, seed: int) -> Contest:
     least = accuracy_of(eager(single), held) - ALLOWED
     chosen = study.best(min_accuracy=min(least, state.score(best)))
     print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # asked just before
-    opened = open_bundle(chosen.path)
 
-    def native(rows: Array) -> Array:
+    def enter(rows: Array) -> dict[str, Array]:
+        return _inputs(rows, data)
+
+    def ours(size: int) -> Way:
+        opened = open_bundle(chosen.path, rows=size)
+        return Way(lambda rows: opened(enter(rows)), enter, opened)
+
+    def tensors(rows: Array) -> dict[str, Tensor]:
+        return {name: torch.from_numpy(part) for name, part in enter(rows).items()}
+
+    def run(given: dict[str, Tensor]) -> Array:
         with torch.inference_mode():
-            told: Array = parent(**{name: torch.from_numpy(part) for name, part in _inputs(rows, data).items()}).numpy()
+            told: Array = parent(**given).numpy()
         return told
 
-    return Contest(single, native, _flat(data.train), held, test, lambda _: _called(opened, data))
-
-
-def _called(opened: Opened, data: Data) -> Call:
-    return lambda rows: opened(_inputs(rows, data))
+    native = Way(lambda rows: run(tensors(rows)), tensors, run)
+    return Contest(single, native, _flat(data.train), held, test, ours)
 
 
 def _inputs(rows: Array, data: Data) -> dict[str, Array]:
-    """Rows in one array as a LeptonNet takes them; a pass of memory that both sides pay alike."""
+    """Rows in one array as a LeptonNet takes them."""
     if data.spec.modality == "image":
         return {"image": rows}
     numbers = data.spec.shape[0]
@@ -219,10 +251,10 @@ def judged(contest: Contest, epochs: int, seed: int) -> Found:
 
 def _timed(contest: Contest, hands: list[Made], size: int) -> Found:
     rows, mine = contest.held[0][:size].numpy(), contest.ours(size)
-    calls = {"ours": mine, "eager": contest.native} | {made.name: made.call for made in hands}
+    ways = {"ours": mine, "eager": contest.native} | {made.name: Way.of(made.call) for made in hands}
     if contest.held[0].ndim == 4:
-        calls["channels last"] = eager(contest.parent, last=True)
-    times = race({name: _one(call, rows) for name, call in calls.items()}, reference(1), seconds=1.5)
+        ways["channels last"] = Way.of(eager(contest.parent, last=True))
+    times = race({name: way.on(rows) for name, way in ways.items()}, reference(1), seconds=1.5)
     dense = _best(times, [name for name in ("eager", "channels last") if name in times])
     hand = _best(times, [made.name for made in hands])
     for name in sorted(times, key=lambda name: times[name].latency.median):
@@ -231,14 +263,10 @@ def _timed(contest: Contest, hands: list[Made], size: int) -> Found:
     return {
         "speedup": 1 / verdict(times["ours"].ratios, times[dense].ratios).ratio,
         "behind": verdict(times["ours"].ratios, times[hand].ratios).ratio,
-        "accuracy": accuracy_of(mine, contest.test),
+        "accuracy": accuracy_of(mine.call, contest.test),
         "hand": hand,
         "hand_accuracy": accuracy_of(by_name[hand], contest.test),
     }
-
-
-def _one(call: Call, rows: Array) -> Callable[[], object]:
-    return lambda: call(rows)
 
 
 def _best(times: dict[str, Timed], names: list[str]) -> str:
