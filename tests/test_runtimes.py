@@ -123,6 +123,7 @@ def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
     (tmp_path / "made").mkdir()
     won = accelerate(source, stand(source, tmp_path, max_drop=0.0), tmp_path / "made")
     assert won.winner.scores["accuracy"] == 1.0
+    assert not any("cannot be" in tried.said for tried in won.tried), [tried.said for tried in won.tried]
 
 
 def test_runtimes_are_asked_for_by_name(monkeypatch):

@@ -8,6 +8,8 @@ that is taken.
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,9 +270,8 @@ class _Contest:
         if variant.runtime != "torch" and threads > 1:
             wanted += [variant.set(threads=count) for count in _fewer(threads)]
         entered = self.enter(wanted)
-        if entered:
-            for one in entered:
-                one.scores = winner.scores  # the same file, in the same runtime
+        for one in entered:
+            one.scores = winner.scores  # the same file, in the same runtime
         self.race([winner, *entered, self.eager])
         best = min(entered, key=lambda one: one.latency.median, default=winner)
         return best if _said(best, winner) == "faster" else winner
@@ -289,9 +290,11 @@ class _Contest:
 
 
 def _file_of(variant: Variant) -> str:
-    """What tells one file from another: neither the runtime nor its settings."""
-    parts = [variant.precision if variant.quantizer else "float", variant.quantizer, *variant.floats]
-    return "-".join(filter(None, [*parts, "seven" * bool(variant.options.get("seven_bit"))]))
+    """A name that tells one file from another: neither the runtime nor its settings. Layers' names may hold slashes."""
+    if not variant.quantizer:
+        return "float"
+    made = json.dumps([variant.floats, bool(variant.options.get("seven_bit"))])
+    return f"{variant.precision}-{variant.quantizer}-{zlib.crc32(made.encode()):08x}"
 
 
 def _needs(variant: Variant) -> tuple[int, int]:
