@@ -26,6 +26,7 @@ from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.service.study import Study
 from lepton_automl.values import Target
 from lepton_automl.variant import Variant
+from lepton_automl.walks.accelerate import prove
 
 from .accelerate import CACHE, CHECKOUT, encoder, table
 from .handmade import HANDMADE
@@ -108,7 +109,12 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
             row = {"net": name, "variant": variant.to_json(), "path": str(path), "refused": ""}
             try:
                 runtime.write(variant, source, path)
-                here = runtime.open(path, variant)({key: rows.numpy() for key, rows in inputs.items()})
+                given = {key: rows.numpy() for key, rows in inputs.items()}
+                opened = runtime.open(path, variant, rows=1)
+                here = opened(given)
+                prove(
+                    variant, here, opened({key: rows[:1] for key, rows in given.items()}), expected
+                )  # as the accelerator does
                 np.save(path.with_suffix(".npy"), here)
             except Exception as error:  # of a kernel too; whatever is said aloud is no silent failure
                 row["refused"] = str(error)

@@ -175,22 +175,8 @@ class _Contest:
             answers, alone = model(self.rows), model({name: rows[:1] for name, rows in self.rows.items()})
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
             raise BundleError(f"{variant.name} cannot be run: {error}") from error
-        self._check(variant, answers, alone)
+        prove(variant, answers, alone, self.expected)
         return Contestant(variant, path, model)
-
-    def _check(self, variant: Variant, answers: NDArray[np.float32], alone: NDArray[np.float32]) -> None:
-        """Floats must answer as before; of whole numbers the score tells. A row must be answered alike alone and among others.
-
-        OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
-        """
-        if answers.shape != self.expected.shape or not np.isfinite(answers).all():
-            raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
-        worst = float(np.abs(answers - self.expected).max(initial=0.0))
-        spread = float(self.expected.std()) or 1.0
-        if float(np.abs(alone - answers[:1]).max(initial=0.0)) > STEADY * spread:
-            raise BundleError(f"{variant.name} answers one row otherwise alone than among others")
-        if variant.precision == "fp32" and worst > ALIKE * spread + 1e-6 * float(np.abs(self.expected).max(initial=0.0)):
-            raise BundleError(f"{variant.name} answers otherwise: by up to {worst:.3g}")
 
     def race(self, those: list[Contestant]) -> None:
         """Time them beside each other."""
@@ -289,6 +275,30 @@ class _Contest:
         told = [one.tried("chosen" if one is winner else one.why or _slower(one, winner)) for one in ordered]
         untimed = [one.tried(one.why) for one in self.all if not one.timed]
         return (*told, *untimed, *self.failed)
+
+
+def prove(variant: Variant, answers: NDArray[np.float32], alone: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
+    """Make sure that an artifact can be believed: floats answer as before, and a row alike alone and among others.
+
+    Of whole numbers the score tells the rest. OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
+
+    Args:
+        variant: What it is.
+        answers: What it answers for some rows.
+        alone: What it answers for the first of them, alone.
+        expected: What the float file answers.
+
+    Raises:
+        BundleError: It cannot.
+    """
+    if answers.shape != expected.shape or not np.isfinite(answers).all():
+        raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
+    spread = float(expected.std()) or 1.0
+    if float(np.abs(alone - answers[:1]).max(initial=0.0)) > STEADY * spread:
+        raise BundleError(f"{variant.name} answers one row otherwise alone than among others")
+    worst = float(np.abs(answers - expected).max(initial=0.0))
+    if variant.precision == "fp32" and worst > ALIKE * spread + 1e-6 * float(np.abs(expected).max(initial=0.0)):
+        raise BundleError(f"{variant.name} answers otherwise: by up to {worst:.3g}")
 
 
 def _file_of(variant: Variant) -> str:
