@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from lepton_automl.deployment import runtime as runtime_module
 from lepton_automl.deployment.eager import open_program
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import open_model
-from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed
+from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed, survives
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.gate import Gate
 from lepton_automl.models.build import build
@@ -172,3 +173,10 @@ def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
             assert np.abs(told - expected).max() < 0.1 and np.abs(alone - told[:1]).max() < 0.05, variant.name
             ran += bool(variant.quantizer)
     assert ran >= 1
+
+
+def test_a_file_that_ends_its_process_is_found_out_in_another(tmp_path, monkeypatch):
+    path = source_of(Pictures(), (3, 16, 16), tmp_path).model
+    assert survives(path, Variant(), rows=1)
+    monkeypatch.setattr(runtime_module, "_OPENS", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert not survives(path, Variant())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -159,6 +162,23 @@ class Torch:
 
 KNOWN: dict[str, Runtime] = {one.name: one for one in (OnnxRuntime(), OpenVino(), Torch())}
 USUAL = ("onnxruntime", "openvino")  # PyTorch was never the fastest on a CPU, and takes a minute to compile
+
+
+def survives(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+    """Whether a process that opens such a file lives on, tried in one of its own: a runtime's crash would take a notebook along.
+
+    It takes half a second.
+    """
+    command = [sys.executable, "-c", _OPENS, json.dumps(variant.to_json()), str(path), str(threads), str(rows)]
+    return subprocess.run(command, capture_output=True, check=False).returncode >= 0  # below 0, a signal ended it
+
+
+_OPENS = """
+import json, sys
+from lepton_automl.deployment.opened import open_model
+_, how, path, threads, rows = sys.argv
+open_model(path, json.loads(how), int(threads), rows=int(rows))
+"""
 
 
 def allowed(names: Iterable[str]) -> list[Runtime]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.opened import Opened
-from lepton_automl.deployment.runtime import Source, allowed, runtime_of
+from lepton_automl.deployment.runtime import Source, allowed, runtime_of, survives
 from lepton_automl.deployment.session import LEVELS, OnnxModel
 from lepton_automl.errors import BundleError, LeptonError
 from lepton_automl.gate import Gate
@@ -50,6 +50,7 @@ class Stand:
         gate: Closed while timing.
         reference_ms: The reference's quiet time; None to take what is measured alongside.
         told: Told what is done, for whoever waits.
+        guarded: Whether files of OpenVINO's are opened in a process of their own first; a worker process is one already.
     """
 
     target: Target
@@ -59,6 +60,7 @@ class Stand:
     gate: Gate
     reference_ms: float | None = None
     told: Callable[[str], None] = lambda _: None
+    guarded: bool = False
 
 
 @dataclass
@@ -170,7 +172,10 @@ class _Contest:
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             runtime.write(variant, self.source, path)
-        model = runtime.open(path, variant, threads=target.threads, rows=target.batch_size)
+        where = {"threads": target.threads, "rows": target.batch_size}
+        if self.stand.guarded and variant.runtime == "openvino" and not survives(path, variant, **where):
+            raise BundleError(f"{variant.name} ends the process that opens it")
+        model = runtime.open(path, variant, **where)
         try:
             answers, alone = model(self.rows), model({name: rows[:1] for name, rows in self.rows.items()})
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base

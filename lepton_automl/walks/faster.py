@@ -170,6 +170,7 @@ class _Walk:
             gate=gate,
             reference_ms=quiet(reference(threads), threads=threads).median,
             told=self.told,
+            guarded=True,
         )
 
     def _score(self, opened: Opened) -> dict[str, float]:
