@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -125,6 +126,9 @@ class AutoML(Study):
         complaints.check(target is None or isinstance(target, Target), f"target is {target!r}", "Say target=Target(...).")
         on_gpu = isinstance(target, Target) and target.device == "cuda"
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
+        for runtime in target.runtimes if isinstance(target, Target) else ():
+            fix = f'pip install "lepton-automl[{runtime}]", or name no runtimes: those that are installed are used.'
+            complaints.check(find_spec(runtime), f"the runtime {runtime!r} is not installed", fix)
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         self._own, self._space = _own(model, space, complaints)
         self._asked_space = dict(space or {})

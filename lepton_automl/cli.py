@@ -71,6 +71,8 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     max_size_kb: Annotated[float | None, typer.Option(help="Hard limit on the model file, in kilobytes.")] = None,
     threads: Annotated[int, typer.Option(help="Threads of one call on the target.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Rows of one call on the target.")] = 1,
+    runtimes: Annotated[str | None, typer.Option(help="Runtimes that may be used, separated by commas.")] = None,
+    max_drop: Annotated[float, typer.Option(help="What a model may lose of its score to a faster precision.")] = 0.005,
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
     split_column: Annotated[str | None, typer.Option(help="A column that says train, validation or test.")] = None,
@@ -98,7 +100,14 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     asked = {unit: amount for unit, amount in given.items() if amount is not None} or {"minutes": 10}
     budget = Budget(**asked, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
     size = None if max_size_kb is None else round(max_size_kb * 1000)
-    device = Target(threads=threads, batch_size=batch_size, max_latency_ms=max_latency_ms, max_size_bytes=size)
+    device = Target(
+        threads=threads,
+        batch_size=batch_size,
+        runtimes=_listed(runtimes),
+        max_drop=max_drop,
+        max_latency_ms=max_latency_ms,
+        max_size_bytes=size,
+    )
     study = AutoML(
         name=name,
         target=device,

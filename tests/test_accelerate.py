@@ -108,3 +108,9 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
 
 def test_an_older_journals_models_run_in_floats():
     assert StudyState().trials == {} and Variant.from_json({}) == Variant() and Variant().name == "ONNX Runtime fp32"
+
+
+def test_a_runtime_that_is_not_installed_is_told_before_anything_begins(monkeypatch):
+    monkeypatch.setattr("lepton_automl.api.find_spec", lambda name: None if name == "openvino" else object())
+    with pytest.raises(ConfigError, match="'openvino' is not installed"):
+        AutoML(target=Target(runtimes=("onnxruntime", "openvino")))
