@@ -6,7 +6,6 @@ import dataclasses
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -21,6 +20,7 @@ from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, check_metric, metrics_of
+from .variant import lacks
 
 if TYPE_CHECKING:
     from .walks.faster import Faster
@@ -127,8 +127,8 @@ class AutoML(Study):
         on_gpu = isinstance(target, Target) and target.device == "cuda"
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
         for runtime in target.runtimes if isinstance(target, Target) else ():
-            fix = f'pip install "lepton-automl[{runtime}]", or name no runtimes: those that are installed are used.'
-            complaints.check(find_spec(runtime), f"the runtime {runtime!r} is not installed", fix)
+            fix = f'pip install "{lacks(runtime)}", or name no runtimes: those that are installed are used.'
+            complaints.check(not lacks(runtime), f"the runtime {runtime!r} is not installed", fix)
         complaints.check(budget is None or isinstance(budget, Budget), f"budget is {budget!r}", "Say budget=Budget(...).")
         self._own, self._space = _own(model, space, complaints)
         self._asked_space = dict(space or {})
@@ -392,7 +392,8 @@ def lean(
 ) -> Lean[Any]:
     """Make your own trained network smaller: whole channels leave it, and it learns again what it lost.
 
-    Say exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. Equal seeds give equal networks on a CPU.
+    Say exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. Equal seeds give equal networks on a CPU where a ratio
+    and a multiple are given; else a measurement takes part in the choice.
 
     Args:
         model: A trained `torch.nn.Module`, called as `model(x)`; gives logits [N, classes], or values [N] or [N, 1]. It is
@@ -409,7 +410,7 @@ def lean(
         ranking: Which channels compete: those of a layer (`"layer"`), all (`"global"`), those of layers of one kind
             (`"isomorphic"`).
         steps: Cuts on the way to a ratio, with recovery after each; more of them ask for more epochs.
-        epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each step.
+        epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each shape that is tried.
         distill: Whether the whole network teaches the smaller one too.
         multiple: Widths are rounded to multiples of this; by default what the target likes is found by measuring.
         blocks: Blocks to take out whole, before any channel is cut.

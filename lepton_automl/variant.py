@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from ._json import Value
@@ -11,6 +12,11 @@ RUNTIMES = ("onnxruntime", "openvino", "torch")
 NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 # What computes: 32-bit floats; bfloat16; 8-bit whole numbers whose ranges were found on training rows, or with each call.
 PRECISIONS = ("fp32", "bf16", "int8", "int8-dynamic")
+
+
+def lacks(runtime: str) -> str:
+    """What has to be installed before a runtime can be used, as pip knows it; empty where nothing has."""
+    return "" if find_spec(runtime) else f"lepton-automl[{runtime}]"
 
 
 @dataclass(frozen=True, kw_only=True)

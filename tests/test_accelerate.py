@@ -111,6 +111,6 @@ def test_an_older_journals_models_run_in_floats():
 
 
 def test_a_runtime_that_is_not_installed_is_told_before_anything_begins(monkeypatch):
-    monkeypatch.setattr("lepton_automl.api.find_spec", lambda name: None if name == "openvino" else object())
+    monkeypatch.setattr("lepton_automl.variant.find_spec", lambda name: None if name == "openvino" else object())
     with pytest.raises(ConfigError, match="'openvino' is not installed"):
         AutoML(target=Target(runtimes=("onnxruntime", "openvino")))

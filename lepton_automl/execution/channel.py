@@ -5,27 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from lepton_automl._json import Value
-from lepton_automl.bottleneck import Bottleneck
-from lepton_automl.values import (
-    Accelerated,
-    AccelerateJob,
-    Checked,
-    CheckJob,
-    Decision,
-    Portrait,
-    PortraitJob,
-    ProfileJob,
-    Report,
-    Scored,
-    ScoreJob,
-    TrialJob,
-    TrialResult,
-    Weighed,
-    WeighJob,
-)
+from lepton_automl.values import Decision, Report, TrialJob, TrialResult
+
+from .executor import Answer, Errand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +24,7 @@ class Beat(Value):
     text: str = ""
 
 
-_JOBS = (TrialJob, CheckJob, WeighJob, ScoreJob, AccelerateJob, ProfileJob, PortraitJob)
-_ALL = (*_JOBS, Report, Decision, TrialResult, Checked, Weighed, Scored, Accelerated, Bottleneck, Portrait, Beat)
+_ALL = (TrialJob, Report, Decision, TrialResult, Beat, *get_args(Errand), *get_args(Answer))
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
 from lepton_automl.execution.executor import Answer, Errand
-from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import doing
@@ -38,10 +37,6 @@ def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = Tru
     """
     state = study.state
     known = state.trial(trial)
-    if known.status != "complete":
-        raise StudyError(
-            f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
-        )
     with doing(f"{study.name}/{trial}", shown=progress) as told:
         found = _asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
     assert isinstance(found, Bottleneck)
@@ -58,14 +53,15 @@ def portrait(study: Study, trial: int, *, progress: bool = True) -> Portrait:
 
 
 def _asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
-    """The answer of a worker process that is started for it."""
-    job = jobs(study.state, study.folder)(study.state.trial(trial))
+    """What a worker says of a trial's model."""
+    known = study.state.trial(trial)
+    if known.status != "complete":
+        raise StudyError(
+            f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
+        )
+    job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    executor = LocalExecutor(1, study.folder / "workers", threads=job.target.threads)
-    try:
-        return executor.run(errand(job, str(study.bundle(trial))), told=told)
-    finally:
-        executor.close()
+    return study.ask(errand(job, str(study.bundle(trial))), told)
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import ModelRegistered, TestOpened
+from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting.tables import front_table, trial_table
@@ -100,15 +102,24 @@ class Study(Controls):
             settings = state.settings
             bundles = {model.number: str(self.bundle(model.number)) for model in state.front()}
             data = settings.data.replace(folder=str(self.folder / "data"))
-            executor = LocalExecutor(1, self.folder / "workers", threads=settings.target.threads)
-            try:
-                scored = executor.run(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
-            finally:
-                executor.close()
+            scored = self.ask(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
             assert isinstance(scored, Scored)
             self.note(TestOpened(at=time.time(), scores=scored.scores))
             self._mirror_or_warn()
         return self.front
+
+    def ask(self, errand: Errand, told: Callable[[str], None] = lambda _: None) -> Answer:
+        """The answer of a worker process that is started for an errand.
+
+        Args:
+            errand: What to do.
+            told: Called with what is being done, where the errand says so.
+        """
+        executor = LocalExecutor(1, self.folder / "workers", threads=self.state.settings.target.threads)
+        try:
+            return executor.run(errand, told=told)
+        finally:
+            executor.close()
 
     def _may_test(self, state: StudyState) -> None:
         if state.ended is None and self.home.running(self.name):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.opened import Opened
-from lepton_automl.deployment.runtime import Source, allowed, runtime_of, survives
+from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of, survives
 from lepton_automl.deployment.session import LEVELS, OnnxModel
 from lepton_automl.errors import BundleError, LeptonError
 from lepton_automl.gate import Gate
@@ -30,7 +30,6 @@ from lepton_automl.variant import Variant
 
 from .weigh import reference
 
-SECOND = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
 SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
 MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
 ITSELF = "the network itself, to compare with"
@@ -181,7 +180,7 @@ class _Contest:
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
             raise BundleError(f"{variant.name} cannot be run: {error}") from error
         prove(variant, answers, alone, self.expected)
-        return Contestant(variant, path, model)
+        return Contestant(variant, path, model, scores=self.before if variant == Variant() else {})
 
     def race(self, those: list[Contestant]) -> None:
         """Time them beside each other."""

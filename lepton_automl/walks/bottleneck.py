@@ -112,9 +112,7 @@ class _Bench:
 
     def call(self, path: Path) -> Callable[[], object]:
         """One call on the target, preprocessing included."""
-        opened, raw = OnnxModel(path, threads=self.scale.target.threads), self.scale.rows
-        arrays = self.scale.data.preprocess.arrays
-        return lambda: opened(arrays(raw))
+        return self.scale.call_of(OnnxModel(path, threads=self.scale.target.threads))
 
     def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
         """The report without its changes."""

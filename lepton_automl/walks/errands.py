@@ -10,7 +10,6 @@ from pathlib import Path
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
 from lepton_automl.measuring.host import describe_host
-from lepton_automl.measuring.latency import quiet
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, Portrait, PortraitJob, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
 
@@ -20,7 +19,7 @@ from .finish import finish
 from .opened import opened_data, opened_gate
 from .own import check_own, craft_of
 from .pack import bundle_scores
-from .weigh import Scale, reference
+from .weigh import Scale, quiet_reference
 
 __all__ = ["check_own", "draw", "finish", "profile", "score", "weigh_host"]
 TIMED_STEPS = 12
@@ -31,7 +30,7 @@ def weigh_host(job: WeighJob) -> Weighed:
     data = opened_data(job.data)
     with opened_gate(job.gate) as gate:
         with gate.closed():
-            own = quiet(reference(job.target.threads), threads=job.target.threads)
+            own = quiet_reference(job.target.threads)
         scale = Scale(data, job.target, gate, own.median)
         fastest = _fastest(job, scale)
         return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data))

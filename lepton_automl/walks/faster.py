@@ -22,7 +22,6 @@ from lepton_automl.deployment.opened import RUNTIME, Opened
 from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.gate import Gate
-from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.plain import Bare
 from lepton_automl.training.own import loose
 from lepton_automl.training.scores import scores
@@ -31,7 +30,7 @@ from lepton_automl.variant import Variant
 
 from .accelerate import Stand, Won, accelerate
 from .given import check_target, given
-from .weigh import reference
+from .weigh import quiet_reference
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
 CALL = 512  # rows of one call when many are scored
@@ -168,7 +167,7 @@ class _Walk:
             call=lambda opened: lambda: opened(one),
             score=self._score,
             gate=gate,
-            reference_ms=quiet(reference(threads), threads=threads).median,
+            reference_ms=quiet_reference(threads).median,
             told=self.told,
             guarded=True,
         )

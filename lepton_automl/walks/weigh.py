@@ -5,19 +5,21 @@ from __future__ import annotations
 import functools
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import Opened, open_bundle
 from lepton_automl.deployment.reference import reference_model
-from lepton_automl.deployment.runtime import Source, allowed
+from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
@@ -42,6 +44,11 @@ _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict
 def reference(threads: int) -> Callable[[], object]:
     """The fixed network that everything is timed beside, opened once a process."""
     return reference_model(threads)
+
+
+def quiet_reference(threads: int) -> Measurement:
+    """Its own time when the machine is quiet, in which all other figures are told."""
+    return quiet(reference(threads), threads=threads)
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,20 @@ class Balance:
     @functools.cached_property
     def reference_ms(self) -> float:
         """The reference's own time, taken once, so that all figures are in one unit."""
-        return quiet(reference(self.target.threads), threads=self.target.threads).median
+        return quiet_reference(self.target.threads).median
+
+    @functools.cached_property
+    def rows(self) -> dict[str, NDArray[Any]]:
+        """The rows of one call on the target."""
+        return {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
+
+    @contextmanager
+    def exported(self, model: nn.Module) -> Iterator[Path]:
+        """A network's file, in a folder of its own for as long as it is looked at."""
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
+            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
+            yield Path(folder) / "model.onnx"
 
     def weigh(self, model: nn.Module, seconds: float = SECONDS) -> Measurement:
         """The latency of a network's exported file; it does not depend on the weights.
@@ -148,13 +168,10 @@ class Balance:
         Raises:
             BundleError: It cannot be exported.
         """
-        rows = self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
-            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
-            opened = OnnxModel(Path(folder) / "model.onnx", threads=self.target.threads)
+        with self.exported(model) as path:
+            opened = OnnxModel(path, threads=self.target.threads)
             latency, _ = measure(
-                lambda: opened({INPUT: rows}),
+                functools.partial(opened, self.rows),
                 reference(self.target.threads),
                 reference_ms=self.reference_ms,
                 seconds=seconds,
@@ -168,19 +185,15 @@ class Balance:
         Raises:
             BundleError: It cannot be exported.
         """
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # likewise
-            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
-            source = Source(Bare(model), Path(folder) / "model.onnx", {INPUT: self.sample})
-            rows = {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
-            calls = {}
+        with self.exported(model) as exported:
+            source, calls = Source(Bare(model), exported, {INPUT: self.sample}), {}
             for runtime in allowed(self.target.runtimes):
                 for number, variant in enumerate(runtime.variants(source)):
-                    if variant.quantizer != "nncf" and not variant.options:  # as fast as the other tool's, and slower to make
-                        path = Path(folder) / f"{runtime.name}-{number}{runtime.suffix}"
+                    if variant.quantizer != SECOND and not variant.options:  # as fast as the other tool's, and slower to make
+                        path = exported.with_name(f"{runtime.name}-{number}{runtime.suffix}")
                         runtime.write(variant, source, path)
                         opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
-                        calls[variant.name] = functools.partial(opened, rows)
+                        calls[variant.name] = functools.partial(opened, self.rows)
             found = race(
                 calls,
                 reference(self.target.threads),
