@@ -278,7 +278,7 @@ def run(
     nets: str = ",".join(NETS),
     rows: int = 10_000,
     epochs: int = 8,
-    minutes: float = 4.0,
+    minutes: float = 10.0,
     seed: int = 0,
     results: str = str(CACHE / "accelerate.jsonl"),
 ) -> Result:
