@@ -100,7 +100,7 @@ def test_the_champion_loads_from_mlflow_without_this_package(study, pictures, ho
     np.save(tmp_path / "rows.npy", images[:10])
     code = (
         BLOCKED + "import mlflow, numpy; model = mlflow.pyfunc.load_model('models:/pictures@champion'); "
-        f"print(model.predict(numpy.load({str(tmp_path / 'rows.npy')!r})).prediction.tolist())"
+        f"print(model.predict({{'image': numpy.load({str(tmp_path / 'rows.npy')!r})}}).prediction.tolist())"
     )
     told = python(code, MLFLOW_TRACKING_URI=tracking_uri(home))
     assert json.loads(told.strip().splitlines()[-1]) == study.predict(images[:10]).tolist()
