@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
-from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]  # re-exported without saying so
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+IMAGE = "image"
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")  # Pillow knows more, and some of those run programs
 HINT = 'Give PNG or JPEG files in base64, such as {"inputs": {"image": ["iVBORw0..."]}}, or lists of pixels.'
 
@@ -32,14 +33,18 @@ class BundleModel(PythonModel):
     """Raw rows or images in; a `prediction` column out, and one `probability_<class>` column a class."""
 
     def load_context(self, context: Any) -> None:
-        """Open the bundle; and where MLflow is about to serve it, put a door before the server."""
+        """Open the bundle; and where MLflow is about to serve it, put a door into the server."""
         limits = context.model_config
         self.rows, self.pixels = int(limits["max_rows"]), int(limits["max_pixels"])
         folder = Path(context.artifacts["bundle"])
         self.code = _module(folder / "predict.py")
         self.predictor = self.code.Predictor(folder, int(limits["threads"]))
+        self.image = self.predictor.modality == "image"
+        self.columns = [IMAGE] if self.image else self.predictor.preprocess.names
+        self.names = ["prediction", *(f"probability_{label}" for label in self.predictor.classes)]
         self.lock = threading.Lock()  # the server answers in threads, and a request of OpenVINO's serves one at a time
-        _module(Path(context.artifacts["door"])).guard(self.rows, int(limits["max_bytes"]))
+        door = _module(Path(context.artifacts["door"]))
+        door.guard(self.answer, self.columns, max_rows=self.rows, max_bytes=int(limits["max_bytes"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answers for every row.
@@ -51,33 +56,43 @@ class BundleModel(PythonModel):
             params: None are known.
 
         Raises:
-            MlflowException: The input does not fit the model (HTTP 400), or the model cannot answer (500).
+            MlflowException: The input does not fit the model, or there is too much of it.
         """
         del context, params
         table = _unpacked(model_input)
-        self._check(len(table) <= self.rows, f"{len(table):,} rows are too many; send at most {self.rows:,} in one request.")
-        self._check(len(table), "There are no rows; send at least one.")
         try:
-            return self._answers(self._images(list(table["image"])) if self.predictor.modality == "image" else _cells(table))
+            if len(table) > self.rows:
+                raise ValueError(f"{len(table):,} rows are too many; give at most {self.rows:,} at a time.")
+            found = self._found(list(table[IMAGE]) if self.image else table)
         except (ValueError, TypeError, OverflowError) as error:  # ValueError is what the bundle's InputError is
             raise MlflowException(str(error), error_code=BAD_REQUEST) from error
-        except MlflowException:
-            raise
-        except Exception as error:
-            raise MlflowException(f"The model cannot answer: {error}", error_code=INTERNAL_ERROR) from error
+        return pd.DataFrame(dict(zip(self.names, found, strict=True)))
 
-    def _check(self, good: object, what: str) -> None:
-        if not good:
-            raise MlflowException(what, error_code=BAD_REQUEST)
+    def answer(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The same for rows as JSON has them, without pandas.
 
-    def _answers(self, raw: Any) -> pd.DataFrame:
+        Raises:
+            ValueError: A row does not fit the model.
+        """
+        if self.image:
+            found = self._found([row[IMAGE] if IMAGE in row else _lacking(number) for number, row in enumerate(rows, 1)])
+        else:
+            for name in self.columns:
+                if any(isinstance(row.get(name), list | dict) for row in rows):
+                    what = f"column {name!r} holds a list or an object"
+                    raise ValueError(f"{what}; a cell is a text, a number, true, false or null")
+            found = self._found(rows)
+        return [dict(zip(self.names, told, strict=True)) for told in zip(*found, strict=True)]
+
+    def _found(self, raw: Any) -> list[list[Any]]:
+        """The columns of the answer."""
+        given = self._images(raw) if self.image else raw
         classes = self.predictor.classes
         with self.lock:
-            found = self.predictor.predict_proba(raw) if classes else self.predictor.predict(raw)
+            found = self.predictor.predict_proba(given) if classes else self.predictor.predict(given)
         if not classes:
-            return pd.DataFrame({"prediction": found})
-        best = [classes[n] for n in found.argmax(1)]
-        return pd.DataFrame({"prediction": best, **{f"probability_{label}": found[:, n] for n, label in enumerate(classes)}})
+            return [found.tolist()]
+        return [[classes[n] for n in found.argmax(1).tolist()], *found.T.tolist()]
 
     def _images(self, cells: list[Any]) -> Array:
         """uint8 [N, H, W, C] of the model's size. Sizes are added up before anything is decoded."""
@@ -85,8 +100,9 @@ class BundleModel(PythonModel):
         for number, cell in enumerate(cells, 1):
             size, load = _told(number, self._opened, cell)
             pixels += size
-            what = f"The images have more than {self.pixels:,} pixels together; send smaller or fewer ones in one request."
-            self._check(pixels <= self.pixels, what)
+            if pixels > self.pixels:
+                what = f"The images have more than {self.pixels:,} pixels together"
+                raise ValueError(f"{what}; send smaller or fewer ones in one request.")
             opened.append(load)
         return np.stack([_told(number, load) for number, load in enumerate(opened, 1)])
 
@@ -163,13 +179,8 @@ def _unpacked(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _cells(table: pd.DataFrame) -> pd.DataFrame:
-    """A table, once all its cells are cells."""
-    for name in table.columns:
-        column = table[name]
-        if column.dtype == object and any(isinstance(cell, list | dict) for cell in column):
-            raise ValueError(f"column {name!r} holds a list or an object; a cell is a text, a number, true, false or null")
-    return table
+def _lacking(number: int) -> Any:
+    raise ValueError(f"Row {number} has no column {IMAGE!r}. {HINT}")
 
 
 def _module(file: Path) -> Any:
