@@ -143,16 +143,22 @@ def trial_run(store: Store, uid: str) -> Run | None:
     return store.find([experiment.experiment_id for experiment in studies], (TRIAL, uid))
 
 
-def _known(store: Store, experiment: str) -> dict[str, LoggedModel]:
-    """Our logged models of an experiment, by their keys; one whose copying was cut off is none."""
-    found: dict[str, LoggedModel] = {}
+def logged_models(store: Store, experiment: str) -> list[LoggedModel]:
+    """All logged models of an experiment."""
+    found: list[LoggedModel] = []
     token = None
     while True:
         page = store.client.search_logged_models([experiment], max_results=100, page_token=token)
-        found |= {model.tags[KEY]: model for model in page if KEY in model.tags and str(model.status) == "READY"}
+        found += page
         token = page.token
         if not token:
             return found
+
+
+def _known(store: Store, experiment: str) -> dict[str, LoggedModel]:
+    """Ours by their keys; one whose copying was cut off is none."""
+    ready = (model for model in logged_models(store, experiment) if str(model.status) == "READY")
+    return {model.tags[KEY]: model for model in ready if KEY in model.tags}
 
 
 def _make(store: Store, run: Run, record: ModelRecord) -> LoggedModel:
