@@ -80,6 +80,11 @@ def test_the_front_is_logged_once_and_told_what_becomes_of_it(home, tmp_path):
     assert later["front-0"].tags[ON_FRONT] == "false" and later["front-1"].tags["test_accuracy"] == "0.5"
     (row,) = versions("front", home=home)
     assert row["test_accuracy"] == 0.5 and row["latency_ms"] == 2.0 and row["aliases"] == "champion"
+    with opened_store(home) as store:  # as a person does in MLflow's pages
+        store.client.delete_model_version("front", "1")
+    log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.6})], home=home)
+    assert models_of(home, "front")["front-1"].tags["test_accuracy"] == "0.6"
+    assert register(records[1], "front", home=home) == "2"
     delete_study("front", home=home)
     assert set(models_of(home, "front")) == {"front-1"}, "what is registered stays, and nothing else"
 

@@ -129,10 +129,23 @@ def tell(store: Store, model: LoggedModel, tags: Mapping[str, Any]) -> None:
     changed = {name: value for name, value in told.items() if model.tags.get(name) != value}
     if not changed:
         return
-    store.client.set_logged_model_tags(model.model_id, changed)
     for one in json.loads(model.tags.get(VERSIONS, "[]")):
-        for name, value in changed.items():
-            store.client.set_model_version_tag(one["name"], str(one["version"]), name, value)
+        with _perhaps_deleted():
+            for name, value in changed.items():
+                store.client.set_model_version_tag(one["name"], str(one["version"]), name, value)
+    store.client.set_logged_model_tags(model.model_id, changed)  # last: it says that the versions know
+
+
+@contextlib.contextmanager
+def _perhaps_deleted() -> Iterator[None]:
+    """For a version that a person may have deleted since."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
 
 
 def trial_run(store: Store, uid: str) -> Run | None:

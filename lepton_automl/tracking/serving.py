@@ -32,7 +32,8 @@ def serve_command(
     """
     address = uri or tracking_uri(home)
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    environment = {"UVICORN_LIMIT_CONCURRENCY": CONNECTIONS, **os.environ}
+    quiet = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "UVICORN_LIMIT_CONCURRENCY": CONNECTIONS}
+    environment = {**quiet, **os.environ}
     environment |= {"MLFLOW_TRACKING_URI": address, "MLFLOW_REGISTRY_URI": address, "PATH": programs}
     model = ["-m", f"models:/{name}@{alias}", "--env-manager", "local"]
     where = ["--host", host, "--port", str(port)]
