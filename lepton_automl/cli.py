@@ -344,6 +344,69 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
     sys.exit(subprocess.call(ui_command(Home().folder, port)))
 
 
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="A registered model; without one all are listed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show registered models; of one its versions side by side, with their aliases."""
+    from .service.registry import Registry
+
+    registry = Registry()
+    if name is None:
+        print(json.dumps(registry.models) if as_json else "\n".join(registry.models) or "No model is registered here.")
+        return
+    table = registry.versions(name)
+    if as_json:
+        print(table.to_json(orient="records", date_format="iso"))
+        return
+    print(registry.compare(name).to_string(na_rep=""))
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    version: Annotated[str, typer.Argument(help="The version that is to bear the alias.")],
+    alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
+) -> None:
+    """Give an alias to a version of a registered model."""
+    from .service.registry import Registry
+
+    Registry().promote(name, version, alias=alias)
+    print(f"{name}@{alias} is version {version}. To take it back: lepton rollback {name} --alias {alias}")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
+) -> None:
+    """Give an alias back to the version that bore it before."""
+    from .service.registry import Registry
+
+    print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
+
+
+@app.command()
+def serve(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    alias: Annotated[str, typer.Option(help="Which of its versions.")] = "champion",
+    host: Annotated[str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 5001,
+) -> None:
+    """Serve a registered model over HTTP, by MLflow's own server."""
+    import os
+
+    from .service.registry import Registry
+    from .tracking.serving import serve_command
+
+    registry = Registry()
+    version = registry.compare(name, alias).columns[0]  # says at once what is not there
+    command, environment = serve_command(name, home=registry.home.folder, alias=alias, host=host, port=port)
+    print(f"{name} version {version}: POST http://{host}:{port}/invocations, as its card shows.", flush=True)
+    os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself
+
+
 def _open(study: str) -> Any:
     from .api import AutoML
 

@@ -29,6 +29,7 @@ def hand_over(folder: Path) -> None:
     study = Study(folder.name, Home(folder.parents[1]))
     try:
         study.mirror()
+        study.log_models()
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
     except Exception as error:
