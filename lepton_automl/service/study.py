@@ -18,8 +18,8 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.tracking.facts import model_facts
 from lepton_automl.values import Scored, ScoreJob
 
-from .control import Controls
 from .model import Model
+from .steer import Steering
 
 if TYPE_CHECKING:
     import optuna
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lepton_automl.tracking.registry import ModelRecord
 
 
-class Study(Controls):
+class Study(Steering):
     """A handle on a study, running or finished, from anywhere.
 
     Args:
