@@ -178,6 +178,23 @@ def _positive(number: Any) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracking(Value):
+    """Where in MLflow a study is shown; it stands in the journal, so it bears no password.
+
+    Args:
+        uri: The store's address; empty for the home's own, a SQLite file.
+        experiment: The name of the experiment; empty for one of the study's own.
+        experiment_id: Its id, in place of a name.
+        parent: The run that the study's run nests under; empty for none.
+    """
+
+    uri: str = ""
+    experiment: str = ""
+    experiment_id: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSpec(Value):
     """What a prepared data set is. The arrays themselves lie in `folder`.
 

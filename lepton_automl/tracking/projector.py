@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import (
     Event,
+    HostWeighed,
     ModelAccelerated,
     ModelRegistered,
     StudyEnded,
@@ -113,7 +114,6 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         status=status,
         end_ms=end_ms,
         params=_settings(state) if first else {},
-        metrics=tuple(_progress(state, news)),
         tags=told | ended | versions | position,
         texts={"study.json": json.dumps(state.settings.to_json(), indent=1)} if first else {},
     )
@@ -247,24 +247,16 @@ def _costs(profile: Profile) -> dict[str, float]:
     } | ({"macs": profile.macs} if profile.macs else {})
 
 
-def _progress(state: StudyState, news: Sequence[Event]) -> Iterator[Point]:
-    """The study's own curve: the best score after each ended trial of `news`, and the counts after the last."""
-    goal = state.settings.objectives[0]
-    fresh = [event for event in news if isinstance(event, TrialEnded)]
-    ended, told = [t for t in state.trials.values() if t.result], {event.result.trial for event in fresh}
-    known = [state.score(t) for t in ended if t.status == "complete" and t.number not in told]
-    for step, event in enumerate(fresh, state.ends - len(fresh) + 1):
-        if event.result.status == "complete":
-            known.append(state.score(state.trials[event.result.trial]))
-        known = sorted((score for score in known if not math.isnan(score)), key=goal.cost)[:1]
-        if known:
-            yield Point("best_score", known[0], _ms(event.at), step)
-    if fresh:
-        counts = {"trials": len(ended), "epochs": state.epochs, "front_size": len(state.front())}
-        yield from _points(counts, fresh[-1].at, state.ends)
-    if state.weighed:
-        own = {"reference_ms": state.weighed.weighed.reference.median, "epoch_seconds": state.weighed.weighed.epoch_seconds}
-        yield from _points(own, state.weighed.at, 0)
+def progress(state: StudyState, event: Event) -> Iterator[Point]:
+    """What the study's own curves gain by an event, which the state has just taken in: the same whenever it is written."""
+    if isinstance(event, HostWeighed):
+        weighed = event.weighed
+        yield from _points({"reference_ms": weighed.reference.median, "epoch_seconds": weighed.epoch_seconds}, event.at, 0)
+    if isinstance(event, TrialEnded):
+        front = state.front()
+        best = {"best_score": state.score(front[0])} if front else {}
+        counts = {"trials": len(state.trials) - len(state.running), "epochs": state.epochs, "front_size": len(front)}
+        yield from _points(best | counts, event.at, state.ends)
 
 
 def _settings(state: StudyState) -> dict[str, str]:

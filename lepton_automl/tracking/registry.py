@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import BundleError, Complaints
 
+from .place import tracking_uri
 from .projector import TRIAL
 from .remove import delete_study
 from .signature import example, signature
-from .store import EXPERIMENT, LONGEST, Store, opened_store, tracking_uri, ui_command
+from .store import LONGEST, Store, opened_store, ui_command
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
@@ -132,8 +133,7 @@ def _run(store: Store, trial_uid: str, name: str) -> Run:
     """The trial's run; a new one where the model comes from no trial of this store."""
     client = store.client
     if trial_uid:
-        studies = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'")
-        found = store.find([experiment.experiment_id for experiment in studies], (TRIAL, trial_uid))
+        found = store.find(store.experiments(), (TRIAL, trial_uid))
         if found:
             return found
     run = client.create_run(store.experiment(None), run_name=name)

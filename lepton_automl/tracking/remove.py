@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from .store import EXPERIMENT, Store, opened_store, tracking_uri
+from .place import tracking_uri
+from .store import EXPERIMENT, Store, opened_store
 
 
 def delete_study(name: str, *, home: str | Path, uri: str | None = None) -> None:
