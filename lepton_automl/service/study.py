@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable
@@ -23,6 +24,10 @@ from .model import Model
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from lepton_automl.tracking.tracker import Tracker
+
+EVERY = 3.0  # seconds between two looks at a journal that is followed into MLflow
 
 
 class Study(Controls):
@@ -144,7 +149,8 @@ class Study(Controls):
             "data_digest": state.settings.data.digest,
         }
         bundle, uid = self.bundle(trial), known.proposed.uid
-        version = register(bundle, model, home=self.home.folder, alias=alias, trial_uid=uid, tags=tags)
+        where = {"home": self.home.folder, "uri": state.settings.tracking.uri or None}
+        version = register(bundle, model, alias=alias, trial_uid=uid, tags=tags, **where)
         self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
         self._mirror_or_warn()
         return version
@@ -153,16 +159,57 @@ class Study(Controls):
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
         return trial_folder(self.folder, trial) / "bundle"
 
-    def mirror(self) -> None:
+    @property
+    def tracking_uri(self) -> str:
+        """The address of the MLflow store that shows the study."""
+        from lepton_automl.tracking.place import tracking_uri
+
+        return tracking_uri(self.home.folder, self.state.settings.tracking.uri)
+
+    def sync(self, tracking_uri: str | None = None, *, follow: bool = False) -> int:
+        """Bring an MLflow store level with the study, running or ended: its run, its trials' runs, its pages.
+
+        It may be called again at any time, and writes what is missing there: after a server was down, or for one that was
+        added later. Nothing is registered by it.
+
+        Args:
+            tracking_uri: The store, such as `"http://mlflow.example.com:5000"`; by default the one that the study was begun
+                with. A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+            follow: Whether to go on until the study ends.
+
+        Returns:
+            Ended trials, each of which is there once.
+
+        Raises:
+            ConfigError: The address bears a password.
+            StudyError: MLflow cannot be written, or there is no such study.
+        """
+        tracker = self._tracker(tracking_uri)
+        while follow and self.home.running(self.name):
+            with contextlib.suppress(StudyError):  # tried again at the next look
+                tracker.catch_up()
+            time.sleep(EVERY)
+        trials = tracker.check()
+        self.mirror(tracking_uri)
+        return trials
+
+    def _tracker(self, tracking_uri: str | None = None) -> Tracker:
+        from lepton_automl.tracking.tracker import Tracker
+
+        return Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+
+    def mirror(self, tracking_uri: str | None = None) -> None:
         """Bring MLflow up to the journal's end, with the picture and the table of the front.
+
+        Args:
+            tracking_uri: Another store than the study's own.
 
         Raises:
             StudyError: MLflow cannot be written; the study itself is complete without it.
         """
         from lepton_automl.reporting.plots import front_html
-        from lepton_automl.tracking.tracker import Tracker
 
-        tracker = Tracker(self.home.journal(self.name), self.home.folder)
+        tracker = self._tracker(tracking_uri)
         tracker.catch_up()
         tracker.attach("front.html", front_html(self.state))
         tracker.attach_table("front", front_table(self.state))

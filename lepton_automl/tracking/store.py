@@ -133,15 +133,15 @@ class Store:
         runs = self.client.search_runs(list(experiments), _bears(key), max_results=1)
         return runs[0] if runs else None
 
-    def runs(self, experiment: str, key: tuple[str, str], since_ms: int = 0) -> list[Run]:
-        """All runs that bear a tag, in the order of their ids, which is the same for everyone who looks.
+    def runs(self, experiment: str, key: tuple[str, str] | None, since_ms: int = 0) -> list[Run]:
+        """All runs that bear a tag, or all there are, in the order of their ids, which is the same for everyone who looks.
 
         Args:
             experiment: The experiment's id.
-            key: The tag and its value.
+            key: The tag and its value; None for any run.
             since_ms: Only those that began then or later, in milliseconds since the epoch.
         """
-        wanted = f"{_bears(key)} and attributes.start_time >= {since_ms}"
+        wanted = " and ".join([*([_bears(key)] if key else []), f"attributes.start_time >= {since_ms}"])
         found = _pages(functools.partial(self.client.search_runs, [experiment], wanted))
         return sorted(found, key=lambda run: str(run.info.run_id))
 
