@@ -19,7 +19,7 @@ from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
-from .tracking.place import asked_place
+from .tracking.place import address, asked_place
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, Tracking, check_metric, metrics_of
 from .variant import lacks
 
@@ -115,10 +115,7 @@ class AutoML(Study):
         super().__init__(name or "", home)
         complaints = Complaints("AutoML")
         self._shown = (tracking_uri, experiment)
-        for word, said in (("tracking_uri", tracking_uri), ("experiment", experiment)):
-            complaints.check(
-                said is None or (isinstance(said, str) and said), f"{word} is {said!r}", "Give text, or leave it out."
-            )
+        _check_place(tracking_uri, experiment, complaints)
         if name is not None:
             try:
                 self.home.path(name)
@@ -353,6 +350,16 @@ def _own(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None
     except ConfigError as error:
         complaints.add(f"space: {error.what}", error.fix)
     return factory, knobs
+
+
+def _check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
+    """What was said about MLflow."""
+    for word, text in (("tracking_uri", uri), ("experiment", experiment)):
+        complaints.check(text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Give text, or leave it out.")
+    try:
+        address(uri if isinstance(uri, str) else "", "")
+    except ConfigError as error:
+        complaints.add(error.what, error.fix)
 
 
 def _check_search(space: Space, grid: Sequence[str], wishes: Sequence[Asked]) -> None:

@@ -149,8 +149,8 @@ class Study(Controls):
             "data_digest": state.settings.data.digest,
         }
         bundle, uid = self.bundle(trial), known.proposed.uid
-        where = {"home": self.home.folder, "uri": state.settings.tracking.uri or None}
-        version = register(bundle, model, alias=alias, trial_uid=uid, tags=tags, **where)
+        home, store = self.home.folder, state.settings.tracking.uri
+        version = register(bundle, model, home=home, uri=store, alias=alias, trial_uid=uid, tags=tags)
         self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
         self._mirror_or_warn()
         return version
