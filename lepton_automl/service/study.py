@@ -154,7 +154,7 @@ class Study(Controls):
         return trial_folder(self.folder, trial) / "bundle"
 
     def mirror(self) -> None:
-        """Bring MLflow up to the journal's end, with the picture and the table of the front.
+        """Bring MLflow up to the journal's end, with the picture and the table of the front, and the chosen model's card.
 
         Raises:
             StudyError: MLflow cannot be written; the study itself is complete without it.
@@ -162,10 +162,13 @@ class Study(Controls):
         from lepton_automl.reporting.plots import front_html
         from lepton_automl.tracking.tracker import Tracker
 
-        tracker = Tracker(self.home.journal(self.name), self.home.folder)
+        tracker, state = Tracker(self.home.journal(self.name), self.home.folder), self.state
         tracker.catch_up()
-        tracker.attach("front.html", front_html(self.state))
-        tracker.attach_table("front", front_table(self.state))
+        tracker.attach("front.html", front_html(state))
+        tracker.attach_table("front", front_table(state))
+        card = self.bundle(state.ended.chosen) / "README.md" if state.ended and state.ended.chosen is not None else None
+        if card is not None and card.exists():
+            tracker.attach("card.md", card.read_text(encoding="utf-8"))
 
     def _mirror_or_warn(self) -> None:
         try:

@@ -16,6 +16,7 @@ from lepton_automl.events import Event, StudyStarted, TrialReported
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 
+from .dataset import dataset_record
 from .projector import MARKS, OFFSET, STUDY, RunRecord, study_record, study_uid, trial_records
 from .store import Store, opened_store
 
@@ -84,9 +85,7 @@ class Tracker:
         """The parent run, with nothing in it yet but the data's name."""
         run_id = store.write(experiment, RunRecord(key=record.key, name=record.name, start_ms=record.start_ms))
         assert run_id is not None
-        data = self._state.settings.data
-        rows = {"train": data.train, "validation": data.validation, "test": data.test}
-        store.log_dataset(run_id, data.name, data.digest, data.folder, rows)
+        store.log_dataset(run_id, dataset_record(self._state.settings.data))
         return run_id
 
     def attach(self, path: str, content: str | bytes) -> None:
