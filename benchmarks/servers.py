@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 START = 90.0  # seconds in which a server comes up on a busy machine
 
@@ -85,7 +85,7 @@ class MlflowServer:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def __enter__(self) -> MlflowServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

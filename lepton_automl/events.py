@@ -94,10 +94,21 @@ class Event(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyStarted(Event):
-    """A study began."""
+    """A study began.
+
+    Args:
+        config: What was asked.
+        versions: Of what made the study.
+        machine: Where: its name, system, cores and memory, each in words.
+        git: What the caller's work tree stood at: `commit`, `branch`, `dirty` ("true" or "false"); empty outside of one.
+        environment: All installed packages, as pip names them: `"numpy==2.1.0"`.
+    """
 
     config: StudyConfig
     versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
+    git: dict[str, str] = field(default_factory=dict)
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

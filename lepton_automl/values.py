@@ -217,6 +217,8 @@ class DataSpec(Value):
         test: Rows in the sealed split.
         folds: Number of cross-validation folds; 0 where there is a validation split.
         digest: Fingerprint of the source's content.
+        counts: Training rows of each class; empty for regression.
+        columns: Name and kind (`"number"`, `"time"`, `"category"`) of each column that a model of a table reads.
         class_weight: One weight a class in the loss; empty for none.
         notes: What was inferred, and why.
         warnings: What looks wrong with the data.
@@ -240,6 +242,8 @@ class DataSpec(Value):
     test: int
     folds: int = 0
     digest: str
+    counts: tuple[int, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
     class_weight: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -706,6 +710,7 @@ class TrialResult(Value):
         traceback: Of a failure.
         fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; or the
             machine's, whose disk is full, say.
+        printed: The end of what its process printed meanwhile; ours print nothing, a person's own network may.
     """
 
     trial: int
@@ -720,6 +725,7 @@ class TrialResult(Value):
     reason: str = ""
     traceback: str = ""
     fault: Fault = "candidate"
+    printed: str = ""
 
 
 def check_metric(metric: str, task: Task) -> Direction:

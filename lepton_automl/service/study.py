@@ -199,7 +199,7 @@ class Study(Controls):
         return Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
 
     def mirror(self, tracking_uri: str | None = None) -> None:
-        """Bring MLflow up to the journal's end, with the picture and the table of the front.
+        """Bring MLflow up to the journal's end, with the picture and the table of the front, and the chosen model's card.
 
         Args:
             tracking_uri: Another store than the study's own.
@@ -209,10 +209,13 @@ class Study(Controls):
         """
         from lepton_automl.reporting.plots import front_html
 
-        tracker = self._tracker(tracking_uri)
+        tracker, state = self._tracker(tracking_uri), self.state
         tracker.catch_up()
-        tracker.attach("front.html", front_html(self.state))
-        tracker.attach_table("front", front_table(self.state))
+        tracker.attach("front.html", front_html(state))
+        tracker.attach_table("front", front_table(state))
+        card = self.bundle(state.ended.chosen) / "README.md" if state.ended and state.ended.chosen is not None else None
+        if card is not None and card.exists():
+            tracker.attach("card.md", card.read_text(encoding="utf-8"))
 
     def _mirror_or_warn(self) -> None:
         try:

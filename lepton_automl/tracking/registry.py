@@ -120,8 +120,9 @@ def _uid(bundle: Path) -> str:
 
 def _described(run: Run) -> dict[str, str]:
     told = {name: run.data.tags[name] for name in ("lepton.study", "lepton.trial", "lepton.recipe") if name in run.data.tags}
-    figures = ("score", "latency_ms", "size_bytes")
-    return told | {name: f"{run.data.metrics[name]:.6g}" for name in figures if name in run.data.metrics}
+    figures = {"score": "score", "latency_ms": "latency_ms.p50", "size_bytes": "size_bytes"}
+    known = run.data.metrics
+    return told | {name: f"{known[metric]:.6g}" for name, metric in figures.items() if metric in known}
 
 
 def _readme(bundle: Path) -> str:

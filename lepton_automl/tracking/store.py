@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-    from .projector import RunRecord
+    from .dataset import DatasetRecord
+    from .records import RunRecord
 
 MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow takes 1,000 things together
 LONGEST = 5000  # characters of a tag or a parameter; MLflow takes 8,000 and 6,000
@@ -191,19 +192,12 @@ class Store:
             self.client.log_batch(run_id, metrics=some_metrics, params=some_params)
         self.client.log_batch(run_id, metrics=last[0], params=last[1], tags=tags)
 
-    def log_dataset(self, run_id: str, name: str, digest: str, source: str, profile: Mapping[str, Any]) -> None:
-        """Say what data a run used.
-
-        Args:
-            run_id: The run.
-            name: The data set's name.
-            digest: Its fingerprint.
-            source: Where it lies.
-            profile: What else is known.
-        """
+    def log_dataset(self, run_id: str, record: DatasetRecord) -> None:
+        """Say what data a run used."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        dataset = Dataset(name, digest[:36], "local", json.dumps({"uri": source}), profile=json.dumps(dict(profile)))
+        source = json.dumps({"uri": record.source})
+        dataset = Dataset(record.name, record.digest[:36], "local", source, record.schema, record.profile)
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
 
     def attach(self, run_id: str, path: str, content: str | bytes) -> None:

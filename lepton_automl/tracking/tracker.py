@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, StudyStarted, TrialEnded, TrialReported
+from lepton_automl.events import Event, HostWeighed, StudyStarted, TrialEnded, TrialReported
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 from lepton_automl.values import Tracking
 
+from .dataset import dataset_record
 from .place import address
 from .projector import MARKS, OFFSET, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records
 from .store import PARENT, Store, opened_store
@@ -210,11 +211,10 @@ class Tracker:
     def _write_study(self, store: Store, parent: Run, news: Sequence[Event]) -> None:
         """Write the study's own record, which says how far all has come."""
         run_id, info = parent.info.run_id, parent.info
-        record = study_record(self._state, self._uid, news, self._read, first=not self._done)
+        first = not self._done or any(isinstance(event, HostWeighed) for event in news)  # which comes a moment after the start
+        record = study_record(self._state, self._uid, news, self._read, first=first)
         if not self._done:
-            data = self._state.settings.data
-            rows = {"train": data.train, "validation": data.validation, "test": data.test}
-            store.log_dataset(run_id, data.name, data.digest, data.folder, rows)
+            store.log_dataset(run_id, dataset_record(self._state.settings.data))
         stands = record.status == info.status and record.end_ms in {None, info.end_time}
         points = tuple(point for at, point in self._points if self._done < at <= self._read)
         # A parameter cannot change, and a first record that was cut off may have left some.
