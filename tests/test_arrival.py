@@ -202,23 +202,22 @@ def runs_of(store, experiment):
 
 
 def test_a_projector_that_is_killed_writes_everything_once(home):
-    """A real process, killed at moments that fall into its writing."""
+    """A real process, killed whenever it has made some more runs: at no other moment does it write anything."""
     done = study(home, "killed", 40)
     code = f"""
-        import sys; from lepton_automl.service.study import Study
+        from lepton_automl.service.study import Study
         from lepton_automl.tracking import tracker
-        tracker.BATCH = 5
-        print("begins", flush=True)
+        tracker.BATCH = 15
         Study("killed", {str(home.folder)!r}).sync()
     """
-    for wait in (0.4, 0.9, 1.5, 2.2):
-        process = subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        process.stdout.readline()
-        time.sleep(wait + 1.5)  # MLflow is loaded first
+    made = "select count(*) from runs where name like 'killed-%'"
+    for number in (3, 12, 20, 33):
+        process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.DEVNULL)
+        with contextlib.closing(sqlite3.connect(home.folder / "mlflow.db")) as seen:
+            while seen.execute(made).fetchone()[0] < number and process.poll() is None:
+                time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
-        process.communicate()
+        assert process.wait() == -signal.SIGKILL, "it was too fast"
     assert done.sync() == 40
     with opened_store(home.folder) as store:
         runs = runs_of(store, "lepton/killed")
@@ -226,7 +225,7 @@ def test_a_projector_that_is_killed_writes_everything_once(home):
         for run in runs.values():
             assert run.info.status == "FINISHED" and run.data.tags["lepton.status"] in {"complete", "ended"}
         history = store.client.get_metric_history(runs["7"].info.run_id, "accuracy")
-        assert [(one.step, one.value) for one in history] == [(1, 0.285), (8, 0.57)]
+        assert [(one.step, one.value) for one in history] == [(1, pytest.approx(0.285)), (8, pytest.approx(0.57))]
 
 
 def test_a_locked_store_is_told_within_seconds_and_catches_up(home):
@@ -317,11 +316,18 @@ def test_a_study_is_followed_into_a_store_while_it_runs(home, tmp_path, monkeypa
 # Where it is shown
 
 
-def test_what_is_asked_for_is_taken_from_the_caller_and_nothing_is_changed(home, tmp_path, monkeypatch):
+@pytest.fixture
+def untouched(monkeypatch):
+    """MLflow as it stands in a new process; what a test does to it is undone."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that it is undone whatever MLflow makes of it
+        monkeypatch.delenv(name)
     monkeypatch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)
     monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", None)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_what_is_asked_for_is_taken_from_the_caller(home, monkeypatch):
     assert asked_place(home.folder) == Place()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home.folder / 'mlflow.db'}")
     assert asked_place(home.folder) == Place(), "the home's own store is no other"
@@ -337,35 +343,30 @@ def test_what_is_asked_for_is_taken_from_the_caller_and_nothing_is_changed(home,
     assert asked_place(home.folder, "http://other:1") == Place(uri="http://other:1"), "an id means nothing in another store"
 
 
-def test_a_study_nests_under_the_run_that_is_active(home, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    before = mlflow.get_tracking_uri(), dict(os.environ)
+@pytest.mark.usefixtures("untouched")
+def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home, tmp_path):
     uri = f"sqlite:///{tmp_path / 'mine.db'}"
-    try:
-        mlflow.set_tracking_uri(uri)
-        mlflow.create_experiment("birds", artifact_location=(tmp_path / "birds").as_uri())
-        mlflow.set_experiment("birds")
-        with mlflow.start_run() as outer:
-            place = asked_place(home.folder)
-            assert place == Place(uri=uri, experiment_id=outer.info.experiment_id, parent=outer.info.run_id)
-            assert asked_place(home.folder, "http://other:1").parent == ""
-            watched = dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id
-            nested = study(home, "nested", place=place)
-            nested.mirror()
-            with opened_store(home.folder, uri) as store:
-                (own,) = store.runs(outer.info.experiment_id, ("mlflow.parentRunId", outer.info.run_id))
-                assert own.data.tags["lepton.study"] == "nested"
-                assert len(store.runs(outer.info.experiment_id, ("mlflow.parentRunId", own.info.run_id))) == 3
-                remove("nested", home)
-                assert [run.info.run_id for run in store.runs(outer.info.experiment_id, None)] == [outer.info.run_id]
-            assert watched == (dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id)
-    finally:
-        mlflow.set_tracking_uri(before[0])
-        mlflow.tracking.fluent._active_experiment_id = None
-        os.environ.clear()
-        os.environ.update(before[1])
+    mlflow.set_tracking_uri(uri)
+    mlflow.create_experiment("birds", artifact_location=(tmp_path / "birds").as_uri())
+    mlflow.set_experiment("birds")
+    with mlflow.start_run() as outer:
+        before = dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id
+        experiment = outer.info.experiment_id
+        place = asked_place(home.folder)
+        assert place == Place(uri=uri, experiment_id=experiment, parent=outer.info.run_id)
+        assert asked_place(home.folder, "http://other:1").parent == ""
+        study(home, "nested", place=place).mirror()
+        with opened_store(home.folder, uri) as store:
+            (own,) = store.runs(experiment, ("mlflow.parentRunId", outer.info.run_id))
+            assert own.data.tags["lepton.study"] == "nested"
+            assert len(store.runs(experiment, ("mlflow.parentRunId", own.info.run_id))) == 3
+        remove("nested", home)
+        with opened_store(home.folder, uri) as store:
+            assert [run.info.run_id for run in store.runs(experiment, None)] == [outer.info.run_id]
+        assert before == (dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id)
 
 
+@pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize(
     "uri", ["http://me:secret@team:5000", "postgresql://me:secret@team/mlflow", "postgresql://team/mlflow?password=secret", "https://token@team"]
 )  # fmt: skip
