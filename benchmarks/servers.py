@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-START = 90.0  # seconds in which a server comes up on a busy machine
+START = 240.0  # seconds in which a server comes up on a busy machine
 
 
 def free_port() -> int:
@@ -32,6 +32,7 @@ class MlflowServer:
 
     Args:
         folder: Where its files lie.
+        port: Where it listens; by default at a free one.
         backend: Its database; by default a SQLite file.
         options: Further words of its command line.
         environment: Further variables.
@@ -41,11 +42,12 @@ class MlflowServer:
         self,
         folder: Path,
         *,
+        port: int = 0,
         backend: str = "",
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder, self.port = folder, port or free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.database = folder / "server.db"
         where = [
@@ -68,6 +70,7 @@ class MlflowServer:
         until = time.monotonic() + START
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > until:
+                self.kill()
                 raise RuntimeError(f"the server does not start:\n{(self.folder / 'server.log').read_text()[-2000:]}")
             time.sleep(0.1)
 

@@ -75,6 +75,8 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     except Exception as error:
         fix = "Nothing is lost: the journal has everything. Mend the store, then `lepton sync STUDY` brings it up to date."
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if "401" in reason:
+            fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then `lepton sync STUDY` brings it up to date."
         raise StudyError(f"MLflow cannot be written: {reason}", where=address, fix=fix) from error
 
 
