@@ -58,7 +58,8 @@ class MlflowServer:
         ]
         listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         self._command = [sys.executable, "-m", "mlflow", "server", *where, *listen, *options]
-        self._environment = {**os.environ, **(environment or {})}
+        # Without the eight processes that wait for jobs of language models.
+        self._environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
