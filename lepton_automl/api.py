@@ -19,7 +19,8 @@ from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
-from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, check_metric, metrics_of
+from .tracking.place import address, asked_place
+from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, Tracking, check_metric, metrics_of
 from .variant import lacks
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class AutoML(Study):
             `lepton_automl.events`.
         workers: Worker processes, one thread each; by default one a core, two at most.
         home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
+        tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`; by default that of an
+            active MLflow run, under which the study's run nests then, else what MLFLOW_TRACKING_URI or
+            `mlflow.set_tracking_uri` say, else a SQLite file in the home. A password is never part of it:
+            MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD tell it.
+        experiment: The MLflow experiment's name; by default MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else one of the
+            study's own, `lepton/<study>`.
         progress: Whether to show how the search goes.
 
     Raises:
@@ -101,10 +108,14 @@ class AutoML(Study):
         callbacks: Sequence[Callable[[Event, Any], None]] = (),
         workers: int | None = None,
         home: str | Path | None = None,
+        tracking_uri: str | None = None,
+        experiment: str | None = None,
         progress: bool = True,
     ) -> None:
         super().__init__(name or "", home)
         complaints = Complaints("AutoML")
+        self._shown = (tracking_uri, experiment)
+        _check_place(tracking_uri, experiment, complaints)
         if name is not None:
             try:
                 self.home.path(name)
@@ -148,6 +159,11 @@ class AutoML(Study):
         self._progress = progress
         self._sampler, self._grid, self._callbacks = sampler, grid, callbacks
         self._wishes: list[Asked] | None = []  # None once they are handed over
+
+    def _place(self) -> Tracking:
+        """Where in MLflow the study is to be shown, as things stand now."""
+        uri, experiment = self._shown
+        return asked_place(self.home.folder, uri, experiment)
 
     @classmethod
     def attach(cls, name: str, home: str | Path | None = None) -> Study:
@@ -213,7 +229,7 @@ class AutoML(Study):
         named = self._name or _name_of(data)
         if resume and self._go_on(named):
             return self._attend(wait=wait)
-        name = self._name or self.home.free_name(named)
+        name, place = self._name or self.home.free_name(named), self._place()
         said = {"target": target, "seed": self._seed, "class_weight": self._class_weight}
         asked = _options(options, said | {"name": "" if isinstance(data, str | Path) else name})
         folder = self.home.create(name)
@@ -222,7 +238,7 @@ class AutoML(Study):
                 source = data if y is None else (data, y)
                 with reading(shown=self._progress) as told:
                     spec = prepare(source, folder / "data", asked, test=test, progress=told)
-                config = self._config(spec, name)
+                config = self._config(spec, name).replace(tracking=place)
                 _check_search(config.space, self._grid, self._wishes or ())
                 launch.prepare(config, folder, self._wishes or ())
             except BaseException:
@@ -334,6 +350,16 @@ def _own(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None
     except ConfigError as error:
         complaints.add(f"space: {error.what}", error.fix)
     return factory, knobs
+
+
+def _check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
+    """What was said about MLflow."""
+    for word, text in (("tracking_uri", uri), ("experiment", experiment)):
+        complaints.check(text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Give text, or leave it out.")
+    try:
+        address(uri if isinstance(uri, str) else "", "")
+    except ConfigError as error:
+        complaints.add(error.what, error.fix)
 
 
 def _check_search(space: Space, grid: Sequence[str], wishes: Sequence[Asked]) -> None:

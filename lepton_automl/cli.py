@@ -89,6 +89,8 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished study of this name.")] = False,
+    tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store; else $MLFLOW_TRACKING_URI or our own.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="The MLflow experiment's name.")] = None,
 ) -> None:
     """Search networks for your data."""
     from .api import AutoML
@@ -119,6 +121,8 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         sampler=sampler,  # type: ignore[arg-type]  # a wrong one is told there
         grid=_listed(grid),
         warm_start=_listed(warm_start),
+        tracking_uri=tracking_uri,
+        experiment=experiment,
         progress=not detach,
     )
     options: dict[str, Any] = {
@@ -405,6 +409,21 @@ def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="
 
 
 @app.command()
+def sync(
+    study: Study,
+    tracking_uri: Annotated[str | None, typer.Option(help="Any MLflow store; by default the study's own.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the study ends.")] = False,
+) -> None:
+    """Bring an MLflow store level with a study, running or ended, such as after a server was down. Registers nothing.
+
+    A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    """
+    handle = _open(study)
+    trials = handle.sync(tracking_uri, follow=follow)
+    print(f"{study} is in {tracking_uri or handle.tracking_uri}: {trials} ended trials, each once. Nothing was registered.")
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
     """Open the MLflow UI on the store."""
     import subprocess
@@ -473,7 +492,7 @@ def serve(
 
     registry = Registry()
     version = registry.compare(name, alias).columns[0]  # says at once what is not there
-    command, environment = serve_command(name, home=registry.home.folder, alias=alias, host=host, port=port)
+    command, environment = serve_command(name, home=registry.home.folder, uri=registry.uri, alias=alias, host=host, port=port)
     print(f"{name} version {version}: POST http://{host}:{port}/invocations, as its card shows.", flush=True)
     os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself
 
@@ -495,8 +514,6 @@ def _print_front(handle: Any) -> None:
 
 def _show_end(study: Any) -> None:
     """What a person wants to know when a search is over."""
-    from .tracking.registry import tracking_uri
-
     _print_front(study)
     model = study.best()
     metric = study.state.settings.metric
@@ -505,5 +522,5 @@ def _show_end(study: Any) -> None:
         print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
     if study.state.registered:
         print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
-        print(f"  with MLFLOW_TRACKING_URI={tracking_uri(study.home.folder)}")
+        print(f"  with MLFLOW_TRACKING_URI={study.tracking_uri}")
     print("see all trials: lepton ui")

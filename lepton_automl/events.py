@@ -26,6 +26,7 @@ from .values import (
     Precedent,
     Report,
     Target,
+    Tracking,
     TrainPlan,
     TrialResult,
     Weighed,
@@ -55,6 +56,7 @@ class StudyConfig(Value):
         grid: The knobs that a grid turns; all with choices, if none is named.
         own: What makes a person's own networks; None for ours.
         precedents: What earlier studies tried, for a warm start.
+        tracking: Where in MLflow it is shown.
     """
 
     name: str
@@ -72,6 +74,7 @@ class StudyConfig(Value):
     grid: tuple[str, ...] = ()
     own: Factory | None = None
     precedents: tuple[Precedent, ...] = ()
+    tracking: Tracking = field(default_factory=Tracking)
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""
@@ -91,10 +94,21 @@ class Event(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class StudyStarted(Event):
-    """A study began."""
+    """A study began.
+
+    Args:
+        config: What was asked.
+        versions: Of what made the study.
+        machine: Where: its name, system, cores and memory, each in words.
+        git: What the caller's work tree stood at: `commit`, `branch`, `dirty` ("true" or "false"); empty outside of one.
+        environment: All installed packages, as pip names them: `"numpy==2.1.0"`.
+    """
 
     config: StudyConfig
     versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
+    git: dict[str, str] = field(default_factory=dict)
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

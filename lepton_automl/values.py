@@ -189,6 +189,23 @@ def _positive(number: Any) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracking(Value):
+    """Where in MLflow a study is shown; it stands in the journal, so it bears no password.
+
+    Args:
+        uri: The store's address; empty for the home's own, a SQLite file.
+        experiment: The name of the experiment; empty for one of the study's own.
+        experiment_id: Its id, in place of a name.
+        parent: The run that the study's run nests under; empty for none.
+    """
+
+    uri: str = ""
+    experiment: str = ""
+    experiment_id: str = ""
+    parent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSpec(Value):
     """What a prepared data set is. The arrays themselves lie in `folder`.
 
@@ -211,6 +228,8 @@ class DataSpec(Value):
         test: Rows in the sealed split.
         folds: Number of cross-validation folds; 0 where there is a validation split.
         digest: Fingerprint of the source's content.
+        counts: Training rows of each class; empty for regression.
+        columns: Name and kind (`"number"`, `"time"`, `"category"`) of each column that a model of a table reads.
         class_weight: One weight a class in the loss; empty for none.
         notes: What was inferred, and why.
         warnings: What looks wrong with the data.
@@ -234,6 +253,8 @@ class DataSpec(Value):
     test: int
     folds: int = 0
     digest: str
+    counts: tuple[int, ...] = ()
+    columns: tuple[tuple[str, str], ...] = ()
     class_weight: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -700,6 +721,7 @@ class TrialResult(Value):
         traceback: Of a failure.
         fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; or the
             machine's, whose disk is full, say.
+        printed: The end of what its process printed meanwhile; ours print nothing, a person's own network may.
     """
 
     trial: int
@@ -714,6 +736,7 @@ class TrialResult(Value):
     reason: str = ""
     traceback: str = ""
     fault: Fault = "candidate"
+    printed: str = ""
 
 
 def check_metric(metric: str, task: Task) -> Direction:

@@ -69,6 +69,17 @@ def test_a_trial_that_fails_says_why_and_its_worker_takes_the_next(executor, tmp
     assert executor._seats[0].popen.pid == process
 
 
+def test_a_result_brings_the_end_of_what_its_own_trial_printed(tmp_path):
+    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.walks:chatter")) as executor:
+        for trial in (0, 1):
+            executor.submit(contract.job(trial, tmp_path))
+            said = result_of(executor).printed
+            assert said.endswith("x is done\na warning\n") and len(said) == 4000
+    with closing(LocalExecutor(1, tmp_path / "others", walk=contract.SCRIPTED)) as executor:
+        executor.submit(contract.job(2, tmp_path))
+        assert result_of(executor).printed == ""
+
+
 def test_a_killed_worker_fails_its_trial_and_is_replaced(tmp_path):
     with closing(LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)) as executor:
         executor.submit(contract.job(6, tmp_path))

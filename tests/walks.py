@@ -36,6 +36,13 @@ def tell(job, report, beat):
     return TrialResult(trial=job.trial, status="complete", reason=str(os.getpid()))
 
 
+def chatter(job, report, beat):
+    """Prints, and writes to its error stream."""
+    print(f"trial {job.trial}", "x" * 5000, "is done", flush=job.trial > 0)
+    os.write(2, b"a warning\n")
+    return TrialResult(trial=job.trial, status="complete")
+
+
 def keep(job, report, beat):
     """Keeps a megabyte after each epoch, and goes on from there."""
     keeper = Keeper(job)

@@ -76,6 +76,7 @@ class Dealt:
             test=len(self.roles.rows(TEST)),
             folds=self.roles.folds,
             digest="",
+            counts=tuple(np.bincount(learnt, minlength=len(self.told.classes)).tolist()) if self.told.classes else (),
             class_weight=weights(self.options.class_weight, self.told.classes, learnt),
             notes=(*self.told.notes, *self.roles.notes),
             warnings=self.told.warnings,

@@ -59,6 +59,7 @@ def prepare_table(frame: pd.DataFrame, test: pd.DataFrame | None, folder: Path, 
     return spec.replace(
         plain=preprocess.plain,
         cardinalities=preprocess.cardinalities,
+        columns=tuple((column.name, column.kind) for column in preprocess.columns),
         notes=(*notes, *spec.notes, *found.notes),
         warnings=(*spec.warnings, *found.warnings, *dealt.shared(_hashes(features[preprocess.names]))),
     )

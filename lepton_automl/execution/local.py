@@ -171,7 +171,11 @@ class LocalExecutor:
             self._bury(number)
             return []
         self._stillborn = 0
-        said = [value for value in values if isinstance(value, Report | TrialResult)]
+        said = [
+            value.replace(printed=seat.printed()) if isinstance(value, TrialResult) else value
+            for value in values
+            if isinstance(value, Report | TrialResult)
+        ]
         for value in said:
             since = seat.note(value)
             if isinstance(value, Report) and value.epoch > 0:
@@ -215,7 +219,7 @@ class LocalExecutor:
     def _bury(self, number: int, why: str = "") -> None:
         """Replace a worker that is dead or must die; its trial has failed, unless it never began."""
         seat = self._seats[number]
-        job, code = seat.job, seat.kill()
+        job, printed, code = seat.job, seat.printed(), seat.kill()
         if not seat.ready and not why:
             self._stillborn += 1
             self._see_whether_any_live(seat, code)
@@ -224,9 +228,8 @@ class LocalExecutor:
             return
         if seat.ready or why:
             reason = why or f"the worker process died ({_exit(code)}{_swollen(seat, code)})"
-            self._ends.append(
-                TrialResult(trial=job.trial, status="failed", reason=reason, traceback=seat.tail(), fault="worker")
-            )
+            result = TrialResult(trial=job.trial, status="failed", reason=reason, traceback=seat.tail(), fault="worker")
+            self._ends.append(result.replace(printed=printed))
         else:
             self._hand(number, job)
 

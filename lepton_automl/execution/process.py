@@ -23,7 +23,7 @@ from .channel import Channel
 # Kernels' own thread pools: two processes with two threads each were seen to run ten times slower than with one each.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 LAST_WORDS = 0.5  # seconds that a hung worker gets to write down where it hangs
-TAIL = 4000  # characters of a log that are shown
+TAIL = 4000  # bytes of a log that are shown
 
 
 class Process:
@@ -38,6 +38,7 @@ class Process:
     def __init__(self, log: Path, walk: str, threads: int) -> None:
         self.path, self.log = log, _opened(log)
         self.job: TrialJob | None = None
+        self._since = 0  # bytes of the log when it took its job
         self.ready = False  # it has said something: it can be started
         self.heavy = False  # it was seen with more memory than it should have
         self.most = 0  # bytes of memory that it was seen with
@@ -56,7 +57,7 @@ class Process:
         Raises:
             OSError: It is dead.
         """
-        self.job, self.waits = job, False
+        self.job, self.waits, self._since = job, False, self._length()
         self.heard = self.reported = time.monotonic()
         self.channel.send(job)
 
@@ -114,8 +115,20 @@ class Process:
 
     def tail(self) -> str:
         """The end of its log."""
+        return self._read(0)
+
+    def printed(self) -> str:
+        """The end of what it printed since it took its trial."""
+        return self._read(self._since) if self._length() > self._since else ""
+
+    def _length(self) -> int:
+        return 0 if self.log is None else os.fstat(self.log.fileno()).st_size
+
+    def _read(self, start: int) -> str:
         try:
-            return self.path.read_text(errors="replace")[-TAIL:]
+            with self.path.open("rb") as file:
+                file.seek(max(start, self.path.stat().st_size - TAIL))
+                return file.read(TAIL).decode(errors="replace")
         except OSError:
             return ""
 

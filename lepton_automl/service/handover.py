@@ -15,12 +15,14 @@ from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.tracking.tracker import Tracker
 
-from .study import Study
+from .study import EVERY, Study
 
-EVERY = 3.0  # seconds between the tracker's looks at the journal
 REFRESH = 60.0  # seconds between refreshed pictures of the front
 GUESS = 0.5  # seconds that such a refresh takes, before one was timed
 FAREWELL = 2.0  # seconds for the last words of trials and workers
+PATIENCE = 60.0  # seconds without MLflow, before a person is told
+LAST = 20.0  # seconds that the last look at the journal may take
+MODELS = 0.5  # what a model of the front costs that is logged, in refreshes
 MIRRORS = 7.0  # what the rest of the end costs, in refreshes: a last one, and the first registration, which is six times that
 
 
@@ -33,7 +35,9 @@ def hand_over(folder: Path) -> None:
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
     except Exception as error:
-        what = f"MLflow could not be brought up to date ({type(error).__name__}: {error}); the study itself is complete"
+        reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
+        fix = f"lepton sync {study.name} brings it up later; Study({study.name!r}).register() registers the chosen model"
+        what = f"MLflow could not be brought up to date ({reason}); the study itself is complete. {fix}"
         study.note(Noted(at=time.time(), text=what, level="warning"))
 
 
@@ -52,6 +56,7 @@ class Background(threading.Thread):
         self.tracker = Tracker(Journal(folder / "journal.jsonl"), folder.parents[1])
         self._over = threading.Event()
         self._mirrored, self._took = -REFRESH, GUESS
+        self._well, self._told = time.monotonic(), False
 
     def __enter__(self) -> Self:
         self.start()
@@ -59,11 +64,11 @@ class Background(threading.Thread):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over.set()
-        self.join()
+        self.join(LAST)  # a store that hangs holds nothing up; what is cut off here is written by the next who comes
 
     def reserve(self) -> float:
         """Seconds that the end of the study will take, by what a look at the front in MLflow took last."""
-        return FAREWELL + MIRRORS * self._took
+        return FAREWELL + (MIRRORS + MODELS * len(self.study.state.front())) * self._took
 
     def run(self) -> None:
         """Look at the journal every few seconds, and once more at the end.
@@ -73,10 +78,24 @@ class Background(threading.Thread):
         over = False
         while not over:
             over = self._over.wait(EVERY)
-            with contextlib.suppress(LeptonError):
+            try:
                 self.tracker.catch_up()
                 if not over and time.monotonic() > self._mirrored + REFRESH and self.study.state.front():
                     self._mirror()
+                self._well = time.monotonic()
+            except LeptonError as error:
+                self._tell(error)
+
+    def _tell(self, error: LeptonError) -> None:
+        """Tell, once, that MLflow has been away for a while; at the end, `hand_over` does."""
+        if self._told or time.monotonic() < self._well + PATIENCE:
+            return
+        self._told = True
+        what = (
+            f"MLflow has been away for {PATIENCE:.0f} s ({error.what}); the search goes on, and all is written once it is back"
+        )
+        with contextlib.suppress(LeptonError):
+            self.study.note(Noted(at=time.time(), text=what, level="warning"))
 
     def _mirror(self) -> None:
         """Attach the front as it stands; the first time is slower, by what is loaded for it."""

@@ -18,6 +18,7 @@ from lepton_automl.errors import StudyError
 from lepton_automl.events import Asked, Event, Noted, StudyConfig, StudyResumed
 from lepton_automl.home import ASKED, Home, say
 from lepton_automl.journal import Journal
+from lepton_automl.tracking.door import brief
 
 from .handover import Background, hand_over
 from .launch import WISHES, leave_error
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
     asked = parser.parse_args()
     folder = asked.folder.absolute()
+    brief(os.environ)
     with ExitStack() as stack:
         if asked.alive is None:
             alive = stack.enter_context(Home(folder.parents[1]).held(folder.name))

@@ -26,11 +26,18 @@ class Registry:
 
     Args:
         home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
-        uri: Another MLflow store than the home's own, such as a team's server.
+        uri: Another MLflow store, such as a team's server; by default what MLflow stands at here (MLFLOW_TRACKING_URI), else
+            the home's own.
+
+    Raises:
+        ConfigError: The address bears a password.
     """
 
     def __init__(self, home: str | Path | None = None, *, uri: str | None = None) -> None:
-        self.home, self.uri = Home(home), uri
+        from lepton_automl.tracking.place import asked_place
+
+        self.home = Home(home)
+        self.uri = asked_place(self.home.folder, uri).uri
 
     def __repr__(self) -> str:
         return f"<Registry of {self.uri or self.home.folder}>"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import platform
 import tempfile
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lepton_automl import families
-from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialEnded
+from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, TrialEnded
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import forget_checkpoint, lacks, trial_folder
@@ -28,9 +26,8 @@ from lepton_automl.values import TrialJob, Weighed, WeighJob
 
 from .finalists import Finalists
 from .limits import check_limits
+from .origin import described
 from .own import checked, others
-
-TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
 
 
 def run_study(
@@ -141,6 +138,7 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now() if since is None else since
+    started = described(began, config)
     config, notes = checked(config, folder, executor)
     weighed = weigh(config, folder, executor)
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
@@ -148,7 +146,7 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, executor.slots)
     config = config.replace(train=config.train.replace(epochs=epochs))
     events: list[Event] = [
-        StudyStarted(at=began, config=config, versions=versions()),
+        started.replace(config=config),
         HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in notes),
     ]
@@ -177,17 +175,6 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
     assert isinstance(weighed, Weighed)
     check_limits(config.target, weighed)
     return weighed
-
-
-def versions() -> dict[str, str]:
-    """Versions of what made the study."""
-    found = {"python": platform.python_version()}
-    for package in TOLD:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:

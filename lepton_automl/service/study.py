@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lepton_automl.tracking.registry import ModelRecord
+    from lepton_automl.tracking.tracker import Tracker
+
+EVERY = 3.0  # seconds between two looks at a journal that is followed into MLflow
 
 
 class Study(Steering):
@@ -137,7 +141,8 @@ class Study(Steering):
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
-        version = register(self._record(self.state.trial(trial)), model, home=self.home.folder, alias=alias)
+        record, store = self._record(self.state.trial(trial)), self.state.settings.tracking.uri
+        version = register(record, model, home=self.home.folder, uri=store, alias=alias)
         self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
         self._mirror_or_warn()
         return version
@@ -154,7 +159,7 @@ class Study(Steering):
         from lepton_automl.tracking.registry import log_models
 
         records = [self._record(trial) for trial in self.state.front()]
-        log_models(self.name, records, home=self.home.folder)
+        log_models(self.name, records, home=self.home.folder, uri=self.state.settings.tracking.uri)
 
     def _record(self, trial: Trial) -> ModelRecord:
         """What MLflow is told of a finished trial's model."""
@@ -171,19 +176,63 @@ class Study(Steering):
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
         return trial_folder(self.folder, trial) / "bundle"
 
-    def mirror(self) -> None:
-        """Bring MLflow up to the journal's end, with the picture and the table of the front.
+    @property
+    def tracking_uri(self) -> str:
+        """The address of the MLflow store that shows the study."""
+        from lepton_automl.tracking.place import tracking_uri
+
+        return tracking_uri(self.home.folder, self.state.settings.tracking.uri)
+
+    def sync(self, tracking_uri: str | None = None, *, follow: bool = False) -> int:
+        """Bring an MLflow store level with the study, running or ended: its run, its trials' runs, its pages.
+
+        It may be called again at any time, and writes what is missing there: after a server was down, or for one that was
+        added later. Nothing is registered by it.
+
+        Args:
+            tracking_uri: The store, such as `"http://mlflow.example.com:5000"`; by default the one that the study was begun
+                with. A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+            follow: Whether to go on until the study ends.
+
+        Returns:
+            Ended trials, each of which is there once.
+
+        Raises:
+            ConfigError: The address bears a password.
+            StudyError: MLflow cannot be written, or there is no such study.
+        """
+        tracker = self._tracker(tracking_uri)
+        while follow and self.home.running(self.name):
+            with contextlib.suppress(StudyError):  # tried again at the next look
+                tracker.catch_up()
+            time.sleep(EVERY)
+        trials = tracker.check()
+        self.mirror(tracking_uri)
+        return trials
+
+    def _tracker(self, tracking_uri: str | None = None) -> Tracker:
+        from lepton_automl.tracking.tracker import Tracker
+
+        return Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+
+    def mirror(self, tracking_uri: str | None = None) -> None:
+        """Bring MLflow up to the journal's end, with the picture and the table of the front, and the chosen model's card.
+
+        Args:
+            tracking_uri: Another store than the study's own.
 
         Raises:
             StudyError: MLflow cannot be written; the study itself is complete without it.
         """
         from lepton_automl.reporting.plots import front_html
-        from lepton_automl.tracking.tracker import Tracker
 
-        tracker = Tracker(self.home.journal(self.name), self.home.folder)
+        tracker, state = self._tracker(tracking_uri), self.state
         tracker.catch_up()
-        tracker.attach("front.html", front_html(self.state))
-        tracker.attach_table("front", front_table(self.state))
+        tracker.attach("front.html", front_html(state))
+        tracker.attach_table("front", front_table(state))
+        card = self.bundle(state.ended.chosen) / "README.md" if state.ended and state.ended.chosen is not None else None
+        if card is not None and card.exists():
+            tracker.attach("card.md", card.read_text(encoding="utf-8"))
 
     def _mirror_or_warn(self) -> None:
         try:

@@ -18,12 +18,12 @@ from lepton_automl.errors import BundleError
 
 from .projector import TRIAL
 from .signature import example, signature
-from .store import EXPERIMENT, Store, opened_store
+from .store import Store, opened_store
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
 
-KEY, ON_FRONT, VERSIONS = "lepton.model_uid", "lepton.on_front", "mlflow.modelVersions"
+KEY, ON_FRONT, VERSIONS, STUDY_NAME = "lepton.model_uid", "lepton.on_front", "mlflow.modelVersions", "lepton.study"
 CODE = Path(__file__).with_name("pyfunc_model.py")
 DOOR = Path(__file__).with_name("pyfunc_door.py")
 # Of one request to a served model. MLflow lets them be set anew by MLFLOW_PYFUNC_INFERENCE_CONFIG='{"max_rows": 500}'.
@@ -89,9 +89,13 @@ def log_models(study: str, records: Iterable[ModelRecord], *, home: str | Path, 
     Raises:
         StudyError: MLflow cannot be written.
     """
+    on_front = {record.key: record for record in records}
     with opened_store(Path(home), uri) as store:
-        known = _known(store, store.experiment(study))
-        on_front = {record.key: record for record in records}
+        runs = filter(None, (trial_run(store, record.uid) for record in on_front.values()))
+        experiment = next((run.info.experiment_id for run in runs), None)
+        if experiment is None:
+            return
+        known = {key: model for key, model in _known(store, experiment).items() if model.tags.get(STUDY_NAME) == study}
         for key, record in on_front.items():
             model = known.get(key)
             if model is None:
@@ -152,8 +156,7 @@ def trial_run(store: Store, uid: str) -> Run | None:
     """The run of a trial."""
     if not uid:
         return None
-    studies = store.client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'")
-    return store.find([experiment.experiment_id for experiment in studies], (TRIAL, uid))
+    return store.find(store.experiments(), (TRIAL, uid))
 
 
 def logged_models(store: Store, experiment: str) -> list[LoggedModel]:
@@ -190,8 +193,9 @@ def _make(store: Store, run: Run, record: ModelRecord) -> LoggedModel:
 
 def _described(run: Run) -> dict[str, str]:
     told = {name: run.data.tags[name] for name in ("lepton.study", "lepton.trial", "lepton.recipe") if name in run.data.tags}
-    figures = ("score", "latency_ms", "size_bytes")
-    return told | {name: f"{run.data.metrics[name]:.6g}" for name in figures if name in run.data.metrics}
+    figures = {"score": "score", "latency_ms": "latency_ms.p50", "size_bytes": "size_bytes"}
+    known = run.data.metrics
+    return told | {name: f"{known[metric]:.6g}" for name, metric in figures.items() if metric in known}
 
 
 def _save(path: Path, record: ModelRecord, preprocess: dict[str, Any], model: LoggedModel) -> None:

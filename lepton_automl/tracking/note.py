@@ -1,31 +1,96 @@
-"""The text that a store shows at the top of a study's run."""
+"""The text that a store shows at the top of a run: what it is, for a reader who was not there."""
 
 from __future__ import annotations
 
+from lepton_automl.errors import LeptonError
+from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Profile
 
 MOST = 30  # rows; a tag has room for 8,000 characters
+LONGEST = 300  # characters of what somebody else has said
+ORIGINS = {
+    "portfolio": "one of the first designs",
+    "sampler": "proposed by the sampler",
+    "random": "drawn at random",
+    "enqueued": "asked for by a person",
+}
 
 
 def note(state: StudyState) -> str:
     """A study in Markdown: what was asked, how it stands, the front."""
-    config = state.settings
-    limit = config.target.max_latency_ms
-    asked = f"{config.target.device}, {config.target.threads} thread(s), batch of {config.target.batch_size}"
-    lines = [
-        f"Models for **{config.data.name}**: {config.metric} on the validation split against latency on {asked}"
-        + (f", at most {limit:g} ms." if limit else "."),
-        "",
-        f"{len(state.trials)} trials so far." if not state.ended else f"{len(state.trials)} trials. {state.ended.reason}",
-    ]
-    if state.paused:
-        lines.append(f"Paused: {state.paused.reason}")
-    front = state.front()
-    if front:
-        lines += ["", f"| trial | {config.metric} | latency, ms | size, KiB | parameters |", "|--:|--:|--:|--:|--:|"]
-        lines += [_row(state, trial) for trial in front[:MOST]]
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    return "\n".join([*lines, *(f"\n> {text[:300]}" for text in warned)])
+    parts = [_asked(state), _stands(state), _chosen(state), _table(state), *(f"> {_short(text)}" for text in warned)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def trial_note(state: StudyState, trial: Trial) -> str:
+    """A trial in a few words; the less there is to look into, the fewer."""
+    whole, result = state.settings.epochs_of(child=trial.is_child), trial.result
+    if result is None:
+        return f"Runs again, from epoch {trial.epochs} of {whole} on."
+    if result.status == "infeasible" and not result.epochs:
+        return f"Not trained: {_short(result.reason)}."
+    if result.status == "infeasible":
+        return f"Trained, and not usable: {_short(result.reason)}."
+    if result.status == "failed":
+        return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
+    if result.status == "stopped":
+        return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
+    found = f"`{network(trial)}`, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
+
+
+def network(trial: Trial) -> str:
+    """A trial's final shape in a line; empty where only a plug-in knows it."""
+    try:
+        return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
+    except (LeptonError, TypeError):  # a plug-in's own family
+        return ""
+
+
+# A study
+
+
+def _asked(state: StudyState) -> str:
+    config, target = state.settings, state.settings.target
+    limits = [f"at most {target.max_latency_ms:g} ms"] if target.max_latency_ms else []
+    limits += [f"at most {target.max_size_bytes:,} bytes"] if target.max_size_bytes else []
+    where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
+    return (
+        f"Models for **{config.data.name}**: {config.metric} on the validation split against latency on {where}"
+        f"{''.join(f', {limit}' for limit in limits)}. Every model's file was timed and scored itself."
+    )
+
+
+def _stands(state: StudyState) -> str:
+    ended = [trial.status for trial in state.trials.values() if trial.result]
+    kinds = [(kind, ended.count(kind)) for kind in ("complete", "stopped", "infeasible", "failed")]
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
+    seconds = state.spent(state.last_at)
+    told = f"{len(state.trials):,} trials{' so far' * (state.ended is None)}{f' ({counts})' * bool(counts)}"
+    told += f" in {seconds / 60:.1f} minutes on {state.settings.workers} workers"
+    if state.ended:
+        return f"{told}; {state.ended.reason}."
+    return f"{told}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
+
+
+def _chosen(state: StudyState) -> str:
+    number = state.ended.chosen if state.ended else None
+    if number is None:
+        return ""
+    named = [f"`{one.model}` {one.version}" for one in state.registered if one.trial == number]
+    known = f"; registered as {named[-1]}" if named else ""
+    trial = state.trials[number]
+    return f"Chosen: **trial {number}**, `{network(trial)}`: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
+
+
+def _table(state: StudyState) -> str:
+    front = state.front()
+    if not front:
+        return ""
+    head = [f"| trial | {state.settings.metric} | latency, ms | size, KiB | parameters |", "|--:|--:|--:|--:|--:|"]
+    return "\n".join([*head, *(_row(state, trial) for trial in front[:MOST])])
 
 
 def _row(state: StudyState, trial: Trial) -> str:
@@ -33,3 +98,62 @@ def _row(state: StudyState, trial: Trial) -> str:
     chosen = " (chosen)" if state.ended and state.ended.chosen == trial.number else ""
     costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1024:.3g} | {profile.parameters:,}" if profile else " | | "
     return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |"
+
+
+# A trial
+
+
+def _came_to(state: StudyState, trial: Trial) -> str:
+    """Its last score and what it costs."""
+    metric, score = state.settings.metric, state.score(trial) if trial.status == "complete" else state.last_score(trial)
+    scored = f"{metric} {score:.4g}" if score == score else f"no {metric} yet"  # noqa: PLR0124  # NaN is not itself
+    return f"{scored}{_at(trial.profile)}"
+
+
+def _at(profile: Profile | None) -> str:
+    if profile is None:
+        return ""
+    low, high = profile.latency.low, profile.latency.high
+    return f" at {profile.latency_ms:.3g} ms a call ({low:.3g} to {high:.3g}), {profile.size_bytes / 1024:.3g} KiB"
+
+
+def _origin(trial: Trial) -> str:
+    if trial.proposed.parent is not None:
+        return f"cut out of trial {trial.proposed.parent}"
+    return ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
+
+
+def _epochs(trial: Trial, whole: int) -> str:
+    return f"{trial.epochs} of {whole} epochs"
+
+
+def _runs_in(trial: Trial) -> str:
+    """What it was made faster by, if anything."""
+    if trial.accelerated is None or trial.weighed is None:
+        return ""
+    before = f"; as packed first, {trial.weighed.latency_ms:.3g} ms"
+    return f"It runs in {trial.variant.name}{before}."
+
+
+def _standing(state: StudyState, trial: Trial) -> str:
+    chosen = state.ended is not None and state.ended.chosen == trial.number
+    stands = "It is the chosen model." if chosen else "It is on the front." if trial in state.front() else ""
+    return f"{stands} {_tested(state, trial)}".strip()
+
+
+def _tested(state: StudyState, trial: Trial) -> str:
+    found = state.tested.scores.get(trial.number, {}) if state.tested else {}
+    metric = state.settings.metric
+    return f"On the sealed test split: {metric} {found[metric]:.4g}." if metric in found else ""
+
+
+def _papers(trial: Trial) -> str:
+    assert trial.result is not None
+    there = [name for name, text in (("traceback.txt", trial.result.traceback), ("stdout.txt", trial.result.printed)) if text]
+    return f"Its {' and '.join(there)} {'say' if len(there) > 1 else 'says'} more." if there else ""
+
+
+def _short(text: str) -> str:
+    """The first line of a text, which may be anybody's, without its full stop."""
+    line = text.strip().partition("\n")[0].rstrip(".")
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.errors import Complaints, StudyError, did_you_mean
 
 from .logged import VERSIONS, ModelRecord, log_models, logged_model
+from .place import tracking_uri
 from .remove import delete_study
-from .store import LONGEST, Store, opened_store, tracking_uri, ui_command
+from .store import LONGEST, Store, opened_store, ui_command
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from .store import tracking_uri
+from .place import tracking_uri
 
 CONNECTIONS = "64"  # at a time, of which each may hold a body; the web server answers 503 to more
 
@@ -30,7 +30,7 @@ def serve_command(
     Returns:
         The command, and the environment to run it in.
     """
-    address = uri or tracking_uri(home)
+    address = tracking_uri(home, uri or "")
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     quiet = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "UVICORN_LIMIT_CONCURRENCY": CONNECTIONS}
     environment = {**quiet, **os.environ}

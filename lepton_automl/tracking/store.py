@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
+import functools
 import getpass
 import io
 import json
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
 from lepton_automl.errors import StudyError
+from lepton_automl.values import Tracking
+
+from .door import alone, knock
+from .place import SQLITE, tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-    from .projector import RunRecord
+    from .dataset import DatasetRecord
+    from .records import RunRecord
 
 MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow takes 1,000 things together
 LONGEST = 5000  # characters of a tag or a parameter; MLflow takes 8,000 and 6,000
 EXPERIMENT = "lepton/"
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on its pages for language models
+PARENT = "mlflow.parentRunId"
+SERVERS = {"http", "https"}
+ELSEWHERE = Tracking()  # nothing was said: an experiment of the study's own
 _LOUD = ("mlflow", "alembic", "urllib3")
-
-
-def tracking_uri(home: str | Path) -> str:
-    """The address of a home's own store: a SQLite file."""
-    return f"sqlite:///{Path(home).absolute() / 'mlflow.db'}"
 
 
 def ui_command(home: str | Path, port: int = 5000) -> list[str]:
@@ -50,7 +54,7 @@ def ui_command(home: str | Path, port: int = 5000) -> list[str]:
 
 @contextlib.contextmanager
 def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
-    """A store for a moment, for one process at a time.
+    """A store for a moment, for one process of this home at a time.
 
     Args:
         home: The folder of all studies.
@@ -59,18 +63,20 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     Raises:
         StudyError: MLflow cannot be reached or written; the journal has everything.
     """
-    address = uri or tracking_uri(home)
+    address = tracking_uri(home, uri or "")
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with open(home / "mlflow.lock", "w") as lock, _quiet():
-            # MLflow makes its tables without a lock; and between looking for a run and making it, another could make it.
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        # MLflow makes its tables without a lock; and between looking for a run and making it, another could make it.
+        with alone(home, address), _quiet():
+            knock(address)
             yield Store(home, address)
     except StudyError:
         raise
     except Exception as error:
-        fix = "Nothing is lost: the journal has everything. Mend the store; the study's next event, such as a registration, brings it up to date."
+        fix = "Nothing is lost: the journal has everything. Mend the store, then `lepton sync STUDY` brings it up to date."
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        if "401" in reason:
+            fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then `lepton sync STUDY` brings it up to date."
         raise StudyError(f"MLflow cannot be written: {reason}", where=address, fix=fix) from error
 
 
@@ -78,7 +84,7 @@ class Store:
     """An MLflow tracking store.
 
     Args:
-        home: The folder of all studies; artifacts of the home's own store lie in `artifacts` there.
+        home: The folder of all studies; artifacts lie in `artifacts` there, where the store is no server with its own place.
         uri: Its address.
     """
 
@@ -88,23 +94,35 @@ class Store:
         self.home, self.uri = Path(home).absolute(), uri
         self.client: MlflowClient = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
-    def experiment(self, study: str | None) -> str:
+    @property
+    def shared(self) -> bool:
+        """Whether others than the processes of this home may write to it at the same time."""
+        return not self.uri.startswith(SQLITE)
+
+    def experiment(self, study: str | None, place: Tracking = ELSEWHERE) -> str:
         """The id of an experiment, which comes to be, or comes back, where it is not.
 
         Args:
             study: The study that it is for; None for models that come from no study of this store.
+            place: What else was asked for.
         """
-        name = f"{EXPERIMENT}{study}" if study else EXPERIMENT.rstrip("/")
+        if place.experiment_id:
+            return place.experiment_id
+        name = place.experiment or (f"{EXPERIMENT}{study}" if study else EXPERIMENT.rstrip("/"))
         found = self.client.get_experiment_by_name(name)
         if found is None:
-            own = (self.home / "artifacts" / (study or "_models")).as_uri()  # no study's name begins with an underscore
-            made: str = self.client.create_experiment(
-                name, artifact_location=own if self.uri == tracking_uri(self.home) else None, tags=TRAINING_VIEW
-            )
+            # No study's name begins with an underscore.
+            folder = f"_{quote(name, safe='')}" if place.experiment else study or "_models"
+            own = None if urlsplit(self.uri).scheme in SERVERS else (self.home / "artifacts" / folder).as_uri()
+            made: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW)
             return made
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
+
+    def experiments(self) -> list[str]:
+        """Ids of all experiments that are not deleted."""
+        return [str(one.experiment_id) for one in _pages(self.client.search_experiments)]
 
     def find(self, experiments: Sequence[str], key: tuple[str, str]) -> Run | None:
         """The run that bears a tag, of whichever experiment.
@@ -115,41 +133,54 @@ class Store:
         """
         if not experiments:
             return None
-        runs = self.client.search_runs(list(experiments), f"tags.`{key[0]}` = '{key[1]}'", max_results=1)
+        runs = self.client.search_runs(list(experiments), _bears(key), max_results=1)
         return runs[0] if runs else None
 
-    def write(self, experiment: str, record: RunRecord, parent: str | None = None) -> str | None:
-        """Write one record; writing it again changes nothing.
+    def runs(self, experiment: str, key: tuple[str, str] | None, since_ms: int = 0) -> list[Run]:
+        """All runs that bear a tag, or all there are, in the order of their ids, which is the same for everyone who looks.
 
         Args:
             experiment: The experiment's id.
-            record: What is to be written.
-            parent: The run that this one belongs to.
-
-        Returns:
-            The run's id; None for a change to a run that is not there.
+            key: The tag and its value; None for any run.
+            since_ms: Only those that began then or later, in milliseconds since the epoch.
         """
-        found = self.find([experiment], record.key)
-        if found is None and not record.whole:
-            return None
-        run_id = found.info.run_id if found else self._create(experiment, record, parent)
-        self._log(run_id, record)
-        for path, text in record.texts.items():
-            self.client.log_text(run_id, text, path)
-        if record.end_ms is not None:
-            self.client.set_terminated(run_id, record.status, record.end_ms)
-        elif record.status and (found is None or found.info.status != record.status):
-            self.client.update_run(run_id, status=record.status)
-        return str(run_id)
+        wanted = " and ".join([*([_bears(key)] if key else []), f"attributes.start_time >= {since_ms}"])
+        found = _pages(functools.partial(self.client.search_runs, [experiment], wanted))
+        return sorted(found, key=lambda run: str(run.info.run_id))
 
-    def _create(self, experiment: str, record: RunRecord, parent: str | None) -> str:
+    def create(self, experiment: str, record: RunRecord, parent: str = "") -> str:
+        """A new run for a record, with nothing in it yet but what it is found by; returns its id."""
         tags = dict([record.key]) | {"mlflow.source.name": "lepton_automl", "mlflow.source.type": "LOCAL"}
         if parent:
-            tags["mlflow.parentRunId"] = parent
+            tags[PARENT] = parent
         with contextlib.suppress(OSError, KeyError):  # a container's user may have no name
             tags["mlflow.user"] = getpass.getuser()
         run = self.client.create_run(experiment, start_time=record.start_ms, tags=tags, run_name=record.name)
         return str(run.info.run_id)
+
+    def drop(self, experiment: str, run_id: str) -> None:
+        """Delete a run with its children; MLflow keeps their rows until `mlflow gc`."""
+        for child in self.runs(experiment, (PARENT, run_id)):
+            self.client.delete_run(child.info.run_id)
+        self.client.delete_run(run_id)
+
+    def fill(self, run_id: str, record: RunRecord) -> None:
+        """Write one record into its run; writing it again changes nothing.
+
+        The tags come last: one of them may say that all else is there.
+        """
+        for path, text in record.texts.items():
+            self.client.log_text(run_id, text, path)
+        if record.status:
+            self._stands(run_id, record)
+        self._log(run_id, record)
+
+    def _stands(self, run_id: str, record: RunRecord) -> None:
+        """The run's status and end, in one call; `set_terminated` asks a server for the run and prints its address."""
+        from mlflow.entities import RunStatus
+
+        status = RunStatus.from_string(record.status)
+        self.client._tracking_client.store.update_run_info(run_id, status, record.end_ms, None)  # noqa: SLF001  # as said
 
     def _log(self, run_id: str, record: RunRecord) -> None:
         from mlflow.entities import Metric, Param, RunTag
@@ -161,22 +192,14 @@ class Store:
         *earlier, last = batches or [([], [])]
         for some_metrics, some_params in earlier:
             self.client.log_batch(run_id, metrics=some_metrics, params=some_params)
-        # Tags come last: one of them may say that all else is there.
         self.client.log_batch(run_id, metrics=last[0], params=last[1], tags=tags)
 
-    def log_dataset(self, run_id: str, name: str, digest: str, source: str, profile: Mapping[str, Any]) -> None:
-        """Say what data a run used.
-
-        Args:
-            run_id: The run.
-            name: The data set's name.
-            digest: Its fingerprint.
-            source: Where it lies.
-            profile: What else is known.
-        """
+    def log_dataset(self, run_id: str, record: DatasetRecord) -> None:
+        """Say what data a run used."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        dataset = Dataset(name, digest[:36], "local", json.dumps({"uri": source}), profile=json.dumps(dict(profile)))
+        source = json.dumps({"uri": record.source})
+        dataset = Dataset(record.name, record.digest[:36], "local", source, record.schema, record.profile)
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "search")])])
 
     def attach(self, run_id: str, path: str, content: str | bytes) -> None:
@@ -229,6 +252,21 @@ def _quiet() -> Iterator[None]:
 
 def _import_mlflow() -> None:
     import mlflow.tracking  # noqa: F401  # 1 to 2 s, so not before it is needed
+
+
+def _bears(key: tuple[str, str]) -> str:
+    return f"tags.`{key[0]}` = '{key[1]}'"
+
+
+def _pages(search: Callable[..., Any]) -> list[Any]:
+    """All that a search of MLflow's finds, page by page."""
+    found, token = [], None
+    while True:
+        page = search(max_results=1000, page_token=token)
+        found.extend(page)
+        token = page.token
+        if not token:
+            return found
 
 
 def _chunks(items: list[Any], size: int) -> list[list[Any]]:

@@ -6,38 +6,71 @@ knobs; in it one parent run, and a child run for each ended trial.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, StudyStarted, TrialReported
+from lepton_automl.events import Event, HostWeighed, StudyStarted, TrialEnded, TrialReported
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
+from lepton_automl.values import Tracking
 
-from .projector import MARKS, OFFSET, STUDY, RunRecord, study_record, study_uid, trial_records
-from .store import Store, opened_store
+from .dataset import dataset_record
+from .place import address
+from .projector import MARKS, OFFSET, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records
+from .store import PARENT, Store, opened_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+BATCH = 50  # ended trials that are written at once: what a kill can cost, and how long others wait for the store
+TURN = 0.05  # seconds between two batches, in which others of this home get at the store
 
 
 class Tracker:
     """Keeps MLflow level with a journal.
 
-    It may be stopped at any moment and started again, there may be several: how far it has come stands in the parent
-    run, and each run is looked for by its tag before it is made.
+    It may be stopped at any moment and started again, there may be several, on several machines: how far it has come stands
+    in the parent run, and is written last, with all that goes before it written so that it may be written again. Each run is
+    looked for by its tag before it is made. MLflow has no way to make a run only where there is none, so where others may
+    write at the same time each run is looked for once more afterwards; of twins the one with the smallest id stays.
 
     Args:
         journal: The study's journal.
         home: The folder of all studies, with MLflow's `mlflow.db` and `artifacts`.
-        uri: Another MLflow store than that, such as a team's server.
+        uri: Another MLflow store than the study's own.
+
+    Raises:
+        ConfigError: The address bears a password.
     """
 
     def __init__(self, journal: Journal, home: str | Path, *, uri: str | None = None) -> None:
-        self.journal, self.home, self.uri = journal, Path(home), uri
+        self.journal, self.home = journal, Path(home)
+        self._uri = None if uri is None else address(uri, home)
         self._state = StudyState()
         self._uid = ""
-        self._read = 0
-        self._pending: list[tuple[int, Event]] = []
+        self._read = 0  # how far the journal was read
+        self._done = 0  # how far the store has it, when last seen
+        self._owes = False  # whether the store lacks something of what was read
+        self._points: list[tuple[int, Point]] = []  # the study's own curves, each point with its place in the journal
+        self._experiment = ""
+        self._ids: dict[str, str] = {}  # runs of trials, as far as they are known
+
+    @property
+    def place(self) -> Tracking:
+        """Where the study is shown.
+
+        Raises:
+            StudyError: The journal holds no study.
+        """
+        asked = self._state.settings.tracking
+        other = self._uri is not None and self._uri != asked.uri
+        return Tracking(uri=self._uri or "", experiment=asked.experiment) if other else asked
 
     def catch_up(self) -> int:
         """Write whatever is new.
@@ -48,46 +81,150 @@ class Tracker:
         Raises:
             StudyError: MLflow cannot be written. Nothing is lost; call again later.
         """
-        for offset, event in self.journal.read(self._read):
-            self._state.apply(event)
-            self._pending.append((offset, event))
-            self._read = offset
-            if isinstance(event, StudyStarted):
-                self._uid = self._uid or study_uid(event)
-        if all(isinstance(event, TrialReported) for _, event in self._pending) or not self._uid:
-            return 0
-        with opened_store(self.home, self.uri) as store:
-            written = self._write(store)
-        self._pending.clear()
+        written = 0
+        while self._read_on():
+            if written:
+                time.sleep(TURN)
+            with self._opened() as store:
+                written += self._write(store)
         return written
 
+    def check(self) -> int:
+        """See whether each ended trial is there once, and tell everything again where it is not; such as after a run was deleted.
+
+        Returns:
+            Trials that are there.
+
+        Raises:
+            StudyError: As `catch_up`.
+        """
+        self.catch_up()
+        ended = {trial.proposed.uid for trial in self._state.trials.values() if trial.result}
+        with self._opened() as store:
+            parent = self._parent(store)
+            self._ids.clear()
+            if not self._look(store, parent, 0) or not ended <= self._ids.keys():
+                self._forget(store, parent)
+                self._write(store)
+        return len(ended)
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Store]:
+        try:
+            with opened_store(self.home, self.place.uri) as store:
+                self._experiment = self._experiment or store.experiment(self._state.settings.name, self.place)
+                yield store
+        except StudyError:
+            self._experiment = ""  # what was known of the store may be no more
+            self._ids.clear()
+            raise
+
+    def _read_on(self) -> bool:
+        """Read the journal, up to a batch beyond what the store has; whether there is anything to write."""
+        ended = 0
+        for offset, event in () if self._owes else self.journal.read(self._read):
+            self._read = offset
+            self._state.apply(event)
+            self._points += [(offset, point) for point in progress(self._state, event)]
+            if isinstance(event, StudyStarted):
+                self._uid = self._uid or study_uid(event)
+            if offset > self._done and not isinstance(event, TrialReported):
+                self._owes = True
+                ended += isinstance(event, TrialEnded)
+            if ended == BATCH:
+                break
+        return self._owes and bool(self._uid)
+
     def _write(self, store: Store) -> int:
-        state, offset = self._state, self._pending[-1][0]
-        experiment = store.experiment(state.settings.name)
-        parent = store.find([experiment], (STUDY, self._uid))
-        tags = parent.data.tags if parent else {}
-        done = int(tags.get(OFFSET, 0))
-        if done >= offset:
+        """Write what the store lacks of what was read: the trials, then the study itself, which says so."""
+        parent = self._parent(store)
+        tags = parent.data.tags
+        self._done = int(tags.get(OFFSET, 0))
+        if self._done >= self._read:
+            self._owes = False
             return 0  # another tracker was here, and may have seen more
-        # A store that holds nothing is told everything, not only what this tracker has not told it yet.
-        told = self._pending if done else [(at, event) for at, event in self.journal.read() if at <= offset]
-        news = [event for at, event in told if at > done]
-        record = study_record(state, self._uid, news, offset, first=not done)
-        run_id = parent.info.run_id if parent else self._begin(store, experiment, record)
-        children = list(trial_records(state, news, json.loads(tags.get(MARKS, "{}"))))
-        for child in children:
-            store.write(experiment, child, run_id)
-        store.write(experiment, record)  # last: it says how far all of this has come
+        news = [event for at, event in self.journal.read(self._done) if at <= self._read]
+        children = list(trial_records(self._state, news, json.loads(tags.get(MARKS, "{}"))))
+        if not self._write_trials(store, parent, children):
+            return self._write(store)  # all of it: what a twin had may be lost
+        self._write_study(store, parent, news)
+        self._owes, self._done = False, self._read
         return len(children) + 1
 
-    def _begin(self, store: Store, experiment: str, record: RunRecord) -> str:
-        """The parent run, with nothing in it yet but the data's name."""
-        run_id = store.write(experiment, RunRecord(key=record.key, name=record.name, start_ms=record.start_ms))
-        assert run_id is not None
-        data = self._state.settings.data
-        rows = {"train": data.train, "validation": data.validation, "test": data.test}
-        store.log_dataset(run_id, data.name, data.digest, data.folder, rows)
-        return run_id
+    def _parent(self, store: Store) -> Run:
+        """The study's run, which comes to be where it is not."""
+        key, state = (STUDY, self._uid), self._state
+        found = store.runs(self._experiment, key)
+        if not found:
+            assert state.started is not None
+            begun = RunRecord(key=key, name=state.settings.name, start_ms=round(1000 * state.started.at))
+            store.create(self._experiment, begun, self.place.parent)
+            found = store.runs(self._experiment, key)
+        first, *twins = found
+        if not twins:
+            return first
+        self._forget(store, first)
+        for twin in twins:
+            store.drop(self._experiment, twin.info.run_id)
+        return store.client.get_run(first.info.run_id)
+
+    def _forget(self, store: Store, parent: Run) -> None:
+        """Say in the store that nothing is there yet, so that whoever comes next tells everything."""
+        store.client.set_tag(parent.info.run_id, OFFSET, "0")
+
+    def _write_trials(self, store: Store, parent: Run, records: Sequence[RunRecord]) -> bool:
+        """Write the trials' records; false where a trial was found twice."""
+        begun = [record.start_ms for record in records if record.whole and record.key[1] not in self._ids]
+        if begun and not self._look(store, parent, min(begun)):
+            return False
+        for record in records:
+            run_id = self._run_of(store, parent, record)
+            if run_id:
+                store.fill(run_id, record)
+        return not (begun and store.shared) or self._look(store, parent, min(begun))
+
+    def _look(self, store: Store, parent: Run, since_ms: int) -> bool:
+        """Note the runs of trials that began since then, by one search; false where some had twins, which are gone then."""
+        twins = []
+        found: dict[str, str] = {}
+        for run in store.runs(self._experiment, (PARENT, parent.info.run_id), since_ms):
+            uid = run.data.tags.get(TRIAL, "")
+            if found.setdefault(uid, run.info.run_id) != run.info.run_id and uid:
+                twins.append(run.info.run_id)
+        self._ids |= found
+        if twins:
+            self._forget(store, parent)
+        for twin in twins:
+            store.drop(self._experiment, twin)
+        return not twins
+
+    def _run_of(self, store: Store, parent: Run, record: RunRecord) -> str | None:
+        """The run of a trial, which comes to be where the record is whole; None for a change to a run that is not there."""
+        uid = record.key[1]
+        if uid not in self._ids and not record.whole:
+            found = store.find([self._experiment], record.key)
+            return str(found.info.run_id) if found else None
+        if uid not in self._ids:
+            self._ids[uid] = store.create(self._experiment, record, parent.info.run_id)
+        return self._ids[uid]
+
+    def _write_study(self, store: Store, parent: Run, news: Sequence[Event]) -> None:
+        """Write the study's own record, which says how far all has come."""
+        run_id, info = parent.info.run_id, parent.info
+        first = not self._done or any(isinstance(event, HostWeighed) for event in news)  # which comes a moment after the start
+        record = study_record(self._state, self._uid, news, self._read, first=first)
+        if not self._done:
+            store.log_dataset(run_id, dataset_record(self._state.settings.data))
+        stands = record.status == info.status and record.end_ms in {None, info.end_time}
+        points = tuple(point for at, point in self._points if self._done < at <= self._read)
+        # A parameter cannot change, and a first record that was cut off may have left some.
+        params = {name: value for name, value in record.params.items() if name not in parent.data.params}
+        told: dict[str, Any] = {
+            "status": "" if stands else record.status,
+            "params": params,
+            "metrics": (*record.metrics, *points),
+        }
+        store.fill(run_id, dataclasses.replace(record, **told))
 
     def attach(self, path: str, content: str | bytes) -> None:
         """A file as an artifact of the study's run, in place of an older one.
@@ -97,11 +234,11 @@ class Tracker:
             content: What is in it.
 
         Raises:
-            StudyError: MLflow cannot be written, or the study's run was deleted there.
+            StudyError: MLflow cannot be written.
         """
         self.catch_up()
-        with opened_store(self.home, self.uri) as store:
-            store.attach(self._run_id(store), path, content)
+        with self._opened() as store:
+            store.attach(self._parent(store).info.run_id, path, content)
 
     def attach_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows as a table artifact of the study's run: `<name>.json`, which MLflow shows as a table, and `<name>.csv`.
@@ -110,11 +247,5 @@ class Tracker:
             StudyError: As `attach`.
         """
         self.catch_up()
-        with opened_store(self.home, self.uri) as store:
-            store.attach_table(self._run_id(store), name, rows)
-
-    def _run_id(self, store: Store) -> str:
-        run = store.find([store.experiment(self._state.settings.name)], (STUDY, self._uid))
-        if run is None:
-            raise StudyError("the study's run is not in MLflow", where=store.uri, fix="It was deleted there; restore it.")
-        return str(run.info.run_id)
+        with self._opened() as store:
+            store.attach_table(self._parent(store).info.run_id, name, rows)

@@ -1,0 +1,254 @@
+"""What MLflow lacks, or has twice, after its server was killed, its file was locked, and whoever writes to it was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.execution.simulated import SimulatedExecutor
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.service.run import search
+from lepton_automl.state import StudyState
+from lepton_automl.tracking.door import brief
+from lepton_automl.tracking.place import SQLITE, tracking_uri
+from lepton_automl.tracking.projector import STUDY, TRIAL, study_uid
+from lepton_automl.tracking.store import opened_store
+from lepton_automl.values import Budget
+
+from .made_up import recorded, study, weighed
+from .report import Figure, Result
+from .servers import MlflowServer
+
+NAME, BEGAN = "virtual", 1.7e9  # the clock of made-up studies begins at a moment that MLflow takes for one
+LONGEST = 600.0  # seconds in which everything must have arrived, once all is well again
+
+
+def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0) -> Result:
+    """Let a study's journal grow while MLflow, or what writes to it, is away; then count.
+
+    The writer is `lepton sync STUDY --follow`, a process of its own; the journal is a made-up study's, written line by line
+    over the time of the trouble and half as much again.
+
+    Args:
+        trials: Of the study.
+        seconds: How long the server is dead, and the file locked.
+        kills: SIGKILLs of the writer.
+        seed: Of their moments.
+    """
+    chance = random.Random(seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        lines = journal_of(Path(temporary), trials)
+        found = {
+            "server_killed": _server_killed(Path(temporary) / "server", lines, seconds),
+            "file_locked": _file_locked(Path(temporary) / "locked", lines, seconds),
+            "writer_killed": _writer_killed(Path(temporary) / "writer", lines, kills, chance),
+        }
+    figures = [
+        Figure(name="missing", value=sum(len(one.missing) for one in found.values()), target="0"),
+        Figure(name="duplicated", value=sum(len(one.doubled) for one in found.values()), target="0"),
+        *(Figure(name=f"arrived_after_s_{name}", value=one.late, unit="s") for name, one in found.items()),
+    ]
+    told = ", ".join(
+        f"{one.counted['runs']} runs, {one.counted['points']} points, {one.counted['tags']} tags" for one in found.values()
+    )
+    worst = [f"{name}: {list(one.missing | one.doubled)[:3]}" for name, one in found.items() if one.missing or one.doubled]
+    return Result(
+        figures=figures,
+        notes=[
+            f"Counted in the stores' own tables ({told}), against what the journal of {trials} trials says.",
+            f"The server was dead for {seconds:g} s, the file locked for {seconds:g} s.",
+            f"Of {kills} kills of the writer, {found['writer_killed'].hits} found its work half done.",
+            "arrived_after_s: from the last line of the journal and the end of the trouble until all is there.",
+            *worst,
+        ],
+    )
+
+
+@dataclass
+class Found:
+    """What a store holds in the end."""
+
+    late: float
+    missing: set[Any]
+    doubled: set[Any]
+    counted: Counter[str]
+    hits: int = 0
+
+
+@dataclass
+class Growing:
+    """A study whose journal is written over some time, by a thread."""
+
+    home: Home
+    lines: list[bytes]
+    seconds: float
+    uri: str = ""
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Journal:
+        """Its journal."""
+        return Journal(self.home.path(NAME) / "journal.jsonl")
+
+    @contextlib.contextmanager
+    def grows(self) -> Iterator[None]:
+        """As long as it grows and the trouble lasts, the study runs; so whoever follows it goes on."""
+        self.home.create(NAME)
+        self._append(self.lines[:2])  # its start
+        with self.home.held(NAME):
+            writer = threading.Thread(target=self._write)
+            writer.start()
+            yield
+            writer.join()
+
+    def _write(self) -> None:
+        began = time.monotonic()
+        for number, line in enumerate(self.lines[2:]):
+            due = began + self.seconds * number / len(self.lines)
+            time.sleep(max(0.0, due - time.monotonic()))
+            self._append([line])
+
+    def _append(self, lines: list[bytes]) -> None:
+        with open(self.journal.path, "ab") as file:
+            file.writelines(lines)
+
+    def follow(self) -> subprocess.Popen[bytes]:
+        """The writer: what a person would start."""
+        words = ["sync", NAME, "--follow", *(["--tracking-uri", self.uri] if self.uri else [])]
+        environment = {**os.environ, "LEPTON_HOME": str(self.home.folder)}
+        brief(environment)
+        with open(self.home.folder / "sync.log", "ab") as log:
+            return subprocess.Popen([sys.executable, "-m", "lepton_automl", *words], env=environment, stdout=log, stderr=log)
+
+    def settle(self, writer: subprocess.Popen[bytes]) -> float:
+        """Seconds until the writer has ended; one that gave up is followed by another, as by a person."""
+        began = time.monotonic()
+        while writer.wait(LONGEST) != 0:
+            if time.monotonic() > began + LONGEST:
+                raise RuntimeError(f"nothing arrives:\n{(self.home.folder / 'sync.log').read_text()[-2000:]}")
+            writer = self.follow()
+        return time.monotonic() - began
+
+
+def journal_of(folder: Path, trials: int) -> list[bytes]:
+    """The lines that a made-up study of so many trials writes."""
+    home = Home(folder / "made-up")
+    executor = SimulatedExecutor(2, recorded, weighed(1.0), began=BEGAN)
+    search(study(Budget(trials=trials)), home.create(NAME), executor)
+    return (home.path(NAME) / "journal.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def _server_killed(folder: Path, lines: list[bytes], seconds: float) -> Found:
+    folder.mkdir()
+    with MlflowServer(folder) as server:
+        growing = Growing(Home(folder / "home"), lines, 1.5 * seconds, server.uri)
+        with growing.grows():
+            writer = growing.follow()
+            _until(lambda: _rows(server.database, "select count(*) from runs")[0][0] > 1)
+            server.kill()
+            time.sleep(seconds)
+            server.start()
+        late = growing.settle(writer)
+        return _counted(growing, server.database, late)
+
+
+def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
+    folder.mkdir()
+    growing = Growing(Home(folder), lines, 1.5 * seconds)
+    file = Path(tracking_uri(folder).removeprefix(SQLITE))
+    with opened_store(folder):
+        pass  # its tables
+    with growing.grows():
+        writer = growing.follow()
+        _until(lambda: _rows(file, "select count(*) from runs")[0][0] > 1)
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            time.sleep(seconds)
+    return _counted(growing, file, growing.settle(writer))
+
+
+def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.Random) -> Found:
+    """Each writer is killed a moment after it has begun to write: before, there is nothing to cut."""
+    folder.mkdir()
+    growing = Growing(Home(folder), lines, 6.0 * kills)
+    file = Path(tracking_uri(folder).removeprefix(SQLITE))
+    with opened_store(folder):
+        pass
+    hits = 0
+    with growing.grows():
+        for _ in range(kills):
+            before, writer = _rows(file, "select count(*) from runs")[0][0], growing.follow()
+            _until(lambda: _rows(file, "select count(*) from runs")[0][0] > before or writer.poll() is not None)  # noqa: B023  # called before the next
+            time.sleep(chance.uniform(0.0, 0.5))
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+            hits += _half_done(growing, file)
+    found = _counted(growing, file, growing.settle(growing.follow()))
+    found.hits = hits
+    return found
+
+
+def _half_done(growing: Growing, file: Path) -> bool:
+    """Whether trials are there that the study's own record does not know of yet."""
+    offset = next(iter(_rows(file, "select value from tags where key = 'lepton.offset'")), ("0",))[0]
+    told = StudyState().feed(event for at, event in growing.journal.read() if at <= int(offset))
+    return len(told.trials) - len(told.running) < int(_rows(file, f"select count(*) from tags where key = '{TRIAL}'")[0][0])
+
+
+def _counted(growing: Growing, file: Path, late: float) -> Found:
+    """What the journal says, against a store's own tables."""
+    state = StudyState.replay(growing.journal)
+    there = Counter(value for (value,) in _rows(file, f"select value from tags where key in ('{TRIAL}', '{STUDY}')"))
+    uids = dict(_rows(file, f"select run_uuid, value from tags where key in ('{TRIAL}', '{STUDY}')"))
+    points = Counter((uids[run], name, step) for run, name, step in _rows(file, "select run_uuid, key, step from metrics"))
+    tags = {(uids[run], name, value) for run, name, value in _rows(file, "select run_uuid, key, value from tags")}
+    runs, curves, told = _expected(state)
+    missing: set[Any] = {*(runs - there.keys()), *(curves - points.keys()), *(told - tags)}
+    doubled: set[Any] = {key for key, count in (there + points).items() if count > 1}
+    return Found(late, missing, doubled, Counter(runs=len(there), points=len(points), tags=len(tags)))
+
+
+def _expected(state: StudyState) -> tuple[set[str], set[tuple[str, str, int]], set[tuple[str, str, str]]]:
+    """Runs, points of curves and tags that there must be, by the journal alone."""
+    assert state.started is not None and state.ended is not None
+    own, metric = study_uid(state.started), state.settings.metric
+    runs, points, tags = {own}, set(), {(own, "lepton.status", "ended"), (own, "lepton.reason", state.ended.reason)}
+    points |= {(own, "front_size", step) for step in range(1, state.ends + 1)}
+    for trial in state.trials.values():
+        assert trial.result is not None
+        uid = trial.proposed.uid
+        runs.add(uid)
+        points |= {(uid, metric, report.epoch) for report in trial.reports if metric in report.scores}
+        points.add((uid, "seconds", trial.result.epochs))
+        tags |= {(uid, "lepton.status", trial.result.status), (uid, "lepton.trial", str(trial.number))}
+        if trial.status == "complete":
+            tags.add((uid, "lepton.on_front", "true" if trial in state.front() else "false"))
+    return runs, points, tags
+
+
+def _rows(file: Path, query: str) -> list[Any]:
+    # To be written, too: whoever comes first after a kill takes a half-written transaction back.
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as store:
+        return store.execute(query).fetchall()
+
+
+def _until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + LONGEST
+    while not true():
+        if time.monotonic() > until:
+            raise RuntimeError("nothing happens")
+        time.sleep(0.05)

@@ -1,0 +1,65 @@
+"""By what and where a study is made: versions, machine, and the work tree of whoever called for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+
+from lepton_automl.events import StudyConfig, StudyStarted
+from lepton_automl.execution import memory
+from lepton_automl.measuring.host import usable_cores
+
+TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "openvino", "torch-pruning", "numpy")  # fmt: skip
+PATIENCE = 5.0  # seconds that git gets; the first look at a huge work tree takes longer
+
+
+def described(at: float, config: StudyConfig) -> StudyStarted:
+    """The first event of a study. A study's process starts in its caller's working directory, so the work tree is the caller's."""
+    installed = environment()
+    known = dict(one.split("==", 1) for one in installed)
+    versions = {"python": platform.python_version()} | {name: known[name] for name in TOLD if name in known}
+    return StudyStarted(
+        at=at, config=config, versions=versions, machine=machine(), git=git_state(Path.cwd()), environment=installed
+    )
+
+
+def environment() -> tuple[str, ...]:
+    """All installed packages with their versions, by name, in pip's way of writing both."""
+    found = {str(one.name).lower().replace("_", "-"): one.version for one in distributions() if one.name}
+    return tuple(f"{name}=={version}" for name, version in sorted(found.items()))
+
+
+def machine() -> dict[str, str]:
+    """What machine this is; its processor is told where it is weighed."""
+    told = {"name": platform.node(), "system": platform.platform(), "cores": str(usable_cores())}
+    total = memory.total()
+    return told | ({"memory": f"{total / 2**30:.1f} GiB"} if total < float("inf") else {})
+
+
+def git_state(folder: Path) -> dict[str, str]:
+    """What a folder's work tree stands at.
+
+    Args:
+        folder: Anywhere in it.
+
+    Returns:
+        `commit`, `branch` (not where HEAD is detached) and `dirty`: whether a tracked file differs from the commit. Empty
+        outside of a work tree, before the first commit, and where there is no git. See git-status(1), "Porcelain Format
+        Version 2".
+    """
+    # Without the lock, in which git would refresh the caller's index while he works there too.
+    words = ["git", "--no-optional-locks", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    try:
+        asked = {**os.environ, "LC_ALL": "C"}
+        said = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True, env=asked).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    lines = said.splitlines()
+    told = dict(line.removeprefix("# branch.").split(" ", 1) for line in lines if line.startswith("# branch."))
+    if told.get("oid", "(initial)") == "(initial)":
+        return {}
+    branch = {} if told["head"] == "(detached)" else {"branch": told["head"]}
+    return {"commit": told["oid"], **branch, "dirty": str(any(not line.startswith("#") for line in lines)).lower()}

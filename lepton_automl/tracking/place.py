@@ -1,0 +1,81 @@
+"""Where in MLflow a study is to be shown: as it is said, else as the caller's own MLflow stands. MLflow is not loaded for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from lepton_automl.errors import ConfigError
+from lepton_automl.values import Tracking
+
+OWN = "mlflow.db"  # a home's own store
+SQLITE = "sqlite:///"
+
+
+def tracking_uri(home: str | Path, uri: str = "") -> str:
+    """The address of a store: by default of a home's own, a SQLite file.
+
+    Args:
+        home: The folder of all studies.
+        uri: Another store.
+    """
+    return uri or f"{SQLITE}{Path(home).absolute() / OWN}"
+
+
+def asked_place(home: str | Path, uri: str | None = None, experiment: str | None = None) -> Tracking:
+    """The place that was asked for.
+
+    What is not said is taken from an active run of this thread, which the study then nests under; else from what MLflow
+    stands at here, by `mlflow.set_tracking_uri`, `mlflow.set_experiment` or the variables MLFLOW_TRACKING_URI,
+    MLFLOW_EXPERIMENT_NAME and MLFLOW_EXPERIMENT_ID; else it is the home's own store.
+    See https://mlflow.org/docs/latest/ml/tracking/tracking-api/.
+
+    Args:
+        home: The folder of all studies.
+        uri: The store's address.
+        experiment: An experiment's name.
+
+    Raises:
+        ConfigError: The address bears a password.
+    """
+    run = _active_run()
+    if run is not None and uri is None and experiment is None:
+        here = address(sys.modules["mlflow"].get_tracking_uri(), home)
+        return Tracking(uri=here, experiment_id=run.info.experiment_id, parent=run.info.run_id)
+    name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
+    number = "" if name or uri else os.environ.get("MLFLOW_EXPERIMENT_ID", "")  # an id means nothing in another store
+    return Tracking(uri=address(uri or _standing(), home), experiment=name, experiment_id=number)
+
+
+def address(uri: str, home: str | Path) -> str:
+    """An address as it may stand in a journal: the same from every folder, and without a secret; empty for a home's own.
+
+    Raises:
+        ConfigError: It bears a password.
+    """
+    parts = urlsplit(uri)
+    server = parts.scheme in {"http", "https"}
+    if parts.password or (server and parts.username) or "password" in parse_qs(parts.query):
+        how = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if server else "set PGPASSWORD, or use ~/.pgpass"
+        fix = f"Take it out and {how}: the address is kept in the study's journal, which others may read."
+        raise ConfigError(f"the address of {parts.hostname} bears a password", where="tracking_uri", fix=fix)
+    if uri.startswith(SQLITE):
+        uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
+    return "" if uri == tracking_uri(home) else uri.rstrip("/")
+
+
+def _standing() -> str:
+    """The store that MLflow would use in this process; empty where nobody has said anything to it."""
+    mlflow: Any = sys.modules.get("mlflow")
+    chosen = getattr(sys.modules.get("mlflow.tracking.fluent"), "_active_experiment_id", None)
+    if mlflow is not None and (chosen or _active_run() or mlflow.is_tracking_uri_set()):
+        return str(mlflow.get_tracking_uri())
+    return os.environ.get("MLFLOW_TRACKING_URI", "")
+
+
+def _active_run() -> Any:
+    """The run that MLflow would log to here, if any."""
+    return getattr(sys.modules.get("mlflow"), "active_run", lambda: None)()
