@@ -85,6 +85,27 @@ class Study(Controls):
         """The chosen model as a version in the MLflow registry."""
         return self.best().register(name, alias=alias)
 
+    def report(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+        """Write the report: one HTML file that needs no network, for a reader who was not there.
+
+        It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
+        how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
+        model's errors have not been looked at yet, a worker does that first, which takes some ten seconds.
+
+        Args:
+            path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        from .report import write_report
+
+        return write_report(self, path, progress=progress)
+
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.
 
