@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 MOST = 20  # classes that are told apart: those with the most mistakes
-# Dark enough for white figures, and light enough for the ink of the page, wherever they stand.
-RIGHT = [[0.0, "rgb(90,150,190)"], [1.0, "rgb(0,95,150)"]]
-WRONG = [[0.0, "rgba(213,94,0,0.15)"], [1.0, "rgba(213,94,0,0.75)"]]
+# Opaque, so that the figures on them are read on any page.
+RIGHT = [[0.0, "#cfe3f0"], [1.0, "#005f96"]]
+WRONG = [[0.0, "#fbe3d1"], [1.0, "#b84f00"]]
 
 
 def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
@@ -40,7 +40,7 @@ def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
             shares[truth != answer][y][x] = math.sqrt(count / found.classes[truth].rows)  # a few of many can be seen too
             texts[truth != answer][y][x] = str(count)
     figure = go.Figure()
-    for name, z, words, scale, ink in zip(("right", "wrong"), shares, texts, (RIGHT, WRONG), ("white", None), strict=True):
+    for name, z, words, scale in zip(("right", "wrong"), shares, texts, (RIGHT, WRONG), strict=True):
         hints = [[f"is {names[y]}, said {names[x]}: {count}" for x, count in enumerate(row)] for y, row in enumerate(words)]
         figure.add_heatmap(
             z=z,
@@ -55,7 +55,7 @@ def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
             name=name,
             xgap=2,
             ygap=2,
-            textfont={"size": 12, **({"color": ink} if ink else {})},
+            textfont={"size": 12},
         )
     ticks = {"tickvals": list(range(len(shown))), "ticktext": names, "showgrid": False}
     return dressed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,7 @@ def lanes(state: StudyState) -> list[Bar]:
             heapq.heappush(free, made)
             made += 1
         lane = heapq.heappop(free)
-        heapq.heappush(busy, (_end(state, stint), lane))
+        heapq.heappush(busy, (math.inf if stint.ended is None else stint.ended, lane))
         packed.append(Bar(trial, stint, lane))
     return packed
 

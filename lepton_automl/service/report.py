@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.examined import Examined
 from lepton_automl.home import trial_folder
-from lepton_automl.reporting.report import Told, report_html
+from lepton_automl.reporting.report import Told, plots_html, report_html
 from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.search.importance import rank
 from lepton_automl.state import StudyState
@@ -38,6 +38,12 @@ def write_report(study: Study, path: str | Path | None = None, *, progress: bool
         what = f"{where} cannot be written: {error.strerror}"
         raise ConfigError(what, where="report", fix="Name a file in a folder that exists and that you may write to.") from error
     return where
+
+
+def pages(study: Study) -> dict[str, str]:
+    """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
+    told = gathered(study, ask=False)
+    return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
 
 
 def gathered(study: Study, *, ask: bool, progress: bool = False) -> Told:

@@ -126,7 +126,7 @@ class Study(Controls):
             scored = self.ask(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
             assert isinstance(scored, Scored)
             self.note(TestOpened(at=time.time(), scores=scored.scores))
-            self._mirror_or_warn()
+            self._mirror_or_warn(report=True)
         return self.front
 
     def ask(self, errand: Errand, told: Callable[[str], None] = lambda _: None) -> Answer:
@@ -188,8 +188,27 @@ class Study(Controls):
         tracker.attach("front.html", front_html(self.state))
         tracker.attach_table("front", front_table(self.state))
 
-    def _mirror_or_warn(self) -> None:
+    def attach_report(self, tracking_uri: str | None = None) -> None:
+        """Leave the report, and all pictures on one page, at the study's run in MLflow.
+
+        Args:
+            tracking_uri: Another store than the study's own.
+
+        Raises:
+            StudyError: MLflow cannot be written.
+        """
+        from lepton_automl.tracking.tracker import Tracker
+
+        from .report import pages
+
+        tracker = Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+        for path, content in pages(self).items():
+            tracker.attach(path, content)
+
+    def _mirror_or_warn(self, *, report: bool = False) -> None:
         try:
             self.mirror()
+            if report:
+                self.attach_report()
         except StudyError as error:
             warnings.warn(str(error), stacklevel=3)
