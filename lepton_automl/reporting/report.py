@@ -64,6 +64,12 @@ def report_html(told: Told) -> str:
     )
 
 
+def front_html(state: StudyState) -> str:
+    """The front alone, on a page of its own: cheap enough to be drawn anew while the search runs."""
+    figures = Figures()
+    return page(state.settings.name, f"<h1>{text(state.settings.name)}</h1>{_front(Told(state), figures)}", figures)
+
+
 def plots_html(state: StudyState) -> str:
     """All pictures of a study on one page that needs no network, for whoever only wants to look."""
     figures = Figures()
@@ -129,7 +135,7 @@ def _asked(told: Told, figures: Figures) -> Html:
                 "one row",
                 f"a picture of {data.shape[1]} x {data.shape[2]} pixels in {'grey' if data.shape[0] == 1 else 'colour'}"
                 if data.modality == "image"
-                else f"{len(data.cardinalities)} categories, {data.shape[0] - data.plain} numbers",
+                else f"{words.many(len(data.cardinalities), 'categorical column')}, {words.many(data.shape[0] - data.plain, 'column')} of numbers",
             ),
             ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
             ("to make better", words.joined(better)),
@@ -248,8 +254,8 @@ def _worst(found: Examined) -> str:
     rows = [
         [
             one.row,
-            clean(one.truth),
-            clean(one.answer),
+            _value(found, one.truth),
+            _value(found, one.answer),
             one.sure if one.sure is not None else one.loss,
             *(one.cells.get(name) for name in columns),
         ]
@@ -261,6 +267,11 @@ def _worst(found: Examined) -> str:
         rows,
         caption="In the units of the source; a dash is a cell that the model does not know: missing, rare or new.",
     )
+
+
+def _value(found: Examined, value: object) -> object:
+    """A number as a number; a class by its name, also where that is a number."""
+    return value if found.task == "regression" else clean(value)
 
 
 def _picture(found: Examined, one: Example) -> str:
@@ -352,7 +363,7 @@ def _larger(told: Told, figures: Figures) -> list[str]:
 def _knobs(told: Told, figures: Figures) -> Html:
     state, ranked = told.state, told.state.ranked
     figures["importance"], figures["parallel"] = importance_figure(ranked), parallel_figure(state)
-    few = ranked is not None and min(ranked.trials.values(), default=0) < FEW
+    few = ranked is not None and min(ranked.trials.values(), default=FEW) < FEW
     goals = list(ranked.shares) if ranked else []
     rows = [
         [knob, *((ranked.shares[goal].get(knob, 0.0) if ranked else 0.0) for goal in goals)] for knob in shown_knobs(ranked)

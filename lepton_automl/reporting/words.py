@@ -47,7 +47,7 @@ def _tried(state: StudyState) -> str:
     told = [f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status]]
     minutes = state.spent(state.last_at) / 60
     return (
-        f"{_many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
+        f"{many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
         f" ({joined(told) or 'none has begun'})."
     )
 
@@ -64,7 +64,7 @@ def _handed_over(state: StudyState, model: Trial) -> str:
     rows = state.settings.target.batch_size
     return (
         f"The one that is handed over, trial {model.number}, reaches {scored(state, state.score(model))} {metric(state)} on "
-        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms for a call of {_many(rows, 'row')} in "
+        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms for a call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file has {size(model.profile.size_bytes)}."
     )
 
@@ -124,7 +124,7 @@ def why(state: StudyState) -> list[str]:
         "less time costs much of the score. Both are compared by their ratios, and models that make far more mistakes than the "
         "best one are left out."
     )
-    told = [knee]
+    told = [knee if len(front) > 2 else "Of models that make about as few mistakes as the best one, the fastest is taken."]
     if at > 0:
         told.append(_step(state, model, front[at - 1], "The next better-scored model"))
     if at + 1 < len(front):
@@ -136,9 +136,13 @@ def _step(state: StudyState, model: Trial, other: Trial, name: str) -> str:
     ratio, gain = _ms(other) / _ms(model), state.score(other) - state.score(model)
     times = f"{ratio:.2g} times the time" if ratio >= 1 else f"{1 / ratio:.2g} times as fast"
     takes = f"takes {times}" if ratio >= 1 else f"is {times}"
-    points = f"{abs(100 * gain):.2g} points" if state.settings.metric in SHARES else f"{abs(gain):.3g}"
+    points = _points(abs(100 * gain)) if state.settings.metric in SHARES else f"{abs(gain):.3g}"
     better = (gain > 0) == (state.settings.objectives[0].direction == "maximize")
-    change = f"{'gains' if better else 'loses'} {points} of {metric(state)}" if gain else "scores the same"
+    if state.settings.metric in SHARES:
+        change = f"{'gains' if better else 'loses'} {points} of {metric(state)}"
+    else:
+        change = f"has {points} {'more' if gain > 0 else 'less'} {metric(state)}"
+    change = change if gain else "scores the same"
     count = _rows_of(state, gain)
     return f"{name}, trial {other.number} ({network(other)}), {takes} and {change}{count}."
 
@@ -147,7 +151,7 @@ def _rows_of(state: StudyState, gain: float) -> str:
     rows = state.settings.data.validation
     if state.settings.metric != "accuracy" or not rows or not gain:
         return ""
-    return f", which is {_many(round(abs(gain) * rows), 'row')} of {rows:,}"
+    return f", which is {many(round(abs(gain) * rows), 'row')} of {rows:,}"
 
 
 def errors(found: Examined) -> list[str]:
@@ -163,9 +167,7 @@ def errors(found: Examined) -> list[str]:
     told = [
         f"Asked {found.rows:,} {found.split} rows, it is wrong in {found.wrong:,} ({100 * found.wrong / found.rows:.1f} %)."
     ]
-    pairs = [
-        f"{clean(truth, 40)} for {clean(answer, 40)} ({_many(count, 'row')})" for truth, answer, count in found.mixed_up(3)
-    ]
+    pairs = [f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.mixed_up(3)]
     told += [f"Most often it takes {joined(pairs)}."] if pairs else []
     return [*told, calibrated(found)]
 
@@ -203,7 +205,7 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
     trained = sum(trial.result.seconds for trial in state.trials.values() if trial.result)
     wasted = sum(trial.epochs for trial in state.trials.values() if trial.status != "complete")
     return [
-        ("time", f"{seconds / 60:.1f} minutes on {_many(settings.workers, 'worker')}, {hours:.3g} device-hours"),
+        ("time", f"{seconds / 60:.1f} minutes on {many(settings.workers, 'worker')}, {hours:.3g} device-hours"),
         ("price", f"{hours * price:.3g}, at {price:g} an hour" if price else ""),
         (
             "training",
@@ -246,8 +248,14 @@ def _asked_rows(state: StudyState) -> str:
     )
 
 
-def _many(count: int, name: str) -> str:
+def many(count: int, name: str) -> str:
+    """A number of things."""
     return f"{count:,} {name}{'s' * (count != 1)}"
+
+
+def _points(count: float) -> str:
+    told = f"{count:.2g}"
+    return f"{told} point{'s' * (told != '1')}"
 
 
 def _ms(trial: Trial) -> float:

@@ -73,15 +73,20 @@ def _numbers(job: ExamineJob, data: Data, split: Split, answers: Array, truth: A
     distance = np.abs(far)
     worst = np.argsort(-distance, kind="stable")[: job.worst].tolist()
     known: list[dict[str, Any]] = [
-        {"truth": float(truth[row]), "answer": float(answers[row]), "loss": float(distance[row])} for row in worst
+        {"truth": _told(truth[row]), "answer": _told(answers[row]), "loss": float(distance[row])} for row in worst
     ]
     kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
     return {
-        "pairs": tuple((float(truth[row]), float(answers[row])) for row in kept),
+        "pairs": tuple((_told(truth[row]), _told(answers[row])) for row in kept),
         "bias": float(far.mean()),
         "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
         "worst": _examples(data, split, worst, known),
     }
+
+
+def _told(number: float) -> float:
+    """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
+    return float(f"{number:.6g}")
 
 
 def _examples(data: Data, split: Split, rows: list[int], known: list[dict[str, Any]]) -> tuple[Example, ...]:
