@@ -26,8 +26,9 @@ from lepton_automl.home import trial_folder
 from lepton_automl.reporting import mistakes, plots, speed, words
 from lepton_automl.reporting.hypervolume import growth
 from lepton_automl.reporting.labels import clean, label, marked
-from lepton_automl.reporting.report import Told, plots_html, report_html
+from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.reporting.timeline import lanes
+from lepton_automl.reporting.told import Told
 from lepton_automl.search import importance
 from lepton_automl.service.kept import keep, kept
 from lepton_automl.service.report import pages

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.examined import Examined
 from lepton_automl.home import trial_folder
-from lepton_automl.reporting.report import Told, plots_html, report_html
+from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.reporting.tables import chosen_trial
+from lepton_automl.reporting.told import Told
 from lepton_automl.search.importance import rank
 from lepton_automl.state import StudyState
 from lepton_automl.values import Portrait
