@@ -45,6 +45,7 @@ NETS = ("resnet", "mobilenet", "encoder", "digits", "fashion", "adult")
 ALLOWED = 0.003  # of validation accuracy, that either side may give away for speed; the test rows may tell 0.005
 RATIOS = (0.5, 0.75)  # cut by hand
 SIZES = (1, 64)
+WHOLE = 60_000  # pictures of Fashion-MNIST: with a sixth of them, a study chooses by 2,000 rows, whose noise is twice what may be lost
 HELD = 10_000  # pictures to choose by; with fewer, three tenths of a point are noise
 
 
@@ -103,7 +104,7 @@ def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
         whole, test = table()
         train, held = hold_out(whole, seed)
     else:
-        every, test = fashion(FASHION, "train", 60_000), fashion(FASHION, "t10k", 10_000)
+        every, test = fashion(FASHION, "train", WHOLE), fashion(FASHION, "t10k", 10_000)
         train, held = (every[0][:rows], every[1][:rows]), (every[0][-HELD:], every[1][-HELD:])
     torch.manual_seed(seed)
     parent = taught(encoder() if net == "encoder" else HANDMADE[net](), train, epochs, seed)
@@ -157,9 +158,9 @@ class Single(nn.Module):
         return told.mean(1) if told.ndim == 3 else told  # members of an ensemble
 
 
-def searched(net: str, rows: int, minutes: float, seed: int) -> Contest:
+def searched(net: str, minutes: float, seed: int) -> Contest:
     """A study; its most accurate network, uncut and trained as long, against the fastest that is nearly as accurate."""
-    study = _study(net, rows, minutes, seed)
+    study = _study(net, minutes, seed)
     state, data = study.state, open_data(study.folder / "data")
     best = max(state.front(), key=state.score)
     parent, numbers = _parent(study, data, best.number), None if data.spec.modality == "image" else data.spec.shape[0]
@@ -200,14 +201,14 @@ def _inputs(rows: Array, data: Data) -> dict[str, Array]:
     return {name: np.ascontiguousarray(part) for name, part in parts.items()}
 
 
-def _study(net: str, rows: int, minutes: float, seed: int) -> Study:
-    home, name = CACHE / "accelerate", f"{net}-{rows}-{minutes:g}-{seed}"
+def _study(net: str, minutes: float, seed: int) -> Study:
+    home, name = CACHE / "accelerate", f"{net}-{minutes:g}-{seed}"
     if (home / "studies" / name / "journal.jsonl").exists() and (kept := Study(name, home)).status == "ended":
         return kept
     study = AutoML(name=name, home=home, budget=Budget(minutes=minutes), seed=seed, progress=False)
     if net == "adult":
         return study.fit(ADULT, resume=True, wait=True)
-    given = digits() if net == "digits" else pictures(rows)
+    given = digits() if net == "digits" else pictures(WHOLE)
     return study.fit(*given, resume=True, wait=True)
 
 
@@ -286,7 +287,7 @@ def run(
 
     Args:
         nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
-        rows: Of Fashion-MNIST's training pictures.
+        rows: Of Fashion-MNIST's training pictures, for the hand-written networks; the search takes all.
         epochs: Of the hand-written parents, and of what is trained on after a cut by hand.
         minutes: Of each search.
         seed: Of everything.
@@ -299,11 +300,7 @@ def run(
 
     def find(net: str) -> Found:
         print(net, flush=True)
-        made = (
-            handmade(net, rows, epochs, seed)
-            if net in {"resnet", "mobilenet", "encoder"}
-            else searched(net, rows, minutes, seed)
-        )
+        made = handmade(net, rows, epochs, seed) if net in {"resnet", "mobilenet", "encoder"} else searched(net, minutes, seed)
         return judged(made, epochs, seed)
 
     found = {}

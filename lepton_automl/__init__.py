@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .api import AutoML, accelerate, lean, load_accelerated
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
+    from .service.registry import Registry
     from .service.study import Study
     from .space import Knob, pick, real, whole
     from .values import Budget, DataSpec, Target
@@ -27,6 +28,7 @@ _HOMES = {
     "Study": "service.study",
     "Model": "service.model",
     "load_model": "service.model",
+    "Registry": "service.registry",
     "Budget": "values",
     "DataSpec": "values",
     "Target": "values",
@@ -55,6 +57,7 @@ __all__ = [
     "LeptonError",
     "LimitError",
     "Model",
+    "Registry",
     "Study",
     "StudyError",
     "Target",

@@ -242,6 +242,77 @@ def extend(
 
 
 @app.command()
+def limit(
+    study: Study,
+    max_latency_ms: Annotated[
+        str | None, typer.Option(help="Hard limit on one call, in milliseconds; `none` lifts it.")
+    ] = None,
+    max_size_kb: Annotated[
+        str | None, typer.Option(help="Hard limit on the model file, in kilobytes; `none` lifts it.")
+    ] = None,
+) -> None:
+    """Set a study's hard limits, or lift them; models that break them leave the front."""
+    complaints = Complaints("limit")
+    latency, size = _limit(max_latency_ms, complaints), _limit(max_size_kb, complaints)
+    complaints.raise_any()
+    handle = _open(study)
+    handle.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
+    print(f"{study}: {len(handle.state.front())} models on the front keep the limits.")
+
+
+def _limit(text: str | None, complaints: Complaints) -> Any:
+    """A limit as `Study.limit` takes it: `...` where nothing is said, None where it is lifted."""
+    if text is None or text.lower() == "none":
+        return ... if text is None else None
+    try:
+        return float(text)
+    except ValueError:
+        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to lift it.")
+        return ...
+
+
+@app.command()
+def pin(
+    study: Study,
+    settings: Annotated[
+        list[str], typer.Argument(help="Knobs and their settings: `model.kernel=3`.", metavar="KNOB=SETTING...")
+    ],
+) -> None:
+    """Hold knobs of a study still from now on."""
+    handle = _open(study)
+    space, complaints = handle.state.settings.space, Complaints("pin")
+    for one in settings:
+        complaints.check("=" in one, f"{one!r} names no setting", "Say KNOB=SETTING, such as train.lr=0.01.")
+    complaints.raise_any()
+    told = [one.partition("=") for one in settings]
+    handle.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
+    print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
+
+
+@app.command()
+def unpin(
+    study: Study,
+    knobs: Annotated[list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")] = None,
+) -> None:
+    """Let pinned knobs of a study turn again."""
+    handle = _open(study)
+    handle.unpin(*knobs or ())
+    left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
+    print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
+
+
+@app.command()
+def retune(
+    study: Study,
+    trial: Annotated[int, typer.Argument(help="The trial's number; `lepton front` shows those of the front.")],
+    trials: Annotated[int, typer.Option(help="How many variations.")] = 8,
+) -> None:
+    """Try variations of a trial next."""
+    _open(study).retune(trial, trials)
+    print(f"{study} tries up to {trials} variations of trial {trial} next.")
+
+
+@app.command()
 def front(study: Study, as_json: Json = False) -> None:
     """Show the front: every model worth having."""
     handle = _open(study)
@@ -351,6 +422,69 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
     from .tracking.registry import ui_command
 
     sys.exit(subprocess.call(ui_command(Home().folder, port)))
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="A registered model; without one all are listed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show registered models; of one its versions side by side, with their aliases."""
+    from .service.registry import Registry
+
+    registry = Registry()
+    if name is None:
+        print(json.dumps(registry.models) if as_json else "\n".join(registry.models) or "No model is registered here.")
+        return
+    table = registry.versions(name)
+    if as_json:
+        print(table.to_json(orient="records", date_format="iso"))
+        return
+    print(registry.compare(name).to_string(na_rep=""))
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    version: Annotated[str, typer.Argument(help="The version that is to bear the alias.")],
+    alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
+) -> None:
+    """Give an alias to a version of a registered model."""
+    from .service.registry import Registry
+
+    Registry().promote(name, version, alias=alias)
+    print(f"{name}@{alias} is version {version}. To take it back: lepton rollback {name} --alias {alias}")
+
+
+@app.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
+) -> None:
+    """Give an alias back to the version that bore it before."""
+    from .service.registry import Registry
+
+    print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
+
+
+@app.command()
+def serve(
+    name: Annotated[str, typer.Argument(help="The registered model.")],
+    alias: Annotated[str, typer.Option(help="Which of its versions.")] = "champion",
+    host: Annotated[str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Where to listen.")] = 5001,
+) -> None:
+    """Serve a registered model over HTTP, by MLflow's own server."""
+    import os
+
+    from .service.registry import Registry
+    from .tracking.serving import serve_command
+
+    registry = Registry()
+    version = registry.compare(name, alias).columns[0]  # says at once what is not there
+    command, environment = serve_command(name, home=registry.home.folder, alias=alias, host=host, port=port)
+    print(f"{name} version {version}: POST http://{host}:{port}/invocations, as its card shows.", flush=True)
+    os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself
 
 
 def _open(study: str) -> Any:

@@ -51,13 +51,16 @@ ROWS = TableRecipe(outputs=2, numeric=7, plain=2, cardinalities=(3, 11), one_hot
 MEMBERS = ROWS.replace(kind="resnet", embedding="piecewise", bins=8, embedded=4, heads=4, one_hot=False)
 
 
+def spec_of(recipe):
+    return image_spec(recipe.image[1]) if isinstance(recipe, ConvRecipe) else table_spec()
+
+
 def exported(recipe, folder):
     """The file of a network, and the input of a call of one row."""
+    spec = spec_of(recipe)
     if isinstance(recipe, ConvRecipe):
-        spec = image_spec(recipe.image[1])
         rows = {"image": torch.randint(256, (3, *recipe.image), dtype=torch.uint8)}
     else:
-        spec = table_spec()
         rows = {"numeric": torch.randn(3, 7), "categorical": torch.randint(3, (3, 2))}
     path = Path(folder) / "model.onnx"
     export(deployable(build(recipe), spec), rows, path)
@@ -97,9 +100,10 @@ def test_a_layers_work_is_what_a_hand_counts(tmp_path):
 def test_every_kernel_is_traced_back_to_a_module(recipe, tmp_path):
     path, arrays = exported(recipe, tmp_path)
     found = profile_layers(path, arrays, seconds=0.2)
-    modules = {name for name, _ in build(recipe).named_modules()}
+    network = deployable(build(recipe), spec_of(recipe))
+    modules = {name for name, _ in network.named_modules()}
     assert {layer.layer for layer in found.layers} - modules <= {"forward"}
-    weighted = {name for name, part in build(recipe).named_modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)}
+    weighted = {name for name, part in network.named_modules() if isinstance(part, torch.nn.Conv2d | torch.nn.Linear)}
     assert weighted <= {layer.layer for layer in found.layers if layer.work.macs}
 
 

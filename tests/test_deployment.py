@@ -153,6 +153,28 @@ def test_attention_and_group_norms_need_no_slow_export(tmp_path):
     verify(module, exported(module, inputs, tmp_path / "model.onnx"), inputs)
 
 
+class Codes(nn.Module):
+    """Numbers, then codes, in one tensor; a table of its own for each code."""
+
+    def __init__(self, join):
+        super().__init__()
+        self.join, self.tables = join, nn.ModuleList(nn.Embedding(count, 4) for count in (3, 7, 5))
+
+    def forward(self, rows):
+        found = [table(rows[:, 2 + n].long()) for n, table in enumerate(self.tables)]
+        joined = torch.stack(found, 1).flatten(1) if self.join == "stack" else torch.cat([torch.cat(found[:2], 1), found[2]], 1)
+        return torch.cat([rows[:, :2], joined], 1)
+
+
+@pytest.mark.parametrize("join", ["stack", "cat"])
+def test_tables_beside_each_other_are_looked_up_once(join, tmp_path):
+    rows = {"rows": torch.cat([torch.randn(9, 2), torch.stack([torch.randint(count, (9,)) for count in (3, 7, 5)], 1)], 1)}
+    module = Codes(join).eval()
+    verify(module, exported(module, rows, tmp_path / "model.onnx"), rows)
+    ops = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert ops.count("Gather") == 2 and ops.count("Cast") == 1  # the columns, and their vectors
+
+
 class InPlace(nn.Module):
     def __init__(self):
         super().__init__()

@@ -69,8 +69,8 @@ def studied(space: Space, **changes) -> StudyState:
 class Played:
     """A proposer whose trials end at once."""
 
-    def __init__(self, space: Space, *, sampler_name: str = "tpe", first=(), seed: int = 0) -> None:
-        self.state = studied(space)
+    def __init__(self, space: Space, *, sampler_name: str = "tpe", first=(), seed: int = 0, **changes) -> None:
+        self.state = studied(space, **changes)
         self.proposer = Proposer(self.state, sampler(sampler_name, space, GOALS, seed=seed), first=first, seed=seed)
 
     def ask(self):
@@ -124,7 +124,7 @@ def test_every_sampler_stays_within_ranges_and_learns_from_what_it_is_told(name)
 
 
 def test_the_sampler_learns_where_limits_are_kept():
-    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}))
+    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}), target=Target(max_latency_ms=0.21))
     asked = []
     for _ in range(60):
         proposal = played.ask()

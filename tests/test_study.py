@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_automl import AutoML, Budget, ConfigError, LimitError, StudyError, Target, load_model
+from lepton_automl import AutoML, Budget, ConfigError, LimitError, Registry, StudyError, Target, load_model
 from lepton_automl.data.demo import digits
 from lepton_automl.tracking.registry import tracking_uri
+from lepton_automl.tracking.store import opened_store
 
 from .test_doors import lepton, python
 
@@ -100,7 +101,7 @@ def test_the_champion_loads_from_mlflow_without_this_package(study, pictures, ho
     np.save(tmp_path / "rows.npy", images[:10])
     code = (
         BLOCKED + "import mlflow, numpy; model = mlflow.pyfunc.load_model('models:/pictures@champion'); "
-        f"print(model.predict(numpy.load({str(tmp_path / 'rows.npy')!r})).prediction.tolist())"
+        f"print(model.predict({{'image': numpy.load({str(tmp_path / 'rows.npy')!r})}}).prediction.tolist())"
     )
     told = python(code, MLFLOW_TRACKING_URI=tracking_uri(home))
     assert json.loads(told.strip().splitlines()[-1]) == study.predict(images[:10]).tolist()
@@ -115,13 +116,20 @@ def test_every_trial_is_a_run_under_the_study(study, home):
     assert sum(bool(parent) for parent, _ in runs) == 4 and sum(not parent for parent, _ in runs) == 1
 
 
-def test_the_sealed_test_is_opened_once_for_the_whole_front(study):
+def test_the_sealed_test_is_opened_once_for_the_whole_front(study, home):
     tested = study.evaluate_test()
     assert tested.test_accuracy.notna().all() and tested.test_accuracy.max() > 0.8
     events = len(list(study.home.journal("pictures").read()))
     study.evaluate_test()
     assert len(list(study.home.journal("pictures").read())) == events
     assert study.best().test_scores["accuracy"] > 0.7
+    (version,) = Registry(home).versions("pictures").to_dict("records")
+    assert version["test_accuracy"] == pytest.approx(study.best().test_scores["accuracy"], rel=1e-4)
+    assert version["aliases"] == "champion" and version["data_digest"] == study.state.settings.data.digest
+    with opened_store(home) as store:
+        logged = store.client.search_logged_models([store.experiment("pictures")])
+    assert sorted(int(model.tags["lepton.trial"]) for model in logged) == sorted(study.front.trial)
+    assert study.register() == version["version"], "a model became two versions"
 
 
 def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):

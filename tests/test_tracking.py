@@ -29,7 +29,7 @@ from lepton_automl.reporting.plots import front_html
 from lepton_automl.reporting.tables import front_json, front_table, trial_table
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.projector import trial_records
-from lepton_automl.tracking.registry import delete_study, register, tracking_uri
+from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 from lepton_automl.values import Target, TrialResult
@@ -327,7 +327,7 @@ def elsewhere(home, code):
 def test_a_registered_table_model_answers_raw_rows_anywhere(home, client, table_bundle, tmp_path):
     journal = journal_of(tmp_path, "origin", *life("origin", 0, 0.9, 1.0))
     Tracker(journal, home).catch_up()
-    assert register(table_bundle, "clerk", home=home, tags={"by": "me"}) == "1"
+    assert register(ModelRecord(bundle=table_bundle, tags={"by": "me"}), "clerk", home=home) == "1"
     ROWS.to_pickle(tmp_path / "rows.pkl")
     told = elsewhere(home, f"""
         import json, pandas as pd
@@ -355,7 +355,9 @@ def test_a_registered_table_model_answers_raw_rows_anywhere(home, client, table_
 def test_the_alias_moves_on_and_nothing_is_pickled(home, client, tmp_path):
     given, output = {"modality": "table", "columns": COLUMNS}, {"task": "binary", "classes": [False, True], "target": "y"}
     stray = bundle_of(tmp_path / "bundle", TABLE, given, output)
-    first, second = (register(stray, "mover.2", home=home) for _ in range(2))
+    first = register(stray, "mover.2", home=home)
+    other = bundle_of(tmp_path / "other", TABLE, given, {**output, "target": "z"})
+    second = register(other, "mover.2", home=home)
     assert (first, second) == ("1", "2") and str(client.get_model_version_by_alias("mover.2", "champion").version) == "2"
     files = [path.name for path in (home / "artifacts" / "_models").rglob("*") if path.is_file()]
     assert "predict.py" in files and "requirements.txt" in files and not [name for name in files if "pkl" in name]
@@ -374,7 +376,7 @@ def test_a_registered_picture_model_takes_arrays_like_those_learnt_from(home, tm
     told = elsewhere(home, """
         import json, numpy as np
         model = mlflow.pyfunc.load_model("models:/eye@champion")
-        print(json.dumps([model.predict(np.full((n, 8, 8), 16.0))["prediction"].tolist() for n in (1, 3)]))
+        print(json.dumps([model.predict({"image": np.full((n, 8, 8), 16.0)})["prediction"].tolist() for n in (1, 3)]))
     """)  # fmt: skip
     assert told == [[255.0], [255.0] * 3]
 

@@ -106,5 +106,22 @@ def _usage(spec: DataSpec) -> str:
         f"```\npip install -r requirements.txt{pillow}\npython predict.py {shell}\n```\n\n"
         f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```\n\n'
         "As a container: `docker build -t model .`. `manifest.json` holds the SHA-256 of every file; a `manifest.sig` beside it "
-        "is its maker's Ed25519 signature over it. Check the signature of a stranger's bundle before its code runs."
+        "is its maker's Ed25519 signature over it. Check the signature of a stranger's bundle before its code runs.\n\n"
+        + _served(spec)
+    )
+
+
+def _served(spec: DataSpec) -> str:
+    """How a registered model is asked over HTTP."""
+    image = spec.modality == "image"
+    given = (
+        '{"inputs": {"image": ["\'$(base64 -w0 photo.png)\'"]}}' if image else '{"dataframe_records": [{"COLUMN": CELL, ...}]}'
+    )
+    what = (
+        "PNG and JPEG files in base64, or nested lists of pixels" if image else "every column by its name, null where unknown"
+    )
+    return (
+        "Registered in MLflow, it is served by `lepton serve NAME`, or by "
+        f"`mlflow models serve -m models:/NAME@champion --env-manager local -p 5001`. It takes {what}:\n\n"
+        f"```\ncurl localhost:5001/invocations -H 'Content-Type: application/json' -d '{given}'\n```"
     )

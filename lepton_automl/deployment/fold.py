@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import onnx
 
 from .graph import Array, GraphWriter
+from .lookups import fold_lookups
 
 
 def fold(graph: GraphWriter) -> None:
@@ -20,30 +19,11 @@ def fold(graph: GraphWriter) -> None:
     _fold_batch_norms(graph)
     _fold_norms_ahead(graph)
     _fold_scales(graph)
-    _cast_once(graph)
-
-
-def _cast_once(graph: GraphWriter) -> None:
-    """Columns of one tensor that are cast one by one, as codes of a table are, are picked out of one cast."""
-    makers, uses = _makers(graph), _uses(graph)
-    casts: dict[tuple[str, int], list[onnx.NodeProto]] = {}
-    for cast in graph.nodes:
-        pick = makers.get(cast.input[0]) if cast.op_type == "Cast" else None
-        if pick is not None and pick.op_type == "Gather" and uses[pick.output[0]] == 1 and pick.input[1] in graph.weights:
-            casts.setdefault((pick.input[0], cast.attribute[0].i), []).append(cast)
-    for (source, kind), alike in casts.items():
-        if len(alike) > 1:
-            first = graph.nodes.index(makers[alike[0].input[0]])
-            before, whole = len(graph.nodes), graph.add("Cast", source, to=kind)
-            graph.nodes.insert(first, graph.nodes.pop(before))
-            for cast in alike:
-                pick = makers[cast.input[0]]
-                pick.input[0], pick.output[0] = whole, cast.output[0]
-                graph.nodes.remove(cast)
+    fold_lookups(graph)
 
 
 def _fold_batch_norms(graph: GraphWriter) -> None:
-    makers, uses = _makers(graph), _uses(graph)
+    makers, uses = graph.makers(), graph.uses()
     for norm in [node for node in graph.nodes if node.op_type == "BatchNormalization"]:
         maker = makers.get(norm.input[0])
         if maker is None or maker.op_type not in ("Conv", "Gemm") or uses[norm.input[0]] > 1:
@@ -60,7 +40,7 @@ def _fold_batch_norms(graph: GraphWriter) -> None:
 
 
 def _fold_norms_ahead(graph: GraphWriter) -> None:
-    makers, uses = _makers(graph), _uses(graph)
+    makers, uses = graph.makers(), graph.uses()
     for linear in [node for node in graph.nodes if node.op_type == "Gemm"]:
         norm = makers.get(linear.input[0])
         if norm is None or norm.op_type != "BatchNormalization" or uses[linear.input[0]] > 1:
@@ -75,7 +55,7 @@ def _fold_norms_ahead(graph: GraphWriter) -> None:
 
 
 def _fold_scales(graph: GraphWriter) -> None:
-    makers, uses = _makers(graph), _uses(graph)
+    makers, uses = graph.makers(), graph.uses()
     for conv in [node for node in graph.nodes if node.op_type == "Conv"]:
         maker = makers.get(conv.input[0])
         if maker is None or maker.op_type not in ("Mul", "Div") or uses[conv.input[0]] > 1:
@@ -115,11 +95,3 @@ def _set_weights(graph: GraphWriter, node: onnx.NodeProto, weight: Array, bias: 
     names = [graph.weight(part.astype(dtype, copy=False)) for part in (weight, bias)]
     del node.input[1:]
     node.input.extend(names)
-
-
-def _makers(graph: GraphWriter) -> dict[str, onnx.NodeProto]:
-    return {name: node for node in graph.nodes for name in node.output}
-
-
-def _uses(graph: GraphWriter) -> Counter[str]:
-    return Counter(name for node in graph.nodes for name in node.input)

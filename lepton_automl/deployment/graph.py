@@ -69,6 +69,14 @@ class GraphWriter:
         kind = helper.np_dtype_to_tensor_dtype(dtype)
         self.outputs.append(helper.make_tensor_value_info("answer", kind, ["batch", *shape]))
 
+    def makers(self) -> dict[str, onnx.NodeProto]:
+        """The node that each value comes from."""
+        return {name: node for node in self.nodes for name in node.output}
+
+    def uses(self) -> Counter[str]:
+        """How often each value is asked for."""
+        return Counter(name for node in self.nodes for name in node.input)
+
     def save(self, path: Path, producer: str) -> None:
         """Write one file, the weights inside.
 

@@ -101,10 +101,10 @@ class TableNet(nn.Module):
         if not recipe.numeric and not recipe.cardinalities:
             raise ConfigError("the table has neither numeric nor categorical columns", where="TableRecipe")
         self.recipe = recipe
-        self.numbers = Numbers(recipe) if recipe.numeric else None
+        self.numbers: nn.Module | None = Numbers(recipe) if recipe.numeric else None
         categories = OneHot if recipe.one_hot else Categories
         self.categories = categories(recipe.cardinalities) if recipe.cardinalities else None
-        size = sum(part.size for part in (self.numbers, self.categories) if part is not None)
+        size = sum(int(part.size) for part in (self.numbers, self.categories) if part is not None)
         self.members = Members(recipe.heads, size) if recipe.heads > 1 else nn.Identity()
         self.trunk, width = _trunk(recipe, size)
         self.head = MemberHeads(recipe.heads, width, recipe.outputs) if recipe.heads > 1 else nn.Linear(width, recipe.outputs)

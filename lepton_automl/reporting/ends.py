@@ -77,9 +77,14 @@ def reasons(state: StudyState) -> list[tuple[str, str, int]]:
     ]
 
 
+def told_reason(trial: Trial) -> str:
+    """What the search said when a trial ended, or the limit that its artifact breaks by now; in a line."""
+    return (trial.breaks or (trial.result.reason if trial.result else "")).partition("\n")[0]
+
+
 def reason(trial: Trial) -> str:
     """Why a trial ended as it did, in a few words."""
-    said = (trial.result.reason if trial.result else "").partition("\n")[0]
+    said = told_reason(trial)
     if not said:
         return PLAIN.get(trial.status, trial.status)
     blank = NUMBER.sub("…", said)

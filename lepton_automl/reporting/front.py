@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.state import StudyState, Trial
 
 from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, log_axis
+from .ends import told_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
 
@@ -66,7 +67,7 @@ def hover(state: StudyState, trial: Trial) -> str:
         f"trial {trial.number}: {trial.status}",
         f"{state.settings.metric} {score:.4f}" if score is not None else "not scored",
         network(trial),
-        (trial.result.reason if trial.result else "").partition("\n")[0],
+        told_reason(trial),
     ]
     if profile:
         lines[2:2] = [

@@ -7,7 +7,7 @@ from html import escape
 from lepton_automl.state import StudyState, Trial
 
 from . import words
-from .front import hover  # noqa: F401  # what a pointer shows, and what a click shows, belong together
+from .ends import told_reason
 from .labels import clean
 from .page import Html, facts, folded, table, text
 from .tables import chosen_trial, last_score, network
@@ -71,7 +71,7 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("size", f"{words.size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
             ("how it ended", f"{words.STATUSES[trial.status]} after {trial.epochs} epochs"),
-            ("why", (trial.result.reason if trial.result else "").partition("\n")[0]),
+            ("why", told_reason(trial)),
             (
                 "where it came from",
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)

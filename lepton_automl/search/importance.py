@@ -36,7 +36,7 @@ def due(state: StudyState) -> bool:
 def rank(state: StudyState, at: float) -> KnobsRanked:
     """What the trials so far say about the knobs, for each objective on its own.
 
-    Scores are those of complete trials. Costs depend on the network's shape alone: all trials that were weighed count, by
+    Scores are those of trials that were trained to their end, within the limits or not. Costs depend on the network's shape alone: all trials that were weighed count, by
     the logarithms of their costs, and knobs of the training do not.
 
     Args:
@@ -59,7 +59,7 @@ def rank(state: StudyState, at: float) -> KnobsRanked:
 def _value(state: StudyState, trial: Trial, goal: Objective) -> float:
     """What a trial counts by, as the search compares trials; NaN where it does not count."""
     if goal.name == "score":
-        return state.searched(trial, goal) if trial.status == "complete" else math.nan
+        return state.searched(trial, goal) if trial.is_packed else math.nan
     cost = state.searched(trial, goal)
     return math.log(cost) if cost > 0 else math.nan
 

@@ -56,9 +56,13 @@ class Handle:
         if not self._name:
             raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
         with self._reading:
-            for offset, event in self._journal().read(self._offset):
-                self._state.apply(event)
-                self._offset = offset
+            try:
+                for offset, event in self._journal().read(self._offset):
+                    self._state.apply(event)
+                    self._offset = offset
+            except KeyboardInterrupt:  # an event may be taken in by half: all is read anew
+                self._state, self._offset = StudyState(), 0
+                raise
         return self._state
 
     def _journal(self) -> Journal:

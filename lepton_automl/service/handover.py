@@ -21,9 +21,7 @@ EVERY = 3.0  # seconds between the tracker's looks at the journal
 REFRESH = 60.0  # seconds between refreshed pictures of the front
 GUESS = 0.5  # seconds that such a refresh takes, before one was timed
 FAREWELL = 2.0  # seconds for the last words of trials and workers
-MIRRORS = (
-    11.0  # what the rest of the end costs, in refreshes: a last one, the first registration, which is six, the report, four
-)
+MIRRORS = 11.0  # what else the end costs, in refreshes: a last one, the first registration (six), the report (four)
 
 
 def hand_over(folder: Path) -> None:
@@ -31,6 +29,7 @@ def hand_over(folder: Path) -> None:
     study = Study(folder.name, Home(folder.parents[1]))
     try:
         study.mirror()
+        study.log_models()
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
         study.attach_report()

@@ -175,11 +175,12 @@ class Model:
         return folder
 
     def register(self, name: str | None = None, *, alias: str = "champion") -> str:
-        """Make this model a version in the MLflow registry.
+        """Make this model a version in the MLflow registry; one that is a version there already stays that version.
 
         Args:
             name: The registered model; by default the study's name.
-            alias: What the version is called by.
+            alias: What the version is called by. It passes from an earlier version, to which `Registry.roll_back` returns
+                it; `alias="challenger"` leaves the champion where it is, until `Registry.promote` says otherwise.
 
         Returns:
             The version.

@@ -14,18 +14,21 @@ from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting.tables import front_table, trial_table
-from lepton_automl.state import StudyState
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.tracking.facts import model_facts
 from lepton_automl.values import Scored, ScoreJob
 
-from .control import Controls
 from .model import Model
+from .steer import Steering
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from lepton_automl.tracking.registry import ModelRecord
 
-class Study(Controls):
+
+class Study(Steering):
     """A handle on a study, running or finished, from anywhere.
 
     Args:
@@ -155,20 +158,35 @@ class Study(Controls):
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
-        state = self.state
-        known = state.trial(trial)
-        assert known.result is not None and known.profile is not None
-        tags: dict[str, Any] = {
-            state.settings.metric: state.score(known),
-            "latency_ms": known.profile.latency_ms,
-            "size_bytes": known.profile.size_bytes,
-            "data_digest": state.settings.data.digest,
-        }
-        bundle, uid = self.bundle(trial), known.proposed.uid
-        version = register(bundle, model, home=self.home.folder, alias=alias, trial_uid=uid, tags=tags)
+        version = register(self._record(self.state.trial(trial)), model, home=self.home.folder, alias=alias)
         self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
         self._mirror_or_warn()
         return version
+
+    def log_models(self) -> None:
+        """Make MLflow show every model of the front at the run of its trial; what is there already is not copied again.
+
+        A model that has left the front stays, and its tag `lepton.on_front` says so. Once the test is open, models and
+        their registered versions tell its scores.
+
+        Raises:
+            StudyError: MLflow cannot be written.
+        """
+        from lepton_automl.tracking.registry import log_models
+
+        records = [self._record(trial) for trial in self.state.front()]
+        log_models(self.name, records, home=self.home.folder)
+
+    def _record(self, trial: Trial) -> ModelRecord:
+        """What MLflow is told of a finished trial's model."""
+        from lepton_automl.tracking.registry import ModelRecord
+
+        return ModelRecord(
+            bundle=self.bundle(trial.number),
+            trial_uid=trial.proposed.uid,
+            tags=model_facts(self.state, trial),
+            threads=self.state.settings.target.threads,
+        )
 
     def bundle(self, trial: int) -> Path:
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
@@ -208,6 +226,7 @@ class Study(Controls):
     def _mirror_or_warn(self, *, report: bool = False) -> None:
         try:
             self.mirror()
+            self.log_models()
             if report:
                 self.attach_report()
         except StudyError as error:

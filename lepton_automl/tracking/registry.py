@@ -1,57 +1,64 @@
-"""Bundles as versions in MLflow's model registry, loadable where neither this package nor torch is."""
+"""Versions in MLflow's model registry: made from bundles, compared, and called by aliases that pass on and come back."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.errors import BundleError, Complaints
+from lepton_automl.errors import Complaints, StudyError, did_you_mean
 
-from .projector import TRIAL
+from .logged import VERSIONS, ModelRecord, log_models, logged_model
 from .remove import delete_study
-from .signature import example, signature
-from .store import EXPERIMENT, LONGEST, Store, opened_store, tracking_uri, ui_command
+from .store import LONGEST, Store, opened_store, tracking_uri, ui_command
 
 if TYPE_CHECKING:
-    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["delete_study", "register", "tracking_uri", "ui_command"]  # what the rest of the house needs, in one place
+# what the rest of the house needs, in one place
+__all__ = [
+    "ModelRecord",
+    "delete_study",
+    "log_models",
+    "model_names",
+    "promote",
+    "register",
+    "roll_back",
+    "tracking_uri",
+    "ui_command",
+    "versions",
+]
 
-_CODE = Path(__file__).with_name("pyfunc_model.py")
+HISTORY = "lepton.history."  # a registered model's tag: the versions that an alias belonged to, the present one last
+WORDS = ("data_digest", "limits")  # tags that are no figures, whatever they look like
 
 
 def register(
-    bundle: str | Path,
+    model: ModelRecord | str | Path,
     name: str,
     *,
     home: str | Path,
     uri: str | None = None,
-    trial_uid: str = "",
     alias: str = "champion",
-    tags: Mapping[str, Any] | None = None,
 ) -> str:
-    """Make a bundle the next version of a registered model.
+    """Make a bundle a version of a registered model; a bundle that is one already stays that version.
 
     It is kept as models from code over the bundle's own `predict.py`, without a pickle:
     `mlflow.pyfunc.load_model("models:/NAME@champion").predict(rows)` needs what `requirements.txt` beside it lists.
-    See https://mlflow.org/docs/latest/ml/model/models-from-code/. The run of the trial that the bundle comes from shows
-    the model; so let a tracker catch up before.
+    See https://mlflow.org/docs/latest/ml/model/models-from-code/. The version is a name for the trial's logged model, and
+    copies nothing that is there. The run of the trial that the bundle comes from shows the model; so let a tracker catch
+    up before.
 
     Args:
-        bundle: The bundle's folder.
+        model: What is known of it; or the bundle's folder alone.
         name: The registered model; it comes to be with its first version.
         home: The folder of all studies.
         uri: Another MLflow store than the home's own.
-        trial_uid: The trial that the bundle comes from; by default what its provenance says.
-        alias: What the version is to be called; it passes from any earlier one. Empty for none.
-        tags: Further tags of the version; its trial, score, latency and size are told anyway.
+        alias: What the version is to be called; it passes from any earlier one, to which `roll_back` returns it. A name
+            that has its `champion` can take `challenger`, which leaves the champion where it is. Empty for none.
 
     Returns:
         The version.
@@ -62,32 +69,167 @@ def register(
         StudyError: MLflow cannot be written.
     """
     _check_names(name, alias)
-    bundle = Path(bundle)
-    preprocess = _preprocess(bundle)
+    record = model if isinstance(model, ModelRecord) else ModelRecord(bundle=Path(model))
+    target = record.preprocess["output"]["target"]
     with opened_store(Path(home), uri) as store:
         client = store.client
-        run = _run(store, trial_uid or _uid(bundle), name)
-        described = _described(run) | {key: str(value) for key, value in (tags or {}).items()}
-        run_id = run.info.run_id
-        plain = re.sub(r"[^\w-]", "-", name)  # a version's name may hold dots, a logged model's may not
-        params = dict(run.data.params)
-        model = client.create_logged_model(run.info.experiment_id, plain, run_id, described, params, model_type="lepton")
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model"
-            _save(path, bundle, preprocess, model)
-            client.log_model_artifacts(model.model_id, str(path))
-        client.finalize_logged_model(model.model_id, "READY")
-        _link(store, run, model.model_id)
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name, description=f"Predicts {preprocess['output']['target']!r}; by lepton_automl.")
-        # By its place and not as models:/<id>, which MLflow 3.17 looks up in the process's default store.
-        place, text = model.artifact_location, _readme(bundle)
-        made = client.create_model_version(name, place, run_id, described, description=text, model_id=model.model_id)
-        versions = json.dumps([{"name": name, "version": made.version}])
-        client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})  # MLflow's pages link by this
+        logged = logged_model(store, record, name)
+        known = json.loads(logged.tags.get(VERSIONS, "[]"))
+        found = next((str(one["version"]) for one in known if one["name"] == name), None)
+        if found is None or found not in _numbers(store, name):
+            if name not in _names(store):
+                client.create_registered_model(name, description=f"Predicts {target!r}; by lepton_automl.")
+            found = _version(store, name, logged, _readme(record.bundle))
+            listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
+            client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
         if alias:
-            client.set_registered_model_alias(name, alias, made.version)
+            _call(store, name, found, alias)
+    return found
+
+
+def _version(store: Store, name: str, logged: LoggedModel, text: str) -> str:
+    told = {key: value for key, value in logged.tags.items() if not key.startswith("mlflow.")}
+    # By its place and not as models:/<id>, which MLflow 3.17 looks up in the process's default store.
+    made = store.client.create_model_version(
+        name, logged.artifact_location, logged.source_run_id, told, description=text, model_id=logged.model_id
+    )
     return str(made.version)
+
+
+def model_names(*, home: str | Path, uri: str | None = None) -> list[str]:
+    """Names of all registered models, sorted.
+
+    Raises:
+        StudyError: MLflow cannot be reached.
+    """
+    with opened_store(Path(home), uri) as store:
+        return _names(store)
+
+
+def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dict[str, Any]]:
+    """A registered model's versions, the newest first.
+
+    Returns:
+        Rows with `version`, `aliases`, and the version's tags; figures are numbers.
+
+    Raises:
+        StudyError: There is no such model, or MLflow cannot be reached.
+    """
+    with opened_store(Path(home), uri) as store:
+        found, called = _versions(store, name), _aliases(store, name)
+    return [
+        {
+            "version": str(one.version),
+            "aliases": ", ".join(sorted(alias for alias, version in called.items() if version == str(one.version))),
+            **_facts(one.tags),
+            "created": one.creation_timestamp,
+        }
+        for one in found
+    ]
+
+
+def promote(name: str, version: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> None:
+    """Give an alias to a version; who bore it before is kept for `roll_back`.
+
+    Raises:
+        ConfigError: MLflow would not take the alias.
+        StudyError: There is no such model or version, or MLflow cannot be written.
+    """
+    _check_names(name, alias)
+    with opened_store(Path(home), uri) as store:
+        known = [str(one.version) for one in _versions(store, name)]
+        if str(version) not in known:
+            fix = f"Take one of {', '.join(known)}."
+            raise StudyError(f"there is no version {version}", where=name, fix=fix)
+        _call(store, name, str(version), alias)
+
+
+def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> str:
+    """Give an alias back to the version that bore it before; once more, to the one before that.
+
+    Which that is stands in the registered model's tag `lepton.history.ALIAS`; versions that were deleted are passed over.
+
+    Returns:
+        The version that bears it now.
+
+    Raises:
+        StudyError: No earlier version is known, there is no such model, or MLflow cannot be written.
+    """
+    with opened_store(Path(home), uri) as store:
+        known = {str(one.version) for one in _versions(store, name)}
+        past = _history(store, name, alias)[:-1]
+        past = [version for version in past if version in known]
+        if not past:
+            fix = f"Name one: lepton promote {name} VERSION --alias {alias}"
+            raise StudyError(f"no version that was {alias} before is known", where=name, fix=fix)
+        _set_alias(store, name, alias, past)
+        return past[-1]
+
+
+def _call(store: Store, name: str, version: str, alias: str) -> None:
+    past = _history(store, name, alias)
+    if past[-1:] != [version]:
+        past = [*past, version]
+    _set_alias(store, name, alias, past)
+
+
+def _set_alias(store: Store, name: str, alias: str, past: list[str]) -> None:
+    # The tag comes first: a history that runs ahead of the alias is mended by `_history`, a lost one is not.
+    store.client.set_registered_model_tag(name, HISTORY + alias, ",".join(past))
+    store.client.set_registered_model_alias(name, alias, past[-1])
+
+
+def _history(store: Store, name: str, alias: str) -> list[str]:
+    """The versions that an alias belonged to, the present one last; also where somebody has moved it by another tool."""
+    model = store.client.get_registered_model(name)
+    past = [version for version in str(model.tags.get(HISTORY + alias, "")).split(",") if version]
+    present = _aliases(store, name).get(alias)
+    if present and present in past:
+        return past[: len(past) - past[::-1].index(present)]
+    return [*past, present] if present else past
+
+
+def _versions(store: Store, name: str) -> list[ModelVersion]:
+    names = _names(store)
+    if name not in names:
+        known = (
+            f"Registered here: {', '.join(names)}.{did_you_mean(name, names)}" if names else "Register one: study.register()"
+        )
+        raise StudyError(f"there is no registered model {name!r}", where=store.uri, fix=known)
+    found = store.client.search_model_versions(f"name = '{name}'", max_results=10_000)
+    return sorted(found, key=lambda one: -int(one.version))
+
+
+def _numbers(store: Store, name: str) -> list[str]:
+    return [str(one.version) for one in _versions(store, name)] if name in _names(store) else []
+
+
+def _names(store: Store) -> list[str]:
+    found: list[str] = []
+    token = None
+    while True:
+        page = store.client.search_registered_models(max_results=1000, page_token=token)
+        found += [model.name for model in page]
+        token = page.token
+        if not token:
+            return sorted(found)
+
+
+def _aliases(store: Store, name: str) -> dict[str, str]:
+    return {alias: str(version) for alias, version in store.client.get_registered_model(name).aliases.items()}
+
+
+def _facts(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Tags as they are read: what is ours by its short name, figures as numbers."""
+    words = {key.removeprefix("lepton."): value for key, value in tags.items() if key.startswith("lepton.") or key in WORDS}
+    return {**words, **{key: _number(value) for key, value in tags.items() if key.removeprefix("lepton.") not in words}}
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _check_names(name: str, alias: str) -> None:
@@ -103,89 +245,6 @@ def _check_names(name: str, alias: str) -> None:
     complaints.raise_any()
 
 
-def _preprocess(bundle: Path) -> dict[str, Any]:
-    for file in ("model.onnx", "predict.py", "preprocess.json"):
-        if not (bundle / file).exists():
-            raise BundleError(f"there is no {file}", where=str(bundle), fix="Give the folder that export() or a study made.")
-    preprocess: dict[str, Any] = json.loads((bundle / "preprocess.json").read_text(encoding="utf-8"))
-    return preprocess
-
-
-def _uid(bundle: Path) -> str:
-    """The trial that a bundle comes from; empty where it does not say."""
-    path = bundle / "provenance.json"
-    return str(json.loads(path.read_text(encoding="utf-8")).get("uid", "")) if path.exists() else ""
-
-
-def _described(run: Run) -> dict[str, str]:
-    told = {name: run.data.tags[name] for name in ("lepton.study", "lepton.trial", "lepton.recipe") if name in run.data.tags}
-    figures = ("score", "latency_ms", "size_bytes")
-    return told | {name: f"{run.data.metrics[name]:.6g}" for name in figures if name in run.data.metrics}
-
-
 def _readme(bundle: Path) -> str:
     path = bundle / "README.md"
     return path.read_text(encoding="utf-8")[:LONGEST] if path.exists() else ""
-
-
-def _run(store: Store, trial_uid: str, name: str) -> Run:
-    """The trial's run; a new one where the model comes from no trial of this store."""
-    client = store.client
-    if trial_uid:
-        studies = client.search_experiments(filter_string=f"name LIKE '{EXPERIMENT}%'")
-        found = store.find([experiment.experiment_id for experiment in studies], (TRIAL, trial_uid))
-        if found:
-            return found
-    run = client.create_run(store.experiment(None), run_name=name)
-    client.set_terminated(run.info.run_id)
-    return run
-
-
-def _save(path: Path, bundle: Path, preprocess: dict[str, Any], model: LoggedModel) -> None:
-    """The model's folder: MLmodel, requirements, the code, and the bundle as it is."""
-    import mlflow.pyfunc
-    from mlflow.models import Model
-
-    described = Model(
-        artifact_path=model.artifact_location, model_uuid=model.model_id, run_id=model.source_run_id, model_id=model.model_id
-    )
-    with _no_progress_bar():
-        mlflow.pyfunc.save_model(
-            path=path,
-            mlflow_model=described,
-            python_model=_CODE,
-            artifacts={"bundle": str(bundle.absolute())},
-            signature=signature(preprocess),
-            input_example=example(preprocess),
-            pip_requirements=_requirements(preprocess),  # left to itself, MLflow infers them for ten seconds
-        )
-
-
-@contextlib.contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Without a bar over the copying of nine small files; MLflow takes this from the environment alone."""
-    name = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
-    before = os.environ.get(name)
-    os.environ[name] = "false"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
-def _requirements(preprocess: dict[str, Any]) -> list[str]:
-    packages = ["mlflow", "numpy", "onnxruntime", "pandas"] + ["pillow"] * (preprocess["input"]["modality"] == "image")
-    return [f"{package}=={importlib.metadata.version(package)}" for package in packages]
-
-
-def _link(store: Store, run: Run, model_id: str) -> None:
-    """Show the model at its run, and the run's last figures at the model."""
-    from mlflow.entities import LoggedModelOutput, Metric
-
-    store.client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, step=0)])
-    last = [store.client.get_metric_history(run.info.run_id, name)[-1] for name in run.data.metrics]
-    metrics = [Metric(m.key, m.value, m.timestamp, m.step, model_id=model_id) for m in last]
-    store.client.log_batch(run.info.run_id, metrics=metrics)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+from .logged import VERSIONS, logged_models
 from .store import EXPERIMENT, Store, opened_store, tracking_uri
 
 
@@ -30,7 +32,7 @@ def delete_study(name: str, *, home: str | Path, uri: str | None = None) -> None
         if found is None or found.lifecycle_stage == "deleted":
             return
         artifacts = Path(store.home / "artifacts" / name) if store.uri == tracking_uri(home) else None
-        kept = _has_models(store, found.experiment_id)
+        kept = _delete_models(store, found.experiment_id, artifacts)
         _delete_runs(store, found.experiment_id, artifacts)
         if not kept:
             # A deleted experiment would keep its name from the next study.
@@ -40,8 +42,16 @@ def delete_study(name: str, *, home: str | Path, uri: str | None = None) -> None
                 shutil.rmtree(artifacts, ignore_errors=True)
 
 
-def _has_models(store: Store, experiment: str) -> bool:
-    return bool(store.client.search_logged_models([experiment], max_results=1))
+def _delete_models(store: Store, experiment: str, artifacts: Path | None) -> bool:
+    """Remove the models that are no version of a registered one; returns whether any are left."""
+    models = logged_models(store, experiment)
+    kept = {model.model_id for model in models if json.loads(model.tags.get(VERSIONS, "[]"))}
+    for model in models:
+        if model.model_id not in kept:
+            store.client.delete_logged_model(model.model_id)
+            if artifacts:
+                shutil.rmtree(artifacts / "models" / model.model_id, ignore_errors=True)
+    return bool(kept)
 
 
 def _delete_runs(store: Store, experiment: str, artifacts: Path | None) -> None:

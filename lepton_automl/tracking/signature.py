@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import io
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
-LARGEST_EXAMPLE = 50_000  # pixels; an example is written as text
+IMAGE = "image"  # the column of images
 
 
 def signature(preprocess: dict[str, Any]) -> ModelSignature:
@@ -22,22 +22,20 @@ def signature(preprocess: dict[str, Any]) -> ModelSignature:
     categories, and the model's own preprocessing tells better what is wrong with a cell. All columns must be there;
     a cell may be missing.
 
-    Images are arrays as those that were learnt from: bytes, or numbers where these were; grey ones without a last axis.
+    Images are one column `image`, also of type `Any`: a PNG or JPEG file as bytes or in base64, an array, or nested lists
+    [H, W] or [H, W, C] of pixels, as those that were learnt from. MLflow's `binary` takes no arrays, and a tensor no files.
 
     Args:
         preprocess: The content of `preprocess.json`.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, Schema
     from mlflow.types.schema import AnyType
 
     anything = AnyType()  # type: ignore[no-untyped-call]  # MLflow's __init__ lacks its types
     given = preprocess["input"]
-    if given["modality"] == "image":
-        grey = _grey(given)
-        inputs = Schema([TensorSpec(grey.dtype, (-1, *grey.shape[1:]))])
-    else:
-        inputs = Schema([ColSpec(anything, column["name"]) for column in given["columns"]])
+    names = [IMAGE] if given["modality"] == "image" else [column["name"] for column in given["columns"]]
+    inputs = Schema([ColSpec(anything, name) for name in names])
     return ModelSignature(inputs=inputs, outputs=_outputs(preprocess["output"].get("classes") or []))
 
 
@@ -56,23 +54,24 @@ def example(preprocess: dict[str, Any]) -> Any:
     """One made-up input: a grey image, or a row of the middle of each column; nobody's real data.
 
     Returns:
-        An array [1, H, W] or [1, H, W, C], a DataFrame of one row, or None where it would be very large.
+        A DataFrame of one row.
     """
     import pandas as pd
 
     given = preprocess["input"]
     if given["modality"] == "image":
-        grey = _grey(given)
-        return grey if grey.size <= LARGEST_EXAMPLE else None
+        return pd.DataFrame({IMAGE: [_grey(given["shape"])]})
     return pd.DataFrame([{column["name"]: _cell(column) for column in given["columns"]}])
 
 
-def _grey(given: dict[str, Any]) -> NDArray[Any]:
-    channels, height, width = given["shape"]
-    shape = (1, height, width) if channels == 1 else (1, height, width, channels)
-    if given.get("levels"):
-        return np.full(shape, sum(given["levels"]) / 2, np.float64)
-    return np.full(shape, 128, np.uint8)
+def _grey(shape: Sequence[int]) -> str:
+    """A grey PNG file in base64; one colour packs well, whatever the size."""
+    from PIL import Image
+
+    channels, height, width = shape
+    file = io.BytesIO()
+    Image.new("L" if channels == 1 else "RGB", (width, height), "grey").save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _cell(column: dict[str, Any]) -> Any:

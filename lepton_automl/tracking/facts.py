@@ -1,0 +1,41 @@
+"""What is told of a model wherever MLflow shows it: at its run, as a logged model, as a registered version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lepton_automl.state import StudyState, Trial
+
+
+def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
+    """A finished trial's model in tags.
+
+    Args:
+        state: The study.
+        trial: A trial of it that has a model.
+
+    Returns:
+        The study's metric, `latency_ms`, `size_bytes`, the runtime, the hard limits that it keeps, the data's digest; and
+        `test_<metric>` once the test is open.
+    """
+    assert trial.profile is not None
+    settings, tested = state.settings, state.tested
+    scores = tested.scores.get(trial.number, {}) if tested else {}
+    return {
+        settings.metric: _told(state.score(trial)),
+        "latency_ms": _told(trial.profile.latency_ms),
+        "size_bytes": trial.profile.size_bytes,
+        "variant": trial.variant.name,
+        "limits": ", ".join(_limits(state)) or "none",
+        "data_digest": settings.data.digest,
+        **{f"test_{name}": _told(score) for name, score in scores.items()},
+    }
+
+
+def _limits(state: StudyState) -> list[str]:
+    asked = state.settings.target.to_json()
+    return [f"{name} {value}" for name, value in asked.items() if name.startswith("max_") and name != "max_drop" and value]
+
+
+def _told(figure: float) -> str:
+    return f"{figure:.6g}"

@@ -1,0 +1,211 @@
+"""A door in MLflow's scoring server: it reads what is asked, lets the model answer, and tells what is wrong in a sentence.
+
+MLflow 3.17 has no limit on a body, answers some malformed ones with an empty "Internal Server Error" and others with a
+traceback or the whole request again, and takes a row through three pandas frames, at several milliseconds. So requests to
+`/invocations` end here; the forms that are read and the answers are MLflow's own
+(https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/). This file lies beside the bundle of a registered model
+and stands alone; the model calls `guard` when it is loaded.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Rows = list[dict[str, Any]]
+FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
+ASK = f"Send one JSON object with one of the keys {', '.join(FORMS)}."
+SEATS = 4  # requests that are read at a time: a hostile one can take fifty times its bytes
+LONGEST = 1000  # characters of a message
+APP = "mlflow.pyfunc.scoring_server.app"
+
+
+class RefusedError(Exception):
+    """A request that is turned away.
+
+    Args:
+        what: What is wrong, and what to do.
+        status: The HTTP status.
+    """
+
+    def __init__(self, what: str, status: int = 400) -> None:
+        super().__init__(what)
+        self.status = status
+
+
+def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], *, max_rows: int, max_bytes: int) -> None:
+    """Put the door into the app that MLflow's scoring server is about to make; elsewhere do nothing.
+
+    The server has no hook for it: `scoring_server/app.py` loads the model, then makes the app with FastAPI's class. So that
+    name stands for a maker once, and for the class again as soon as the app is made.
+
+    Args:
+        answer: Gives an answer for every row; raises ValueError where a row does not fit the model.
+        columns: What a row holds.
+        max_rows: Rows of one request.
+        max_bytes: Bytes of one request's body.
+    """
+    if APP not in sys.modules:
+        return  # a person has loaded the model
+    try:
+        import fastapi
+    except ImportError:
+        return  # this MLflow serves in another way
+    kind = fastapi.FastAPI
+
+    def made(*given: Any, **named: Any) -> Any:
+        fastapi.FastAPI = kind  # type: ignore[misc]  # as it was
+        app = kind(*given, **named)
+        app.add_middleware(Door, answer=answer, columns=columns, max_rows=max_rows, max_bytes=max_bytes)
+        return app
+
+    fastapi.FastAPI = made  # type: ignore[assignment,misc]  # for one call
+
+
+class Door:
+    """ASGI middleware; the arguments are those of `guard`, behind the app that it stands before."""
+
+    def __init__(
+        self,
+        app: Callable[..., Awaitable[None]],
+        *,
+        answer: Callable[[Rows], Rows],
+        columns: Sequence[str],
+        max_rows: int,
+        max_bytes: int,
+    ) -> None:
+        self.app, self.answer, self.columns = app, answer, columns
+        self.max_rows, self.max_bytes = max_rows, max_bytes
+        self.seats = asyncio.Semaphore(SEATS)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request for predictions; all else is the server's."""
+        if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        try:
+            body = await self._body(scope, receive)
+            async with self.seats:
+                status, told = await asyncio.to_thread(self._told, body)
+        except RefusedError as error:
+            status, told = _failure(error.status, error)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+    def _told(self, body: bytes) -> tuple[int, bytes]:
+        """The status and the body of an answer."""
+        try:
+            rows = rows_of(body, self.columns, self.max_rows)
+            return 200, json.dumps({"predictions": self.answer(rows)}).encode()
+        except RefusedError as error:
+            return _failure(error.status, error)
+        except (ValueError, TypeError, OverflowError) as error:
+            return _failure(400, error)
+        except Exception as error:
+            return _failure(500, RuntimeError(f"The model cannot answer: {error}"))
+
+    async def _body(self, scope: Any, receive: Receive) -> bytes:
+        """The whole body.
+
+        Raises:
+            RefusedError: It is not said to be JSON, or too long; what is left of it is not read.
+        """
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        kind = headers.get("content-type", "")
+        if kind.lower().replace(" ", "") not in {"application/json", "application/json;charset=utf-8"}:
+            raise RefusedError(f"The content type is {kind[:100]!r}; this model takes application/json. {ASK}", 415)
+        what = f"The body is too long; send at most {self.max_bytes:,} bytes, in several requests if need be."
+        said = headers.get("content-length", "0")
+        if said.isdigit() and int(said[:20]) > self.max_bytes:
+            raise RefusedError(what, 413)
+        body = bytearray()
+        more = True
+        while more:
+            part = await receive()
+            body += part.get("body", b"")
+            more = part["type"] == "http.request" and part.get("more_body", False)
+            if len(body) > self.max_bytes:
+                raise RefusedError(what, 413)
+        return bytes(body)
+
+
+def _failure(status: int, error: Exception) -> tuple[int, bytes]:
+    code = "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR"
+    return status, json.dumps({"error_code": code, "message": str(error)[:LONGEST]}).encode()
+
+
+def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
+    """The rows that a request asks about.
+
+    Args:
+        body: JSON in one of the forms of MLflow's server.
+        columns: What a row holds, for rows that are sent without names.
+        most: Rows of one request.
+
+    Raises:
+        RefusedError: It is no JSON, nested too deeply, of another form, or has no rows or too many.
+    """
+    form, told = _asked(body)
+    if form == "dataframe_split":
+        told, columns = _split(told, columns)
+    elif form != "dataframe_records" and isinstance(told, dict):
+        told, columns = _transposed(told, most), list(told)
+    if not isinstance(told, list) or not told:
+        raise RefusedError(f"There are no rows in {form}; send a list of at least one.")
+    if len(told) > most:
+        raise RefusedError(f"{len(told):,} rows are too many; send at most {most:,} in one request.", 413)
+    alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
+    return [_row(row, columns, number, alone=alone) for number, row in enumerate(told, 1)]
+
+
+def _asked(body: bytes) -> tuple[str, Any]:
+    try:
+        asked = json.loads(body)
+    except RecursionError:
+        raise RefusedError(f"The JSON is nested too deeply. {ASK}") from None
+    except ValueError as error:  # also of bytes that are no text, and of numbers with thousands of digits
+        raise RefusedError(f"The body is no JSON: {error}. {ASK}") from None
+    if not isinstance(asked, dict):
+        raise RefusedError(f"The JSON is no object. {ASK}")
+    forms = [form for form in FORMS if form in asked]
+    if len(forms) != 1:
+        raise RefusedError(f"The JSON has the wrong keys: {', '.join(map(repr, asked))[:200] or 'none'}. {ASK}")
+    return forms[0], asked[forms[0]]
+
+
+def _split(told: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
+    """Rows and their columns, from a frame in pandas' form `split`."""
+    if not isinstance(told, dict) or "data" not in told or told.keys() - {"columns", "data", "index"}:
+        raise RefusedError('dataframe_split takes {"columns": [names], "data": [rows]}.')
+    columns = told.get("columns", columns)
+    if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
+        raise RefusedError("The columns of dataframe_split are no list of names.")
+    return told["data"], columns
+
+
+def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
+    """Rows, from columns of equal length; from bare cells, one row."""
+    if not any(isinstance(cells, list) for cells in columns.values()):
+        return [list(columns.values())] if columns else []
+    lengths = {len(cells) if isinstance(cells, list) else -1 for cells in columns.values()}
+    if len(lengths) > 1:
+        raise RefusedError("The columns are not equally long; send a list of cells for each, all of one length.")
+    if max(lengths) > most:
+        raise RefusedError(f"{max(lengths):,} rows are too many; send at most {most:,} in one request.", 413)
+    return [list(cells) for cells in zip(*columns.values(), strict=True)]
+
+
+def _row(row: Any, columns: Sequence[str], number: int, *, alone: bool) -> dict[str, Any]:
+    if isinstance(row, dict):
+        return row
+    if alone and not (isinstance(row, list) and len(row) == 1 and not isinstance(row[0], list)):
+        row = [row]
+    if not isinstance(row, list) or len(row) != len(columns):
+        what = f"{len(row)} cells" if isinstance(row, list) else "no cells"
+        raise RefusedError(f"Row {number} has {what}, for {len(columns)} columns; send an object with the columns' names.")
+    return dict(zip(columns, row, strict=True))
