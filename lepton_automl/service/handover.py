@@ -23,7 +23,7 @@ FAREWELL = 2.0  # seconds for the last words of trials and workers
 PATIENCE = 60.0  # seconds without MLflow, before a person is told
 LAST = 20.0  # seconds that the last look at the journal may take
 MODELS = 0.5  # what a model of the front costs that is logged, in refreshes
-MIRRORS = 7.0  # what the rest of the end costs, in refreshes: a last one, and the first registration, which is six times that
+MIRRORS = 11.0  # what else the end costs, in refreshes: a last one, the first registration (six), the report (four)
 
 
 def hand_over(folder: Path) -> None:
@@ -34,6 +34,7 @@ def hand_over(folder: Path) -> None:
         study.log_models()
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
+        study.attach_report()
     except Exception as error:
         reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
         fix = f"lepton sync {study.name} brings it up later; Study({study.name!r}).register() registers the chosen model"

@@ -92,6 +92,27 @@ class Study(Steering):
         """The chosen model as a version in the MLflow registry."""
         return self.best().register(name, alias=alias)
 
+    def report(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+        """Write the report: one HTML file that needs no network, for a reader who was not there.
+
+        It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
+        how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
+        model's errors have not been looked at yet, a worker does that first, which takes some ten seconds.
+
+        Args:
+            path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        from .report import write_report
+
+        return write_report(self, path, progress=progress)
+
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.
 
@@ -112,7 +133,7 @@ class Study(Steering):
             scored = self.ask(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
             assert isinstance(scored, Scored)
             self.note(TestOpened(at=time.time(), scores=scored.scores))
-            self._mirror_or_warn()
+            self._mirror_or_warn(report=True)
         return self.front
 
     def ask(self, errand: Errand, told: Callable[[str], None] = lambda _: None) -> Answer:
@@ -208,6 +229,7 @@ class Study(Steering):
             time.sleep(EVERY)
         trials = tracker.check()
         self.mirror(tracking_uri)
+        self.attach_report(tracking_uri)
         return trials
 
     def _tracker(self, tracking_uri: str | None = None) -> Tracker:
@@ -234,9 +256,26 @@ class Study(Steering):
         if card is not None and card.exists():
             tracker.attach("card.md", card.read_text(encoding="utf-8"))
 
-    def _mirror_or_warn(self) -> None:
+    def attach_report(self, tracking_uri: str | None = None) -> None:
+        """Leave the report, and all pictures on one page, at the study's run in MLflow.
+
+        Args:
+            tracking_uri: Another store than the study's own.
+
+        Raises:
+            StudyError: MLflow cannot be written.
+        """
+        from .report import pages
+
+        tracker = self._tracker(tracking_uri)
+        for path, content in pages(self).items():
+            tracker.attach(path, content)
+
+    def _mirror_or_warn(self, *, report: bool = False) -> None:
         try:
             self.mirror()
             self.log_models()
+            if report:
+                self.attach_report()
         except StudyError as error:
             warnings.warn(str(error), stacklevel=3)

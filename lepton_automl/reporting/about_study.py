@@ -1,0 +1,112 @@
+"""Parts of the report about the study: what was asked, how to do it again, how to run what was found."""
+
+from __future__ import annotations
+
+import json
+
+from lepton_automl.state import StudyState
+
+from . import words
+from .importance import NAMES
+from .labels import clean
+from .page import Html, code, facts, folded, listed, paragraph, section, table
+from .tables import chosen_trial
+from .told import Figures, Told
+
+
+def asked(told: Told, figures: Figures) -> Html:
+    """What was asked."""
+    del figures
+    settings = told.state.settings
+    data, target = settings.data, settings.target
+    limits = [
+        f"{target.max_latency_ms:g} ms a call" if target.max_latency_ms else "",
+        words.size(target.max_size_bytes) if target.max_size_bytes else "",
+    ]
+    better = [
+        f"{'more' if goal.direction == 'maximize' else 'less'} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
+        for goal in settings.objectives
+    ]
+    classes = f"{len(data.classes)} classes: {', '.join(clean(one, 24) for one in data.classes[:12])}{', …' * (len(data.classes) > 12)}"
+    known = facts(
+        [
+            ("data", f"{data.name}: {data.train:,} rows to learn from, {data.validation:,} to choose by, {data.test:,} sealed"),
+            (
+                "one row",
+                f"a picture of {data.shape[1]} x {data.shape[2]} pixels in {'grey' if data.shape[0] == 1 else 'colour'}"
+                if data.modality == "image"
+                else f"{words.many(len(data.cardinalities), 'categorical column')}, {words.many(data.shape[0] - data.plain, 'column')} of numbers",
+            ),
+            ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
+            ("to make better", words.joined(better)),
+            (
+                "on",
+                f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} a call",
+            ),
+            ("hard limits", " and ".join(filter(None, limits)) or "none"),
+            ("budget", words.budget(told.state)),
+        ]
+    )
+    warned = listed([*data.warnings, *(note.text for note in told.state.notes if note.level != "info")][:12])
+    return section("asked", "What was asked", known, folded("What was inferred from the data", listed(data.notes)) if data.notes else "",
+                   f"<h3>What looks wrong</h3>{warned}" if warned else "")  # fmt: skip
+
+
+def again(told: Told, figures: Figures) -> Html:
+    """What is needed to do it again."""
+    del figures
+    state = told.state
+    settings, started = state.settings, state.started
+    knobs = table(
+        ["knob", "range", "usual"],
+        ([name, clean(knob.describe(), 80), str(knob.default)] for name, knob in settings.space.items()),
+    )
+    return section(
+        "again",
+        "To do it again",
+        facts(
+            [
+                ("data, by its content", settings.data.digest),
+                ("seed", str(settings.seed)),
+                ("sampler", settings.sampler),
+                ("epochs of a trial", settings.train.epochs),
+                ("host", state.weighed.weighed.host if state.weighed else ""),
+                ("versions", ", ".join(f"{name} {version}" for name, version in started.versions.items()) if started else ""),
+            ]
+        ),
+        folded(f"The {len(settings.space)} knobs and their ranges", knobs),
+        folded("Everything that was asked, as JSON", code(_settings(state))),
+    )
+
+
+def _settings(state: StudyState) -> str:
+    asked = state.settings.to_json()
+    return json.dumps({name: asked[name] for name in asked if name not in {"space", "precedents"}}, indent=1, ensure_ascii=True)
+
+
+def run(told: Told, figures: Figures) -> Html:
+    """How the chosen model is run."""
+    del figures
+    state = told.state
+    if chosen_trial(state) is None:
+        return Html("")
+    name, image = state.settings.name, state.settings.data.modality == "image"
+    shell, given = ("photo.jpg", '"photo.jpg"') if image else ("rows.csv", "dataframe")
+    registered = next((one for one in reversed(state.registered)), None)
+    mlflow = (
+        f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("models:/{registered.model}@{registered.alias}")\nmodel.predict({given})'
+        if registered
+        else ""
+    )
+    return section(
+        "run",
+        "How to run it",
+        "<h3>Python</h3>",
+        code(f'from lepton_automl import AutoML\n\nmodel = AutoML.attach("{name}").best()\nmodel.predict({given})'),
+        "<h3>Shell</h3>",
+        code(f"lepton predict {name} {shell}"),
+        "<h3>Anywhere, without this package and without torch</h3>",
+        code(f"lepton export {name} --out my-model\ncd my-model\npip install -r requirements.txt\npython predict.py {shell}"),
+        *(["<h3>MLflow</h3>", code(mlflow)] if mlflow else []),
+        paragraph("The bundle's own card (README.md in it) says what the model is for and what it is not."),
+    )

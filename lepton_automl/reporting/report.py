@@ -1,0 +1,95 @@
+"""The report: one page for a reader who was not there, that needs no network and no notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lepton_automl.state import StudyState
+
+from . import about_model, about_search, about_study, words
+from .labels import clean
+from .page import Html, listed, page, paragraph, text
+from .told import Figures, Told
+
+
+def report_html(told: Told) -> str:
+    """The report as one HTML file."""
+    state, figures = told.state, Figures()
+    parts = [make(told, figures) for make in SECTIONS]
+    titles = (("asked", "asked"), ("front", "the front"), ("why", "why this one"), ("errors", "its errors"), ("speed", "its speed"),
+              ("knobs", "knobs"), ("stopped", "stopped"), ("cost", "time and cost"), ("again", "again"), ("run", "run it"))  # fmt: skip
+    there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
+    links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
+    return page(
+        state.settings.name, f'{_head(told)}<nav aria-label="Parts of this page">{links}</nav>{"".join(parts)}', figures
+    )
+
+
+def front_html(state: StudyState) -> str:
+    """The front alone, on a page of its own: cheap enough to be drawn anew while the search runs."""
+    figures = Figures()
+    return page(state.settings.name, f"<h1>{text(state.settings.name)}</h1>{about_search.front(Told(state), figures)}", figures)
+
+
+def plots_html(state: StudyState) -> str:
+    """All pictures of a study on one page that needs no network, for whoever only wants to look."""
+    figures = Figures()
+    told = Told(state)
+    parts = [
+        about_search.front(told, figures),
+        about_search.knobs(told, figures),
+        about_search.stopped(told, figures),
+        about_search.cost(told, figures),
+    ]
+    return page(f"{state.settings.name}: plots", f"<h1>{text(state.settings.name)}</h1>{''.join(parts)}", figures)
+
+
+def _head(told: Told) -> str:
+    state = told.state
+    data, model = state.settings.data, words.chosen(state)
+    told_apart = (
+        f"{clean(data.target, 60)!r}, one of {len(data.classes)} classes"
+        if data.classes
+        else f"the number {clean(data.target, 60)!r}"
+    )
+    given = "a picture" if data.modality == "image" else "the other columns of a table"
+    lead = paragraph(
+        f"A search for networks that tell {told_apart}, from {given}: well, and fast on the machine that they must run on."
+    )
+    found = listed([*words.in_short(state), words.tested(state)])
+    return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(told) if model else ''}{found}</header>"
+
+
+def _cards(told: Told) -> Html:
+    state, model = told.state, words.chosen(told.state)
+    assert model is not None and model.profile is not None
+    tested = state.tested.scores.get(model.number, {}).get(state.settings.metric) if state.tested else None
+    latency = model.profile.latency
+    rows = state.settings.target.batch_size
+    shown = [
+        (words.scored(state, state.score(model)), f"{words.metric(state)}, validation"),
+        (words.scored(state, tested) if tested is not None else "sealed", f"{words.metric(state)}, test")
+        if state.settings.data.test
+        else ("", ""),
+        (f"{latency.median:.3g} ms", f"a call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
+        (words.size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
+        (str(len(state.front())), f"models worth having, of {len(state.trials):,} tried"),
+    ]
+    made = "".join(
+        f'<div class="card"><b>{text(figure)}</b><span>{text(under)}</span></div>' for figure, under in shown if figure
+    )
+    return Html(f'<div class="cards">{made}</div>')
+
+
+SECTIONS: tuple[Callable[[Told, Figures], Html], ...] = (
+    about_study.asked,
+    about_search.front,
+    about_model.why,
+    about_model.errors,
+    about_model.speed,
+    about_search.knobs,
+    about_search.stopped,
+    about_search.cost,
+    about_study.again,
+    about_study.run,
+)
