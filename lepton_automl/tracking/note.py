@@ -6,6 +6,7 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Profile
+from lepton_automl.variant import Variant
 
 MOST = 30  # rows; a tag has room for 8,000 characters
 LONGEST = 300  # characters of what somebody else has said
@@ -69,7 +70,8 @@ def _stands(state: StudyState) -> str:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
     seconds = state.spent(state.last_at)
     told = f"{len(state.trials):,} trials{' so far' * (state.ended is None)}{f' ({counts})' * bool(counts)}"
-    told += f" in {seconds / 60:.1f} minutes on {state.settings.workers} workers"
+    workers = state.settings.workers
+    told += f" in {seconds / 60:.1f} minutes on {workers} worker{'s' * (workers > 1)}"
     if state.ended:
         return f"{told}; {state.ended.reason}."
     return f"{told}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
@@ -129,10 +131,9 @@ def _epochs(trial: Trial, whole: int) -> str:
 
 def _runs_in(trial: Trial) -> str:
     """What it was made faster by, if anything."""
-    if trial.accelerated is None or trial.weighed is None:
+    if trial.accelerated is None or trial.weighed is None or trial.variant == Variant():
         return ""
-    before = f"; as packed first, {trial.weighed.latency_ms:.3g} ms"
-    return f"It runs in {trial.variant.name}{before}."
+    return f"It runs in {trial.variant.name}; as it was packed first, it took {trial.weighed.latency_ms:.3g} ms."
 
 
 def _standing(state: StudyState, trial: Trial) -> str:

@@ -22,7 +22,10 @@ def settings(state: StudyState) -> dict[str, str]:
     for name in ("name", "modality", "task", "target", "train", "validation", "test", "folds", "digest"):
         params[f"data.{name}"] = str(getattr(config.data, name))
     params |= {f"space.{name}": knob.describe() for name, knob in config.space.items()}
-    params |= {f"train.{name}": str(value) for name, value in config.train.to_json().items()}
+    # What no knob turns; under another name than the knobs', which the trials have as their own parameters.
+    params |= {
+        f"plan.{name}": str(value) for name, value in config.train.to_json().items() if f"train.{name}" not in config.space
+    }
     params |= {f"version.{package}": version for package, version in started.versions.items()}
     params |= {f"host.{name}": value for name, value in started.machine.items()}
     if state.weighed:

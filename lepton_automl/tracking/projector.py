@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from lepton_automl.events import Event, ModelAccelerated, ModelRegistered, StudyStarted, TestOpened, TrialEnded, TrialThawed
+from lepton_automl.events import (
+    Event,
+    ModelAccelerated,
+    ModelRegistered,
+    StudyResumed,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialThawed,
+)
 from lepton_automl.state import StudyState
 
 from . import parent
@@ -45,8 +54,10 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
     status, end_ms = parent.status(news)
     stands = "ended" if state.ended else "paused" if state.paused else "running"
     told = {"lepton.study": state.settings.name, "lepton.status": stands}
-    told["lepton.paused"] = state.paused.reason if state.paused else ""
-    told["lepton.retries"] = str(sum(trial.retries for trial in state.trials.values()))
+    if state.paused or any(isinstance(event, StudyResumed) for event in news):
+        told["lepton.paused"] = state.paused.reason if state.paused else ""
+    if retries := sum(trial.retries for trial in state.trials.values()):
+        told["lepton.retries"] = str(retries)
     ended = {"lepton.reason": state.ended.reason, "lepton.chosen": str(state.ended.chosen)} if state.ended else {}
     position = {MARKS: json.dumps(marks(state)), OFFSET: str(offset), NOTE: note(state)}
     return RunRecord(
