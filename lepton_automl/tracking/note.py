@@ -19,9 +19,9 @@ ORIGINS = {
 
 
 def note(state: StudyState) -> str:
-    """A study in Markdown: what was asked, how it stands, the front."""
+    """A study in Markdown: how it stands, what was asked, the front. MLflow's page folds all but the first lines."""
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    parts = [_asked(state), _stands(state), _chosen(state), _table(state), *(f"> {_short(text)}" for text in warned)]
+    parts = [_chosen(state), _stands(state), _asked(state), _table(state), *(f"> {_short(text)}" for text in warned)]
     return "\n\n".join(part for part in parts if part)
 
 

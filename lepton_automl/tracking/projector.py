@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lepton_automl.events import (
     Event,
+    HostWeighed,
     ModelAccelerated,
     ModelRegistered,
     StudyResumed,
@@ -66,11 +67,17 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         start_ms=ms(state.started.at),
         status=status,
         end_ms=end_ms,
-        params=parent.settings(state) if first else {},
+        params=_params(state, news, first=first),
         metrics=tuple(parent.progress(state, news)),
         tags=told | ended | parent.source(state.started) | position,
         texts=parent.papers(state) if first else {},
     )
+
+
+def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
+    """The machine is weighed after the study began, so a first record may come before it."""
+    found = [parent.machine(event) for event in news if isinstance(event, HostWeighed)]
+    return (parent.settings(state) if first else {}) | (found[0] if found else {})
 
 
 def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Iterator[RunRecord]:
