@@ -13,7 +13,7 @@ CHROMIUM = "/usr/bin/chromium"
 # As a person has set up who works with trained models: else MLflow opens on its pages for language models.
 SET_UP = {
     "mlflow.workflowType_v1": "machine_learning",
-    "mlflow.assistant.panelOpen_v1": False,
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
 }
 PATIENCE, DRAWN = 60_000, 6_000  # milliseconds
 
@@ -64,15 +64,13 @@ def _pages(home: Path, study: str) -> dict[str, tuple[str, str]]:
     some = json.dumps([run.info.run_id for run in front]).replace(" ", "").replace('"', "%22")
     pages = {
         "runs": (runs, "Run Name"),
-        "front": (
-            f"{runs}?searchFilter=tags.lepton.on_front%20%3D%20'true'&orderByKey=metrics.%60latency_ms.p50%60&orderByAsc=true",
-            "Run Name",
-        ),
+        "view_front": (f"{runs}?viewStateShareKey=lepton-front", "Run Name"),
+        "view_trials": (f"{runs}?viewStateShareKey=lepton-trials", "Run Name"),
         "charts": (f"{runs}?compareRunsMode=CHART", "Run Name"),
         "parent": (f"{runs}/{parent}", "About this run"),
         "parent_metrics": (f"{runs}/{parent}/model-metrics", "best_score"),
         "trial": (f"{runs}/{first}", "About this run"),
-        "trial_metrics": (f"{runs}/{first}/model-metrics", "train_loss"),
+        "trial_metrics": (f"{runs}/{first}/model-metrics", "accuracy"),
         "compare": (f"compare-runs?runs={some}&experiments=[%22{experiment}%22]", "Run Name"),
     }
     if stopped:

@@ -9,6 +9,7 @@ from lepton_automl.values import Profile
 from lepton_automl.variant import Variant
 
 MOST = 30  # rows; a tag has room for 8,000 characters
+WHERE = "Under Views at the top of the run list are two: the front, and all trials in their order, each with its figures."
 LONGEST = 300  # characters of what somebody else has said
 ORIGINS = {
     "portfolio": "one of the first designs",
@@ -21,7 +22,7 @@ ORIGINS = {
 def note(state: StudyState) -> str:
     """A study in Markdown: how it stands, what was asked, the front. MLflow's page folds all but the first lines."""
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    parts = [_chosen(state), _stands(state), _asked(state), _table(state), *(f"> {_short(text)}" for text in warned)]
+    parts = [_chosen(state), _stands(state), _asked(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -38,7 +39,7 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    found = f"`{network(trial)}`, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    found = f"{network(trial)}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
 
 

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
 
+from .views import views
+
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
@@ -100,7 +102,7 @@ class Store:
         if found is None:
             own = (self.home / "artifacts" / (study or "_models")).as_uri()  # no study's name begins with an underscore
             made: str = self.client.create_experiment(
-                name, artifact_location=own if self.uri == tracking_uri(self.home) else None, tags=TRAINING_VIEW
+                name, artifact_location=own if self.uri == tracking_uri(self.home) else None, tags=TRAINING_VIEW | views()
             )
             return made
         if found.lifecycle_stage == "deleted":
