@@ -15,7 +15,7 @@ from typing import Any
 
 from lepton_automl.tracking.registry import ui_command
 
-PATIENCE = 90.0
+PATIENCE = 240.0  # seconds to import itself, on a busy machine
 
 
 @contextmanager

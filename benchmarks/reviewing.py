@@ -26,7 +26,7 @@ from .mlflow_server import Page, served
 from .paced import all_scores
 from .report import Figure, Result
 
-NAME = "reviewed"
+NAME, DAY = "reviewed", 86_400.0
 
 
 def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: str = "") -> Result:
@@ -40,7 +40,7 @@ def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: s
     """
     with tempfile.TemporaryDirectory() as folder:
         where = Home(home or folder)
-        figures = [] if (where.path(NAME) / "journal.jsonl").exists() else _project(where, trials)
+        figures = _project(where, trials)
         with served(where.folder) as address:
             figures += _asked(where, address, repeats)
             if screenshots:
@@ -59,19 +59,24 @@ NOTES = [SECONDS, "complete_rows and so on: rows of one such run in the tables o
 
 
 def _project(home: Home, trials: int) -> list[Figure]:
-    """A search on a virtual clock that began a while ago, and its journal in MLflow."""
-    folder = home.create(NAME)
-    config = study(Budget(trials=trials), name=NAME, sampler="random", target=Target(max_latency_ms=20.0))
-    search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - 1e5))
-    journal, began = Journal(folder / "journal.jsonl"), time.perf_counter()
-    Tracker(journal, home.folder).catch_up()
+    """A study's journal in MLflow; of one that is kept, what is not there yet."""
+    folder = home.path(NAME)
+    journal = Journal(folder / "journal.jsonl")
+    if not StudyState.replay(journal).ended:
+        _play(home, trials)
+    began = time.perf_counter()
+    written = Tracker(journal, home.folder).catch_up()
     seconds = time.perf_counter() - began
-    state = StudyState.replay(journal)
-    return [
-        Figure(name="project_ms_per_trial", value=1000 * seconds / trials, unit="ms"),
-        *_rows(home, state),
-        Figure(name="database_mb", value=(home.folder / "mlflow.db").stat().st_size / 1e6, unit="MB"),
-    ]
+    timed = [Figure(name="project_ms_per_run", value=1000 * seconds / written, unit="ms")] if written else []
+    size = (home.folder / "mlflow.db").stat().st_size / 1e6
+    return [*timed, *_rows(home, StudyState.replay(journal)), Figure(name="database_mb", value=size, unit="MB")]
+
+
+def _play(home: Home, trials: int) -> None:
+    """A search on a virtual clock that began a day ago; one that was interrupted goes on."""
+    folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
+    config = study(Budget(trials=trials), name=NAME, sampler="random", target=Target(max_latency_ms=20.0))
+    search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - DAY))
 
 
 def _played(job: TrialJob) -> Recording:

@@ -15,7 +15,7 @@ SET_UP = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
 }
-PATIENCE, DRAWN = 60_000, 6_000  # milliseconds
+PATIENCE, DRAWN = 120_000, 8_000  # milliseconds
 
 
 def take(address: str, home: Path, study: str, folder: Path) -> None:
