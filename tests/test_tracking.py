@@ -1,8 +1,10 @@
+import base64
 import json
 import os
 import subprocess
 import sys
 import textwrap
+import zlib
 
 import mlflow
 import numpy as np
@@ -130,6 +132,20 @@ def test_a_study_becomes_a_run_with_a_run_for_each_trial(home, client, tmp_path)
     assert "chosen model" in best.data.tags["mlflow.note.content"] and best.data.tags["lepton.variant"] == "ONNX Runtime fp32"
     assert text(client, trials[2], "traceback.txt") == "Traceback: diverged"
     assert text(client, trials[2], "stdout.txt") == "nan nan nan"
+
+
+def test_a_run_list_has_views_with_figures(home, client, tmp_path):
+    """They are read as MLflow's page reads them: zlib's JSON in base 64."""
+    Tracker(journal_of(tmp_path, "seen", *life("seen", 0, 0.9, 1.0)), home).catch_up()
+    experiment = client.get_experiment_by_name("lepton/seen")
+    found = {}
+    for key in [key for key in experiment.tags if key.startswith("mlflow.sharedViewState.")]:
+        kept = json.loads(experiment.tags[key])
+        state = json.loads(zlib.decompress(base64.b64decode(kept["state"].removeprefix("deflate;"))))
+        assert "metrics.`score`" in state["selectedColumns"]
+        order = [f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"]
+        found[kept["name"]] = len(client.search_runs([experiment.experiment_id], state["searchFilter"], order_by=order))
+    assert found == {"Front": 1, "Trials": 1}
 
 
 def test_the_data_are_told_with_their_columns_and_counts(home, client, tmp_path):

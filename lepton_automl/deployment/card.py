@@ -48,7 +48,7 @@ def _what(recipe: Recipe, spec: DataSpec) -> str:
     what = (
         f"the number `{spec.target}`" if spec.task == "regression" else f"`{spec.target}`, one of {len(spec.classes)} classes"
     )
-    return f"A {spec.modality} model that predicts {what}, found by lepton_automl.\n\nNetwork: {describe(recipe)}."
+    return f"{'An image' if spec.modality == 'image' else 'A table'} model that predicts {what}, found by lepton_automl.\n\nNetwork: {describe(recipe)}."
 
 
 def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:

@@ -34,7 +34,8 @@ def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> Run
         status=RUN_STATUS[result.status],
         end_ms=ms(trial.ended_at),
         params={name: str(setting) for name, setting in proposed.config.items()},
-        metrics=(*_curve(state, trial), *points(_figures(state, trial), trial.ended_at, result.epochs)),
+        # What matters comes first: MLflow's page of a run lists metrics as they were first told.
+        metrics=(*points(_figures(state, trial), trial.ended_at, result.epochs), *_curve(state, trial)),
         tags={name: value for name, value in tags.items() if value or trial.thawed},  # what it said before may be no more
         texts=_texts(trial),
     )
@@ -74,11 +75,12 @@ def costs(profile: Profile) -> dict[str, float]:
         "latency_ms.p50": profile.latency_ms,
         "latency_ms.low": profile.latency.low,
         "latency_ms.high": profile.latency.high,
-        "wall_ms.p50": profile.wall.median,
-        "wall_ms.p95": profile.wall.p95,
         "size_bytes": profile.size_bytes,
         "parameters": profile.parameters,
-    } | ({"macs": profile.macs} if profile.macs else {})
+        **({"macs": profile.macs} if profile.macs else {}),
+        "wall_ms.p50": profile.wall.median,
+        "wall_ms.p95": profile.wall.p95,
+    }
 
 
 def rung(trial: Trial) -> int:
@@ -136,10 +138,11 @@ def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
     assert result is not None
     spent = {"epochs": result.epochs, "seconds": result.seconds}
     if result.status in {"stopped", "infeasible"}:
-        return {**result.scores, **spent, **_bare(trial.weighed)}
+        return {**result.scores, **_bare(trial.weighed), **spent}
     score = state.searched(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
-    figures = {**result.scores, **spent, "cpu_seconds": result.cpu_seconds} | ({} if math.isnan(score) else {"score": score})
-    return figures | (costs(trial.weighed) if trial.weighed else {})
+    head = {} if math.isnan(score) else {"score": score}
+    weight = costs(trial.weighed) if trial.weighed else {}
+    return {**head, **weight, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
 
 
 def _bare(profile: Profile | None) -> dict[str, float]:

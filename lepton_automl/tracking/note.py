@@ -6,8 +6,10 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Profile
+from lepton_automl.variant import Variant
 
 MOST = 30  # rows; a tag has room for 8,000 characters
+WHERE = "Under Views at the top of the run list are two: the front, and all trials in their order, each with its figures."
 LONGEST = 300  # characters of what somebody else has said
 ORIGINS = {
     "portfolio": "one of the first designs",
@@ -18,9 +20,9 @@ ORIGINS = {
 
 
 def note(state: StudyState) -> str:
-    """A study in Markdown: what was asked, how it stands, the front."""
+    """A study in Markdown: how it stands, what was asked, the front. MLflow's page folds all but the first lines."""
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    parts = [_asked(state), _stands(state), _chosen(state), _table(state), *(f"> {_short(text)}" for text in warned)]
+    parts = [_chosen(state), _stands(state), _asked(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -37,7 +39,7 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    found = f"`{network(trial)}`, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    found = f"{network(trial)}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
 
 
@@ -69,7 +71,8 @@ def _stands(state: StudyState) -> str:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
     seconds = state.spent(state.last_at)
     told = f"{len(state.trials):,} trials{' so far' * (state.ended is None)}{f' ({counts})' * bool(counts)}"
-    told += f" in {seconds / 60:.1f} minutes on {state.settings.workers} workers"
+    workers = state.settings.workers
+    told += f" in {seconds / 60:.1f} minutes on {workers} worker{'s' * (workers > 1)}"
     if state.ended:
         return f"{told}; {state.ended.reason}."
     return f"{told}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
@@ -129,10 +132,9 @@ def _epochs(trial: Trial, whole: int) -> str:
 
 def _runs_in(trial: Trial) -> str:
     """What it was made faster by, if anything."""
-    if trial.accelerated is None or trial.weighed is None:
+    if trial.accelerated is None or trial.weighed is None or trial.variant == Variant():
         return ""
-    before = f"; as packed first, {trial.weighed.latency_ms:.3g} ms"
-    return f"It runs in {trial.variant.name}{before}."
+    return f"It runs in {trial.variant.name}; as it was packed first, it took {trial.weighed.latency_ms:.3g} ms."
 
 
 def _standing(state: StudyState, trial: Trial) -> str:

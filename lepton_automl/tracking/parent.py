@@ -8,34 +8,37 @@ from collections.abc import Iterator, Sequence
 
 from lepton_automl.events import Event, HostWeighed, StudyEnded, StudyResumed, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.state import StudyState
+from lepton_automl.values import Status
 
 from .records import Point, ms, points
 
+KINDS: tuple[Status, ...] = ("complete", "stopped", "infeasible", "failed")
+
 
 def settings(state: StudyState) -> dict[str, str]:
-    """What was asked, and by what and where, as parameters: they are told once and cannot change."""
+    """What was asked, and by what and where, as parameters: they are told once and cannot change; what matters comes first."""
     started = state.started
     assert started is not None
     config = started.config  # as it began: a budget may grow
     asked = {"target": config.target.to_json(), "budget": config.budget.to_json()}
-    params = {f"{part}.{name}": str(value) for part, values in asked.items() for name, value in values.items() if value}
+    params = {"metric": config.metric, "objectives": ", ".join(f"{goal.name} ({goal.direction})" for goal in config.objectives)}
+    params |= {f"{part}.{name}": str(value) for part, values in asked.items() for name, value in values.items() if value}
     for name in ("name", "modality", "task", "target", "train", "validation", "test", "folds", "digest"):
         params[f"data.{name}"] = str(getattr(config.data, name))
+    params |= {"sampler": config.sampler, "seed": str(config.seed), "workers": str(config.workers)}
+    params["warm_start"] = ", ".join(dict.fromkeys(one.study for one in config.precedents))
     params |= {f"space.{name}": knob.describe() for name, knob in config.space.items()}
-    params |= {f"train.{name}": str(value) for name, value in config.train.to_json().items()}
-    params |= {f"version.{package}": version for package, version in started.versions.items()}
+    # What no knob turns; under another name than the knobs', which the trials have as their own parameters.
+    plan = config.train.to_json().items()
+    params |= {f"plan.{name}": str(value) for name, value in plan if f"train.{name}" not in config.space}
     params |= {f"host.{name}": value for name, value in started.machine.items()}
-    if state.weighed:
-        params["host.processor"] = state.weighed.weighed.host
-    objectives = ", ".join(f"{goal.name} ({goal.direction})" for goal in config.objectives)
-    return params | {
-        "metric": config.metric,
-        "objectives": objectives,
-        "sampler": config.sampler,
-        "workers": str(config.workers),
-        "seed": str(config.seed),
-        "warm_start": ", ".join(dict.fromkeys(one.study for one in config.precedents)),
-    }
+    return params | {f"version.{package}": version for package, version in started.versions.items()}
+
+
+def machine(event: HostWeighed) -> dict[str, str]:
+    """What weighing found of the machine, as parameters too."""
+    reference, epoch = event.weighed.reference.median, event.weighed.epoch_seconds
+    return {"host.processor": event.weighed.host, "host.reference_ms": f"{reference:.4g}", "host.epoch_seconds": f"{epoch:.4g}"}
 
 
 def source(started: StudyStarted) -> dict[str, str]:
@@ -60,14 +63,11 @@ def status(news: Sequence[Event]) -> tuple[str, int | None]:
 
 def progress(state: StudyState, event: Event) -> Iterator[Point]:
     """What the study's own curves gain by an event, which the state has just taken in: the same whenever it is written."""
-    if isinstance(event, HostWeighed):
-        weighed = event.weighed
-        own = {"host.reference_ms": weighed.reference.median, "host.epoch_seconds": weighed.epoch_seconds}
-        yield from points(own, event.at, 0)
     if isinstance(event, TrialEnded | StudyEnded):
         front = state.front()
         best = {"best_score": state.score(front[0])} if front and isinstance(event, TrialEnded) else {}
-        counts = Counter(f"trials.{trial.status}" for trial in state.trials.values() if trial.result)
+        found = Counter(trial.status for trial in state.trials.values() if trial.result)
+        counts = {f"trials.{kind}": found[kind] for kind in KINDS}
         yield from points({**best, "front_size": len(front), **counts, **spent(state)}, event.at, state.ends)
 
 
@@ -77,4 +77,5 @@ def spent(state: StudyState) -> dict[str, float]:
     hours = seconds * config.workers / 3600
     price = config.budget.prices.get(config.target.device)
     used = {"trials": len(state.trials), "epochs": state.epochs, "minutes": seconds / 60, "device_hours": hours}
-    return {f"spent.{name}": value for name, value in used.items()} | ({} if price is None else {"spent.cost": hours * price})
+    used |= {} if price is None else {"cost": hours * price}
+    return {f"spent.{name}": round(value, 4) for name, value in used.items()}

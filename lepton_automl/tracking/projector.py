@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from lepton_automl.events import (
     Event,
+    HostWeighed,
     ModelAccelerated,
     ModelRegistered,
     StudyResumed,
@@ -55,8 +56,10 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
     status, end_ms = parent.status(news)
     stands = "ended" if state.ended else "paused" if state.paused else "running"
     told = {"lepton.study": state.settings.name, "lepton.status": stands}
-    told["lepton.paused"] = state.paused.reason if state.paused else ""
-    told["lepton.retries"] = str(sum(trial.retries for trial in state.trials.values()))
+    if state.paused or any(isinstance(event, StudyResumed) for event in news):
+        told["lepton.paused"] = state.paused.reason if state.paused else ""
+    if retries := sum(trial.retries for trial in state.trials.values()):
+        told["lepton.retries"] = str(retries)
     ended = {"lepton.reason": state.ended.reason, "lepton.chosen": str(state.ended.chosen)} if state.ended else {}
     if any(isinstance(event, StudyResumed) for event in news):
         ended = {"lepton.reason": "", "lepton.chosen": "", **ended}  # what it said when it had ended
@@ -67,10 +70,16 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         start_ms=ms(state.started.at),
         status=status,
         end_ms=end_ms,
-        params=parent.settings(state) if first else {},
+        params=_params(state, news, first=first),
         tags=told | ended | parent.source(state.started) | position,
         texts=parent.papers(state) if first else {},
     )
+
+
+def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
+    """The machine is weighed after the study began, so a first record may come before it."""
+    found = [parent.machine(event) for event in news if isinstance(event, HostWeighed)]
+    return (parent.settings(state) if first else {}) | (found[0] if found else {})
 
 
 def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Iterator[RunRecord]:

@@ -22,6 +22,7 @@ from lepton_automl.values import Tracking
 
 from .door import alone, knock
 from .place import SQLITE, tracking_uri
+from .views import views
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -114,7 +115,7 @@ class Store:
             # No study's name begins with an underscore.
             folder = f"_{quote(name, safe='')}" if place.experiment else study or "_models"
             own = None if urlsplit(self.uri).scheme in SERVERS else (self.home / "artifacts" / folder).as_uri()
-            made: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW)
+            made: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW | views())
             return made
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)

@@ -1,0 +1,107 @@
+"""MLflow's own server over a store of ours, and what its pages ask it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.tracking.registry import ui_command
+
+PATIENCE = 240.0  # seconds to import itself, on a busy machine
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """The address of a server that `lepton ui` would start, while this lasts."""
+    port = _free_port()
+    with open(home / "server.log", "wb") as log:
+        server = subprocess.Popen([*ui_command(home, port), "--workers", "1"], stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(address, server)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and server.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).read()
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+        else:
+            return
+    raise RuntimeError("mlflow did not start; its words are in server.log")
+
+
+class Page:
+    """A page's questions to the server, as MLflow 3.17's own pages were seen to ask them.
+
+    Args:
+        address: The server's.
+        experiment: The experiment's id.
+    """
+
+    def __init__(self, address: str, experiment: str) -> None:
+        self.address, self.experiment = address, experiment
+
+    def runs(self, *, most: int = 100, order: str = "attributes.start_time DESC", sieve: str = "", token: str = "") -> Any:
+        """A page of the run list."""
+        asked = {"experiment_ids": [self.experiment], "run_view_type": "ACTIVE_ONLY", "max_results": most, "order_by": [order]}
+        return self._post(
+            "runs/search", asked | ({"filter": sieve} if sieve else {}) | ({"page_token": token} if token else {})
+        )
+
+    def run(self, run_id: str) -> Any:
+        """A run's page: the run, its children, its versions."""
+        children = f"tags.`mlflow.parentRunId` = '{run_id}'"
+        told = self._get(f"runs/get?run_id={run_id}")
+        self.runs(most=10, sieve=children)
+        self._get(f"model-versions/search?filter=run_id%3D%27{run_id}%27")
+        return told
+
+    def compare(self, run_ids: list[str]) -> Any:
+        """The page that compares runs: all of them at once, then each one's artifacts."""
+        listed = ",".join(f"'{one}'" for one in run_ids)
+        asked = {"experiment_ids": [self.experiment], "filter": f"run_id IN ({listed})", "run_view_type": "ALL"}
+        told = self._post("runs/search", asked | {"max_results": len(run_ids)})
+        for one in run_ids:
+            self._get(f"artifacts/list?run_uuid={one}")
+        return told
+
+    def histories(self, run_ids: list[str], metric: str) -> Any:
+        """One chart's curves."""
+        chosen = "&".join(f"run_ids={one}" for one in run_ids)
+        return self._get(f"metrics/get-history-bulk-interval?{chosen}&metric_key={metric}&max_results=320")
+
+    def _post(self, path: str, asked: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        return self._told(urllib.request.Request(self._url(path), json.dumps(asked).encode(), headers))
+
+    def _get(self, path: str) -> Any:
+        return self._told(urllib.request.Request(self._url(path)))
+
+    def _url(self, path: str) -> str:
+        return f"{self.address}/ajax-api/2.0/mlflow/{path}"
+
+    def _told(self, request: urllib.request.Request) -> Any:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.loads(answer.read())

@@ -1,0 +1,52 @@
+"""Trials that learn nothing and take their time: what runs beside a search is measured on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lepton_automl.events import HostWeighed
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.service.origin import described
+from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
+
+from .made_up import recorded, study, weighed
+
+WALK = "benchmarks.paced:walk"
+EPOCH_SECONDS = 0.1
+EPOCHS = 8
+
+
+def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
+    """Play a made-up training in real time, with all the scores that a real one reports."""
+    played, began, epoch = recorded(job), time.monotonic(), 0
+    answer = report(Report(trial=job.trial, epoch=0, profile=played.profile, waits=True))
+    while not answer.stop and epoch < job.train.epochs:
+        time.sleep(EPOCH_SECONDS)
+        beat()
+        epoch += 1
+        scores, seconds = all_scores(played.curve[epoch - 1]["accuracy"]), time.monotonic() - began
+        answer = report(Report(trial=job.trial, epoch=epoch, scores=scores, seconds=seconds, waits=epoch in job.rungs))
+    result = TrialResult(trial=job.trial, status="complete", profile=played.profile, epochs=epoch)
+    result = result.replace(seconds=time.monotonic() - began)
+    if answer.stop:
+        return result.replace(status=answer.status, reason=answer.reason)
+    return result.replace(scores=all_scores(played.final["accuracy"]))
+
+
+def all_scores(accuracy: float) -> dict[str, float]:
+    """What a classification reports after an epoch."""
+    known = dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "auroc"), accuracy)
+    return {**known, "log_loss": 1 - accuracy, "train_loss": 1.1 - accuracy}
+
+
+def begin(home: Home, name: str, trials: int, *, workers: int) -> Path:
+    """A study whose host was weighed; returns its folder."""
+    config = study(Budget(trials=trials), epochs=EPOCHS, name=name, workers=workers, sampler="random")
+    folder = home.create(name)
+    journal = Journal(folder / "journal.jsonl")
+    journal.append(described(time.time(), config))
+    journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS), epochs=EPOCHS))
+    return folder

@@ -1,0 +1,206 @@
+"""What MLflow costs a trial: its share of the trial's time, what the search waits for it, calls and rows; beside two rivals."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from lepton_automl import families
+from lepton_automl.data.demo import digits
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.prepare import prepare
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.search.loop import Loop
+from lepton_automl.service.handover import Background
+from lepton_automl.service.run import run_study, search
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.tracking.registry import tracking_uri
+from lepton_automl.values import Budget
+
+from .made_up import study
+from .paced import WALK, begin
+from .report import Figure, Result
+from .tracking_rivals import Count, fluent, rows, storage
+
+PAIRS = 4  # of a block of trials with the tracker and one without
+WORKERS = 2
+OWN = ("_hear", "_start", "_end")  # the loop's own work: to answer a report, to start a trial, to take in its end
+
+
+def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_trials: int = 5) -> Result:
+    """Search with and without the tracker, in turns, on paced trials; then on real ones; then give rivals the same trials.
+
+    Args:
+        trials: Paced ones, half of them tracked; each takes a second at most, so the tracker has more to do than ever in life.
+        real_trials: Of the study of digits; 0 leaves it out.
+        rivals: Trials that the fluent API writes.
+        storage_trials: Trials that Optuna's storage writes, at seconds each.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(folder)
+        first = _paced(home, "first", 2, tracked=True)
+        pairs = [_pair(home, number, max(4, trials // (2 * PAIRS))) for number in range(PAIRS)]
+        tracked = [block for pair in pairs for name, block in pair.items() if name == "with"]
+        figures = [
+            Figure.of(
+                "critical_path_ms", [pair["with"].own_ms - pair["without"].own_ms for pair in pairs], unit="ms", target="0"
+            ),
+            Figure.of("own_ms_without", [pair["without"].own_ms for pair in pairs], unit="ms"),
+            Figure.of("share_of_paced_trial", [block.share for block in tracked]),
+            Figure.of("tracking_ms", [block.tracking_ms for block in tracked], unit="ms"),
+            Figure.of("calls_per_trial", [block.calls for block in tracked]),
+            Figure.of("rows_per_trial", [block.rows for block in tracked]),
+            Figure(name="first_look_s", value=first.cpu, unit="s"),
+        ]
+        state = StudyState.replay(Journal(home.path("with-0") / "journal.jsonl"))
+        if real_trials:
+            block = _real(home, real_trials)
+            state = block.state
+            figures.append(Figure(name="share_of_trial", value=block.share, target="<= 0.02"))
+            figures += [
+                Figure(name=f"real_{name}", value=getattr(block, name), unit=unit)
+                for name, unit in (("tracking_ms", "ms"), ("trial_ms", "ms"), ("own_ms", "ms"), ("calls", ""), ("rows", ""))
+            ]
+        figures += _rival(Path(folder), "fluent", fluent, state, rivals)
+        figures += _rival(Path(folder), "storage", storage, state, storage_trials)
+    return Result(figures=figures, notes=NOTES)
+
+
+SHARE = (
+    "share_of_trial: CPU seconds of the tracker's thread over the wall seconds of the real study's trials, its refreshed"
+    " pictures of the front included: what tracking takes from a trial at most, on a machine whose every core is busy."
+)
+FIRST = "first_look_s: what importing MLflow and plotly and making the tables takes, once for a study and in no figure else."
+PATH = (
+    "critical_path_ms: milliseconds a trial that the search's loop takes longer for its own work (answering, starting, ending)"
+    " with the tracker beside it, in alternating blocks of paced trials; own_ms_without is what it takes without."
+)
+CALLS = (
+    "A call is one of MLflow's store, on a server a request. The rivals write in the training process, so all of their time is"
+    " on the trial's own path."
+)
+NOTES = [SHARE, FIRST, PATH, CALLS]
+
+
+class Block:
+    """One study, watched.
+
+    Args:
+        folder: The study's.
+        own: Seconds of the loop's own work.
+        tracker: What tracked it; None where nothing did.
+        calls: To MLflow's store.
+        made: Rows that it made there.
+    """
+
+    def __init__(self, folder: Path, own: float, tracker: Watched | None, calls: int, made: int) -> None:
+        self.state = StudyState.replay(Journal(folder / "journal.jsonl"))
+        self.trials = len(self.state.trials)
+        self.own_ms = 1000 * own / self.trials
+        self.calls, self.rows = calls / self.trials, made / self.trials
+        self.cpu = tracker.cpu if tracker else 0.0
+        self.tracking_ms = 1000 * self.cpu / self.trials
+        seconds = [trial.result.seconds for trial in self.state.trials.values() if trial.result]
+        self.trial_ms = 1000 * sum(seconds) / self.trials
+        self.share = self.cpu / sum(seconds)
+
+
+class Watched(Background):
+    """The tracker as it is, and the CPU seconds of its thread."""
+
+    cpu = 0.0
+
+    def run(self) -> None:
+        began = time.thread_time()
+        super().run()
+        self.cpu = time.thread_time() - began
+
+
+@contextmanager
+def own_time() -> Iterator[Callable[[], float]]:
+    """Gives the wall seconds that the loop has spent on its own work so far; waiting for the interpreter counts."""
+    spent, kept = [0.0], {name: getattr(Loop, name) for name in OWN}
+
+    def timed(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return method(*args)
+            finally:
+                spent[0] += time.perf_counter() - began
+
+        return call
+
+    for name, method in kept.items():
+        setattr(Loop, name, timed(method))
+    try:
+        yield lambda: spent[0]
+    finally:
+        for name, method in kept.items():
+            setattr(Loop, name, method)
+
+
+def watched(home: Home, folder: Path, study_of: Callable[[], object], *, tracked: bool) -> Block:
+    """Run a study, with the tracker or without."""
+    count, database = Count(), home.folder / "mlflow.db"
+    before = rows(database)
+    with count.counting(), own_time() as own, Watched(folder) if tracked else nullcontext() as tracker:
+        study_of()
+        seconds = own()
+    return Block(folder, seconds, tracker, count.calls, rows(database) - before)
+
+
+def _pair(home: Home, number: int, trials: int) -> dict[str, Block]:
+    """A block with the tracker and one without, whose turns change."""
+    turns = [True, False] if number % 2 else [False, True]
+    names = {True: "with", False: "without"}
+    return {names[on]: _paced(home, f"{names[on]}-{number}", trials, tracked=on) for on in turns}
+
+
+def _paced(home: Home, name: str, trials: int, *, tracked: bool) -> Block:
+    folder = begin(home, name, trials, workers=WORKERS)
+
+    def study_of() -> None:
+        with closing(LocalExecutor(WORKERS, folder / "workers", walk=WALK)) as executor:
+            search(study(Budget(trials=trials)), folder, executor)
+
+    return watched(home, folder, study_of, tracked=tracked)
+
+
+def _real(home: Home, trials: int) -> Block:
+    """A study of digits, as anyone would have it, in this process."""
+    folder = home.create("digits")
+    data = prepare(digits(), folder / "data", DataOptions(name="digits"))
+    config = study(Budget(trials=trials)).replace(
+        name="digits", data=data, space=families.space_for(data), train=families.usual_plan(data), workers=WORKERS
+    )
+    return watched(home, folder, lambda: run_study(config, folder), tracked=True)
+
+
+def _rival(
+    folder: Path, name: str, way: Callable[[StudyState, list[Trial], str], list[float]], state: StudyState, trials: int
+) -> list[Figure]:
+    """A rival's seconds, calls and rows a trial, over a study's first trials; its tables are made before."""
+    some = list(state.trials.values())[:trials]
+    if not some:
+        return []
+    home, count = folder / name, Count()
+    home.mkdir()
+    way(state, some[:1], tracking_uri(home))
+    before = rows(home / "mlflow.db")
+    with count.counting():
+        seconds = way(state, some, tracking_uri(home))
+    made = rows(home / "mlflow.db") - before
+    shares = [one / trial.result.seconds for one, trial in zip(seconds, some, strict=True) if trial.result]
+    return [
+        Figure.of(f"{name}_ms", [1000 * one for one in seconds], unit="ms"),
+        Figure.of(f"{name}_share_of_trial", shares),
+        Figure(name=f"{name}_calls_per_trial", value=count.calls / len(some)),
+        Figure(name=f"{name}_rows_per_trial", value=made / len(some)),
+    ]
