@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.errors import StudyError
+from lepton_automl.errors import ExtraError, StudyError
 from lepton_automl.events import ModelRegistered, TestOpened
 from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
@@ -23,6 +23,8 @@ from .model import Model
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+    from lepton_automl.widgets.dashboard import Dashboard
 
 
 class Study(Controls):
@@ -68,6 +70,43 @@ class Study(Controls):
             LimitError: Nothing on the front will do.
         """
         return Model(self, self.state.choose(max_latency_ms=max_latency_ms, min_score=min_accuracy).number)
+
+    def model(self, trial: int) -> Model:
+        """The model of one trial, on the front or not.
+
+        Args:
+            trial: Its number.
+
+        Raises:
+            ConfigError: There is no such trial.
+            StudyError: It has no model.
+        """
+        known = self.state.trial(trial)
+        if known.status != "complete":
+            raise StudyError(f"trial {trial} has no model: it is {known.status}", where=self.name, fix="Take a complete one.")
+        return Model(self, trial)
+
+    def dashboard(self) -> Dashboard:
+        """The study live in a notebook: what it does, its front, and buttons that drive it; as text where there is no page.
+
+        It shows the whole study whenever it is made: after the kernel was restarted, in a second tab, when all has ended.
+
+        Returns:
+            A widget; its `model` is the one that a person took by the button "use".
+
+        Raises:
+            ExtraError: The packages for notebooks are not installed.
+            LeptonError: As `state` does.
+
+        Example:
+            >>> AutoML.attach("digits").dashboard()  # doctest: +SKIP
+        """
+        try:
+            from lepton_automl.widgets.dashboard import Dashboard
+        except ImportError as error:
+            fix = 'pip install "lepton-automl[notebook]"; follow() shows it as text.'
+            raise ExtraError(f"the dashboard needs {error.name}", where=self.name, fix=fix) from error
+        return Dashboard(Study(self.name, self.home), Study(self.name, self.home))
 
     def predict(self, raw: Any) -> Any:
         """What the chosen model answers; see `Model.predict`."""
