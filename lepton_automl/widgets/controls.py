@@ -17,7 +17,7 @@ from .safe import plain
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")
-NARROW = {"width": "86px"}
+NARROW = {"width": "80px"}
 
 
 class Controls(View):
@@ -35,12 +35,12 @@ class Controls(View):
         self.pause = button("pause", self._pause, tip="Hold all trials; paused time costs no budget", icon="pause")
         self.resume = button("resume", self._resume, tip="Go on", icon="play")
         self.stop = button("stop", self._stop, tip="End the search; its best model is handed over", icon="stop", style="danger")
-        self.amount = w.FloatText(5, layout={"width": "64px"}, tooltip="how much more")
+        self.amount = w.FloatText(5, layout={"width": "52px"}, tooltip="how much more")
         self.unit = w.Dropdown(options=["minutes"], layout=NARROW, tooltip="unit of the budget")
         self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
         self.latency = w.FloatText(0, step=0.01, layout=NARROW, tooltip="slowest call that will do, in ms; 0 for no limit")
         self.set = button("set limit", self._limit_typed, tip="Limit the latency, in ms a call; 0 lifts the limit")
-        self.knob = w.Dropdown(options=[], layout={"width": "150px"}, tooltip="a knob of the search")
+        self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="a knob of the search")
         self.setting = w.Combobox(placeholder="setting", layout=NARROW, tooltip="where it is held")
         self.pin = button("pin", self._pin, tip="Hold this knob at this setting from now on", icon="thumb-tack")
         self.unpin = button("unpin", self._unpin, tip="Let the search turn it again")
@@ -59,8 +59,9 @@ class Controls(View):
         """Offer what can be done now."""
         state, status = moment.state, moment.status
         self._state = state
-        self.pause.disabled = status != "running"
-        self.resume.disabled = status not in {"paused", "lost"}
+        held = status in {"paused", "lost"}
+        self.pause.layout.display, self.resume.layout.display = ("none", "") if held else ("", "none")
+        self.pause.disabled, self.resume.disabled = status != "running", not held
         self.stop.disabled = status not in {"starting", "running", "paused", "lost"}
         for one in (self.set, self.pin, self.unpin):
             one.disabled = status in OVER
@@ -138,6 +139,7 @@ class Controls(View):
         names = [(plain(name, 60), name) for name in state.settings.space]
         if names != list(self.knob.options):
             self.knob.options = names
+            self.knob.index = 0 if names else None
             self._offer()
 
     def _offer(self) -> None:

@@ -47,7 +47,7 @@ class FrontView(View):
             return
         self.picture = Picture(figure, clicked=self._choose)
         self.picture.widget.layout.on_change(self._dragged, "shapes")
-        self.children = [self.picture.widget]
+        self.children = [self.picture.box]
 
     def _dragged(self, _layout: Any, shapes: Any) -> None:
         """A person has let go of the line; what comes of our own drawing is where the study's limit is already."""

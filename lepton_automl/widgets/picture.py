@@ -5,11 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import anywidget
+import ipywidgets as w
 import plotly.graph_objects as go
 
 from .style import FAINT, GREY
 
 Json = dict[str, Any]
+
+
+class Fit(anywidget.AnyWidget):
+    """Tells the figure beside it when there is more or less room: a `FigureWidget` in a box listens to the window alone."""
+
+    _esm = """
+    export default { render({ el }) {
+      let wide = 0, drawn = false;
+      const look = () => {
+        const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot .main-svg");
+        if (!el.clientWidth || !plot || (drawn && el.clientWidth === wide)) return;
+        [wide, drawn] = [el.clientWidth, true];
+        window.dispatchEvent(new Event("resize"));
+      };
+      el.style.width = "100%";
+      const seen = new ResizeObserver(look);
+      seen.observe(el);
+      const wait = setInterval(() => { look(); if (drawn) clearInterval(wait); }, 100);
+      return () => { seen.disconnect(); clearInterval(wait); };
+    } };
+    """
 
 
 class Picture:
@@ -23,10 +46,11 @@ class Picture:
         clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
     """
 
-    def __init__(self, figure: go.Figure, *, height: int = 430, clicked: Callable[[int], None] | None = None) -> None:
+    def __init__(self, figure: go.Figure, *, height: int = 350, clicked: Callable[[int], None] | None = None) -> None:
         self._clicked, self._height = clicked, height
         self._last = dressed(figure, height).to_plotly_json()
         self.widget = go.FigureWidget(figure)
+        self.box = w.VBox([self.widget, Fit()])
         self.widget._config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}  # noqa: SLF001  # plotly names it so
         self._listen()
 

@@ -38,17 +38,16 @@ def run_html(moment: Moment) -> str:
         f"best {state.settings.metric}": best(state),
         "fastest on the front": fastest(state),
         "on the front": str(told["front"]),
-        "trials": str(len(state.trials)),
         "workers busy": f"{len(state.running)} of {state.settings.workers}",
         "epochs": f"{told['epochs']:,}",
     }
-    listed = "".join(f"<div><b>{html(value)}</b><span>{html(name)}</span></div>" for name, value in facts.items() if value)
+    listed = "".join(f"<div><span>{html(name)}</span><b>{html(value)}</b></div>" for name, value in facts.items() if value)
     percent = round(100 * told["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{html(state.settings.name)}</span>'
-        f'<span class="l-badge">{html(moment.status)}</span><span>{html(left)}</span></div>'
+        f'<span class="l-badge">{html(moment.status)}</span><span>{html(left)}</span>{_by_state(told["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
-        f'<i style="width:{percent}%;background:#0072B2"></i></div>{_by_state(told["trials"])}'
+        f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>'
     )
 
@@ -60,7 +59,7 @@ def _by_state(counts: dict[str, int]) -> str:
         for name in ORDER
         if counts.get(name)
     ]
-    return f'<div class="l-head" style="font-size:12px">{"".join(told) or "<span>no trials yet</span>"}</div>'
+    return "".join(told) or "<span>no trials yet</span>"
 
 
 def best(state: StudyState) -> str:

@@ -30,10 +30,11 @@ CSS = """
 .lepton .l-head{display:flex;gap:12px;align-items:baseline;flex-wrap:wrap}
 .lepton .l-name{font-size:17px;font-weight:600;overflow-wrap:anywhere}
 .lepton .l-badge{border:1px solid currentColor;border-radius:10px;padding:0 9px;font-size:12px;font-weight:600}
-.lepton .l-facts{display:flex;gap:6px 26px;flex-wrap:wrap;margin-top:6px}
-.lepton .l-facts b{display:block;font-size:16px;font-variant-numeric:tabular-nums}
+.lepton .l-facts{display:flex;gap:2px 26px;flex-wrap:wrap}
+.lepton .l-facts>div{display:flex;gap:6px;align-items:baseline}
+.lepton .l-facts b{font-size:14px;font-variant-numeric:tabular-nums}
 .lepton .l-facts span{color:var(--l-dim);font-size:12px}
-.lepton .l-bar{height:8px;border-radius:4px;background:var(--l-soft);border:1px solid var(--l-line);overflow:hidden;margin:6px 0;
+.lepton .l-bar{height:8px;border-radius:4px;background:var(--l-soft);border:1px solid var(--l-line);overflow:hidden;margin:4px 0;
   display:flex}
 .lepton .l-bar i{display:block;height:100%}
 .lepton .l-log{max-height:430px;overflow:auto;font-size:12px}
@@ -57,6 +58,7 @@ CSS = """
 .lepton button:focus-visible,.lepton [tabindex]:focus-visible,.lepton input:focus-visible,.lepton select:focus-visible{
   outline:2px solid #0072B2;outline-offset:1px}
 .lepton .widget-tab>.p-TabBar,.lepton .widget-tab>.lm-TabBar{font-size:13px}
+.lepton .widget-tab-contents{padding:4px}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0}
 """
