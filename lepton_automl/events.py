@@ -215,6 +215,21 @@ class ModelAccelerated(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnobsRanked(Event):
+    """How much each knob mattered so far, for the windows; the search itself does not go by it.
+
+    Args:
+        shares: For each objective, of every knob the share of the differences between trials that it explains; they sum to 1.
+        trials: For each objective, how many trials that is learnt from.
+        ends: Trials that had ended by then.
+    """
+
+    shares: dict[str, dict[str, float]]
+    trials: dict[str, int]
+    ends: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyEnded(Event):
     """The search is over.
 
@@ -261,6 +276,7 @@ _ALL = (
     StudyResumed,
     Noted,
     ModelAccelerated,
+    KnobsRanked,
     StudyEnded,
     TestOpened,
     ModelRegistered,

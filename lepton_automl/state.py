@@ -14,6 +14,7 @@ from .events import (
     Asked,
     Event,
     HostWeighed,
+    KnobsRanked,
     ModelAccelerated,
     ModelRegistered,
     Noted,
@@ -38,6 +39,21 @@ FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed ove
 
 
 @dataclass
+class Stint:
+    """A time in which a worker had something to do, or in which nobody had.
+
+    Args:
+        began: Seconds since the epoch.
+        ended: Likewise; None while it lasts.
+        epoch: Epochs that the trial had behind it when it began.
+    """
+
+    began: float
+    ended: float | None = None
+    epoch: int = 0
+
+
+@dataclass
 class Trial:
     """One candidate, as far as is known."""
 
@@ -50,6 +66,8 @@ class Trial:
     thawed: TrialThawed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
     accelerated: Accelerated | None = None
+    stints: list[Stint] = field(default_factory=list)  # one, and one more each time that it was thawed
+    spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
 
     @property
     def status(self) -> str:
@@ -115,6 +133,8 @@ class StudyState:
     frozen: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
     epochs: int = 0  # spent on all trials
     ends: int = 0  # of trials; one that was thawed ends again
+    ranked: KnobsRanked | None = None
+    rests: list[Stint] = field(default_factory=list)  # the study was paused, ended or had lost its process
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     _front: list[Trial] = field(default_factory=list)
@@ -138,7 +158,8 @@ class StudyState:
             case HostWeighed():
                 self.weighed = event
             case TrialProposed():
-                self.trials[event.trial] = self.running[event.trial] = Trial(event.trial, event)
+                trial = self.trials[event.trial] = self.running[event.trial] = Trial(event.trial, event)
+                trial.stints.append(Stint(event.at))
             case TrialReported():
                 self._report(self.trials[event.report.trial], event)
             case TrialRetried():
@@ -152,13 +173,17 @@ class StudyState:
             case StudyPaused():
                 self.paused = event
             case StudyResumed():
-                self.idle += max(0.0, event.at - self._still(self.last_at))
+                rest = Stint(self._still(self.last_at), event.at)
+                self.idle += max(0.0, event.at - rest.began)
+                self.rests.append(rest)
                 self.paused = self.ended = None
             case Noted():
                 self.notes.append(event)
             case ModelAccelerated():
                 self.trials[event.found.trial].accelerated = event.found
                 self._stand_anew()
+            case KnobsRanked():
+                self.ranked = event
             case StudyEnded():
                 self.ended = event
             case TestOpened():
@@ -175,6 +200,7 @@ class StudyState:
 
     def _thaw(self, trial: Trial, event: TrialThawed) -> None:
         trial.thawed, trial.result, trial.ended_at = event, None, None
+        trial.stints.append(Stint(event.at, epoch=event.epoch))
         trial.decisions = {epoch: GO_ON if said.stop else said for epoch, said in trial.decisions.items()}
         self.running[trial.number] = self.frozen.pop(trial.number, trial)
 
@@ -184,6 +210,7 @@ class StudyState:
         self.ends += 1
         self.running.pop(trial.number, None)
         self.epochs += trial.epochs - before
+        trial.stints[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
         if trial.status == "complete":
             self._stand(trial)
         if trial.status == "stopped" and trial.has_checkpoint and self.settings.own is None:

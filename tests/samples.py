@@ -6,6 +6,7 @@ from lepton_automl import families
 from lepton_automl.events import (
     Asked,
     HostWeighed,
+    KnobsRanked,
     ModelRegistered,
     Noted,
     StudyConfig,
@@ -159,6 +160,7 @@ def events() -> list[object]:
         StudyResumed(at=9.4, reason="a person asked for it"),
         TrialThawed(at=9.5, trial=1, epoch=2),
         Noted(at=10.0, text="said"),
+        KnobsRanked(at=10.5, shares={"score": {"model.width": 1.0}}, trials={"score": 9}, ends=9),
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),

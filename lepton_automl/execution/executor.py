@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lepton_automl.bottleneck import Bottleneck
+from lepton_automl.examined import Examined, ExamineJob
 from lepton_automl.values import (
     Accelerated,
     AccelerateJob,
@@ -25,8 +26,8 @@ from lepton_automl.values import (
 )
 
 Message = Report | TrialResult
-Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob
-Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | Portrait
+Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob
+Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | Portrait | Examined
 
 
 class Executor(Protocol):

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
+from lepton_automl.examined import ExamineJob
 from lepton_automl.values import (
     GO_ON,
     NOBODY,
@@ -115,7 +116,7 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import check_own, draw, finish, profile, score, weigh_host
+        from lepton_automl.walks.errands import check_own, draw, examine, finish, profile, score, weigh_host
 
         def told(text: str) -> None:
             self._send(Beat(text=text))
@@ -129,6 +130,8 @@ class Worker:
                 return finish(job, told)
             if isinstance(job, PortraitJob):
                 return draw(job)
+            if isinstance(job, ExamineJob):
+                return examine(job)
             if isinstance(job, ProfileJob):
                 return profile(job, told)
             assert isinstance(job, ScoreJob)

@@ -31,6 +31,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
+from . import importance
 from .budget import Purse
 from .judge import Judge
 from .outlook import Outlook
@@ -181,6 +182,7 @@ class Loop:
             reason = "it was interrupted"
         self._end_running(reason)
         self._finish(asked_to_stop=reason == STOPPED)
+        self._rank()
         self.write(StudyEnded(at=self.executor.now(), reason=reason, chosen=self._choice()))
         return self.state
 
@@ -205,6 +207,8 @@ class Loop:
                     self._hear(message)
                 else:
                     self._end(message)
+                    if importance.due(self.state):
+                        self._rank()
         return reason
 
     def _listen(self) -> None:
@@ -244,6 +248,12 @@ class Loop:
         else:
             self._patience = min(2 * self._patience, RARELY)
             self._go_on("the machine has what was lacking")
+
+    def _rank(self) -> None:
+        """Tell the windows which knobs mattered so far: each time that half as many trials have ended again, and at the end."""
+        ranked = importance.rank(self.state, self.executor.now())
+        if ranked.shares:
+            self.write(ranked)
 
     def _late(self) -> bool:
         deadline = self.purse.deadline

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
 from lepton_automl.execution.executor import Answer, Errand
+from lepton_automl.home import trial_folder
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import doing
@@ -15,6 +16,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Portrait, PortraitJob, ProfileJob, TrialJob
 from lepton_automl.variant import Variant
 
+from .kept import keep
 from .run import jobs
 
 if TYPE_CHECKING:
@@ -38,21 +40,24 @@ def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = Tru
     state = study.state
     known = state.trial(trial)
     with doing(f"{study.name}/{trial}", shown=progress) as told:
-        found = _asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
+        found = asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
     assert isinstance(found, Bottleneck)
     return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
 
 
 def portrait(study: Study, trial: int, *, progress: bool = True) -> Portrait:
-    """What a finished model costs beside its latency, measured in a worker process; `Model.portrait` is the usual way."""
+    """What a finished model costs beside its latency, measured in a worker process; `Model.portrait` is the usual way.
+
+    The latest one is kept beside the bundle, for the report.
+    """
     with doing(f"{study.name}/{trial}", shown=progress) as told:
         told("measuring memory, cold start, energy and sizes of a call")
-        found = _asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
+        found = asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
     assert isinstance(found, Portrait)
-    return found
+    return keep(trial_folder(study.folder, trial), "portrait", found)
 
 
-def _asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
+def asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
     if known.status != "complete":

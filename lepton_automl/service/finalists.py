@@ -1,16 +1,22 @@
-"""After the search: every model of the front gets the runtime and the precision that suit it best."""
+"""After the search: every model of the front gets what suits it best to run in, and the chosen one is examined."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Event, ModelAccelerated, Noted
+from lepton_automl.examined import Examined, ExamineJob
 from lepton_automl.execution.executor import Executor
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Accelerated, AccelerateJob, TrialJob
 
+from .kept import keep
+
 GUESS = 5.0  # seconds for one model, before one was timed
+LOOK = 1.0  # seconds for a look at the chosen model's errors, in a worker that has the data open already
 
 
 class Finalists:
@@ -30,7 +36,8 @@ class Finalists:
 
     def seconds(self) -> float:
         """How long the front as it stands will take."""
-        return self._took * sum(trial.accelerated is None for trial in self._state.front())
+        models = self._state.front()
+        return self._took * sum(trial.accelerated is None for trial in models) + LOOK * bool(models)
 
     def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:
         """Accelerate while there is time.
@@ -41,10 +48,22 @@ class Finalists:
         """
         for trial in self._left():
             began = self._executor.now()
-            if until is not None and began + self._took > until:
-                return
+            if until is not None and began + self._took + LOOK > until:
+                break
             yield self._accelerated(trial, meanwhile)
             self._took = self._executor.now() - began
+        if until is None or self._executor.now() + LOOK <= until:
+            self._examine(meanwhile)
+
+    def _examine(self, meanwhile: Callable[[], None]) -> None:
+        """Keep what the chosen model gets wrong, for the report; without it the report works it out, or does without."""
+        if not self._state.front() or not self._state.settings.data.validation:
+            return
+        job = self._job(self._state.choose())
+        with contextlib.suppress(LeptonError):
+            found = self._executor.run(ExamineJob(trial=job, bundle=str(Path(job.folder) / "bundle")), meanwhile)
+            assert isinstance(found, Examined)
+            keep(Path(job.folder), "examined-validation", found)
 
     def _left(self) -> list[Trial]:
         """Those of the front that are still as they were packed."""

@@ -12,6 +12,7 @@ from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lepton_automl.examined import Examined, Held
     from lepton_automl.reporting.bottleneck import BottleneckReport
     from lepton_automl.values import Portrait
 
@@ -124,6 +125,25 @@ class Model:
         from .bottleneck import portrait
 
         return portrait(self.study, self.number, progress=progress)
+
+    def examine(self, *, split: Held | None = None, progress: bool = True) -> Examined:
+        """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
+
+        Args:
+            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows, and the
+                test rows where scores were cross-validated.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            Of classes the confusion, precision and recall, and how often it is right by how sure it is; of numbers truth and
+            answer; the worst examples, with their pictures or their cells.
+
+        Raises:
+            StudyError: The test split is sealed, or there are no other rows.
+        """
+        from .examine import examine
+
+        return examine(self.study, self.number, split=split, progress=progress)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.

@@ -15,13 +15,14 @@ from lepton_automl.values import GO_ON, Portrait, PortraitJob, Profile, ProfileJ
 
 from .bottleneck import bottleneck
 from .craft import Lesson
+from .examine import examine
 from .finish import finish
 from .opened import opened_data, opened_gate
 from .own import check_own, craft_of
 from .pack import bundle_scores
 from .weigh import Scale, quiet_reference
 
-__all__ = ["check_own", "draw", "finish", "profile", "score", "weigh_host"]
+__all__ = ["check_own", "draw", "examine", "finish", "profile", "score", "weigh_host"]
 TIMED_STEPS = 12
 
 

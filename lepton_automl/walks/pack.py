@@ -84,10 +84,11 @@ def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 
 
 def model_scores(model: Opened, split: Split, spec: DataSpec) -> dict[str, float]:
     """The same of an opened model."""
-    return scores(_answers(model, split), own_unit(split.targets, spec), spec)
+    return scores(answers_of(model, split), own_unit(split.targets, spec), spec)
 
 
-def _answers(model: Opened, split: Split) -> NDArray[np.float32]:
+def answers_of(model: Opened, split: Split) -> NDArray[np.float32]:
+    """What an opened model answers to some rows, in the order of the rows."""
     arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
     starts = range(0, len(split), ROWS)
     return np.concatenate([model({name: rows[at : at + ROWS] for name, rows in arrays.items()}) for at in starts])

@@ -1,0 +1,84 @@
+"""How trials ended, and why those that did not complete were stopped."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from lepton_automl.state import StudyState, Trial
+
+from .dress import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, dressed, note
+from .labels import label
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+COLOURS = {"complete": BLUE, "stopped": GREY, "infeasible": PURPLE, "failed": ORANGE, "running": GREEN}
+PLAIN = {"complete": "trained to its end", "running": "still running", "infeasible": "breaks a hard limit"}
+MOST = 12  # reasons that are told apart
+NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
+WORDS = (  # what the search says, in a person's words; anything else is told as it is
+    ("would hardly add to the front", "too weak for its speed to add to the front"),
+    ("the budget ends before", "would not have ended within the budget"),
+    ("the budget of", "the budget ended first"),
+    ("a person stopped it", "a person ended the search"),
+    ("latency … ms is above", "too slow: above the latency limit"),
+    ("size … bytes is above", "too large: above the size limit"),
+)
+
+
+def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
+    """How many trials ended in which way.
+
+    Returns:
+        Traces `complete`, `stopped`, `infeasible`, `failed`, `running`: a bar for each reason.
+    """
+    import plotly.graph_objects as go
+
+    told = reasons(state)[:MOST]
+    figure = go.Figure()
+    for status, colour in COLOURS.items():
+        own = [(at, reason, count) for at, (kind, reason, count) in enumerate(told) if kind == status]
+        figure.add_bar(
+            y=[at for at, _, _ in own],
+            x=[count for _, _, count in own],
+            orientation="h",
+            name=status,
+            showlegend=bool(own),
+            marker={"color": colour},
+            text=[str(count) for _, _, count in own],
+            textposition="outside",
+            cliponaxis=False,
+            hovertext=[label(reason, 120) for _, reason, _ in own],
+            hovertemplate="%{hovertext}: %{x}<extra></extra>",
+        )
+    axis = {"tickvals": list(range(len(told))), "ticktext": [label(reason, 48) for _, reason, _ in told]}
+    return dressed(
+        figure,
+        theme,
+        height=max(200, 130 + 30 * len(told)),
+        barmode="overlay",
+        xaxis={"title": {"text": "trials"}, "rangemode": "tozero", "tickformat": "d"},
+        yaxis={**axis, "autorange": "reversed"},
+        annotations=[] if told else [note("no trial has begun yet")],
+    )
+
+
+def reasons(state: StudyState) -> list[tuple[str, str, int]]:
+    """Status, reason and number of trials; the figures in a reason left out, so that like ones count together."""
+    found = Counter((trial.status, reason(trial)) for trial in state.trials.values())
+    order = list(COLOURS)
+    return [
+        (status, why, count)
+        for (status, why), count in sorted(found.items(), key=lambda one: (order.index(one[0][0]), -one[1]))
+    ]
+
+
+def reason(trial: Trial) -> str:
+    """Why a trial ended as it did, in a few words."""
+    said = (trial.result.reason if trial.result else "").partition("\n")[0]
+    if not said:
+        return PLAIN.get(trial.status, trial.status)
+    blank = NUMBER.sub("…", said)
+    return next((words for sign, words in WORDS if sign in blank), blank)

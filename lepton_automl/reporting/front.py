@@ -1,0 +1,125 @@
+"""The front as a picture: the score against the latency of every trial."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.state import StudyState, Trial
+
+from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, log_axis
+from .labels import label
+from .tables import chosen_trial, last_score, network
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST = 2_000  # of the stopped and of the infeasible trials, the latest
+
+
+def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
+    """The score against the latency of every trial; the line joins what no other model beats.
+
+    Fainter points were beaten, or stopped in training (their last score); ticks at the bottom broke a hard limit and were
+    not trained.
+
+    Args:
+        state: The study, at any time.
+        theme: See `dress.template`.
+
+    Returns:
+        Traces `path`, `stopped`, `beaten`, `infeasible`, `front`, `chosen`; each point's `customdata` is its trial's number.
+    """
+    import plotly.graph_objects as go
+
+    front = state.front()
+    ended = [trial for trial in state.trials.values() if trial.profile]
+    numbers = {trial.number for trial in front}
+    beaten = [trial for trial in ended if trial.status == "complete" and trial.number not in numbers]
+    stopped = [trial for trial in ended if trial.status == "stopped" and last_score(state, trial) is not None][-MOST:]
+    infeasible = [trial for trial in ended if trial.status == "infeasible"][-MOST:]
+    bottom = min((score for trial in ended if (score := last_score(state, trial)) is not None), default=0.0)
+    sizes = [_kib(trial) for trial in (*front, *beaten)]
+    chosen = [trial for trial in front if trial.number == chosen_trial(state)]
+    figure = go.Figure()
+    line = {"color": BLUE, "width": 1, "shape": "hv"}
+    figure.add_scatter(**_points(state, front, "path"), line=line, hoverinfo="skip", showlegend=False)
+    figure.data[0].update(mode="lines", hovertemplate=None, text=None)
+    figure.add_scatter(**_points(state, stopped, "stopped"), marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
+    figure.add_scatter(**_points(state, beaten, "beaten"), marker=_coloured(beaten, sizes, 7), opacity=0.5)
+    ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}
+    figure.add_scatter(
+        **_points(state, infeasible, "infeasible") | {"y": [bottom] * len(infeasible)}, marker=ticks, opacity=0.45
+    )
+    bar = {"title": {"text": "size, KiB", "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    marker = _coloured(front, sizes, 12) | {"colorbar": bar, "showscale": bool(front)}
+    figure.add_scatter(**_points(state, front, "front"), error_x=_interval(front), marker=marker)
+    ring = {"symbol": "circle-open", "color": ORANGE, "size": 20, "line": {"width": 3}}
+    figure.add_scatter(**_points(state, chosen, "chosen"), marker=ring)
+    figure.data[5].update(hoverinfo="skip", hovertemplate=None)  # the point inside the ring tells
+    return _laid_out(figure, state, theme)
+
+
+def hover(state: StudyState, trial: Trial) -> str:
+    """What a trial says when it is pointed at."""
+    profile, score = trial.profile, last_score(state, trial)
+    lines = [
+        f"trial {trial.number}: {trial.status}",
+        f"{state.settings.metric} {score:.4f}" if score is not None else "not scored",
+        network(trial),
+        (trial.result.reason if trial.result else "").partition("\n")[0],
+    ]
+    if profile:
+        lines[2:2] = [
+            f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})",
+            f"{profile.size_bytes / 1024:.1f} KiB, {profile.parameters:,} parameters, {trial.variant.name}",
+        ]
+    return "<br>".join(label(line, 120) for line in lines if line)
+
+
+def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
+    target, goal = state.settings.target, state.settings.objectives[0]
+    better = "more is better" if goal.direction == "maximize" else "less is better"
+    where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
+    dressed(
+        figure,
+        theme,
+        height=520,
+        xaxis={
+            **log_axis(trial.profile.latency_ms for trial in state.trials.values() if trial.profile),
+            "title": {"text": f"latency, ms a call ({where}); bars: 95 % interval"},
+        },
+        yaxis={"title": {"text": f"{label(state.settings.metric)} ({better})"}},
+        clickmode="event",
+    )
+    if target.max_latency_ms is not None:
+        text = f"limit {target.max_latency_ms:g} ms"
+        figure.add_vline(target.max_latency_ms, line={"color": ORANGE, "dash": "dash"}, annotation_text=text)
+    return figure
+
+
+def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]:
+    return {
+        "x": [trial.profile.latency_ms for trial in trials if trial.profile],
+        "y": [last_score(state, trial) for trial in trials],
+        "mode": "markers",
+        "name": name,
+        "text": [hover(state, trial) for trial in trials],
+        "customdata": [trial.number for trial in trials],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _kib(trial: Trial) -> float:
+    return trial.profile.size_bytes / 1024 if trial.profile else 0.0
+
+
+def _coloured(trials: list[Trial], sizes: list[float], size: int) -> dict[str, Any]:
+    limits = {"cmin": min(sizes), "cmax": max(sizes)} if sizes else {}
+    colours = {"color": [_kib(trial) for trial in trials], "colorscale": SCALE}
+    return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | limits
+
+
+def _interval(trials: list[Trial]) -> dict[str, Any]:
+    found = [trial.profile.latency for trial in trials if trial.profile]
+    up, down = [one.high - one.median for one in found], [one.median - one.low for one in found]
+    return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": GREY, "thickness": 1}

@@ -1,0 +1,88 @@
+"""How the front grew: the hypervolume that its models dominate, over time and over epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lepton_automl.front import Costs, hypervolume
+from lepton_automl.state import StudyState, Trial
+
+from .dress import BLUE, Theme, dressed, note
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MARGIN = 0.1  # of the span, by which the corner that nothing may be worse than lies beyond the worst model
+CAPTION = "share of the space between the best and the worst seen that the front beats"
+
+
+def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
+    """The front's hypervolume after each model that was completed, over minutes of search and over epochs of all trials.
+
+    Returns:
+        Traces `by time`, `by epochs`, in two pictures side by side; `customdata` is the trial that ended there.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    told = growth(state)
+    numbers = [None, *(trial.number for trial, _ in told)]
+    figure = go.Figure(make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06))
+    for column, name in ((1, "by time"), (2, "by epochs")):
+        figure.add_scatter(
+            x=[0.0, *(trial.spent[0] / 60 if column == 1 else trial.spent[1] for trial, _ in told)],
+            y=[0.0, *(volume for _, volume in told)],
+            customdata=numbers,
+            mode="lines+markers",
+            line={"shape": "hv", "color": BLUE, "width": 2},
+            marker={"size": 5},
+            name=name,
+            showlegend=False,
+            hovertemplate="after trial %{customdata}: %{y:.3f}<extra></extra>",
+            row=1,
+            col=column,
+        )
+    figure.update_xaxes(title="minutes of search", rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title="epochs, all trials together", rangemode="tozero", row=1, col=2)
+    figure.update_yaxes(title="hypervolume", rangemode="tozero", row=1, col=1)
+    return dressed(figure, theme, height=320, annotations=[] if told else [note("no model is complete yet")])
+
+
+def growth(state: StudyState) -> list[tuple[Trial, float]]:
+    """The share of the space that the front beats, after each completed trial.
+
+    Times and sizes count by their logarithms, as the search counts them, and all models in one runtime. The space reaches
+    from the best to a little beyond the worst value of each objective, over the whole study: so only the shape of the curve
+    means something.
+    """
+    done = sorted((trial for trial in state.trials.values() if trial.status == "complete"), key=lambda trial: trial.spent)
+    costs = np.array([_costs(state, trial) for trial in done]).reshape(len(done), len(state.settings.objectives))
+    told, known = [], np.empty((0, costs.shape[1]))
+    if not len(costs):
+        return []
+    low, high = np.nanmin(costs, axis=0), np.nanmax(costs, axis=0)
+    span = np.where(high > low, high - low, 1.0) * (1 + MARGIN)
+    for trial, row in zip(done, (costs - low) / span, strict=True):
+        known = _added(known, row)
+        told.append((trial, hypervolume(known, [1.0] * len(row))))
+    return told
+
+
+def _costs(state: StudyState, trial: Trial) -> list[float]:
+    found = []
+    for goal in state.settings.objectives:
+        value = state.searched(trial, goal)
+        found.append(goal.cost(value) if goal.name == "score" else math.log(value) if value > 0 else math.nan)
+    return found
+
+
+def _added(front: Costs, row: Sequence[float] | Costs) -> Costs:
+    """A front with one more row, without those that are beaten."""
+    new = np.asarray(row)
+    if np.isnan(new).any() or (front <= new).all(axis=1).any():
+        return front
+    return np.vstack([front[~(new <= front).all(axis=1)], new])

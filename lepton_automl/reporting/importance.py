@@ -1,0 +1,68 @@
+"""Which knobs mattered, for each objective."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lepton_automl.events import KnobsRanked
+
+from .dress import BLUE, ORANGE, PURPLE, Theme, dressed, note
+from .labels import label
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST = 12  # knobs that are shown, the most important for any objective
+LEAST = 0.005  # share, below which a knob is not shown
+LOOKS = {"score": (BLUE, ""), "latency_ms": (ORANGE, "/"), "size_bytes": (PURPLE, ".")}
+NAMES = {"score": "score", "latency_ms": "latency", "size_bytes": "size"}
+FEW = 30  # trials, below which shares are hints
+
+
+def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> go.Figure:
+    """The share of the differences between trials that each knob explains.
+
+    Args:
+        ranked: What the search wrote last (`state.ranked`).
+        theme: See `dress.template`.
+
+    Returns:
+        Traces `score`, `latency`, `size`: bars, of which those of an objective that was not searched are empty.
+    """
+    import plotly.graph_objects as go
+
+    shares = ranked.shares if ranked else {}
+    knobs = shown_knobs(ranked)[::-1]
+    figure = go.Figure()
+    for goal, (colour, pattern) in LOOKS.items():
+        known = shares.get(goal, {})
+        figure.add_bar(
+            y=[label(knob) for knob in knobs] if known else [],
+            x=[known.get(knob, 0.0) for knob in knobs] if known else [],
+            orientation="h",
+            name=f"{NAMES[goal]} ({ranked.trials[goal]} trials)" if ranked and known else NAMES[goal],
+            showlegend=bool(known),
+            marker={"color": colour, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6}},
+            hovertemplate="%{y}: %{x:.0%}<extra></extra>",
+        )
+    return dressed(
+        figure,
+        theme,
+        height=max(200, 130 + 34 * len(knobs)),
+        barmode="group",
+        bargap=0.3,
+        legend={"traceorder": "normal"},
+        xaxis={"title": {"text": "share of the differences between trials"}, "tickformat": ".0%", "rangemode": "tozero"},
+        yaxis={"type": "category"},
+        annotations=[] if knobs else [note("too few trials have ended to say")],
+    )
+
+
+def shown_knobs(ranked: KnobsRanked | None) -> list[str]:
+    """The knobs that matter most for any objective, the most important for the first objective first."""
+    if ranked is None or not ranked.shares:
+        return []
+    best = {knob: max(one.get(knob, 0.0) for one in ranked.shares.values()) for one in ranked.shares.values() for knob in one}
+    chosen = sorted(best, key=lambda knob: -best[knob])[:MOST]
+    total = {knob: sum(one.get(knob, 0.0) for one in ranked.shares.values()) for knob in chosen}
+    return sorted((knob for knob in chosen if best[knob] >= LEAST), key=lambda knob: -total[knob])

@@ -1,0 +1,98 @@
+"""Parallel coordinates: each trial a line through its knobs, its latency and its score."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.space import Knob
+from lepton_automl.state import StudyState, Trial
+
+from .dress import SCALE, Theme, dressed, log_ticks, note
+from .importance import shown_knobs
+from .labels import label
+from .tables import last_score
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST_KNOBS, MOST_TRIALS = 8, 1_000
+TICKS = 5
+Axis = dict[str, Any]
+
+
+def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
+    """Knobs, latency and score of every trial that was scored; drag along an axis to pick out lines.
+
+    The knobs are those that matter most, where the search has ranked them. Scores of stopped trials are their last ones.
+
+    Returns:
+        One trace; its `customdata` holds the trials' numbers.
+    """
+    import plotly.graph_objects as go
+
+    trials = [trial for trial in state.trials.values() if trial.profile and last_score(state, trial) is not None][-MOST_TRIALS:]
+    scores = [last_score(state, trial) or 0.0 for trial in trials]
+    line = {"color": _ranks(state, scores), "colorscale": SCALE, "cmin": 0.0, "cmax": 1.0, "showscale": False}
+    axes = [_knob_axis(name, state.settings.space[name], trials) for name in _knobs(state)] if trials else []
+    if trials:
+        latencies = [trial.profile.latency_ms for trial in trials if trial.profile]
+        axes += [_log_axis("latency, ms", latencies), {"label": label(state.settings.metric, 20), "values": scores}]
+    trace = go.Parcoords(line=line, dimensions=axes, customdata=[trial.number for trial in trials], labelangle=-20)
+    margin = {"t": 90, "b": 24, "l": 60, "r": 60}
+    return dressed(
+        go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial was scored yet")]
+    )
+
+
+def _ranks(state: StudyState, scores: list[float]) -> list[float]:
+    """Where each score stands among all, from 0, the worst, to 1: scores crowd at the good end."""
+    sign = 1 if state.settings.objectives[0].direction == "maximize" else -1
+    order = sorted({sign * score for score in scores})
+    place = {score: at / max(1, len(order) - 1) for at, score in enumerate(order)}
+    return [place[sign * score] for score in scores]
+
+
+def _knobs(state: StudyState) -> list[str]:
+    """The knobs that differ between trials, the most important ones."""
+    configs = [trial.proposed.config for trial in state.trials.values()]
+    turned = [knob for knob in state.settings.space if len({config.get(knob) for config in configs} - {None}) > 1]
+    ranked = [knob for knob in shown_knobs(state.ranked) if knob in turned]
+    chosen = {*(ranked + [knob for knob in turned if knob not in ranked])[:MOST_KNOBS]}
+    return [knob for knob in turned if knob in chosen]
+
+
+def _knob_axis(name: str, knob: Knob, trials: list[Trial]) -> Axis:
+    """An axis of its own kind: categories in their order, logarithms, or plain numbers."""
+    settings = [trial.proposed.config.get(name, knob.default) for trial in trials]
+    if knob.choices or any(isinstance(setting, str | bool) for setting in settings):
+        known = [*knob.choices, *dict.fromkeys(one for one in settings if one not in knob.choices)]
+        ticks = {"tickvals": list(range(len(known))), "ticktext": [label(one, 16) for one in known]}
+        place = {_key(one): at for at, one in enumerate(known)}
+        values = [place[_key(one)] for one in settings]
+        return {"label": _short(name), "values": values, "range": [-0.2, max(len(known) - 0.8, 0.2)], **ticks}
+    numbers = [float(setting) for setting in settings]
+    if knob.log and min(numbers) > 0:
+        return _log_axis(_short(name), numbers)
+    whole = knob.integer and max(numbers) - min(numbers) < 2 * TICKS
+    ticks = {"tickvals": list(range(int(min(numbers)), int(max(numbers)) + 1))} if whole else {}
+    return {"label": _short(name), "values": numbers, **ticks}
+
+
+def _key(setting: object) -> tuple[str, object]:
+    return type(setting).__name__, setting  # True is not 1 here
+
+
+def _short(name: str) -> str:
+    return label(name.partition(".")[2] or name, 20)
+
+
+def _log_axis(name: str, numbers: list[float]) -> Axis:
+    values = [math.log10(max(number, 1e-12)) for number in numbers]
+    ticks = log_ticks(min(numbers), max(numbers))
+    return {
+        "label": name,
+        "values": values,
+        "tickvals": [math.log10(tick) for tick in ticks],
+        "ticktext": [f"{tick:g}" for tick in ticks],
+    }

@@ -1,0 +1,156 @@
+"""When which trial ran: the workers' time, the cutting of children, and what was thawed."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lepton_automl.state import Stint, StudyState, Trial
+
+from .dress import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, Theme, dressed
+from .front import hover
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+LOOKS = {  # colour, and a pattern for those who do not see it
+    "front": (BLUE, ""),
+    "complete": (SKY, ""),
+    "stopped": (GREY, "/"),
+    "infeasible": (PURPLE, "x"),
+    "failed": (ORANGE, "\\"),
+    "running": (GREEN, "."),
+}
+MOST = 2_000  # bars, the latest
+ARROWS = 60  # from parents to children, the latest
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stint of a trial, on a worker.
+
+    Args:
+        trial: The trial.
+        stint: When.
+        lane: The worker, counted from 0.
+    """
+
+    trial: Trial
+    stint: Stint
+    lane: int
+
+
+def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
+    """One bar for each stint of a trial. Events do not tell which worker ran it: stints take the first that is free.
+
+    Lines lead from parents to the children that inherited their weights, diamonds mark trials that were thawed, and shaded
+    times are those in which the study was paused.
+
+    Returns:
+        Traces `front`, `complete`, `stopped`, `infeasible`, `failed`, `running`, then `inherits`, then `thawed`;
+        `customdata` of bars and diamonds is the trial's number.
+    """
+    import plotly.graph_objects as go
+
+    packed = lanes(state)[-MOST:]
+    began = state.started.at if state.started else 0.0
+    front = {trial.number for trial in state.front()}
+    figure = go.Figure()
+    for name, (colour, pattern) in LOOKS.items():
+        bars = [bar for bar in packed if _kind(bar, front) == name]
+        figure.add_bar(
+            y=[bar.lane + 1 for bar in bars],
+            base=[(bar.stint.began - began) / 60 for bar in bars],
+            x=[(_end(state, bar.stint) - bar.stint.began) / 60 for bar in bars],
+            orientation="h",
+            name=name,
+            showlegend=bool(bars),
+            customdata=[bar.trial.number for bar in bars],
+            text=[str(bar.trial.number) for bar in bars],
+            textposition="inside",
+            insidetextanchor="middle",
+            constraintext="none",
+            textangle=0,
+            hovertext=[hover(state, bar.trial) for bar in bars],
+            hovertemplate="%{hovertext}<extra></extra>",
+            marker={
+                "color": colour,
+                "line": {"width": 0.5, "color": "white"},
+                "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6, "solidity": 0.15},
+            },
+        )
+    _inheritance(figure, state, packed, began)
+    _thaws(figure, packed, began)
+    workers = max((bar.lane + 1 for bar in packed), default=1)
+    dressed(
+        figure,
+        theme,
+        height=170 + 46 * workers,
+        barmode="overlay",
+        bargap=0.25,
+        uniformtext={"minsize": 9, "mode": "hide"},
+        xaxis={"title": {"text": "minutes since the start"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "worker"}, "dtick": 1, "autorange": "reversed"},
+    )
+    for rest in state.rests:
+        end = rest.ended if rest.ended is not None else state.last_at
+        figure.add_vrect((rest.began - began) / 60, (end - began) / 60, fillcolor=GREY, opacity=0.2, line_width=0)
+    return figure
+
+
+def lanes(state: StudyState) -> list[Bar]:
+    """Stints in the order in which they began, each on the first worker that is free."""
+    stints = sorted(
+        ((stint, trial) for trial in state.trials.values() for stint in trial.stints),
+        key=lambda pair: (pair[0].began, pair[1].number),
+    )
+    free, busy, made, packed = list[int](), list[tuple[float, int]](), 0, []
+    for stint, trial in stints:
+        while busy and busy[0][0] <= stint.began:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        if not free:
+            heapq.heappush(free, made)
+            made += 1
+        lane = heapq.heappop(free)
+        heapq.heappush(busy, (_end(state, stint), lane))
+        packed.append(Bar(trial, stint, lane))
+    return packed
+
+
+def _end(state: StudyState, stint: Stint) -> float:
+    return stint.ended if stint.ended is not None else max(state.last_at, stint.began)
+
+
+def _kind(bar: Bar, front: set[int]) -> str:
+    if bar.trial.number in front and bar.stint is bar.trial.stints[-1]:
+        return "front"
+    return "stopped" if bar.stint is not bar.trial.stints[-1] else bar.trial.status
+
+
+def _inheritance(figure: go.Figure, state: StudyState, packed: list[Bar], began: float) -> None:
+    last = {bar.trial.number: bar for bar in packed}
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for bar in [bar for bar in packed if bar.trial.is_child and bar.stint is bar.trial.stints[0]][-ARROWS:]:
+        parent = last.get(bar.trial.proposed.parent or 0)
+        if parent is not None:
+            x += [(_end(state, parent.stint) - began) / 60, (bar.stint.began - began) / 60, None]
+            y += [parent.lane + 1, bar.lane + 1, None]
+    line = {"color": ORANGE, "width": 1}
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, name="inherits", hoverinfo="skip", showlegend=bool(x))
+
+
+def _thaws(figure: go.Figure, packed: list[Bar], began: float) -> None:
+    thawed = [bar for bar in packed if bar.stint is not bar.trial.stints[0]]
+    figure.add_scatter(
+        x=[(bar.stint.began - began) / 60 for bar in thawed],
+        y=[bar.lane + 1 for bar in thawed],
+        customdata=[bar.trial.number for bar in thawed],
+        text=[f"trial {bar.trial.number} goes on from epoch {bar.stint.epoch}" for bar in thawed],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 9, "color": ORANGE, "line": {"width": 1, "color": "white"}},
+        name="thawed",
+        showlegend=bool(thawed),
+        hovertemplate="%{text}<extra></extra>",
+    )

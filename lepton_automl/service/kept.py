@@ -1,0 +1,40 @@
+"""What was found out about a model, kept beside its bundle for as long as the same artifact lies there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from lepton_automl._json import Value
+from lepton_automl.deployment.predictor import MODEL
+
+Found = TypeVar("Found", bound=Value)
+
+
+def keep(folder: Path, name: str, found: Found) -> Found:
+    """Leave what was found out in a trial's folder; a disk without room for it only costs the work again.
+
+    Args:
+        folder: The trial's, with its bundle.
+        name: What it is, such as `"portrait"`.
+        found: The value.
+    """
+    with contextlib.suppress(OSError):
+        (folder / f"{name}.json").write_text(json.dumps({"model": _digest(folder), "found": found.to_json()}))
+    return found
+
+
+def kept(folder: Path, name: str, kind: type[Found]) -> Found | None:
+    """What was found out before; None where nothing was, or about another artifact than lies there now."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        told = json.loads((folder / f"{name}.json").read_text())
+        if told["model"] == _digest(folder):
+            return kind.from_json(told["found"])
+    return None
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "bundle" / MODEL).read_bytes()).hexdigest()

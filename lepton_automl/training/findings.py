@@ -1,0 +1,65 @@
+"""What answers tell beyond a score: which classes are mixed up, and whether a model is as often right as it is sure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.examined import ClassScore, SureBin
+
+Array = NDArray[Any]
+BINS = 15  # of the usual definition
+
+
+def confusion(answers: Array, truth: Array, classes: int) -> tuple[tuple[int, int, int], ...]:
+    """Index of the truth, index of the answer, rows; pairs without rows are left out.
+
+    Args:
+        answers: Class indices [N].
+        truth: Class indices [N].
+        classes: How many there are.
+    """
+    cells, counts = np.unique(truth.astype(np.int64) * classes + answers, return_counts=True)
+    return tuple((int(cell) // classes, int(cell) % classes, int(count)) for cell, count in zip(cells, counts, strict=True))
+
+
+def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...]) -> tuple[ClassScore, ...]:
+    """How each class does, from the confusion."""
+    rows, answered, right = (np.zeros(len(labels), np.int64) for _ in range(3))
+    for truth, answer, count in pairs:
+        rows[truth] += count
+        answered[answer] += count
+        right[truth] += count * (truth == answer)
+    told = zip(labels, rows.tolist(), answered.tolist(), right.tolist(), strict=True)
+    return tuple(ClassScore(label=label, rows=n, answered=a, right=r) for label, n, a, r in told)
+
+
+def calibration(sure: Array, right: Array) -> tuple[tuple[SureBin, ...], float]:
+    """How often answers are right, by how sure they are, and the expected calibration error.
+
+    Of Guo et al., On Calibration of Modern Neural Networks, ICML 2017: bins of equal width over the probability of the
+    answer, the error a mean over rows of the distance between how sure and how often right their bin is.
+
+    Args:
+        sure: Probabilities of the answers [N].
+        right: Whether each is right [N].
+
+    Returns:
+        The bins that hold rows, and the error.
+    """
+    edges = np.linspace(0.0, 1.0, BINS + 1)
+    place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = tuple(
+        SureBin(
+            low=float(edges[at]),
+            high=float(edges[at + 1]),
+            rows=int(own.sum()),
+            sure=float(sure[own].mean()),
+            right=float(right[own].mean()),
+        )
+        for at in range(BINS)
+        if (own := place == at).any()
+    )
+    return bins, float(sum(one.rows * abs(one.sure - one.right) for one in bins) / max(len(sure), 1))

@@ -1,0 +1,90 @@
+"""What a finished model gets wrong, on rows that it has not learnt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.data.open import Data, Split, open_test
+from lepton_automl.data.original import original_rows, picture
+from lepton_automl.deployment.opened import open_bundle
+from lepton_automl.errors import DataError
+from lepton_automl.examined import Examined, ExamineJob, Example
+from lepton_automl.training.findings import calibration, class_scores, confusion
+from lepton_automl.training.scores import own_unit, scores
+
+from .opened import opened_data
+from .pack import answers_of
+
+Array = NDArray[Any]
+PAIRS = 1_000  # rows of which truth and answer are kept
+
+
+def examine(job: ExamineJob) -> Examined:
+    """Ask a finished model, in the runtime that it was chosen for, and look at its answers.
+
+    Raises:
+        DataError: There are no rows to ask it.
+    """
+    data, path = opened_data(job.trial.data), Path(job.bundle)
+    split = open_test(data.spec) if job.split == "test" else data.validation
+    if not len(split):
+        fix = "Scores were cross-validated; the network was then trained on all rows. Open the sealed test and examine that."
+        raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
+    answers = answers_of(open_bundle(path, job.trial.target.threads), split)
+    truth = own_unit(split.targets, data.spec).numpy()
+    look = _numbers if data.spec.task == "regression" else _labels
+    return Examined(
+        trial=job.trial.trial,
+        split=job.split,
+        rows=len(split),
+        task=data.spec.task,
+        target=data.spec.target,
+        scores=scores(answers, truth, data.spec),
+        **look(job, data, split, answers, truth),
+    )
+
+
+def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
+    told, labels = answers.argmax(1), data.spec.classes
+    sure, right = np.clip(answers.max(1), 0.0, 1.0), told == truth
+    loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
+    pairs = confusion(told, truth, len(labels))
+    bins, error = calibration(sure, right)
+    worst = np.argsort(-loss, kind="stable")[: job.worst].tolist()
+    known = [
+        {"truth": labels[truth[row]], "answer": labels[told[row]], "loss": float(loss[row]), "sure": float(sure[row])}
+        for row in worst
+    ]
+    return {
+        "classes": class_scores(pairs, labels),
+        "confusion": pairs,
+        "calibration": bins,
+        "calibration_error": error,
+        "worst": _examples(data, split, worst, known),
+    }
+
+
+def _numbers(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
+    far = answers.astype(np.float64) - truth
+    distance = np.abs(far)
+    worst = np.argsort(-distance, kind="stable")[: job.worst].tolist()
+    known = [{"truth": float(truth[row]), "answer": float(answers[row]), "loss": float(distance[row])} for row in worst]
+    kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
+    return {
+        "pairs": tuple((float(truth[row]), float(answers[row])) for row in kept),
+        "bias": float(far.mean()),
+        "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
+        "worst": _examples(data, split, worst, known),
+    }
+
+
+def _examples(data: Data, split: Split, rows: list[int], known: list[dict[str, Any]]) -> tuple[Example, ...]:
+    if data.spec.modality == "image":
+        shown = [{"picture": picture(split.inputs["image"][row].numpy())} for row in rows]
+    else:
+        shown = [{"cells": cells} for cells in original_rows(data, split, rows)]
+    return tuple(Example(row=row, **told, **seen) for row, told, seen in zip(rows, known, shown, strict=True))
