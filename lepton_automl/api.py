@@ -251,11 +251,17 @@ class AutoML(Study):
         if in_notebook() if wait is None else not wait:
             if self._callbacks:
                 call_back(self, self._callbacks)
-            if self._progress:
+            if self._progress and not self._shown():
                 print(f"{self.name} searches in a process of its own; follow() shows it, stop() ends it.")  # noqa: T201  # asked for
         else:
             attend(self, self._callbacks, progress=self._progress)
         return self
+
+    def _shown(self) -> bool:
+        """Show the dashboard, where a notebook has what it takes."""
+        from .service.follow import in_notebook, show
+
+        return in_notebook() and show(self)
 
     def _config(self, spec: DataSpec, name: str) -> StudyConfig:
         """Everything that was asked, now that the data is known."""

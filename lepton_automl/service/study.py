@@ -188,6 +188,17 @@ class Study(Controls):
         self._mirror_or_warn()
         return version
 
+    def mlflow_page(self, trial: int) -> str:
+        """The address of a trial's run in MLflow's pages, which are served to this machine until this process ends.
+
+        Raises:
+            ConfigError: There is no such trial.
+            StudyError: MLflow has no such run yet, or its pages do not start.
+        """
+        from lepton_automl.tracking.page import run_page
+
+        return run_page(self.home.folder, self.name, self.state.trial(trial).proposed.uid)
+
     def bundle(self, trial: int) -> Path:
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
         return trial_folder(self.folder, trial) / "bundle"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from html import escape
 
 import ipywidgets as w
 
 from lepton_automl.errors import LeptonError
-
-from .safe import html
+from lepton_automl.reporting.labels import marked
 
 
 class Acts:
@@ -35,9 +35,9 @@ class Acts:
             link: An address to open.
             bad: Whether it went wrong.
         """
-        told = f'<span class="l-warn">{html(text, 2000)}</span>' if bad else html(text, 2000)
-        told += f" <code>{html(code)}</code>" if code else ""
-        told += f' <a href="{html_address(link)}" target="_blank" rel="noopener">{html(link)}</a>' if link else ""
+        told = f'<span class="l-warn">{marked(text, 2000)}</span>' if bad else marked(text, 2000)
+        told += f" <code>{marked(code)}</code>" if code else ""
+        told += f' <a href="{html_address(link)}" target="_blank" rel="noopener">{marked(link)}</a>' if link else ""
         self.said.value = f'<div role="status" aria-live="polite" style="min-height:20px">{told}</div>'
 
     def do(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
@@ -72,6 +72,4 @@ class Acts:
 
 def html_address(link: str) -> str:
     """An address for an attribute; only of a page on this machine."""
-    from html import escape
-
     return escape(link, quote=True) if link.startswith("http://127.0.0.1:") else ""

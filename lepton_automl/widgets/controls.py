@@ -8,12 +8,12 @@ from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.reporting.labels import clean
 from lepton_automl.space import Knob, Setting
 from lepton_automl.state import StudyState
 
 from .acts import Acts
 from .handle import OVER, Moment, StudyHandle
-from .safe import plain
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")
@@ -136,7 +136,7 @@ class Controls(View):
             self.unit.options = units
 
     def _offer_knobs(self, state: StudyState) -> None:
-        names = [(plain(name, 60), name) for name in state.settings.space]
+        names = [(clean(name, 60), name) for name in state.settings.space]
         if names != list(self.knob.options):
             self.knob.options = names
             self.knob.index = 0 if names else None
@@ -145,15 +145,15 @@ class Controls(View):
     def _offer(self) -> None:
         knob = self._turned()
         if knob:
-            self.setting.options = [plain(json.dumps(choice), 60) for choice in knob.choices]
+            self.setting.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
             self.setting.value = ""
-            self.setting.placeholder = plain(knob.describe(), 60)
+            self.setting.placeholder = clean(knob.describe(), 60)
 
 
 def typed(knob: Knob, text: str) -> Setting:
     """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
     for choice in knob.choices:
-        if text in {plain(json.dumps(choice), 60), str(choice)}:
+        if text in {clean(json.dumps(choice), 60), str(choice)}:
             return choice  # type: ignore[no-any-return]  # choices are settings
     try:
         number = float(text)

@@ -13,10 +13,12 @@ from lepton_automl.errors import LeptonError
 
 from .acts import Acts
 from .controls import Controls
+from .curves import curves_view, growth_view, timeline_view
 from .detail import DetailView
 from .face import snapshot_html, text_face
 from .front import FrontView
 from .handle import OVER, Moment, StudyHandle
+from .importance import ImportanceView
 from .log import LogView
 from .pulse import Pulse
 from .run import RunView
@@ -57,7 +59,15 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.front = FrontView(self.choose, self.controls.limit)
         self.table = TableView(self.choose)
         self.detail = DetailView(self.choose, self._buttons(), f"{drive.name}-model")
-        self.views: dict[str, View] = {"front": self.front, "trials": self.table, "log": self.decisions}
+        self.views: dict[str, View] = {
+            "front": self.front,
+            "curves": curves_view(self.choose),
+            "importance": ImportanceView(),
+            "growth": growth_view(self.choose),
+            "time line": timeline_view(self.choose),
+            "trials": self.table,
+            "log": self.decisions,
+        }
         self.tabs = w.Tab(children=list(self.views.values()), titles=list(self.views))
         self.tabs.observe(lambda _: self.draw(), "selected_index")
         main = w.Box([self.tabs, self.detail])
@@ -95,11 +105,15 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
             self.run.draw(moment)
             self.controls.draw(moment)
             view = list(self.views.values())[self.tabs.selected_index or 0]
-            before = view.children
             view.draw(moment)
-            if view.children != before:
-                free_clicks(view)
+            free_clicks(view)  # some make their widgets when they are first seen
             self.detail.draw(moment)
+
+    def show(self) -> None:
+        """Put the dashboard below the cell that runs."""
+        from IPython.display import display
+
+        display(self)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         """Look no more, and take the dashboard off the page."""
@@ -172,10 +186,9 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         }
 
     def _examine(self, trial: int) -> str:
-        found = self._drive.model(trial).examine()
+        found = self._drive.model(trial).examine(progress=False)
         with self._drawing:
-            if self._chosen == trial:
-                self.detail.show_examined(found)
+            self.detail.show_examined(found)
         return f"trial {trial} examined"
 
     # Where there is no page

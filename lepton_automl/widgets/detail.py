@@ -8,14 +8,16 @@ from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.examined import Examined
+from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.tables import last_score
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Measurement
 
+from .examined import examined_html
 from .handle import Moment
 from .network import network_svg, shape_of
 from .run import where_it_stands
-from .safe import html
 from .style import GREY
 from .view import View, button
 
@@ -41,7 +43,7 @@ class DetailView(View):
         self.number.observe(self._typed, "value")
         self.told = w.HTML(NOBODY)
         self.folder = w.Text(export_to, description="export to", layout={"width": "98%"}, style={"description_width": "64px"})
-        self.examined = w.VBox()
+        self.examined = w.HTML()
         self.buttons = {name: button(text, partial(self._do, acts[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
         self._models_only = [self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine")]
         row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
@@ -57,12 +59,17 @@ class DetailView(View):
             self.number.value = trial.number
         self._hold = False
         if trial and trial.number != self._trial:
-            self.examined.children = ()
+            self.examined.value = ""
         self._trial = trial.number if trial else None
         self.told.value = detail_html(state, trial) if trial else NOBODY
         ready = trial is not None and trial.status == "complete"
         for one in self.buttons.values():
             one.disabled = trial is None or (one in self._models_only and not ready)
+
+    def show_examined(self, found: Examined) -> None:
+        """Show what the chosen model gets wrong."""
+        if found.trial == self._trial:
+            self.examined.value = examined_html(found)
 
     def _typed(self, change: dict[str, Any]) -> None:
         if not self._hold:
@@ -89,10 +96,10 @@ def detail_html(state: StudyState, trial: Trial) -> str:
     result = trial.result
     shape = network_svg(shape_of(trial))
     facts = _facts(state, trial)
-    rows = "".join(f"<tr><th>{html(name)}</th><td>{html(value)}</td></tr>" for name, value in facts.items() if value)
-    why = f'<p class="l-dim">{html(result.reason)}</p>' if result and result.reason else ""
+    rows = "".join(f"<tr><th>{marked(name)}</th><td>{marked(value)}</td></tr>" for name, value in facts.items() if value)
+    why = f'<p class="l-dim">{marked(result.reason)}</p>' if result and result.reason else ""
     return (
-        f"<h4>trial {trial.number}: {html(where_it_stands(state, trial))}</h4>{shape}"
+        f"<h4>trial {trial.number}: {marked(where_it_stands(state, trial))}</h4>{shape}"
         f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_knobs(trial)}{_tried(state, trial)}'
     )
 
@@ -144,7 +151,7 @@ def _whisker(name: str, found: Measurement, top: float, most: float) -> str:
 
 def _knobs(trial: Trial) -> str:
     rows = "".join(
-        f"<tr><th>{html(name)}</th><td>{html(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
+        f"<tr><th>{marked(name)}</th><td>{marked(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
         for name, value in trial.proposed.config.items()
     )
     return f'<details><summary>knobs</summary><table class="l-plain">{rows}</table></details>'
@@ -163,7 +170,7 @@ def _tried(state: StudyState, trial: Trial) -> str:
             "" if score is None else f"{score:.4f}",
             one.said,
         )
-        return "".join(f"<td>{html(text)}</td>" for text in cells)
+        return "".join(f"<td>{marked(text)}</td>" for text in cells)
 
     rows = "".join(f"<tr>{row(one)}</tr>" for one in trial.accelerated.tried)
     return f'<details><summary>runtimes tried</summary><table class="l-plain">{rows}</table></details>'

@@ -6,13 +6,14 @@ import math
 import time
 from collections.abc import Iterable
 
+from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.reporting.tables import front_table, last_score
 from lepton_automl.reporting.terminal import status_lines
 from lepton_automl.state import StudyState, Trial
 
+from .cells import cell
 from .handle import Moment
 from .run import run_html
-from .safe import cell, html, plain
 from .style import COLOURS, CSS, GREY, HIDING, MARKS
 
 WIDE, HIGH, LEFT, LOW = 720, 300, 60, 34  # pixels of the picture, and of its margins
@@ -30,7 +31,7 @@ def text_face(moment: Moment) -> str:
     head = f"study {state.settings.name}: {moment.status}"
     ended = [state.ended.reason] if state.ended else []
     told = [head, *status_lines(state, moment.status), *ended, *lines]
-    return "\n".join(plain(line, 200) for line in told)
+    return "\n".join(clean(line, 200) for line in told)
 
 
 def _columns(state: StudyState) -> list[str]:
@@ -42,8 +43,8 @@ def snapshot_html(moment: Moment) -> str:
     return (
         f'<div class="lepton lepton-snapshot"><style>{CSS}{HIDING}</style>{run_html(moment)}'
         f"{_picture(moment.state)}{_table(moment.state)}"
-        f'<p class="l-dim">A picture from {html(_clock(moment.now))}. With a kernel: '
-        f"<code>AutoML.attach({html(repr(moment.state.settings.name))}).dashboard()</code></p></div>"
+        f'<p class="l-dim">A picture from {marked(_clock(moment.now))}. With a kernel: '
+        f"<code>AutoML.attach({marked(repr(moment.state.settings.name))}).dashboard()</code></p></div>"
     )
 
 
@@ -65,7 +66,7 @@ def _picture(state: StudyState) -> str:
     return (
         f'<svg role="img" aria-label="the front" viewBox="0 0 {WIDE} {HIGH}" style="width:min(100%,{WIDE}px)" font-size="11">'
         f'{lines}{drawn}<text x="{(WIDE + LEFT) / 2}" y="{HIGH - 2}" text-anchor="middle">latency, ms a call</text>'
-        f'<text x="0" y="10">{plain(state.settings.metric)}</text></svg>'
+        f'<text x="0" y="10">{clean(state.settings.metric)}</text></svg>'
     )
 
 
@@ -117,6 +118,6 @@ def _tick_y(y: float, value: float) -> str:
 
 def _table(state: StudyState) -> str:
     rows = front_table(state)[:ROWS]
-    head = "".join(f"<th>{html(name)}</th>" for name in _columns(state))
-    body = "".join(f"<tr>{''.join(f'<td>{html(cell(row[name]))}</td>' for name in _columns(state))}</tr>" for row in rows)
+    head = "".join(f"<th>{marked(name)}</th>" for name in _columns(state))
+    body = "".join(f"<tr>{''.join(f'<td>{marked(cell(row[name]))}</td>' for name in _columns(state))}</tr>" for row in rows)
     return f'<table class="l-plain"><tr>{head}</tr>{body}</table>' if rows else ""

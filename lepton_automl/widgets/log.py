@@ -11,6 +11,7 @@ from lepton_automl.events import (
     Asked,
     Event,
     HostWeighed,
+    KnobsRanked,
     ModelAccelerated,
     ModelRegistered,
     Noted,
@@ -25,11 +26,11 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
+from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.terminal import accelerated_line, trial_line
 from lepton_automl.state import StudyState
 
 from .handle import Moment
-from .safe import html
 from .view import View
 
 LINES = 200  # that are shown
@@ -55,7 +56,7 @@ class LogView(View):
         for event in news:
             if said := sentence(state, event):
                 at = time.strftime("%H:%M:%S", time.localtime(event.at))
-                self._lines.appendleft(f"<tr><td>{at}</td><td>{html(said)}</td></tr>")
+                self._lines.appendleft(f"<tr><td>{at}</td><td>{marked(said)}</td></tr>")
 
     def draw(self, moment: Moment) -> None:
         """Show the lines."""
@@ -86,6 +87,10 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             return "" if event.result.status == "stopped" else trial_line(state, state.trials[event.result.trial])
         case ModelAccelerated():
             return accelerated_line(state, state.trials[event.found.trial])
+        case KnobsRanked():
+            first = next(iter(event.shares.values()), {})
+            most = sorted(first, key=lambda name: -first[name])[:3]
+            return f"knobs that matter most so far: {', '.join(most)}" if most else ""
         case Asked():
             return f"a person asked: {event.what}"
         case StudyPaused() | StudyResumed():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from html import escape
 from typing import Any
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import ConvRecipe, TableRecipe, recipe_from_json
 from lepton_automl.state import Trial
-
-from .safe import html, plain
 
 # Of Okabe and Ito (Color Universal Design, 2008), one a stage, in turns.
 STAGES = ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#CC79A7")
@@ -43,14 +42,10 @@ def _box(number: int, box: Box, most: int) -> str:
     high = 12 + (TALL - 12) * math.log1p(channels) / math.log1p(most)
     left, top = GAP + number * (WIDE + GAP), (TALL - high) / 2 + 12
     return (
-        (
-            f'<g><title>{html(said)}</title><rect x="{left}" y="{top:.1f}" width="{WIDE}" height="{high:.1f}" rx="3" '
-            f'fill="{colour}"/><text x="{left + WIDE / 2}" y="{top - 3:.1f}">{channels}</text>'
-            f'<text x="{left + WIDE / 2}" y="{TALL + 26}">{plain(name, 8)}</text></g>'
-        )
-        .replace('<bdi dir="auto">', "")
-        .replace("</bdi>", "")
-    )  # SVG knows no such tag
+        f'<g><title>{escape(said)}</title><rect x="{left}" y="{top:.1f}" width="{WIDE}" height="{high:.1f}" rx="3" '
+        f'fill="{colour}"/><text x="{left + WIDE / 2}" y="{top - 3:.1f}">{channels}</text>'
+        f'<text x="{left + WIDE / 2}" y="{TALL + 26}">{escape(name)}</text></g>'
+    )
 
 
 def _boxes(data: dict[str, Any]) -> list[Box]:

@@ -9,13 +9,18 @@ import anywidget
 import ipywidgets as w
 import plotly.graph_objects as go
 
-from .style import FAINT, GREY
+from lepton_automl.state import StudyState
+
+from .handle import Moment
+from .view import View
 
 Json = dict[str, Any]
+TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
 class Fit(anywidget.AnyWidget):
-    """Tells the figure beside it when there is more or less room: a `FigureWidget` in a box listens to the window alone."""
+    """Tells the figure beside it when there is more or less room: a `FigureWidget` listens to the window alone."""
 
     _esm = """
     export default { render({ el }) {
@@ -35,51 +40,69 @@ class Fit(anywidget.AnyWidget):
     """
 
 
-class Picture:
-    """A `FigureWidget` that takes over from a fresh figure what is not the same any more.
+class PictureView(View):
+    """One of reporting's figures, alive.
 
-    Zoom, and what a person has hidden, stay.
+    Zoom, and what a person has hidden, stay while it changes.
 
     Args:
-        figure: The first one.
-        height: In pixels.
+        make: Draws the figure of a study, always with the same traces.
         clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
+        height: In pixels.
     """
 
-    def __init__(self, figure: go.Figure, *, height: int = 350, clicked: Callable[[int], None] | None = None) -> None:
-        self._clicked, self._height = clicked, height
-        self._last = dressed(figure, height).to_plotly_json()
-        self.widget = go.FigureWidget(figure)
-        self.box = w.VBox([self.widget, Fit()])
-        self.widget._config = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d"]}  # noqa: SLF001  # plotly names it so
-        self._listen()
+    def __init__(
+        self,
+        make: Callable[[StudyState], go.Figure],
+        clicked: Callable[[int], None] | None = None,
+        *,
+        height: int = TALL,
+    ) -> None:
+        self._make, self._clicked, self._height = make, clicked, height
+        self._stand: tuple[Any, ...] = ()
+        self._last: Json = {}
+        self.figure: go.FigureWidget | None = None
+        super().__init__()
+
+    def drawn(self, moment: Moment) -> go.Figure:
+        """The figure as it is to be now."""
+        return self._make(moment.state)
+
+    def draw(self, moment: Moment) -> None:
+        """Draw where the study is not what it was."""
+        stand = (moment.state.last_at, len(moment.state.trials), moment.chosen)
+        if stand != self._stand:
+            self._stand = stand
+            self.show(self.drawn(moment))
 
     def show(self, figure: go.Figure) -> None:
-        """Change what has changed, in one message."""
-        fresh = dressed(figure, self._height).to_plotly_json()
+        """Take over what is not the same any more, in one message."""
+        figure.update_layout(height=self._height, autosize=True, margin={"l": 56, "r": 8, "t": 34, "b": 44})
+        fresh = figure.to_plotly_json()
         last, self._last = self._last, fresh
-        traces = changes(last["data"], fresh["data"])
+        if self.figure is None:
+            self._begin(figure)
+            return
+        traces = [difference(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
         layout = difference(last["layout"], fresh["layout"])
-        if traces is None:
-            with self.widget.batch_update():
-                self.widget.data = []
-                self.widget.add_traces(figure.data)
-                self.widget.update_layout(layout, overwrite=True)
-            self._listen()
-        elif layout or any(traces):
-            with self.widget.batch_update():
-                for trace, new in zip(self.widget.data, traces, strict=True):
+        if layout or any(traces):
+            with self.figure.batch_update():
+                for trace, new in zip(self.figure.data, traces, strict=True):
                     trace.update(new, overwrite=True)
-                self.widget.update_layout(layout, overwrite=True)
+                self.figure.update_layout(layout, overwrite=True)
 
     def forget(self, name: str) -> None:
         """Tell an entry of the layout anew with the next figure: a person has changed it on the page."""
         self._last["layout"].pop(name, None)
+        self._stand = ()
 
-    def _listen(self) -> None:
-        for trace in self.widget.data:
+    def _begin(self, figure: go.Figure) -> None:
+        self.figure = go.FigureWidget(figure)
+        self.figure._config = CONFIG  # noqa: SLF001  # plotly has no other name for it
+        for trace in self.figure.data:
             if hasattr(trace, "on_click"):
                 trace.on_click(self._click)
+        self.children = [w.VBox([self.figure, Fit()])]
 
     def _click(self, trace: Any, points: Any, _state: Any) -> None:
         numbers = trace.customdata
@@ -87,34 +110,10 @@ class Picture:
             self._clicked(int(numbers[points.point_inds[0]]))
 
 
-def dressed(figure: go.Figure, height: int) -> go.Figure:
-    """The figure without a background of its own, so that it suits a light page and a dark one."""
-    clear = "rgba(0,0,0,0)"
-    figure.update_layout(
-        template="none", paper_bgcolor=clear, plot_bgcolor=clear, height=height, font={"color": GREY, "size": 12}, autosize=True
-    )
-    figure.update_layout(margin={"l": 60, "r": 10, "t": 30, "b": 46}, hoverlabel={"font": {"color": "#fff"}, "bgcolor": "#333"})
-    lines = {"gridcolor": FAINT, "zerolinecolor": FAINT, "linecolor": GREY}
-    figure.update_xaxes(**lines)
-    figure.update_yaxes(**lines)
-    return figure
-
-
-def changes(old: list[Json], new: list[Json]) -> list[Json] | None:
-    """What each trace must be told; None where there are other traces than there were."""
-    if [_kind(trace) for trace in old] != [_kind(trace) for trace in new]:
-        return None
-    return [difference(was, now) for was, now in zip(old, new, strict=True)]
-
-
 def difference(old: Json, new: Json) -> Json:
     """The entries that are new or not the same, and None for those that are gone."""
     gone = dict.fromkeys(old.keys() - new.keys())
     return gone | {name: value for name, value in new.items() if not _same(old.get(name), value)}
-
-
-def _kind(trace: Json) -> tuple[Any, Any]:
-    return trace.get("type"), trace.get("name")
 
 
 def _same(old: Any, new: Any) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipywidgets as w
 
+from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.terminal import status_json
 from lepton_automl.state import StudyState, Trial
 
 from .handle import Moment
-from .safe import html
 from .style import COLOURS, MARKS
 from .view import View
 
@@ -41,11 +41,11 @@ def run_html(moment: Moment) -> str:
         "workers busy": f"{len(state.running)} of {state.settings.workers}",
         "epochs": f"{told['epochs']:,}",
     }
-    listed = "".join(f"<div><span>{html(name)}</span><b>{html(value)}</b></div>" for name, value in facts.items() if value)
+    listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items() if value)
     percent = round(100 * told["used"], 1)
     return (
-        f'<div class="l-head"><span class="l-name">{html(state.settings.name)}</span>'
-        f'<span class="l-badge">{html(moment.status)}</span><span>{html(left)}</span>{_by_state(told["trials"])}</div>'
+        f'<div class="l-head"><span class="l-name">{marked(state.settings.name)}</span>'
+        f'<span class="l-badge">{marked(moment.status)}</span><span>{marked(left)}</span>{_by_state(told["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>'

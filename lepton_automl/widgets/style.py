@@ -46,6 +46,10 @@ CSS = """
 .lepton code{font:12px var(--jp-code-font-family,monospace);background:var(--l-soft);padding:1px 5px;overflow-wrap:anywhere;
   user-select:all}
 .lepton .l-warn{color:#D55E00;font-weight:600}
+.lepton table.l-matrix{border-collapse:collapse;font-size:11px;font-variant-numeric:tabular-nums}
+.lepton table.l-matrix td,.lepton table.l-matrix th{padding:1px 5px;text-align:right;font-weight:400}
+.lepton table.l-matrix th{color:var(--l-dim)}
+.lepton table.l-matrix caption{font-size:11px;color:var(--l-dim);text-align:left}
 .lepton .l-examples{display:flex;flex-wrap:wrap;gap:8px}
 .lepton .l-examples figure{margin:0;font-size:11px;max-width:84px;overflow-wrap:anywhere}
 .lepton .l-examples img{width:64px;height:64px;image-rendering:pixelated;border:1px solid var(--l-line);display:block}

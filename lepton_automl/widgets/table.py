@@ -10,10 +10,11 @@ from typing import Any
 import anywidget
 import traitlets
 
+from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.tables import Row, trial_table
 
+from .cells import cell, missing
 from .handle import Moment
-from .safe import cell, missing, plain
 from .view import View
 
 PAGE = 25  # rows at once, so that a long study sends no more than a short one
@@ -66,8 +67,8 @@ class TableView(View):
         self._page = min(self._page, pages - 1)
         page = rows[self._page * PAGE : (self._page + 1) * PAGE]
         with self.grid.hold_sync():
-            self.grid.heads = [plain(name, 40) for name in found]
-            self.grid.sort = {"by": plain(self._by, 40), "down": self._down}
+            self.grid.heads = [clean(name, 40) for name in found]
+            self.grid.sort = {"by": clean(self._by, 40), "down": self._down}
             self.grid.told = f"page {self._page + 1} of {pages}, {len(rows)} trials"
             self.grid.rows = [[cell(row.get(name)) for name in found] for row in page]
 
@@ -75,7 +76,7 @@ class TableView(View):
         """What was clicked: a head, a row, or a page."""
         match said:
             case {"sort": str(name)}:
-                known = {plain(one, 40): one for row in self._all[:1] for one in row}
+                known = {clean(one, 40): one for row in self._all[:1] for one in row}
                 self._down = not self._down if known.get(name) == self._by else name not in {"latency_ms", "size_bytes"}
                 self._by = known.get(name, "trial")
                 self._show()

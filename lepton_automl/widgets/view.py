@@ -7,8 +7,9 @@ from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.reporting.labels import clean
+
 from .handle import Moment
-from .safe import plain
 
 
 class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
@@ -39,7 +40,7 @@ def button(text: str, act: Callable[[], None], *, tip: str = "", icon: str = "",
         icon: Of Font Awesome.
         style: Of ipywidgets, such as `"danger"`.
     """
-    made = w.Button(description=plain(text), tooltip=plain(tip), icon=icon, button_style=style)
+    made = w.Button(description=clean(text), tooltip=clean(tip), icon=icon, button_style=style)
     made.layout.width = "auto"
     made.on_click(lambda _: act())
     return made
