@@ -47,7 +47,7 @@ class DetailView(View):
         self.buttons = {name: button(text, partial(self._do, acts[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
         self._models_only = [self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine")]
         row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
-        super().__init__(self.number, self.told, row, self.folder, self.examined, classes=("l-detail",))
+        super().__init__(self.number, row, self.folder, self.told, self.examined, classes=("l-detail",))
 
     def draw(self, moment: Moment) -> None:
         """Show the chosen trial as it is now."""

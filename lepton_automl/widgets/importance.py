@@ -13,8 +13,8 @@ class ImportanceView(View):
     """The knobs' shares above, all trials as lines through them below."""
 
     def __init__(self) -> None:
-        self.shares = PictureView(lambda state: importance_figure(state.ranked), height=190)
-        self.lines = PictureView(parallel_figure, height=230)
+        self.shares = PictureView(lambda state: importance_figure(state.ranked), height=250)
+        self.lines = PictureView(parallel_figure, height=260)
         super().__init__(self.shares, self.lines)
 
     def draw(self, moment: Moment) -> None:

@@ -16,6 +16,7 @@ from .view import View
 
 Json = dict[str, Any]
 TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
+MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
@@ -24,18 +25,17 @@ class Fit(anywidget.AnyWidget):
 
     _esm = """
     export default { render({ el }) {
-      let wide = 0, drawn = false;
+      let seen = "";
+      el.style.width = "100%";
       const look = () => {
         const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot .main-svg");
-        if (!el.clientWidth || !plot || (drawn && el.clientWidth === wide)) return;
-        [wide, drawn] = [el.clientWidth, true];
+        const [room, wide] = [el.clientWidth, plot?.clientWidth ?? 0];
+        if (!room || !plot || Math.abs(room - wide) < 3 || seen === `${room} ${wide}`) return;
+        seen = `${room} ${wide}`;
         window.dispatchEvent(new Event("resize"));
       };
-      el.style.width = "100%";
-      const seen = new ResizeObserver(look);
-      seen.observe(el);
-      const wait = setInterval(() => { look(); if (drawn) clearInterval(wait); }, 100);
-      return () => { seen.disconnect(); clearInterval(wait); };
+      const again = setInterval(look, 250);
+      return () => clearInterval(again);
     } };
     """
 
@@ -77,7 +77,7 @@ class PictureView(View):
 
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
-        figure.update_layout(height=self._height, autosize=True, margin={"l": 56, "r": 8, "t": 34, "b": 44})
+        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"})
         fresh = figure.to_plotly_json()
         last, self._last = self._last, fresh
         if self.figure is None:

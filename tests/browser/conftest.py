@@ -73,8 +73,27 @@ def browser() -> Iterator[object]:
         opened.close()
 
 
+@pytest.fixture
+def opened(server, browser, request) -> Iterator[object]:
+    """Opens notebooks; of a test that fails a picture of each is left in the folder LEPTON_SHOTS."""
+    from .page import Page
+
+    pages = []
+
+    def make(face: str, path: str, **more: object) -> Page:
+        pages.append(Page(browser, server[0], face, path, **more))
+        return pages[-1]
+
+    yield make
+    for number, page in enumerate(pages):
+        page.leave(f"{request.node.name}-{number}")
+
+
 def notebook(path: Path, *cells: str) -> None:
     """Write a notebook."""
-    made = [{"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": text, "outputs": [], "execution_count": None} for n, text in enumerate(cells)]
+    made = [
+        {"cell_type": "code", "id": f"c{n}", "metadata": {}, "source": text, "outputs": [], "execution_count": None}
+        for n, text in enumerate(cells)
+    ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     path.write_text(json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
