@@ -77,7 +77,7 @@ class PictureView(View):
 
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
-        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"})
+        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"}, font={"size": 11})
         fresh = figure.to_plotly_json()
         last, self._last = self._last, fresh
         if self.figure is None:

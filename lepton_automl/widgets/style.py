@@ -59,9 +59,13 @@ CSS = """
 .lepton .l-main{display:grid;grid-template-columns:minmax(0,1.55fr) minmax(0,1fr);gap:0 14px}
 @container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
 .lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
+.lepton .l-detail>*{flex:0 0 auto}
+.lepton .l-detail table.l-plain th{white-space:nowrap}
+.lepton .l-detail button{padding:0 7px;height:26px;line-height:26px}
 .lepton button:focus-visible,.lepton [tabindex]:focus-visible,.lepton input:focus-visible,.lepton select:focus-visible{
   outline:2px solid #0072B2;outline-offset:1px}
-.lepton .widget-tab>.p-TabBar,.lepton .widget-tab>.lm-TabBar{font-size:13px}
+.lepton .widget-tab .lm-TabBar-tab{flex:0 1 auto!important;min-width:0!important;font-size:12px}
+.lepton .widget-tab .lm-TabBar-tabLabel{overflow:visible;text-overflow:clip}
 .lepton .widget-tab-contents{padding:4px}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0}

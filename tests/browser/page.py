@@ -31,6 +31,16 @@ class Page:
         self.tab.goto(f"{address}/{where}")
         self.tab.wait_for_selector(".jp-Notebook-cell", timeout=PATIENCE)
         self.idle()
+        if face == "lab":
+            self.tab.keyboard.press("Control+b")  # the list of files
+            asks = self.tab.get_by_role("button", name="No", exact=True)  # about news
+            asks.click() if asks.count() else None
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.tab.keyboard.press("Escape")
+        self.tab.keyboard.press("Control+s")
+        self.tab.wait_for_timeout(2000)
 
     def idle(self) -> None:
         """Wait until the kernel does nothing."""

@@ -47,6 +47,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
         page.shot(tab.replace(" ", "-"))
     page.open("front")
 
+    page.save()
     page.tab.reload()
     page.tab.wait_for_selector(".jp-Notebook-cell")
     page.appears()  # the page is new, the kernel and its widgets are not
