@@ -242,6 +242,77 @@ def extend(
 
 
 @app.command()
+def limit(
+    study: Study,
+    max_latency_ms: Annotated[
+        str | None, typer.Option(help="Hard limit on one call, in milliseconds; `none` lifts it.")
+    ] = None,
+    max_size_kb: Annotated[
+        str | None, typer.Option(help="Hard limit on the model file, in kilobytes; `none` lifts it.")
+    ] = None,
+) -> None:
+    """Set a study's hard limits, or lift them; models that break them leave the front."""
+    complaints = Complaints("limit")
+    latency, size = _limit(max_latency_ms, complaints), _limit(max_size_kb, complaints)
+    complaints.raise_any()
+    handle = _open(study)
+    handle.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
+    print(f"{study}: {len(handle.state.front())} models on the front keep the limits.")
+
+
+def _limit(text: str | None, complaints: Complaints) -> Any:
+    """A limit as `Study.limit` takes it: `...` where nothing is said, None where it is lifted."""
+    if text is None or text.lower() == "none":
+        return ... if text is None else None
+    try:
+        return float(text)
+    except ValueError:
+        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to lift it.")
+        return ...
+
+
+@app.command()
+def pin(
+    study: Study,
+    settings: Annotated[
+        list[str], typer.Argument(help="Knobs and their settings: `model.kernel=3`.", metavar="KNOB=SETTING...")
+    ],
+) -> None:
+    """Hold knobs of a study still from now on."""
+    handle = _open(study)
+    space, complaints = handle.state.settings.space, Complaints("pin")
+    for one in settings:
+        complaints.check("=" in one, f"{one!r} names no setting", "Say KNOB=SETTING, such as train.lr=0.01.")
+    complaints.raise_any()
+    told = [one.partition("=") for one in settings]
+    handle.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
+    print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
+
+
+@app.command()
+def unpin(
+    study: Study,
+    knobs: Annotated[list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")] = None,
+) -> None:
+    """Let pinned knobs of a study turn again."""
+    handle = _open(study)
+    handle.unpin(*knobs or ())
+    left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
+    print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
+
+
+@app.command()
+def retune(
+    study: Study,
+    trial: Annotated[int, typer.Argument(help="The trial's number; `lepton front` shows those of the front.")],
+    trials: Annotated[int, typer.Option(help="How many variations.")] = 8,
+) -> None:
+    """Try variations of a trial next."""
+    _open(study).retune(trial, trials)
+    print(f"{study} tries up to {trials} variations of trial {trial} next.")
+
+
+@app.command()
 def front(study: Study, as_json: Json = False) -> None:
     """Show the front: every model worth having."""
     handle = _open(study)

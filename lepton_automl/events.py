@@ -32,7 +32,7 @@ from .values import (
 )
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
-Request = Literal["pause", "resume", "stop", "extend", "enqueue"]
+Request = Literal["pause", "resume", "stop", "extend", "enqueue", "limit", "pin", "unpin", "retune"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class TrialProposed(Event):
     """A candidate was handed to a worker.
 
     Args:
-        origin: Why this one: `"portfolio"`, `"sampler"`, `"random"`, `"enqueued"`, `"child"`.
+        origin: Why this one: `"portfolio"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
         recipe: Its final shape, as JSON.
         parent: The trial whose weights it inherits; None for a fresh network.
     """
@@ -174,15 +174,23 @@ class Asked(Event):
 
     Args:
         uid: Tells one asking from another.
-        what: `"pause"`, `"resume"`, `"stop"`, `"extend"` or `"enqueue"`.
+        what: `"pause"`, `"resume"`, `"stop"`, `"extend"`, `"enqueue"`, `"limit"`, `"pin"`, `"unpin"` or `"retune"`.
         budget: For `"extend"`: the new whole budget.
-        config: For `"enqueue"`: knobs to try next; those left out stand at their defaults.
+        config: For `"enqueue"`: knobs to try next; those left out stand at their defaults. For `"pin"`: knobs to hold.
+        target: For `"limit"`: the target with its new hard limits.
+        knobs: For `"unpin"`: the knobs that may turn again.
+        trial: For `"retune"`: the trial whose configuration is varied.
+        trials: Likewise: how many variations are tried.
     """
 
     uid: str
     what: Request
     budget: Budget | None = None
     config: Config = field(default_factory=dict)
+    target: Target | None = None
+    knobs: tuple[str, ...] = ()
+    trial: int = 0
+    trials: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

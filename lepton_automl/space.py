@@ -61,6 +61,17 @@ class Knob(Value):
             return setting in self.choices
         return isinstance(setting, int | float) and not isinstance(setting, bool)
 
+    def read(self, text: str) -> Setting:
+        """A setting as a person writes it in a shell; what is none stays text, which is not allowed."""
+        named: dict[str, Setting] = {str(choice).lower(): choice for choice in self.choices}
+        if text.lower() in named:
+            return named[text.lower()]
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if number.is_integer() else number
+
     def sample(self, rng: random.Random) -> Setting:
         """A setting drawn evenly (evenly in the logarithm for a log knob)."""
         if self.choices:

@@ -31,7 +31,8 @@ from .events import (
     TrialThawed,
 )
 from .journal import Journal
-from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, TrialResult
+from .space import Config
+from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, Target, TrialResult
 from .variant import Variant
 
 FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
@@ -68,11 +69,21 @@ class Trial:
     accelerated: Accelerated | None = None
     stints: list[Stint] = field(default_factory=list)  # one, and one more each time that it was thawed
     spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
+    breaks: str = ""  # the hard limit that its artifact breaks, as limits stand; empty while it keeps them all
 
     @property
     def status(self) -> str:
-        """`"running"`, or how it ended."""
-        return self.result.status if self.result else "running"
+        """`"running"`, or how it ended; whether a finished model is `"infeasible"` goes by the limits as they stand."""
+        if self.result is None:
+            return "running"
+        if self.is_packed:
+            return "infeasible" if self.breaks else "complete"
+        return self.result.status
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it came to its end and left an artifact, within the limits or not."""
+        return self.result is not None and self.result.status in {"complete", "infeasible"} and bool(self.result.scores)
 
     @property
     def is_child(self) -> bool:
@@ -83,6 +94,11 @@ class Trial:
     def has_checkpoint(self) -> bool:
         """Whether it came to a rung, where a network of ours leaves what it can go on from."""
         return any(report.waits and report.epoch for report in self.reports)
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether it was ended on its way, by the search or by a limit, and left a checkpoint."""
+        return self.status in {"stopped", "infeasible"} and not self.is_packed and self.has_checkpoint
 
     @property
     def profile(self) -> Profile | None:
@@ -135,6 +151,7 @@ class StudyState:
     ends: int = 0  # of trials; one that was thawed ends again
     ranked: KnobsRanked | None = None
     rests: list[Stint] = field(default_factory=list)  # the study was paused, ended or had lost its process
+    pinned: Config = field(default_factory=dict)  # the knobs that proposals hold
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     _front: list[Trial] = field(default_factory=list)
@@ -211,15 +228,17 @@ class StudyState:
         self.running.pop(trial.number, None)
         self.epochs += trial.epochs - before
         trial.stints[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
+        if trial.is_packed:
+            trial.breaks = self._broken(trial.weighed)
         if trial.status == "complete":
             self._stand(trial)
-        if trial.status == "stopped" and trial.has_checkpoint and self.settings.own is None:
+        elif trial.can_go_on and self.settings.own is None:
             self.frozen[trial.number] = trial
             if len(self.frozen) > FROZEN:
                 del self.frozen[next(iter(self.frozen))]
 
     def _stand_anew(self) -> None:
-        """Draw the front again: an artifact is not what it was."""
+        """Draw the front again: an artifact or a limit is not what it was."""
         self._front = []
         for trial in self.trials.values():
             if trial.status == "complete":
@@ -240,6 +259,28 @@ class StudyState:
         self.asked.append(event)
         if event.what == "extend" and event.budget is not None:
             self.config = self.settings.replace(budget=event.budget)
+        elif event.what == "limit" and event.target is not None:
+            self._limit(event.target)
+        elif event.what == "pin":
+            self.pinned = self.pinned | event.config
+        elif event.what == "unpin":
+            self.pinned = {name: setting for name, setting in self.pinned.items() if name not in event.knobs}
+
+    def _limit(self, target: Target) -> None:
+        """Go by other hard limits: models leave the front, and come back."""
+        self.config = self.settings.replace(target=target)
+        for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
+            trial.breaks = self._broken(trial.profile)
+        self._stand_anew()
+        if self.ended:
+            self.ended = self.ended.replace(chosen=self.choose().number if self._front else None)
+
+    def keeps_limits(self, trial: Trial) -> bool:
+        """Whether what the search knows of a trial's costs keeps the hard limits as they stand."""
+        return not self._broken(trial.weighed)
+
+    def _broken(self, profile: Profile | None) -> str:
+        return self.settings.target.breaks(profile) if profile else ""
 
     def spent(self, now: float) -> float:
         """Seconds that the search has been at work since it began."""

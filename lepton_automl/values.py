@@ -110,6 +110,17 @@ class Target(Value):
             return f"size {profile.size_bytes} bytes is above the limit of {self.max_size_bytes} bytes"
         return ""
 
+    def excess(self, profile: Profile) -> float:
+        """By how much a hard limit is broken, as the logarithm of the ratio; 0 or less where all are kept."""
+        ratios = (getattr(profile, name) / limit for name, limit in self.limits.items())
+        return max((math.log(max(ratio, 1e-12)) for ratio in ratios), default=0.0)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The hard limits that there are, by the name of what they are on."""
+        given = {"latency_ms": self.max_latency_ms, "size_bytes": self.max_size_bytes}
+        return {name: limit for name, limit in given.items() if limit is not None}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Precedent(Value):

@@ -59,7 +59,7 @@ class Executor(Protocol):
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
     ) -> Answer:
-        """Run an errand and wait for its answer; call only while no trial runs.
+        """Run an errand and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
 
         Args:
             errand: What to do.

@@ -25,6 +25,7 @@ LOOK = 1.0  # seconds between looks at memory
 TICK = 0.2  # seconds between looks at other things, while an errand is run
 BIRTHS = 3  # workers in a row that die before they say anything
 ABSENT = 5.0  # seconds without a poll, after which silence says nothing: the search itself stood still
+WRITTEN_OFF = Decision(stop=True, reason="it was written off")
 MEASURING = 10.0  # seconds that a measurer gets to leave the gate before all stand still
 
 
@@ -127,6 +128,9 @@ class LocalExecutor:
         while True:
             seat = self._seats[0]
             with contextlib.suppress(OSError):  # a worker that is dead already is found below
+                if seat.job is not None:  # it may wait for an answer that nobody else will give
+                    seat.job = None
+                    seat.channel.send(WRITTEN_OFF)
                 seat.channel.send(errand)
             while (values := seat.hear_soon(TICK)) is not None:
                 meanwhile()

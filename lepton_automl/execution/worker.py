@@ -57,8 +57,8 @@ class Worker:
 
     def __init__(self, channel: Channel, walk: Walk) -> None:
         self.channel, self.walk = channel, walk
-        self.jobs: queue.Queue[Value] = queue.Queue()
-        self.decisions: queue.Queue[Decision] = queue.Queue()
+        self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
+        self.decisions: queue.Queue[Decision] = queue.Queue()  # on the job in hand
         self._beaten = 0.0
 
     def serve(self) -> None:
@@ -66,7 +66,7 @@ class Worker:
         threading.Thread(target=self._listen, daemon=True).start()
         self.beat()
         while True:
-            job = self.jobs.get()
+            job, self.decisions = self.jobs.get()
             if isinstance(job, TrialJob):
                 self._send(self._try(job))
             else:
@@ -87,13 +87,20 @@ class Worker:
             os._exit(0)
 
     def _listen(self) -> None:
-        """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be."""
+        """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be.
+
+        A decision is on the last trial that was sent before it. It may come too late, when that trial is over; or before
+        the trial is begun, as both do where the worker was still starting.
+        """
+        decisions = self.decisions
         while (values := self.channel.receive()) is not None:
             for value in values:
                 if isinstance(value, Decision):
-                    self.decisions.put(value)
-                else:
-                    self.jobs.put(value)
+                    decisions.put(value)
+                    continue
+                if isinstance(value, TrialJob):
+                    decisions = queue.Queue()
+                self.jobs.put((value, decisions))
         os._exit(0)
 
     def _report(self, report: Report) -> Decision:
@@ -105,8 +112,6 @@ class Worker:
             return GO_ON
 
     def _try(self, job: TrialJob) -> TrialResult:
-        while not self.decisions.empty():  # a cancellation that came too late for the trial before
-            self.decisions.get_nowait()
         try:
             return self.walk(job, self._report, self.beat)
         except Exception as error:

@@ -45,7 +45,8 @@ class Judge:
         """Whether a trial that waits at a rung goes on."""
         metric = self._state.settings.metric
         score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
-        others = list(self._rung(trial, report).values())
+        rung = self._rung(trial, report)
+        others = [costs for number, costs in rung.items() if self._state.keeps_limits(self._state.trials[number])]
         ranked = goes_on(self.costs(trial, report), others, ETA)
         gain = self._outlook.gain(trial, report)
         adds = ranked if gain is None else gain >= WORTHWHILE

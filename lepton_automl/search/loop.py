@@ -131,8 +131,23 @@ class Loop:
                 trial = self.state.trials[event.result.trial]
                 self.outlook.ended(trial)
                 self.proposer.tell(trial)
-            case Asked(what="enqueue"):
-                self.proposer.enqueue(event.config)
+            case Asked():
+                self._heed(event)
+
+    def _heed(self, asked: Asked) -> None:
+        """Let what a person asks change what is tried from now on."""
+        match asked.what:
+            case "enqueue":
+                self.proposer.enqueue(asked.config)
+            case "retune":
+                self.proposer.retune(asked.trial, asked.trials)
+            case "pin":
+                self.proposer.pin()
+            case "limit":
+                self.outlook.limited()
+                self.proposer.limited()
+            case _:
+                pass
 
     def write(self, event: Event, *, durable: bool = True) -> None:
         """Journal an event, take it in, and let everyone know; while the journal cannot be written, everything waits."""
@@ -229,10 +244,10 @@ class Loop:
                     pass
 
     def _pause(self, reason: str) -> None:
-        """Hold everything; a study that is paused already stays so."""
-        self.executor.hold(held=True)
+        """Hold everything; a study that is paused already stays so. Who measures is let finish, which nobody waits for."""
         if not self.state.paused:
             self.write(StudyPaused(at=self.executor.now(), reason=reason))
+        self.executor.hold(held=True)
 
     def _go_on(self, reason: str) -> None:
         self._cramped = None
@@ -265,7 +280,7 @@ class Loop:
             return ""
         while not (reason := self._over()) and len(self.state.running) < self.executor.slots:
             if not self._start():
-                return "every configuration of the space was tried"
+                return f"every configuration {'that holds what is pinned' if self.state.pinned else 'of the space'} was tried"
         return reason
 
     def _over(self) -> str:
@@ -322,9 +337,11 @@ class Loop:
             self.executor.cancel(report.trial, decision)
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
+        profile = report.profile or trial.weighed  # a limit may have come since the trial was weighed
+        if profile is not None and (broken := self.state.settings.target.breaks(profile)):
+            return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
-            broken = self.state.settings.target.breaks(report.profile)
-            return Decision(stop=True, status="infeasible", reason=broken) if broken else GO_ON
+            return GO_ON
         left = self.judge.seconds_left(trial, report)
         if not self._in_time(trial, report):
             return Decision(stop=True, reason=f"it would have taken {left:.0f} s more, and the budget ends before")

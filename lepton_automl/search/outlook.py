@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,15 @@ class Lesson:
 
     Args:
         features: Its configuration as numbers.
-        costs: Its costs; the score's is NaN unless it is complete.
+        costs: Its costs; the score's is NaN unless it came to its end.
         curve: The cost of its score after each epoch.
+        counts: Whether it is a model that keeps the hard limits as they stand.
     """
 
     features: list[float]
     costs: list[float]
     curve: Curve
+    counts: bool
 
     @property
     def worst(self) -> float:
@@ -77,10 +79,11 @@ class Outlook:
             return
         self._ends += 1
         costs = self.costs(trial)
-        if trial.status != "complete":
+        if not trial.is_packed:
             costs[0] = math.nan
+        counts, features = trial.status == "complete", self.features(trial)
         self._lessons.pop(trial.number, None)  # of one that was thawed since; the latest come last
-        self._lessons[trial.number] = Lesson(self.features(trial), costs, self.curve(trial))
+        self._lessons[trial.number] = Lesson(features, costs, self.curve(trial), counts)
         if trial.status == "complete":
             self._look_ahead()
         if self._ends >= self._next:
@@ -90,14 +93,23 @@ class Outlook:
             self._lately = [self._lessons[number] for number in sorted(on_front.union(latest) & self._lessons.keys())]
             self._learnt = None
 
+    def limited(self) -> None:
+        """The hard limits are not what they were: see anew which models count."""
+        for number, known in self._lessons.items():
+            self._lessons[number] = replace(known, counts=self._state.trials[number].status == "complete")
+        self._look_ahead()
+
     def _look_ahead(self) -> None:
         """See anew what no finished model reaches."""
-        known = np.array([one.costs for one in self._lessons.values() if math.isfinite(one.costs[0])])
+        known = np.array([one.costs for one in self._lessons.values() if one.counts and math.isfinite(one.costs[0])])
         if len(known) < 2:
+            self.frontier = None
             return
         worst = np.max([one.costs for one in self._lessons.values()], axis=0)
         scores = np.array([one.worst for one in self._lessons.values()])
         worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
+        for number, goal in enumerate(self._goals):  # beyond a limit a model is worth nothing either
+            worst[number] = min(worst[number], math.log(self._state.settings.target.limits.get(goal.name, math.inf)))
         best = known.min(axis=0)
         self.frontier = Frontier.of(known, best, np.maximum(worst, best + 1e-6))
 

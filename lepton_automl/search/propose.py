@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lepton_automl.events import TrialProposed
 from lepton_automl.space import Config, Knob, Setting, Space
@@ -17,6 +17,7 @@ from .samplers import Observation, RandomSettings, Sampler
 
 TRIES = 20  # how often a proposal that was seen before is drawn again
 DRAWN, AROUND, EVEN = 1, 40, 20  # candidates that the sampler draws, around the front, evenly
+ASKED_FOR = ("enqueued", "retuned")  # where a proposal comes from that a person waits for
 TRUST = 5  # every so many trials the sampler's own first draw is taken
 FRESH_SHARE = 0.5  # of a whole training that a fresh network takes in the mean, as most are stopped
 
@@ -41,8 +42,8 @@ class Proposal:
 class Proposer:
     """Proposes configurations and learns from what became of them.
 
-    It is told everything by events (`recall`, `tell`, `enqueue`), and asking changes nothing: a search that goes on after
-    a crash tells it the journal, and it proposes what it would have.
+    It is told everything by events (`recall`, `tell`, `enqueue` and what else a person asks), and asking changes nothing: a
+    search that goes on after a crash tells it the journal, and it proposes what it would have.
 
     Candidates are drawn by the sampler, around the models of the front, and evenly; the outlook picks the one that is
     expected to add most to the front. Children of the front's models stand beside them, at what they cost, and so do
@@ -76,23 +77,58 @@ class Proposer:
         self._space: Space = state.settings.space
         self._spare = RandomSettings(self._space, seed)
         self._queue = [Proposal(self._space.complete(config), "portfolio") for config in first]
+        self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()
 
-    # What happened
+    # What a person asks
 
     def enqueue(self, config: Config) -> None:
-        """Try this configuration next; knobs left out stand at their defaults.
+        """Try this configuration next; knobs left out stand at their defaults, or where they are pinned.
 
         Raises:
             ConfigError: A knob is unknown or out of range.
         """
-        waiting = sum(one.origin == "enqueued" for one in self._queue)
-        self._queue.insert(waiting, Proposal(self._space.complete(config), "enqueued"))
+        self._line_up([Proposal(self._space.complete(self._held(config)), "enqueued")])
+
+    def retune(self, number: int, count: int) -> None:
+        """Try so many variations of a trial's configuration next."""
+        rng = random.Random(f"{self._seed}:retune:{len(self._state.asked)}")  # noqa: S311  # no secret hangs on it
+        model, found = self._held(self._state.trials[number].proposed.config), dict[object, Config]()
+        for _ in range(TRIES * count):
+            config = self._held(vary(self._space, model, rng))
+            if self._is_new(config) and len(found) < count:
+                found.setdefault(self._identity(config), config)
+        self._line_up([Proposal(config, "retuned") for config in found.values()])
+
+    def pin(self) -> None:
+        """Knobs were pinned, which what waits holds, too."""
+        self._queue = [replace(one, config=self._held(one.config)) for one in self._queue]
+
+    def limited(self) -> None:
+        """The hard limits are not what they were: what the sampler was told of them, and what need not be tried, changes."""
+        self._sampler.relearn([lesson for trial in self._state.trials.values() if (lesson := self.lesson(trial))])
+        self._seen = {known for number, known in self._known.items() if not self._was_spared(self._state.trials[number])}
+
+    def _line_up(self, proposals: list[Proposal]) -> None:
+        """Let proposals wait behind what a person asked for before, and ahead of all else."""
+        waiting = sum(one.origin in ASKED_FOR for one in self._queue)
+        self._queue[waiting:waiting] = proposals
+
+    def _held(self, config: Config) -> Config:
+        """A configuration with the pinned knobs where they are pinned."""
+        return config | self._state.pinned
+
+    def _was_spared(self, trial: Trial) -> bool:
+        """Whether a trial broke a limit before any training, and would keep the limits as they stand."""
+        return trial.status == "infeasible" and not trial.epochs and self._state.keeps_limits(trial)
+
+    # What happened
 
     def recall(self, event: TrialProposed) -> None:
         """A trial was proposed, by this process or by one before it."""
-        self._seen.add(self._identity(event.config))
-        self._queue = [one for one in self._queue if self._identity(one.config) not in self._seen]
+        self._known[event.trial] = self._identity(event.config)
+        self._seen.add(self._known[event.trial])
+        self._queue = [one for one in self._queue if self._is_new(one.config)]
 
     def tell(self, trial: Trial) -> None:
         """A trial ended."""
@@ -107,10 +143,10 @@ class Proposer:
         What broke a limit was never trained: its score is the worst seen, and the limit teaches the feasible region.
         """
         result, settings = trial.result, self._state.settings
-        if result is None or result.status == "failed" or trial.profile is None:
+        if result is None or result.status == "failed" or trial.weighed is None:
             return None
         score = self._state.last_score(trial)
-        violation = self._violation(trial)
+        violation = max(0.0, settings.target.excess(trial.weighed))
         if math.isnan(score) and not violation:
             return None
         values = [
@@ -120,13 +156,6 @@ class Proposer:
             for goal in settings.objectives
         ]
         return Observation(trial.proposed.config, tuple(values), violation)
-
-    def _violation(self, trial: Trial) -> float:
-        """By how much the latency limit was broken, as a logarithm; a small number for another limit."""
-        if trial.status != "infeasible" or trial.profile is None:
-            return 0.0
-        limit = self._state.settings.target.max_latency_ms
-        return max(1e-3, math.log(trial.profile.latency_ms / limit)) if limit else 1e-3
 
     def _worst(self, goal: Objective) -> float:
         front = self._state.front()
@@ -154,7 +183,7 @@ class Proposer:
         """Of all that could be done the one that is expected to add most for what it costs; None while nobody can say."""
         if self._outlook is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
             return None
-        untried, frozen = self._untried(number), list(filter(in_time, self._state.frozen.values()))
+        untried, frozen = self._untried(number), list(filter(in_time, filter(self._may_go_on, self._state.frozen.values())))
         born = [(one.config, one.parent is not None) for one in untried]
         gains = [*self._outlook.gains(born), *self._outlook.gains_of_frozen(frozen)]
         offers = [*untried, *(Proposal(one.proposed.config, "thawed", thawed=one.number) for one in frozen)]
@@ -166,17 +195,25 @@ class Proposer:
         """Fresh networks, and children of the front's models."""
         assert self._outlook is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
-        models = [model.proposed.config for model in self._state.front()]
-        around = [vary(self._space, rng.choice(models), rng) for _ in range(AROUND)] if models else []
-        drawn = [*self._sampler.ask(number * TRIES, DRAWN), *around, *self._spare.ask(number, EVEN)]
+        models, pinned = [model.proposed.config for model in self._state.front()], self._state.pinned
+        around = [self._held(vary(self._space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
+        drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
         fresh = [Proposal(config, "sampler") for config in self._bring(drawn) if self._is_new(config)]
         born = [
             Proposal(config, "child", model.number)
             for model in self._state.front()
             for config in self._children(model)
-            if self._is_new(config)
+            if self._is_new(config) and self._holds(config)
         ]
         return [*fresh, *born]
+
+    def _may_go_on(self, trial: Trial) -> bool:
+        """Whether a stopped trial is still what a person wants."""
+        return self._state.keeps_limits(trial) and self._holds(trial.proposed.config)
+
+    def _holds(self, config: Config) -> bool:
+        """Whether a network that cannot be changed any more has the pinned knobs where they are pinned."""
+        return config == self._held(config)
 
     def _price(self, offer: Proposal) -> float:
         """What it takes to its end, as a share of a whole training."""
@@ -187,7 +224,7 @@ class Proposer:
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):
-            for config in self._bring(sampler.ask(number * TRIES + attempt)):
+            for config in self._bring(sampler.ask(number * TRIES + attempt, 1, self._state.pinned)):
                 if self._is_new(config):
                     return Proposal(config, origin)
         return None

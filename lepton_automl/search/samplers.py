@@ -10,7 +10,7 @@ import itertools
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,13 +20,15 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lepton_automl.space import Config, Knob, Space
+from lepton_automl.space import Config, Knob, Setting, Space
 from lepton_automl.values import Objective
 
 WINDOW = 200  # finished trials that a model-based sampler looks at: the best, and the latest of the rest
 POPULATION = 20  # of the genetic algorithm
 AHEAD = 64  # points of a grid that may be on their way at once
 GRID = 5  # settings of a knob over numbers on a grid
+Pins = Mapping[str, Setting]
+FREE: Pins = {}  # no knob is held
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,17 @@ class Sampler(Protocol):
     def tell(self, observation: Observation) -> None:
         """Learn from a finished trial."""
 
-    def ask(self, number: int, count: int = 1) -> list[Config]:
-        """So many candidates, the same ones for the same number after the same observations; fewer when none are left."""
+    def relearn(self, observations: Iterable[Observation]) -> None:
+        """Forget what was told, and learn from these: a hard limit is not what it was."""
+
+    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
+        """So many candidates, the same ones for the same number after the same observations; fewer when none are left.
+
+        Args:
+            number: The trial's number; it seeds what is drawn.
+            count: How many.
+            pinned: Knobs that hold still; what was learnt of the others stands.
+        """
 
 
 class OptunaSampler:
@@ -87,20 +98,30 @@ class OptunaSampler:
         """Learn from a finished trial."""
         self._told.append(observation)
         if self._window is not None and len(self._told) > 2 * self._window:
-            self._told = self._worth_keeping(self._told, self._window)
-            self._study = self._new_study(self._told)
+            self.relearn(self._told)
         else:
             self._study.add_trial(frozen(observation, self._distributions, len(self._told) - 1))
 
-    def ask(self, number: int, count: int = 1) -> list[Config]:
-        """Candidates drawn anew for the number; none of them stays behind in the study."""
+    def relearn(self, observations: Iterable[Observation]) -> None:
+        """Begin anew with these."""
+        self._told = list(observations)
+        if self._window is not None and len(self._told) > 2 * self._window:
+            self._told = self._worth_keeping(self._told, self._window)
+        self._study = self._new_study(self._told)
+
+    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
+        """Candidates drawn anew for the number; none of them stays behind in the study.
+
+        Knobs that are pinned are left out of what is drawn: the others are drawn by what all trials say of them, as by
+        Optuna's `PartialFixedSampler`.
+        """
         sampler: Any = self._make((self._seed * 1_000_003 + number) % 2**32)
-        sampler.known = self._distributions
+        sampler.known = {name: known for name, known in self._distributions.items() if name not in pinned}
         self._study.sampler = sampler
         drawn = []
         for _ in range(count):
-            trial = self._study.ask(self._distributions)
-            drawn.append(dict(trial.params))
+            trial = self._study.ask(sampler.known)
+            drawn.append(trial.params | dict(pinned))
             self._study.tell(trial, state=TrialState.FAIL)
         return drawn
 
@@ -130,10 +151,13 @@ class RandomSettings:
     def tell(self, observation: Observation) -> None:
         """Nothing is learnt."""
 
-    def ask(self, number: int, count: int = 1) -> list[Config]:
+    def relearn(self, observations: Iterable[Observation]) -> None:
+        """Nothing is learnt."""
+
+    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
         """Drawn anew for the number."""
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
-        return [self._space.sample(rng) for _ in range(count)]
+        return [self._space.sample(rng) | dict(pinned) for _ in range(count)]
 
 
 class Grid:
@@ -148,17 +172,29 @@ class Grid:
     def __init__(self, space: Space, knobs: Sequence[str] = (), *, seed: int = 0) -> None:
         names = list(knobs) or [name for name, knob in space.items() if knob.choices]
         settings = [list(steps(space[name])) for name in names]
-        points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
-        random.Random(seed).shuffle(points)  # noqa: S311  # no secret hangs on it
-        self._left = {_key(point): point for point in points}
+        self._points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
+        random.Random(seed).shuffle(self._points)  # noqa: S311  # no secret hangs on it
+        self._done: set[object] = set()
 
     def tell(self, observation: Observation) -> None:
         """A point is done."""
-        self._left.pop(_key(observation.config), None)
+        self._done.add(_key(observation.config))
 
-    def ask(self, number: int, count: int = 1) -> list[Config]:  # noqa: ARG002  # nothing is drawn
+    def relearn(self, observations: Iterable[Observation]) -> None:
+        """What was done stays done."""
+
+    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:  # noqa: ARG002  # nothing is drawn
         """The first points that are left, more than are asked for, as some of them may be on their way."""
-        return list(itertools.islice(self._left.values(), count + AHEAD))
+        return list(itertools.islice(self._left(pinned), count + AHEAD))
+
+    def _left(self, pinned: Pins) -> Iterator[Config]:
+        """The points that are not done, each once: pinned, some fall together."""
+        seen = set(self._done)
+        for point in self._points:
+            held = point | dict(pinned)
+            if (key := _key(held)) not in seen:
+                seen.add(key)
+                yield held
 
 
 def _key(config: Config) -> tuple[tuple[str, Any], ...]:

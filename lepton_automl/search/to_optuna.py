@@ -50,33 +50,24 @@ def to_optuna(state: StudyState) -> optuna.Study:
 def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
     """One ended trial."""
     assert trial.result is not None
-    settings, result = state.settings, trial.result
+    settings = state.settings
     values = [state.searched(trial, goal) for goal in settings.objectives]
-    whole = result.status == "complete" and not any(map(math.isnan, values))
+    whole = trial.status == "complete" and not any(map(math.isnan, values))
     scores = {report.epoch: report.scores.get(settings.metric, math.nan) for report in trial.reports}
     curve = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
-    pruned = result.status in {"stopped", "infeasible"}
+    pruned = trial.status in {"stopped", "infeasible"}
     made = create_trial(
-        state=STATES[result.status] if whole or result.status != "complete" else TrialState.FAIL,
+        state=STATES[trial.status] if whole or trial.status != "complete" else TrialState.FAIL,
         values=values if whole else None,
         params=dict(trial.proposed.config),
         distributions=_distributions(settings.space, trial.proposed.config),
         intermediate_values={} if pruned else curve,
         user_attrs=_told(trial) | ({"curve": curve} if pruned else {}),
-        constraints={"limits": violation(state, trial)},
+        constraints={"limits": state.settings.target.excess(trial.weighed) if trial.weighed else 0.0},
     )
     made.datetime_start = datetime.fromtimestamp(trial.proposed.at)
     made.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)
     return made
-
-
-def violation(state: StudyState, trial: Trial) -> float:
-    """By how much a hard limit is broken, as a share of it; 0 or less where all are kept."""
-    target, profile = state.settings.target, trial.weighed
-    if profile is None:
-        return 0.0
-    limits = [(profile.latency_ms, target.max_latency_ms), (profile.size_bytes, target.max_size_bytes)]
-    return max((value / limit - 1 for value, limit in limits if limit is not None), default=0.0)
 
 
 def _distributions(space: Space, config: dict[str, Setting]) -> dict[str, BaseDistribution]:

@@ -16,7 +16,6 @@ from lepton_automl.errors import Complaints, ConfigError, LeptonError, StudyErro
 from lepton_automl.events import Asked, Event, Request
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse
-from lepton_automl.space import Setting
 from lepton_automl.values import Budget
 
 from .handle import Handle
@@ -104,21 +103,6 @@ class Controls(Handle):
         if status in {"ended", "lost"} or not self._ask(asked):
             self._launch(asked)
 
-    def enqueue(self, config: Mapping[str, Setting]) -> None:
-        """Try a configuration next.
-
-        Args:
-            config: Settings of knobs; those left out stand at their defaults.
-
-        Raises:
-            ConfigError: A knob is unknown or out of range.
-            StudyError: The search is not running, or does not answer.
-        """
-        asked = wish("enqueue", config=dict(config))
-        self.state.settings.space.complete(config)
-        if not self._ask(asked):
-            raise StudyError("it has ended", where=self.name, fix="Extend its budget, then enqueue.")
-
     def wait(self, timeout: float | None = None) -> Self:
         """Wait until the study has ended and its model is handed over.
 
@@ -170,7 +154,7 @@ class Controls(Handle):
         if status == "lost":
             raise lost(self.name, self.home)
         if status in {"ending", "ended"}:
-            if asked.what in {"stop", "extend", "enqueue"}:
+            if asked.what not in STANDS:
                 return False
             raise StudyError(f"the study has {status}", where=self.name, fix="There is nothing to hold.")
         Journal(self.folder / WISHES).append(asked)
@@ -193,6 +177,8 @@ class Controls(Handle):
             if time.monotonic() > until:
                 if heard:  # somebody else asked for the contrary meanwhile
                     return True
+                if status == "ending":  # it listens no more
+                    return False
                 trouble = self.home.says(self.name).get("trouble", "")
                 fix = trouble or f"Look at {self.folder / 'search.log'}; lepton status {self.name} says whether it still runs."
                 raise StudyError(f"the search does not answer to {asked.what!r}", where=self.name, fix=fix)

@@ -46,8 +46,10 @@ class Finalists:
             meanwhile: Called a few times a second.
             until: When to have ended, by the executor's clock; None for no limit.
         """
-        for trial in self._left():
-            began = self._executor.now()
+        done: set[int] = set()
+        while left := [trial for trial in self._left() if trial.number not in done]:  # anew: a limit may change the front
+            trial, began = left[0], self._executor.now()
+            done.add(trial.number)
             if until is not None and began + self._took + LOOK > until:
                 break
             yield self._accelerated(trial, meanwhile)

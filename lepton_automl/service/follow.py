@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from lepton_automl.errors import ExtraError, LeptonError, StudyError
 from lepton_automl.events import Event
@@ -49,11 +51,13 @@ class Follower:
         """
         study = self._study
         alive = True
-        while alive:
-            alive = study.home.running(study.name)  # before the look, so that no last word is missed
-            self._look()
-            if alive:
-                time.sleep(LOOK)
+        with Interrupts() as interrupts:
+            while alive:
+                alive = study.home.running(study.name)  # before the look, so that no last word is missed
+                self._look()
+                interrupts.heed()
+                if alive:
+                    time.sleep(LOOK)
         if study.state.ended is None:
             raise lost(study.name, study.home)
 
@@ -80,6 +84,40 @@ class Follower:
                 self._warned.add(number)
                 what = f"a callback failed at {type(event).__name__} ({type(error).__name__}: {error}); the search goes on"
                 warnings.warn(what, stacklevel=2)
+
+
+class Interrupts:
+    """Ctrl-C while a study is followed: heard between two looks, so that no event is taken in by half.
+
+    A second one is heard at once, wherever a callback stands. Where an interrupt means something else to a process than
+    Python's own `KeyboardInterrupt`, or this is not its main thread, all stays as it is.
+    """
+
+    def __enter__(self) -> Self:
+        self._heard = False
+        main = threading.current_thread() is threading.main_thread()
+        self._ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._heard:
+            signal.default_int_handler(number, frame)
+        self._heard = True
+
+    def heed(self) -> None:
+        """Raise what was heard.
+
+        Raises:
+            KeyboardInterrupt: There was an interrupt.
+        """
+        if self._heard:
+            raise KeyboardInterrupt
 
 
 def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool) -> None:

@@ -74,10 +74,14 @@ class Handle:
             raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
         news = []
         with self._reading:
-            for offset, event in self._journal().read(self._offset):
-                self._state.apply(event)
-                self._offset = offset
-                news.append(event)
+            try:
+                for offset, event in self._journal().read(self._offset):
+                    self._state.apply(event)
+                    self._offset = offset
+                    news.append(event)
+            except KeyboardInterrupt:  # an event may be taken in by half: all is read anew
+                self._state, self._offset = StudyState(), 0
+                raise
         return news
 
     def _journal(self) -> Journal:

@@ -9,7 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from lepton_automl import families
-from lepton_automl.errors import LimitError
 from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, StudyStarted, TrialEnded
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
@@ -28,6 +27,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import TrialJob, Weighed, WeighJob
 
 from .finalists import Finalists
+from .limits import check_limits
 from .own import checked, others
 
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "torch-pruning", "numpy")
@@ -175,14 +175,7 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
     )
     weighed = executor.run(errand)
     assert isinstance(weighed, Weighed)
-    broken = config.target.breaks(weighed.fastest)
-    if broken:
-        fastest = weighed.fastest
-        fix = (
-            f"The fastest network here takes {fastest.latency_ms:.3g} ms ({fastest.size_bytes} bytes) a call of "
-            f"{config.target.batch_size} on {weighed.host}. Ask for no less, or for another target."
-        )
-        raise LimitError(f"no network can keep the limits: {broken}, even for the smallest", where="target", fix=fix)
+    check_limits(config.target, weighed)
     return weighed
 
 
@@ -234,7 +227,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             uid=event.uid,
             config=event.config,
             data=config.data,
-            target=config.target,
+            target=state.settings.target,  # whose limits a person may have changed
             train=plan.replace(epochs=recovery) if child else plan,
             lean=config.lean,
             metric=config.metric,

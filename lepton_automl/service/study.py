@@ -17,8 +17,8 @@ from lepton_automl.reporting.tables import front_table, trial_table
 from lepton_automl.state import StudyState
 from lepton_automl.values import Scored, ScoreJob
 
-from .control import Controls
 from .model import Model
+from .steer import Steering
 
 if TYPE_CHECKING:
     import optuna
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lepton_automl.widgets.dashboard import Dashboard
 
 
-class Study(Controls):
+class Study(Steering):
     """A handle on a study, running or finished, from anywhere.
 
     Args:

@@ -80,6 +80,16 @@ def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (
     )
 
 
+def _patience() -> Callable[[], None]:
+    """What loses its patience in the end, called again and again."""
+    until = time.monotonic() + LONG
+
+    def meanwhile() -> None:
+        assert time.monotonic() < until, "the errand never ends"
+
+    return meanwhile
+
+
 class ExecutorContract:
     """The contract, as tests for pytest: inherit it in a class whose name begins with `Test`."""
 
@@ -158,6 +168,25 @@ class ExecutorContract:
             executor.cancel(0, STOP)
             result = self.hear(executor, 1)[-1]
             assert isinstance(result, TrialResult) and result.status == "stopped" and result.epochs < 500
+
+    def test_a_trial_that_is_cancelled_before_it_has_begun_ends_too(self, tmp_path: Path) -> None:
+        """A worker may still be starting when its job and the word to leave it arrive together."""
+        with closing(self.start(1, tmp_path)) as executor:
+            executor.submit(job(0, tmp_path))
+            executor.cancel(0, STOP)
+            said = self.hear(executor, 1, lambda _: STOP.replace(reason="it did not hear the first word"))
+            assert isinstance(said[-1], TrialResult) and said[-1].reason == STOP.reason
+
+    def test_an_errand_does_not_wait_for_a_trial_that_was_written_off(self, tmp_path: Path) -> None:
+        """A trial at a rung, to which nobody listens any more, makes room."""
+        with closing(self.start(1, tmp_path)) as executor:
+            executor.submit(job(0, tmp_path))
+            self.until_report(executor, 2)
+            try:
+                executor.run(ScoreJob(data=job(0, tmp_path).data, bundles={0: str(tmp_path)}), _patience())
+            except LeptonError:  # there is nothing to score
+                return
+            raise AssertionError("it should have failed")
 
     def test_words_to_a_trial_that_has_ended_do_no_harm(self, tmp_path: Path) -> None:
         """A decision may cross with a result."""

@@ -1,0 +1,32 @@
+"""Whether hard limits can be kept at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lepton_automl.errors import LimitError
+from lepton_automl.values import Profile, Target, Weighed
+
+
+def check_limits(target: Target, weighed: Weighed, tried: Iterable[Profile] = ()) -> None:
+    """See that some network keeps the hard limits.
+
+    Args:
+        target: Has the limits.
+        weighed: Has the smallest network of the space, which was timed before the search.
+        tried: What a search has come by since.
+
+    Raises:
+        LimitError: None does; the message says what the fastest one takes.
+    """
+    known = [weighed.fastest, *tried]
+    if not all(map(target.breaks, known)):
+        return
+    fastest = min(known, key=lambda profile: profile.latency_ms)
+    fix = (
+        f"The fastest network here takes {fastest.latency_ms:.3g} ms ({fastest.size_bytes} bytes) a call of "
+        f"{target.batch_size} on {weighed.host}. Ask for no less, or for another target."
+    )
+    raise LimitError(
+        f"no network can keep the limits: {target.breaks(fastest)}, even for the smallest", where="target", fix=fix
+    )
