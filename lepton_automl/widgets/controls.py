@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import clean
+from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.space import Knob, Setting
 from lepton_automl.state import StudyState
 
@@ -44,12 +44,13 @@ class Controls(View):
         self.setting = w.Combobox(placeholder="setting", layout=NARROW, tooltip="where it is held")
         self.pin = button("pin", self._pin, tip="Hold this knob at this setting from now on", icon="thumb-tack")
         self.unpin = button("unpin", self._unpin, tip="Let the search turn it again")
+        self.held = w.HTML()
         self.knob.observe(lambda _: self._offer(), "value")
         groups = (
             (self.pause, self.resume, self.stop),
             (self.amount, self.unit, self.more),
             (w.Label("limit, ms"), self.latency, self.set),
-            (self.knob, self.setting, self.pin, self.unpin),
+            (self.knob, self.setting, self.pin, self.unpin, self.held),
         )
         row = w.Box([w.HBox(group) for group in groups])
         row.add_class("l-controls")
@@ -63,8 +64,9 @@ class Controls(View):
         self.pause.layout.display, self.resume.layout.display = ("none", "") if held else ("", "none")
         self.pause.disabled, self.resume.disabled = status != "running", not held
         self.stop.disabled = status not in {"starting", "running", "paused", "lost"}
-        for one in (self.set, self.pin, self.unpin):
-            one.disabled = status in OVER
+        self.pin.disabled = status in OVER
+        self.held.value = ", ".join(marked(f"{name} = {setting}", 60) for name, setting in state.pinned.items())
+        self.unpin.disabled = not state.pinned
         self._offer_units(state)
         self._offer_knobs(state)
         limit = state.settings.target.max_latency_ms

@@ -37,13 +37,15 @@ class StudyHandle(Protocol):
     def stop(self, *, wait: bool = True) -> None:
         """End the search."""
 
-    def extend(self, **more: Any) -> None:
+    def extend(
+        self, *, minutes: float | None = None, trials: int | None = None, epochs: int | None = None, cost: float | None = None
+    ) -> None:
         """Add to the budget, by unit."""
 
-    def limit(self, **limits: Any) -> None:
-        """Change hard limits, such as `max_latency_ms`."""
+    def limit(self, *, max_latency_ms: float | None) -> None:
+        """Change the hard limit on latency; None lifts it."""
 
-    def pin(self, settings: Mapping[str, Setting]) -> None:
+    def pin(self, config: Mapping[str, Setting]) -> None:
         """Hold knobs at settings."""
 
     def unpin(self, *names: str) -> None:
