@@ -12,6 +12,8 @@ import ipywidgets as w
 from lepton_automl.errors import LeptonError
 from lepton_automl.reporting.labels import marked
 
+HERE = "http://127.0.0.1:"
+
 
 class Acts:
     """Runs what is asked in threads of its own, so that the next click is heard meanwhile, and tells what came of it.
@@ -32,12 +34,13 @@ class Acts:
         Args:
             text: What happened.
             code: The Python that it equals.
-            link: An address to open.
+            link: An address to open; only one of this machine is shown.
             bad: Whether it went wrong.
         """
         told = f'<span class="l-warn">{marked(text, 2000)}</span>' if bad else marked(text, 2000)
         told += f" <code>{marked(code)}</code>" if code else ""
-        told += f' <a href="{html_address(link)}" target="_blank" rel="noopener">{marked(link)}</a>' if link else ""
+        if link.startswith(HERE):
+            told += f' <a href="{escape(link)}" target="_blank" rel="noopener">{marked(link)}</a>'
         self.said.value = f'<div role="status" aria-live="polite" style="min-height:20px">{told}</div>'
 
     def do(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
@@ -64,12 +67,7 @@ class Acts:
             )
         else:
             took = f" ({time.monotonic() - began:.1f} s)"
-            link = done if done.startswith("http://") else ""
+            link = done if done.startswith(HERE) else ""
             if mine == self._latest:  # a later click has the word
                 self.say("" if link else done + took, code=code, link=link)
         self._after()
-
-
-def html_address(link: str) -> str:
-    """An address for an attribute; only of a page on this machine."""
-    return escape(link, quote=True) if link.startswith("http://127.0.0.1:") else ""
