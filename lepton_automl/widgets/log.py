@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from itertools import islice
 
 import ipywidgets as w
 
@@ -53,16 +54,20 @@ class LogView(View):
 
     def take(self, state: StudyState, news: tuple[Event, ...]) -> None:
         """Take in what happened, shown or not."""
-        for event in news:
-            if said := sentence(state, event):
-                at = time.strftime("%H:%M:%S", time.localtime(event.at))
-                self._lines.appendleft(f"<tr><td>{at}</td><td>{marked(said)}</td></tr>")
+        fresh = islice(filter(None, (_line(state, event) for event in reversed(news))), LINES)  # of a long study only the last
+        self._lines.extendleft(reversed(list(fresh)))
 
     def draw(self, moment: Moment) -> None:
         """Show the lines."""
         del moment
         rows = "".join(self._lines) or "<tr><td></td><td>nothing yet</td></tr>"
         self._told.value = f'<div class="l-log" tabindex="0" role="log"><table>{rows}</table></div>'
+
+
+def _line(state: StudyState, event: Event) -> str:
+    said = sentence(state, event)
+    at = time.strftime("%H:%M:%S", time.localtime(event.at))
+    return f"<tr><td>{at}</td><td>{marked(said)}</td></tr>" if said else ""
 
 
 def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch a kind of event

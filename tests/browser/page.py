@@ -28,13 +28,15 @@ class Page:
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.accept()))
         where = f"lab/tree/{path}" if face == "lab" else f"notebooks/{path}"
+        chosen = self.tab.locator(".jp-Dialog button:has-text('Select')")  # of a kernel, where the server is slow to start one
+        self.tab.add_locator_handler(chosen, chosen.last.click)
+        news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
+        self.tab.add_locator_handler(news, news.click)
         self.tab.goto(f"{address}/{where}")
         self.tab.wait_for_selector(".jp-Notebook-cell", timeout=PATIENCE)
         self.idle()
         if face == "lab":
             self.tab.keyboard.press("Control+b")  # the list of files
-            asks = self.tab.get_by_role("button", name="No", exact=True)  # about news
-            asks.click() if asks.count() else None
 
     def save(self) -> None:
         """Save the notebook."""
