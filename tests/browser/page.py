@@ -100,6 +100,11 @@ class Page:
         if SHOTS:
             self.live().evaluate("element => element.scrollIntoView()")
             self.tab.wait_for_timeout(400)
+            self.picture(name)
+
+    def picture(self, name: str) -> None:
+        """The same of what is in sight."""
+        if SHOTS:
             self.tab.screenshot(path=Path(SHOTS) / f"{self.face}-{name}.png")
 
     def leave(self, name: str) -> None:

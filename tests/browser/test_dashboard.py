@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
 import pytest
+
+from benchmarks import streamed
 
 from .conftest import notebook
 
@@ -77,3 +85,65 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.finished(3)
     assert f"<Model {name}/0" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
     assert not page.errors
+
+
+def test_a_limit_is_typed_and_dragged(server, opened):
+    _, folder = server
+    streamed.begin(folder / "mlruns", "steered", 60)
+    study = folder / "mlruns" / "studies" / "steered"
+    (study / streamed.GO).touch()
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.streamed", str(study), "20"])
+    try:
+        notebook(folder / "steered.ipynb", ATTACH.format(name="steered"))
+        page = opened("lab", "steered.ipynb")
+        page.run(0)
+        page.appears()
+        page.status("running")
+        page.tab.wait_for_timeout(5000)
+        field = page.live('.l-controls input[type="number"] >> nth=1')
+        field.fill("0.3")
+        page.press("set limit")
+        page.says("the limit is 0.3 ms now")
+        line = page.live(".shapelayer path")
+        line.wait_for(timeout=60_000, state="attached")
+        page.shot("limited")
+        box = line.bounding_box()
+        page.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.tab.mouse.down()
+        page.tab.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=8)
+        page.tab.mouse.up()
+        page.says("study.limit(max_latency_ms=", "code")
+        until = time.monotonic() + 60
+        while float(field.input_value()) <= 0.3:
+            assert time.monotonic() < until, "the line was dragged, and the study has the old limit"
+            page.tab.wait_for_timeout(200)
+        page.shot("dragged")
+        assert not page.errors
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_nothing_is_lost_without_a_kernel(server, opened):
+    address, folder = server
+    streamed.write(folder / "mlruns", "kept", 40)
+    notebook(folder / "kept.ipynb", ATTACH.format(name="kept"))
+    page = opened("lab", "kept.ipynb")
+    page.run(0)
+    page.appears()
+    assert not page.tab.locator(".lepton-snapshot").first.is_visible()
+    page.save()
+    page.leave("kept")
+    with urllib.request.urlopen(f"{address}/api/sessions") as told:
+        sessions = [one["id"] for one in json.load(told) if one["path"] == "kept.ipynb"]
+    for one in sessions:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))
+    page = opened("lab", "kept.ipynb")  # a kernel that knows nothing of the widgets
+    still = page.tab.locator(".lepton-snapshot").first
+    still.wait_for(timeout=60_000)
+    assert "kept" in still.inner_text() and not page.tab.get_by_text("model not found").is_visible()
+    page.tab.wait_for_timeout(500)
+    page.picture("without-a-kernel")
+    page.run(0)
+    page.appears()  # all is there again
+    page.shot("attached")
