@@ -185,6 +185,17 @@ def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
     assert {type(one).__name__ for one, _ in sent} <= {"HTML", "FigureWidget", "BoundedIntText"}
 
 
+def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    for event in trial_events(3, 0.85, 0.05, at=60.0):
+        journal.append(event)
+    dashboard._beat()
+    asked = dashboard.front.figure.get_state()
+    front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
+    assert sorted(front["customdata"]) == [0, 3]
+
+
 def test_it_follows_the_journal_and_rests_at_its_end(tmp_path):
     study, journal = lived(tmp_path, MODELS, ended=False)
     with study.home.held("sample"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import anywidget
@@ -38,6 +39,21 @@ class Fit(anywidget.AnyWidget):
       return () => clearInterval(again);
     } };
     """
+
+
+class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
+    """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
+
+    Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
+    """
+
+    def get_state(self, *args: Any, **more: Any) -> Json:
+        """What a page asks for."""
+        if "_layout_obj" in vars(self):  # else it is just being made
+            self._trait_values["_widget_data"] = deepcopy(self._data)
+            self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)  # noqa: SLF001  # there is no public way
+        state: Json = super().get_state(*args, **more)
+        return state
 
 
 class PictureView(View):
@@ -97,7 +113,7 @@ class PictureView(View):
         self._stand = ()
 
     def _begin(self, figure: go.Figure) -> None:
-        self.figure = go.FigureWidget(figure)
+        self.figure = Living(figure)
         self.figure._config = CONFIG  # noqa: SLF001  # plotly has no other name for it
         for trace in self.figure.data:
             if hasattr(trace, "on_click"):
