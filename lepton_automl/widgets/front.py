@@ -29,7 +29,7 @@ class FrontView(PictureView):
     def __init__(self, choose: Callable[[int], None], limit: Callable[[float], None]) -> None:
         self._limit = limit
         self._known: float | None = None
-        super().__init__(front_figure, choose)
+        super().__init__(front_figure, choose, config={"edits": {"shapePosition": True}})
 
     def drawn(self, moment: Moment) -> go.Figure:
         """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
@@ -42,7 +42,7 @@ class FrontView(PictureView):
         ring = {"symbol": "diamond-open", "color": ACCENT, "size": 22, "line": {"width": 2}}
         figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="looked at", hoverinfo="skip")
         figure.update_layout(dragmode="pan")
-        figure.update_shapes(editable=True, name=LINE, line={"width": 3})
+        figure.update_shapes(name=LINE, line={"width": 3})
         return figure
 
     def show(self, figure: go.Figure) -> None:

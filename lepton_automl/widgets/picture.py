@@ -65,6 +65,7 @@ class PictureView(View):
         make: Draws the figure of a study, always with the same traces.
         clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
         height: In pixels.
+        config: Of plotly.js, beside the usual one.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class PictureView(View):
         clicked: Callable[[int], None] | None = None,
         *,
         height: int = TALL,
+        config: Json | None = None,
     ) -> None:
+        self._config = CONFIG | (config or {})
         self._make, self._clicked, self._height = make, clicked, height
         self._stand: tuple[Any, ...] = ()
         self._last: Json = {}
@@ -114,7 +117,7 @@ class PictureView(View):
 
     def _begin(self, figure: go.Figure) -> None:
         self.figure = Living(figure)
-        self.figure._config = CONFIG  # noqa: SLF001  # plotly has no other name for it
+        self.figure._config = self._config  # noqa: SLF001  # plotly has no other name for it
         for trace in self.figure.data:
             if hasattr(trace, "on_click"):
                 trace.on_click(self._click)

@@ -15,6 +15,13 @@ from .view import View
 ORDER = ("complete", "stopped", "infeasible", "failed", "running")
 
 
+ELSE = {
+    "starting": "the machine is being weighed",
+    "ending": "the chosen model is being handed over",
+    "lost": "its process is gone; resume takes it up",
+}
+
+
 class RunView(View):
     """The head of a dashboard."""
 
@@ -31,7 +38,7 @@ def run_html(moment: Moment) -> str:
     """The run at a glance, as HTML without scripts."""
     state = moment.state
     told = status_json(state, moment.status)
-    left = moment.status if moment.status in {"paused", "ending", "lost"} else told["left"]
+    left = ELSE.get(moment.status, told["left"])
     if moment.status == "ended" and state.ended:
         left = state.ended.reason
     facts = {

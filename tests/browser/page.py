@@ -27,7 +27,7 @@ class Page:
         self.face, self.path, self.errors = face, path, []
         self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
         self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.accept()))
-        where = f"lab/tree/{path}" if face == "lab" else f"notebooks/{path}"
+        where = f"lab/tree/{path}?reset" if face == "lab" else f"notebooks/{path}"
         chosen = self.tab.locator(".jp-Dialog button:has-text('Select')")  # of a kernel, where the server is slow to start one
         self.tab.add_locator_handler(chosen, chosen.last.click)
         news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
