@@ -182,7 +182,7 @@ def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
     dashboard._beat()
     plots = [message for one, message in sent if one is dashboard.front.figure]
     assert plots and not any("_widget_data" in str(message.get("state", {}).keys()) for message in plots)
-    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "FigureWidget", "BoundedIntText"}
+    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "BoundedIntText"}
 
 
 def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
