@@ -41,7 +41,12 @@ def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     home = {f"JUPYTER_{name}_DIR": str(tmp_path_factory.mktemp(name)) for name in ("CONFIG", "DATA", "RUNTIME")}
     env = os.environ | home | {"PYTHONPATH": str(ROOT), "LEPTON_HOME": str(folder / "mlruns"), "OMP_NUM_THREADS": "1"}
     words = ["-m", "jupyter", "server", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    open_to_us = ["--IdentityProvider.token=", "--ServerApp.password=", f"--ServerApp.root_dir={folder}"]
+    open_to_us = [
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+        "--ServerApp.disable_check_xsrf=True",
+        f"--ServerApp.root_dir={folder}",
+    ]
     with open(folder.parent / "server.log", "wb") as log:
         process = subprocess.Popen([sys.executable, *words, *open_to_us], env=env, stdout=log, stderr=log)
         try:

@@ -53,12 +53,23 @@ class Page:
 
     def run(self, number: int) -> None:
         """Run a cell, as Shift+Enter does."""
-        self.cell(number).locator(".jp-InputArea-editor").click()
-        self.tab.keyboard.press("Control+Enter")
+        before = self.prompt(number)
+        for _ in range(20):
+            self.cell(number).locator(".jp-InputArea-editor").click()
+            self.tab.keyboard.press("Control+Enter")
+            for _ in range(30):
+                if self.prompt(number) != before:
+                    return
+                self.tab.wait_for_timeout(100)
+        raise AssertionError("the cell is not run")
+
+    def prompt(self, number: int) -> str:
+        """What stands before a cell: `[*]:` while it runs."""
+        return self.cell(number).locator(".jp-InputPrompt").first.text_content() or ""
 
     def busy(self, number: int) -> bool:
         """Whether a cell runs."""
-        return "*" in (self.cell(number).locator(".jp-InputPrompt").first.text_content() or "")
+        return "*" in self.prompt(number)
 
     def finished(self, number: int) -> None:
         """Wait for the end of a cell."""
@@ -72,7 +83,7 @@ class Page:
 
     def appears(self) -> None:
         """Wait until the dashboard stands with its picture."""
-        self.live(".js-plotly-plot .main-svg").wait_for(timeout=PATIENCE)
+        self.live(".js-plotly-plot .xtitle").wait_for(timeout=PATIENCE)
 
     def says(self, text: str, within: str = "") -> None:
         """Wait until the dashboard says something."""
