@@ -375,6 +375,15 @@ def bottleneck(
 
 
 @app.command()
+def report(
+    study: Study,
+    out: Annotated[Path | None, typer.Option(help="The file; by default report.html in the study's folder.")] = None,
+) -> None:
+    """Write the report: what was asked, what was found and why, as one HTML page that needs no network."""
+    print(_open(study).report(out))
+
+
+@app.command()
 def export(
     study: Study,
     out: Annotated[Path, typer.Option(help="A new folder.")],

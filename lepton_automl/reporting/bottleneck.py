@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.bottleneck import Bottleneck, Row
 from lepton_automl.roofline import BOUNDS, Bound
 
-from .plots import STYLE
-
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+STYLE = (
+    "body{font:14px system-ui,sans-serif;margin:1rem;color:#222;background:#fff}table{border-collapse:collapse}"
+    "td,th{padding:.2rem .7rem;text-align:right}td:last-child,th:last-child{text-align:left}tr.chosen{font-weight:600}"
+    "th{border-bottom:1px solid #999}"
+)
 # Of Okabe and Ito (Color Universal Design, 2008): told apart by every kind of eye.
 COLOURS: dict[Bound, str] = {"arithmetic": "#D55E00", "memory": "#0072B2", "dispatch": "#009E73"}
 NAMES: dict[Bound, str] = {"arithmetic": "arithmetic binds", "memory": "memory binds", "dispatch": "calling kernels binds"}

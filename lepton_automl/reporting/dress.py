@@ -20,6 +20,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79
 # From blue by grey to amber: neither end is lost on white or on black, as those of cividis and viridis are.
 SCALE = [[0.0, "#2C6FB5"], [0.5, "#8E8C84"], [1.0, "#E69F00"]]
 INK: dict[Theme, str] = {"light": "#222222", "dark": "#e8e8e8", "neutral": "#767676"}
+NARROW, WIDE, TICKS = 8.0, 2e4, 6  # ratios of the ends of a logarithmic axis; its ticks, about
 GRID = "rgba(128,128,128,0.22)"
 CONFIG: dict[str, Any] = {"responsive": True, "displaylogo": False}
 
@@ -55,20 +56,31 @@ def dressed(figure: go.Figure, theme: Theme, **layout: Any) -> go.Figure:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers from below `low` to above `high`: 1, 2 and 5 times the powers of ten; over many powers the powers alone."""
+    """Round numbers between two ends, for a logarithmic axis: powers of ten, 1, 2 and 5 times these, or even steps."""
     low, high = max(low, 1e-12), max(high, 1e-12)
-    powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if len(powers) <= 6 else (1,)
+    if high / low < NARROW:
+        return _even_ticks(low, high)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high / low < WIDE else (1,)
     ticks = [float(f"{step}e{power}") for power in powers for step in steps]
-    inside = [tick for tick in ticks if low <= tick <= high]
-    return inside if len(inside) > 2 else [tick for tick in ticks if low / 5 <= tick <= high * 5]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    rough = max(high - low, 1e-3 * high) / TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough)
+    return [float(f"{step * number:.6g}") for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis whose ticks say whole numbers in place of exponents."""
-    known = list(values) or [1.0]
-    ticks = log_ticks(min(known) / 2, max(known) * 2)
-    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    """A logarithmic axis whose ticks say numbers in place of exponents."""
+    known = [value for value in values if value > 0] or [1.0]
+    low, high = min(known), max(known)
+    rim = (high / low) ** 0.06 if high > low else 1.3
+    ticks = log_ticks(low / rim, high * rim)
+    ends = [math.log10(low / rim), math.log10(high * rim)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "range": ends}
 
 
 def note(text: str) -> dict[str, Any]:

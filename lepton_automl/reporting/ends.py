@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"complete": BLUE, "stopped": GREY, "infeasible": PURPLE, "failed": ORANGE, "running": GREEN}
 PLAIN = {"complete": "trained to its end", "running": "still running", "infeasible": "breaks a hard limit"}
+FEW = 8  # trials, up to which each has its own tick
 MOST = 12  # reasons that are told apart
 NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
 WORDS = (  # what the search says, in a person's words; anything else is told as it is
@@ -37,6 +38,7 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     import plotly.graph_objects as go
 
     told = reasons(state)[:MOST]
+    most = max((count for _, _, count in told), default=0)
     figure = go.Figure()
     for status, colour in COLOURS.items():
         own = [(at, reason, count) for at, (kind, reason, count) in enumerate(told) if kind == status]
@@ -59,7 +61,7 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         theme,
         height=max(200, 130 + 30 * len(told)),
         barmode="overlay",
-        xaxis={"title": {"text": "trials"}, "rangemode": "tozero", "tickformat": "d"},
+        xaxis={"title": {"text": "trials"}, "rangemode": "tozero", "tickformat": "d", "dtick": 1 if most < FEW else None},
         yaxis={**axis, "autorange": "reversed"},
         annotations=[] if told else [note("no trial has begun yet")],
     )

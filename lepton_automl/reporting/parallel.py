@@ -10,7 +10,7 @@ from lepton_automl.state import StudyState, Trial
 
 from .dress import SCALE, Theme, dressed, log_ticks, note
 from .importance import shown_knobs
-from .labels import label
+from .labels import label, tick
 from .tables import last_score
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         latencies = [trial.profile.latency_ms for trial in trials if trial.profile]
         axes += [_log_axis("latency, ms", latencies), {"label": label(state.settings.metric, 20), "values": scores}]
     trace = go.Parcoords(line=line, dimensions=axes, customdata=[trial.number for trial in trials], labelangle=-20)
-    margin = {"t": 90, "b": 24, "l": 60, "r": 60}
+    margin = {"t": 90, "b": 24, "l": 90, "r": 60}
     return dressed(
         go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial was scored yet")]
     )
@@ -67,7 +67,7 @@ def _knob_axis(name: str, knob: Knob, trials: list[Trial]) -> Axis:
     settings = [trial.proposed.config.get(name, knob.default) for trial in trials]
     if knob.choices or any(isinstance(setting, str | bool) for setting in settings):
         known = [*knob.choices, *dict.fromkeys(one for one in settings if one not in knob.choices)]
-        ticks = {"tickvals": list(range(len(known))), "ticktext": [label(one, 16) for one in known]}
+        ticks = {"tickvals": list(range(len(known))), "ticktext": [tick(one) for one in known]}
         place = {_key(one): at for at, one in enumerate(known)}
         values = [place[_key(one)] for one in settings]
         return {"label": _short(name), "values": values, "range": [-0.2, max(len(known) - 0.8, 0.2)], **ticks}

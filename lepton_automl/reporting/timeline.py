@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ LOOKS = {  # colour, and a pattern for those who do not see it
     "running": (GREEN, "."),
 }
 MOST = 2_000  # bars, the latest
+SHORT = 0.03  # share of the whole, below which a phase is not named
 ARROWS = 60  # from parents to children, the latest
 
 
@@ -93,10 +95,23 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         xaxis={"title": {"text": "minutes since the start"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "worker"}, "dtick": 1, "autorange": "reversed"},
     )
+    _phases(figure, state, began)
     for rest in state.rests:
         end = rest.ended if rest.ended is not None else state.last_at
         figure.add_vrect((rest.began - began) / 60, (end - began) / 60, fillcolor=GREY, opacity=0.2, line_width=0)
     return figure
+
+
+def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
+    """What the machine did before the first trial and after the last."""
+    last = max((trial.ended_at or 0.0 for trial in state.trials.values()), default=0.0)
+    phases = [("weighing the machine", began, state.weighed.at if state.weighed else began)]
+    phases += [("choosing runtimes", last, state.ended.at)] if state.ended and last else []
+    for name, start, end in phases:
+        if end - start > SHORT * (state.last_at - began):
+            words = {"annotation_text": name, "annotation_position": "top left", "annotation_font_size": 11}
+            left, right = (start - began) / 60, (end - began) / 60
+            figure.add_vrect(left, right, fillcolor=PURPLE, opacity=0.12, line_width=0, **words)
 
 
 def lanes(state: StudyState) -> list[Bar]:
@@ -113,7 +128,7 @@ def lanes(state: StudyState) -> list[Bar]:
             heapq.heappush(free, made)
             made += 1
         lane = heapq.heappop(free)
-        heapq.heappush(busy, (_end(state, stint), lane))
+        heapq.heappush(busy, (math.inf if stint.ended is None else stint.ended, lane))
         packed.append(Bar(trial, stint, lane))
     return packed
 

@@ -21,7 +21,9 @@ EVERY = 3.0  # seconds between the tracker's looks at the journal
 REFRESH = 60.0  # seconds between refreshed pictures of the front
 GUESS = 0.5  # seconds that such a refresh takes, before one was timed
 FAREWELL = 2.0  # seconds for the last words of trials and workers
-MIRRORS = 7.0  # what the rest of the end costs, in refreshes: a last one, and the first registration, which is six times that
+MIRRORS = (
+    11.0  # what the rest of the end costs, in refreshes: a last one, the first registration, which is six, the report, four
+)
 
 
 def hand_over(folder: Path) -> None:
@@ -31,6 +33,7 @@ def hand_over(folder: Path) -> None:
         study.mirror()
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
+        study.attach_report()
     except Exception as error:
         what = f"MLflow could not be brought up to date ({type(error).__name__}: {error}); the study itself is complete"
         study.note(Noted(at=time.time(), text=what, level="warning"))

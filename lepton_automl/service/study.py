@@ -124,6 +124,27 @@ class Study(Steering):
         """The chosen model as a version in the MLflow registry."""
         return self.best().register(name, alias=alias)
 
+    def report(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+        """Write the report: one HTML file that needs no network, for a reader who was not there.
+
+        It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
+        how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
+        model's errors have not been looked at yet, a worker does that first, which takes some ten seconds.
+
+        Args:
+            path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        from .report import write_report
+
+        return write_report(self, path, progress=progress)
+
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.
 
@@ -144,7 +165,7 @@ class Study(Steering):
             scored = self.ask(ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
             assert isinstance(scored, Scored)
             self.note(TestOpened(at=time.time(), scores=scored.scores))
-            self._mirror_or_warn()
+            self._mirror_or_warn(report=True)
         return self.front
 
     def ask(self, errand: Errand, told: Callable[[str], None] = lambda _: None) -> Answer:
@@ -217,8 +238,27 @@ class Study(Steering):
         tracker.attach("front.html", front_html(self.state))
         tracker.attach_table("front", front_table(self.state))
 
-    def _mirror_or_warn(self) -> None:
+    def attach_report(self, tracking_uri: str | None = None) -> None:
+        """Leave the report, and all pictures on one page, at the study's run in MLflow.
+
+        Args:
+            tracking_uri: Another store than the study's own.
+
+        Raises:
+            StudyError: MLflow cannot be written.
+        """
+        from lepton_automl.tracking.tracker import Tracker
+
+        from .report import pages
+
+        tracker = Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+        for path, content in pages(self).items():
+            tracker.attach(path, content)
+
+    def _mirror_or_warn(self, *, report: bool = False) -> None:
         try:
             self.mirror()
+            if report:
+                self.attach_report()
         except StudyError as error:
             warnings.warn(str(error), stacklevel=3)

@@ -55,7 +55,7 @@ def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Ar
     pairs = confusion(told, truth, len(labels))
     bins, error = calibration(sure, right)
     worst = np.argsort(-loss, kind="stable")[: job.worst].tolist()
-    known = [
+    known: list[dict[str, Any]] = [
         {"truth": labels[truth[row]], "answer": labels[told[row]], "loss": float(loss[row]), "sure": float(sure[row])}
         for row in worst
     ]
@@ -72,19 +72,26 @@ def _numbers(job: ExamineJob, data: Data, split: Split, answers: Array, truth: A
     far = answers.astype(np.float64) - truth
     distance = np.abs(far)
     worst = np.argsort(-distance, kind="stable")[: job.worst].tolist()
-    known = [{"truth": float(truth[row]), "answer": float(answers[row]), "loss": float(distance[row])} for row in worst]
+    known: list[dict[str, Any]] = [
+        {"truth": _told(truth[row]), "answer": _told(answers[row]), "loss": float(distance[row])} for row in worst
+    ]
     kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
     return {
-        "pairs": tuple((float(truth[row]), float(answers[row])) for row in kept),
+        "pairs": tuple((_told(truth[row]), _told(answers[row])) for row in kept),
         "bias": float(far.mean()),
         "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
         "worst": _examples(data, split, worst, known),
     }
 
 
+def _told(number: float) -> float:
+    """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
+    return float(f"{number:.6g}")
+
+
 def _examples(data: Data, split: Split, rows: list[int], known: list[dict[str, Any]]) -> tuple[Example, ...]:
     if data.spec.modality == "image":
-        shown = [{"picture": picture(split.inputs["image"][row].numpy())} for row in rows]
+        shown: list[dict[str, Any]] = [{"picture": picture(split.inputs["image"][row].numpy())} for row in rows]
     else:
         shown = [{"cells": cells} for cells in original_rows(data, split, rows)]
     return tuple(Example(row=row, **told, **seen) for row, told, seen in zip(rows, known, shown, strict=True))

@@ -1,0 +1,107 @@
+"""All about one model, for each that can be pointed at: what a click on the front shows."""
+
+from __future__ import annotations
+
+from html import escape
+
+from lepton_automl.state import StudyState, Trial
+
+from . import words
+from .front import hover  # noqa: F401  # what a pointer shows, and what a click shows, belong together
+from .labels import clean
+from .page import Html, facts, folded, table, text
+from .tables import chosen_trial, last_score, network
+
+MOST = 200  # models: those of the front, then the latest others
+
+
+def shown(state: StudyState) -> list[Trial]:
+    """The trials with a card, the chosen one first."""
+    front, chosen = state.front(), chosen_trial(state)
+    numbers = {trial.number for trial in front}
+    others = [trial for trial in state.trials.values() if trial.profile and trial.number not in numbers]
+    return sorted(
+        [*front, *others[-max(0, MOST - len(front)) :]], key=lambda trial: (trial.number != chosen, trial.number not in numbers)
+    )
+
+
+def picker(state: StudyState) -> Html:
+    """A list to choose a model from, for those who do not point."""
+    models = shown(state)
+    if not models:
+        return Html("")
+    options = "".join(f'<option value="{trial.number}">{escape(_named(state, trial))}</option>' for trial in models)
+    return Html(f'<p class="screen"><label for="pick">All about </label><select id="pick">{options}</select></p>')
+
+
+def cards(state: StudyState) -> Html:
+    """A card for each model; all but the first are hidden until they are asked for."""
+    made = "".join(
+        f'<article class="model" id="trial-{trial.number}" aria-live="polite"{" hidden" * (at > 0)}>{_card(state, trial)}</article>'
+        for at, trial in enumerate(shown(state))
+    )
+    return Html(made)
+
+
+def _named(state: StudyState, trial: Trial) -> str:
+    score = last_score(state, trial)
+    told = words.scored(state, score) if score is not None else "not scored"
+    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else ""
+    standing = "chosen" if trial.number == chosen_trial(state) else "front" if trial in state.front() else trial.status
+    return f"trial {trial.number}: {told}, {latency} ({standing})"
+
+
+def _card(state: StudyState, trial: Trial) -> str:
+    children = [one.number for one in state.trials.values() if one.proposed.parent == trial.number]
+    profile = trial.profile
+    scores = (
+        table(["score", "validation", *(["test"] if _tested(state, trial) else [])], _scores(state, trial))
+        if trial.scores
+        else ""
+    )
+    knobs = table(["knob", "setting"], ([name, _plain(setting)] for name, setting in trial.proposed.config.items()))
+    known = facts(
+        [
+            ("network", network(trial)),
+            ("score", words.scored(state, value) if (value := last_score(state, trial)) is not None else "not scored"),
+            (
+                "latency",
+                f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
+            ),
+            ("size", f"{words.size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
+            ("runs in", trial.variant.name if trial.status == "complete" else ""),
+            ("how it ended", f"{words.STATUSES[trial.status]} after {trial.epochs} epochs"),
+            ("why", (trial.result.reason if trial.result else "").partition("\n")[0]),
+            (
+                "where it came from",
+                ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
+                + (f" trial {trial.proposed.parent}" if trial.is_child else ""),
+            ),
+            ("cut out of it", ", ".join(f"trial {number}" for number in children[:20])),
+        ]
+    )
+    return (
+        f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{folded('Scores', scores) if scores else ''}{folded('Knobs', knobs)}"
+    )
+
+
+ORIGINS = {
+    "portfolio": "one of the first designs",
+    "sampler": "proposed by the search",
+    "random": "drawn at random",
+    "enqueued": "asked for by a person",
+    "child": "cut out of",
+}
+
+
+def _tested(state: StudyState, trial: Trial) -> dict[str, float]:
+    return state.tested.scores.get(trial.number, {}) if state.tested else {}
+
+
+def _scores(state: StudyState, trial: Trial) -> list[list[object]]:
+    tested = _tested(state, trial)
+    return [[name, value, *([tested.get(name)] if tested else [])] for name, value in trial.scores.items()]
+
+
+def _plain(setting: object) -> object:
+    return setting if isinstance(setting, float) else clean(setting)

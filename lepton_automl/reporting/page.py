@@ -1,0 +1,158 @@
+"""A page that holds all it needs: words, tables, pictures that one can point at, and no way out to a network.
+
+Everything that comes from data is escaped where it is put in. Beside that the page's own policy (Content-Security-Policy
+by digest) lets no script run but the two that belong to it, and lets nothing be fetched.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .labels import clean, marked
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Cell = Any  # a number, a text, or Html
+RIGHT, MARKED = ' class="number"', ' class="chosen"'
+STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+
+
+class Html(str):
+    """Text that is markup already, and escaped."""
+
+    __slots__ = ()
+
+
+def page(title: str, body: str, figures: Mapping[str, go.Figure]) -> str:
+    """A whole page.
+
+    Args:
+        title: Of the window.
+        body: Markup, with a place for each picture (see `plot`).
+        figures: The pictures by name.
+
+    Returns:
+        HTML (4.9 MB where there are pictures, nearly all of it plotly.js, which stands in it once).
+    """
+    from plotly.offline import get_plotlyjs
+
+    scripts = [get_plotlyjs(), SCRIPT] if figures else [SCRIPT]
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    # 'unsafe-eval' is for the code that plotly makes for WebGL; it still lets no other script begin.
+    policy = f"default-src 'none'; script-src 'unsafe-eval' {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
+    data = "".join(f'<script type="application/json" id="data-{name}">{_json(one)}</script>' for name, one in figures.items())
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f"<title>{escape(clean(title, 120))}</title><style>{STYLE}</style></head>"
+        f"<body>{body}{data}{''.join(f'<script>{script}</script>' for script in scripts)}</body></html>\n"
+    )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _json(figure: go.Figure) -> str:
+    told: str = figure.to_json()
+    return told.replace("<", "\\u003c")
+
+
+def plot(name: str, alt: str, caption: str = "") -> Html:
+    """The place of a picture.
+
+    Args:
+        name: The picture's.
+        alt: What it shows, for those who do not see it.
+        caption: What to look for.
+    """
+    under = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return Html(f'<figure><div class="plot" id="{name}" role="img" aria-label="{escape(alt)}"></div>{under}</figure>')
+
+
+def section(name: str, title: str, *parts: str) -> Html:
+    """A part of a page under its heading; nothing where it has no content."""
+    content = "".join(part for part in parts if part)
+    return Html(f'<section id="{name}"><h2>{escape(title)}</h2>{content}</section>') if content else Html("")
+
+
+def paragraph(*sentences: str) -> Html:
+    """Sentences, each escaped unless it is markup."""
+    told = " ".join(text(sentence) for sentence in sentences if sentence)
+    return Html(f"<p>{told}</p>") if told else Html("")
+
+
+def listed(items: Iterable[str]) -> Html:
+    """A list."""
+    told = "".join(f"<li>{text(item)}</li>" for item in items if item)
+    return Html(f"<ul>{told}</ul>") if told else Html("")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", marked_row: int | None = None) -> Html:
+    """A table; numbers stand to the right.
+
+    Args:
+        head: Names of the columns.
+        rows: Their cells.
+        caption: What it holds.
+        marked_row: A row that stands out.
+    """
+    cells = [list(row) for row in rows]
+    numbers = [all(_is_number(row[at]) or row[at] is None for row in cells) for at in range(len(head))]
+    body = "".join(_row(row, numbers, chosen=number == marked_row) for number, row in enumerate(cells))
+    titled = f"<caption>{escape(caption)}</caption>" if caption else ""
+    names = "".join(f'<th scope="col"{RIGHT * number}>{text(name)}</th>' for name, number in zip(head, numbers, strict=True))
+    return Html(
+        f'<div class="scroll" tabindex="0"><table>{titled}<thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def _row(row: Sequence[Cell], numbers: Sequence[bool], *, chosen: bool) -> str:
+    cells = "".join(f"<td{RIGHT * number}>{text(cell)}</td>" for cell, number in zip(row, numbers, strict=True))
+    return f"<tr{MARKED * chosen}>{cells}</tr>"
+
+
+def _is_number(value: Cell) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def facts(pairs: Iterable[tuple[str, Cell]]) -> Html:
+    """Names and what is known of them; what is not known is left out."""
+    told = "".join(f"<dt>{text(name)}</dt><dd>{text(known)}</dd>" for name, known in pairs if known is not None and known != "")
+    return Html(f"<dl>{told}</dl>")
+
+
+def code(source: str) -> Html:
+    """Lines of a program."""
+    return Html(f"<pre><code>{escape(source)}</code></pre>")
+
+
+def folded(title: str, *parts: str) -> Html:
+    """What only some want to see."""
+    return Html(f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>")
+
+
+def text(value: Cell) -> str:
+    """Anything as markup: a number in few digits, a text escaped."""
+    if isinstance(value, Html):
+        return str(value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "-"}[value]
+    if isinstance(value, int | float):
+        return number(value)
+    return marked(value, 400)
+
+
+def number(value: float) -> str:
+    """A number in as few digits as tell it."""
+    if not math.isfinite(value):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1e4 or value == int(value) else f"{value:.4g}"

@@ -1,0 +1,89 @@
+"""What is known of a model's speed, as pictures: every way to run it that was tried, and larger calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lepton_automl.state import Trial
+from lepton_automl.values import Portrait
+
+from .dress import BLUE, GREY, ORANGE, Theme, dressed, log_axis, note
+from .labels import label
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
+    """The latency of a model in every runtime and precision that was tried, with 95 % intervals.
+
+    Returns:
+        Traces `tried`, `chosen`.
+    """
+    import plotly.graph_objects as go
+
+    timed = [one for one in (trial.accelerated.tried if trial and trial.accelerated else ()) if one.latency]
+    figure = go.Figure()
+    for name, colour, wanted in (("tried", GREY, False), ("chosen", BLUE, True)):
+        own = [(at, one, one.latency) for at, one in enumerate(timed) if (one.said == "chosen") == wanted]
+        figure.add_bar(
+            y=[at for at, _, _ in own],
+            x=[latency.median for _, _, latency in own if latency],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [latency.high - latency.median for _, _, latency in own if latency],
+                "arrayminus": [latency.median - latency.low for _, _, latency in own if latency],
+                "thickness": 1,
+                "color": ORANGE,
+            },
+            orientation="h",
+            name=name,
+            showlegend=bool(own),
+            marker={"color": colour},
+            hovertext=[label(f"{one.variant.name}: {one.said}", 120) for _, one, _ in own],
+            hovertemplate="%{hovertext}, %{x:.4g} ms<extra></extra>",
+        )
+    ticks = {"tickvals": list(range(len(timed))), "ticktext": [label(one.variant.name, 44) for one in timed]}
+    return dressed(
+        figure,
+        theme,
+        height=max(200, 130 + 30 * len(timed)),
+        barmode="overlay",
+        xaxis={"title": {"text": "latency, ms a call"}, "rangemode": "tozero"},
+        yaxis={**ticks, "autorange": "reversed"},
+        annotations=[] if timed else [note("no other way to run it was tried")],
+    )
+
+
+def batches_figure(portrait: Portrait | None, theme: Theme = "neutral") -> go.Figure:
+    """Latency and throughput by the number of rows in a call.
+
+    Returns:
+        Traces `ms a call`, `rows a second`.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    batches = portrait.batches if portrait else {}
+    through = portrait.throughput if portrait else {}
+    figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.12))
+    for column, name, colour, values in (
+        (1, "ms a call", BLUE, [one.median for one in batches.values()]),
+        (2, "rows a second", ORANGE, list(through.values())),
+    ):
+        figure.add_scatter(
+            x=list(batches),
+            y=values,
+            mode="lines+markers",
+            line={"color": colour},
+            name=name,
+            showlegend=False,
+            hovertemplate=f"%{{x}} rows: %{{y:.4g}} {name}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        figure.update_xaxes(**log_axis(batches), title="rows in a call", row=1, col=column)
+        figure.update_xaxes(tickvals=list(batches), ticktext=[str(rows) for rows in batches], row=1, col=column)
+        figure.update_yaxes(title=name, rangemode="tozero", row=1, col=column)
+    return dressed(figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.portrait()")])

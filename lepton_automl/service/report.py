@@ -1,0 +1,76 @@
+"""The report of a study: what its journal says, with what its chosen model gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.examined import Examined
+from lepton_automl.home import trial_folder
+from lepton_automl.reporting.report import Told, plots_html, report_html
+from lepton_automl.reporting.tables import chosen_trial
+from lepton_automl.search.importance import rank
+from lepton_automl.state import StudyState
+from lepton_automl.values import Portrait
+
+from .examine import examine, usual_split
+from .kept import kept
+
+if TYPE_CHECKING:
+    from .study import Study
+
+PAGE = "report.html"
+
+
+def write_report(study: Study, path: str | Path | None = None, *, progress: bool = True) -> Path:
+    """Write a study's report; `Study.report` is the usual way.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    where = study.folder / PAGE if path is None else Path(path)
+    where = where / PAGE if where.is_dir() else where
+    content = report_html(gathered(study, ask=True, progress=progress))
+    try:
+        where.write_text(content, encoding="utf-8")
+    except OSError as error:
+        what = f"{where} cannot be written: {error.strerror}"
+        raise ConfigError(what, where="report", fix="Name a file in a folder that exists and that you may write to.") from error
+    return where
+
+
+def pages(study: Study) -> dict[str, str]:
+    """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
+    told = gathered(study, ask=False)
+    return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
+
+
+def gathered(study: Study, *, ask: bool, progress: bool = False) -> Told:
+    """What a report is made of.
+
+    Args:
+        study: The study, running or ended.
+        ask: Whether a worker is started to examine the chosen model, where nobody has yet.
+        progress: Whether a terminal shows what is being done.
+    """
+    state = ranked(study.state)
+    number = chosen_trial(state)
+    if number is None:
+        return Told(state)
+    folder = trial_folder(study.folder, number)
+    found = kept(folder, f"examined-{usual_split(study, number)}", Examined)
+    missing = "" if found else "Its errors have not been looked at. Model.examine() does."
+    if found is None and ask:
+        try:
+            found = examine(study, number, progress=progress)
+        except LeptonError as error:
+            missing = f"{error.what}. {error.fix}".partition("\n")[0]
+    return Told(state, found, kept(folder, "portrait", Portrait), missing)
+
+
+def ranked(state: StudyState) -> StudyState:
+    """The state with its knobs ranked, also where the journal is of an older version, or the search has only begun."""
+    if state.ranked is None:
+        state.ranked = rank(state, state.last_at)
+    return state
