@@ -49,10 +49,11 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
 
     def get_state(self, *args: Any, **more: Any) -> Json:
         """What a page asks for."""
-        if "_layout_obj" in vars(self):  # else it is just being made
-            self._trait_values["_widget_data"] = deepcopy(self._data)
-            self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)  # noqa: SLF001  # there is no public way
         state: Json = super().get_state(*args, **more)
+        if "_layout_obj" in vars(self):  # else it is just being made
+            now = {"_widget_data": self._data, "_widget_layout": self._layout_obj._props}  # noqa: SLF001  # there is no public way
+            for name in now.keys() & state.keys():
+                state[name] = self.trait_metadata(name, "to_json")(deepcopy(now[name]), self)
         return state
 
 
