@@ -114,7 +114,7 @@ class AutoML(Study):
     ) -> None:
         super().__init__(name or "", home)
         complaints = Complaints("AutoML")
-        self._shown = (tracking_uri, experiment)
+        self._where = (tracking_uri, experiment)
         _check_place(tracking_uri, experiment, complaints)
         if name is not None:
             try:
@@ -162,7 +162,7 @@ class AutoML(Study):
 
     def _place(self) -> Tracking:
         """Where in MLflow the study is to be shown, as things stand now."""
-        uri, experiment = self._shown
+        uri, experiment = self._where
         return asked_place(self.home.folder, uri, experiment)
 
     @classmethod
@@ -267,11 +267,17 @@ class AutoML(Study):
         if in_notebook() if wait is None else not wait:
             if self._callbacks:
                 call_back(self, self._callbacks)
-            if self._progress:
+            if self._progress and not self._shown():
                 print(f"{self.name} searches in a process of its own; follow() shows it, stop() ends it.")  # noqa: T201  # asked for
         else:
             attend(self, self._callbacks, progress=self._progress)
         return self
+
+    def _shown(self) -> bool:
+        """Show the dashboard, where a notebook has what it takes."""
+        from .service.follow import in_notebook, show
+
+        return in_notebook() and show(self)
 
     def _config(self, spec: DataSpec, name: str) -> StudyConfig:
         """Everything that was asked, now that the data is known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
@@ -95,6 +96,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     if target.max_latency_ms is not None:
         text = f"limit {target.max_latency_ms:g} ms"
         figure.add_vline(target.max_latency_ms, line={"color": ORANGE, "dash": "dash"}, annotation_text=text)
+        figure.layout.annotations[-1].x = math.log10(target.max_latency_ms)  # texts stand on the logarithm, lines do not
     return figure
 
 

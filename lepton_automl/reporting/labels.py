@@ -22,7 +22,9 @@ def clean(text: object, most: int = MOST) -> str:
         escaped.
     """
     told = str(text)
-    kept = "".join(map(_visible, told[: most + 1]))
+    kept = told[: most + 1]
+    if not (kept.isascii() and kept.isprintable()):
+        kept = "".join(map(_visible, kept))
     return kept if len(told) <= most else kept[: most - 1].rstrip() + MORE
 
 

@@ -11,15 +11,18 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from lepton_automl.errors import LeptonError, StudyError
+from lepton_automl.errors import ExtraError, LeptonError, StudyError
 from lepton_automl.events import Event
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
 
 from .control import Controls
 from .launch import lost
+
+if TYPE_CHECKING:
+    from .study import Study
 
 LOOK = 0.1  # seconds between looks at the journal
 TICK = 1.0  # seconds between redraws while nothing happens
@@ -158,6 +161,15 @@ def call_back(study: Controls, callbacks: Sequence[Callback]) -> None:
             Follower(study, Progress(shown=False), callbacks).run()
 
     threading.Thread(target=run, name="callbacks", daemon=True).start()
+
+
+def show(study: Study) -> bool:
+    """Show a study's dashboard below the cell that runs; false where the packages for it are not installed."""
+    try:
+        study.dashboard().show()
+    except ExtraError:
+        return False
+    return True
 
 
 def in_notebook() -> bool:

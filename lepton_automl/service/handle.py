@@ -53,17 +53,36 @@ class Handle:
             StudyError: There is no such study.
             LeptonError: It could not begin; the error says why, as `LimitError` does.
         """
+        self._read()
+        return self._state
+
+    def look(self) -> tuple[Status, StudyState, list[Event]]:
+        """How the study stands, its state, and the events since the last look by whatever name.
+
+        A window that draws the state from a thread has a handle of its own: others would change the state meanwhile.
+
+        Raises:
+            LeptonError: As `state` does.
+        """
+        alive = self.home.running(self.name)  # before the look, so that no last word is missed
+        news = self._read()
+        return self._status(alive=alive), self._state, news
+
+    def _read(self) -> list[Event]:
+        """Take in what has happened since the last look."""
         if not self._name:
             raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
+        news = []
         with self._reading:
             try:
                 for offset, event in self._journal().read(self._offset):
                     self._state.apply(event)
                     self._offset = offset
+                    news.append(event)
             except KeyboardInterrupt:  # an event may be taken in by half: all is read anew
                 self._state, self._offset = StudyState(), 0
                 raise
-        return self._state
+        return news
 
     def _journal(self) -> Journal:
         """The journal; it may not exist yet where a process is about to begin it."""
@@ -83,7 +102,10 @@ class Handle:
         """How the study stands: `"starting"` until its machine is weighed, `"running"`, `"paused"`, `"ending"` while its
         chosen model is handed over, `"ended"`, or `"lost"`: its process is gone before its end, and `resume` takes it up.
         """
-        alive, state = self.home.running(self.name), self.state
+        return self.look()[0]
+
+    def _status(self, *, alive: bool) -> Status:
+        state = self._state
         if not alive:
             return "ended" if state.ended else "lost"
         if state.weighed is None:

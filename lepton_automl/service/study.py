@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.errors import StudyError
+from lepton_automl.errors import ExtraError, StudyError
 from lepton_automl.events import ModelRegistered, TestOpened
 from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from lepton_automl.tracking.registry import ModelRecord
     from lepton_automl.tracking.tracker import Tracker
+    from lepton_automl.widgets.dashboard import Dashboard
 
 EVERY = 3.0  # seconds between two looks at a journal that is followed into MLflow
 
@@ -75,6 +76,43 @@ class Study(Steering):
             LimitError: Nothing on the front will do.
         """
         return Model(self, self.state.choose(max_latency_ms=max_latency_ms, min_score=min_accuracy).number)
+
+    def model(self, trial: int) -> Model:
+        """The model of one trial, on the front or not.
+
+        Args:
+            trial: Its number.
+
+        Raises:
+            ConfigError: There is no such trial.
+            StudyError: It has no model.
+        """
+        known = self.state.trial(trial)
+        if known.status != "complete":
+            raise StudyError(f"trial {trial} has no model: it is {known.status}", where=self.name, fix="Take a complete one.")
+        return Model(self, trial)
+
+    def dashboard(self) -> Dashboard:
+        """The study live in a notebook: what it does, its front, and buttons that drive it; as text where there is no page.
+
+        It shows the whole study whenever it is made: after the kernel was restarted, in a second tab, when all has ended.
+
+        Returns:
+            A widget; its `model` is the one that a person took by the button "use".
+
+        Raises:
+            ExtraError: The packages for notebooks are not installed.
+            LeptonError: As `state` does.
+
+        Example:
+            >>> AutoML.attach("digits").dashboard()  # doctest: +SKIP
+        """
+        try:
+            from lepton_automl.widgets.dashboard import Dashboard
+        except ImportError as error:
+            fix = 'pip install "lepton-automl[notebook]"; follow() shows it as text.'
+            raise ExtraError(f"the dashboard needs {error.name}", where=self.name, fix=fix) from error
+        return Dashboard(Study(self.name, self.home), Study(self.name, self.home))
 
     def predict(self, raw: Any) -> Any:
         """What the chosen model answers; see `Model.predict`."""
@@ -192,6 +230,18 @@ class Study(Steering):
             tags=model_facts(self.state, trial),
             threads=self.state.settings.target.threads,
         )
+
+    def mlflow_page(self, trial: int) -> str:
+        """The address of a trial's run in MLflow's pages, which are served to this machine until this process ends.
+
+        Raises:
+            ConfigError: There is no such trial.
+            StudyError: MLflow has no such run yet, or its pages do not start.
+        """
+        from lepton_automl.tracking.page import run_page
+
+        uid = self.state.trial(trial).proposed.uid
+        return run_page(self.home.folder, self.name, uid, self.state.settings.tracking.uri)
 
     def bundle(self, trial: int) -> Path:
         """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""

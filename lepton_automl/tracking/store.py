@@ -41,15 +41,16 @@ ELSEWHERE = Tracking()  # nothing was said: an experiment of the study's own
 _LOUD = ("mlflow", "alembic", "urllib3")
 
 
-def ui_command(home: str | Path, port: int = 5000) -> list[str]:
-    """The command that serves MLflow's pages over a home's store, to this machine alone.
+def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
+    """The command that serves MLflow's pages over a store, to this machine alone.
 
     Args:
         home: The folder of all studies.
         port: Where to listen.
+        uri: Another store than the home's own.
     """
     artifacts = (Path(home).absolute() / "artifacts").as_uri()
-    where = ["--backend-store-uri", tracking_uri(home), "--default-artifact-root", artifacts]
+    where = ["--backend-store-uri", tracking_uri(home, uri), "--default-artifact-root", artifacts]
     return [sys.executable, "-m", "mlflow", "ui", *where, "--host", "127.0.0.1", "--port", str(port)]
 
 

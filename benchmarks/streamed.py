@@ -1,0 +1,117 @@
+"""A made-up study whose trials end at a steady pace, and which answers what is asked: `python -m benchmarks.streamed FOLDER SECONDS`."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lepton_automl import families
+from lepton_automl.events import (
+    Event,
+    HostWeighed,
+    StudyConfig,
+    StudyEnded,
+    StudyPaused,
+    StudyResumed,
+    StudyStarted,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+)
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.service.process import Inbox
+from lepton_automl.values import GO_ON, Budget, Decision, Report, TrialJob, TrialResult
+
+from .made_up import recorded, study, weighed
+
+EPOCHS = 9
+RUNGS = {3: 0.55, 6: 0.8}  # the score that lets a trial go on
+GO = "go"  # a file in the study's folder: the trials wait for it
+ENDS = 3600.0  # seconds after which nobody looks any more
+
+
+def begin(home: Path, name: str, trials: int) -> StudyConfig:
+    """A study whose host was weighed."""
+    config = study(Budget(trials=trials), epochs=EPOCHS, name=name)
+    journal = Journal(Home(home).create(name) / "journal.jsonl")
+    for event in (
+        StudyStarted(at=time.time(), config=config),
+        HostWeighed(at=time.time(), weighed=weighed(0.1), epochs=EPOCHS),
+    ):
+        journal.append(event)
+    return config
+
+
+def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
+    """The events of trial after trial, at time 0."""
+    chance = random.Random(0)
+    for number in range(trials):
+        drawn = config.space.sample(chance)
+        recipe = families.final_recipe(drawn, config.data, config.lean).to_json()
+        job = TrialJob(trial=number, uid=str(number), config=drawn, data=config.data, target=config.target, train=config.train,
+                       lean=config.lean, metric=config.metric, folder="/nowhere", gate="/nowhere")  # fmt: skip
+        played = recorded(job)
+        events: list[Event] = [
+            TrialProposed(at=0, trial=number, uid=job.uid, config=drawn, recipe=recipe, origin="sampler"),
+            TrialReported(at=0, report=Report(trial=number, epoch=0, profile=played.profile, waits=True), decision=GO_ON),
+        ]
+        result = TrialResult(
+            trial=number, status="complete", scores=played.final, profile=played.profile, recipe=recipe, epochs=EPOCHS
+        )
+        for epoch, scores in enumerate(played.curve, 1):
+            stops = scores[config.metric] < RUNGS.get(epoch, 0.0)
+            said = Decision(stop=stops, reason="others stood better at this rung" * stops)
+            events.append(
+                TrialReported(
+                    at=0, report=Report(trial=number, epoch=epoch, scores=scores, waits=epoch in RUNGS), decision=said
+                )
+            )
+            if stops:
+                result = TrialResult(trial=number, status="stopped", reason=said.reason, recipe=recipe, epochs=epoch)
+                break
+        yield [*events, TrialEnded(at=0, result=result)]
+
+
+def write(home: Path, name: str, trials: int) -> None:
+    """A study that has ended, at once."""
+    config = begin(home, name, trials)
+    journal = Journal(Home(home).path(name) / "journal.jsonl")
+    for events in lives(config, trials):
+        for event in events:
+            journal.append(event.replace(at=time.time()), durable=False)
+    journal.append(StudyEnded(at=time.time(), reason="the budget is spent", chosen=None))
+
+
+def stream(folder: Path, seconds: float) -> None:
+    """Let the trials of a study that has begun end one after another; listen all the while, until it is stopped."""
+    journal, inbox, home = Journal(folder / "journal.jsonl"), Inbox(folder), Home(folder.parents[1])
+    config = next(event.config for _, event in journal.read() if isinstance(event, StudyStarted))
+    trials = config.budget.trials or 0
+    waiting = (event for events in lives(config, trials) for event in events)
+    each = seconds / sum(len(events) for events in lives(config, trials))
+    with home.held(folder.name):
+        paused, due, until = False, time.monotonic(), time.monotonic() + ENDS
+        while time.monotonic() < until:
+            if not (folder / GO).exists():
+                due = time.monotonic()
+            for asked in inbox():
+                journal.append(asked)
+                if asked.what == "stop":
+                    journal.append(StudyEnded(at=time.time(), reason="a person asked for it", chosen=None))
+                    return
+                if asked.what in {"pause", "resume"}:
+                    paused = asked.what == "pause"
+                    kind = StudyPaused if paused else StudyResumed
+                    journal.append(kind(at=time.time(), reason="a person asked for it"))
+            while not paused and due < time.monotonic() and (event := next(waiting, None)) is not None:
+                journal.append(event.replace(at=time.time()), durable=False)
+                due += each
+            time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    stream(Path(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,236 @@
+"""The dashboard in a real kernel: how free the kernel stays, how soon a click acts, how soon the whole study is there again."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import streamed
+from .report import Figure, Result
+
+NAME = "streamed"
+PATIENCE = 120.0  # seconds for whatever may take long on a busy machine
+TICK = 0.05  # seconds between two cells of the person who works beside the search
+SHOW = "from lepton_automl import AutoML\nd = AutoML.attach({name!r}).dashboard()\nd"
+MEMORY = "import resource; print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize())"
+ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
+
+
+@dataclass
+class Kernel:
+    """A real ipykernel, spoken to as a page does, by messages."""
+
+    client: Any
+    heard: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # all that it said, with the time
+
+    def run(self, code: str, *, wait: bool = True) -> tuple[float, str]:
+        """Run a cell; seconds until it is done, and what it printed. Without waiting, its message's id."""
+        began = time.monotonic()
+        asked = self.client.execute(code)
+        if not wait:
+            return 0.0, asked
+        told = ""
+        for at, said in self.listen():
+            if said["parent_header"].get("msg_id") != asked:
+                continue
+            if said["msg_type"] == "error":
+                raise RuntimeError("\n".join(said["content"]["traceback"]))
+            told += said["content"].get("text", "") if said["msg_type"] == "stream" else ""
+            if said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":
+                return at - began, told.strip()
+        raise AssertionError
+
+    def listen(self, seconds: float = PATIENCE) -> Iterator[tuple[float, dict[str, Any]]]:
+        """What it says, from now on."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            with contextlib.suppress(Exception):  # queue.Empty
+                said = self.client.get_iopub_msg(timeout=min(left, 0.5))
+                self.heard.append((time.monotonic(), said))
+                yield self.heard[-1]
+
+    def until(self, good: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> float:
+        """When it said something."""
+        for at, said in self.listen(seconds):
+            if good(said):
+                return at
+        raise TimeoutError("the kernel did not say what was waited for")
+
+    def subshell(self) -> str:
+        """A subshell, as JupyterLab makes one for what happens to widgets."""
+        asked = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(asked)
+        return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
+
+    def click(self, comm: str, subshell: str) -> float:
+        """Press a button; the time."""
+        data = {"method": "custom", "content": {"event": "click"}}
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+        return time.monotonic()
+
+    def updates(self, since: float) -> list[tuple[float, int]]:
+        """Messages of widgets: when, and how many bytes."""
+        return [
+            (at, len(json.dumps(said["content"])) + sum(map(len, said["buffers"])))
+            for at, said in self.heard
+            if at >= since and said["msg_type"] == "comm_msg"
+        ]
+
+
+@contextlib.contextmanager
+def kernel(home: Path) -> Iterator[Kernel]:
+    """A fresh kernel over a home of studies."""
+    from jupyter_client.manager import KernelManager
+
+    env = os.environ | {"LEPTON_HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=env)
+    client = manager.blocking_client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=PATIENCE)
+        yield Kernel(client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def says(text: str) -> Callable[[dict[str, Any]], bool]:
+    """Whether a message puts a text on the page."""
+    return lambda said: (
+        said["msg_type"] == "comm_msg" and text in str(said["content"]["data"].get("state", {}).get("value", ""))
+    )
+
+
+@contextlib.contextmanager
+def streaming(home: Path, name: str, trials: int, seconds: float) -> Iterator[None]:
+    """A study whose trials end one after another."""
+    streamed.begin(home, name, trials)
+    folder = home / "studies" / name
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.streamed", str(folder), str(seconds)])
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def latencies(one: Kernel, seconds: float) -> list[float]:
+    """Milliseconds of small cells, from the asking to the answer, one after another."""
+    found, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        found.append(1e3 * one.run("1 + 1")[0])
+        time.sleep(TICK)
+    return found
+
+
+def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figure], list[str]]:
+    """A person works in the kernel while trials stream in; then clicks while a cell sleeps."""
+    with kernel(home) as one, streaming(home, NAME, trials, seconds):
+        quiet = latencies(one, min(5.0, seconds))
+        one.run(SHOW.format(name=NAME))
+        one.run("import json; ids = {n: getattr(d.controls, n).model_id for n in ('pause', 'resume', 'stop')}")
+        ids = json.loads(one.run("print(json.dumps(ids))")[1])
+        (home / "studies" / NAME / streamed.GO).touch()
+        began = time.monotonic()
+        busy = latencies(one, seconds)
+        updates = one.updates(began)
+        delays = [at - ended for at, ended in _seen(one, home, began)]
+        shell = one.subshell()
+        one.run("import time; time.sleep(8)", wait=False)
+        acts = {}
+        for name, effect in (("pause", ">paused<"), ("resume", ">running<"), ("stop", "it ends")):
+            clicked = one.click(ids[name], shell)
+            acts[name] = one.until(says(effect)) - clicked
+    rate = [sum(1 for at, _ in updates if second <= at - began < second + 1) for second in range(int(seconds))]
+    volume = sum(size for _, size in updates)
+    figures = [
+        Figure(name="kernel_p95_ms", value=_p95(busy), unit="ms", target="< 100"),
+        Figure(name="kernel_p95_alone_ms", value=_p95(quiet), unit="ms"),
+        Figure(name="stop_s", value=acts["stop"], unit="s", target="< 1"),
+        Figure(name="pause_s", value=acts["pause"], unit="s", target="< 1"),
+        Figure(name="resume_s", value=acts["resume"], unit="s", target="< 1"),
+        Figure.of("seen_s", delays or [float("nan")], unit="s"),
+        Figure.of("messages_per_s", rate, unit="/s"),
+        Figure(name="bytes_per_trial", value=volume / trials, unit="B"),
+    ]
+    note = (
+        f"{len(busy)} cells beside {trials} trials in {seconds:g} s; clicks are comm messages over a subshell, as JupyterLab sends"
+        " them, while a cell of the main shell sleeps; the browser's own milliseconds are not in them."
+    )
+    return figures, [note]
+
+
+def _seen(one: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
+    """For each look of the head of the page: when it came, and when the last trial that it counts had ended."""
+    import re
+
+    from lepton_automl.events import TrialEnded
+    from lepton_automl.journal import Journal
+
+    ends = [event.at for _, event in Journal(home / "studies" / NAME / "journal.jsonl").read() if isinstance(event, TrialEnded)]
+    offset, known, found = time.time() - time.monotonic(), 0, []
+    for at, said in one.heard:
+        html = str(said["content"].get("data", {}).get("state", {}).get("value", "")) if said["msg_type"] == "comm_msg" else ""
+        counted = sum(int(count) for count in re.findall(r"(\d+) (?:complete|stopped)", html)) if "l-badge" in html else 0
+        if counted > known and at > since and counted <= len(ends):
+            found.append((at + offset, ends[counted - 1]))
+        known = max(known, counted)
+    return found
+
+
+def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
+    """A kernel that was restarted: attach to a long study, look at everything, and what that costs in memory."""
+    streamed.write(home, "small", 1)
+    streamed.write(home, "long", trials)
+    attach, cold, choose = [], [], []
+    with kernel(home) as one:
+        cold.append(one.run(SHOW.format(name="long"))[0])
+    with kernel(home) as one:
+        one.run(SHOW.format(name="small"))
+        one.run(ALL_TABS)
+        before = int(one.run(MEMORY)[1])
+        for _ in range(3):
+            attach.append(one.run(SHOW.format(name="long"))[0])
+        one.run(ALL_TABS)
+        for trial in range(5):
+            choose.append(one.run(f"d.choose({trial})")[0])
+        after = int(one.run(MEMORY)[1])
+    return [
+        Figure.of("attach_s", cold, unit="s", target="< 3"),
+        Figure.of("attach_warm_s", attach, unit="s"),
+        Figure.of("choose_s", choose, unit="s"),
+        Figure(name="memory_mb", value=(after - before) / 1e6, unit="MB"),
+    ], [
+        f"attach_s: a fresh kernel's imports and the whole of {trials} trials; memory: of three such dashboards, with all tabs seen."
+    ]
+
+
+def _p95(samples: list[float]) -> float:
+    return statistics.quantiles(samples, n=20)[-1]
+
+
+def run(*, trials: int = 500, seconds: float = 60.0, long: int = 1000) -> Result:
+    """Figures of the dashboard, without a browser.
+
+    Args:
+        trials: That end while a person works in the kernel.
+        seconds: In which they do.
+        long: Trials of the study that is attached to.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        figures, notes = beside_a_stream(Path(folder), trials, seconds)
+        more, told = again(Path(folder), long)
+    return Result(figures=[*figures, *more], notes=[*notes, *told])

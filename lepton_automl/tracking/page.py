@@ -1,0 +1,65 @@
+"""A trial's run in MLflow's own pages, served to this machine alone."""
+
+from __future__ import annotations
+
+import atexit
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lepton_automl.errors import StudyError
+
+from .projector import TRIAL
+from .store import SERVERS, opened_store, ui_command
+
+PORTS = range(5000, 5050)
+START = 60.0  # seconds in which the pages are there, on a machine that is busy
+_served: dict[str, int] = {}  # port of the pages of a store, as long as this process lives
+
+
+def run_page(home: Path, study: str, trial_uid: str, uri: str = "") -> str:
+    """The address of a trial's run: on its server, or in pages that are served from now on, until this process ends.
+
+    Args:
+        home: The folder of all studies.
+        study: The study's name.
+        trial_uid: The trial.
+        uri: Another MLflow store than the home's own.
+
+    Raises:
+        StudyError: MLflow has no such run yet, or its pages do not start.
+    """
+    with opened_store(home, uri) as store:
+        run = store.find(store.experiments(), (TRIAL, trial_uid))
+    if run is None:
+        raise StudyError("the trial is not in MLflow yet", where=study, fix="Wait a few seconds while the study runs.")
+    server = uri if urlsplit(uri).scheme in SERVERS else f"http://127.0.0.1:{_port(home, uri)}"
+    # MLflow's pages open in their mode for language models otherwise, which shows no descriptions.
+    return f"{server}/?workflowType=machine_learning#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+
+
+def _port(home: Path, uri: str) -> int:
+    """Where the pages of a store are served; starts them the first time."""
+    key = uri or str(home)
+    known = _served.get(key)
+    if known is None or not _answers(known):
+        known = next((port for port in PORTS if not _answers(port)), PORTS.start)
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(ui_command(home, known, uri), stdin=quiet, stdout=quiet, stderr=quiet)
+        atexit.register(process.terminate)
+        until = time.monotonic() + START
+        while not _answers(known):
+            if process.poll() is not None or time.monotonic() > until:
+                process.terminate()
+                raise StudyError("MLflow's pages do not start", where=str(home), fix="Try: lepton ui")
+            time.sleep(0.1)
+        _served[key] = known
+    return known
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as asked:
+        asked.settimeout(0.5)
+        return asked.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,24 @@
+"""Values as a table shows them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lepton_automl.reporting.labels import clean
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if missing(value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return clean(value, 120)
+
+
+def missing(value: Any) -> bool:
+    """Whether there is nothing to show."""
+    return value is None or (isinstance(value, float) and math.isnan(value))

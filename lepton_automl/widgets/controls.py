@@ -1,0 +1,164 @@
+"""What a person can ask of a search while it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.space import Knob, Setting
+from lepton_automl.state import StudyState
+
+from .acts import Acts
+from .handle import OVER, Moment, StudyHandle
+from .view import View, button
+
+UNITS = ("minutes", "trials", "epochs", "cost")
+NARROW = {"width": "80px"}
+
+
+class Controls(View):
+    """Buttons and fields; each says in words what became of it.
+
+    Args:
+        drive: The study.
+        acts: Does what is asked.
+    """
+
+    def __init__(self, drive: StudyHandle, acts: Acts) -> None:
+        self._drive, self._acts = drive, acts
+        self._state: StudyState | None = None
+        self._limit_shown: float | None = None
+        self.pause = button("pause", self._pause, tip="Hold all trials; paused time costs no budget", icon="pause")
+        self.resume = button("resume", self._resume, tip="Go on", icon="play")
+        self.stop = button("stop", self._stop, tip="End the search; its best model is handed over", icon="stop", style="danger")
+        self.amount = w.FloatText(5, layout={"width": "52px"}, tooltip="how much more")
+        self.unit = w.Dropdown(options=["minutes"], layout=NARROW, tooltip="unit of the budget")
+        self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
+        self.latency = w.FloatText(0, step=0.01, layout=NARROW, tooltip="slowest call that will do, in ms; 0 for no limit")
+        self.set = button("set limit", self._limit_typed, tip="Limit the latency, in ms a call; 0 lifts the limit")
+        self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="a knob of the search")
+        self.setting = w.Combobox(placeholder="setting", layout=NARROW, tooltip="where it is held")
+        self.pin = button("pin", self._pin, tip="Hold this knob at this setting from now on", icon="thumb-tack")
+        self.unpin = button("unpin", self._unpin, tip="Let the search turn it again")
+        self.held = w.HTML()
+        self.knob.observe(lambda _: self._offer(), "value")
+        groups = (
+            (self.pause, self.resume, self.stop),
+            (self.amount, self.unit, self.more),
+            (w.Label("limit, ms"), self.latency, self.set),
+            (self.knob, self.setting, self.pin, self.unpin, self.held),
+        )
+        row = w.Box([w.HBox(group) for group in groups])
+        row.add_class("l-controls")
+        super().__init__(row, acts.said)
+
+    def draw(self, moment: Moment) -> None:
+        """Offer what can be done now."""
+        state, status = moment.state, moment.status
+        self._state = state
+        held = status in {"paused", "lost"}
+        self.pause.layout.display, self.resume.layout.display = ("none", "") if held else ("", "none")
+        self.pause.disabled, self.resume.disabled = status != "running", not held
+        self.stop.disabled = status not in {"starting", "running", "paused", "lost"}
+        self.pin.disabled = status in OVER
+        self.held.value = ", ".join(marked(f"{name} = {setting}", 60) for name, setting in state.pinned.items())
+        self.unpin.disabled = not state.pinned
+        self._offer_units(state)
+        self._offer_knobs(state)
+        limit = state.settings.target.max_latency_ms
+        if limit != self._limit_shown:
+            self._limit_shown = limit
+            self.latency.value = limit or 0
+
+    def limit(self, max_latency_ms: float | None) -> None:
+        """Limit the latency from now on."""
+        told = f"the limit is {max_latency_ms:g} ms now" if max_latency_ms else "there is no limit now"
+        self._act(
+            "limiting",
+            lambda: self._drive.limit(max_latency_ms=max_latency_ms),
+            told,
+            f"limit(max_latency_ms={max_latency_ms})",
+        )
+
+    def _act(self, doing: str, act: Callable[[], Any], done: str, code: str) -> None:
+        def run() -> str:
+            act()
+            return done
+
+        self._acts.do(doing, run, code=f"study.{code}")
+
+    def _pause(self) -> None:
+        self.pause.disabled = True  # seen at once, whatever the search says
+        self._act("pausing", self._drive.pause, "paused", "pause()")
+
+    def _resume(self) -> None:
+        self.resume.disabled = True
+        self._act("resuming", self._drive.resume, "it goes on", "resume()")
+
+    def _stop(self) -> None:
+        self.stop.disabled = True
+        self._act("stopping", lambda: self._drive.stop(wait=False), "it ends; its best model is handed over", "stop()")
+
+    def _extend(self) -> None:
+        unit = str(self.unit.value)
+        amount = self.amount.value if unit in {"minutes", "cost"} else int(self.amount.value)
+        self._act(
+            "extending", lambda: self._drive.extend(**{unit: amount}), f"{amount:g} {unit} more", f"extend({unit}={amount:g})"
+        )
+
+    def _limit_typed(self) -> None:
+        self.limit(self.latency.value or None)
+
+    def _pin(self) -> None:
+        knob = self._turned()
+        if knob is None:
+            return
+        name, setting = str(self.knob.value), typed(knob, self.setting.value)
+        self._act(
+            "pinning",
+            lambda: self._drive.pin({name: setting}),
+            f"{name} is held at {setting}",
+            f"pin({{{name!r}: {setting!r}}})",
+        )
+
+    def _unpin(self) -> None:
+        name = str(self.knob.value)
+        self._act("letting go", lambda: self._drive.unpin(name), f"the search turns {name} again", f"unpin({name!r})")
+
+    def _turned(self) -> Knob | None:
+        return self._state.settings.space.get(str(self.knob.value)) if self._state else None
+
+    def _offer_units(self, state: StudyState) -> None:
+        units = tuple(unit for unit in UNITS if getattr(state.settings.budget, unit) is not None)
+        if units != tuple(self.unit.options):
+            self.unit.options = units
+
+    def _offer_knobs(self, state: StudyState) -> None:
+        names = [(clean(name, 60), name) for name in state.settings.space]
+        if names != list(self.knob.options):
+            self.knob.options = names
+            self.knob.index = 0 if names else None
+            self._offer()
+
+    def _offer(self) -> None:
+        knob = self._turned()
+        if knob:
+            self.setting.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
+            self.setting.value = ""
+            self.setting.placeholder = clean(knob.describe(), 60)
+
+
+def typed(knob: Knob, text: str) -> Setting:
+    """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
+    for choice in knob.choices:
+        if text in {clean(json.dumps(choice), 60), str(choice)}:
+            return choice  # type: ignore[no-any-return]  # choices are settings
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number == int(number) and (knob.integer or "." not in text) else number

@@ -1,0 +1,222 @@
+"""The dashboard of a study: all views on one page, that follow its journal and drive it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.errors import LeptonError
+
+from .acts import Acts
+from .controls import Controls
+from .curves import curves_view, growth_view, timeline_view
+from .detail import DetailView
+from .face import snapshot_html, text_face
+from .front import FrontView
+from .handle import OVER, Moment, StudyHandle
+from .importance import ImportanceView
+from .log import LogView
+from .pulse import Pulse
+from .run import RunView
+from .style import CSS, HIDING
+from .table import TableView
+from .view import View, free_clicks
+
+STILL = 15.0  # seconds between still pictures, which are saved with the notebook
+TICK = 1.0  # seconds between looks at the clock, while something runs
+
+
+class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
+
+    A thread follows the journal until the study's end, or until `close()`. What is on a page that nobody looks at is not
+    drawn. Where there is no page at all, the dashboard prints itself as text.
+
+    Args:
+        watch: The study, to be looked at; by nobody else.
+        drive: The study, to be asked.
+
+    Attributes:
+        model: The model that was taken by the button "use"; None before.
+    """
+
+    def __init__(self, watch: StudyHandle, drive: StudyHandle) -> None:
+        self.model: Any = None
+        self._watch, self._drive = watch, drive
+        self._pulse = Pulse(self._beat)
+        self._drawing = threading.RLock()
+        self._chosen: int | None = None
+        self._stills: list[Any] = []
+        self._shown, self._kept = -TICK, 0.0
+        self._moment = self._look()
+        self.acts = Acts(self.refresh)
+        self.run, self.controls = RunView(), Controls(drive, self.acts)
+        self.decisions = LogView()
+        self.front = FrontView(self.choose, self.controls.limit)
+        self.table = TableView(self.choose)
+        self.detail = DetailView(self.choose, self._buttons(), f"{drive.name}-model")
+        self.views: dict[str, View] = {
+            "front": self.front,
+            "curves": curves_view(self.choose),
+            "importance": ImportanceView(),
+            "growth": growth_view(self.choose),
+            "time line": timeline_view(self.choose),
+            "trials": self.table,
+            "log": self.decisions,
+        }
+        self.tabs = w.Tab(children=list(self.views.values()), titles=list(self.views))
+        self.tabs.observe(lambda _: self.draw(), "selected_index")
+        main = w.Box([self.tabs, self.detail])
+        main.add_class("l-main")
+        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), self.run, self.controls, main])
+        for name in ("lepton", "lepton-live"):
+            self.add_class(name)
+        self.decisions.take(self._moment.state, self._moment.news)
+        self.draw()
+        free_clicks(self)
+        if self._moment.status not in OVER:
+            self._pulse.start()
+
+    # What is seen
+
+    def refresh(self) -> None:
+        """Look at once, and go on following where the study goes on."""
+        self._beat()
+        if self._moment.status not in OVER:
+            self._pulse.start()
+
+    def choose(self, trial: int) -> None:
+        """Show a trial's details."""
+        with self._drawing:
+            if trial in self._moment.state.trials:
+                self._chosen = trial
+                self._moment = Moment(**{**vars(self._moment), "chosen": trial, "news": ()})
+                self.draw()
+
+    def draw(self) -> None:
+        """Draw what is in sight."""
+        with self._drawing:
+            moment = self._moment
+            self._shown = time.monotonic()
+            self.run.draw(moment)
+            self.controls.draw(moment)
+            view = list(self.views.values())[self.tabs.selected_index or 0]
+            view.draw(moment)
+            free_clicks(view)  # some make their widgets when they are first seen
+            self.detail.draw(moment)
+
+    def show(self) -> None:
+        """Put the dashboard below the cell that runs."""
+        from IPython.display import display
+
+        display(self)  # type: ignore[no-untyped-call]
+
+    def close(self) -> None:
+        """Look no more, and take the dashboard off the page."""
+        self._pulse.end()
+        super().close()
+
+    def _look(self) -> Moment:
+        status, state, news = self._watch.look()
+        over = status in OVER
+        return Moment(
+            state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=self._chosen
+        )
+
+    def _beat(self) -> bool:
+        """Look, and draw what is new; false when nothing more will come by itself."""
+        with self._drawing:
+            try:
+                before, self._moment = self._moment, self._look()
+                self.decisions.take(self._moment.state, self._moment.news)
+                if self._moment.news or self._moment.status != before.status:
+                    self.draw()
+                elif time.monotonic() > self._shown + TICK and self._moment.status == "running":
+                    self._shown = time.monotonic()
+                    self.run.draw(self._moment)
+            except LeptonError as error:
+                self.acts.say(str(error), bad=True)
+                return False
+            over = self._moment.status in OVER
+            if self._stills and (over or time.monotonic() > self._kept + STILL):
+                self._keep()
+            return not over
+
+    # What is done
+
+    def _buttons(self) -> dict[str, Callable[[int], object]]:
+        drive, do = self._drive, self.acts.do
+
+        def use(trial: int) -> str:
+            self.model = drive.model(trial)
+            return f"dashboard.model is trial {trial}"
+
+        def register(trial: int, alias: str) -> str:
+            version = drive.model(trial).register(alias=alias)
+            return f"trial {trial} is {drive.name} version {version}, {alias}"
+
+        def export(trial: int) -> str:
+            return f"its bundle is in {drive.model(trial).export(self.detail.folder.value)}"
+
+        def retune(trial: int) -> str:
+            drive.retune(trial)
+            return f"neighbours of trial {trial} are tried next"
+
+        def code(trial: int, rest: str = "") -> str:
+            return f"AutoML.attach({drive.name!r}).model({trial}){rest}"
+
+        return {
+            "use": lambda n: do("taking", lambda: use(n), code=f"model = {code(n)}"),
+            "champion": lambda n: (
+                do("registering", lambda: register(n, "champion"), code=code(n, '.register(alias="champion")')) and None
+            ),
+            "challenger": lambda n: (
+                do("registering", lambda: register(n, "challenger"), code=code(n, '.register(alias="challenger")')) and None
+            ),
+            "export": lambda n: (
+                do("exporting", lambda: export(n), code=code(n, f".export({self.detail.folder.value!r})")) and None
+            ),
+            "retune": lambda n: do("asking", lambda: retune(n), code=f"study.retune({n})"),
+            "examine": lambda n: do("examining", lambda: self._examine(n), code=code(n, ".examine()")),
+            "mlflow": lambda n: do("opening MLflow", lambda: drive.mlflow_page(n)),
+        }
+
+    def _examine(self, trial: int) -> str:
+        found = self._drive.model(trial).examine(progress=False)
+        with self._drawing:
+            self.detail.show_examined(found)
+        return f"trial {trial} examined"
+
+    # Where there is no page
+
+    def __repr__(self) -> str:
+        return text_face(self._moment)
+
+    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**more) or {}
+        return {**bundle, "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        """The widgets, and behind them the still picture that a notebook without a kernel shows."""
+        from IPython.display import HTML, display
+
+        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
+        if _in_kernel():
+            self._stills.append(display(HTML(snapshot_html(self._moment)), display_id=True))  # type: ignore[no-untyped-call]
+
+    def _keep(self) -> None:
+        from IPython.display import HTML
+
+        self._kept = time.monotonic()
+        for still in self._stills:
+            still.update(HTML(snapshot_html(self._moment)))  # type: ignore[no-untyped-call]
+
+
+def _in_kernel() -> bool:
+    from IPython.core.getipython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

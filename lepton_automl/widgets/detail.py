@@ -1,0 +1,176 @@
+"""The chosen trial: what network it is, what it costs, how it learns, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.examined import Examined
+from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.tables import last_score
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Measurement
+
+from .examined import examined_html
+from .handle import Moment
+from .network import network_svg, shape_of
+from .run import where_it_stands
+from .style import GREY
+from .view import View, button
+
+NOBODY = '<p class="l-dim">Click a point of the front or a row of the table, or give the number of a trial.</p>'
+
+
+class DetailView(View):
+    """What is known of one trial, and its buttons.
+
+    Args:
+        choose: Called with the number of a trial that is asked for.
+        acts: What the buttons do, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
+            `mlflow`, `examine`.
+        export_to: Where an export goes; the text can be changed.
+    """
+
+    def __init__(self, choose: Callable[[int], None], acts: dict[str, Callable[[int], object]], export_to: str) -> None:
+        self._trial: int | None = None
+        self._hold, self._choose = False, choose
+        self.number = w.BoundedIntText(
+            description="trial", min=0, max=0, layout={"width": "150px"}, style={"description_width": "40px"}
+        )
+        self.number.observe(self._typed, "value")
+        self.told = w.HTML(NOBODY)
+        self.folder = w.Text(export_to, description="export to", layout={"width": "98%"}, style={"description_width": "64px"})
+        self.examined = w.HTML()
+        self.buttons = {name: button(text, partial(self._do, acts[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
+        self._models_only = [self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine")]
+        row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
+        super().__init__(self.number, row, self.folder, self.told, self.examined, classes=("l-detail",))
+
+    def draw(self, moment: Moment) -> None:
+        """Show the chosen trial as it is now."""
+        state = moment.state
+        self._hold = True  # what is set here is no choice of a person's
+        self.number.max = max(state.trials, default=0)
+        trial = state.trials.get(-1 if moment.chosen is None else moment.chosen)
+        if trial:
+            self.number.value = trial.number
+        self._hold = False
+        if trial and trial.number != self._trial:
+            self.examined.value = ""
+        self._trial = trial.number if trial else None
+        self.told.value = detail_html(state, trial) if trial else NOBODY
+        ready = trial is not None and trial.status == "complete"
+        for one in self.buttons.values():
+            one.disabled = trial is None or (one in self._models_only and not ready)
+
+    def show_examined(self, found: Examined) -> None:
+        """Show what the chosen model gets wrong."""
+        if found.trial == self._trial:
+            self.examined.value = examined_html(found)
+
+    def _typed(self, change: dict[str, Any]) -> None:
+        if not self._hold:
+            self._choose(change["new"])
+
+    def _do(self, act: Callable[[int], object]) -> None:
+        if self._trial is not None:
+            act(self._trial)
+
+
+BUTTONS = {
+    "use": ("use", "Give this model to the notebook, as dashboard.model"),
+    "champion": ("champion", "Make it a version in the MLflow registry, with the alias champion"),
+    "challenger": ("challenger", "Make it a version in the MLflow registry, with the alias challenger"),
+    "export": ("export", "Copy its bundle to the folder below"),
+    "retune": ("retune", "Let the search try its neighbours next"),
+    "examine": ("examine", "Where it errs: confusion matrix or residuals, and its worst examples"),
+    "mlflow": ("MLflow", "Show its run in an MLflow page of this machine"),
+}
+
+
+def detail_html(state: StudyState, trial: Trial) -> str:
+    """All that the journal holds of a trial, as HTML without scripts."""
+    result = trial.result
+    shape = network_svg(shape_of(trial))
+    facts = _facts(state, trial)
+    rows = "".join(f"<tr><th>{marked(name)}</th><td>{marked(value)}</td></tr>" for name, value in facts.items() if value)
+    why = f'<p class="l-dim">{marked(result.reason)}</p>' if result and result.reason else ""
+    return (
+        f"<h4>trial {trial.number}: {marked(where_it_stands(state, trial))}</h4>{shape}"
+        f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_knobs(trial)}{_tried(state, trial)}'
+    )
+
+
+def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
+    profile, score = trial.profile, last_score(state, trial)
+    origin = trial.proposed.origin + (f" of trial {trial.proposed.parent}" * trial.is_child)
+    scores = {name: f"{value:.4f}" for name, value in trial.scores.items() if name != state.settings.metric}
+    known = {state.settings.metric: "" if score is None else f"{score:.4f}"} | scores
+    if state.tested and trial.number in state.tested.scores:
+        known |= {f"test {name}": f"{value:.4f}" for name, value in state.tested.scores[trial.number].items()}
+    if profile:
+        low, high = profile.latency.low, profile.latency.high
+        known |= {
+            "latency": f"{profile.latency_ms:.4g} ms a call ({low:.4g} to {high:.4g}, 95 %)",
+            "size": f"{profile.size_bytes / 1024:,.1f} KiB, {profile.parameters:,} parameters",
+            "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",
+            "runs in": trial.variant.name if trial.status == "complete" else "",
+        }
+    return known | {"origin": origin, "epochs": str(trial.epochs)}
+
+
+def _latency(trial: Trial) -> str:
+    """The distribution of its time: 5 % to 95 % as a line, the interval of the median as a box."""
+    if not trial.profile:
+        return ""
+    rows = {"processor time": trial.profile.latency, "wall clock": trial.profile.wall}
+    most = max(one.p95 for one in rows.values()) or 1.0
+    drawn = "".join(_whisker(name, one, 20 * number, most) for number, (name, one) in enumerate(rows.items()))
+    return (
+        '<h4>latency</h4><svg role="img" aria-label="distribution of the latency" viewBox="0 0 360 52" font-size="10" '
+        f'style="width:min(100%,420px)">{drawn}<text x="90" y="50">0</text>'
+        f'<text x="300" y="50" text-anchor="end">{most:.3g} ms</text></svg>'
+    )
+
+
+def _whisker(name: str, found: Measurement, top: float, most: float) -> str:
+    low, left, at, right, high = (
+        90 + 210 * value / most for value in (found.p5, found.low, found.median, found.high, found.p95)
+    )
+    return (
+        f"<g><title>{name}: median {found.median:.4g} ms, 5 % {found.p5:.4g}, 95 % {found.p95:.4g}, n {found.n}</title>"
+        f'<text x="0" y="{top + 14}">{name}</text><line x1="{low:.1f}" x2="{high:.1f}" y1="{top + 10}" y2="{top + 10}" '
+        f'stroke="{GREY}" stroke-width="2"/><rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="{top + 4}" height="12" '
+        f'fill="#56B4E9"/><line x1="{at:.1f}" x2="{at:.1f}" y1="{top + 2}" y2="{top + 18}" stroke="#D55E00" stroke-width="2"/>'
+        f'<text x="306" y="{top + 14}">{found.median:.3g}</text></g>'
+    )
+
+
+def _knobs(trial: Trial) -> str:
+    rows = "".join(
+        f"<tr><th>{marked(name)}</th><td>{marked(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
+        for name, value in trial.proposed.config.items()
+    )
+    return f'<details><summary>knobs</summary><table class="l-plain">{rows}</table></details>'
+
+
+def _tried(state: StudyState, trial: Trial) -> str:
+    """The runtimes and precisions that were tried for it."""
+    if not trial.accelerated:
+        return ""
+
+    def row(one: Any) -> str:
+        score = one.scores.get(state.settings.metric)
+        cells = (
+            one.variant.name,
+            f"{one.latency.median:.3g} ms" if one.latency else "",
+            "" if score is None else f"{score:.4f}",
+            one.said,
+        )
+        return "".join(f"<td>{marked(text)}</td>" for text in cells)
+
+    rows = "".join(f"<tr>{row(one)}</tr>" for one in trial.accelerated.tried)
+    return f'<details><summary>runtimes tried</summary><table class="l-plain">{rows}</table></details>'

@@ -1,0 +1,60 @@
+"""The front: score against latency, to be pointed at; its limit is a line that can be dragged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+
+from lepton_automl.reporting.plots import front_figure
+from lepton_automl.reporting.tables import last_score
+
+from .handle import Moment
+from .picture import PictureView
+from .style import ACCENT
+
+LINE = "limit"  # the name of the shape
+MOVED = 1e-3  # share of the limit; less is no dragging
+
+
+class FrontView(PictureView):
+    """The picture of the front.
+
+    Args:
+        choose: Called with the trial whose point is clicked.
+        limit: Called with milliseconds, when the line was dragged.
+    """
+
+    def __init__(self, choose: Callable[[int], None], limit: Callable[[float], None]) -> None:
+        self._limit = limit
+        self._known: float | None = None
+        super().__init__(front_figure, choose, config={"edits": {"shapePosition": True}})
+
+    def drawn(self, moment: Moment) -> go.Figure:
+        """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
+        state = moment.state
+        self._known = state.settings.target.max_latency_ms
+        figure = super().drawn(moment)
+        trial = state.trials.get(-1 if moment.chosen is None else moment.chosen)
+        score = last_score(state, trial) if trial else None
+        at = ([trial.profile.latency_ms], [score]) if trial and trial.profile and score is not None else ([], [])
+        ring = {"symbol": "diamond-open", "color": ACCENT, "size": 22, "line": {"width": 2}}
+        figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="looked at", hoverinfo="skip")
+        figure.update_layout(dragmode="pan")
+        figure.update_shapes(name=LINE, line={"width": 3})
+        return figure
+
+    def show(self, figure: go.Figure) -> None:
+        """Draw it, and listen to the line from the first time on."""
+        first = self.figure is None
+        super().show(figure)
+        if first and self.figure is not None:
+            self.figure.layout.on_change(self._dragged, "shapes")
+
+    def _dragged(self, _layout: Any, shapes: Any) -> None:
+        """A person has let go of the line; what comes of our own drawing is where the study's limit is already."""
+        for shape in shapes:
+            if self._known and shape.name == LINE and abs(float(shape.x0) / self._known - 1) > MOVED:
+                self.forget("shapes")  # wherever it was dragged to, it is drawn again where the study has it
+                self._limit(float(f"{float(shape.x0):.3g}"))

@@ -1,0 +1,23 @@
+"""Which knobs matter, and which settings go together with what."""
+
+from __future__ import annotations
+
+from lepton_automl.reporting.plots import importance_figure, parallel_figure
+
+from .handle import Moment
+from .picture import PictureView
+from .view import View
+
+
+class ImportanceView(View):
+    """The knobs' shares above, all trials as lines through them below."""
+
+    def __init__(self) -> None:
+        self.shares = PictureView(lambda state: importance_figure(state.ranked), height=250)
+        self.lines = PictureView(parallel_figure, height=260)
+        super().__init__(self.shares, self.lines)
+
+    def draw(self, moment: Moment) -> None:
+        """Draw both."""
+        self.shares.draw(moment)
+        self.lines.draw(moment)

@@ -1,0 +1,111 @@
+"""What the search decided, and why: one line an event, the latest first."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from itertools import islice
+
+import ipywidgets as w
+
+from lepton_automl.events import (
+    Asked,
+    Event,
+    HostWeighed,
+    KnobsRanked,
+    ModelAccelerated,
+    ModelRegistered,
+    Noted,
+    StudyEnded,
+    StudyPaused,
+    StudyResumed,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+    TrialRetried,
+    TrialThawed,
+)
+from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.terminal import accelerated_line, trial_line
+from lepton_automl.state import StudyState
+
+from .handle import Moment
+from .view import View
+
+LINES = 200  # that are shown
+WHY = {
+    "portfolio": "one of the first designs, known to do well elsewhere",
+    "sampler": "the sampler expects it to widen the front",
+    "random": "drawn at random, to see more of the space",
+    "enqueued": "a person asked for it",
+    "child": "cut from a trained network",
+}
+
+
+class LogView(View):
+    """Keeps the latest lines, and shows them when asked."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=LINES)
+        self._told = w.HTML()
+        super().__init__(self._told)
+
+    def take(self, state: StudyState, news: tuple[Event, ...]) -> None:
+        """Take in what happened, shown or not."""
+        fresh = islice(filter(None, (_line(state, event) for event in reversed(news))), LINES)  # of a long study only the last
+        self._lines.extendleft(reversed(list(fresh)))
+
+    def draw(self, moment: Moment) -> None:
+        """Show the lines."""
+        del moment
+        rows = "".join(self._lines) or "<tr><td></td><td>nothing yet</td></tr>"
+        self._told.value = f'<div class="l-log" tabindex="0" role="log"><table>{rows}</table></div>'
+
+
+def _line(state: StudyState, event: Event) -> str:
+    said = sentence(state, event)
+    at = time.strftime("%H:%M:%S", time.localtime(event.at))
+    return f"<tr><td>{at}</td><td>{marked(said)}</td></tr>" if said else ""
+
+
+def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch a kind of event
+    """What an event decided and why, in a sentence; empty where it decided nothing."""
+    match event:
+        case StudyStarted():
+            return f"the search began: {event.config.data.name}"
+        case HostWeighed():
+            fastest = event.weighed.fastest.latency_ms
+            return f"{event.weighed.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs a trial"
+        case TrialProposed():
+            why = WHY.get(event.origin, event.origin) + (f" of trial {event.parent}" * (event.parent is not None))
+            return f"trial {event.trial} proposed: {why}"
+        case TrialReported():
+            said = event.decision
+            return f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {said.reason}" if said.stop else ""
+        case TrialRetried():
+            return f"trial {event.trial} goes on after a fault: {event.reason}"
+        case TrialThawed():
+            return f"trial {event.trial} goes on from epoch {event.epoch}: by now it promises more than anything new"
+        case TrialEnded():
+            return "" if event.result.status == "stopped" else trial_line(state, state.trials[event.result.trial])
+        case ModelAccelerated():
+            return accelerated_line(state, state.trials[event.found.trial])
+        case KnobsRanked():
+            first = next(iter(event.shares.values()), {})
+            most = sorted(first, key=lambda name: -first[name])[:3]
+            return f"knobs that matter most so far: {', '.join(most)}" if most else ""
+        case Asked():
+            return f"a person asked: {event.what}"
+        case StudyPaused() | StudyResumed():
+            return event.reason
+        case Noted():
+            return event.text
+        case StudyEnded():
+            return f"the search ended: {event.reason}"
+        case TestOpened():
+            return "the sealed test split was opened"
+        case ModelRegistered():
+            return f"trial {event.trial} is {event.model} version {event.version}, {event.alias}"
+    return ""

@@ -1,0 +1,143 @@
+"""A plotly figure that stays where it is while what it shows changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import anywidget
+import ipywidgets as w
+import plotly.graph_objects as go
+
+from lepton_automl.state import StudyState
+
+from .handle import Moment
+from .view import View
+
+Json = dict[str, Any]
+TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
+MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
+
+
+class Fit(anywidget.AnyWidget):
+    """Tells the figure beside it when there is more or less room: a `FigureWidget` listens to the window alone."""
+
+    _esm = """
+    export default { render({ el }) {
+      let seen = "";
+      el.style.width = "100%";
+      const look = () => {
+        const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot .main-svg");
+        const [room, wide] = [el.clientWidth, plot?.clientWidth ?? 0];
+        if (!room || !plot || Math.abs(room - wide) < 3 || seen === `${room} ${wide}`) return;
+        seen = `${room} ${wide}`;
+        window.dispatchEvent(new Event("resize"));
+      };
+      const again = setInterval(look, 250);
+      return () => clearInterval(again);
+    } };
+    """
+
+
+class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
+    """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
+
+    Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
+    """
+
+    def get_state(self, *args: Any, **more: Any) -> Json:
+        """What a page asks for."""
+        state: Json = super().get_state(*args, **more)
+        if "_layout_obj" in vars(self):  # else it is just being made
+            now = {"_widget_data": self._data, "_widget_layout": self._layout_obj._props}  # noqa: SLF001  # there is no public way
+            for name in now.keys() & state.keys():
+                state[name] = self.trait_metadata(name, "to_json")(deepcopy(now[name]), self)
+        return state
+
+
+class PictureView(View):
+    """One of reporting's figures, alive.
+
+    Zoom, and what a person has hidden, stay while it changes.
+
+    Args:
+        make: Draws the figure of a study, always with the same traces.
+        clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
+        height: In pixels.
+        config: Of plotly.js, beside the usual one.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[StudyState], go.Figure],
+        clicked: Callable[[int], None] | None = None,
+        *,
+        height: int = TALL,
+        config: Json | None = None,
+    ) -> None:
+        self._config = CONFIG | (config or {})
+        self._make, self._clicked, self._height = make, clicked, height
+        self._stand: tuple[Any, ...] = ()
+        self._last: Json = {}
+        self.figure: go.FigureWidget | None = None
+        super().__init__()
+
+    def drawn(self, moment: Moment) -> go.Figure:
+        """The figure as it is to be now."""
+        return self._make(moment.state)
+
+    def draw(self, moment: Moment) -> None:
+        """Draw where the study is not what it was."""
+        stand = (moment.state.last_at, len(moment.state.trials), moment.chosen)
+        if stand != self._stand:
+            self._stand = stand
+            self.show(self.drawn(moment))
+
+    def show(self, figure: go.Figure) -> None:
+        """Take over what is not the same any more, in one message."""
+        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"}, font={"size": 11})
+        fresh = figure.to_plotly_json()
+        last, self._last = self._last, fresh
+        if self.figure is None:
+            self._begin(figure)
+            return
+        traces = [difference(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
+        layout = difference(last["layout"], fresh["layout"])
+        if layout or any(traces):
+            with self.figure.batch_update():
+                for trace, new in zip(self.figure.data, traces, strict=True):
+                    trace.update(new, overwrite=True)
+                self.figure.update_layout(layout, overwrite=True)
+
+    def forget(self, name: str) -> None:
+        """Tell an entry of the layout anew with the next figure: a person has changed it on the page."""
+        self._last["layout"].pop(name, None)
+        self._stand = ()
+
+    def _begin(self, figure: go.Figure) -> None:
+        self.figure = Living(figure)
+        self.figure._config = self._config  # noqa: SLF001  # plotly has no other name for it
+        for trace in self.figure.data:
+            if hasattr(trace, "on_click"):
+                trace.on_click(self._click)
+        self.children = [w.VBox([self.figure, Fit()])]
+
+    def _click(self, trace: Any, points: Any, _state: Any) -> None:
+        numbers = trace.customdata
+        if self._clicked and numbers is not None and points.point_inds:
+            self._clicked(int(numbers[points.point_inds[0]]))
+
+
+def difference(old: Json, new: Json) -> Json:
+    """The entries that are new or not the same, and None for those that are gone."""
+    gone = dict.fromkeys(old.keys() - new.keys())
+    return gone | {name: value for name, value in new.items() if not _same(old.get(name), value)}
+
+
+def _same(old: Any, new: Any) -> bool:
+    try:
+        return bool(old == new)
+    except ValueError:  # arrays
+        return repr(old) == repr(new)

@@ -1,0 +1,78 @@
+"""How the widgets look: the colours of the notebook's own theme, light or dark, and marks that every eye tells apart."""
+
+from __future__ import annotations
+
+# Of Okabe and Ito (Color Universal Design, 2008). A shape or a word always says the same as the colour.
+COLOURS = {
+    "complete": "#0072B2",
+    "running": "#009E73",
+    "stopped": "#E69F00",
+    "infeasible": "#999999",
+    "failed": "#D55E00",
+}
+MARKS = {"complete": "●", "running": "▶", "stopped": "✕", "infeasible": "│", "failed": "▲"}
+ACCENT = "#D55E00"
+GREY = "#808080"  # readable on white and on black
+FAINT = "rgba(128,128,128,.25)"
+
+# `!important` where a picture's own style attribute must yield to the theme of the page.
+CSS = """
+.lepton{--l-text:var(--jp-ui-font-color1,var(--vscode-foreground,inherit));
+  --l-dim:var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#767676));
+  --l-line:var(--jp-border-color2,var(--vscode-panel-border,#bdbdbd));
+  --l-back:var(--jp-layout-color1,var(--vscode-editor-background,transparent));
+  --l-soft:var(--jp-layout-color2,var(--vscode-editorWidget-background,rgba(128,128,128,.1)));
+  color:var(--l-text);font:13px/1.4 var(--jp-ui-font-family,system-ui,sans-serif);container-type:inline-size}
+.lepton .widget-html,.lepton .widget-html-content,.lepton .jupyter-widgets.widget-html-content{font-size:13px;line-height:1.4;
+  color:var(--l-text);height:auto;min-width:0}
+.lepton h4{margin:10px 0 4px;font-size:13px;font-weight:600}
+.lepton .l-dim{color:var(--l-dim)}
+.lepton .l-head{display:flex;gap:12px;align-items:baseline;flex-wrap:wrap}
+.lepton .l-name{font-size:17px;font-weight:600;overflow-wrap:anywhere}
+.lepton .l-badge{border:1px solid currentColor;border-radius:10px;padding:0 9px;font-size:12px;font-weight:600}
+.lepton .l-facts{display:flex;gap:2px 26px;flex-wrap:wrap}
+.lepton .l-facts>div{display:flex;gap:6px;align-items:baseline}
+.lepton .l-facts b{font-size:14px;font-variant-numeric:tabular-nums}
+.lepton .l-facts span{color:var(--l-dim);font-size:12px}
+.lepton .l-bar{height:8px;border-radius:4px;background:var(--l-soft);border:1px solid var(--l-line);overflow:hidden;margin:4px 0;
+  display:flex}
+.lepton .l-bar i{display:block;height:100%}
+.lepton .l-log{max-height:430px;overflow:auto;font-size:12px}
+.lepton .l-log td{padding:1px 10px 1px 0;vertical-align:top;text-align:left;overflow-wrap:anywhere}
+.lepton .l-log td:first-child{color:var(--l-dim);white-space:nowrap;font-variant-numeric:tabular-nums}
+.lepton table.l-plain{border-collapse:collapse;font-size:12px}
+.lepton table.l-plain td,.lepton table.l-plain th{padding:1px 12px 1px 0;text-align:left;overflow-wrap:anywhere}
+.lepton table.l-plain th{color:var(--l-dim);font-weight:400}
+.lepton code{font:12px var(--jp-code-font-family,monospace);background:var(--l-soft);padding:1px 5px;overflow-wrap:anywhere;
+  user-select:all}
+.lepton .l-warn{color:#D55E00;font-weight:600}
+.lepton table.l-matrix{border-collapse:collapse;font-size:11px;font-variant-numeric:tabular-nums}
+.lepton table.l-matrix td,.lepton table.l-matrix th{padding:1px 5px;text-align:right;font-weight:400}
+.lepton table.l-matrix th{color:var(--l-dim)}
+.lepton table.l-matrix caption{font-size:11px;color:var(--l-dim);text-align:left}
+.lepton .l-examples{display:flex;flex-wrap:wrap;gap:8px}
+.lepton .l-examples figure{margin:0;font-size:11px;max-width:84px;overflow-wrap:anywhere}
+.lepton .l-examples img{width:64px;height:64px;image-rendering:pixelated;border:1px solid var(--l-line);display:block}
+.lepton svg text{fill:var(--l-text)!important}
+.lepton .js-plotly-plot .hoverlayer text{fill:#fff!important}
+.lepton .js-plotly-plot .main-svg{background:transparent!important}
+.lepton .l-main{display:grid;grid-template-columns:minmax(0,1.55fr) minmax(0,1fr);gap:0 14px}
+@container (max-width:820px){.lepton .l-main{grid-template-columns:minmax(0,1fr)}}
+.lepton .l-detail{border-left:1px solid var(--l-line);padding-left:12px;max-height:560px;overflow:auto}
+.lepton .l-detail>*{flex:0 0 auto}
+.lepton .l-detail table.l-plain th{white-space:nowrap}
+.lepton .l-detail button{padding:0 7px;height:26px;line-height:26px}
+.lepton button:focus-visible,.lepton [tabindex]:focus-visible,.lepton input:focus-visible,.lepton select:focus-visible{
+  outline:2px solid #0072B2;outline-offset:1px}
+.lepton .widget-tab .lm-TabBar-tab{flex:0 1 auto!important;min-width:0!important;font-size:12px}
+.lepton .widget-tab .lm-TabBar-tabLabel{overflow:visible;text-overflow:clip}
+.lepton .widget-tab-contents{padding:4px}
+.lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
+.lepton .l-controls>.jupyter-widgets{margin:0}
+"""
+# While the widgets live, the picture that is saved for a notebook without a kernel stays out of sight; without a kernel, what
+# the page says of the widgets that it cannot find does.
+HIDING = (
+    ".jp-OutputArea:has(.lepton-live) .lepton-snapshot,.output:has(.lepton-live) .lepton-snapshot{display:none}"
+    ".jp-OutputArea-child:has(+.jp-OutputArea-child .lepton-snapshot):not(:has(.lepton-live)){display:none}"
+)

@@ -1,0 +1,65 @@
+// A table of texts. Every text is set as `textContent`: nothing that a study holds can become a tag.
+function make(tag, text, more) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  return Object.assign(made, more);
+}
+
+function head(model, name) {
+  const { by, down } = model.get("sort");
+  const cell = make("th", undefined, { scope: "col" });
+  if (name === by) cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+  const mark = name === by ? (down ? " ▼" : " ▲") : "";
+  cell.append(make("button", name + mark, { type: "button", onclick: () => model.send({ sort: name }) }));
+  return cell;
+}
+
+function row(model, cells) {
+  const trial = Number(cells[0].replaceAll(",", ""));
+  const choose = () => model.send({ choose: trial });
+  const made = make("tr", undefined, { tabIndex: 0, onclick: choose });
+  made.onkeydown = (event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), choose());
+  made.setAttribute("aria-selected", String(trial === model.get("chosen")));
+  made.append(...cells.map((text) => make("td", text, { dir: "auto", title: text })));
+  return made;
+}
+
+function render({ model, el }) {
+  const box = make("div", undefined, { className: "l-table" });
+  const foot = make("div", undefined, { className: "l-foot" });
+  el.append(make("style", STYLE), box, foot);
+  const draw = () => {
+    const keep = [box.scrollLeft, box.scrollTop];
+    const at = [...box.querySelectorAll("button,tr[tabindex]")].indexOf(document.activeElement);
+    const top = make("tr");
+    top.append(...model.get("heads").map((name) => head(model, name)));
+    const table = make("table"), start = make("thead"), body = make("tbody");
+    start.append(top);
+    body.append(...model.get("rows").map((cells) => row(model, cells)));
+    table.append(start, body);
+    box.replaceChildren(table);
+    const turn = (text, by, tip) => make("button", text, { type: "button", title: tip, onclick: () => model.send({ turn: by }) });
+    foot.replaceChildren(turn("‹", -1, "earlier rows"), make("span", " " + model.get("told") + " "), turn("›", 1, "later rows"));
+    [box.scrollLeft, box.scrollTop] = keep;
+    if (at >= 0) box.querySelectorAll("button,tr[tabindex]")[at]?.focus();
+  };
+  model.on("change:rows change:heads change:sort change:told change:chosen", draw);
+  draw();
+  return () => model.off("change:rows change:heads change:sort change:told change:chosen", draw);
+}
+
+const STYLE = `
+.l-table{overflow:auto;max-height:420px;font-size:12px}
+.l-table table{border-collapse:collapse;white-space:nowrap}
+.l-table th{position:sticky;top:0;background:var(--l-back);text-align:left;padding:0 8px 3px 0}
+.l-table th button{all:unset;cursor:pointer;font-weight:600;color:var(--l-text)}
+.l-table td{padding:1px 12px 1px 0;max-width:260px;overflow:hidden;text-overflow:ellipsis;font-variant-numeric:tabular-nums}
+.l-table tbody tr{cursor:pointer}
+.l-table tbody tr:hover{background:var(--l-soft)}
+.l-table tr[aria-selected="true"]{outline:2px solid #D55E00;outline-offset:-2px}
+.l-table button:focus-visible,.l-foot button:focus-visible{outline:2px solid #0072B2}
+.l-foot{padding:4px 0;font-size:12px}
+.l-foot button{border:1px solid var(--l-line);background:var(--l-soft);color:var(--l-text);border-radius:3px;padding:0 8px;cursor:pointer}
+`;
+
+export default { render };

@@ -1,0 +1,98 @@
+"""All trials as a table that is sorted by a click on its head and chosen from by a click on a row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from lepton_automl.reporting.labels import clean
+from lepton_automl.reporting.tables import Row, trial_table
+
+from .cells import cell, missing
+from .handle import Moment
+from .view import View
+
+PAGE = 25  # rows at once, so that a long study sends no more than a short one
+FIRST = ("trial", "status", "score", "latency_ms", "size_bytes", "parameters", "epochs", "seconds", "origin")
+
+
+class Grid(anywidget.AnyWidget):
+    """The table itself. ipywidgets has none: its script sets texts only, never HTML."""
+
+    _esm = Path(__file__).with_name("table.js")
+    heads: traitlets.List[str] = traitlets.List().tag(sync=True)
+    rows: traitlets.List[list[str]] = traitlets.List().tag(sync=True)
+    sort = traitlets.Dict().tag(sync=True)
+    told = traitlets.Unicode().tag(sync=True)
+    chosen = traitlets.Int(-1).tag(sync=True)
+
+
+class TableView(View):
+    """The trials.
+
+    Args:
+        choose: Called with the number of a row's trial.
+    """
+
+    def __init__(self, choose: Callable[[int], None]) -> None:
+        self._choose = choose
+        self._by, self._down, self._page = "trial", True, 0
+        self._all: list[Row] = []
+        self._last: tuple[Any, ...] = ()
+        self.grid = Grid()
+        self.grid.on_msg(self._heard)
+        super().__init__(self.grid)
+
+    def draw(self, moment: Moment) -> None:
+        """Show the rows of the page, where the study has changed."""
+        state = moment.state
+        self.grid.chosen = -1 if moment.chosen is None else moment.chosen
+        stand = (state.last_at, len(state.trials))
+        if stand == self._last:
+            return
+        self._last, metric = stand, state.settings.metric
+        rows = trial_table(state)
+        self._all = [{"score" if name == metric else name: value for name, value in row.items()} for row in rows]
+        self._show()
+
+    def _show(self) -> None:
+        found = [*FIRST, *(name for name in (self._all[0] if self._all else {}) if "." in name), "network", "reason"]
+        rows = sorted_rows(self._all, self._by, down=self._down)
+        pages = max(1, math.ceil(len(rows) / PAGE))
+        self._page = min(self._page, pages - 1)
+        page = rows[self._page * PAGE : (self._page + 1) * PAGE]
+        with self.grid.hold_sync():
+            self.grid.heads = [clean(name, 40) for name in found]
+            self.grid.sort = {"by": clean(self._by, 40), "down": self._down}
+            self.grid.told = f"page {self._page + 1} of {pages}, {len(rows)} trials"
+            self.grid.rows = [[cell(row.get(name)) for name in found] for row in page]
+
+    def _heard(self, _grid: Any, said: Any, _buffers: Any) -> None:
+        """What was clicked: a head, a row, or a page."""
+        match said:
+            case {"sort": str(name)}:
+                known = {clean(one, 40): one for row in self._all[:1] for one in row}
+                self._down = not self._down if known.get(name) == self._by else name not in {"latency_ms", "size_bytes"}
+                self._by = known.get(name, "trial")
+                self._show()
+            case {"turn": int(pages)}:
+                self._page = max(0, self._page + pages)
+                self._show()
+            case {"choose": int(trial)}:
+                self._choose(trial)
+
+
+def sorted_rows(rows: list[Row], by: str, *, down: bool) -> list[Row]:
+    """Rows in order; those without a value come last either way, and numbers before words."""
+
+    def key(row: Row) -> tuple[bool, Any]:
+        value = row[by]
+        return (True, str(value)) if isinstance(value, str) else (False, value)
+
+    known = [row for row in rows if not missing(row.get(by))]
+    return [*sorted(known, key=key, reverse=down), *(row for row in rows if missing(row.get(by)))]

@@ -1,0 +1,125 @@
+"""A notebook in a browser, as a person uses it."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+LIVE = ".lepton-live"
+PATIENCE = 120_000  # milliseconds: a shared machine may be slow; what is fast is benchmarked
+SHOTS = os.environ.get("LEPTON_SHOTS")  # a folder for pictures of each state
+
+
+class Page:
+    """One tab.
+
+    Args:
+        browser: Playwright's.
+        address: The server's.
+        face: `"lab"` or `"notebook"`.
+        path: The notebook's name.
+    """
+
+    def __init__(self, browser: Any, address: str, face: str, path: str, *, dark: bool = False) -> None:
+        self.tab = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="dark" if dark else "light")
+        self.face, self.path, self.errors = face, path, []
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.accept()))
+        where = f"lab/tree/{path}?reset" if face == "lab" else f"notebooks/{path}"
+        chosen = self.tab.locator(".jp-Dialog button:has-text('Select')")  # of a kernel, where the server is slow to start one
+        self.tab.add_locator_handler(chosen, chosen.last.click)
+        news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
+        self.tab.add_locator_handler(news, news.click)
+        self.tab.goto(f"{address}/{where}")
+        self.tab.wait_for_selector(".jp-Notebook-cell", timeout=PATIENCE)
+        self.idle()
+        if face == "lab":
+            self.tab.keyboard.press("Control+b")  # the list of files
+
+    def save(self) -> None:
+        """Save the notebook."""
+        self.tab.keyboard.press("Escape")
+        self.tab.keyboard.press("Control+s")
+        self.tab.wait_for_timeout(2000)
+
+    def idle(self) -> None:
+        """Wait until the kernel does nothing."""
+        self.tab.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=PATIENCE, state="attached")
+
+    def cell(self, number: int) -> Any:
+        return self.tab.locator(".jp-Notebook .jp-CodeCell").nth(number)
+
+    def run(self, number: int) -> None:
+        """Run a cell, as Shift+Enter does."""
+        before = self.prompt(number)
+        for _ in range(20):
+            self.cell(number).locator(".jp-InputArea-editor").click()
+            self.tab.keyboard.press("Control+Enter")
+            for _ in range(30):
+                if self.prompt(number) != before:
+                    return
+                self.tab.wait_for_timeout(100)
+        raise AssertionError("the cell is not run")
+
+    def prompt(self, number: int) -> str:
+        """What stands before a cell: `[*]:` while it runs."""
+        return self.cell(number).locator(".jp-InputPrompt").first.text_content() or ""
+
+    def busy(self, number: int) -> bool:
+        """Whether a cell runs."""
+        return "*" in self.prompt(number)
+
+    def finished(self, number: int) -> None:
+        """Wait for the end of a cell."""
+        until = time.monotonic() + PATIENCE / 1000
+        while self.busy(number):
+            assert time.monotonic() < until
+            self.tab.wait_for_timeout(100)
+
+    def live(self, selector: str = "") -> Any:
+        return self.tab.locator(f"{LIVE} {selector}".strip()).first
+
+    def appears(self) -> None:
+        """Wait until the dashboard stands with its picture."""
+        self.live(".js-plotly-plot .xtitle").wait_for(timeout=PATIENCE)
+
+    def says(self, text: str, within: str = "") -> None:
+        """Wait until the dashboard says something."""
+        self.tab.locator(f"{LIVE} {within}".strip()).filter(has_text=text).first.wait_for(timeout=PATIENCE)
+
+    def status(self, word: str) -> None:
+        """Wait until the study stands so."""
+        self.says(word, ".l-badge")
+
+    def press(self, text: str) -> None:
+        self.live(f'button:has-text("{text}")').click(timeout=PATIENCE)
+
+    def open(self, tab: str) -> None:
+        self.tab.locator(f"{LIVE} .lm-TabBar-tab").filter(has_text=tab).first.click()
+
+    def points(self) -> Any:
+        """The points of the front."""
+        trace = self.tab.locator(f"{LIVE} .js-plotly-plot .scatterlayer .trace").filter(
+            has=self.tab.locator(".errorbars path.xerror")
+        )
+        return trace.first.locator("path.point")
+
+    def shot(self, name: str) -> None:
+        """Keep a picture, where a folder for them is given."""
+        if SHOTS:
+            self.live().evaluate("element => element.scrollIntoView()")
+            self.tab.wait_for_timeout(400)
+            self.picture(name)
+
+    def picture(self, name: str) -> None:
+        """The same of what is in sight."""
+        if SHOTS:
+            self.tab.screenshot(path=Path(SHOTS) / f"{self.face}-{name}.png")
+
+    def leave(self, name: str) -> None:
+        """Close the tab, with a last picture of it."""
+        if SHOTS and not self.tab.is_closed():
+            self.tab.screenshot(path=Path(SHOTS) / f"last-{name}.png")
+        self.tab.close()

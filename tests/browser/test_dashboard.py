@@ -1,0 +1,148 @@
+"""A real search of scikit-learn's digits, followed and driven in real notebooks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from benchmarks import streamed
+
+from .conftest import notebook
+
+SEARCH = """
+from sklearn.datasets import load_digits
+from lepton_automl import AutoML, Budget
+x, y = load_digits(return_X_y=True)
+study = AutoML(name={name!r}, budget=Budget(minutes=10), workers=1).fit((16 * x).clip(0, 255).astype("uint8").reshape(-1, 8, 8), y)
+"""
+ATTACH = "from lepton_automl import AutoML\ndashboard = AutoML.attach({name!r}).dashboard()\ndashboard"
+SLEEP = "import time\ntime.sleep(25)"
+
+
+@pytest.mark.parametrize("face", ["lab", "notebook"])
+def test_a_person_follows_and_drives_a_search(server, opened, face):
+    _, folder = server
+    name = f"digits-{face}"
+    notebook(folder / f"{name}.ipynb", SEARCH.format(name=name), SLEEP, ATTACH.format(name=name), "print(dashboard.model)")
+    page = opened(face, f"{name}.ipynb")
+    page.run(0)  # fit shows the dashboard by itself, and holds no cell
+    page.appears()
+    page.finished(0)
+    page.status("running")
+    page.says("complete")
+    page.shot("running")
+
+    page.run(1)  # a cell that sleeps
+    page.press("pause")
+    page.status("paused")
+    page.shot("paused")
+    page.press("resume")
+    page.status("running")
+    assert page.busy(1), "the clicks waited for the cell"
+    page.finished(1)
+
+    page.points().first.click(force=True)
+    page.says("on the front", ".l-detail")
+    page.shot("chosen")
+    for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
+        page.open(tab)
+        page.tab.wait_for_timeout(1500)
+        page.shot(tab.replace(" ", "-"))
+    page.open("front")
+
+    page.save()
+    page.tab.reload()
+    page.tab.wait_for_selector(".jp-Notebook-cell")
+    page.appears()  # the page is new, the kernel and its widgets are not
+    page.shot("reloaded")
+
+    second = opened(face, f"{name}.ipynb")
+    second.appears()
+    second.leave("second")
+
+    page.run(1)
+    page.press("stop")
+    page.says("it ends")
+    assert page.busy(1), "the click waited for the cell"
+    page.status("ended")
+    page.finished(1)
+    page.shot("ended")
+
+    page.run(2)
+    page.finished(2)
+    own = page.cell(2).locator(".lepton-live")
+    own.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
+    own.locator('.l-detail input[type="number"]').fill("0")
+    own.locator('.l-detail input[type="number"]').press("Enter")
+    own.locator('button:has-text("use")').click()
+    own.locator("code").filter(has_text=".model(0)").wait_for(timeout=60_000)
+    page.run(3)
+    page.finished(3)
+    assert f"<Model {name}/0" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
+    assert not page.errors
+
+
+def test_a_limit_is_typed_and_dragged(server, opened):
+    _, folder = server
+    streamed.begin(folder / "mlruns", "steered", 60)
+    study = folder / "mlruns" / "studies" / "steered"
+    (study / streamed.GO).touch()
+    process = subprocess.Popen([sys.executable, "-m", "benchmarks.streamed", str(study), "20"])
+    try:
+        notebook(folder / "steered.ipynb", ATTACH.format(name="steered"))
+        page = opened("lab", "steered.ipynb")
+        page.run(0)
+        page.appears()
+        page.status("running")
+        page.tab.wait_for_timeout(5000)
+        field = page.live('.l-controls input[type="number"] >> nth=1')
+        field.fill("0.3")
+        page.press("set limit")
+        page.says("the limit is 0.3 ms now")
+        line = page.live(".shapelayer path")
+        line.wait_for(timeout=60_000, state="attached")
+        page.shot("limited")
+        box = line.bounding_box()
+        page.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.tab.mouse.down()
+        page.tab.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=8)
+        page.tab.mouse.up()
+        until = time.monotonic() + 60
+        while float(field.input_value()) <= 0.3:
+            assert time.monotonic() < until, "the line was dragged, and the study has the old limit"
+            page.tab.wait_for_timeout(200)
+        page.shot("dragged")
+        assert not page.errors
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def test_nothing_is_lost_without_a_kernel(server, opened):
+    address, folder = server
+    streamed.write(folder / "mlruns", "kept", 40)
+    notebook(folder / "kept.ipynb", ATTACH.format(name="kept"))
+    page = opened("lab", "kept.ipynb")
+    page.run(0)
+    page.appears()
+    assert not page.tab.locator(".lepton-snapshot").first.is_visible()
+    page.save()
+    page.leave("kept")
+    with urllib.request.urlopen(f"{address}/api/sessions") as told:
+        sessions = [one["id"] for one in json.load(told) if one["path"] == "kept.ipynb"]
+    for one in sessions:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))
+    page = opened("lab", "kept.ipynb")  # a kernel that knows nothing of the widgets
+    still = page.tab.locator(".lepton-snapshot").first
+    still.wait_for(timeout=60_000)
+    assert "kept" in still.inner_text() and not page.tab.get_by_text("model not found").is_visible()
+    page.tab.wait_for_timeout(500)
+    page.picture("without-a-kernel")
+    page.run(0)
+    page.appears()  # all is there again
+    page.shot("attached")

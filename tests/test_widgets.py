@@ -1,0 +1,272 @@
+"""The dashboard without a browser: what it shows, what it escapes, what it sends, and when it rests."""
+
+from __future__ import annotations
+
+import builtins
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+from lepton_automl.errors import ExtraError
+from lepton_automl.events import HostWeighed, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.service.study import Study
+from lepton_automl.space import Space, pick
+from lepton_automl.values import Budget, TrialResult
+
+from .samples import config, image_spec, trial_events, weighed
+
+pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    '"><svg/onload=alert(3)>',
+    "' onmouseover='alert(4)",
+    "javascript:alert(5)",
+    '<a href="javascript:alert(6)">x</a>',
+    "<iframe srcdoc='<script>alert(7)</script>'>",
+    "</style><script>alert(8)</script>",
+    "<b>bold</b><br>",
+    "&lt;script&gt;alert(9)&lt;/script&gt;",
+    "{{constructor.constructor('alert(10)')()}}",
+    "%{customdata}<extra></extra>",
+    "$\\href{javascript:alert(11)}{x}$",
+    "x" * 5000,
+    "\u202egnp.exe\u202c",
+    "عربى עברית",
+    "👩‍👩‍👧‍👦 🏳️‍🌈",
+    "null\x00bell\x07escape\x1b[31m\x9b",
+    "line\nbreak\ttab\r\u2028\u2029",
+    "\ud800 half",
+]
+ALLOWED = {"href": ("http://127.0.0.1:",), "src": ("data:image/png;base64,",)}
+
+
+def lived(tmp_path, models, *, ended=True, **changes):
+    """A study whose journal was written by hand."""
+    home = Home(tmp_path)
+    folder = home.path("sample")
+    folder.mkdir(parents=True)
+    journal = Journal(folder / "journal.jsonl")
+    journal.append(StudyStarted(at=0.0, config=config(**changes)), durable=False)
+    journal.append(HostWeighed(at=1.0, weighed=weighed(), epochs=8), durable=False)
+    for number, (score, latency) in enumerate(models):
+        for event in trial_events(number, score, latency, at=10.0 * number):
+            journal.append(event, durable=False)
+    if ended:
+        journal.append(StudyEnded(at=100.0, reason="done", chosen=0), durable=False)
+    return Study("sample", home), journal
+
+
+MODELS = [(0.9, 1.0), (0.8, 0.1), (0.7, 0.5)]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """All that widgets send to a page."""
+    from ipywidgets import Widget
+
+    told = []
+    monkeypatch.setattr(Widget, "_send", lambda self, message, buffers=None: told.append((self, message)))
+    return told
+
+
+def texts(dashboard):
+    """The HTML of every widget of a dashboard, with each of its tabs opened."""
+    import ipywidgets as w
+
+    from lepton_automl.widgets.view import below
+
+    for at in range(len(dashboard.views)):
+        dashboard.tabs.selected_index = at
+    return [one.value for one in below(dashboard) if isinstance(one, w.HTML)]
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would make of a text."""
+
+    def __init__(self):
+        super().__init__()
+        self.bad = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag in {"script", "iframe", "object", "embed", "form", "base", "meta"}:
+            self.bad.append(tag)
+        for name, value in attrs:
+            starts = ALLOWED.get(name)
+            if name.startswith("on") or name == "srcdoc" or (starts and not (value or "").startswith(starts)):
+                self.bad.append(f"{tag} {name}={value}")
+
+
+def harmless(text):
+    found = Tags()
+    found.feed(text)
+    return not found.bad and not any(mark in text for mark in "\x00\x07\x1b\x9b\u202e\u202c\ud800")
+
+
+def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    told = "".join(texts(dashboard))
+    assert "0.9000 (trial 0)" in told and "0.1 ms (trial 1)" in told and "the search ended: done" in told
+    front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
+    assert sorted(front.customdata) == [0, 1]
+    assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
+    dashboard.table._heard(None, {"sort": "score"}, [])
+    assert [row[0] for row in dashboard.table.grid.rows] == ["0", "1", "2"]
+    dashboard.table._heard(None, {"choose": 2}, [])
+    assert "trial 2: " in dashboard.detail.told.value and dashboard.detail.number.value == 2
+    assert dashboard.detail.buttons["use"].disabled is False
+
+
+def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
+    from lepton_automl.examined import ClassScore, Examined, Example
+    from lepton_automl.widgets.examined import examined_html
+    from lepton_automl.widgets.face import snapshot_html
+
+    assert len(HOSTILE) >= 20
+    spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
+    knobs = {f"model.{text}": pick(text, "plain", default=text) for text in HOSTILE}
+    study, journal = lived(tmp_path, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
+    for number, text in enumerate(HOSTILE, len(MODELS)):
+        drawn = {f"model.{text}": text}
+        journal.append(TrialProposed(at=50.0, trial=number, uid=text, config=drawn, recipe={"family": text}, origin=text))
+        failed = TrialResult(trial=number, status="failed", reason=text, traceback=text, recipe={"family": text})
+        journal.append(TrialEnded(at=51.0, result=failed))
+        journal.append(Noted(at=52.0, text=text))
+    dashboard = study.dashboard()
+    for number in study.state.trials:
+        dashboard.choose(number)
+        assert harmless(dashboard.detail.told.value)
+        dashboard.acts.say(HOSTILE[number % len(HOSTILE)], code=HOSTILE[number % len(HOSTILE)], link=HOSTILE[4])
+        assert harmless(dashboard.acts.said.value)
+    assert all(map(harmless, texts(dashboard)))
+    assert harmless(snapshot_html(dashboard._moment))
+    assert not any(mark in repr(dashboard) for mark in "\x00\x07\x1b\x9b\u202e\ud800")
+    cells = [cell for row in dashboard.table.grid.rows for cell in row]
+    assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
+    classes = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in HOSTILE)
+    worst = tuple(
+        Example(row=n, truth=text, answer=text, loss=1.0, picture=text, cells={text: text}) for n, text in enumerate(HOSTILE)
+    )
+    for kept in (classes, classes[:5]):
+        found = Examined(
+            trial=0,
+            split="validation",
+            rows=9,
+            task="multiclass",
+            target="y",
+            scores={},
+            worst=worst,
+            classes=kept,
+            confusion=((0, 1, 1),),
+        )
+        assert harmless(examined_html(found))
+
+
+def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    dashboard._pulse.end()
+    dashboard._beat()
+    sent.clear()
+    dashboard._beat()
+    assert sent == []  # nothing happened
+    for event in trial_events(3, 0.85, 0.05, at=60.0):
+        journal.append(event)
+    dashboard._beat()
+    plots = [message for one, message in sent if one is dashboard.front.figure]
+    assert plots and not any("_widget_data" in str(message.get("state", {}).keys()) for message in plots)
+    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "BoundedIntText"}
+
+
+def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    for event in trial_events(3, 0.85, 0.05, at=60.0):
+        journal.append(event)
+    dashboard._beat()
+    asked = dashboard.front.figure.get_state()
+    front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
+    assert sorted(front["customdata"]) == [0, 3]
+
+
+def test_it_follows_the_journal_and_rests_at_its_end(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    with study.home.held("sample"):
+        dashboard = study.dashboard()
+        assert dashboard._pulse.alive
+        for event in trial_events(3, 0.95, 2.0, at=60.0):
+            journal.append(event)
+        until = time.monotonic() + 20
+        while "0.9500 (trial 3)" not in dashboard.run._told.value:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        journal.append(StudyEnded(at=100.0, reason="done", chosen=3))
+    until = time.monotonic() + 20
+    while dashboard._pulse.alive:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert "ended" in dashboard.run._told.value
+
+
+def test_a_closed_dashboard_looks_no_more(tmp_path):
+    study, _ = lived(tmp_path, MODELS, ended=False)
+    with study.home.held("sample"):
+        dashboard = study.dashboard()
+        dashboard.close()
+        until = time.monotonic() + 20
+        while dashboard._pulse.alive:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def test_a_click_does_what_the_line_of_python_does(tmp_path):
+    study, _ = lived(tmp_path, MODELS, budget=Budget(trials=3))
+    dashboard = study.dashboard()
+    dashboard.choose(1)
+    dashboard.detail.buttons["use"].click()
+    until = time.monotonic() + 20
+    while dashboard.model is None or "attach" not in dashboard.acts.said.value:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    assert dashboard.model.number == 1 and ".model(1)" in dashboard.acts.said.value
+    dashboard.detail.folder.value = str(tmp_path / "out")
+    dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised
+    while "l-warn" not in dashboard.acts.said.value:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_without_a_page_it_is_text(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    told = repr(dashboard)
+    assert told.splitlines()[0] == "study sample: ended" and "0.9" in told and "<" not in told
+    assert dashboard._repr_mimebundle_()["text/plain"] == told
+
+
+def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+    study, _ = lived(tmp_path, MODELS)
+    for name in [name for name in sys.modules if name.startswith("lepton_automl.widgets")]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def missing(name, *rest, **more):
+        if name == "ipywidgets":
+            raise ImportError("No module named 'ipywidgets'", name="ipywidgets")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
+        study.dashboard()
+
+
+def test_the_widgets_load_without_torch():
+    told = "import sys, lepton_automl.widgets.dashboard; print({'torch', 'optuna', 'mlflow'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "set()"
