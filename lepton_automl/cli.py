@@ -434,13 +434,18 @@ def sync(
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
-    """Open the MLflow UI on the store."""
+    """Serve MLflow's pages over the store; of a server they are there already."""
     import subprocess
 
     from .home import Home
-    from .tracking.registry import ui_command
+    from .tracking.place import asked_place
+    from .tracking.store import pages_at, ui_command
 
-    sys.exit(subprocess.call(ui_command(Home().folder, port)))
+    home = Home().folder
+    store = asked_place(home).uri
+    print(f"MLflow's pages: {pages_at(store or f'http://127.0.0.1:{port}')}", flush=True)
+    if not store.startswith("http"):
+        sys.exit(subprocess.call(ui_command(home, port, store)))
 
 
 @app.command()

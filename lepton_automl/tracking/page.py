@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from lepton_automl.errors import StudyError
 
 from .projector import TRIAL
-from .store import SERVERS, opened_store, ui_command
+from .store import SERVERS, opened_store, pages_at, ui_command
 
 PORTS = range(5000, 5050)
 START = 60.0  # seconds in which the pages are there, on a machine that is busy
@@ -36,8 +36,7 @@ def run_page(home: Path, study: str, trial_uid: str, uri: str = "") -> str:
     if run is None:
         raise StudyError("the trial is not in MLflow yet", where=study, fix="Wait a few seconds while the study runs.")
     server = uri if urlsplit(uri).scheme in SERVERS else f"http://127.0.0.1:{_port(home, uri)}"
-    # MLflow's pages open in their mode for language models otherwise, which shows no descriptions.
-    return f"{server}/?workflowType=machine_learning#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return pages_at(server, f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}")
 
 
 def _port(home: Path, uri: str) -> int:

@@ -54,6 +54,16 @@ def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
     return [sys.executable, "-m", "mlflow", "ui", *where, "--host", "127.0.0.1", "--port", str(port)]
 
 
+def pages_at(server: str, page: str = "") -> str:
+    """The address of MLflow's pages; they would open in their mode for language models, which shows no descriptions.
+
+    Args:
+        server: Where they are served.
+        page: One of them, such as `"experiments/1/runs/..."`; empty for the first.
+    """
+    return f"{server}/?workflowType=machine_learning#/{page}"
+
+
 @contextlib.contextmanager
 def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     """A store for a moment, for one process of this home at a time.
