@@ -1,0 +1,113 @@
+"""Runs the notebooks as a reader would, each in a new folder with a kernel of its own, and prints the seconds of each.
+
+python notebooks/run.py          all of them, with the small budgets of their metadata
+python notebooks/run.py 3 --save the third, with the budget that a reader gets; what it showed is saved in it
+
+A notebook's small budget is a line of Python in its metadata, `{"lepton": {"small": "budget = Budget(trials=3)"}}`, which is run
+after the cell that is tagged `parameters`, so that a reader sees nothing of it. It counts trials, as a busy machine may train none
+in half a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+HERE = Path(__file__).parent
+WIDGET = "application/vnd.jupyter.widget-view+json"
+SNAPSHOT = "lepton-snapshot"  # the class of the still picture that stands behind a dashboard
+MOST_SECONDS = 900  # that one cell may take
+
+
+def notebooks(asked: list[str]) -> list[Path]:
+    """Those that are asked for by number or name; all, where none is."""
+    every = sorted(HERE.glob("[0-9]_*.ipynb"))
+    return [path for path in every if not asked or any(path.name.startswith(Path(word).name) for word in asked)]
+
+
+def set_small_budget(notebook: NotebookNode) -> None:
+    """Have the small budget set after the cell of the parameters."""
+    (at,) = (n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(notebook.metadata["lepton"]["small"]))
+
+
+def execute(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells in a folder.
+
+    Raises:
+        CellExecutionError: A cell failed.
+    """
+    os.environ |= {"LEPTON_HOME": str(folder / "mlruns"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    resources = {"metadata": {"path": str(folder)}}
+    NotebookClient(notebook, timeout=MOST_SECONDS, resources=resources, store_widget_state=False, record_timing=False).execute()
+
+
+def tidy(notebook: NotebookNode) -> None:
+    """Keep of the outputs what shows without a kernel."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(still, _unshadowed(cell.outputs)) if output]
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {"name": "python"}
+
+
+def _unshadowed(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Without a living dashboard whose still picture stands behind it."""
+    behind = [*outputs[1:], {}][: len(outputs)]
+    return [one for one, after in zip(outputs, behind, strict=True) if not (WIDGET in one.get("data", {}) and _is_still(after))]
+
+
+def _is_still(output: Any) -> bool:
+    return SNAPSHOT in output.get("data", {}).get("text/html", "")
+
+
+def still(output: NotebookNode) -> NotebookNode | None:
+    """An output without what lives; None where nothing of it is left."""
+    if "data" in output:
+        output.data.pop(WIDGET, None)
+        return output if output.data else None
+    return output
+
+
+def main() -> int:
+    """Run what is asked for; the exit code says whether all went well."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("notebooks", nargs="*", help="numbers or names; by default all")
+    parser.add_argument("--save", action="store_true", help="run with a reader's budget, and save what is shown")
+    asked = parser.parse_args()
+    failed = False
+    for path in notebooks(asked.notebooks):
+        failed |= not run(path, save=asked.save)
+    return int(failed)
+
+
+def run(path: Path, *, save: bool) -> bool:
+    """Run one notebook; whether all went well."""
+    notebook, begun = nbformat.read(path, as_version=4), time.monotonic()
+    if not save:
+        set_small_budget(notebook)
+    with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
+        try:
+            execute(notebook, Path(folder))
+        except CellExecutionError as error:
+            print(f"{path.name}: failed\n{error}", flush=True)
+            return False
+    print(f"{path.name:<36}{time.monotonic() - begun:6.1f} s", flush=True)
+    if save:
+        tidy(notebook)
+        nbformat.write(notebook, path)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
