@@ -23,6 +23,9 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from lepton_automl import Study
+from lepton_automl.home import Home
+
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SNAPSHOT = "lepton-snapshot"  # the class of the still picture that stands behind a dashboard
@@ -49,7 +52,18 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     """
     os.environ |= {"LEPTON_HOME": str(folder / "mlruns"), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
     resources = {"metadata": {"path": str(folder)}}
-    NotebookClient(notebook, timeout=MOST_SECONDS, resources=resources, store_widget_state=False, record_timing=False).execute()
+    client = NotebookClient(notebook, timeout=MOST_SECONDS, resources=resources, store_widget_state=False, record_timing=False)
+    try:
+        client.execute()
+    finally:
+        stop_studies(Home(folder / "mlruns"))
+
+
+def stop_studies(home: Home) -> None:
+    """Stop what still searches: a study outlives the notebook that began it."""
+    for name in home.studies:
+        if home.running(name):
+            Study(name, home).stop()
 
 
 def tidy(notebook: NotebookNode) -> None:
