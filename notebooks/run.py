@@ -89,6 +89,8 @@ def still(output: NotebookNode) -> NotebookNode | None:
     """An output without what lives; None where nothing of it is left."""
     if "data" in output:
         output.data.pop(WIDGET, None)
+        if "image/png" in output.data:
+            output.data.pop("image/jpeg", None)  # Pillow gives both
         return output if output.data else None
     return output
 
