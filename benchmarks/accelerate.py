@@ -167,7 +167,8 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
     test = _flat(open_test(data.spec))
     single = Single(parent.eval(), numbers)
     held = _flat(data.validation)
-    least = accuracy_of(eager(single), held) - ALLOWED
+    # Nothing is allowed here: the front's models are the best of many on these very rows, and would be some tenths worse on others.
+    least = accuracy_of(eager(single), held)
     chosen = study.best(min_accuracy=min(least, state.score(best)))
     print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # asked just before
 
@@ -313,7 +314,7 @@ NOTES = [
     "speedup: time of the dense parent in PyTorch (inference mode, channels last where faster) over that of our artifact.",
     "drop: points of accuracy lost on the test rows, which nothing was chosen by.",
     "behind: our time over that of the best by hand (torch-pruning at two ratios or none, times each runtime's own tools).",
-    f"Both sides may lose {100 * ALLOWED:g} points on the validation rows. One thread, all in one race; medians of ratios.",
+    f"Both sides may lose {100 * ALLOWED:g} points on the validation rows, but for models of a search: none. One thread, all in one race; medians of ratios.",
 ]
 
 
