@@ -99,9 +99,9 @@ class Page:
     def open(self, tab: str) -> None:
         self.tab.locator(f"{LIVE} .lm-TabBar-tab").filter(has_text=tab).first.click()
 
-    def points(self) -> Any:
+    def points(self, within: str = LIVE) -> Any:
         """The points of the front."""
-        trace = self.tab.locator(f"{LIVE} .js-plotly-plot .scatterlayer .trace").filter(
+        trace = self.tab.locator(f"{within} .js-plotly-plot .scatterlayer .trace").filter(
             has=self.tab.locator(".errorbars path.xerror")
         )
         return trace.first.locator("path.point")
