@@ -32,7 +32,8 @@ class Page:
         self.tab.add_locator_handler(chosen, chosen.last.click)
         news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
         self.tab.add_locator_handler(news, news.click)
-        self.tab.goto(f"{address}/{where}")
+        self.tab.set_default_timeout(PATIENCE)
+        self.tab.goto(f"{address}/{where}", wait_until="commit")
         self.tab.wait_for_selector(".jp-Notebook-cell", timeout=PATIENCE)
         self.idle()
         if face == "lab":

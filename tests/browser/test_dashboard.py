@@ -57,7 +57,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.open("front")
 
     page.save()
-    page.tab.reload()
+    page.tab.reload(wait_until="commit")
     page.tab.wait_for_selector(".jp-Notebook-cell")
     page.appears()  # the page is new, the kernel and its widgets are not
     page.shot("reloaded")
