@@ -59,6 +59,15 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
     """
 
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self.open()
+
+    def open(self) -> None:
+        """Tell the page of the figure, once it holds something: one that is told of an empty one may draw that and no more."""
+        if "_layout_obj" in vars(self) and self.comm is None:
+            super().open()
+
     def get_state(self, *args: Any, **more: Any) -> Json:
         """What a page asks for."""
         state: Json = super().get_state(*args, **more)
