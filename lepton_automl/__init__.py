@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, accelerate, lean, load_accelerated
+    from .api import AutoML, accelerate, builder, lean, load_accelerated
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.study import Study
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AutoML": "api",
     "accelerate": "api",
+    "builder": "api",
     "lean": "api",
     "load_accelerated": "api",
     "Study": "service.study",
@@ -59,6 +60,7 @@ __all__ = [
     "StudyError",
     "Target",
     "accelerate",
+    "builder",
     "lean",
     "load_accelerated",
     "load_model",
