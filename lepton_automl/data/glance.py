@@ -86,7 +86,8 @@ def glance(spec: DataSpec) -> Glance:
 
 def _classes(spec: DataSpec, targets: Array, images: Array | None) -> tuple[ClassGlance, ...]:
     counts = np.bincount(targets.astype(np.int64), minlength=len(spec.classes))
-    first = {int(code): int(at) for code, at in zip(*np.unique(targets, return_index=True), strict=True)}
+    codes, places = np.unique(targets, return_index=True)
+    first: dict[int, int] = dict(zip(codes.tolist(), places.tolist(), strict=True))
 
     def one(code: int) -> ClassGlance:
         shown = "" if images is None or code not in first else picture(np.asarray(images[first[code]]))

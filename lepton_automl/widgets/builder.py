@@ -226,7 +226,7 @@ def _weakly(method: Callable[..., None]) -> Callable[..., None]:
 def _shell() -> Any:
     from IPython.core.getipython import get_ipython
 
-    return get_ipython()  # type: ignore[no-untyped-call]
+    return get_ipython()
 
 
 def _names() -> Mapping[str, Any]:

@@ -102,7 +102,8 @@ class DataView(View):
         path = self.path.control.value.strip()
         if path:
             return path_source(path) if path == self._opened else None
-        return self.variable.control.value
+        chosen: Source | None = self.variable.control.value
+        return chosen
 
     @property
     def said(self) -> dict[str, Any]:

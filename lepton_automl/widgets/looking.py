@@ -92,18 +92,18 @@ class Looker:
                 if wanted is None or wanted is done:
                     self._thread = None
                     return
-            seen = self._see(*wanted, current=lambda wanted=wanted: self._wanted is wanted)
+            seen = self._see(wanted)
             if self._wanted is wanted:
                 self._done(seen)
             done = wanted
 
-    def _see(self, source: Source, options: dict[str, Any], current: Callable[[], bool]) -> Seen:
-        columns: tuple[str, ...] = ()
+    def _see(self, wanted: tuple[Source, dict[str, Any]]) -> Seen:
+        (source, options), columns = wanted, tuple[str, ...]()
         try:
             self._tell("reading")
             columns = tuple(column_names(source.whole))
             folder, mark = self._folder(), source.mark()
-            spec = prepare(source.whole, folder / "data", DataOptions(**options), progress=self._progress(current))
+            spec = prepare(source.whole, folder / "data", DataOptions(**options), progress=self._progress(wanted))
             return Seen(source, options, columns, spec, glance(spec), None, mark)
         except LeptonError as error:
             return Seen(source, options, columns, error=error)
@@ -111,11 +111,11 @@ class Looker:
             what = f"it cannot be read: {type(error).__name__}: {error}"
             return Seen(source, options, columns, error=DataError(what, where=source.code))
 
-    def _progress(self, current: Callable[[], bool]) -> Callable[[int, int], None]:
+    def _progress(self, wanted: object) -> Callable[[int, int], None]:
         last = [0.0]
 
         def told(done: int, of: int) -> None:
-            if not current():
+            if self._wanted is not wanted:
                 raise DataError("something else was chosen")
             if time.monotonic() > last[0] + EVERY:
                 last[0] = time.monotonic()

@@ -61,9 +61,11 @@ class Pins(View):
     @property
     def complaint(self) -> str:
         """What is wrong with what is held; empty where all is well."""
-        return self._wrong(self.held) if self._spec else ""
+        return self._wrong(self.held)
 
     def _wrong(self, held: dict[str, Setting]) -> str:
+        if self._spec is None:
+            return ""
         return wrong(partial(families.widened, self._space, self._spec), changes=held)
 
     def _offer(self) -> None:
