@@ -65,7 +65,7 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.again.layout.display = "none"
         panel = w.VBox([self.inferred])
         panel.add_class("l-inferred")
-        self.form = w.Box([self.data, self.goals, panel])
+        self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
         self.form.add_class("l-form")
         row = w.HBox([self.start, self.again, self._why, self.acts.said])
         row.add_class("l-wrap")

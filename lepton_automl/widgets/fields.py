@@ -111,13 +111,15 @@ CSS = """
 .lepton-builder .l-form{display:grid;grid-template-columns:auto auto minmax(0,1fr);gap:0 18px}
 @container (max-width:760px){.lepton-builder .l-form{grid-template-columns:minmax(0,1fr)}}
 .lepton-builder h4{margin:6px 0 2px}
+.lepton-builder .l-form>*{max-width:400px}
+.lepton-builder .l-form>.l-inferred{max-width:none}
 .lepton-builder .l-field{flex-flow:row wrap;align-items:center;margin:0;max-width:420px}
 .lepton-builder .l-field>*{margin:1px 0}
-.lepton-builder .l-field .l-warn{display:block;font-size:12px;font-weight:400;margin:0 0 2px 96px;max-width:300px;line-height:1.25}
+.lepton-builder .l-field .l-warn{display:block;font-size:12px;font-weight:400;margin:0 0 2px 98px;max-width:300px;line-height:1.25}
 .lepton-builder .l-wrong input,.lepton-builder .l-wrong select{border-color:#D55E00!important;border-width:2px}
 .lepton-builder .l-wrap,.lepton-builder .l-upload{flex-flow:row wrap;align-items:center;gap:0 6px}
 .lepton-builder .l-upload{margin-left:96px}
-.lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:500px;overflow:auto}
+.lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:470px;overflow:auto}
 .lepton-builder .l-inferred>*{flex:0 0 auto}
 .lepton-builder .l-inferred .l-examples img{width:48px;height:48px}
 .lepton-builder .l-said{margin:0;padding-left:16px;font-size:12px}

@@ -70,10 +70,8 @@ class Goals(View):
             w.HTML("<h4>what may be spent</h4>"),
             *self.budget.values(),
             self.workers,
-            w.HTML("<h4>the search</h4>"),
-            self.name,
-            self.pins,
         )
+        self.search = w.VBox([w.HTML("<h4>the search</h4>"), self.name, self.pins])  # stands where there is room
 
     def know(self, spec: DataSpec | None) -> None:
         """Offer what fits the data."""
