@@ -30,7 +30,6 @@ from lepton_automl.widgets.view import below
 
 from .test_widgets import HOSTILE, harmless
 
-
 NOW = datetime.now(UTC)
 
 

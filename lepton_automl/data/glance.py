@@ -102,7 +102,7 @@ def _columns(spec: DataSpec) -> tuple[ColumnGlance, ...]:
     found = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
     if not isinstance(found, TablePreprocess):
         return ()
-    first = next(iter(json.loads((folder / "example.json").read_text())), {})
+    first: dict[str, Any] = next(iter(json.loads((folder / "example.json").read_text())), {})
     return tuple(
         ColumnGlance(name=one.name, kind=one.kind, said=_said(one), example=first.get(one.name)) for one in found.columns
     )
