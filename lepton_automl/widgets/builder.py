@@ -96,7 +96,7 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         with self._drawing:
             wrong = self.goals.complain()
             _set(self.code, _code_html(self.plan))
-            why = self._lacking(wrong)
+            why = "" if self.form.layout.display == "none" else self._lacking(wrong)  # it was started
             self.start.disabled = bool(why) or self._busy
             _set(self._why, f'<span class="l-dim">{marked(why)}</span>' if why else "")
 

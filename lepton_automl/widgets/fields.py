@@ -89,7 +89,7 @@ def _text(name: str, hint: str, tip: str, value: str = "") -> w.Text:
 
 def choice(name: str, tip: str, options: list[Any]) -> Field:
     """A field for one of several."""
-    return Field(w.Dropdown(options=options, description=name, tooltip=tip, style=LABEL, layout={"width": "250px"}))
+    return Field(w.Dropdown(options=options, description=name, tooltip=tip, style=LABEL, layout={"width": "300px"}))
 
 
 def offer(field: Field, options: list[tuple[str, Any]]) -> None:
@@ -111,7 +111,7 @@ CSS = """
 .lepton-builder .l-form{display:grid;grid-template-columns:auto auto minmax(0,1fr);gap:0 18px}
 @container (max-width:760px){.lepton-builder .l-form{grid-template-columns:minmax(0,1fr)}}
 .lepton-builder h4{margin:6px 0 2px}
-.lepton-builder .l-form>*{max-width:400px}
+.lepton-builder .l-form>*{max-width:430px}
 .lepton-builder .l-form>.l-inferred{max-width:none}
 .lepton-builder .l-field{flex-flow:row wrap;align-items:center;margin:0;max-width:420px}
 .lepton-builder .l-field>*{margin:1px 0}

@@ -37,7 +37,7 @@ class Pins(View):
             style=LABEL,
             layout={"width": "250px"},
         )
-        self.setting = w.Combobox(placeholder="setting", tooltip="where it is held", layout={"width": "110px"})
+        self.setting = w.Combobox(placeholder="setting", tooltip="where it is held", layout={"width": "84px"})
         self.pin = button("hold", self._pin, tip="Hold this knob at this setting", icon="thumb-tack")
         self._shown, self._complaint = w.Box(), w.HTML()
         self._shown.add_class("l-wrap")
