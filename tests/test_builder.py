@@ -194,7 +194,7 @@ def test_a_table_that_was_changed_after_the_look_is_read_again(home, tmp_path, l
     made = lepton_automl.builder({"df": frame})
     choose(made, "df")
     rows = made._seen.spec.train
-    frame.drop(index=frame.index[:100], inplace=True)  # what people do
+    frame.loc[:99, "sold"] = None  # rows without a target are left out
     started = begun(made, launched)
     assert config(started)["data"]["train"] < rows
     assert config(evaluated(made, {"df": frame}, tmp_path / "other", launched, monkeypatch)) == config(started)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from .conftest import notebook
 from .page import PATIENCE
 
@@ -17,14 +15,11 @@ builder
 """
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_person_builds_a_search(server, opened, dark):
+def test_a_person_builds_a_search(server, opened):
     _, folder = server
-    name = f"built-{'dark' if dark else 'light'}"
+    name = "built"
     notebook(folder / f"{name}.ipynb", BUILD, "builder.study.stop()\nprint(builder.study.name)")
-    page = opened("lab", f"{name}.ipynb", dark=dark)
-    if dark:
-        page.tab.evaluate("document.body.dataset.jpThemeLight = 'false'")
+    page = opened("lab", f"{name}.ipynb")
     page.run(0)
     form = page.tab.locator(".lepton-builder")
     form.wait_for(timeout=PATIENCE)
@@ -32,7 +27,7 @@ def test_a_person_builds_a_search(server, opened, dark):
     def shot(what):
         form.evaluate("element => element.scrollIntoView()")
         page.tab.wait_for_timeout(400)
-        page.picture(f"builder-{name}-{what}")
+        page.picture(f"builder-{what}")
 
     page.finished(0)
     shot("empty")
@@ -51,8 +46,6 @@ def test_a_person_builds_a_search(server, opened, dark):
     code = f'AutoML(name="{name}", target=Target(max_latency_ms=1.0), budget=Budget(minutes=10), workers=1).fit(x, y)'
     form.locator(".l-code").filter(has_text=code).wait_for(timeout=PATIENCE)
     shot("ready")
-    if dark:
-        return  # how it looks is what was asked
     start.focus()
     page.tab.keyboard.press("Enter")
     page.appears()
