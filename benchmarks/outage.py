@@ -214,12 +214,14 @@ def _counted(growing: Growing, file: Path, late: float) -> Found:
     state = StudyState.replay(growing.journal)
     there = Counter(value for (value,) in _rows(file, f"select value from tags where key in ('{TRIAL}', '{STUDY}')"))
     uids = dict(_rows(file, f"select run_uuid, value from tags where key in ('{TRIAL}', '{STUDY}')"))
-    points = Counter((uids[run], name, step) for run, name, step in _rows(file, "select run_uuid, key, step from metrics"))
+    rows = _rows(file, "select run_uuid, key, step, timestamp from metrics")
+    moments = Counter((uids[run], name, step, at) for run, name, step, at in rows)
+    points = {(uid, name, step) for uid, name, step, _ in moments}
     tags = {(uids[run], name, value) for run, name, value in _rows(file, "select run_uuid, key, value from tags")}
     runs, curves, told = _expected(state)
-    missing: set[Any] = {*(runs - there.keys()), *(curves - points.keys()), *(told - tags)}
-    doubled: set[Any] = {key for key, count in (there + points).items() if count > 1}
-    return Found(late, missing, doubled, Counter(runs=len(there), points=len(points), tags=len(tags)))
+    missing: set[Any] = {*(runs - there.keys()), *(curves - points), *(told - tags)}
+    doubled: set[Any] = {key for key, count in [*there.items(), *moments.items()] if count > 1}
+    return Found(late, missing, doubled, Counter(runs=len(there), points=len(moments), tags=len(tags)))
 
 
 def _expected(state: StudyState) -> tuple[set[str], set[tuple[str, str, int]], set[tuple[str, str, str]]]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, accelerate, lean, load_accelerated
+    from .api import AutoML, accelerate, builder, lean, load_accelerated
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .service.model import Model, load_model
     from .service.registry import Registry
@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AutoML": "api",
     "accelerate": "api",
+    "builder": "api",
     "lean": "api",
     "load_accelerated": "api",
     "Study": "service.study",
@@ -62,6 +63,7 @@ __all__ = [
     "StudyError",
     "Target",
     "accelerate",
+    "builder",
     "lean",
     "load_accelerated",
     "load_model",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from . import families
 from .data.options import DataOptions
-from .errors import Complaints, ConfigError, LeptonError, did_you_mean, one_of
+from .errors import Complaints, ConfigError, ExtraError, LeptonError, did_you_mean, one_of
 from .events import Asked, Event, SamplerName, StudyConfig
 from .factory import Factory, factory_of
 from .home import Home
@@ -26,6 +26,7 @@ from .variant import lacks
 if TYPE_CHECKING:
     from .walks.faster import Faster
     from .walks.lean import Lean
+    from .widgets.builder import Builder
 
 OBJECTIVES = ("accuracy", "latency", "size")
 
@@ -218,8 +219,6 @@ class AutoML(Study):
             LimitError: No network keeps the hard limits.
             StudyError: The study's name is taken, or its folder cannot be written.
         """
-        from .data.prepare import prepare
-        from .reporting.terminal import reading
         from .service import launch
 
         if isinstance(y, str):
@@ -236,8 +235,7 @@ class AutoML(Study):
         with self.home.held(name) as alive:
             try:
                 source = data if y is None else (data, y)
-                with reading(shown=self._progress) as told:
-                    spec = prepare(source, folder / "data", asked, test=test, progress=told)
+                spec = self._prepared(source, folder / "data", asked, test)
                 config = self._config(spec, name).replace(tracking=place)
                 _check_search(config.space, self._grid, self._wishes or ())
                 launch.prepare(config, folder, self._wishes or ())
@@ -247,6 +245,14 @@ class AutoML(Study):
             self._name, self._wishes = name, None
             launch.launch(folder, alive)
         return self._attend(wait=wait)
+
+    def _prepared(self, source: Any, folder: Path, asked: DataOptions, test: Any) -> DataSpec:
+        """The data, in a folder of the study."""
+        from .data.prepare import prepare
+        from .reporting.terminal import reading
+
+        with reading(shown=self._progress) as told:
+            return prepare(source, folder, asked, test=test, progress=told)
 
     def _go_on(self, name: str) -> bool:
         """Take up an unfinished study of the name, if there is one."""
@@ -309,6 +315,51 @@ class AutoML(Study):
             grid=self._grid,
             precedents=_learnt(self._earlier, space),
         )
+
+
+class _Built(AutoML):
+    """A search whose data a builder has prepared already, to see what they are.
+
+    Args:
+        ready: Those data, and what had been said about them; None where nothing is ready.
+        **asked: As for `AutoML`.
+    """
+
+    def __init__(self, ready: tuple[DataSpec, DataOptions] | None, **asked: Any) -> None:
+        super().__init__(**asked, progress=False)
+        self._ready = ready
+
+    def _prepared(self, source: Any, folder: Path, asked: DataOptions, test: Any) -> DataSpec:
+        from .data.store import moved
+
+        spec, options = self._ready or (None, None)
+        if spec is None or options != asked.replace(name=""):
+            return super()._prepared(source, folder, asked, test)
+        return moved(spec, folder, asked.name or spec.name)
+
+
+def builder(names: Mapping[str, Any] | None = None, *, home: str | Path | None = None) -> Builder:
+    """A form that makes a search of data in a notebook: it shows what is inferred about them, and prints what it equals.
+
+    Args:
+        names: The variables to choose from; by default those of the notebook.
+        home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
+
+    Returns:
+        A widget; its `study` is the search that was started.
+
+    Raises:
+        ExtraError: The packages for notebooks are not installed.
+
+    Example:
+        >>> lepton_automl.builder()  # doctest: +SKIP
+    """
+    try:
+        from .widgets.builder import Builder
+    except ImportError as error:
+        fix = 'pip install "lepton-automl[notebook]"; AutoML(...).fit(...) works without.'
+        raise ExtraError(f"the builder needs {error.name}", where="builder", fix=fix) from error
+    return Builder(_Built, names, Home(home), {} if home is None else {"home": str(home)})
 
 
 def _earlier(said: Any, home: Home, complaints: Complaints) -> list[Study]:

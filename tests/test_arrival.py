@@ -327,6 +327,12 @@ def untouched(monkeypatch):
     monkeypatch.setattr(mlflow.tracking._tracking_service.utils, "_tracking_uri", None)
 
 
+def surroundings():
+    """What is global in this process; but for what a thread of MLflow's own takes back some time after its import."""
+    kept = {name: value for name, value in os.environ.items() if name != "_MLFLOW_TELEMETRY_SESSION_ID"}
+    return kept, mlflow.get_tracking_uri(), mlflow.active_run(), mlflow.tracking.fluent._active_experiment_id
+
+
 @pytest.mark.usefixtures("untouched")
 def test_what_is_asked_for_is_taken_from_the_caller(home, monkeypatch):
     assert asked_place(home.folder) == Place()
@@ -351,7 +357,7 @@ def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home,
     mlflow.create_experiment("birds", artifact_location=(tmp_path / "birds").as_uri())
     mlflow.set_experiment("birds")
     with mlflow.start_run() as outer:
-        before = dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id
+        before = surroundings()
         experiment = outer.info.experiment_id
         place = asked_place(home.folder)
         assert place == Place(uri=uri, experiment_id=experiment, parent=outer.info.run_id)
@@ -364,7 +370,7 @@ def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home,
         remove("nested", home)
         with opened_store(home.folder, uri) as store:
             assert [run.info.run_id for run in store.runs(experiment, None)] == [outer.info.run_id]
-        assert before == (dict(os.environ), mlflow.get_tracking_uri(), mlflow.active_run().info.run_id)
+        assert before == surroundings() and mlflow.active_run() is outer
 
 
 @pytest.mark.usefixtures("untouched")
@@ -447,7 +453,7 @@ def test_it_arrives_at_a_server_with_postgresql_files_and_passwords(orphan, port
                 orphan.sync()
             monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "lepton")
             monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct-horse-battery")
-            before = dict(os.environ), mlflow.get_tracking_uri()
+            before = surroundings()
             assert orphan.sync() == 2
             version = orphan.register("flowers")
             with opened_store(orphan.home.folder, server.uri) as store:
@@ -458,7 +464,7 @@ def test_it_arrives_at_a_server_with_postgresql_files_and_passwords(orphan, port
                 assert store.client.get_model_version_by_alias("flowers", "champion").version == version
                 chosen = runs[str(orphan.state.ended.chosen)]
                 assert chosen.data.tags["lepton.registered"] == f"flowers {version}"
-            assert before == (dict(os.environ), mlflow.get_tracking_uri())
+            assert before == surroundings()
             assert list((tmp_path / "files").rglob("front.html"))
             assert "correct-horse" not in "".join(p.read_text() for p in orphan.folder.glob("*.json*"))
             remove("orphan", orphan.home)

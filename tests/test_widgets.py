@@ -182,7 +182,7 @@ def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
     dashboard._beat()
     plots = [message for one, message in sent if one is dashboard.front.figure]
     assert plots and not any("_widget_data" in str(message.get("state", {}).keys()) for message in plots)
-    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "BoundedIntText"}
+    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "Keeper", "BoundedIntText"}
 
 
 def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
@@ -194,6 +194,11 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     asked = dashboard.front.figure.get_state()
     front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
     assert sorted(front["customdata"]) == [0, 3]
+    before = dashboard.front.figure
+    dashboard.front._behind(None, "behind", [])  # a page that missed something
+    assert dashboard.front.figure is not before
+    front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
+    assert sorted(front.customdata) == [0, 3]
 
 
 def test_it_follows_the_journal_and_rests_at_its_end(tmp_path):

@@ -1,9 +1,7 @@
-"""Stored rows as a person would know them: pictures, and cells in their own units."""
+"""Stored rows as a person would know them: cells in their own units."""
 
 from __future__ import annotations
 
-import base64
-import io
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +13,6 @@ from lepton_automl.preprocess import EPOCH, CategoryColumn, NumberColumn, Robust
 from .open import Data, Split
 
 Array = NDArray[Any]
-SIDE = 128  # pixels of a picture's longer side, at most
 NEAR = 2.9  # of 3: beyond, distances are clipped too hard to be undone
 
 
@@ -77,14 +74,3 @@ def _moment(column: TimeColumn, features: dict[str, Array], at: int) -> str | No
     days = _between(column.scale.knots, float(features[column.features[0]][at]))
     moment: datetime = EPOCH + timedelta(days=days)
     return moment.isoformat(sep=" ", timespec="minutes").removesuffix(" 00:00")
-
-
-def picture(pixels: Array) -> str:
-    """An image, uint8 [C, H, W], as a PNG in base64; a large one is made smaller."""
-    from PIL import Image
-
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
-    image.thumbnail((SIDE, SIDE))
-    written = io.BytesIO()
-    image.save(written, "PNG", optimize=True)
-    return base64.b64encode(written.getvalue()).decode()

@@ -6,6 +6,7 @@ import csv
 import gzip
 import lzma
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,32 @@ def read_table(path: Path) -> pd.DataFrame:
         fix = "Check that the file is whole; or read it with pandas and pass the DataFrame."
         raise DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix) from error
     return checked(frame, str(path))
+
+
+def column_names(source: Any) -> list[str]:
+    """The names of a table's columns as `prepare` will know them, without reading its rows; none where it is no table.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    if hasattr(source, "columns"):
+        return [" ".join(map(str, name)) if isinstance(name, tuple) else str(name).strip() for name in source.columns]
+    if isinstance(source, Mapping):
+        return [str(name) for name in source]
+    if not isinstance(source, str | Path) or not (Path(source).is_file() and is_table_path(Path(source))):
+        return []
+    path = Path(source)
+    try:
+        names = _parquet_names(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _header(path)[1]
+    except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
+        raise DataError(f"the table cannot be read: {error}", where=str(path), fix="Check that the file is whole.") from error
+    return [name.strip() for name in names]
+
+
+def _parquet_names(path: Path) -> list[str]:
+    from pyarrow import parquet
+
+    return [str(name) for name in parquet.read_schema(path).names if not str(name).startswith("__index_level_")]
 
 
 def _has_decimal_commas(frame: pd.DataFrame) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -112,6 +113,26 @@ def digest(folder: Path) -> str:
 def save_spec(spec: DataSpec) -> None:
     """Leave the spec in its folder; it is written last, so a folder that has one is whole."""
     write_json(Path(spec.folder) / SPEC, spec.to_json())
+
+
+def moved(spec: DataSpec, folder: Path, name: str) -> DataSpec:
+    """Prepared data taken to another folder.
+
+    Args:
+        spec: Where they lie, and what they are.
+        folder: Where they are to lie; not there yet.
+        name: What people call them.
+
+    Raises:
+        DataError: They cannot be moved.
+    """
+    try:
+        shutil.move(spec.folder, folder)
+    except OSError as error:
+        raise _explained(error, folder) from error
+    spec = spec.replace(folder=str(folder.resolve()), name=name)
+    save_spec(spec)
+    return spec
 
 
 def load_spec(folder: Path) -> DataSpec:

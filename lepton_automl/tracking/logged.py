@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import BundleError
 
-from .projector import TRIAL
+from .records import TRIAL, RunRecord
 from .signature import example, signature
 from .store import Store, opened_store
 
@@ -121,7 +121,9 @@ def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
     if model is None:
         if run is None:
             run = store.client.create_run(experiment, run_name=name)
-            store.client.set_terminated(run.info.run_id)
+            began = run.info.start_time
+            ended = RunRecord(key=(KEY, record.key), name=name, start_ms=began, status="FINISHED", end_ms=began)
+            store.fill(run.info.run_id, ended)
         model = _make(store, run, record)
     tell(store, model, record.tags)
     return store.client.get_logged_model(model.model_id)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_automl.data.glance import picture
 from lepton_automl.data.open import Data, Split, open_test
-from lepton_automl.data.original import original_rows, picture
+from lepton_automl.data.original import original_rows
 from lepton_automl.deployment.opened import open_bundle
 from lepton_automl.errors import DataError
 from lepton_automl.examined import Examined, ExamineJob, Example

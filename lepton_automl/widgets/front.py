@@ -45,11 +45,9 @@ class FrontView(PictureView):
         figure.update_shapes(name=LINE, line={"width": 3})
         return figure
 
-    def show(self, figure: go.Figure) -> None:
-        """Draw it, and listen to the line from the first time on."""
-        first = self.figure is None
-        super().show(figure)
-        if first and self.figure is not None:
+    def _begin(self, figure: go.Figure) -> None:
+        super()._begin(figure)
+        if self.figure is not None:
             self.figure.layout.on_change(self._dragged, "shapes")
 
     def _dragged(self, _layout: Any, shapes: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import anywidget
 import ipywidgets as w
 import plotly.graph_objects as go
+import traitlets
 
 from lepton_automl.state import StudyState
 
 from .handle import Moment
-from .view import View
+from .view import View, free_clicks
 
 Json = dict[str, Any]
 TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
@@ -21,18 +23,28 @@ MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
-class Fit(anywidget.AnyWidget):
-    """Tells the figure beside it when there is more or less room: a `FigureWidget` listens to the window alone."""
+class Keeper(anywidget.AnyWidget):
+    """Looks after the figure beside it, on the page.
 
+    A `FigureWidget` hears of more or less room from the window alone, and misses what is sent while its script still loads
+    (five megabytes): then it stays behind, and the keeper asks for it anew.
+    """
+
+    expected = traitlets.List([0, 0]).tag(sync=True)  # traces, and points of all traces
     _esm = """
-    export default { render({ el }) {
-      let seen = "";
+    export default { render({ model, el }) {
+      let seen = "", behind = 0;
       el.style.width = "100%";
       const look = () => {
-        const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot .main-svg");
-        const [room, wide] = [el.clientWidth, plot?.clientWidth ?? 0];
-        if (!room || !plot || Math.abs(room - wide) < 3 || seen === `${room} ${wide}`) return;
-        seen = `${room} ${wide}`;
+        const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot");
+        const svg = plot?.querySelector(".main-svg");
+        if (!el.clientWidth || !svg) return;
+        const has = [plot.data?.length ?? 0, (plot.data ?? []).reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0)];
+        behind = String(has) === String(model.get("expected")) ? 0 : behind + 1;
+        if (behind === 12) { behind = -12; model.send("behind"); }
+        const sizes = `${el.clientWidth} ${svg.clientWidth}`;
+        if (Math.abs(el.clientWidth - svg.clientWidth) < 3 || seen === sizes) return;
+        seen = sizes;
         window.dispatchEvent(new Event("resize"));
       };
       const again = setInterval(look, 250);
@@ -46,6 +58,15 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
 
     Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
     """
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__(figure)
+        self.open()
+
+    def open(self) -> None:
+        """Tell the page of the figure, once it holds something: one that is told of an empty one may draw that and no more."""
+        if "_layout_obj" in vars(self) and self.comm is None:
+            super().open()
 
     def get_state(self, *args: Any, **more: Any) -> Json:
         """What a page asks for."""
@@ -81,7 +102,11 @@ class PictureView(View):
         self._make, self._clicked, self._height = make, clicked, height
         self._stand: tuple[Any, ...] = ()
         self._last: Json = {}
+        self._fresh = go.Figure()
+        self._drawing = threading.Lock()
         self.figure: go.FigureWidget | None = None
+        self.keeper = Keeper()
+        self.keeper.on_msg(self._behind)
         super().__init__()
 
     def drawn(self, moment: Moment) -> go.Figure:
@@ -98,18 +123,31 @@ class PictureView(View):
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
         figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"}, font={"size": 11})
-        fresh = figure.to_plotly_json()
-        last, self._last = self._last, fresh
-        if self.figure is None:
-            self._begin(figure)
-            return
+        with self._drawing:
+            fresh = figure.to_plotly_json()
+            last, self._last, self._fresh = self._last, fresh, figure
+            if self.figure is None:
+                self._begin(figure)
+            else:
+                self._change(self.figure, last, fresh)
+            points = sum(len(trace.x) for trace in figure.data if getattr(trace, "x", None) is not None)
+            self.keeper.expected = [len(figure.data), points]
+
+    def _change(self, figure: go.FigureWidget, last: Json, fresh: Json) -> None:
         traces = [difference(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
         layout = difference(last["layout"], fresh["layout"])
         if layout or any(traces):
-            with self.figure.batch_update():
-                for trace, new in zip(self.figure.data, traces, strict=True):
+            with figure.batch_update():
+                for trace, new in zip(figure.data, traces, strict=True):
                     trace.update(new, overwrite=True)
-                self.figure.update_layout(layout, overwrite=True)
+                figure.update_layout(layout, overwrite=True)
+
+    def _behind(self, _keeper: Any, said: Any, _buffers: Any) -> None:
+        """The page has missed something: it gets the whole figure anew."""
+        if said == "behind" and self.figure is not None:
+            with self._drawing:
+                self._begin(self._fresh)
+            free_clicks(self)
 
     def forget(self, name: str) -> None:
         """Tell an entry of the layout anew with the next figure: a person has changed it on the page."""
@@ -122,7 +160,7 @@ class PictureView(View):
         for trace in self.figure.data:
             if hasattr(trace, "on_click"):
                 trace.on_click(self._click)
-        self.children = [w.VBox([self.figure, Fit()])]
+        self.children = [w.VBox([self.figure, self.keeper])]
 
     def _click(self, trace: Any, points: Any, _state: Any) -> None:
         numbers = trace.customdata

@@ -32,7 +32,8 @@ class Page:
         self.tab.add_locator_handler(chosen, chosen.last.click)
         news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
         self.tab.add_locator_handler(news, news.click)
-        self.tab.goto(f"{address}/{where}")
+        self.tab.set_default_timeout(PATIENCE)
+        self.tab.goto(f"{address}/{where}", wait_until="commit")
         self.tab.wait_for_selector(".jp-Notebook-cell", timeout=PATIENCE)
         self.idle()
         if face == "lab":
@@ -99,9 +100,9 @@ class Page:
     def open(self, tab: str) -> None:
         self.tab.locator(f"{LIVE} .lm-TabBar-tab").filter(has_text=tab).first.click()
 
-    def points(self) -> Any:
+    def points(self, within: str = LIVE) -> Any:
         """The points of the front."""
-        trace = self.tab.locator(f"{LIVE} .js-plotly-plot .scatterlayer .trace").filter(
+        trace = self.tab.locator(f"{within} .js-plotly-plot .scatterlayer .trace").filter(
             has=self.tab.locator(".errorbars path.xerror")
         )
         return trace.first.locator("path.point")

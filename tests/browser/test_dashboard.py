@@ -13,6 +13,7 @@ import pytest
 from benchmarks import streamed
 
 from .conftest import notebook
+from .page import PATIENCE
 
 SEARCH = """
 from sklearn.datasets import load_digits
@@ -56,7 +57,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.open("front")
 
     page.save()
-    page.tab.reload()
+    page.tab.reload(wait_until="commit")
     page.tab.wait_for_selector(".jp-Notebook-cell")
     page.appears()  # the page is new, the kernel and its widgets are not
     page.shot("reloaded")
@@ -76,14 +77,13 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.run(2)
     page.finished(2)
     own = page.cell(2).locator(".lepton-live")
-    own.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=60_000)
-    own.locator('.l-detail input[type="number"]').fill("0")
-    own.locator('.l-detail input[type="number"]').press("Enter")
-    own.locator('button:has-text("use")').click()
-    own.locator("code").filter(has_text=".model(0)").wait_for(timeout=60_000)
+    own.locator(".js-plotly-plot .xtitle").first.wait_for(timeout=PATIENCE)
+    page.points(".jp-CodeCell:nth-child(3) .lepton-live").first.click(force=True)
+    own.get_by_role("button", name="use", exact=True).click()
+    own.locator("code").filter(has_text=".model(").wait_for(timeout=PATIENCE)
     page.run(3)
     page.finished(3)
-    assert f"<Model {name}/0" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
+    assert f"<Model {name}/" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
     assert not page.errors
 
 

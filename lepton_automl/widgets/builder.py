@@ -1,0 +1,252 @@
+"""The builder: from data to a search without a line of Python, and the line that it equals."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.data.options import DataOptions
+from lepton_automl.home import Home
+from lepton_automl.reporting.labels import marked
+from lepton_automl.values import DataSpec
+
+from .acts import Acts
+from .data import DataView
+from .fields import CSS as FORM
+from .goals import Goals
+from .inferred import inferred_html, inferred_text
+from .looking import Looker, Seen
+from .plan import Plan
+from .style import CSS, HIDING
+from .view import button, free_clicks
+
+Ready = tuple[DataSpec, DataOptions]
+EMPTY = '<p class="l-dim">Choose a variable of the notebook, a path, or a file of your own: what is inferred about it stands here.</p>'
+
+
+class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+    """Describes a search and starts it. Made by `lepton_automl.builder()`.
+
+    Args:
+        make: Makes a search, as `AutoML` does; its first argument is what is ready of the data, or None.
+        names: The variables to choose from.
+        home: Where studies live.
+        said: Arguments of `AutoML` that stand already.
+
+    Attributes:
+        study: The search that was started last; None before.
+        dashboard: Its dashboard.
+    """
+
+    def __init__(
+        self, make: Callable[..., Any], names: Mapping[str, Any] | None, home: Home, said: Mapping[str, Any] | None = None
+    ) -> None:
+        self.study: Any = None
+        self.dashboard: Any = None
+        self._make, self._said = make, dict(said or {})
+        self._drawing = threading.RLock()
+        self._seen: Seen | None = None
+        self._word = ""
+        self._busy = False
+        self._looker = Looker(home.folder, _weakly(self._told), _weakly(self._saw))
+        self.data = DataView(_names() if names is None else names, home.folder / "uploads", self._look)
+        self.goals = Goals(lambda **asked: make(None, **asked, **self._said), home, self.draw)
+        self.acts = Acts(lambda: None)
+        self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
+        self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
+        self.again = button("another search", self._reopen, tip="Show the form again")
+        self.again.layout.display = "none"
+        panel = w.VBox([self.inferred])
+        panel.add_class("l-inferred")
+        self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
+        self.form.add_class("l-form")
+        row = w.HBox([self.start, self.again, self._why, self.acts.said])
+        row.add_class("l-wrap")
+        self.below = w.VBox()
+        super().__init__(children=[w.HTML(f"<style>{CSS}{FORM}{HIDING}</style>"), self.form, self.code, row, self.below])
+        for name in ("lepton", "lepton-builder"):
+            self.add_class(name)
+        self.draw()
+        free_clicks(self)
+        _after_cells(self.data.refresh)
+
+    # What is said
+
+    @property
+    def plan(self) -> Plan:
+        """What was said so far."""
+        source = self.data.source
+        return Plan(
+            data=source.code if source else "...",
+            asked={**self.goals.asked(), **self._said},
+            target=self.goals.of_target(),
+            budget=self.goals.of_budget(),
+            said=self.data.said,
+        )
+
+    def draw(self) -> None:
+        """Bring the line of Python, the complaints and the button up to date."""
+        with self._drawing:
+            wrong = self.goals.complain()
+            _set(self.code, _code_html(self.plan))
+            why = "" if self.form.layout.display == "none" else self._lacking(wrong)  # it was started
+            self.start.disabled = bool(why) or self._busy
+            _set(self._why, f'<span class="l-dim">{marked(why)}</span>' if why else "")
+
+    def _lacking(self, wrong: int) -> str:
+        """What keeps a search from being started, in words."""
+        if self.data.source is None:
+            return "choose data first"
+        if self._seen is None:
+            return f"looking at the data: {self._word}" if self._word else "looking at the data"
+        if self._seen.spec is None:
+            return "the data cannot be used as they are"
+        return f"{wrong} field{'s' * (wrong > 1)} to correct" if wrong else ""
+
+    # What is seen
+
+    def _look(self) -> None:
+        """Something else was chosen or corrected."""
+        with self._drawing:
+            source, before = self.data.source, self._seen
+            self._seen, self._word = None, ""
+            if before is None or source is None or before.source.code != source.code:
+                self.data.know(None)
+                self.goals.know(None)
+            _set(self.inferred, '<p class="l-dim">looking …</p>' if source else EMPTY)
+            self.draw()
+        self._looker.look(source, self.data.said)
+
+    def _told(self, word: str) -> None:
+        """How far the look is."""
+        with self._drawing:
+            if self._seen is None and self.data.source:
+                self._word = word
+                _set(self.inferred, f'<p class="l-dim" role="status">looking: {marked(word)} …</p>')
+                self.draw()
+
+    def _saw(self, seen: Seen) -> None:
+        """The look is over."""
+        with self._drawing:
+            self._seen = seen
+            self.data.know(seen)
+            self.goals.know(seen.spec)
+            _set(self.inferred, inferred_html(seen))
+            free_clicks(self.form)
+            self.draw()
+
+    # What is done
+
+    def _start(self) -> None:
+        seen, plan = self._seen, self.plan
+        if seen is None:
+            return
+        self._busy = self.start.disabled = True
+        self.acts.do("starting", lambda: self._begin(plan, seen))
+
+    def _begin(self, plan: Plan, seen: Seen) -> str:
+        try:
+            study = self._make(self._ready(seen), **plan.arguments())
+            self.study = study.fit(*seen.source.parts, wait=False, **plan.said)
+            self.dashboard = self.study.dashboard()
+            self.below.children = [self.dashboard]
+            self.form.layout.display = self.start.layout.display = "none"
+            self.again.layout.display = ""
+        finally:
+            self._busy = False
+            self.draw()
+        return f"{self.study.name} searches in a process of its own; builder.study is its handle"
+
+    def _ready(self, seen: Seen) -> Ready | None:
+        """What was prepared for the look, if the data are still what they were."""
+        there = seen.spec is not None and Path(seen.spec.folder).is_dir()
+        if not there or seen.source.mark() != seen.mark:
+            return None
+        assert seen.spec is not None
+        return seen.spec, DataOptions(**seen.options)
+
+    def _reopen(self) -> None:
+        self.form.layout.display = self.start.layout.display = ""
+        self.again.layout.display = "none"
+        self.acts.say("")
+        self.data.refresh()
+        self.draw()
+
+    def close(self) -> None:
+        """Look no more, and take the builder off the page; a search that was started goes on."""
+        self._looker.close()
+        if self.dashboard is not None:
+            self.dashboard.close()
+        super().close()
+
+    # Where there is no page
+
+    def __repr__(self) -> str:
+        lines = ["a new search", *(inferred_text(self._seen) if self._seen else [])]
+        why = self._lacking(0)
+        return "\n".join([*lines, *([f"({why})"] if why else []), self.plan.imports, self.plan.code])
+
+    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**more) or {}
+        return {**bundle, "text/plain": repr(self)}
+
+
+def _code_html(plan: Plan) -> str:
+    """A line to copy: a click selects all of it."""
+    return (
+        '<div class="l-dim">in Python this is</div>'
+        f'<pre class="l-code" tabindex="0" aria-label="the Python that it equals">{escape(plan.imports)}\n\n{escape(plan.code)}</pre>'
+    )
+
+
+def _set(html: w.HTML, text: str) -> None:
+    if html.value != text:
+        html.value = text
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """A bound method that does not keep its object alive."""
+    held = weakref.WeakMethod(method)
+
+    def call(*given: Any) -> None:
+        alive = held()
+        if alive is not None:
+            alive(*given)
+
+    return call
+
+
+def _shell() -> Any:
+    from IPython.core.getipython import get_ipython
+
+    return get_ipython()
+
+
+def _names() -> Mapping[str, Any]:
+    """The variables of the notebook, or of the program."""
+    shell = _shell()
+    names: Mapping[str, Any] = shell.user_ns if shell else vars(sys.modules["__main__"])
+    return names
+
+
+def _after_cells(act: Callable[[], None]) -> None:
+    """Do something after every cell, for as long as its object is there."""
+    shell, held = _shell(), weakref.WeakMethod(act)
+    if shell is None:
+        return
+
+    def again(*_: Any) -> None:
+        alive = held()
+        if alive is None:
+            shell.events.unregister("post_run_cell", again)
+        else:
+            alive()
+
+    shell.events.register("post_run_cell", again)

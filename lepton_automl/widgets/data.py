@@ -1,0 +1,198 @@
+"""Where the data come from, and what a person corrects of what was inferred about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import ipywidgets as w
+
+from lepton_automl.reporting.labels import marked
+from lepton_automl.values import Task
+
+from .fields import LABEL, Field, choice, offer, words
+from .inferred import title
+from .looking import Seen
+from .sources import Source, completions, keep, path_source, sources
+from .view import View, button
+
+KINDS = ".csv,.tsv,.txt,.gz,.xz,.parquet,.pq,.zip,.tar,.png,.jpg,.jpeg,.bmp,.gif,.webp"
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+NOTHING = ("choose …", None)
+
+
+class DataView(View):
+    """Chooses a source and says what it is.
+
+    Args:
+        names: The notebook's variables.
+        uploads: Where files go that the page hands over.
+        changed: Called when something else is to be looked at.
+    """
+
+    def __init__(self, names: Mapping[str, Any], uploads: Path, changed: Callable[[], None]) -> None:
+        self._names, self._uploads, self._changed = names, uploads, changed
+        self._hold = False
+        self.variable = choice("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
+        path = w.Combobox(
+            description="or a path",
+            placeholder="photos/  or  table.csv",
+            tooltip="A CSV or Parquet file, a folder of class folders with pictures, or a zip of one",
+            style=LABEL,
+            layout={"width": "300px"},
+        )
+        self.path = Field(path)
+        self.reach = button("open", self._reach, tip="Look at what lies there (so does Enter)", icon="folder-open")
+        self._opened = ""
+        self.upload = w.FileUpload(accept=KINDS, multiple=True, description="or upload", layout={"width": "120px"})
+        self.label = words("", "class of pictures", "For pictures: the class of all that are uploaded together")
+        self.label.control.layout.width = "126px"
+        self._kept = w.HTML()
+        self.target = choice("predict", "The column to predict", [("as inferred", None)])
+        self.task = choice("task", "What is to be predicted", [("as inferred", None)])
+        self.ignore = Field(
+            w.SelectMultiple(
+                rows=4,
+                description="leave out",
+                tooltip="Columns to leave out; Ctrl for several",
+                style=LABEL,
+                layout={"width": "300px"},
+            )
+        )
+        self.variable.hear(self._chosen)
+        self.path.hear(self._typed)
+        path.on_msg(lambda _, told, __: self._reach() if told.get("event") == "submit" else None)
+        self.upload.observe(lambda _: self._uploaded(), "value")
+        for one in (self.target, self.task, self.ignore):
+            one.hear(self._corrected)
+        row = w.HBox([self.upload, self.label])
+        row.add_class("l-upload")
+        super().__init__(
+            w.HTML("<h4>the data</h4>"),
+            self.variable,
+            w.HBox([self.path, self.reach]),
+            row,
+            self._kept,
+            w.HTML("<h4>correct what was inferred</h4>"),
+            self.target,
+            self.task,
+            self.ignore,
+        )
+        self.refresh()
+        self.know(None)
+
+    def refresh(self) -> None:
+        """Offer what the notebook holds now."""
+        found = sources(self._names)
+        before: Source | None = self.variable.control.value
+        same = next((one for one in found if before and one.code == before.code), None)
+        if before and same and _identical(before, same):
+            found[found.index(same)] = before
+        self._quietly(lambda: offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)]))
+        if before and self.variable.control.value is not before:
+            if same:
+                self.variable.control.value = same
+            else:
+                self._changed()
+
+    @property
+    def source(self) -> Source | None:
+        """What is chosen."""
+        path = self.path.control.value.strip()
+        if path:
+            return path_source(path) if path == self._opened else None
+        chosen: Source | None = self.variable.control.value
+        return chosen
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Arguments of `fit` beside the source."""
+        ignore = list(self.ignore.value)
+        said = {"target": self.target.value, "task": self.task.value, "ignore": ignore or None}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def know(self, seen: Seen | None) -> None:
+        """Offer the corrections that fit what was seen."""
+        spec = seen.spec if seen else None
+        columns = [(name, name) for name in (seen.columns if seen else ())]
+        target = f"as inferred: {spec.target}" if spec and not self.target.value else "as inferred"
+        task = f"as inferred: {title(spec).split()[0]}" if spec and not self.task.value else "as inferred"
+        self._quietly(lambda: self._offer(columns, (target, None), (task, None)))
+
+    def _offer(self, columns: list[tuple[str, str]], target: tuple[str, None], task: tuple[str, None]) -> None:
+        offer(self.target, [target, *columns])
+        offer(self.task, [task, *((name, name) for name in get_args(Task))])
+        offer(self.ignore, columns)
+        for one in (self.target, self.ignore):
+            one.layout.display = "" if columns else "none"
+
+    def _quietly(self, act: Callable[[], None]) -> None:
+        """Do what is no choice of a person's."""
+        held, self._hold = self._hold, True
+        try:
+            act()
+        finally:
+            self._hold = held
+
+    def _chosen(self) -> None:
+        """A variable was chosen: there is no path any more, and nothing is said about it yet."""
+        if not self._hold:
+            self._quietly(lambda: setattr(self.path.control, "value", ""))
+            self._anew()
+
+    def _typed(self) -> None:
+        """A path grows: offer what it may become; a file is opened when it is there, a folder when a person says so."""
+        path = self.path.control
+        path.options = completions(path.value) if path.value else []
+        if Path(path.value).expanduser().is_file():
+            self._reach()
+        elif path.value and self._opened and not self._hold:
+            self._opened = ""
+            self._anew()
+
+    def _reach(self) -> None:
+        path = self.path.control.value.strip()
+        if path and not self._hold:
+            self._opened = path
+            self._quietly(lambda: setattr(self.variable.control, "index", 0))
+            self._anew()
+
+    def _anew(self) -> None:
+        """Something else is chosen, and nothing is said about it yet."""
+        self._quietly(self._forget)
+        self._changed()
+
+    def _forget(self) -> None:
+        self.target.control.index = self.task.control.index = 0
+        self.ignore.control.value = ()
+
+    def _corrected(self) -> None:
+        if not self._hold:
+            self._changed()
+
+    def _uploaded(self) -> None:
+        files = list(self.upload.value)
+        if not files or self._hold:
+            return
+        pictures = all(str(one["name"]).lower().endswith(PICTURES) for one in files)
+        if pictures and not self.label.value:
+            self.label.complain("say the class of these pictures, then upload them")
+        else:
+            self.label.complain("")
+            self._keep(files, self.label.value or "" if pictures else "")
+        self._quietly(lambda: setattr(self.upload, "value", ()))
+
+    def _keep(self, files: list[Any], label: str) -> None:
+        try:
+            kept = keep(files, self._uploads, label)
+        except OSError as error:
+            self._kept.value = f'<span class="l-warn">▲ it cannot be kept: {marked(error.strerror)}</span>'
+            return
+        self._kept.value = f'<span class="l-dim">{len(files)} kept in {marked(kept)}</span>'
+        self._quietly(lambda: setattr(self.path.control, "value", str(kept)))
+        self._reach()
+
+
+def _identical(one: Source, other: Source) -> bool:
+    return all(a is b for a, b in zip(one.parts, other.parts, strict=False))

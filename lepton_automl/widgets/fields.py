@@ -1,0 +1,130 @@
+"""Fields of a form: what each is for, what is in it, and what is wrong with that, beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.reporting.labels import clean, marked
+
+from .view import View
+
+LABEL = {"description_width": "92px"}
+
+
+class Field(View):
+    """A control with room for a complaint beside it.
+
+    Args:
+        control: What a person types or chooses in.
+    """
+
+    def __init__(self, control: w.Widget) -> None:
+        self.control = control
+        self._complaint = w.HTML()
+        self._complaint.layout.display = "none"
+        super().__init__(control, self._complaint, classes=("l-field",))
+
+    @property
+    def value(self) -> Any:
+        """What is said; None where nothing is."""
+        said = self.control.value
+        return read(said) if isinstance(self.control, w.Text) else said
+
+    def complain(self, text: str) -> None:
+        """Say what is wrong; nothing where all is well."""
+        told = f'<span class="l-warn" role="alert">▲ {marked(text, 300)}</span>' if text else ""
+        if told != self._complaint.value:
+            self._complaint.value = told
+            self._complaint.layout.display = "" if told else "none"
+            (self.control.add_class if told else self.control.remove_class)("l-wrong")
+
+    def hear(self, act: Callable[[], None]) -> None:
+        """Call something when a person changes it."""
+        self.control.observe(lambda _: act(), "value")
+
+
+def read(text: str) -> Any:
+    """What a person means: a number, None where nothing is said, else the text, which the one who is asked complains of."""
+    text = text.strip()
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text or None
+
+
+class Words(Field):
+    """A field for a text."""
+
+    @property
+    def value(self) -> str | None:
+        """What is said; None where nothing is."""
+        return self.control.value.strip() or None
+
+
+def number(name: str, hint: str, tip: str, value: str = "") -> Field:
+    """A field for a number, or nothing.
+
+    Args:
+        name: What it says before it.
+        hint: What stands there while nothing is said.
+        tip: What it is for, in a sentence.
+        value: What is said at first.
+    """
+    return Field(_text(name, hint, tip, value))
+
+
+def words(name: str, hint: str, tip: str) -> Words:
+    """A field for a text, or nothing."""
+    return Words(_text(name, hint, tip))
+
+
+def _text(name: str, hint: str, tip: str, value: str = "") -> w.Text:
+    return w.Text(value, description=name, placeholder=hint, tooltip=tip, style=LABEL, layout={"width": "250px"})
+
+
+def choice(name: str, tip: str, options: list[Any]) -> Field:
+    """A field for one of several."""
+    return Field(w.Dropdown(options=options, description=name, tooltip=tip, style=LABEL, layout={"width": "300px"}))
+
+
+def offer(field: Field, options: list[tuple[str, Any]]) -> None:
+    """Give a choice other options, and keep what was chosen where it is still among them."""
+    cleaned = [(clean(said, 60), value) for said, value in options]
+    control = field.control
+    if list(control.options) == cleaned:
+        return
+    chosen = control.value
+    control.options = cleaned
+    values = [value for _, value in cleaned]
+    if isinstance(control, w.SelectMultiple):
+        control.value = tuple(one for one in chosen if one in values)
+    else:
+        control.index = values.index(chosen) if chosen in values else 0
+
+
+CSS = """
+.lepton-builder .l-form{display:grid;grid-template-columns:auto auto minmax(0,1fr);gap:0 18px}
+@container (max-width:760px){.lepton-builder .l-form{grid-template-columns:minmax(0,1fr)}}
+.lepton-builder h4{margin:6px 0 2px}
+.lepton-builder .l-form>*{max-width:430px}
+.lepton-builder .l-form>.l-inferred{max-width:none}
+.lepton-builder .l-field{flex-flow:row wrap;align-items:center;margin:0;max-width:420px}
+.lepton-builder .l-field>*{margin:1px 0}
+.lepton-builder .l-field .l-warn{display:block;font-size:12px;font-weight:400;margin:0 0 2px 98px;max-width:300px;line-height:1.25}
+.lepton-builder .l-wrong input,.lepton-builder .l-wrong select{border-color:#D55E00!important;border-width:2px}
+.lepton-builder .l-wrap,.lepton-builder .l-upload{flex-flow:row wrap;align-items:center;gap:0 6px}
+.lepton-builder .l-upload{margin-left:96px}
+.lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:470px;overflow:auto}
+.lepton-builder .l-inferred>*{flex:0 0 auto}
+.lepton-builder .l-inferred .l-examples img{width:48px;height:48px}
+.lepton-builder .l-said{margin:0;padding-left:16px;font-size:12px}
+.lepton-builder .l-share{display:block;width:120px;height:9px;background:var(--l-soft);border:1px solid var(--l-line)}
+.lepton-builder .l-share i{display:block;height:100%;background:#0072B2}
+.lepton-builder pre.l-code{margin:0;padding:6px 9px;background:var(--l-soft);border:1px solid var(--l-line);border-radius:3px;
+  font:12px/1.4 var(--jp-code-font-family,monospace);color:var(--l-text);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
+"""

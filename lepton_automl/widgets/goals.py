@@ -1,0 +1,137 @@
+"""What a person wants of the models, and what may be spent on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets as w
+
+from lepton_automl.home import Home
+from lepton_automl.values import Budget, DataSpec, Target, metrics_of
+
+from .fields import choice, number, offer, words
+from .pins import Pins
+from .plan import MINUTES, wrong
+from .view import View
+
+OBJECTIVES = {
+    "latency": "milliseconds of a call on the target, measured",
+    "size": "bytes of the exported model file",
+}
+USUAL = ("latency",)
+KIB = 1024
+
+
+class Goals(View):
+    """Objectives, target device, budget, knobs and name.
+
+    Args:
+        make: The class of searches, which says what is wrong with their arguments.
+        home: Where studies live.
+        changed: Called when a person changed something.
+    """
+
+    def __init__(self, make: Callable[..., Any], home: Home, changed: Callable[[], None]) -> None:
+        self._make, self._home = make, home
+        self.metric = choice("accuracy as", "The score that is made better", [("usual", None)])
+        self.objectives = {
+            name: w.Checkbox(name in USUAL, description=name, tooltip=tip, indent=False, layout={"width": "auto"})
+            for name, tip in OBJECTIVES.items()
+        }
+        self.target = {
+            "max_latency_ms": number("max ms a call", "no limit", "Hard limit on the time of one call, in milliseconds"),
+            "max_size_bytes": number("max KiB", "no limit", "Hard limit on the exported model file, in KiB of 1,024 bytes"),
+            "threads": number("threads", "1", "Threads that one call may use"),
+            "batch_size": number("batch size", "1", "Rows in one call"),
+        }
+        self.budget = {
+            "minutes": number("minutes", "no limit", "Minutes of search, from the start to the model", str(MINUTES)),
+            "trials": number("trials", "no limit", "Candidates, whatever becomes of them"),
+            "epochs": number("epochs", "no limit", "Epochs of training over all candidates"),
+        }
+        usual = min(2, os.cpu_count() or 1)
+        self.workers = number("workers", str(usual), "Worker processes, one thread each")
+        self.name = words("name", "from the data", "The study's name, by which it is found again")
+        self.pins = Pins(changed)
+        for one in (self.metric, *self.target.values(), *self.budget.values(), self.workers, self.name):
+            one.hear(changed)
+        for one in self.objectives.values():
+            one.observe(lambda _: changed(), "value")
+        better = w.HBox([w.Label("and make better"), *self.objectives.values()])
+        better.add_class("l-wrap")
+        super().__init__(
+            w.HTML("<h4>what is wanted</h4>"),
+            self.metric,
+            better,
+            w.HTML("<h4>where it must run: this machine's CPU</h4>"),
+            *self.target.values(),
+            w.HTML("<h4>what may be spent</h4>"),
+            *self.budget.values(),
+            self.workers,
+        )
+        self.search = w.VBox([w.HTML("<h4>the search</h4>"), self.name, self.pins])  # stands where there is room
+
+    def know(self, spec: DataSpec | None) -> None:
+        """Offer what fits the data."""
+        scores = list(metrics_of(spec.task)) if spec else []
+        usual = f"usual: {scores[0]}" if scores else "usual"
+        offer(self.metric, [(usual, None), *((name, name) for name in scores)])
+        self.pins.know(spec)
+
+    def asked(self) -> dict[str, Any]:
+        """Arguments of `AutoML` that were said, beside target and budget."""
+        objectives = ("accuracy", *(name for name, box in self.objectives.items() if box.value))
+        said = {
+            "name": self.name.value,
+            "objectives": objectives if objectives != ("accuracy", *USUAL) else None,
+            "metric": self.metric.value,
+            "knobs": dict(self.pins.held) or None,
+            "workers": self.workers.value,
+        }
+        return _given(said)
+
+    def of_target(self) -> dict[str, Any]:
+        """Arguments of `Target` that were said."""
+        said = {name: field.value for name, field in self.target.items()}
+        size = said["max_size_bytes"]
+        said["max_size_bytes"] = int(size * KIB) if _finite(size) else size
+        return _given(said)
+
+    def of_budget(self) -> dict[str, Any]:
+        """Arguments of `Budget` that were said."""
+        return _given({name: field.value for name, field in self.budget.items()})
+
+    def complain(self) -> int:
+        """Say beside each field what is wrong with it; how many are wrong."""
+        target, budget = self.of_target(), self.of_budget()
+        told = {field: _alone(Target, name, target) for name, field in self.target.items()}
+        told |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
+        asked = self.asked()
+        told |= {field: _alone(self._make, name, asked) for name, field in (("workers", self.workers), ("metric", self.metric))}
+        told[self.name] = _alone(self._make, "name", asked) or self._taken(asked.get("name"))
+        if not budget:
+            told[self.budget["minutes"]] = wrong(Budget)
+        for field, complaint in told.items():
+            field.complain(complaint)
+        return sum(map(bool, told.values())) + bool(self.pins.complaint)
+
+    def _taken(self, name: str | None) -> str:
+        """Whether a study has the name."""
+        if name is None or not self._home.path(name).exists():
+            return ""
+        return f"the name is taken by a study in {self._home.folder}. Take {self._home.free_name(name)!r}."
+
+
+def _given(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _alone(make: Any, name: str, said: dict[str, Any]) -> str:
+    """What is wrong with one argument, whatever the others are."""
+    return wrong(make, **{name: said[name]}) if name in said else ""
+
+
+def _finite(number: Any) -> bool:
+    return isinstance(number, int | float) and abs(number) < float("inf")

@@ -1,0 +1,122 @@
+"""What was inferred about data, as a person checks it: the task, the rows, the columns, the classes, and what looks wrong."""
+
+from __future__ import annotations
+
+from html import escape
+
+from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
+from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.values import DataSpec
+
+from .cells import cell
+from .examined import BASE64
+from .looking import Seen
+
+COLUMNS = 200  # that are listed
+
+
+def inferred_html(seen: Seen) -> str:
+    """What was seen, as HTML without scripts; what cannot be used says why and what to do."""
+    if seen.error or not seen.spec or not seen.glance:
+        error = seen.error
+        fix = f"<p>{marked(error.fix, 600)}</p>" if error and error.fix else ""
+        return f'<p class="l-warn">{marked(error.what if error else "nothing was found", 1000)}</p>{fix}'
+    spec, found = seen.spec, seen.glance
+    warnings = "".join(f'<li class="l-warn">▲ {marked(said, 400)}</li>' for said in spec.warnings)
+    notes = "".join(f"<li>{marked(said, 400)}</li>" for said in spec.notes)
+    problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
+    inferred = f'<h4>inferred</h4><ul class="l-said">{notes}</ul>' if notes else ""
+    return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
+
+
+def inferred_text(seen: Seen) -> list[str]:
+    """The same in lines of text."""
+    if seen.error or not seen.spec:
+        return [clean(seen.error, 400)] if seen.error else []
+    problems = [f"problem: {clean(said, 200)}" for said in seen.spec.warnings]
+    return [f"{title(seen.spec)}: {clean(line, 200)}" for line in [", ".join(facts(seen.spec).values())]] + problems
+
+
+def title(spec: DataSpec) -> str:
+    """What is to be learnt."""
+    if spec.task == "regression":
+        return f"regression of {clean(spec.target, 40)}"
+    return f"{spec.task} classification of {clean(spec.target, 40)}"
+
+
+def facts(spec: DataSpec) -> dict[str, str]:
+    """Its size and its rows, by name."""
+    if spec.modality == "image":
+        channels, height, width = spec.shape
+        what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
+    else:
+        what = f"a table, {spec.shape[0]} numbers and {len(spec.cardinalities)} categories a row"
+    held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
+    rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
+    return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})
+
+
+def _head(spec: DataSpec) -> str:
+    told = "".join(f"<div>{marked(said)}</div>" for said in facts(spec).values())
+    return f'<div class="l-name">{marked(title(spec))}</div><div class="l-dim">{told}</div>'
+
+
+def _classes(spec: DataSpec, found: Glance) -> str:
+    if not found.classes:
+        return ""
+    most = max(one.rows for one in found.classes)
+    if any(one.picture for one in found.classes):
+        shown = f'<div class="l-examples">{"".join(map(_pictured, found.classes))}</div>'
+    else:
+        shown = f'<table class="l-plain">{"".join(_barred(one, most) for one in found.classes)}</table>'
+    rest = len(spec.classes) - len(found.classes)
+    more = f'<p class="l-dim">and {rest} classes with fewer rows</p>' if rest > 0 else ""
+    return f"<h4>classes, with the rows to learn and choose from</h4>{shown}{more}"
+
+
+def _pictured(one: ClassGlance) -> str:
+    label = cell(one.label)
+    shown = (
+        f'<img alt="an example of {escape(clean(label, 30))}" src="data:image/png;base64,{one.picture}">'
+        if BASE64.fullmatch(one.picture)
+        else ""
+    )
+    return f"<figure>{shown}<figcaption><b>{marked(label, 30)}</b> {one.rows:,}</figcaption></figure>"
+
+
+def _barred(one: ClassGlance, most: int) -> str:
+    bar = f'<span class="l-share"><i style="width:{100 * one.rows / most:.1f}%"></i></span>'
+    return f"<tr><td>{marked(cell(one.label), 40)}</td><td>{bar}</td><td>{one.rows:,}</td></tr>"
+
+
+def _histogram(spec: DataSpec, found: Glance) -> str:
+    if not found.histogram:
+        return ""
+    most, wide = max(found.histogram), 12
+    bars = "".join(
+        f'<rect x="{wide * at}" width="{wide - 1}" y="{60 - 60 * count / most:.1f}" height="{60 * count / most:.1f}" '
+        f'fill="#0072B2"><title>{count:,} rows</title></rect>'
+        for at, count in enumerate(found.histogram)
+    )
+    low, high = (f"{end:.4g}" for end in found.ends)
+    end = wide * len(found.histogram)
+    return (
+        f'<h4>{marked(spec.target, 40)}: {spec.target_mean:.4g} on average</h4><svg role="img" aria-label="histogram of the '
+        f'target" viewBox="0 0 {end} 76" font-size="10" style="width:min(100%,{end}px)">{bars}<text x="0" y="73">{low}</text>'
+        f'<text x="{end}" y="73" text-anchor="end">{high}</text></svg>'
+    )
+
+
+def _columns(found: Glance) -> str:
+    if not found.columns:
+        return ""
+    rows = "".join(map(_column, found.columns[:COLUMNS]))
+    rest = len(found.columns) - COLUMNS
+    more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
+    head = "<tr><th>column</th><th>kind</th><th></th><th>such as</th></tr>"
+    return f'<h4>columns to learn from</h4><table class="l-plain">{head}{rows}</table>{more}'
+
+
+def _column(one: ColumnGlance) -> str:
+    cells = (marked(one.name, 40), one.kind, marked(one.said, 60), marked(cell(one.example), 30))
+    return f"<tr>{''.join(f'<td>{text}</td>' for text in cells)}</tr>"

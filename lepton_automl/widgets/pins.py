@@ -1,0 +1,98 @@
+"""Knobs that a person holds at a setting before the search begins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+
+import ipywidgets as w
+
+from lepton_automl import families
+from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.space import Setting, Space
+from lepton_automl.values import DataSpec
+
+from .controls import typed
+from .fields import LABEL
+from .plan import wrong
+from .view import View, button, free_clicks
+
+
+class Pins(View):
+    """Chooses knobs of the space that the data get, and lists those that are held.
+
+    Args:
+        changed: Called when one is held or let go.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self.held: dict[str, Setting] = {}
+        self._changed = changed
+        self._spec: DataSpec | None = None
+        self._space = Space(knobs={})
+        self.knob = w.Dropdown(
+            description="hold knob",
+            tooltip="a knob of the search; there are some when the data are known",
+            style=LABEL,
+            layout={"width": "250px"},
+        )
+        self.setting = w.Combobox(placeholder="setting", tooltip="where it is held", layout={"width": "84px"})
+        self.pin = button("hold", self._pin, tip="Hold this knob at this setting", icon="thumb-tack")
+        self._shown, self._complaint = w.Box(), w.HTML()
+        self._shown.add_class("l-wrap")
+        self.knob.observe(lambda _: self._offer(), "value")
+        row = w.HBox([self.knob, self.setting, self.pin])
+        row.add_class("l-wrap")
+        super().__init__(row, self._shown, self._complaint)
+
+    def know(self, spec: DataSpec | None) -> None:
+        """Offer the knobs of the networks for these data."""
+        self._spec = spec
+        self._space = families.space_for(spec) if spec else Space(knobs={})
+        options = [(clean(name, 60), name) for name in sorted(self._space)]
+        if options != list(self.knob.options):
+            self.knob.options = options
+            self.knob.index = 0 if options else None
+        self.pin.disabled = not options
+        self._offer()
+        self._list()
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with what is held; empty where all is well."""
+        return self._wrong(self.held)
+
+    def _wrong(self, held: dict[str, Setting]) -> str:
+        if self._spec is None:
+            return ""
+        return wrong(partial(families.widened, self._space, self._spec), changes=held)
+
+    def _offer(self) -> None:
+        knob = self._space.get(str(self.knob.value))
+        if knob:
+            self.setting.options = [clean(json.dumps(one), 60) for one in knob.choices]
+            self.setting.value, self.setting.placeholder = "", clean(knob.describe(), 60)
+
+    def _pin(self) -> None:
+        name = str(self.knob.value)
+        asked = {name: typed(self._space[name], self.setting.value)}
+        complaint = self._wrong(asked)
+        if not complaint:
+            self.held |= asked
+        self._list(complaint)
+        self._changed()
+
+    def _let_go(self, name: str) -> None:
+        del self.held[name]
+        self._list()
+        self._changed()
+
+    def _list(self, complaint: str = "") -> None:
+        told = complaint or self.complaint
+        self._complaint.value = f'<span class="l-warn" role="alert">▲ {marked(told, 300)}</span>' if told else ""
+        self._shown.children = [
+            button(f"{name} = {setting}", partial(self._let_go, name), tip="Let the search turn it again", icon="times")
+            for name, setting in self.held.items()
+        ]
+        free_clicks(self._shown)

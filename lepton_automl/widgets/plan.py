@@ -1,0 +1,104 @@
+"""A search as it is being described: one value that is read as a line of Python, as arguments, and for what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lepton_automl.errors import ConfigError
+from lepton_automl.values import Budget, Target
+
+MINUTES = 10  # of a budget, where nothing is said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a person has said so far; what they left alone is not in here.
+
+    Args:
+        data: The source, as the arguments of `fit` are written: `df`, `x, y`, `"photos/"`.
+        asked: Arguments of `AutoML` beside the next two.
+        target: Of `Target`.
+        budget: Of `Budget`.
+        said: Arguments of `fit` beside the source.
+    """
+
+    data: str = "..."
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    said: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        """The line of Python that it equals."""
+        target = {"target": Code(called("Target", self.target))} if self.target else {}
+        budget = {"budget": Code(called("Budget", self.budget or {"minutes": MINUTES}))}
+        asked = called("AutoML", {**_named(self.asked), **target, **budget, **_rest(self.asked)})
+        return f"{asked}.fit({', '.join([self.data, *arguments(self.said)])})"
+
+    @property
+    def imports(self) -> str:
+        """The line that must stand above it."""
+        return f"from lepton_automl import AutoML, Budget{', Target' * bool(self.target)}"
+
+    def arguments(self) -> dict[str, Any]:
+        """The same as arguments of `AutoML`.
+
+        Raises:
+            ConfigError: Something is out of range.
+        """
+        return {
+            **self.asked,
+            "target": Target(**self.target),
+            "budget": Budget(**self.budget or {"minutes": MINUTES}),
+        }
+
+
+class Code(str):
+    """Text that is Python already."""
+
+    __slots__ = ()
+
+
+def called(name: str, given: Mapping[str, Any]) -> str:
+    """A call with named arguments, written out."""
+    return f"{name}({', '.join(arguments(given))})"
+
+
+def arguments(given: Mapping[str, Any]) -> list[str]:
+    """Named arguments, each written out."""
+    return [f"{name}={spoken(value)}" for name, value in given.items()]
+
+
+def spoken(value: Any) -> str:
+    """A value as it is written in Python, with the quotation marks that people use."""
+    if isinstance(value, Code):
+        return str(value)
+    if isinstance(value, str):
+        said = repr(value)
+        return said if '"' in value or "'" in value else f'"{said[1:-1]}"'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{spoken(key)}: {spoken(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        items = ", ".join(map(spoken, value))
+        return f"[{items}]" if isinstance(value, list) else f"({items}{',' * (len(value) == 1)})"
+    return repr(value)
+
+
+def wrong(make: Any, **given: Any) -> str:
+    """What a constructor has against arguments, without its own name before it; empty where all is well."""
+    try:
+        make(**given)
+    except ConfigError as error:
+        return f"{error.what}. {error.fix}".replace("..", ".").strip()
+    return ""
+
+
+def _named(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": asked["name"]} if "name" in asked else {}
+
+
+def _rest(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name != "name"}
