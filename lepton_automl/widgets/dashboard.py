@@ -20,6 +20,7 @@ from .front import FrontView
 from .handle import OVER, Moment, StudyHandle
 from .importance import ImportanceView
 from .log import LogView
+from .picture import Script
 from .pulse import Pulse
 from .run import RunView
 from .style import CSS, HIDING
@@ -72,7 +73,7 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.tabs.observe(lambda _: self.draw(), "selected_index")
         main = w.Box([self.tabs, self.detail])
         main.add_class("l-main")
-        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), self.run, self.controls, main])
+        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), Script(), self.run, self.controls, main])
         for name in ("lepton", "lepton-live"):
             self.add_class(name)
         self.decisions.take(self._moment.state, self._moment.news)

@@ -11,6 +11,7 @@ import anywidget
 import ipywidgets as w
 import plotly.graph_objects as go
 import traitlets
+from plotly.basewidget import BaseFigureWidget
 
 from lepton_automl.state import StudyState
 
@@ -53,10 +54,40 @@ class Keeper(anywidget.AnyWidget):
     """
 
 
+class Script(anywidget.AnyWidget):
+    """Plotly's script, sent once for all figures: each `FigureWidget` would bring its own five megabytes to every page."""
+
+    code = traitlets.Unicode().tag(sync=True)
+    _esm = """
+    export default { initialize({ model }) {
+      const load = () => import(URL.createObjectURL(new Blob([model.get("code")], { type: "text/javascript" })));
+      globalThis.leptonPlotly ??= load().then((script) => script.default);
+    }, render() {} };
+    """
+
+    def __init__(self) -> None:
+        super().__init__(code=str(BaseFigureWidget._esm))  # noqa: SLF001  # there is no public way
+
+
 class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
 
     Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
+    """
+
+    _esm = """
+    const script = async () => {
+      while (!globalThis.leptonPlotly) await new Promise((again) => setTimeout(again, 50));
+      return (await globalThis.leptonPlotly)();
+    };
+    export default () => {
+      const made = script();
+      let ready;  // nobody waits for it here: a model that is not there within two seconds is given up by anywidget
+      return {
+        initialize: (given) => { ready = made.then((one) => one.initialize(given)); },
+        render: async (given) => { const one = await made; await ready; return one.render(given); },
+      };
+    };
     """
 
     def __init__(self, figure: go.Figure) -> None:
