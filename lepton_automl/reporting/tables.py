@@ -10,6 +10,7 @@ from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
 Row = dict[str, Any]
+COSTS = ("latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "parameters")
 
 
 def front_table(state: StudyState) -> list[Row]:
@@ -29,6 +30,13 @@ def front_table(state: StudyState) -> list[Row]:
         | {"variant": trial.variant.name, "chosen": trial.number == chosen, "network": network(trial)}
         for trial in state.front()
     ]
+
+
+def front_columns(state: StudyState) -> list[str]:
+    """The columns of `front_table`, which a front without models has as well."""
+    metric = state.settings.metric
+    tested = [f"test_{metric}"] if state.tested else []
+    return ["trial", metric, *tested, *COSTS, "variant", "chosen", "network"]
 
 
 def front_json(state: StudyState) -> Row:
@@ -113,8 +121,7 @@ def _tested(state: StudyState, trial: Trial) -> Row:
 
 def _costs(trial: Trial) -> Row:
     profile = trial.profile
-    names = ("latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "parameters")
     if profile is None:
-        return dict.fromkeys(names)
+        return dict.fromkeys(COSTS)
     latency = profile.latency
-    return dict(zip(names, (latency.median, latency.low, latency.high, profile.size_bytes, profile.parameters), strict=True))
+    return dict(zip(COSTS, (latency.median, latency.low, latency.high, profile.size_bytes, profile.parameters), strict=True))

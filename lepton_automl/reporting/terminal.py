@@ -207,7 +207,7 @@ def status_lines(state: StudyState, status: str) -> list[str]:
     """The same for people."""
     told = status_json(state, status)
     counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
-    lines = [f"{told['used']:.0%} of the budget used, {told['left']}", counts]
+    lines = [f"{told['used']:.0%} of the budget used; {told['ended'] or told['left']}", counts]
     lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
     running = _running(state).plain
     age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []

@@ -89,7 +89,7 @@ class Registry:
         return side[asked] if asked else side
 
     def promote(self, name: str, version: str | int, *, alias: str = "champion") -> None:
-        """Give an alias to a version; `roll_back` returns it.
+        """Give an alias to a version, by its number or another alias; `roll_back` returns it.
 
         Raises:
             ConfigError: MLflow would not take the alias.

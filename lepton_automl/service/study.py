@@ -14,7 +14,7 @@ from lepton_automl.events import ModelRegistered, TestOpened
 from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
-from lepton_automl.reporting.tables import front_table, trial_table
+from lepton_automl.reporting.tables import front_columns, front_table, trial_table
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.tracking.facts import model_facts
 from lepton_automl.values import Scored, ScoreJob
@@ -46,7 +46,7 @@ class Study(Steering):
         """Every model worth having, from the best score to the fastest: one row a model."""
         import pandas as pd
 
-        return pd.DataFrame(front_table(self.state))
+        return pd.DataFrame(front_table(self.state), columns=front_columns(self.state))
 
     @property
     def trials(self) -> pd.DataFrame:

@@ -130,7 +130,7 @@ def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dic
 
 
 def promote(name: str, version: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> None:
-    """Give an alias to a version; who bore it before is kept for `roll_back`.
+    """Give an alias to a version, which may be named by another alias; who bore it before is kept for `roll_back`.
 
     Raises:
         ConfigError: MLflow would not take the alias.
@@ -139,6 +139,7 @@ def promote(name: str, version: str, *, home: str | Path, uri: str | None = None
     _check_names(name, alias)
     with opened_store(Path(home), uri) as store:
         known = [str(one.version) for one in _versions(store, name)]
+        version = _aliases(store, name).get(str(version), version)
         if str(version) not in known:
             fix = f"Take one of {', '.join(known)}."
             raise StudyError(f"there is no version {version}", where=name, fix=fix)
