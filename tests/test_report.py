@@ -18,8 +18,9 @@ from PIL import Image
 
 from lepton_automl import AutoML, Budget, StudyError, families
 from lepton_automl.data.demo import digits
+from lepton_automl.data.glance import picture
 from lepton_automl.data.open import open_data
-from lepton_automl.data.original import original_rows, picture
+from lepton_automl.data.original import original_rows
 from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialEnded, TrialProposed, TrialReported, TrialThawed
 from lepton_automl.examined import ClassScore, Examined, Example
 from lepton_automl.home import trial_folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import get_args
@@ -253,7 +252,7 @@ def test_an_interrupt_is_heard_between_events_and_a_second_one_at_once(ended, ti
         heard.append(event)
         if len(heard) == 5:
             for _ in range(times):
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)  # heard here and now, whatever other threads do
 
     follower = Follower(Study("ended", ended), Progress(shown=False), [interrupting])
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
