@@ -79,6 +79,7 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
         figure: What it shows at first; `now` is to be set with every change.
     """
 
+    now: Json = {}  # noqa: RUF012  # each has its own; a figure takes no names that its class has not
     _esm = """
     const script = async () => {
       while (!globalThis.leptonPlotly) await new Promise((again) => setTimeout(again, 50));
@@ -95,7 +96,7 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     """
 
     def __init__(self, figure: go.Figure) -> None:
-        self.now: Json = figure.to_plotly_json()
+        self.now = figure.to_plotly_json()
         super().__init__(figure)
         self.open()
 
