@@ -72,9 +72,14 @@ class Script(anywidget.AnyWidget):
 class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
 
-    Plotly keeps what such a page asks for as it was when the widget was made (`plotly.basewidget`, as of 7.1).
+    Plotly keeps what such a page asks for as it was when the widget was made, and forgets of its own data what a page has
+    told it to be the default (`plotly.basewidget`, as of 7.1).
+
+    Args:
+        figure: What it shows at first; `now` is to be set with every change.
     """
 
+    now: Json = {}  # noqa: RUF012  # each has its own; a figure takes no names that its class has not
     _esm = """
     const script = async () => {
       while (!globalThis.leptonPlotly) await new Promise((again) => setTimeout(again, 50));
@@ -91,6 +96,7 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     """
 
     def __init__(self, figure: go.Figure) -> None:
+        self.now = figure.to_plotly_json()
         super().__init__(figure)
         self.open()
 
@@ -103,7 +109,8 @@ class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
         """What a page asks for."""
         state: Json = super().get_state(*args, **more)
         if "_layout_obj" in vars(self):  # else it is just being made
-            now = {"_widget_data": self._data, "_widget_layout": self._layout_obj._props}  # noqa: SLF001  # there is no public way
+            traces = [trace | {"uid": own.uid} for trace, own in zip(self.now["data"], self.data, strict=True)]
+            now = {"_widget_data": traces, "_widget_layout": self.now["layout"]}
             for name in now.keys() & state.keys():
                 state[name] = self.trait_metadata(name, "to_json")(deepcopy(now[name]), self)
         return state
@@ -135,7 +142,7 @@ class PictureView(View):
         self._last: Json = {}
         self._fresh = go.Figure()
         self._drawing = threading.Lock()
-        self.figure: go.FigureWidget | None = None
+        self.figure: Living | None = None
         self.keeper = Keeper()
         self.keeper.on_msg(self._behind)
         super().__init__()
@@ -164,9 +171,10 @@ class PictureView(View):
             points = sum(len(trace.x) for trace in figure.data if getattr(trace, "x", None) is not None)
             self.keeper.expected = [len(figure.data), points]
 
-    def _change(self, figure: go.FigureWidget, last: Json, fresh: Json) -> None:
+    def _change(self, figure: Living, last: Json, fresh: Json) -> None:
         traces = [difference(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
         layout = difference(last["layout"], fresh["layout"])
+        figure.now = fresh
         if layout or any(traces):
             with figure.batch_update():
                 for trace, new in zip(figure.data, traces, strict=True):
