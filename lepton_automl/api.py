@@ -173,9 +173,7 @@ class AutoML(Study):
         Raises:
             StudyError: There is no such study; the message lists those there are.
         """
-        study = Study(name, home)
-        study.state  # noqa: B018  # reading it says whether the study exists
-        return study
+        return Study(name, home).check()
 
     def enqueue(self, config: Mapping[str, Setting]) -> None:
         """Try a configuration next; before `fit`, first of all (it is checked when the data is known)."""

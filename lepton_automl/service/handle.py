@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event, StudyConfig
@@ -55,6 +55,15 @@ class Handle:
         """
         self._read()
         return self._state
+
+    def check(self) -> Self:
+        """This handle, if there is such a study; nothing is read yet.
+
+        Raises:
+            LeptonError: As `state` does.
+        """
+        self._journal()
+        return self
 
     def look(self) -> tuple[Status, StudyState, list[Event]]:
         """How the study stands, its state, and the events since the last look by whatever name.

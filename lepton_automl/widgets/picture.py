@@ -11,12 +11,14 @@ import anywidget
 import ipywidgets as w
 import plotly.graph_objects as go
 import traitlets
-from plotly.basewidget import BaseFigureWidget
 
 from lepton_automl.state import StudyState
 
 from .handle import Moment
+from .loading import load_figure_widget
 from .view import View, free_clicks
+
+load_figure_widget()
 
 Json = dict[str, Any]
 TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
@@ -66,7 +68,7 @@ class Script(anywidget.AnyWidget):
     """
 
     def __init__(self) -> None:
-        super().__init__(code=str(BaseFigureWidget._esm))  # noqa: SLF001  # there is no public way
+        super().__init__(code=str(go.FigureWidget._esm))  # noqa: SLF001  # there is no public way
 
 
 class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
