@@ -23,7 +23,9 @@ load_figure_widget()
 Json = dict[str, Any]
 TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
 MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
-CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
+SPARED = ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"]
+CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SPARED}
+BAR = {"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,128,0.7)", "activecolor": "#0072B2"}  # no block over the picture
 
 
 class Keeper(anywidget.AnyWidget):
@@ -162,7 +164,7 @@ class PictureView(View):
 
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
-        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar={"orientation": "v"}, font={"size": 11})
+        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar=BAR, font={"size": 11})
         with self._drawing:
             fresh = figure.to_plotly_json()
             last, self._last, self._fresh = self._last, fresh, figure
