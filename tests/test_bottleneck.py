@@ -10,7 +10,7 @@ import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from lepton_automl import AutoML, Budget
-from lepton_automl.bottleneck import Bottleneck, Change
+from lepton_automl.bottleneck import Change
 from lepton_automl.data.demo import digits
 from lepton_automl.data.open import open_data
 from lepton_automl.deployment.export import export
@@ -21,7 +21,7 @@ from lepton_automl.measuring.ceilings import ceilings
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.recipe import Block, ConvRecipe, Stage, TableRecipe
-from lepton_automl.reporting.bottleneck import BottleneckReport
+from lepton_automl.reporting.bottleneck import COLOURS, BottleneckReport
 from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
 from lepton_automl.service.bottleneck import history
 from lepton_automl.values import Target
@@ -227,12 +227,29 @@ def test_the_report_travels_as_json_and_shows_itself(lopsided, tmp_path):
     assert sum(sum(trace.x) for trace in bars) == pytest.approx(lopsided.latency.median, rel=0.2)
 
 
-def test_doubts_are_told():
+def by_hand(**more):
     roofs = Ceilings(macs_per_s=1e9, bandwidth=((1024, 1e9),), call_ms=0.0, node_ms=0.1)
-    found = Bottleneck(
-        network="n", rows=1, latency=measured(1.0), preprocess_ms=0.0, profile=call(layer()), ceilings=roofs,
-        changes=(Change(what="narrowing x", predicted_ms=0.5),),
-    )  # fmt: skip
+    known = {
+        "network": "n",
+        "rows": 1,
+        "latency": measured(1.0),
+        "preprocess_ms": 0.0,
+        "profile": call(layer()),
+        "ceilings": roofs,
+    }
+    return BottleneckReport(**known, changes=(Change(what="narrowing x", predicted_ms=0.5),), **more)
+
+
+def test_in_a_notebook_it_is_small_and_runs_no_script():
+    sentence = "A sentence that a reader needs, up to its end. " * 9
+    shown = by_hand(history=(sentence, "<script>alert(1)</script>"))._repr_html_()
+    assert len(shown) < 10_000 and "<script" not in shown and "&lt;script&gt;" in shown
+    assert sentence.strip() in shown and "narrowing x" in shown and layer().layer in shown
+    assert f"background-color:{COLOURS[by_hand().layers[0].bound]}" in shown
+
+
+def test_doubts_are_told():
+    found = by_hand()
     assert "busy" not in found.text and "Narrowing x would save about 0.5 ms (50 %)." in found.text
     doubtful = found.replace(latency=measured(1.0).replace(busy=True), profile=call(layer()).replace(explained=1.4))
     assert "busy" in doubtful.text and "140 %" in doubtful.text

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.bottleneck import Bottleneck, Row
+from lepton_automl.bottleneck import Bottleneck, Change, Row
 from lepton_automl.roofline import BOUNDS, Bound
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ class BottleneckReport(Bottleneck):
         return where
 
     def _repr_html_(self) -> str:
-        return _body(self)
+        """For a notebook, without scripts: some kilobytes, where `save` brings all of plotly.js."""
+        from .still import still_html
+
+        return still_html(self)
 
 
 def bottleneck_html(found: Bottleneck) -> str:
@@ -63,8 +66,8 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
     """Time by layer in the order in which they run; the layers under the machine's roofs; predicted gains, and those made."""
     from plotly.subplots import make_subplots
 
-    shown = _shown(found)
-    tall = 24 * (len(shown) + 5)
+    rows = shown(found)
+    tall = 24 * (len(rows) + 5)
     figure = make_subplots(
         rows=2,
         cols=2,
@@ -78,7 +81,7 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
             _changes_title(found),
         ),
     )
-    _bars(figure, found, shown)
+    _bars(figure, found, rows)
     _roofline(figure, found)
     _changes(figure, found)
     figure.update_yaxes(ticklabelstandoff=5)
@@ -93,18 +96,18 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
     return figure
 
 
-def _shown(found: Bottleneck) -> list[Row]:
+def shown(found: Bottleneck) -> list[Row]:
     """The layers that take most of the time, in their order; the others are told together."""
     rows = found.layers
     most = rows if len(rows) <= MOST_LAYERS + 1 else sorted(rows, key=lambda row: -row.time.ms)[:MOST_LAYERS]
     return [row for row in rows if row in most]
 
 
-def _bars(figure: go.Figure, found: Bottleneck, shown: list[Row]) -> None:
-    others = [row for row in found.layers if row not in shown]
-    order = [row.time.layer for row in shown]
+def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
+    others = [row for row in found.layers if row not in told]
+    order = [row.time.layer for row in told]
     for bound in BOUNDS:
-        rows = [row for row in shown if row.bound == bound]
+        rows = [row for row in told if row.bound == bound]
         figure.add_bar(
             y=[row.time.layer for row in rows],
             x=[row.time.ms for row in rows],
@@ -120,7 +123,7 @@ def _bars(figure: go.Figure, found: Bottleneck, shown: list[Row]) -> None:
             row=1,
             col=1,
         )
-    rest = _outside(found, others)
+    rest = outside(found, others)
     figure.add_bar(
         y=list(rest),
         x=list(rest.values()),
@@ -138,7 +141,7 @@ def _bars(figure: go.Figure, found: Bottleneck, shown: list[Row]) -> None:
     figure.update_xaxes(title="ms of a call", rangemode="tozero", row=1, col=1)
 
 
-def _outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
+def outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
     """What is in none of the layers shown, in milliseconds."""
     left = found.outside_ms - found.profile.outside_ms - found.preprocess_ms
     told = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
@@ -209,8 +212,13 @@ def _changes_title(found: Bottleneck) -> str:
     return "What one change gains" + (" (◆ timed)" * timed) if found.changes else ""
 
 
+def changes_told(found: Bottleneck) -> list[Change]:
+    """The changes that gain enough to be told."""
+    return [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
+
+
 def _changes(figure: go.Figure, found: Bottleneck) -> None:
-    changes = [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
+    changes = changes_told(found)
     if not changes:
         return
     names = [change.what for change in changes]

@@ -1,0 +1,69 @@
+"""The bottleneck report for a cell of a notebook: a table with bars and no script, so that it is small and shown anywhere.
+
+Each style stands at its element, as notebooks that were written by somebody else, and pages that show them, keep nothing
+else of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lepton_automl.bottleneck import Bottleneck, Change, Row
+
+from .bottleneck import COLOURS, NAMES, OUTSIDE, changes_told, outside, shown
+from .labels import marked
+from .page import Html, paragraph, table
+
+WIDE = 180  # pixels of the longest bar
+
+
+def still_html(found: Bottleneck) -> str:
+    """The sentences, the layers in the order in which they run, and what changes would gain."""
+    rows = shown(found)
+    others = outside(found, [row for row in found.layers if row not in rows])
+    most = max([row.time.ms for row in rows] + list(others.values()))
+    layers = [_layer(row, most) for row in rows] + [_other(name, ms, found, most) for name, ms in others.items()]
+    head = ["layer", "operation", "µs of a call", "share", "", "what binds it"]
+    sentences = Html("<br>".join(marked(line, 1000) for line in found.text.splitlines()))
+    more = "The picture to point at: .figure; a page that stands alone, with it: .save(path)."
+    return f"<div>{paragraph(sentences)}{table(_left(head), layers)}{_changes(found)}{paragraph(more)}</div>"
+
+
+def _layer(row: Row, most: float) -> list[Html]:
+    binds = f"{NAMES[row.bound].removesuffix(' binds')}, at {100 * row.reach:.0f}\u00a0% of its roof"
+    bar = _bar(row.time.ms / most, COLOURS[row.bound])
+    return [*_left([row.time.layer, row.time.op]), *_took(row.time.ms, row.share), bar, *_left([binds])]
+
+
+def _other(name: str, ms: float, found: Bottleneck, most: float) -> list[Html]:
+    return [*_left([name]), Html(""), *_took(ms, ms / found.latency.median), _bar(ms / most, OUTSIDE), Html("")]
+
+
+def _left(texts: Iterable[str]) -> list[Html]:
+    """Texts that begin at the left; notebooks set the cells of a table to the right."""
+    return [Html(f'<div style="text-align:left">{marked(text)}</div>') for text in texts]
+
+
+def _took(ms: float, share: float) -> tuple[Html, Html]:
+    return _micro(ms), Html(f"{100 * share:.1f}\u00a0%")
+
+
+def _micro(ms: float) -> Html:
+    return Html(f"{1e3 * ms:.3g}")
+
+
+def _bar(share: float, colour: str) -> Html:
+    wide = max(1, round(WIDE * share))
+    return Html(f'<div style="width:{wide}px;height:11px;background-color:{colour}"></div>')
+
+
+def _changes(found: Bottleneck) -> Html:
+    changes = changes_told(found)
+    head = [*_left(["what one change gains"]), "predicted, µs", "made and timed, µs"]
+    return table(head, map(_change, changes)) if changes else Html("")
+
+
+def _change(change: Change) -> list[Html]:
+    made = change.actual
+    told = f"{_micro(made.median)} ({_micro(made.low)} to {_micro(made.high)})" if made else ""
+    return [*_left([change.what]), _micro(change.predicted_ms), Html(told)]
