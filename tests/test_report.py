@@ -25,6 +25,7 @@ from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialE
 from lepton_automl.examined import ClassScore, Examined, Example
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting import mistakes, plots, speed, words
+from lepton_automl.reporting.dress import even_ticks, linear_ends
 from lepton_automl.reporting.hypervolume import growth
 from lepton_automl.reporting.labels import clean, label, marked
 from lepton_automl.reporting.report import plots_html, report_html
@@ -131,6 +132,26 @@ def test_pictures_of_errors_and_speed_have_their_traces_too(examined, study_stat
         batches={1: measured(1.0), 64: measured(8.0)},
     )  # fmt: skip
     assert list(speed.batches_figure(portrait).data[1].y) == [1000, 8000] and len(speed.batches_figure(None).data) == 2
+
+
+@pytest.mark.parametrize("models", [[(0.9, 1.0)], [(0.9, 0.031), (0.91, 0.0312)], [(0.5, 0.6), (0.9, 4.0), (0.7, 1.1)]])
+def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models, study_state):
+    state = study_state(models)
+    layout = plots.front_figure(state).layout
+    low, high = (10**end for end in layout.xaxis.range)
+    assert low < min(ms for _, ms in models) and max(ms for _, ms in models) < high and high / low > 1.99
+    assert len(layout.xaxis.tickvals) >= 2 and all(low <= tick <= high for tick in layout.xaxis.tickvals)
+    if len(models) == 1:
+        assert layout.yaxis.range == pytest.approx((0.855, 0.945))
+    else:
+        assert layout.yaxis.range is None and layout.yaxis.autorange
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))
+def test_a_linear_axis_holds_its_values_and_has_ticks(values):
+    low, high = linear_ends(values)
+    assert low < min(values) and max(values) < high
+    assert len(even_ticks(low, high)) >= 2
 
 
 def test_points_say_which_trial_they_are(state):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import re
 import subprocess
 import sys
 import time
@@ -254,6 +255,16 @@ def test_without_a_page_it_is_text(tmp_path):
     told = repr(dashboard)
     assert told.splitlines()[0] == "study sample: ended" and "0.9" in told and "<" not in told
     assert dashboard._repr_mimebundle_()["text/plain"] == told
+
+
+def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path):
+    from lepton_automl.widgets.face import snapshot_html
+
+    study, _ = lived(tmp_path, [(0.9, 0.0338)])
+    picture = snapshot_html(study.dashboard()._moment)
+    across, up = (re.findall(rf'text-anchor="{side}">([\d.]+)<', picture) for side in ("middle", "end"))
+    assert len(across) > 2 and all(0.017 < float(tick) < 0.068 for tick in across)
+    assert len(up) > 2 and all(0.85 < float(tick) < 0.95 for tick in up)
 
 
 def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):

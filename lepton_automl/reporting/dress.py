@@ -21,6 +21,8 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79
 SCALE = [[0.0, "#2C6FB5"], [0.5, "#8E8C84"], [1.0, "#E69F00"]]
 INK: dict[Theme, str] = {"light": "#222222", "dark": "#e8e8e8", "neutral": "#767676"}
 NARROW, WIDE, TICKS = 8.0, 2e4, 6  # ratios of the ends of a logarithmic axis; its ticks, about
+LEAST = 2.0  # ratio of its ends; less would show noise as if it were a difference
+ROOM = 0.05  # of its value, on either side of one that stands alone on a linear axis
 GRID = "rgba(128,128,128,0.22)"
 CONFIG: dict[str, Any] = {"responsive": True, "displaylogo": False}
 
@@ -59,28 +61,50 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Round numbers between two ends, for a logarithmic axis: powers of ten, 1, 2 and 5 times these, or even steps."""
     low, high = max(low, 1e-12), max(high, 1e-12)
     if high / low < NARROW:
-        return _even_ticks(low, high)
+        return even_ticks(low, high)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     steps = (1, 2, 5) if high / low < WIDE else (1,)
     ticks = [float(f"{step}e{power}") for power in powers for step in steps]
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _even_ticks(low: float, high: float) -> list[float]:
-    rough = max(high - low, 1e-3 * high) / TICKS
+def even_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two ends, in even steps."""
+    rough = max(high - low, 1e-3 * abs(high), 1e-12) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough)
     return [float(f"{step * number:.6g}") for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis whose ticks say numbers in place of exponents."""
+def log_ends(values: Iterable[float]) -> tuple[float, float]:
+    """The ends of a logarithmic axis: some room around its values, and never less than a factor of two."""
     known = [value for value in values if value > 0] or [1.0]
     low, high = min(known), max(known)
-    rim = (high / low) ** 0.06 if high > low else 1.3
-    ticks = log_ticks(low / rim, high * rim)
-    ends = [math.log10(low / rim), math.log10(high * rim)]
+    rim = max((high / low) ** 0.06, math.sqrt(LEAST * low / high))
+    return low / rim, high * rim
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis whose ticks say numbers in place of exponents."""
+    low, high = log_ends(values)
+    ticks = log_ticks(low, high)
+    ends = [math.log10(low), math.log10(high)]
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "range": ends}
+
+
+def linear_ends(values: Iterable[float]) -> tuple[float, float]:
+    """The ends of a linear axis: some room around its values, and around one that stands alone."""
+    known = [value for value in values if math.isfinite(value)] or [0.0]
+    low, high = min(known), max(known)
+    alone = high - low <= max(1e-9 * abs(high), 1e-12)
+    room = ROOM * (max(abs(high), 1e-6) if alone else high - low)
+    return low - room, high + room
+
+
+def linear_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A linear axis: plotly finds its ends by itself, but gives one value alone the room of one unit on either side."""
+    known = {value for value in values if math.isfinite(value)}
+    return {"range": list(linear_ends(known))} if len(known) == 1 else {"autorange": True}
 
 
 def note(text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, log_axis
+from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, linear_axis, log_axis
 from .ends import told_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
@@ -90,7 +90,10 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
             **log_axis(trial.profile.latency_ms for trial in state.trials.values() if trial.profile),
             "title": {"text": f"latency, ms a call ({where}); bars: 95 % interval"},
         },
-        yaxis={"title": {"text": f"{label(state.settings.metric)} ({better})"}},
+        yaxis={
+            **linear_axis(y for trace in figure.data for y in trace.y),
+            "title": {"text": f"{label(state.settings.metric)} ({better})"},
+        },
         clickmode="event",
     )
     if target.max_latency_ms is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
 
+from lepton_automl.reporting.dress import even_ticks, linear_ends, log_ends, log_ticks
 from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.reporting.tables import front_table, last_score
 from lepton_automl.reporting.terminal import status_lines
@@ -58,11 +58,11 @@ def _picture(state: StudyState) -> str:
     points = [(one, *at) for one in (*others[-MOST:], *front) if (at := _at(state, one))]
     if not points:
         return ""
-    xs, ys = [x for _, x, _ in points], [y for _, _, y in points]
-    across, up = _scale(xs, LEFT, WIDE - 12), _scale(ys, HIGH - LOW, 10)
-    drawn = "".join(_point(one, across(x), up(y), faint=one not in front) for one, x, y in points)
-    lines = "".join(_tick_x(across(math.log10(tick)), tick) for tick in _decades(xs))
-    lines += "".join(_tick_y(up(tick), tick) for tick in (min(ys), (min(ys) + max(ys)) / 2, max(ys)))
+    xs, ys = log_ends(x for _, x, _ in points), linear_ends(y for _, _, y in points)
+    across, up = Scale(math.log10(xs[0]), math.log10(xs[1]), LEFT, WIDE - 12), Scale(*ys, HIGH - LOW, 10)
+    drawn = "".join(_point(one, across(math.log10(x)), up(y), faint=one not in front) for one, x, y in points)
+    lines = "".join(_tick_x(across(math.log10(tick)), tick) for tick in log_ticks(*xs))
+    lines += "".join(_tick_y(up(tick), tick) for tick in even_ticks(*ys))
     return (
         f'<svg role="img" aria-label="the front" viewBox="0 0 {WIDE} {HIGH}" style="width:min(100%,{WIDE}px)" font-size="11">'
         f'{lines}{drawn}<text x="{(WIDE + LEFT) / 2}" y="{HIGH - 2}" text-anchor="middle">latency, ms a call</text>'
@@ -73,13 +73,7 @@ def _picture(state: StudyState) -> str:
 def _at(state: StudyState, trial: Trial) -> tuple[float, float] | None:
     score = last_score(state, trial)
     known = trial.profile is not None and score is not None and math.isfinite(score) and trial.profile.latency_ms > 0
-    return (math.log10(trial.profile.latency_ms), score) if known and trial.profile and score is not None else None
-
-
-def _scale(values: Iterable[float], start: float, end: float) -> Scale:
-    low, high = min(values := list(values)), max(values)
-    room = 0.04 * (high - low) or 0.1
-    return Scale(low - room, high + room, start, end)
+    return (trial.profile.latency_ms, score) if known and trial.profile and score is not None else None
 
 
 class Scale:
@@ -98,12 +92,6 @@ def _point(trial: Trial, x: float, y: float, *, faint: bool) -> str:
     if trial.status == "stopped":
         return f'<text x="{x:.1f}" y="{y + 3:.1f}" font-size="8" text-anchor="middle" opacity=".4">{MARKS["stopped"]}</text>'
     return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{3 if faint else 5}" {look}><title>trial {trial.number}</title></circle>'
-
-
-def _decades(logs: list[float]) -> list[float]:
-    """Even numbers within the range: 1, 2 and 5 of each power of ten."""
-    found = [step * 10.0**power for power in range(math.floor(min(logs)), math.ceil(max(logs)) + 1) for step in (1, 2, 5)]
-    return [tick for tick in found if min(logs) <= math.log10(tick) <= max(logs)]
 
 
 def _tick_x(x: float, value: float) -> str:
