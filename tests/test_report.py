@@ -363,6 +363,18 @@ def test_a_study_without_a_model_has_a_report_too():
     assert "No model is ready" in page and "none has begun" in page
 
 
+def test_the_report_says_on_what_machine_and_from_what_work_tree_it_was_made():
+    def report(**known):
+        return report_html(Told(StudyState(config=config(), started=StudyStarted(at=0.0, config=config(), **known))))
+
+    machine = {"name": "<b>box</b>", "system": "Linux-6", "cores": "1", "memory": "3.9 GiB"}
+    page = report(machine=machine, git={"commit": "0af3", "branch": "<i>try</i>", "dirty": "true"})
+    assert "&lt;b&gt;box&lt;/b&gt;, Linux-6, 1 core, 3.9 GiB of memory" in page
+    assert "commit 0af3, branch &lt;i&gt;try&lt;/i&gt;, with changes that were not committed" in page
+    clean = report(git={"commit": "0af3", "dirty": "false"})
+    assert "commit 0af3</bdi>" in clean and "<dt><bdi>machine" not in clean and "work tree" not in report()
+
+
 def test_nothing_that_comes_from_data_is_markup(state, examined):
     for page in (report_html(Told(state, examined)), report_html(Told(state, numbers_examined())), plots_html(state)):
         page.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from lepton_automl.events import StudyStarted
 from lepton_automl.state import StudyState
 
 from . import words
@@ -70,13 +71,33 @@ def again(told: Told, figures: Figures) -> Html:
                 ("seed", str(settings.seed)),
                 ("sampler", settings.sampler),
                 ("epochs of a trial", settings.train.epochs),
-                ("host", state.weighed.weighed.host if state.weighed else ""),
+                ("machine", _machine(started) if started else ""),
+                ("processor", state.weighed.weighed.host if state.weighed else ""),
+                ("work tree", _work_tree(started) if started else ""),
                 ("versions", ", ".join(f"{name} {version}" for name, version in started.versions.items()) if started else ""),
             ]
         ),
         folded(f"The {len(settings.space)} knobs and their ranges", knobs),
         folded("Everything that was asked, as JSON", code(_settings(state))),
     )
+
+
+def _machine(started: StudyStarted) -> str:
+    """The machine in a line."""
+    known = started.machine
+    told = [known.get("name", ""), known.get("system", "")]
+    told += [words.many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
+    told += [f"{known['memory']} of memory"] if known.get("memory") else []
+    return ", ".join(filter(None, told))
+
+
+def _work_tree(started: StudyStarted) -> str:
+    """What git said of the work tree that the study was called from; empty outside of one."""
+    git = started.git
+    if not git.get("commit"):
+        return ""
+    branch = f", branch {git['branch']}" if git.get("branch") else ""
+    return f"commit {git['commit']}{branch}" + (", with changes that were not committed" if git.get("dirty") == "true" else "")
 
 
 def _settings(state: StudyState) -> str:
