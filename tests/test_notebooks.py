@@ -50,6 +50,10 @@ class TestSaved:
         assert "error" not in shown and len(shown) > len(cells) / 3
         assert not any(output.get("name") == "stderr" for cell in cells for output in cell.outputs)
 
+    def test_it_can_be_run_again(self, path):
+        """A study's name is taken once: none is given, so that each time it is a new one."""
+        assert not re.search(r"AutoML\([^)]*\bname=", "\n".join(cell.source for cell in codes(read(path))))
+
     def test_its_small_budget_sets_what_its_parameters_set(self, path):
         notebook = read(path)
         (cell,) = (cell for cell in codes(notebook) if "parameters" in cell.metadata.get("tags", []))
