@@ -31,6 +31,7 @@ from .events import (
     TrialThawed,
 )
 from .journal import Journal
+from .shortfall import no_model
 from .space import Config
 from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, Target, TrialResult
 from .variant import Variant
@@ -369,9 +370,7 @@ class StudyState:
 
     def no_model(self) -> StudyError:
         """Why there is nothing to choose from."""
-        failed = [trial.result.reason for trial in self.trials.values() if trial.result and trial.status == "failed"]
-        fix = f"Its last failure: {failed[-1]}" if failed else "Give it a larger budget, or look at `trials`."
-        return StudyError("no model is ready", where=self.settings.name, fix=fix)
+        return no_model(self)
 
     def _nearest(self, models: list[Trial], max_latency_ms: float | None, min_score: float | None) -> str:
         latency = min(_latency(model) for model in models)

@@ -73,10 +73,8 @@ class Progress:
     def __call__(self, event: Event) -> None:
         """Take in one event."""
         self._state.apply(event)
-        if self._shown and not self._live:
+        if (self._shown and not self._live) or (self._shown and isinstance(event, Noted | StudyEnded)):
             self._line(event)
-        elif self._shown and isinstance(event, Noted):
-            self.note(event.text)
 
     def draw(self) -> None:
         """Bring a live panel up to date, with what was taken in and with the time."""

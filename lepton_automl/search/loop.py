@@ -28,6 +28,7 @@ from lepton_automl.events import (
 )
 from lepton_automl.execution.executor import Executor
 from lepton_automl.journal import Journal
+from lepton_automl.shortfall import told_reason
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
@@ -198,7 +199,8 @@ class Loop:
         self._end_running(reason)
         self._finish(asked_to_stop=reason == STOPPED)
         self._rank()
-        self.write(StudyEnded(at=self.executor.now(), reason=reason, chosen=self._choice()))
+        now = self.executor.now()
+        self.write(StudyEnded(at=now, reason=told_reason(self.state, reason, now), chosen=self._choice()))
         return self.state
 
     def _finish(self, *, asked_to_stop: bool) -> None:

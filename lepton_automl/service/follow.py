@@ -145,6 +145,9 @@ def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool) ->
         except LeptonError:
             _forget(study)
             raise
+    state = study.state
+    if not progress and not state.front():  # else the last line has just said so
+        warnings.warn(str(state.no_model()), stacklevel=4)
 
 
 def _forget(study: Controls) -> None:

@@ -1,0 +1,93 @@
+"""A search that ends without a model: what it would have taken, and what to do."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from .errors import StudyError
+
+if TYPE_CHECKING:
+    from .state import StudyState, Trial
+
+NONE = "no model is ready"
+SEVERAL = 6  # trials that more budget is to allow for
+BESIDE = 1.0  # seconds of a trial beside its epochs, about: it is exported, timed and packed
+KEPT = 0.85  # of a budget of time, at least, is for trials; see `search.budget`
+
+
+def no_model(state: StudyState) -> StudyError:
+    """Why there is nothing to choose from, and what to do."""
+    if state.ended is None:
+        fix = _failure(state) or "Wait for it, or look at `trials`."
+        return StudyError(NONE, where=state.settings.name, fix=fix)
+    cause = state.ended.reason.partition(f"; {NONE}")[0]
+    return StudyError(f"{cause}; {NONE}", where=state.settings.name, fix=advice(state, state.ended.at))
+
+
+def told_reason(state: StudyState, reason: str, now: float) -> str:
+    """Why a search ended, in the words that every window shows; with what to do, where it found nothing."""
+    if state.front():
+        return reason
+    to_do = advice(state, now).splitlines()[0]
+    failure = _failure(state).partition(": ")[2].partition("\n")[0]
+    return f"{reason}; {NONE}" if failure and failure in reason else f"{reason}; {NONE}. {to_do}"
+
+
+def advice(state: StudyState, now: float) -> str:
+    """What to do for a model, by what the trials came to."""
+    return _failure(state) or _limits(state) or _more(state, now)
+
+
+def _failure(state: StudyState) -> str:
+    failed = [trial.result.reason for trial in state.trials.values() if trial.result and trial.status == "failed"]
+    return f"Its last failure: {failed[-1]}" if failed else ""
+
+
+def _limits(state: StudyState) -> str:
+    broken = [trial for trial in state.trials.values() if trial.status == "infeasible"]
+    if not broken or len(broken) < len(state.trials):
+        return ""
+    why = broken[-1].breaks or (broken[-1].result.reason if broken[-1].result else "")
+    return f"Every candidate broke a hard limit, the last one as {why}; set a wider one."
+
+
+def _more(state: StudyState, now: float) -> str:
+    budget, settings = state.settings.budget, state.settings
+    seconds = budget.seconds(settings.target.device, settings.workers)
+    if seconds is None:
+        unit = "trials" if budget.trials is not None else "epochs"
+        return f"extend({unit}={SEVERAL if unit == 'trials' else SEVERAL * settings.epochs_of(child=False)}) goes on."
+    need = _needed(state, seconds, now)
+    if budget.minutes is not None:
+        more = f"minutes={math.ceil(need / 60)}"
+    else:
+        more = f"cost={(budget.cost or 0.0) * need / seconds:.2g}"
+    return (
+        f"{_weighing(state)} whole trial takes about {trial_seconds(state):.2g} s: extend({more}) goes on with "
+        f"{settings.train.epochs} epochs a trial; a new search with a larger budget may give each more."
+    )
+
+
+def _needed(state: StudyState, seconds: float, now: float) -> float:
+    """Seconds that are lacking for several trials; those by which the budget is overdrawn are lacking too."""
+    overdrawn = max(0.0, state.spent(now) - seconds)
+    return (overdrawn + SEVERAL * trial_seconds(state) / state.settings.workers) / KEPT
+
+
+def _weighing(state: StudyState) -> str:
+    if state.trials or state.started is None or state.weighed is None:
+        return "Here a"
+    return f"Here weighing the machine took {state.weighed.at - state.started.at:.2g} s, and a"
+
+
+def trial_seconds(state: StudyState) -> float:
+    """What a whole trial takes one worker, by the weighing and by the trials that came some way."""
+    epochs = state.settings.epochs_of(child=False)
+    weighed = state.weighed.weighed.epoch_seconds if state.weighed else 0.0
+    return BESIDE + epochs * max([weighed, *map(_epoch_seconds, state.trials.values())])
+
+
+def _epoch_seconds(trial: Trial) -> float:
+    last = trial.reports[-1] if trial.reports else None
+    return last.seconds / last.epoch if last and last.epoch else 0.0
