@@ -21,6 +21,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     assert "Budget(minutes=2)" in example
     exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), {})
     told = capsys.readouterr().out
+    assert "rows to learn from" in told and "inferred: " in told
     assert "accuracy" in told and "<Model study/" in told
     assert (tmp_path / "my-model" / "predict.py").exists() and (tmp_path / "mlruns" / "mlflow.db").exists()
 

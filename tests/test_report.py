@@ -25,6 +25,7 @@ from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialE
 from lepton_automl.examined import ClassScore, Examined, Example
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting import mistakes, plots, speed, words
+from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.dress import even_ticks, linear_ends
 from lepton_automl.reporting.hypervolume import growth
 from lepton_automl.reporting.labels import clean, label, marked
@@ -361,6 +362,16 @@ def test_the_report_stands_at_the_studys_run(study):
 def test_a_study_without_a_model_has_a_report_too():
     page = report_html(Told(StudyState(config=config(), started=StudyStarted(at=0.0, config=config()))))
     assert "No model is ready" in page and "none has begun" in page
+
+
+def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
+    spec = image_spec().replace(notes=("pictures are grey", "<b>note</b>"), warnings=("11 rows twice",), target="\u202e<i>")
+    data = DataReport(**vars(spec))
+    assert repr(data) == str(data) and "\u202e" not in str(data) and data.train == spec.train
+    assert str(data).splitlines()[-3:] == ["inferred: pictures are grey", "inferred: <b>note</b>", "problem: 11 rows twice"]
+    assert f"{spec.train:,} rows to learn from, {spec.validation:,} to choose by, {spec.test:,} sealed" in str(data)
+    shown = data._repr_html_()
+    assert "<b>note" not in shown and "<i>" not in shown and "&lt;b&gt;note" in shown and "11 rows twice" in shown
 
 
 def test_the_report_says_on_what_machine_and_from_what_work_tree_it_was_made():

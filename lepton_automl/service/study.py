@@ -14,6 +14,7 @@ from lepton_automl.events import ModelRegistered, TestOpened
 from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
+from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.tables import front_columns, front_table, trial_table
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.tracking.facts import model_facts
@@ -54,6 +55,22 @@ class Study(Steering):
         import pandas as pd
 
         return pd.DataFrame(trial_table(self.state))
+
+    @property
+    def data(self) -> DataReport:
+        """What was inferred about the data and why, what looks wrong with them, and how the rows were split.
+
+        Printed, it is a few lines; its fields are those of a `DataSpec`: `notes`, `warnings`, `classes`, `train`.
+
+        Example:
+            >>> print(AutoML.attach("digits").data)  # doctest: +SKIP
+            multiclass classification of label
+            data: images of 8 x 8, grey
+            rows: 1,150 rows to learn from, 288 to choose by, 359 sealed
+            classes: 10 classes
+            inferred: pixels from 0 (black) to 16 (white) are stored as bytes
+        """
+        return DataReport(**vars(self.state.settings.data))
 
     def to_optuna(self) -> optuna.Study:
         """The study as Optuna knows it, with every ended trial; see `search.to_optuna`."""

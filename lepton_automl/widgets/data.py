@@ -8,11 +8,11 @@ from typing import Any, get_args
 
 import ipywidgets as w
 
+from lepton_automl.reporting.about_data import title
 from lepton_automl.reporting.labels import marked
 from lepton_automl.values import Task
 
 from .fields import LABEL, Field, choice, offer, words
-from .inferred import title
 from .looking import Seen
 from .sources import Source, completions, keep, path_source, sources
 from .view import View, button

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
+from lepton_automl.reporting.about_data import facts, title
 from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.values import DataSpec
 
@@ -35,25 +36,6 @@ def inferred_text(seen: Seen) -> list[str]:
         return [clean(seen.error, 400)] if seen.error else []
     problems = [f"problem: {clean(said, 200)}" for said in seen.spec.warnings]
     return [f"{title(seen.spec)}: {clean(line, 200)}" for line in [", ".join(facts(seen.spec).values())]] + problems
-
-
-def title(spec: DataSpec) -> str:
-    """What is to be learnt."""
-    if spec.task == "regression":
-        return f"regression of {clean(spec.target, 40)}"
-    return f"{spec.task} classification of {clean(spec.target, 40)}"
-
-
-def facts(spec: DataSpec) -> dict[str, str]:
-    """Its size and its rows, by name."""
-    if spec.modality == "image":
-        channels, height, width = spec.shape
-        what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
-    else:
-        what = f"a table, {spec.shape[0]} numbers and {len(spec.cardinalities)} categories a row"
-    held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
-    rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
-    return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})
 
 
 def _head(spec: DataSpec) -> str:

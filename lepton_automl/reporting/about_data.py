@@ -1,0 +1,47 @@
+"""What was inferred about a study's data and why, what looks wrong, and how the rows were split."""
+
+from __future__ import annotations
+
+from lepton_automl.values import DataSpec
+
+from .labels import clean, marked
+from .page import facts as listed_facts
+from .page import listed
+
+SAID = 400  # characters of a sentence at most
+
+
+class DataReport(DataSpec):
+    """A `DataSpec` that can be read: printed, and in a notebook."""
+
+    def __str__(self) -> str:
+        lines = [title(self), *(f"{name}: {said}" for name, said in facts(self).items())]
+        notes = [f"inferred: {clean(said, SAID)}" for said in self.notes]
+        return "\n".join([*lines, *notes, *(f"problem: {clean(said, SAID)}" for said in self.warnings)])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For a notebook, without scripts."""
+        inferred = f"<b>Inferred</b>{listed(self.notes)}" if self.notes else ""
+        problems = f"<b>What looks wrong</b>{listed(self.warnings)}" if self.warnings else ""
+        return f"<div><b>{marked(title(self))}</b>{listed_facts(facts(self).items())}{inferred}{problems}</div>"
+
+
+def title(spec: DataSpec) -> str:
+    """What is to be learnt."""
+    if spec.task == "regression":
+        return f"regression of {clean(spec.target, 40)}"
+    return f"{spec.task} classification of {clean(spec.target, 40)}"
+
+
+def facts(spec: DataSpec) -> dict[str, str]:
+    """Its size and its rows, by name."""
+    if spec.modality == "image":
+        channels, height, width = spec.shape
+        what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
+    else:
+        what = f"a table, {spec.shape[0]} numbers and {len(spec.cardinalities)} categories a row"
+    held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
+    rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
+    return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})
