@@ -8,7 +8,8 @@ from typing import Any, Literal
 from ._json import Value
 from .values import Task, TrialJob
 
-Held = Literal["validation", "test"]
+Held = Literal["validation", "held-out", "test"]
+HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,8 @@ class ExamineJob(Value):
     Args:
         trial: The job that the model came from.
         bundle: Its bundle's folder.
-        split: The rows that it is asked; the test rows only where the sealed split was opened before.
+        split: The rows that it is asked; of cross-validated scores `"held-out"`, all rows, each asked of the network of the same
+            recipe that was taught without it; the test rows only where the sealed split was opened before.
         worst: So many examples are shown, those with the highest loss.
     """
 

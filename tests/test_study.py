@@ -13,6 +13,8 @@ import pytest
 
 from lepton_automl import AutoML, Budget, ConfigError, LimitError, Registry, StudyError, Target, load_model
 from lepton_automl.data.demo import digits
+from lepton_automl.examined import HELD_OUT
+from lepton_automl.home import trial_folder
 from lepton_automl.tracking.registry import tracking_uri
 from lepton_automl.tracking.store import opened_store
 
@@ -174,6 +176,28 @@ def test_a_small_table_is_cross_validated_and_answers_in_its_own_unit(home, task
         assert np.corrcoef(told, price)[0, 1] > 0.9 and abs(one - told[0]) < 1e-2
     else:
         assert study.front.accuracy.max() > 0.85 and one == told[0] and set(told) <= {"high", "low"}
+    looks_at_the_folds(study, frame)
+
+
+def looks_at_the_folds(study, frame):
+    """Each row is told with the answer of a network that had not learnt it, and the test stays sealed."""
+    model, data = study.best(), study.data
+    assert (trial_folder(study.folder, model.number) / "examined-held-out.json").exists()  # for the report
+    found = model.examine(progress=False)
+    assert found.split == "held-out" and found.rows == data.train == 320 and study.state.tested is None
+    searched = study.state.trial(model.number).result.scores
+    assert found.scores == pytest.approx({name: searched[name] for name in found.scores}, rel=1e-3)
+    worst = found.worst[0]
+    same = frame[np.isclose(frame["size"], worst.cells["size"], rtol=1e-4)]["price"]  # the cells belong to the truth
+    assert len(same) == 1 and same.iloc[0] == (
+        pytest.approx(worst.truth, rel=1e-4) if data.task == "regression" else worst.truth
+    )
+    with pytest.raises(StudyError, match='split="held-out"'):
+        model.examine(split="validation", progress=False)
+    (trial_folder(study.folder, model.number) / "examined-held-out.json").unlink()
+    (trial_folder(study.folder, model.number) / HELD_OUT).unlink()
+    with pytest.raises(StudyError, match="not kept"):
+        model.examine(progress=False)
 
 
 def test_delete_asks_and_frees_everything(study, home):  # the last one here: the study is gone after it

@@ -16,6 +16,7 @@ from .tables import chosen_trial, network
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
 CALLED = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
 STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "beyond a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
+FOLDS = "Scores were cross-validated: each of these rows was asked of a network of this recipe that had not learnt it."
 
 
 def chosen(state: StudyState) -> Trial | None:
@@ -156,6 +157,10 @@ def _rows_of(state: StudyState, gain: float) -> str:
 
 def errors(found: Examined) -> list[str]:
     """What it gets wrong, in sentences."""
+    return [*_errors(found), *([FOLDS] if found.split == "held-out" else [])]
+
+
+def _errors(found: Examined) -> list[str]:
     if found.task == "regression":
         half, most, _ = found.spread
         side = "too high" if (found.bias or 0) > 0 else "too low"

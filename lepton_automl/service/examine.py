@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
-from lepton_automl.examined import Examined, ExamineJob, Held
+from lepton_automl.examined import HELD_OUT, Examined, ExamineJob, Held
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting.terminal import doing
 
@@ -36,17 +36,34 @@ def examine(study: Study, trial: int, *, split: Held | None = None, progress: bo
 
 
 def usual_split(study: Study, trial: int) -> Held:
-    """The rows to examine a model on: those of the validation split; where there is none, those of a test that is open."""
-    state = study.state
-    opened = state.tested is not None and trial in state.tested.scores
-    return "test" if opened and not state.settings.data.validation else "validation"
+    """The rows to examine a model on: those of the validation split, or of the folds where scores were cross-validated.
+
+    Where its answers on the folds were not kept, those of a test that is open.
+    """
+    if study.state.settings.data.validation:
+        return "validation"
+    return "test" if _is_open(study, trial) and not _held_out(study, trial) else "held-out"
+
+
+def _is_open(study: Study, trial: int) -> bool:
+    tested = study.state.tested
+    return tested is not None and trial in tested.scores
+
+
+def _held_out(study: Study, trial: int) -> bool:
+    return (trial_folder(study.folder, trial) / HELD_OUT).exists()
 
 
 def _may_ask(study: Study, trial: int, split: Held) -> None:
-    state = study.state
-    if split == "test" and (state.tested is None or trial not in state.tested.scores):
+    data = study.state.settings.data
+    if split == "test" and not _is_open(study, trial):
         fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."
         raise StudyError(f"the test split is sealed for trial {trial}", where=study.name, fix=fix)
-    if split == "validation" and not state.settings.data.validation:
-        fix = "The network was trained on all rows. Open the sealed test with evaluate_test() and examine that."
-        raise StudyError("scores were cross-validated: no row is left to examine", where=study.name, fix=fix)
+    if split == "validation" and not data.validation:
+        fix = 'Say split="held-out": each row is then asked of a network that was trained without it.'
+        raise StudyError("scores were cross-validated: there is no validation split", where=study.name, fix=fix)
+    if split == "held-out" and not _held_out(study, trial):
+        what = "its answers on the folds were not kept" if data.folds else "scores were not cross-validated"
+        other = 'examine(split="validation")' if data.validation else "evaluate_test(), and examine the test rows"
+        fix = f"The network itself was trained on all rows: call {other}." if data.folds else f"Call {other}."
+        raise StudyError(f"there are no held-out rows for trial {trial}: {what}", where=study.name, fix=fix)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Event, ModelAccelerated, Noted
-from lepton_automl.examined import Examined, ExamineJob
+from lepton_automl.examined import Examined, ExamineJob, Held
 from lepton_automl.execution.executor import Executor
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Accelerated, AccelerateJob, TrialJob
@@ -59,13 +59,14 @@ class Finalists:
 
     def _examine(self, meanwhile: Callable[[], None]) -> None:
         """Keep what the chosen model gets wrong, for the report; without it the report works it out, or does without."""
-        if not self._state.front() or not self._state.settings.data.validation:
+        if not self._state.front():
             return
+        held: Held = "validation" if self._state.settings.data.validation else "held-out"
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
-            found = self._executor.run(ExamineJob(trial=job, bundle=str(Path(job.folder) / "bundle")), meanwhile)
+            found = self._executor.run(ExamineJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), meanwhile)
             assert isinstance(found, Examined)
-            keep(Path(job.folder), "examined-validation", found)
+            keep(Path(job.folder), f"examined-{held}", found)
 
     def _left(self) -> list[Trial]:
         """Those of the front that are still as they were packed."""

@@ -130,8 +130,9 @@ class Model:
         """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
 
         Args:
-            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows, and the
-                test rows where scores were cross-validated.
+            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows. Where scores
+                were cross-validated there are none, and `"held-out"` is what is usual: every row, with the answer of the
+                network of this recipe that was trained without its fold. The model itself has learnt all of them.
             progress: Whether a terminal shows what is being done.
 
         Returns:

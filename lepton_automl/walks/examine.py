@@ -17,6 +17,7 @@ from lepton_automl.examined import Examined, ExamineJob, Example
 from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.training.scores import own_unit, scores
 
+from .held_out import held_out
 from .opened import opened_data
 from .pack import answers_of
 
@@ -30,12 +31,8 @@ def examine(job: ExamineJob) -> Examined:
     Raises:
         DataError: There are no rows to ask it.
     """
-    data, path = opened_data(job.trial.data), Path(job.bundle)
-    split = open_test(data.spec) if job.split == "test" else data.validation
-    if not len(split):
-        fix = "Scores were cross-validated; the network was then trained on all rows. Open the sealed test and examine that."
-        raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
-    answers = answers_of(open_bundle(path, job.trial.target.threads), split)
+    data = opened_data(job.trial.data)
+    split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _asked(job, data)
     truth = own_unit(split.targets, data.spec).numpy()
     look = _numbers if data.spec.task == "regression" else _labels
     return Examined(
@@ -47,6 +44,15 @@ def examine(job: ExamineJob) -> Examined:
         scores=scores(answers, truth, data.spec),
         **look(job, data, split, answers, truth),
     )
+
+
+def _asked(job: ExamineJob, data: Data) -> tuple[Split, Array]:
+    """The rows of a split, and what the model answers to them."""
+    split = open_test(data.spec) if job.split == "test" else data.validation
+    if not len(split):
+        fix = 'Where scores were cross-validated, ask for split="held-out".'
+        raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
+    return split, answers_of(open_bundle(Path(job.bundle), job.trial.target.threads), split)
 
 
 def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:

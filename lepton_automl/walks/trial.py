@@ -19,6 +19,7 @@ from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from .checkpoint import Checkpoint, Keeper, Stopwatch
 from .craft import Lesson, Network
+from .held_out import keep_held_out
 from .opened import opened_data, opened_gate
 from .own import craft_of
 from .pack import pack
@@ -59,6 +60,8 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
         if walk.decision.stop:
             return walk.end()
         packed = pack(model, rows, job, scale, found)
+        if walk.answers:
+            keep_held_out(Path(job.folder), [answers for answers, _ in walk.answers])
         return walk.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
 
 

@@ -1,0 +1,41 @@
+"""What a cross-validated trial answered on rows that it had not learnt: each fold was asked of a network taught without it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lepton_automl.data.open import Data, Split
+from lepton_automl.errors import DataError
+from lepton_automl.examined import HELD_OUT
+
+
+def keep_held_out(folder: Path, answers: Iterable[Tensor]) -> None:
+    """Leave the answers in a trial's folder, fold by fold; a disk without room for them costs only a later look at them."""
+    with contextlib.suppress(OSError):
+        np.save(folder / HELD_OUT, torch.cat(list(answers)).numpy())
+
+
+def held_out(folder: Path, data: Data) -> tuple[Split, NDArray[Any]]:
+    """The rows that were held out, fold by fold, and the answers on them.
+
+    Raises:
+        DataError: There are none, or they do not fit the data.
+    """
+    folds = [data.fold(number).validation for number in range(data.spec.folds)]
+    try:
+        answers: NDArray[Any] = np.load(folder / HELD_OUT, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        answers = np.empty(0)
+    if not folds or len(answers) != sum(map(len, folds)):
+        fix = 'Open the sealed test with evaluate_test(), and examine(split="test").'
+        raise DataError("no answers on held-out rows lie here", where=str(folder), fix=fix)
+    inputs = {name: torch.cat([fold.inputs[name] for fold in folds]) for name in folds[0].inputs}
+    return Split(inputs, torch.cat([fold.targets for fold in folds])), answers
