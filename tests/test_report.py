@@ -40,7 +40,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.values import Decision, Portrait, Report, TrialResult
 
-from .samples import config, image_spec, measured, profile, trial_events
+from .samples import config, image_spec, measured, profile, table_spec, trial_events
 from .test_doors import lepton, python
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -370,6 +370,10 @@ def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
     assert repr(data) == str(data) and "\u202e" not in str(data) and data.train == spec.train
     assert str(data).splitlines()[-3:] == ["inferred: pictures are grey", "inferred: <b>note</b>", "problem: 11 rows twice"]
     assert f"{spec.train:,} rows to learn from, {spec.validation:,} to choose by, {spec.test:,} sealed" in str(data)
+    kinds = (("age", "number"), ("fare", "number"), ("port", "category"))
+    assert "a table with 2 numeric columns and 1 categorical column" in str(
+        DataReport(**vars(table_spec().replace(columns=kinds)))
+    )
     shown = data._repr_html_()
     assert "<b>note" not in shown and "<i>" not in shown and "&lt;b&gt;note" in shown and "11 rows twice" in shown
 

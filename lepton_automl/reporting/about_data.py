@@ -7,8 +7,10 @@ from lepton_automl.values import DataSpec
 from .labels import clean, marked
 from .page import facts as listed_facts
 from .page import listed
+from .words import joined, many
 
 SAID = 400  # characters of a sentence at most
+KINDS = {"number": "numeric", "time": "time", "category": "categorical"}
 
 
 class DataReport(DataSpec):
@@ -41,7 +43,9 @@ def facts(spec: DataSpec) -> dict[str, str]:
         channels, height, width = spec.shape
         what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
     else:
-        what = f"a table, {spec.shape[0]} numbers and {len(spec.cardinalities)} categories a row"
+        kinds = [kind for _, kind in spec.columns]
+        counted = [many(kinds.count(kind), f"{name} column") for kind, name in KINDS.items() if kind in kinds]
+        what = f"a table with {joined(counted)}" if counted else "a table"
     held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
     rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
     return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})
