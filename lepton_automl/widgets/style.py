@@ -68,7 +68,7 @@ CSS = """
 .lepton .widget-tab .lm-TabBar-tabLabel{overflow:visible;text-overflow:clip}
 .lepton .widget-tab-contents{padding:4px}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
-.lepton .l-controls>.jupyter-widgets{margin:0}
+.lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
 """
 # While the widgets live, the picture that is saved for a notebook without a kernel stays out of sight; without a kernel, what
 # the page says of the widgets that it cannot find does.
