@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 
 from benchmarks import streamed
+from tests.test_widgets import HOSTILE, hostile
 
-from ..test_widgets import HOSTILE, hostile
 from .conftest import notebook
 from .page import PATIENCE
 
@@ -193,3 +193,56 @@ def test_names_from_a_stranger_do_no_harm(server, opened):
     assert page.tab.locator(f".lepton-live :is({made})").count() == 0
     assert all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) and not url.endswith("/x") for url in asked), asked
     assert not page.errors  # an alert would be one
+
+
+CONTRAST = """
+elements => {
+  const parts = text => text.match(/[\\d.]+/g).map(Number);
+  const light = text => parts(text).slice(0, 3).map(one => one / 255)
+    .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor, alpha = parts(colour)[3] ?? 1;
+      if (alpha > 0.5) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const seen = elements.filter(one => one.getClientRects().length && one.textContent.trim());
+  return seen.map(one => {
+    const style = getComputedStyle(one), ink = one.closest("svg") ? style.fill : style.color;
+    const [low, high] = [light(ink), light(behind(one))].sort((a, b) => a - b);
+    return [(high + 0.05) / (low + 0.05), one.textContent.slice(0, 40)];
+  });
+}
+"""  # of WCAG 2.2, where 4.5 is asked of small text, 3 of larger
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_it_is_readable_in_both_themes(server, opened, theme):
+    address, folder = server
+    if not (folder / "mlruns" / "studies" / "themes").exists():
+        streamed.write(folder / "mlruns", "themes", 40)
+    say = urllib.request.Request(
+        f"{address}/lab/api/settings/@jupyterlab/apputils-extension:themes",
+        json.dumps({"raw": json.dumps({"theme": theme})}).encode(),
+        method="PUT",
+    )
+    urllib.request.urlopen(say)
+    builder = "import lepton_automl\nlepton_automl.builder({'a': 1})"
+    notebook(folder / "themes.ipynb", ATTACH.format(name="themes"), builder)
+    page = opened("lab", "themes.ipynb")
+    page.run(0)
+    page.appears()
+    page.points().first.click(force=True)
+    page.says("on the front", ".l-detail")
+    page.shot(theme.replace(" ", "-"))
+    page.run(1)
+    form = page.tab.locator(".lepton-builder")
+    form.wait_for(timeout=PATIENCE)
+    form.evaluate("element => element.scrollIntoView()")
+    page.picture(f"builder-{theme.replace(' ', '-')}")
+    told = page.tab.locator(".lepton :is(span, b, th, td, h4, label, button, p, code, pre, text, .lm-TabBar-tabLabel)")
+    faint = [one for one in told.evaluate_all(CONTRAST) if one[0] < 3.0]
+    assert told.count() > 50 and not faint
+    assert not page.errors
