@@ -218,7 +218,7 @@ elements => {
 """  # of WCAG 2.2, where 4.5 is asked of small text, 3 of larger
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
 def test_it_is_readable_in_both_themes(server, opened, theme):
     address, folder = server
     if not (folder / "mlruns" / "studies" / "themes").exists():
