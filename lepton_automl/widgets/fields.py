@@ -122,9 +122,4 @@ CSS = """
 .lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:470px;overflow:auto}
 .lepton-builder .l-inferred>*{flex:0 0 auto}
 .lepton-builder .l-inferred .l-examples img{width:48px;height:48px}
-.lepton-builder .l-said{margin:0;padding-left:16px;font-size:12px}
-.lepton-builder .l-share{display:block;width:120px;height:9px;background:var(--l-soft);border:1px solid var(--l-line)}
-.lepton-builder .l-share i{display:block;height:100%;background:#0072B2}
-.lepton-builder pre.l-code{margin:0;padding:6px 9px;background:var(--l-soft);border:1px solid var(--l-line);border-radius:3px;
-  font:12px/1.4 var(--jp-code-font-family,monospace);color:var(--l-text);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
 """

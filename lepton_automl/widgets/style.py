@@ -53,6 +53,11 @@ CSS = """
 .lepton .l-examples{display:flex;flex-wrap:wrap;gap:8px}
 .lepton .l-examples figure{margin:0;font-size:11px;max-width:84px;overflow-wrap:anywhere}
 .lepton .l-examples img{width:64px;height:64px;image-rendering:pixelated;border:1px solid var(--l-line);display:block}
+.lepton .l-said{margin:0;padding-left:16px;font-size:12px}
+.lepton .l-share{display:block;width:120px;height:9px;background:var(--l-soft);border:1px solid var(--l-line)}
+.lepton .l-share i{display:block;height:100%;background:#0072B2}
+.lepton pre.l-code{margin:0;padding:6px 9px;background:var(--l-soft);border:1px solid var(--l-line);border-radius:3px;
+  font:12px/1.4 var(--jp-code-font-family,monospace);color:var(--l-text);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
 .lepton svg text{fill:var(--l-text)!important}
 .lepton .js-plotly-plot .hoverlayer text{fill:#fff!important}
 .lepton .js-plotly-plot .main-svg{background:transparent!important}
