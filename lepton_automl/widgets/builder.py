@@ -69,16 +69,16 @@ class Builder(Lasting):
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
         self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
         self.again = button("another search", self._reopen, tip="Show the form again")
-        self.again.layout.display = "none"
         panel = w.VBox([self.inferred])
         panel.add_class("l-inferred")
-        self.form = w.Box([w.VBox([self.data, self.goals.search, self.more]), self.goals, panel])
+        self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
         self.form.add_class("l-form")
         row = w.HBox([self.start, self.again, self._why, self.acts.said])
         row.add_class("l-wrap")
         self.below = w.VBox()
-        super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.code, row, self.below)
+        super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.more, self.code, row, self.below)
         self.add_class("lepton-builder")
+        self._turn(form=True)
         self.draw()
         free_clicks(self)
         _after_cells(self.refresh)
@@ -112,7 +112,7 @@ class Builder(Lasting):
         with self._drawing:
             wrong = self.goals.complain() + self.more.complain()
             _set(self.code, _code_html(self.plan))
-            why = "" if self.form.layout.display == "none" else self._lacking(wrong)  # it was started
+            why = self._lacking(wrong) if self._asks else ""
             self.start.disabled = bool(why) or self._busy
             _set(self._why, f'<span class="l-dim">{marked(why)}</span>' if why else "")
         if self._stills:
@@ -183,12 +183,18 @@ class Builder(Lasting):
             self.dashboard = self.study.dashboard()
             self.dashboard.around = self
             self.below.children = [self.dashboard]
-            self.form.layout.display = self.start.layout.display = "none"
-            self.again.layout.display = ""
+            self._turn(form=False)
         finally:
             self._busy = False
             self.draw()
         return f"{self.study.name} searches in a process of its own; builder.study is its handle"
+
+    def _turn(self, *, form: bool) -> None:
+        """Show the form, or what came of it."""
+        self._asks = form
+        for one in (self.form, self.more, self.start):
+            one.layout.display = "" if form else "none"
+        self.again.layout.display = "none" if form else ""
 
     def _ready(self, seen: Seen) -> Ready | None:
         """What was prepared for the look, if the data are still what they were."""
@@ -199,8 +205,7 @@ class Builder(Lasting):
         return seen.spec, DataOptions(**seen.options)
 
     def _reopen(self) -> None:
-        self.form.layout.display = self.start.layout.display = ""
-        self.again.layout.display = "none"
+        self._turn(form=True)
         self.acts.say("")
         self.refresh()
         self.draw()
@@ -209,8 +214,7 @@ class Builder(Lasting):
 
     def picture(self) -> str:
         """What was chosen and inferred, while nothing is started; the dashboard thereafter; the Python that it equals."""
-        form = self.form.layout.display != "none"
-        asked = f'<div class="l-name">a new search</div>{self.inferred.value}' if form else ""
+        asked = f'<div class="l-name">a new search</div>{self.inferred.value}' if self._asks else ""
         begun = self.dashboard.picture() if self.dashboard is not None else signed(time.time(), "lepton_automl.builder()")
         return f"{asked}{self.code.value}{begun}"
 

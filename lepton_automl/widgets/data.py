@@ -40,7 +40,7 @@ class DataView(View):
             placeholder="photos/  or  table.csv",
             tooltip="A CSV or Parquet file, a folder of class folders with pictures, or a zip of one",
             style=LABEL,
-            layout={"width": "300px"},
+            layout={"width": "290px"},
         )
         self.path = Field(path)
         self.reach = button("open", self._reach, tip="Look at what lies there (so does Enter)", icon="folder-open")
@@ -57,7 +57,7 @@ class DataView(View):
                 description="leave out",
                 tooltip="Columns to leave out; Ctrl for several",
                 style=LABEL,
-                layout={"width": "300px"},
+                layout={"width": "290px"},
             )
         )
         self.variable.hear(self._chosen)

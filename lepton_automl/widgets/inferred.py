@@ -114,7 +114,7 @@ def _columns(found: Glance) -> str:
     rest = len(found.columns) - COLUMNS
     more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
     head = "<tr><th>column</th><th>kind</th><th></th><th>such as</th></tr>"
-    return f'<h4>columns to learn from</h4><table class="l-plain">{head}{rows}</table>{more}'
+    return f'<h4>columns to learn from</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
 def _column(one: ColumnGlance) -> str:

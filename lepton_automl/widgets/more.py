@@ -47,7 +47,7 @@ class More(View):
             tooltip="A variable or a path with data kept apart, of the same kind; sealed until the end",
             continuous_update=False,
             style=LABEL,
-            layout={"width": "300px"},
+            layout={"width": "290px"},
         )
         self.test = Field(test)
         self.group = choice("group by", "Rows that share a value here stay on one side of every split", [("nothing", None)])
@@ -59,13 +59,14 @@ class More(View):
         usual, *others = get_args(SamplerName)
         told = [(f"usual: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
         self.sampler = choice("sampler", "What proposes the next network", told)
-        self._fields = w.VBox([self.test, self.group, self.time, self.weight, self.seed, self.sampler])
+        self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
+        self._fields.add_class("l-wrap")
         self.opened = w.ToggleButton(
             False, description="more settings", icon="caret-right", tooltip="Seed, test data and others"
         )
         self.opened.layout.width = "auto"
         self.opened.observe(lambda _: self._turn(), "value")
-        super().__init__(self.opened, self._fields)
+        super().__init__(self.opened, self._fields, classes=("l-more",))
         for one in (self.test, self.group, self.time, self.weight, self.seed):
             one.hear(self._heard)
         self.sampler.hear(changed)
@@ -91,11 +92,11 @@ class More(View):
 
     def complain(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
-        test, seed = self.test.control.value.strip(), self.seed.value
+        test = self.test.control.value.strip()
         lost = test and not self.source
         told = {
             self.test: f"there is no variable with data and no path {test!r}" if lost else "",
-            self.seed: "" if seed is None else wrong(self._make, seed=seed),
+            self.seed: self._wrong_seed(),
         }
         for field, complaint in told.items():
             field.complain(complaint)
@@ -116,7 +117,13 @@ class More(View):
     def looks(self) -> dict[str, Any]:
         """What of it all changes how the data look."""
         known = {name: said for name, said in self.asked().items() if name in ("seed", "class_weight")}
-        return self.said | (known if isinstance(known.get("seed", 0), int) else {})
+        if self._wrong_seed():
+            known.pop("seed")
+        return self.said | known
+
+    def _wrong_seed(self) -> str:
+        seed = self.seed.value
+        return "" if seed is None else wrong(self._make, seed=seed)
 
     def know(self, seen: Seen | None) -> None:
         """Offer what fits the data."""

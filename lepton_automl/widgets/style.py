@@ -42,6 +42,8 @@ CSS = """
 .lepton .l-log td:first-child{color:var(--l-dim);white-space:nowrap;font-variant-numeric:tabular-nums}
 .lepton table.l-plain{border-collapse:collapse;font-size:12px}
 .lepton table.l-plain td,.lepton table.l-plain th{padding:1px 12px 1px 0;text-align:left;overflow-wrap:anywhere}
+.lepton table.l-columns td{padding-right:9px}
+.lepton table.l-columns td:nth-child(2){white-space:nowrap}
 .lepton table.l-plain th{color:var(--l-dim);font-weight:400}
 .lepton code{font:12px var(--jp-code-font-family,monospace);background:var(--l-soft);padding:1px 5px;overflow-wrap:anywhere;
   user-select:all}
