@@ -214,9 +214,9 @@ class Builder(Lasting):
 
     def picture(self) -> str:
         """What was chosen and inferred, while nothing is started; the dashboard thereafter; the Python that it equals."""
-        asked = f'<div class="l-name">a new search</div>{self.inferred.value}' if self._asks else ""
+        asked = f'<p class="l-dim">a search that is not started</p>{self.inferred.value}' if self._asks else ""
         begun = self.dashboard.picture() if self.dashboard is not None else signed(time.time(), "lepton_automl.builder()")
-        return f"{asked}{self.code.value}{begun}"
+        return f"{self.code.value}{asked}{begun}"
 
     def _keep(self) -> bool:
         with self._drawing:
