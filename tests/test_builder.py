@@ -134,7 +134,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     assert made.start.disabled and "choose data first" in made._why.value
     choose(made, "df")
     told = made.inferred.value
-    assert "binary classification of sold" in told and "a table, 2 numbers and 1 categories" not in told
+    assert "binary classification of sold" in told and "columns to learn from: 2 of numbers, 1 of categories" in told
     assert all(name in told for name in ("size", "colour", "price", "number", "category", "3 categories", "yes", "no"))
     assert [value for _, value in made.data.target.control.options] == [None, "size", "colour", "price", "sold"]
     assert [value for _, value in made.goals.metric.control.options][:2] == [None, "accuracy"]

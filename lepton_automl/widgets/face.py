@@ -93,9 +93,10 @@ def _point(trial: Trial, x: float, y: float, *, faint: bool) -> str:
 
 
 def _decades(logs: list[float]) -> list[float]:
-    """Even numbers within the range: 1, 2 and 5 of each power of ten."""
+    """Even numbers within the range: 1, 2 and 5 of each power of ten; its ends, where there are none."""
     found = [step * 10.0**power for power in range(math.floor(min(logs)), math.ceil(max(logs)) + 1) for step in (1, 2, 5)]
-    return [tick for tick in found if min(logs) <= math.log10(tick) <= max(logs)]
+    within = [tick for tick in found if min(logs) <= math.log10(tick) <= max(logs)]
+    return within or sorted({float(f"{10.0**end:.3g}") for end in (min(logs), max(logs))})
 
 
 def _tick_x(x: float, value: float) -> str:
