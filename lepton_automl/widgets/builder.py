@@ -226,6 +226,7 @@ class Builder(Lasting):
     def close(self) -> None:
         """Look no more, and take the builder off the page; a search that was started goes on."""
         self._looker.close()
+        self._pulse.end()
         if self.dashboard is not None:
             self.dashboard.close()
         super().close()
