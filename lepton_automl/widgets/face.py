@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterable
 
 from lepton_automl.reporting.labels import clean, marked
@@ -14,7 +13,8 @@ from lepton_automl.state import StudyState, Trial
 from .cells import cell
 from .handle import Moment
 from .run import run_html
-from .style import COLOURS, CSS, GREY, HIDING, MARKS
+from .still import signed
+from .style import COLOURS, GREY, MARKS
 
 WIDE, HIGH, LEFT, LOW = 720, 300, 60, 34  # pixels of the picture, and of its margins
 MOST = 300  # points beside the front
@@ -40,16 +40,8 @@ def _columns(state: StudyState) -> list[str]:
 
 def snapshot_html(moment: Moment) -> str:
     """The study as it was when this was made: HTML and SVG without scripts."""
-    return (
-        f'<div class="lepton lepton-snapshot"><style>{CSS}{HIDING}</style>{run_html(moment)}'
-        f"{_picture(moment.state)}{_table(moment.state)}"
-        f'<p class="l-dim">A picture from {marked(_clock(moment.now))}. With a kernel: '
-        f"<code>AutoML.attach({marked(repr(moment.state.settings.name))}).dashboard()</code></p></div>"
-    )
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    attach = f"AutoML.attach({moment.state.settings.name!r}).dashboard()"
+    return f"{run_html(moment)}{_picture(moment.state)}{_table(moment.state)}{signed(moment.now, attach)}"
 
 
 def _picture(state: StudyState) -> str:
@@ -101,9 +93,10 @@ def _point(trial: Trial, x: float, y: float, *, faint: bool) -> str:
 
 
 def _decades(logs: list[float]) -> list[float]:
-    """Even numbers within the range: 1, 2 and 5 of each power of ten."""
+    """Even numbers within the range: 1, 2 and 5 of each power of ten; its ends, where there are none."""
     found = [step * 10.0**power for power in range(math.floor(min(logs)), math.ceil(max(logs)) + 1) for step in (1, 2, 5)]
-    return [tick for tick in found if min(logs) <= math.log10(tick) <= max(logs)]
+    within = [tick for tick in found if min(logs) <= math.log10(tick) <= max(logs)]
+    return within or sorted({float(f"{10.0**end:.3g}") for end in (min(logs), max(logs))})
 
 
 def _tick_x(x: float, value: float) -> str:

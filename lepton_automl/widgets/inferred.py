@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 
 from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
@@ -13,6 +14,7 @@ from .examined import BASE64
 from .looking import Seen
 
 COLUMNS = 200  # that are listed
+PLURAL = {"number": "numbers", "time": "times", "category": "categories"}
 
 
 def inferred_html(seen: Seen) -> str:
@@ -26,15 +28,15 @@ def inferred_html(seen: Seen) -> str:
     notes = "".join(f"<li>{marked(said, 400)}</li>" for said in spec.notes)
     problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
     inferred = f'<h4>inferred</h4><ul class="l-said">{notes}</ul>' if notes else ""
-    return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
+    return f"{_head(spec, found)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
 
 
 def inferred_text(seen: Seen) -> list[str]:
     """The same in lines of text."""
-    if seen.error or not seen.spec:
+    if seen.error or not seen.spec or not seen.glance:
         return [clean(seen.error, 400)] if seen.error else []
     problems = [f"problem: {clean(said, 200)}" for said in seen.spec.warnings]
-    return [f"{title(seen.spec)}: {clean(line, 200)}" for line in [", ".join(facts(seen.spec).values())]] + problems
+    return [f"{title(seen.spec)}: {clean(', '.join(facts(seen.spec, seen.glance)), 200)}", *problems]
 
 
 def title(spec: DataSpec) -> str:
@@ -44,20 +46,21 @@ def title(spec: DataSpec) -> str:
     return f"{spec.task} classification of {clean(spec.target, 40)}"
 
 
-def facts(spec: DataSpec) -> dict[str, str]:
-    """Its size and its rows, by name."""
+def facts(spec: DataSpec, found: Glance) -> list[str]:
+    """What it is made of, its rows and its classes, each in a line."""
     if spec.modality == "image":
         channels, height, width = spec.shape
         what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
     else:
-        what = f"a table, {spec.shape[0]} numbers and {len(spec.cardinalities)} categories a row"
+        kinds = Counter(one.kind for one in found.columns)
+        what = f"a table, columns to learn from: {', '.join(f'{count} of {PLURAL[kind]}' for kind, count in kinds.items())}"
     held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
     rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
-    return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})
+    return [what, rows, *([f"{len(spec.classes)} classes"] if spec.classes else [])]
 
 
-def _head(spec: DataSpec) -> str:
-    told = "".join(f"<div>{marked(said)}</div>" for said in facts(spec).values())
+def _head(spec: DataSpec, found: Glance) -> str:
+    told = "".join(f"<div>{marked(said)}</div>" for said in facts(spec, found))
     return f'<div class="l-name">{marked(title(spec))}</div><div class="l-dim">{told}</div>'
 
 
@@ -114,7 +117,7 @@ def _columns(found: Glance) -> str:
     rest = len(found.columns) - COLUMNS
     more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
     head = "<tr><th>column</th><th>kind</th><th></th><th>such as</th></tr>"
-    return f'<h4>columns to learn from</h4><table class="l-plain">{head}{rows}</table>{more}'
+    return f'<h4>columns to learn from</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
 def _column(one: ColumnGlance) -> str:
