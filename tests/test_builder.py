@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,14 +24,15 @@ from lepton_automl.service.study import Study
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
-from lepton_automl.widgets import looking
+from lepton_automl.widgets import looking, still
 from lepton_automl.widgets.plan import Plan, spoken
 from lepton_automl.widgets.sources import completions, keep, sources
 from lepton_automl.widgets.view import below
 
-from .test_widgets import HOSTILE, harmless
+from .test_widgets import HOSTILE, MODELS, harmless, lived
 
 NOW = datetime.now(UTC)
+DASHBOARD = Study.dashboard
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     assert made.start.disabled and "choose data first" in made._why.value
     choose(made, "df")
     told = made.inferred.value
-    assert "binary classification of sold" in told and "a table, 2 numbers and 1 categories" not in told
+    assert "binary classification of sold" in told and "a table with 2 numeric columns and 1 categorical column" in told
     assert all(name in told for name in ("size", "colour", "price", "number", "category", "3 categories", "yes", "no"))
     assert [value for _, value in made.data.target.control.options] == [None, "size", "colour", "price", "sold"]
     assert [value for _, value in made.goals.metric.control.options][:2] == [None, "accuracy"]
@@ -187,6 +189,48 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
     evaluates = evaluated(made, names, tmp_path / "other", launched, monkeypatch)
     assert evaluates != started and config(evaluates) == config(started)
     assert config(started)["target"]["max_size_bytes"] == 204800
+
+
+def test_what_is_seldom_said_is_in_the_line_and_in_the_search(home, tmp_path, launched, monkeypatch):
+    frame = table()
+    names = {"df": frame.head(300).assign(who=np.arange(300) // 3), "late": frame.tail(100).assign(who=999)}
+    made = lepton_automl.builder(names)
+    choose(made, "df")
+    more = made.more
+    assert more._fields.layout.display == "none"
+    more.opened.value = True
+    assert more._fields.layout.display == ""
+    for field, text in ((more.seed, "-1"), (more.test, "nowhere.csv")):
+        field.control.value = text
+    assert "at least 0" in more.seed._complaint.value and "nowhere.csv" in more.test._complaint.value
+    assert seen(made).spec is not None and "2 fields to correct" in made._why.value
+    more.seed.control.value, more.test.control.value = "7", "late"
+    more.group.control.value = "who"
+    more.weight.control.value, more.sampler.control.value = "balanced", "random"
+    assert seen(made).spec.test == 100 and seen(made).spec.class_weight
+    assert made.plan.code == (
+        'AutoML(budget=Budget(minutes=10), seed=7, class_weight="balanced", sampler="random")'
+        '.fit(df, group_column="who", test=late)'
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr("lepton_automl.data.prepare.prepare", None)  # what was looked at is not prepared again
+        started = begun(made, launched)
+    assert config(evaluated(made, names, tmp_path / "other", launched, monkeypatch)) == config(started)
+    made._reopen()
+    names["late"] = names["late"].head(60)
+    made.refresh()  # as after a cell
+    assert seen(made).spec.test == 60
+    made.data.target.control.value = "price"
+    assert seen(made).spec.task == "regression" and "class_weight" not in made.plan.code  # of a quantity there is none
+
+
+def test_pairs_have_test_pairs(home, digits, launched):
+    names = {"x": digits["x"][:900], "y": digits["y"][:900], "a": digits["x"][900:], "b": digits["y"][900:]}
+    made = lepton_automl.builder(names)
+    choose(made, "x, y")
+    made.more.test.control.value = "(a, b)"
+    assert seen(made).spec.test == len(digits["x"]) - 900 and made.plan.code.endswith(".fit(x, y, test=(a, b))")
+    begun(made, launched)
 
 
 def test_a_table_that_was_changed_after_the_look_is_read_again(home, tmp_path, launched, monkeypatch):
@@ -313,7 +357,7 @@ def test_hostile_names_are_shown_harmlessly(home, launched):
     made.data.ignore.control.value = tuple(value for _, value in made.data.ignore.control.options[:-1])[:15]
     seen(made)
     html = [one.value for one in below(made) if isinstance(one, w.HTML) and "<style>" not in one.value]
-    assert len(html) > 5 and all(map(harmless, html))
+    assert len(html) > 5 and all(map(harmless, html)) and harmless(made.picture())
     assert not any(mark in repr(made) for mark in "\x00\x07\x1b\x9b\u202e")
 
 
@@ -357,6 +401,36 @@ def test_without_a_page_it_is_text(home):
     told = repr(made)
     assert told.splitlines()[-1] == "AutoML(budget=Budget(minutes=10)).fit(df)" and "classification of sold" in told
     assert made._repr_mimebundle_()["text/plain"] == told and "<" not in told
+
+
+def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
+    class Shown:
+        def __init__(self, what):
+            self.now = what.data
+
+        def update(self, what):
+            self.now = what.data
+
+    shown = []
+    monkeypatch.setattr(still, "_in_kernel", lambda: True)
+    monkeypatch.setattr(
+        "IPython.display.display", lambda what, **_: isinstance(what, dict) or shown.append(Shown(what)) or shown[-1]
+    )
+    made = lepton_automl.builder({"df": table()})
+    made._ipython_display_()
+    assert "not started" in shown[0].now and "lepton-snapshot" in shown[0].now
+    choose(made, "df")
+    made.goals.budget["trials"].control.value = "5"
+    until(lambda: "classification of" in shown[0].now and "trials=5" in shown[0].now)
+    study, _ = lived(tmp_path, MODELS)
+    living = DASHBOARD(study)
+    monkeypatch.setattr(Study, "dashboard", lambda study: living)
+    begun(made, launched)
+    until(lambda: "not started" not in shown[0].now)
+    assert living.picture() in shown[0].now and "trials=5" in shown[0].now and harmless(shown[0].now)
+    living._moment = replace(living._moment, status="a later one")
+    living.keep()
+    assert len(shown) == 1 and "a later one" in shown[0].now
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):

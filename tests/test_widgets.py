@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from lepton_automl.errors import ExtraError
-from lepton_automl.events import HostWeighed, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import HostWeighed, KnobsRanked, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.service.study import Study
@@ -125,21 +125,46 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     assert dashboard.detail.buttons["use"].disabled is False
 
 
-def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
+def hostile(home):
+    """A study in which everything that may have a name has one of a stranger's; some of its trials are complete."""
+    spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
+    knobs = {f"model.{text}": pick(text, "plain", default=text) for text in HOSTILE}
+    study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
+    for number, text in enumerate(HOSTILE, len(MODELS)):
+        drawn = {f"model.{text}": text}
+        journal.append(TrialProposed(at=50.0, trial=number, uid=text, config=drawn, recipe={"family": text}, origin=text))
+        if number % 2:
+            failed = TrialResult(trial=number, status="failed", reason=text, traceback=text, recipe={"family": text})
+            journal.append(TrialEnded(at=51.0, result=failed))
+        else:
+            for event in trial_events(number, 0.9 + number / 1000, 1.0 + number / 10, at=51.0)[1:]:
+                journal.append(event)
+        journal.append(Noted(at=52.0, text=text))
+    shares = {f"model.{text}": 1 / (at + 2) for at, text in enumerate(HOSTILE)}
+    journal.append(KnobsRanked(at=53.0, shares={"score": shares}, trials={"score": 9}, ends=20))
+    return study
+
+
+def hostile_answers(classes=HOSTILE):
+    """What a model said of labels from a stranger."""
     from lepton_automl.examined import ClassScore, Examined, Example
+
+    scores = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in classes)
+    worst = tuple(
+        Example(row=n, truth=text, answer=text, loss=1.0, picture=text, cells={text: text}) for n, text in enumerate(HOSTILE)
+    )
+    return Examined(
+        trial=0, split="validation", rows=9, task="multiclass", target="y", scores={}, worst=worst, classes=scores,
+        confusion=((0, 1, 1),),
+    )  # fmt: skip
+
+
+def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
     from lepton_automl.widgets.examined import examined_html
     from lepton_automl.widgets.face import snapshot_html
 
     assert len(HOSTILE) >= 20
-    spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
-    knobs = {f"model.{text}": pick(text, "plain", default=text) for text in HOSTILE}
-    study, journal = lived(tmp_path, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
-    for number, text in enumerate(HOSTILE, len(MODELS)):
-        drawn = {f"model.{text}": text}
-        journal.append(TrialProposed(at=50.0, trial=number, uid=text, config=drawn, recipe={"family": text}, origin=text))
-        failed = TrialResult(trial=number, status="failed", reason=text, traceback=text, recipe={"family": text})
-        journal.append(TrialEnded(at=51.0, result=failed))
-        journal.append(Noted(at=52.0, text=text))
+    study = hostile(tmp_path)
     dashboard = study.dashboard()
     for number in study.state.trials:
         dashboard.choose(number)
@@ -151,23 +176,7 @@ def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
     assert not any(mark in repr(dashboard) for mark in "\x00\x07\x1b\x9b\u202e\ud800")
     cells = [cell for row in dashboard.table.grid.rows for cell in row]
     assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
-    classes = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in HOSTILE)
-    worst = tuple(
-        Example(row=n, truth=text, answer=text, loss=1.0, picture=text, cells={text: text}) for n, text in enumerate(HOSTILE)
-    )
-    for kept in (classes, classes[:5]):
-        found = Examined(
-            trial=0,
-            split="validation",
-            rows=9,
-            task="multiclass",
-            target="y",
-            scores={},
-            worst=worst,
-            classes=kept,
-            confusion=((0, 1, 1),),
-        )
-        assert harmless(examined_html(found))
+    assert all(harmless(examined_html(hostile_answers(kept))) for kept in (HOSTILE, HOSTILE[:5]))
 
 
 def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from html import escape
@@ -23,15 +24,18 @@ from .fields import CSS as FORM
 from .goals import Goals
 from .inferred import inferred_html, inferred_text
 from .looking import Looker, Seen
+from .more import More
 from .plan import Plan
-from .style import CSS, HIDING
+from .pulse import Pulse
+from .still import Lasting, signed
 from .view import button, free_clicks
 
+SOON = 1.0  # seconds from a change to the still picture of it
 Ready = tuple[DataSpec, DataOptions]
 EMPTY = '<p class="l-dim">Choose a variable of the notebook, a path, or a file of your own: what is inferred about it stands here.</p>'
 
 
-class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class Builder(Lasting):
     """Describes a search and starts it. Made by `lepton_automl.builder()`.
 
     Args:
@@ -53,16 +57,18 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._make, self._said = make, dict(said or {})
         self._drawing = threading.RLock()
         self._seen: Seen | None = None
-        self._word = ""
+        self._word = self._of = ""
         self._busy = False
         self._looker = Looker(home.folder, _weakly(self._told), _weakly(self._saw))
-        self.data = DataView(_names() if names is None else names, home.folder / "uploads", self._look)
-        self.goals = Goals(lambda **asked: make(None, **asked, **self._said), home, self.draw)
+        self._pulse = Pulse(self._keep, SOON)
+        names = _names() if names is None else names
+        self.data = DataView(names, home.folder / "uploads", self._look)
+        self.goals = Goals(self._tried, home, self.draw)
+        self.more = More(self._tried, names, self._look, self.draw)
         self.acts = Acts(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
         self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
         self.again = button("another search", self._reopen, tip="Show the form again")
-        self.again.layout.display = "none"
         panel = w.VBox([self.inferred])
         panel.add_class("l-inferred")
         self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
@@ -70,12 +76,12 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         row = w.HBox([self.start, self.again, self._why, self.acts.said])
         row.add_class("l-wrap")
         self.below = w.VBox()
-        super().__init__(children=[w.HTML(f"<style>{CSS}{FORM}{HIDING}</style>"), self.form, self.code, row, self.below])
-        for name in ("lepton", "lepton-builder"):
-            self.add_class(name)
+        super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.more, self.code, row, self.below)
+        self.add_class("lepton-builder")
+        self._turn(form=True)
         self.draw()
         free_clicks(self)
-        _after_cells(self.data.refresh)
+        _after_cells(self.refresh)
 
     # What is said
 
@@ -85,20 +91,32 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         source = self.data.source
         return Plan(
             data=source.code if source else "...",
-            asked={**self.goals.asked(), **self._said},
+            asked={**self.goals.asked(), **self.more.asked(), **self._said},
             target=self.goals.of_target(),
             budget=self.goals.of_budget(),
-            said=self.data.said,
+            said={**self.data.said, **self.more.said},
+            test=self.more.source.alone if self.more.source else "",
         )
+
+    def refresh(self) -> None:
+        """Offer what the notebook holds now."""
+        self.data.refresh()
+        self.more.refresh()
+
+    def _tried(self, **asked: Any) -> Any:
+        """A search that nobody starts: it is asked what is wrong with its arguments."""
+        return self._make(None, **asked, **self._said)
 
     def draw(self) -> None:
         """Bring the line of Python, the complaints and the button up to date."""
         with self._drawing:
-            wrong = self.goals.complain()
+            wrong = self.goals.complain() + self.more.complain()
             _set(self.code, _code_html(self.plan))
-            why = "" if self.form.layout.display == "none" else self._lacking(wrong)  # it was started
+            why = self._lacking(wrong) if self._asks else ""
             self.start.disabled = bool(why) or self._busy
             _set(self._why, f'<span class="l-dim">{marked(why)}</span>' if why else "")
+        if self._stills:
+            self._pulse.start()
 
     def _lacking(self, wrong: int) -> str:
         """What keeps a search from being started, in words."""
@@ -115,14 +133,21 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def _look(self) -> None:
         """Something else was chosen or corrected."""
         with self._drawing:
-            source, before = self.data.source, self._seen
+            source = self.data.source
+            before, self._of = self._of, source.code if source else ""
             self._seen, self._word = None, ""
-            if before is None or source is None or before.source.code != source.code:
-                self.data.know(None)
-                self.goals.know(None)
+            if before != self._of:
+                self.more.forget()
+                self._know(None)
             _set(self.inferred, '<p class="l-dim">looking …</p>' if source else EMPTY)
             self.draw()
-        self._looker.look(source, self.data.said)
+        self._looker.look(source, {**self.data.said, **self.more.looks}, self.more.source)
+
+    def _know(self, seen: Seen | None) -> None:
+        """Offer what fits the data."""
+        self.data.know(seen)
+        self.goals.know(seen.spec if seen else None)
+        self.more.know(seen)
 
     def _told(self, word: str) -> None:
         """How far the look is."""
@@ -136,8 +161,7 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         """The look is over."""
         with self._drawing:
             self._seen = seen
-            self.data.know(seen)
-            self.goals.know(seen.spec)
+            self._know(seen)
             _set(self.inferred, inferred_html(seen))
             free_clicks(self.form)
             self.draw()
@@ -154,34 +178,55 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def _begin(self, plan: Plan, seen: Seen) -> str:
         try:
             study = self._make(self._ready(seen), **plan.arguments())
-            self.study = study.fit(*seen.source.parts, wait=False, **plan.said)
+            test = seen.test.whole if seen.test else None
+            self.study = study.fit(*seen.source.parts, test=test, wait=False, **plan.said)
             self.dashboard = self.study.dashboard()
+            self.dashboard.around = self
             self.below.children = [self.dashboard]
-            self.form.layout.display = self.start.layout.display = "none"
-            self.again.layout.display = ""
+            self._turn(form=False)
         finally:
             self._busy = False
             self.draw()
         return f"{self.study.name} searches in a process of its own; builder.study is its handle"
 
+    def _turn(self, *, form: bool) -> None:
+        """Show the form, or what came of it."""
+        self._asks = form
+        for one in (self.form, self.more, self.start):
+            one.layout.display = "" if form else "none"
+        self.again.layout.display = "none" if form else ""
+
     def _ready(self, seen: Seen) -> Ready | None:
         """What was prepared for the look, if the data are still what they were."""
         there = seen.spec is not None and Path(seen.spec.folder).is_dir()
-        if not there or seen.source.mark() != seen.mark:
+        if not there or not seen.fresh:
             return None
         assert seen.spec is not None
         return seen.spec, DataOptions(**seen.options)
 
     def _reopen(self) -> None:
-        self.form.layout.display = self.start.layout.display = ""
-        self.again.layout.display = "none"
+        self._turn(form=True)
         self.acts.say("")
-        self.data.refresh()
+        self.refresh()
         self.draw()
+
+    # What stays
+
+    def picture(self) -> str:
+        """What was chosen and inferred, while nothing is started; the dashboard thereafter; the Python that it equals."""
+        asked = f'<p class="l-dim">a search that is not started</p>{self.inferred.value}' if self._asks else ""
+        begun = self.dashboard.picture() if self.dashboard is not None else signed(time.time(), "lepton_automl.builder()")
+        return f"{self.code.value}{asked}{begun}"
+
+    def _keep(self) -> bool:
+        with self._drawing:
+            self.keep()
+        return False  # till something is drawn again
 
     def close(self) -> None:
         """Look no more, and take the builder off the page; a search that was started goes on."""
         self._looker.close()
+        self._pulse.end()
         if self.dashboard is not None:
             self.dashboard.close()
         super().close()
@@ -192,10 +237,6 @@ class Builder(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         lines = ["a new search", *(inferred_text(self._seen) if self._seen else [])]
         why = self._lacking(0)
         return "\n".join([*lines, *([f"({why})"] if why else []), self.plan.imports, self.plan.code])
-
-    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**more) or {}
-        return {**bundle, "text/plain": repr(self)}
 
 
 def _code_html(plan: Plan) -> str:

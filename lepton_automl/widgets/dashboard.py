@@ -23,7 +23,7 @@ from .log import LogView
 from .picture import Script
 from .pulse import Pulse
 from .run import RunView
-from .style import CSS, HIDING
+from .still import Lasting
 from .table import TableView
 from .view import View, free_clicks
 
@@ -31,7 +31,7 @@ STILL = 15.0  # seconds between still pictures, which are saved with the noteboo
 TICK = 1.0  # seconds between looks at the clock, while something runs
 
 
-class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class Dashboard(Lasting):
     """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
 
     A thread follows the journal until the study's end, or until `close()`. What is on a page that nobody looks at is not
@@ -51,8 +51,7 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._pulse = Pulse(self._beat)
         self._drawing = threading.RLock()
         self._chosen: int | None = None
-        self._stills: list[Any] = []
-        self._shown, self._kept = -TICK, 0.0
+        self._shown = -TICK
         self._moment = self._look()
         self.acts = Acts(self.refresh)
         self.run, self.controls = RunView(), Controls(drive, self.acts)
@@ -73,9 +72,7 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self.tabs.observe(lambda _: self.draw(), "selected_index")
         main = w.Box([self.tabs, self.detail])
         main.add_class("l-main")
-        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), Script(), self.run, self.controls, main])
-        for name in ("lepton", "lepton-live"):
-            self.add_class(name)
+        super().__init__(Script(), self.run, self.controls, main)
         self.decisions.take(self._moment.state, self._moment.news)
         self.draw()
         free_clicks(self)
@@ -143,8 +140,7 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
                 self.acts.say(str(error), bad=True)
                 return False
             over = self._moment.status in OVER
-            if self._stills and (over or time.monotonic() > self._kept + STILL):
-                self._keep()
+            self.keep(0.0 if over else STILL)
             return not over
 
     # What is done
@@ -197,27 +193,6 @@ class Dashboard(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def __repr__(self) -> str:
         return text_face(self._moment)
 
-    def _repr_mimebundle_(self, **more: Any) -> dict[str, Any]:
-        bundle: dict[str, Any] = super()._repr_mimebundle_(**more) or {}
-        return {**bundle, "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        """The widgets, and behind them the still picture that a notebook without a kernel shows."""
-        from IPython.display import HTML, display
-
-        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
-        if _in_kernel():
-            self._stills.append(display(HTML(snapshot_html(self._moment)), display_id=True))  # type: ignore[no-untyped-call]
-
-    def _keep(self) -> None:
-        from IPython.display import HTML
-
-        self._kept = time.monotonic()
-        for still in self._stills:
-            still.update(HTML(snapshot_html(self._moment)))  # type: ignore[no-untyped-call]
-
-
-def _in_kernel() -> bool:
-    from IPython.core.getipython import get_ipython
-
-    return hasattr(get_ipython(), "kernel")
+    def picture(self) -> str:
+        """The study as it is now: HTML and SVG without scripts."""
+        return snapshot_html(self._moment)

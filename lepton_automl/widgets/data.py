@@ -14,7 +14,7 @@ from lepton_automl.values import Task
 
 from .fields import LABEL, Field, choice, offer, words
 from .looking import Seen
-from .sources import Source, completions, keep, path_source, sources
+from .sources import Source, completions, identical, keep, path_source, sources
 from .view import View, button
 
 KINDS = ".csv,.tsv,.txt,.gz,.xz,.parquet,.pq,.zip,.tar,.png,.jpg,.jpeg,.bmp,.gif,.webp"
@@ -40,7 +40,7 @@ class DataView(View):
             placeholder="photos/  or  table.csv",
             tooltip="A CSV or Parquet file, a folder of class folders with pictures, or a zip of one",
             style=LABEL,
-            layout={"width": "300px"},
+            layout={"width": "290px"},
         )
         self.path = Field(path)
         self.reach = button("open", self._reach, tip="Look at what lies there (so does Enter)", icon="folder-open")
@@ -57,7 +57,7 @@ class DataView(View):
                 description="leave out",
                 tooltip="Columns to leave out; Ctrl for several",
                 style=LABEL,
-                layout={"width": "300px"},
+                layout={"width": "290px"},
             )
         )
         self.variable.hear(self._chosen)
@@ -87,7 +87,7 @@ class DataView(View):
         found = sources(self._names)
         before: Source | None = self.variable.control.value
         same = next((one for one in found if before and one.code == before.code), None)
-        if before and same and _identical(before, same):
+        if before and same and identical(before, same):
             found[found.index(same)] = before
         self._quietly(lambda: offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)]))
         if before and self.variable.control.value is not before:
@@ -192,7 +192,3 @@ class DataView(View):
         self._kept.value = f'<span class="l-dim">{len(files)} kept in {marked(kept)}</span>'
         self._quietly(lambda: setattr(self.path.control, "value", str(kept)))
         self._reach()
-
-
-def _identical(one: Source, other: Source) -> bool:
-    return all(a is b for a, b in zip(one.parts, other.parts, strict=False))

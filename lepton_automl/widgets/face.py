@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 from lepton_automl.reporting.dress import even_ticks, linear_ends, log_ends, log_ticks
 from lepton_automl.reporting.labels import clean, marked
@@ -14,7 +13,8 @@ from lepton_automl.state import StudyState, Trial
 from .cells import cell
 from .handle import Moment
 from .run import run_html
-from .style import COLOURS, CSS, GREY, HIDING, MARKS
+from .still import signed
+from .style import COLOURS, GREY, MARKS
 
 WIDE, HIGH, LEFT, LOW = 720, 300, 60, 34  # pixels of the picture, and of its margins
 MOST = 300  # points beside the front
@@ -40,16 +40,8 @@ def _columns(state: StudyState) -> list[str]:
 
 def snapshot_html(moment: Moment) -> str:
     """The study as it was when this was made: HTML and SVG without scripts."""
-    return (
-        f'<div class="lepton lepton-snapshot"><style>{CSS}{HIDING}</style>{run_html(moment)}'
-        f"{_picture(moment.state)}{_table(moment.state)}"
-        f'<p class="l-dim">A picture from {marked(_clock(moment.now))}. With a kernel: '
-        f"<code>AutoML.attach({marked(repr(moment.state.settings.name))}).dashboard()</code></p></div>"
-    )
-
-
-def _clock(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    attach = f"AutoML.attach({moment.state.settings.name!r}).dashboard()"
+    return f"{run_html(moment)}{_picture(moment.state)}{_table(moment.state)}{signed(moment.now, attach)}"
 
 
 def _picture(state: StudyState) -> str:

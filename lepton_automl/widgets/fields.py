@@ -88,8 +88,8 @@ def _text(name: str, hint: str, tip: str, value: str = "") -> w.Text:
 
 
 def choice(name: str, tip: str, options: list[Any]) -> Field:
-    """A field for one of several."""
-    return Field(w.Dropdown(options=options, description=name, tooltip=tip, style=LABEL, layout={"width": "300px"}))
+    """A field for one of several; the first is chosen."""
+    return Field(w.Dropdown(options=options, index=0, description=name, tooltip=tip, style=LABEL, layout={"width": "290px"}))
 
 
 def offer(field: Field, options: list[tuple[str, Any]]) -> None:
@@ -119,12 +119,11 @@ CSS = """
 .lepton-builder .l-wrong input,.lepton-builder .l-wrong select{border-color:#D55E00!important;border-width:2px}
 .lepton-builder .l-wrap,.lepton-builder .l-upload{flex-flow:row wrap;align-items:center;gap:0 6px}
 .lepton-builder .l-upload{margin-left:96px}
-.lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:470px;overflow:auto}
+.lepton-builder .l-upload .l-field .l-warn{margin-left:0;max-width:190px}
+.lepton-builder .l-more{align-items:flex-start}
+.lepton-builder .l-more>.l-wrap{gap:0 18px}
+.lepton-builder .l-more .mod-active{box-shadow:none}
+.lepton-builder .l-inferred{border-left:1px solid var(--l-line);padding-left:14px;max-height:430px;overflow:auto}
 .lepton-builder .l-inferred>*{flex:0 0 auto}
 .lepton-builder .l-inferred .l-examples img{width:48px;height:48px}
-.lepton-builder .l-said{margin:0;padding-left:16px;font-size:12px}
-.lepton-builder .l-share{display:block;width:120px;height:9px;background:var(--l-soft);border:1px solid var(--l-line)}
-.lepton-builder .l-share i{display:block;height:100%;background:#0072B2}
-.lepton-builder pre.l-code{margin:0;padding:6px 9px;background:var(--l-soft);border:1px solid var(--l-line);border-radius:3px;
-  font:12px/1.4 var(--jp-code-font-family,monospace);color:var(--l-text);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
 """

@@ -8,13 +8,15 @@ from .handle import Moment
 from .picture import PictureView
 from .view import View
 
+SLANTED = {"l": 70, "r": 40, "t": 78, "b": 16}  # room for the names above the axes
+
 
 class ImportanceView(View):
     """The knobs' shares above, all trials as lines through them below."""
 
     def __init__(self) -> None:
         self.shares = PictureView(lambda state: importance_figure(state.ranked), height=250)
-        self.lines = PictureView(parallel_figure, height=260)
+        self.lines = PictureView(parallel_figure, height=300, margin=SLANTED)
         super().__init__(self.shares, self.lines)
 
     def draw(self, moment: Moment) -> None:

@@ -32,10 +32,10 @@ def inferred_html(seen: Seen) -> str:
 
 def inferred_text(seen: Seen) -> list[str]:
     """The same in lines of text."""
-    if seen.error or not seen.spec:
+    if seen.error or not seen.spec or not seen.glance:
         return [clean(seen.error, 400)] if seen.error else []
     problems = [f"problem: {clean(said, 200)}" for said in seen.spec.warnings]
-    return [f"{title(seen.spec)}: {clean(line, 200)}" for line in [", ".join(facts(seen.spec).values())]] + problems
+    return [f"{title(seen.spec)}: {clean(', '.join(facts(seen.spec).values()), 200)}", *problems]
 
 
 def _head(spec: DataSpec) -> str:
@@ -96,7 +96,7 @@ def _columns(found: Glance) -> str:
     rest = len(found.columns) - COLUMNS
     more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
     head = "<tr><th>column</th><th>kind</th><th></th><th>such as</th></tr>"
-    return f'<h4>columns to learn from</h4><table class="l-plain">{head}{rows}</table>{more}'
+    return f'<h4>columns to learn from</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
 def _column(one: ColumnGlance) -> str:

@@ -22,6 +22,7 @@ from lepton_automl.values import DataSpec
 from .pulse import EVERY
 from .sources import Source
 
+Wanted = tuple[Source, dict[str, Any], Source | None]  # with what is said about it, and test data
 STALE = 24 * 3600.0  # seconds after which what a killed kernel left is removed
 PREFIX = "looking-"
 
@@ -38,6 +39,7 @@ class Seen:
         glance: What it looks like; likewise.
         error: Why it cannot be used.
         mark: Of its content when it was read.
+        test: The test data, where they are kept apart.
     """
 
     source: Source
@@ -47,6 +49,12 @@ class Seen:
     glance: Glance | None = None
     error: LeptonError | None = None
     mark: Any = None
+    test: Source | None = None
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what was read is still what is there."""
+        return bool(self.mark == _marks(self.source, self.test))
 
 
 class Looker:
@@ -60,16 +68,16 @@ class Looker:
 
     def __init__(self, home: Path, tell: Callable[[str], None], done: Callable[[Seen], None]) -> None:
         self._home, self._tell, self._done = home, tell, done
-        self._wanted: tuple[Source, dict[str, Any]] | None = None
+        self._wanted: Wanted | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._made: list[Path] = []
         weakref.finalize(self, _remove, self._made)  # also at the end of the kernel
 
-    def look(self, source: Source | None, options: dict[str, Any]) -> None:
+    def look(self, source: Source | None, options: dict[str, Any], test: Source | None = None) -> None:
         """Look at a source; what was looked at before is forgotten."""
         with self._lock:
-            self._wanted = (source, options) if source else None
+            self._wanted = (source, options, test) if source else None
             if source and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="lepton-looker", daemon=True)
                 self._thread.start()
@@ -97,14 +105,15 @@ class Looker:
                 self._done(seen)
             done = wanted
 
-    def _see(self, wanted: tuple[Source, dict[str, Any]]) -> Seen:
-        (source, options), columns = wanted, tuple[str, ...]()
+    def _see(self, wanted: Wanted) -> Seen:
+        (source, options, test), columns = wanted, tuple[str, ...]()
         try:
             self._tell("reading")
             columns = tuple(column_names(source.whole))
-            folder, mark = self._folder(), source.mark()
-            spec = prepare(source.whole, folder / "data", DataOptions(**options), progress=self._progress(wanted))
-            return Seen(source, options, columns, spec, glance(spec), None, mark)
+            folder, mark, sealed = self._folder(), _marks(source, test), test.whole if test else None
+            told = self._progress(wanted)
+            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=told)
+            return Seen(source, options, columns, spec, glance(spec), None, mark, test)
         except LeptonError as error:
             return Seen(source, options, columns, error=error)
         except Exception as error:  # what a stranger's object raises when it is read
@@ -136,6 +145,10 @@ class Looker:
             raise DataError(f"cannot make a folder: {error.strerror}", where=str(self._home), fix=fix) from error
         self._made.append(made)
         return made
+
+
+def _marks(source: Source, test: Source | None) -> tuple[Any, Any]:
+    return source.mark(), test.mark() if test else None
 
 
 def _remove(made: list[Path]) -> None:

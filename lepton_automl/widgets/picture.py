@@ -21,7 +21,7 @@ from .view import View, free_clicks
 load_figure_widget()
 
 Json = dict[str, Any]
-TALL = 350  # pixels, so that all of a dashboard is seen on a small screen
+TALL = 390  # pixels, so that all of a dashboard is seen on a small screen
 MARGIN = {"l": 56, "r": 8, "t": 34, "b": 44}
 SPARED = ["lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d"]
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SPARED}
@@ -129,6 +129,7 @@ class PictureView(View):
         make: Draws the figure of a study, always with the same traces.
         clicked: Called with the trial whose point is clicked: points whose `customdata` is its number.
         height: In pixels.
+        margin: Around it, in pixels by side.
         config: Of plotly.js, beside the usual one.
     """
 
@@ -138,10 +139,11 @@ class PictureView(View):
         clicked: Callable[[int], None] | None = None,
         *,
         height: int = TALL,
+        margin: Json = MARGIN,
         config: Json | None = None,
     ) -> None:
         self._config = CONFIG | (config or {})
-        self._make, self._clicked, self._height = make, clicked, height
+        self._make, self._clicked, self._size = make, clicked, {"height": height, "margin": margin}
         self._stand: tuple[Any, ...] = ()
         self._last: Json = {}
         self._fresh = go.Figure()
@@ -164,7 +166,7 @@ class PictureView(View):
 
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
-        figure.update_layout(height=self._height, autosize=True, margin=MARGIN, modebar=BAR, font={"size": 11})
+        figure.update_layout(**self._size, autosize=True, modebar=BAR, font={"size": 11})
         with self._drawing:
             fresh = figure.to_plotly_json()
             last, self._last, self._fresh = self._last, fresh, figure

@@ -35,7 +35,7 @@ class Pins(View):
             description="hold knob",
             tooltip="a knob of the search; there are some when the data are known",
             style=LABEL,
-            layout={"width": "250px"},
+            layout={"width": "240px"},
         )
         self.setting = w.Combobox(placeholder="setting", tooltip="where it is held", layout={"width": "84px"})
         self.pin = button("hold", self._pin, tip="Hold this knob at this setting", icon="thumb-tack")
@@ -45,6 +45,7 @@ class Pins(View):
         row = w.HBox([self.knob, self.setting, self.pin])
         row.add_class("l-wrap")
         super().__init__(row, self._shown, self._complaint)
+        self.know(None)
 
     def know(self, spec: DataSpec | None) -> None:
         """Offer the knobs of the networks for these data."""

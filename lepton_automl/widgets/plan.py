@@ -22,6 +22,7 @@ class Plan:
         target: Of `Target`.
         budget: Of `Budget`.
         said: Arguments of `fit` beside the source.
+        test: The test data, as they are written; empty where they are cut off from the others.
     """
 
     data: str = "..."
@@ -29,6 +30,7 @@ class Plan:
     target: Mapping[str, Any] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
     said: Mapping[str, Any] = field(default_factory=dict)
+    test: str = ""
 
     @property
     def code(self) -> str:
@@ -36,7 +38,8 @@ class Plan:
         target = {"target": Code(called("Target", self.target))} if self.target else {}
         budget = {"budget": Code(called("Budget", self.budget or {"minutes": MINUTES}))}
         asked = called("AutoML", {**_named(self.asked), **target, **budget, **_rest(self.asked)})
-        return f"{asked}.fit({', '.join([self.data, *arguments(self.said)])})"
+        test = {"test": Code(self.test)} if self.test else {}
+        return f"{asked}.fit({', '.join([self.data, *arguments({**self.said, **test})])})"
 
     @property
     def imports(self) -> str:

@@ -38,6 +38,11 @@ class Source:
     said: str = ""
 
     @property
+    def alone(self) -> str:
+        """How it is written as one argument."""
+        return f"({self.code})" if len(self.parts) > 1 else self.code
+
+    @property
     def whole(self) -> Any:
         """As `prepare` takes it."""
         return self.parts[0] if len(self.parts) == 1 else self.parts
@@ -58,6 +63,11 @@ def sources(names: Mapping[str, Any]) -> list[Source]:
     }
     tables = [Source(name, (value,), _size(value)) for name, value in open_names.items() if _is_table(value)]
     return [*tables, *_bundles(open_names), *_tuples(open_names), *_pairs(open_names)]
+
+
+def identical(one: Source, other: Source) -> bool:
+    """Whether they are the same objects; these may have been changed meanwhile."""
+    return all(a is b for a, b in zip(one.parts, other.parts, strict=False))
 
 
 def path_source(text: str) -> Source:

@@ -42,6 +42,8 @@ CSS = """
 .lepton .l-log td:first-child{color:var(--l-dim);white-space:nowrap;font-variant-numeric:tabular-nums}
 .lepton table.l-plain{border-collapse:collapse;font-size:12px}
 .lepton table.l-plain td,.lepton table.l-plain th{padding:1px 12px 1px 0;text-align:left;overflow-wrap:anywhere}
+.lepton table.l-columns td{padding-right:9px}
+.lepton table.l-columns td:nth-child(2){white-space:nowrap}
 .lepton table.l-plain th{color:var(--l-dim);font-weight:400}
 .lepton code{font:12px var(--jp-code-font-family,monospace);background:var(--l-soft);padding:1px 5px;overflow-wrap:anywhere;
   user-select:all}
@@ -53,6 +55,11 @@ CSS = """
 .lepton .l-examples{display:flex;flex-wrap:wrap;gap:8px}
 .lepton .l-examples figure{margin:0;font-size:11px;max-width:84px;overflow-wrap:anywhere}
 .lepton .l-examples img{width:64px;height:64px;image-rendering:pixelated;border:1px solid var(--l-line);display:block}
+.lepton .l-said{margin:0;padding-left:16px;font-size:12px}
+.lepton .l-share{display:block;width:120px;height:9px;background:var(--l-soft);border:1px solid var(--l-line)}
+.lepton .l-share i{display:block;height:100%;background:#0072B2}
+.lepton pre.l-code{margin:0;padding:6px 9px;background:var(--l-soft);border:1px solid var(--l-line);border-radius:3px;
+  font:12px/1.4 var(--jp-code-font-family,monospace);color:var(--l-text);white-space:pre-wrap;overflow-wrap:anywhere;user-select:all}
 .lepton svg text{fill:var(--l-text)!important}
 .lepton .js-plotly-plot .hoverlayer text{fill:#fff!important}
 .lepton .js-plotly-plot .main-svg{background:transparent!important}
@@ -68,7 +75,7 @@ CSS = """
 .lepton .widget-tab .lm-TabBar-tabLabel{overflow:visible;text-overflow:clip}
 .lepton .widget-tab-contents{padding:4px}
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
-.lepton .l-controls>.jupyter-widgets{margin:0}
+.lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
 """
 # While the widgets live, the picture that is saved for a notebook without a kernel stays out of sight; without a kernel, what
 # the page says of the widgets that it cannot find does.

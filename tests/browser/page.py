@@ -30,7 +30,7 @@ class Page:
         self.tab = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="dark" if dark else "light")
         self.face, self.path, self.errors = face, path, []
         self.tab.on("pageerror", lambda error: str(error) in NOT_OURS or self.errors.append(str(error)))
-        self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog: {dialog.message}"), dialog.accept()))
+        self.tab.on("dialog", self._asked)
         where = f"lab/tree/{path}?reset" if face == "lab" else f"notebooks/{path}"
         chosen = self.tab.locator(".jp-Dialog button:has-text('Select')")  # of a kernel, where the server is slow to start one
         self.tab.add_locator_handler(chosen, chosen.last.click)
@@ -43,6 +43,12 @@ class Page:
         if face == "lab":
             self.tab.keyboard.press("Control+b")  # the list of files
 
+    def _asked(self, dialog: Any) -> None:
+        """A dialog of the browser's own: Jupyter asks before it leaves what is unsaved; nothing else may ask anything."""
+        if dialog.type != "beforeunload":
+            self.errors.append(f"{dialog.type}: {dialog.message}")
+        dialog.accept()
+
     def save(self) -> None:
         """Save the notebook."""
         self.tab.keyboard.press("Escape")
@@ -52,6 +58,13 @@ class Page:
     def idle(self) -> None:
         """Wait until the kernel does nothing."""
         self.tab.wait_for_selector('.jp-Notebook-ExecutionIndicator[data-status="idle"]', timeout=PATIENCE, state="attached")
+
+    def restart(self) -> None:
+        """Restart the kernel by the button of the notebook."""
+        self.tab.locator('[data-command="notebook:restart-kernel"], [data-jp-item-name="restart"] jp-button').first.click()
+        self.tab.locator(".jp-Dialog button:has-text('Restart')").click()
+        self.tab.locator(".jp-Dialog").wait_for(state="detached")
+        self.idle()
 
     def cell(self, number: int) -> Any:
         return self.tab.locator(".jp-Notebook .jp-CodeCell").nth(number)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
 from .conftest import notebook
 from .page import PATIENCE
 
@@ -56,3 +64,46 @@ def test_a_person_builds_a_search(server, opened):
     page.finished(1)
     assert name in (page.cell(1).locator(".jp-OutputArea").text_content() or "")
     assert not page.errors
+
+
+def test_a_table_is_uploaded_and_a_still_picture_is_left(server, opened, tmp_path):
+    load_wine = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed").load_wine
+    address, folder = server
+    load_wine(as_frame=True).frame.to_csv(tmp_path / "wine.csv", index=False)
+    saved = folder / "uploaded.ipynb"
+    notebook(saved, "import lepton_automl\nlepton_automl.builder()")
+    page = opened("lab", saved.name)
+    page.run(0)
+    form, still = page.tab.locator(".lepton-builder"), page.tab.locator(".lepton-snapshot")
+    with page.tab.expect_file_chooser(timeout=PATIENCE) as asked:
+        form.get_by_role("button", name="upload").click()
+    asked.value.set_files(tmp_path / "wine.csv")
+    form.locator(".l-inferred").filter(has_text="multiclass classification of target").wait_for(timeout=PATIENCE)
+    form.get_by_role("button", name="more settings").click()
+    form.get_by_label("class weight").select_option("balanced")
+    code = 'AutoML(budget=Budget(minutes=10), class_weight="balanced").fit('
+    form.locator(".l-code").filter(has_text=code).wait_for(timeout=PATIENCE)
+    still.filter(has_text=code).wait_for(timeout=PATIENCE, state="attached")
+    assert not still.is_visible(), "the picture shows beside what lives"
+    until = time.monotonic() + PATIENCE / 1000
+    while "class_weight" not in saved.read_text():
+        assert time.monotonic() < until, "the picture is not saved"
+        page.save()
+    page.leave("uploaded")
+
+    without_kernel(address, saved.name)
+    page = opened("lab", saved.name)
+    still = page.tab.locator(".lepton-snapshot")
+    still.filter(has_text="multiclass classification of target").filter(has_text=code).wait_for(timeout=PATIENCE)
+    page.picture("builder-without-a-kernel")
+    assert not page.errors
+    words = ["nbconvert", "--to", "html", "--stdout", str(saved)]
+    told = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True).stdout
+    assert "lepton-snapshot" in told and "multiclass classification of" in told
+
+
+def without_kernel(address, name):
+    """End the kernel of a notebook."""
+    with urllib.request.urlopen(f"{address}/api/sessions") as told:
+        for one in (one["id"] for one in json.load(told) if one["path"] == name):
+            urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))

@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from benchmarks import streamed
+from tests.test_widgets import HOSTILE, hostile
 
 from .conftest import notebook
 from .page import PATIENCE
@@ -23,6 +24,11 @@ study = AutoML(name={name!r}, budget=Budget(minutes=10), workers=1).fit((16 * x)
 """
 ATTACH = "from lepton_automl import AutoML\ndashboard = AutoML.attach({name!r}).dashboard()\ndashboard"
 SLEEP = "import time\ntime.sleep(25)"
+ANSWERS = """
+from tests.test_widgets import hostile_answers
+dashboard.choose(0)
+dashboard.detail.show_examined(hostile_answers())
+"""
 
 
 @pytest.mark.parametrize("face", ["lab", "notebook"])
@@ -44,6 +50,11 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.shot("paused")
     page.press("resume")
     page.status("running")
+    page.press("extend")
+    page.says("5 minutes more")
+    page.live(".l-controls input[list]").fill("plain")
+    page.press("pin")
+    page.says("model.block is held at plain")
     assert page.busy(1), "the clicks waited for the cell"
     page.finished(1)
 
@@ -74,13 +85,25 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.finished(1)
     page.shot("ended")
 
+    page.restart()
     page.run(2)
     page.finished(2)
     own = page.cell(2).locator(".lepton-live")
     own.locator(".js-plotly-plot .xtitle").first.wait_for(timeout=PATIENCE)
     page.points(".jp-CodeCell:nth-child(3) .lepton-live").first.click(force=True)
-    own.get_by_role("button", name="use", exact=True).click()
-    own.locator("code").filter(has_text=".model(").wait_for(timeout=PATIENCE)
+
+    def press(button, told, within="[role=status]"):
+        own.get_by_role("button", name=button, exact=True).click()
+        own.locator(within).filter(has_text=told).first.wait_for(timeout=PATIENCE)
+
+    press("challenger", f"is {name} version 2, challenger")
+    press("export", f"its bundle is in {name}-model")
+    assert (folder / f"{name}-model" / "predict.py").is_file()
+    press("examine", "examined")
+    press("MLflow", "http://127.0.0.1:")
+    press("use", ".model(", "code")
+    own.evaluate("element => element.scrollIntoView()")
+    page.picture("registered")
     page.run(3)
     page.finished(3)
     assert f"<Model {name}/" in (page.cell(3).locator(".jp-OutputArea").text_content() or "")
@@ -146,3 +169,80 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
     page.run(0)
     page.appears()  # all is there again
     page.shot("attached")
+
+
+def test_names_from_a_stranger_do_no_harm(server, opened):
+    _, folder = server
+    hostile(folder / "mlruns")
+    notebook(folder / "hostile.ipynb", ATTACH.format(name="sample"), ANSWERS)
+    page = opened("lab", "hostile.ipynb")
+    asked = []
+    page.tab.on("request", lambda request: asked.append(request.url))
+    page.run(0)
+    page.appears()
+    page.points().first.click(force=True)
+    page.says("on the front", ".l-detail")
+    page.run(1)
+    page.says(HOSTILE[0], ".l-detail")
+    for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
+        page.open(tab)
+        page.tab.wait_for_timeout(1500)
+        page.shot(f"hostile-{tab.replace(' ', '-')}")
+    page.says(HOSTILE[1], ".l-log")
+    made = "iframe, script:not([type]), [onerror], [onload], [onmouseover], [href^=javascript]"
+    assert page.tab.locator(f".lepton-live :is({made})").count() == 0
+    assert all(url.startswith(("http://127.0.0.1:", "data:", "blob:")) and not url.endswith("/x") for url in asked), asked
+    assert not page.errors  # an alert would be one
+
+
+CONTRAST = """
+elements => {
+  const parts = text => text.match(/[\\d.]+/g).map(Number);
+  const light = text => parts(text).slice(0, 3).map(one => one / 255)
+    .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, one, at) => sum + one * [0.2126, 0.7152, 0.0722][at], 0);
+  const behind = element => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor, alpha = parts(colour)[3] ?? 1;
+      if (alpha > 0.5) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const seen = elements.filter(one => one.getClientRects().length && one.textContent.trim());
+  return seen.map(one => {
+    const style = getComputedStyle(one), ink = one.closest("svg") ? style.fill : style.color;
+    const [low, high] = [light(ink), light(behind(one))].sort((a, b) => a - b);
+    return [(high + 0.05) / (low + 0.05), one.textContent.slice(0, 40)];
+  });
+}
+"""  # of WCAG 2.2, where 4.5 is asked of small text, 3 of larger
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_it_is_readable_in_both_themes(server, opened, theme):
+    address, folder = server
+    if not (folder / "mlruns" / "studies" / "themes").exists():
+        streamed.write(folder / "mlruns", "themes", 40)
+    say = urllib.request.Request(
+        f"{address}/lab/api/settings/@jupyterlab/apputils-extension:themes",
+        json.dumps({"raw": json.dumps({"theme": theme})}).encode(),
+        method="PUT",
+    )
+    urllib.request.urlopen(say)
+    builder = "import lepton_automl\nlepton_automl.builder({'a': 1})"
+    notebook(folder / "themes.ipynb", ATTACH.format(name="themes"), builder)
+    page = opened("lab", "themes.ipynb")
+    page.run(0)
+    page.appears()
+    page.points().first.click(force=True)
+    page.says("on the front", ".l-detail")
+    page.shot(theme.replace(" ", "-"))
+    page.run(1)
+    form = page.tab.locator(".lepton-builder")
+    form.wait_for(timeout=PATIENCE)
+    form.evaluate("element => element.scrollIntoView()")
+    page.picture(f"builder-{theme.replace(' ', '-')}")
+    told = page.tab.locator(".lepton :is(span, b, th, td, h4, label, button, p, code, pre, text, .lm-TabBar-tabLabel)")
+    faint = [one for one in told.evaluate_all(CONTRAST) if one[0] < 3.0]
+    assert told.count() > 50 and not faint
+    assert not page.errors

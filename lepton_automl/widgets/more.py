@@ -1,0 +1,154 @@
+"""What most people leave alone, out of the way behind a button: test data of their own, weights, seed, sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import ipywidgets as w
+
+from lepton_automl.events import SamplerName
+
+from .fields import LABEL, Field, choice, number, offer
+from .looking import Seen
+from .plan import wrong
+from .sources import Source, identical, path_source, sources
+from .view import View
+
+SAMPLERS = {
+    "tpe": "tree-structured Parzen estimators",
+    "gp": "a Gaussian process",
+    "nsga2": "a genetic algorithm",
+    "random": "at random",
+    "grid": "one after the other",
+}
+
+
+class More(View):
+    """Test data, columns that split the rows, class weight, seed and sampler; closed at first.
+
+    Args:
+        make: The class of searches, which says what is wrong with their arguments.
+        names: The notebook's variables.
+        looked: Called when the data are to be looked at anew.
+        changed: Called when something else is said.
+    """
+
+    def __init__(
+        self, make: Callable[..., Any], names: Mapping[str, Any], looked: Callable[[], None], changed: Callable[[], None]
+    ) -> None:
+        self._make, self._names, self._looked = make, names, looked
+        self._found: list[Source] = []
+        self._hold = False
+        test = w.Combobox(
+            description="test data",
+            placeholder="a share of the rows",
+            tooltip="A variable or a path with data kept apart, of the same kind; sealed until the end",
+            continuous_update=False,
+            style=LABEL,
+            layout={"width": "290px"},
+        )
+        self.test = Field(test)
+        self.group = choice("group by", "Rows that share a value here stay on one side of every split", [("nothing", None)])
+        self.time = choice("order by", "Later rows become validation, the latest test", [("nothing", None)])
+        self.weight = choice(
+            "class weight", "What a row of a rare class counts for", [("each row alike", None), ("balanced", "balanced")]
+        )
+        self.seed = number("seed", "0", "Of splits, proposals, weights and batches")
+        usual, *others = get_args(SamplerName)
+        told = [(f"usual: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
+        self.sampler = choice("sampler", "What proposes the next network", told)
+        self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
+        self._fields.add_class("l-wrap")
+        self.opened = w.ToggleButton(
+            False, description="more settings", icon="caret-right", tooltip="Seed, test data and others"
+        )
+        self.opened.layout.width = "auto"
+        self.opened.observe(lambda _: self._turn(), "value")
+        super().__init__(self.opened, self._fields, classes=("l-more",))
+        for one in (self.test, self.group, self.time, self.weight, self.seed):
+            one.hear(self._heard)
+        self.sampler.hear(changed)
+        self.refresh()
+        self.know(None)
+        self._turn()
+
+    def refresh(self) -> None:
+        """Offer the variables that the notebook holds now."""
+        before, variable = self.source, self.source in self._found
+        self._found = sources(self._names)
+        self.test.control.options = [one.alone for one in self._found]
+        now = self.source
+        if before and variable and not (now and identical(before, now)):
+            self._looked()
+
+    @property
+    def source(self) -> Source | None:
+        """The test data; None where they are cut off from the others."""
+        text = self.test.control.value.strip()
+        known = next((one for one in self._found if one.alone == text), None)
+        return known or (path_source(text) if text and Path(text).expanduser().exists() else None)
+
+    def complain(self) -> int:
+        """Say beside each field what is wrong with it; how many are wrong."""
+        test = self.test.control.value.strip()
+        lost = test and not self.source
+        told = {
+            self.test: f"there is no variable with data and no path {test!r}" if lost else "",
+            self.seed: self._wrong_seed(),
+        }
+        for field, complaint in told.items():
+            field.complain(complaint)
+        return sum(map(bool, told.values()))
+
+    def asked(self) -> dict[str, Any]:
+        """Arguments of `AutoML` that were said."""
+        said = {"seed": self.seed.value, "class_weight": self.weight.value, "sampler": self.sampler.value}
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Arguments of `fit` that were said, beside the test data."""
+        said = {"group_column": self.group.value, "time_column": self.time.value}
+        return {name: value for name, value in said.items() if value is not None}
+
+    @property
+    def looks(self) -> dict[str, Any]:
+        """What of it all changes how the data look."""
+        known = {name: said for name, said in self.asked().items() if name in ("seed", "class_weight")}
+        if self._wrong_seed():
+            known.pop("seed")
+        return self.said | known
+
+    def _wrong_seed(self) -> str:
+        seed = self.seed.value
+        return "" if seed is None else wrong(self._make, seed=seed)
+
+    def know(self, seen: Seen | None) -> None:
+        """Offer what fits the data."""
+        columns = [(name, name) for name in (seen.columns if seen else ())]
+        held, self._hold = self._hold, True
+        for one in (self.group, self.time):
+            offer(one, [("nothing", None), *columns])
+            one.layout.display = "" if columns else "none"
+        numbers = bool(seen and seen.spec and seen.spec.task == "regression")
+        if numbers:
+            self.weight.control.index = 0
+        self.weight.layout.display = "none" if numbers else ""
+        self._hold = held
+
+    def forget(self) -> None:
+        """Other data: nothing is said about their rows yet."""
+        held, self._hold = self._hold, True
+        self.test.control.value, self.group.control.index, self.time.control.index = "", 0, 0
+        self._hold = held
+
+    def _heard(self) -> None:
+        if not self._hold:
+            self._looked()
+
+    def _turn(self) -> None:
+        """Show it, or put it out of the way."""
+        self._fields.layout.display = "" if self.opened.value else "none"
+        self.opened.icon = "caret-down" if self.opened.value else "caret-right"
