@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -123,6 +124,18 @@ class Page:
             has=self.tab.locator(".errorbars path.xerror")
         )
         return trace.first.locator("path.point")
+
+    def choose(self, within: str = LIVE) -> None:
+        """Click the first point of the front; once more where the picture was just being made."""
+        from playwright.sync_api import TimeoutError as NotYet
+
+        told = self.tab.locator(f"{within} .l-detail").filter(has_text="on the front").first
+        for _ in range(10):
+            self.points(within).first.click(force=True)
+            with contextlib.suppress(NotYet):
+                told.wait_for(timeout=PATIENCE / 10)
+                return
+        raise AssertionError("no click on a point is heard")
 
     def shot(self, name: str) -> None:
         """Keep a picture, where a folder for them is given."""

@@ -58,8 +58,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     assert page.busy(1), "the clicks waited for the cell"
     page.finished(1)
 
-    page.points().first.click(force=True)
-    page.says("on the front", ".l-detail")
+    page.choose()
     page.shot("chosen")
     for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
         page.open(tab)
@@ -90,7 +89,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.finished(2)
     own = page.cell(2).locator(".lepton-live")
     own.locator(".js-plotly-plot .xtitle").first.wait_for(timeout=PATIENCE)
-    page.points(".jp-CodeCell:nth-child(3) .lepton-live").first.click(force=True)
+    page.choose(".jp-CodeCell:nth-child(3) .lepton-live")
 
     def press(button, told, within="[role=status]"):
         own.get_by_role("button", name=button, exact=True).click()
@@ -180,8 +179,7 @@ def test_names_from_a_stranger_do_no_harm(server, opened):
     page.tab.on("request", lambda request: asked.append(request.url))
     page.run(0)
     page.appears()
-    page.points().first.click(force=True)
-    page.says("on the front", ".l-detail")
+    page.choose()
     page.run(1)
     page.says(HOSTILE[0], ".l-detail")
     for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
@@ -234,8 +232,7 @@ def test_it_is_readable_in_both_themes(server, opened, theme):
     page = opened("lab", "themes.ipynb")
     page.run(0)
     page.appears()
-    page.points().first.click(force=True)
-    page.says("on the front", ".l-detail")
+    page.choose()
     page.shot(theme.replace(" ", "-"))
     page.run(1)
     form = page.tab.locator(".lepton-builder")
