@@ -298,6 +298,17 @@ def test_a_drop_is_kept_and_what_went_too_far_is_taken_back(parent, learnable) -
     assert kept.parameters.iloc[-1] == found.after.parameters == kept.parameters.min()
 
 
+@pytest.mark.usefixtures("unweighed")
+def test_a_network_that_cannot_be_cut_is_given_back_and_says_so(parent, learnable) -> None:
+    rows, targets = learnable
+    wrong = (targets + 1) % 4  # what is learnt again is not what is asked
+    found = lean(
+        parent, (rows, wrong), validation=learnable, max_drop=0.01, distill=False, epochs=2, batch_size=32, progress=False
+    )
+    assert found.after.parameters == found.before.parameters
+    assert "none kept the score" in repr(found)
+
+
 def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
     net = lived(
         lambda: nn.Sequential(

@@ -83,6 +83,9 @@ class Lean(Generic[Network]):
         if before.latency and after.latency:
             was, now = before.latency.median, after.latency.median
             lines.append(f"  {'latency':<12}{was:>9.3f} ms -> {now:.3f} ms ({was / now:.2f} times as fast)")
+        if not self.history.empty and not self.history["kept"].any():
+            tried = f"{len(self.history)} cut{'s' * (len(self.history) > 1)} tried"
+            lines.append(f"  as it was: {tried}, none kept the score (see .history); allow a larger drop, or more epochs")
         if self.refused:
             lines.append(f"  left whole: {', '.join(sorted(self.refused))} (see .refused)")
         return "\n".join(lines)
