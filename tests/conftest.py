@@ -27,8 +27,8 @@ def study_state():
 
     from .samples import config, trial_events
 
-    def make(models: list[tuple[float, float]]) -> StudyState:
-        state = StudyState().feed([StudyStarted(at=0.0, config=config())])
+    def make(models: list[tuple[float, float]], **changes: object) -> StudyState:
+        state = StudyState().feed([StudyStarted(at=0.0, config=config(**changes))])
         for number, (score, latency_ms) in enumerate(models):
             state.feed(trial_events(number, score, latency_ms))
         return state

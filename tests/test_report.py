@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 import random
 import re
 from pathlib import Path
@@ -38,7 +39,7 @@ from lepton_automl.service.report import pages
 from lepton_automl.space import Space, pick, whole
 from lepton_automl.state import StudyState
 from lepton_automl.training.findings import calibration, class_scores, confusion
-from lepton_automl.values import Decision, Portrait, Report, TrialResult
+from lepton_automl.values import Decision, Portrait, Report, Target, TrialResult
 
 from .samples import config, image_spec, measured, profile, table_spec, trial_events
 from .test_doors import lepton, python
@@ -146,6 +147,20 @@ def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models,
         assert layout.yaxis.range == pytest.approx((0.855, 0.945))
     else:
         assert layout.yaxis.range is None and layout.yaxis.autorange
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "anchor", "seen"),
+    [(3.0, "limit 3 ms", "left", True), (9.0, "limit 9 ms", "left", True), (200.0, "limit 200 ms ▸", "right", False),
+     (0.001, "◂ limit 0.001 ms", "left", False)],
+)  # fmt: skip
+def test_a_limit_is_in_sight_or_it_is_said_where_it_is(study_state, limit, text, anchor, seen):
+    state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Target(max_latency_ms=limit))
+    layout = plots.front_figure(state).layout
+    low, high = layout.xaxis.range
+    told = layout.annotations[-1]
+    assert (low < math.log10(limit) < high) is seen and layout.shapes[-1].x0 == limit
+    assert (told.text, told.xanchor) == (text, anchor) and low <= told.x <= high
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))

@@ -15,6 +15,7 @@ from .tables import chosen_trial, last_score, network
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+NEAR = 10.0  # times the fastest or slowest latency: so far away a limit is still brought into sight
 MOST = 2_000  # of the stopped and of the infeasible trials, the latest
 
 
@@ -87,7 +88,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         theme,
         height=520,
         xaxis={
-            **log_axis(trial.profile.latency_ms for trial in state.trials.values() if trial.profile),
+            **log_axis(_latencies(state)),
             "title": {"text": f"latency, ms a call ({where}); bars: 95 % interval"},
         },
         yaxis={
@@ -97,10 +98,29 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         clickmode="event",
     )
     if target.max_latency_ms is not None:
-        text = f"limit {target.max_latency_ms:g} ms"
-        figure.add_vline(target.max_latency_ms, line={"color": ORANGE, "dash": "dash"}, annotation_text=text)
-        figure.layout.annotations[-1].x = math.log10(target.max_latency_ms)  # texts stand on the logarithm, lines do not
+        _draw_limit(figure, target.max_latency_ms)
     return figure
+
+
+def _latencies(state: StudyState) -> list[float]:
+    """What the axis is to show: the latencies, and a limit that is not far from them."""
+    known = [trial.profile.latency_ms for trial in state.trials.values() if trial.profile]
+    limit = state.settings.target.max_latency_ms
+    near = limit is not None and (not known or min(known) / NEAR <= limit <= max(known) * NEAR)
+    return [*known, limit] if limit is not None and near else known
+
+
+def _draw_limit(figure: go.Figure, limit: float) -> None:
+    """A line where the limit is, and its text; the text at the rim that is nearest, where the line is out of sight."""
+    at = math.log10(limit)  # texts stand on the logarithm, lines do not
+    low, high = figure.layout.xaxis.range
+    text, x, anchor = f"limit {limit:g} ms", at, "left"
+    if at > high:
+        text, x, anchor = f"{text} ▸", high, "right"
+    elif at < low:
+        text, x = f"◂ {text}", low
+    figure.add_vline(limit, line={"color": ORANGE, "dash": "dash"}, annotation_text=text)
+    figure.layout.annotations[-1].update(x=x, xanchor=anchor)
 
 
 def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]:
