@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NONE = "no model is ready"
 SEVERAL = 6  # trials that more budget is to allow for
 BESIDE = 1.0  # seconds of a trial beside its epochs, about: it is exported, timed and packed
-KEPT = 0.85  # of a budget of time, at least, is for trials; see `search.budget`
+KEPT = 0.85  # of a budget of time, at least, is for trials: what `search.budget.MOST` leaves of it
 
 
 def no_model(state: StudyState) -> StudyError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from lepton_automl.widgets.plan import Plan, spoken
 from lepton_automl.widgets.sources import completions, keep, sources
 from lepton_automl.widgets.view import below
 
-from .test_widgets import HOSTILE, MODELS, harmless, lived
+from .test_widgets import HOSTILE, MODELS, harmless, lived, without_ipywidgets
 
 NOW = datetime.now(UTC)
 DASHBOARD = Study.dashboard
@@ -434,16 +433,7 @@ def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("lepton_automl.widgets")]:
-        monkeypatch.delitem(sys.modules, name)
-    real = builtins.__import__
-
-    def missing(name, *rest, **more):
-        if name == "ipywidgets":
-            raise ImportError("No module named 'ipywidgets'", name="ipywidgets")
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    without_ipywidgets(monkeypatch)
     with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
         lepton_automl.builder()
 

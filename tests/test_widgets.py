@@ -88,6 +88,20 @@ def texts(dashboard):
     return [one.value for one in below(dashboard) if isinstance(one, w.HTML)]
 
 
+def without_ipywidgets(monkeypatch):
+    """As on a machine where it is not installed."""
+    for name in [name for name in sys.modules if name.startswith("lepton_automl.widgets")]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def missing(name, *rest, **more):
+        if name == "ipywidgets":
+            raise ImportError("No module named 'ipywidgets'", name="ipywidgets")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+
+
 class Tags(HTMLParser):
     """Collects what a browser would make of a text."""
 
@@ -278,16 +292,7 @@ def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path):
 
 def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
     study, _ = lived(tmp_path, MODELS)
-    for name in [name for name in sys.modules if name.startswith("lepton_automl.widgets")]:
-        monkeypatch.delitem(sys.modules, name)
-    real = builtins.__import__
-
-    def missing(name, *rest, **more):
-        if name == "ipywidgets":
-            raise ImportError("No module named 'ipywidgets'", name="ipywidgets")
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    without_ipywidgets(monkeypatch)
     with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
         study.dashboard()
 

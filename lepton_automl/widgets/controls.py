@@ -147,9 +147,13 @@ class Controls(View):
     def _offer(self) -> None:
         knob = self._turned()
         if knob:
-            self.setting.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
-            self.setting.value = ""
-            self.setting.placeholder = clean(knob.describe(), 60)
+            offer_settings(self.setting, knob)
+
+
+def offer_settings(field: w.Combobox, knob: Knob) -> None:
+    """Offer a knob's choices in an empty field, and say what it takes; `typed` reads what a person makes of it."""
+    field.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
+    field.value, field.placeholder = "", clean(knob.describe(), 60)
 
 
 def typed(knob: Knob, text: str) -> Setting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +12,7 @@ from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.space import Setting, Space
 from lepton_automl.values import DataSpec
 
-from .controls import typed
+from .controls import offer_settings, typed
 from .fields import LABEL
 from .plan import wrong
 from .view import View, button, free_clicks
@@ -72,8 +71,7 @@ class Pins(View):
     def _offer(self) -> None:
         knob = self._space.get(str(self.knob.value))
         if knob:
-            self.setting.options = [clean(json.dumps(one), 60) for one in knob.choices]
-            self.setting.value, self.setting.placeholder = "", clean(knob.describe(), 60)
+            offer_settings(self.setting, knob)
 
     def _pin(self) -> None:
         name = str(self.knob.value)

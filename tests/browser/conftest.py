@@ -102,3 +102,10 @@ def notebook(path: Path, *cells: str) -> None:
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     path.write_text(json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def without_kernel(address, name):
+    """End the kernel of a notebook."""
+    with urllib.request.urlopen(f"{address}/api/sessions") as told:
+        for one in (one["id"] for one in json.load(told) if one["path"] == name):
+            urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))

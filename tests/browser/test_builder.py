@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
-import urllib.request
 
 import pytest
 
-from .conftest import notebook
+from .conftest import notebook, without_kernel
 from .page import PATIENCE
 
 BUILD = """
@@ -100,10 +98,3 @@ def test_a_table_is_uploaded_and_a_still_picture_is_left(server, opened, tmp_pat
     words = ["nbconvert", "--to", "html", "--stdout", str(saved)]
     told = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True).stdout
     assert "lepton-snapshot" in told and "multiclass classification of" in told
-
-
-def without_kernel(address, name):
-    """End the kernel of a notebook."""
-    with urllib.request.urlopen(f"{address}/api/sessions") as told:
-        for one in (one["id"] for one in json.load(told) if one["path"] == name):
-            urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import streamed
 from tests.test_widgets import HOSTILE, hostile
 
-from .conftest import notebook
+from .conftest import notebook, without_kernel
 from .page import PATIENCE
 
 SEARCH = """
@@ -156,10 +156,7 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
     assert not page.tab.locator(".lepton-snapshot").first.is_visible()
     page.save()
     page.leave("kept")
-    with urllib.request.urlopen(f"{address}/api/sessions") as told:
-        sessions = [one["id"] for one in json.load(told) if one["path"] == "kept.ipynb"]
-    for one in sessions:
-        urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))
+    without_kernel(address, "kept.ipynb")
     page = opened("lab", "kept.ipynb")  # a kernel that knows nothing of the widgets
     still = page.tab.locator(".lepton-snapshot").first
     still.wait_for(timeout=60_000)
