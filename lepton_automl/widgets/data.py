@@ -33,7 +33,6 @@ class DataView(View):
 
     def __init__(self, names: Mapping[str, Any], uploads: Path, changed: Callable[[], None]) -> None:
         self._names, self._uploads, self._changed = names, uploads, changed
-        self._hold = False
         self.variable = choice("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
         path = w.Combobox(
             description="or a path",
@@ -89,7 +88,8 @@ class DataView(View):
         same = next((one for one in found if before and one.code == before.code), None)
         if before and same and identical(before, same):
             found[found.index(same)] = before
-        self._quietly(lambda: offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)]))
+        with self.quietly():
+            offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)])
         if before and self.variable.control.value is not before:
             if same:
                 self.variable.control.value = same
@@ -118,7 +118,8 @@ class DataView(View):
         columns = [(name, name) for name in (seen.columns if seen else ())]
         target = f"as inferred: {spec.target}" if spec and not self.target.value else "as inferred"
         task = f"as inferred: {title(spec).split()[0]}" if spec and not self.task.value else "as inferred"
-        self._quietly(lambda: self._offer(columns, (target, None), (task, None)))
+        with self.quietly():
+            self._offer(columns, (target, None), (task, None))
 
     def _offer(self, columns: list[tuple[str, str]], target: tuple[str, None], task: tuple[str, None]) -> None:
         offer(self.target, [target, *columns])
@@ -127,18 +128,11 @@ class DataView(View):
         for one in (self.target, self.ignore):
             one.layout.display = "" if columns else "none"
 
-    def _quietly(self, act: Callable[[], None]) -> None:
-        """Do what is no choice of a person's."""
-        held, self._hold = self._hold, True
-        try:
-            act()
-        finally:
-            self._hold = held
-
     def _chosen(self) -> None:
         """A variable was chosen: there is no path any more, and nothing is said about it yet."""
         if not self._hold:
-            self._quietly(lambda: setattr(self.path.control, "value", ""))
+            with self.quietly():
+                self.path.control.value = ""
             self._anew()
 
     def _typed(self) -> None:
@@ -155,12 +149,14 @@ class DataView(View):
         path = self.path.control.value.strip()
         if path and not self._hold:
             self._opened = path
-            self._quietly(lambda: setattr(self.variable.control, "index", 0))
+            with self.quietly():
+                self.variable.control.index = 0
             self._anew()
 
     def _anew(self) -> None:
         """Something else is chosen, and nothing is said about it yet."""
-        self._quietly(self._forget)
+        with self.quietly():
+            self._forget()
         self._changed()
 
     def _forget(self) -> None:
@@ -181,7 +177,8 @@ class DataView(View):
         else:
             self.label.complain("")
             self._keep(files, self.label.value or "" if pictures else "")
-        self._quietly(lambda: setattr(self.upload, "value", ()))
+        with self.quietly():
+            self.upload.value = ()
 
     def _keep(self, files: list[Any], label: str) -> None:
         try:
@@ -190,5 +187,6 @@ class DataView(View):
             self._kept.value = f'<span class="l-warn">▲ it cannot be kept: {marked(error.strerror)}</span>'
             return
         self._kept.value = f'<span class="l-dim">{len(files)} kept in {marked(kept)}</span>'
-        self._quietly(lambda: setattr(self.path.control, "value", str(kept)))
+        with self.quietly():
+            self.path.control.value = str(kept)
         self._reach()

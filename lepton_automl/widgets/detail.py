@@ -36,7 +36,7 @@ class DetailView(View):
 
     def __init__(self, choose: Callable[[int], None], acts: dict[str, Callable[[int], object]], export_to: str) -> None:
         self._trial: int | None = None
-        self._hold, self._choose = False, choose
+        self._choose = choose
         self.number = w.BoundedIntText(
             description="trial", min=0, max=0, layout={"width": "150px"}, style={"description_width": "40px"}
         )
@@ -52,12 +52,11 @@ class DetailView(View):
     def draw(self, moment: Moment) -> None:
         """Show the chosen trial as it is now."""
         state = moment.state
-        self._hold = True  # what is set here is no choice of a person's
-        self.number.max = max(state.trials, default=0)
         trial = state.trials.get(-1 if moment.chosen is None else moment.chosen)
-        if trial:
-            self.number.value = trial.number
-        self._hold = False
+        with self.quietly():
+            self.number.max = max(state.trials, default=0)
+            if trial:
+                self.number.value = trial.number
         if trial and trial.number != self._trial:
             self.examined.value = ""
         self._trial = trial.number if trial else None

@@ -40,7 +40,6 @@ class More(View):
     ) -> None:
         self._make, self._names, self._looked = make, names, looked
         self._found: list[Source] = []
-        self._hold = False
         test = w.Combobox(
             description="test data",
             placeholder="a share of the rows",
@@ -128,21 +127,19 @@ class More(View):
     def know(self, seen: Seen | None) -> None:
         """Offer what fits the data."""
         columns = [(name, name) for name in (seen.columns if seen else ())]
-        held, self._hold = self._hold, True
-        for one in (self.group, self.time):
-            offer(one, [("nothing", None), *columns])
-            one.layout.display = "" if columns else "none"
-        numbers = bool(seen and seen.spec and seen.spec.task == "regression")
-        if numbers:
-            self.weight.control.index = 0
-        self.weight.layout.display = "none" if numbers else ""
-        self._hold = held
+        with self.quietly():
+            for one in (self.group, self.time):
+                offer(one, [("nothing", None), *columns])
+                one.layout.display = "" if columns else "none"
+            numbers = bool(seen and seen.spec and seen.spec.task == "regression")
+            if numbers:
+                self.weight.control.index = 0
+            self.weight.layout.display = "none" if numbers else ""
 
     def forget(self) -> None:
         """Other data: nothing is said about their rows yet."""
-        held, self._hold = self._hold, True
-        self.test.control.value, self.group.control.index, self.time.control.index = "", 0, 0
-        self._hold = held
+        with self.quietly():
+            self.test.control.value, self.group.control.index, self.time.control.index = "", 0, 0
 
     def _heard(self) -> None:
         if not self._hold:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as w
@@ -20,10 +21,21 @@ class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         classes: Of CSS.
     """
 
+    _hold = False
+
     def __init__(self, *children: w.Widget, classes: tuple[str, ...] = ()) -> None:
         super().__init__(children=children)
         for name in classes:
             self.add_class(name)
+
+    @contextmanager
+    def quietly(self) -> Iterator[None]:
+        """Meanwhile what is set is no choice of a person's: whoever hears of it sees that `_hold` is set."""
+        held, self._hold = self._hold, True
+        try:
+            yield
+        finally:
+            self._hold = held
 
     def draw(self, moment: Moment) -> None:
         """Bring what is shown up to date, and leave alone what has not changed."""
