@@ -458,6 +458,7 @@ def test_a_browser_shows_it_without_complaint_or_network(what, scheme, state, ex
 
 def test_a_click_tells_about_that_model_and_so_does_the_keyboard(state, examined, browser, tmp_path):
     path = tmp_path / "page.html"
+    state.feed(trial_events(8, 0.98, 8.001, at=40.0))  # beaten, and hidden beneath the first point of the front
     path.write_text(report_html(Told(state, examined)), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.goto(path.as_uri())

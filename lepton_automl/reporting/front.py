@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 NEAR = 10.0  # times the fastest or slowest latency: so far away a limit is still brought into sight
+# Unseen, at the middle of the front's points: plotly.js (scatter/hover.js) lets the smallest point beneath the pointer speak,
+# and that would be a beaten trial which a point of the front covers.
+MIDDLE = {"size": 6, "opacity": 0, "color": BLUE}
 MOST = 2_000  # of the stopped and of the infeasible trials, the latest
 
 
@@ -45,8 +48,8 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     chosen = [trial for trial in front if trial.number == chosen_trial(state)]
     figure = go.Figure()
     line = {"color": BLUE, "width": 1, "shape": "hv"}
-    figure.add_scatter(**_points(state, front, "path"), line=line, hoverinfo="skip", showlegend=False)
-    figure.data[0].update(mode="lines", hovertemplate=None, text=None)
+    figure.add_scatter(**_points(state, front, "path"), line=line, marker=MIDDLE, showlegend=False)
+    figure.data[0].update(mode="lines+markers")
     figure.add_scatter(**_points(state, stopped, "stopped"), marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
     figure.add_scatter(**_points(state, beaten, "beaten"), marker=_coloured(beaten, sizes, 7), opacity=0.5)
     ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}

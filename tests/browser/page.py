@@ -135,7 +135,8 @@ class Page:
             with contextlib.suppress(NotYet):
                 told.wait_for(timeout=PATIENCE / 10)
                 return
-        raise AssertionError("no click on a point is heard")
+        seen = self.tab.locator(f"{within} .l-detail").first.inner_text()
+        raise AssertionError(f"no click on a point of the front is heard; chosen is: {seen[:400]}")
 
     def shot(self, name: str) -> None:
         """Keep a picture, where a folder for them is given."""
