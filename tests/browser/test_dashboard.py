@@ -24,7 +24,7 @@ x, y = load_digits(return_X_y=True)
 study = AutoML(name={name!r}, budget=Budget(minutes=10), workers=1).fit((16 * x).clip(0, 255).astype("uint8").reshape(-1, 8, 8), y)
 """
 ATTACH = "from lepton_automl import AutoML\ndashboard = AutoML.attach({name!r}).dashboard()\ndashboard"
-SLEEP = "import time\ntime.sleep(25)"
+BUSY = "import pathlib, time\nwhile not pathlib.Path({name!r}).exists():\n    time.sleep(0.1)"
 ANSWERS = """
 from tests.test_widgets import hostile_answers
 dashboard.choose(0)
@@ -36,7 +36,9 @@ dashboard.detail.show_examined(hostile_answers())
 def test_a_person_follows_and_drives_a_search(server, opened, face):
     _, folder = server
     name = f"digits-{face}"
-    notebook(folder / f"{name}.ipynb", SEARCH.format(name=name), SLEEP, ATTACH.format(name=name), "print(dashboard.model)")
+    done = folder / f"{name}-done"
+    busy = BUSY.format(name=done.name)
+    notebook(folder / f"{name}.ipynb", SEARCH.format(name=name), busy, ATTACH.format(name=name), "print(dashboard.model)")
     page = opened(face, f"{name}.ipynb")
     page.run(0)  # fit shows the dashboard by itself, and holds no cell
     page.appears()
@@ -45,7 +47,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.says("complete")
     page.shot("running")
 
-    page.run(1)  # a cell that sleeps
+    page.run(1)  # a cell that holds the kernel; all that follows happens meanwhile
     page.press("pause")
     page.status("paused")
     page.shot("paused")
@@ -56,7 +58,8 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     page.live(".l-controls input[list]").fill("plain")
     page.press("pin")
     page.says("model.block is held at plain")
-    assert page.busy(1), "the clicks waited for the cell"
+    assert page.busy(1)
+    done.touch()
     page.finished(1)
 
     page.choose()
@@ -77,11 +80,13 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
     second.appears()
     second.leave("second")
 
+    done.unlink()
     page.run(1)
     page.press("stop")
     page.says("it ends")
-    assert page.busy(1), "the click waited for the cell"
     page.status("ended")
+    assert page.busy(1)
+    done.touch()
     page.finished(1)
     page.shot("ended")
 
