@@ -225,23 +225,25 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     assert sorted(front.customdata) == [0, 3]
 
 
-def test_it_follows_the_journal_and_rests_at_its_end(tmp_path):
+def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_ended(tmp_path):
     study, journal = lived(tmp_path, MODELS, ended=False)
-    with study.home.held("sample"):
-        dashboard = study.dashboard()
-        assert dashboard._pulse.alive
-        for event in trial_events(3, 0.95, 2.0, at=60.0):
-            journal.append(event)
+    dashboard = study.dashboard()
+
+    def shows(text):
         until = time.monotonic() + 20
-        while "0.9500 (trial 3)" not in dashboard.run._told.value:
+        while text not in dashboard.run._told.value:
             assert time.monotonic() < until
             time.sleep(0.05)
+
+    shows("lost")
+    with study.home.held("sample"):
+        shows("running")
+        for event in trial_events(3, 0.95, 2.0, at=60.0):
+            journal.append(event)
+        shows("0.9500 (trial 3)")
         journal.append(StudyEnded(at=100.0, reason="done", chosen=3))
-    until = time.monotonic() + 20
-    while dashboard._pulse.alive:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert "ended" in dashboard.run._told.value
+    shows("ended")
+    dashboard.close()
 
 
 def test_a_closed_dashboard_looks_no_more(tmp_path):

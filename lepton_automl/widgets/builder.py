@@ -218,10 +218,10 @@ class Builder(Lasting):
         begun = self.dashboard.picture() if self.dashboard is not None else signed(time.time(), "lepton_automl.builder()")
         return f"{self.code.value}{asked}{begun}"
 
-    def _keep(self) -> bool:
+    def _keep(self) -> None:
+        """A still picture; the next one when something is drawn again."""
         with self._drawing:
             self.keep()
-        return False  # till something is drawn again
 
     def close(self) -> None:
         """Look no more, and take the builder off the page; a search that was started goes on."""

@@ -21,20 +21,20 @@ from .handle import OVER, Moment, StudyHandle
 from .importance import ImportanceView
 from .log import LogView
 from .picture import Script
-from .pulse import Pulse
+from .pulse import EVERY, Pulse
 from .run import RunView
 from .still import Lasting
 from .table import TableView
 from .view import View, free_clicks
 
 STILL = 15.0  # seconds between still pictures, which are saved with the notebook
-TICK = 1.0  # seconds between looks at the clock, while something runs
+TICK = 1.0  # seconds between looks at the clock while something runs, and at a study that is over: it may be taken up elsewhere
 
 
 class Dashboard(Lasting):
     """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
 
-    A thread follows the journal until the study's end, or until `close()`. What is on a page that nobody looks at is not
+    A thread follows the journal until `close()`. What is on a page that nobody looks at is not
     drawn. Where there is no page at all, the dashboard prints itself as text.
 
     Args:
@@ -76,16 +76,13 @@ class Dashboard(Lasting):
         self.decisions.take(self._moment.state, self._moment.news)
         self.draw()
         free_clicks(self)
-        if self._moment.status not in OVER:
-            self._pulse.start()
+        self._pulse.start()
 
     # What is seen
 
     def refresh(self) -> None:
-        """Look at once, and go on following where the study goes on."""
+        """Look at once."""
         self._beat()
-        if self._moment.status not in OVER:
-            self._pulse.start()
 
     def choose(self, trial: int) -> None:
         """Show a trial's details."""
@@ -125,23 +122,25 @@ class Dashboard(Lasting):
             state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=self._chosen
         )
 
-    def _beat(self) -> bool:
-        """Look, and draw what is new; false when nothing more will come by itself."""
+    def _beat(self) -> float | None:
+        """Look, and draw what is new; the seconds until there may be more, None where nothing can be seen any more."""
         with self._drawing:
             try:
                 before, self._moment = self._moment, self._look()
                 self.decisions.take(self._moment.state, self._moment.news)
-                if self._moment.news or self._moment.status != before.status:
+                changed = bool(self._moment.news) or self._moment.status != before.status
+                if changed:
                     self.draw()
                 elif time.monotonic() > self._shown + TICK and self._moment.status == "running":
                     self._shown = time.monotonic()
                     self.run.draw(self._moment)
             except LeptonError as error:
                 self.acts.say(str(error), bad=True)
-                return False
+                return None
             over = self._moment.status in OVER
-            self.keep(0.0 if over else STILL)
-            return not over
+            if changed or not over:
+                self.keep(0.0 if over else STILL)
+            return TICK if over else EVERY
 
     # What is done
 

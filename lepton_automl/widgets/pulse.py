@@ -15,13 +15,13 @@ class Pulse:
     """Calls a method until it says that there is nothing more to see, or its object is gone.
 
     Args:
-        beat: A bound method; true to be called again. Its object is not kept alive.
-        every: Seconds between calls, at least.
+        beat: A bound method; it says after how many seconds, at least, to call it again, or None. Its object is not kept alive.
+        first: Seconds before the first call.
     """
 
-    def __init__(self, beat: Callable[[], bool], every: float = EVERY) -> None:
+    def __init__(self, beat: Callable[[], float | None], first: float = EVERY) -> None:
         self._beat = weakref.WeakMethod(beat)
-        self._every = every
+        self._first = first
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -44,11 +44,13 @@ class Pulse:
         self._over.set()
 
     def _run(self) -> None:
-        took = 0.0
-        while not self._over.wait(max(self._every, took / SHARE)):
+        rest: float | None = self._first
+        while rest is not None and not self._over.wait(rest):
             beat = self._beat()
-            began = time.thread_time()
-            if beat is None or not beat():
+            if beat is None:
                 return
-            took = time.thread_time() - began
+            began = time.thread_time()
+            rest = beat()
+            if rest is not None:
+                rest = max(rest, (time.thread_time() - began) / SHARE)
             del beat  # nobody else may hold it while this one rests
