@@ -138,6 +138,16 @@ class Page:
         seen = self.tab.locator(f"{within} .l-detail").first.inner_text()
         raise AssertionError(f"no click on a point of the front is heard; chosen is: {seen[:400]}")
 
+    def drag(self, line: Any, right: float) -> None:
+        """Drag a line by some pixels; nothing happens where it is just being drawn anew, and a person would try again."""
+        box = line.bounding_box()
+        if box:
+            x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+            self.tab.mouse.move(x, y)
+            self.tab.mouse.down()
+            self.tab.mouse.move(x + right, y, steps=8)
+            self.tab.mouse.up()
+
     def shot(self, name: str) -> None:
         """Keep a picture, where a folder for them is given."""
         if SHOTS:

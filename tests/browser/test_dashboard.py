@@ -135,15 +135,11 @@ def test_a_limit_is_typed_and_dragged(server, opened):
         line = page.live(".shapelayer path")
         line.wait_for(timeout=60_000, state="attached")
         page.shot("limited")
-        box = line.bounding_box()
-        page.tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-        page.tab.mouse.down()
-        page.tab.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=8)
-        page.tab.mouse.up()
         until = time.monotonic() + 60
         while float(field.input_value()) <= 0.3:
             assert time.monotonic() < until, "the line was dragged, and the study has the old limit"
-            page.tab.wait_for_timeout(200)
+            page.drag(line, 60)
+            page.tab.wait_for_timeout(1000)
         page.shot("dragged")
         assert not page.errors
     finally:
