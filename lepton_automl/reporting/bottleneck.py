@@ -41,9 +41,9 @@ class BottleneckReport(Bottleneck):
 
     def _repr_html_(self) -> str:
         """For a notebook, without scripts: some kilobytes, where `save` brings all of plotly.js."""
-        from .bottleneck_html import bottleneck_html
+        from .bottleneck_cell import cell_html
 
-        return bottleneck_html(self)
+        return cell_html(self)
 
 
 def bottleneck_html(found: Bottleneck) -> str:

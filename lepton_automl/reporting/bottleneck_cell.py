@@ -17,7 +17,7 @@ from .page import Html, paragraph, table
 WIDE = 180  # pixels of the longest bar
 
 
-def bottleneck_html(found: Bottleneck) -> str:
+def cell_html(found: Bottleneck) -> str:
     """The sentences, the layers in the order in which they run, and what changes would gain."""
     rows = shown(found)
     others = outside(found, [row for row in found.layers if row not in rows])
