@@ -27,6 +27,7 @@ from .looking import Looker, Seen
 from .more import More
 from .plan import Plan
 from .pulse import Pulse
+from .sources import sources
 from .still import Lasting, signed
 from .view import button, free_clicks
 
@@ -61,10 +62,10 @@ class Builder(Lasting):
         self._busy = False
         self._looker = Looker(home.folder, _weakly(self._told), _weakly(self._saw))
         self._pulse = Pulse(self._keep, SOON)
-        names = _names() if names is None else names
-        self.data = DataView(names, home.folder / "uploads", self._look)
+        self._names = _names() if names is None else names
+        self.data = DataView(home.folder / "uploads", self._look)
         self.goals = Goals(self._tried, home, self.draw)
-        self.more = More(self._tried, names, self._look, self.draw)
+        self.more = More(self._tried, self._look, self.draw)
         self.acts = Acts(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
         self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
@@ -79,6 +80,7 @@ class Builder(Lasting):
         super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.more, self.code, row, self.below)
         self.add_class("lepton-builder")
         self._turn(form=True)
+        self.refresh()
         self.draw()
         free_clicks(self)
         _after_cells(self.refresh)
@@ -100,8 +102,9 @@ class Builder(Lasting):
 
     def refresh(self) -> None:
         """Offer what the notebook holds now."""
-        self.data.refresh()
-        self.more.refresh()
+        found = sources(self._names)
+        self.data.refresh(found)
+        self.more.refresh(found)
 
     def _tried(self, **asked: Any) -> Any:
         """A search that nobody starts: it is asked what is wrong with its arguments."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +14,7 @@ from lepton_automl.values import Task
 
 from .fields import LABEL, Field, choice, offer, words
 from .looking import Seen
-from .sources import Source, completions, identical, keep, path_source, sources
+from .sources import Source, completions, identical, keep, path_source
 from .view import View, button
 
 KINDS = ".csv,.tsv,.txt,.gz,.xz,.parquet,.pq,.zip,.tar,.png,.jpg,.jpeg,.bmp,.gif,.webp"
@@ -26,13 +26,12 @@ class DataView(View):
     """Chooses a source and says what it is.
 
     Args:
-        names: The notebook's variables.
         uploads: Where files go that the page hands over.
         changed: Called when something else is to be looked at.
     """
 
-    def __init__(self, names: Mapping[str, Any], uploads: Path, changed: Callable[[], None]) -> None:
-        self._names, self._uploads, self._changed = names, uploads, changed
+    def __init__(self, uploads: Path, changed: Callable[[], None]) -> None:
+        self._uploads, self._changed = uploads, changed
         self.variable = choice("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
         path = w.Combobox(
             description="or a path",
@@ -78,16 +77,14 @@ class DataView(View):
             self.task,
             self.ignore,
         )
-        self.refresh()
         self.know(None)
 
-    def refresh(self) -> None:
+    def refresh(self, found: list[Source]) -> None:
         """Offer what the notebook holds now."""
-        found = sources(self._names)
         before: Source | None = self.variable.control.value
         same = next((one for one in found if before and one.code == before.code), None)
         if before and same and identical(before, same):
-            found[found.index(same)] = before
+            found = [before if one is same else one for one in found]
         with self.quietly():
             offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)])
         if before and self.variable.control.value is not before:

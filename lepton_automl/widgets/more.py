@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +13,7 @@ from lepton_automl.events import SamplerName
 from .fields import LABEL, Field, choice, number, offer
 from .looking import Seen
 from .plan import wrong
-from .sources import Source, identical, path_source, sources
+from .sources import Source, identical, path_source
 from .view import View
 
 SAMPLERS = {
@@ -30,15 +30,12 @@ class More(View):
 
     Args:
         make: The class of searches, which says what is wrong with their arguments.
-        names: The notebook's variables.
         looked: Called when the data are to be looked at anew.
         changed: Called when something else is said.
     """
 
-    def __init__(
-        self, make: Callable[..., Any], names: Mapping[str, Any], looked: Callable[[], None], changed: Callable[[], None]
-    ) -> None:
-        self._make, self._names, self._looked = make, names, looked
+    def __init__(self, make: Callable[..., Any], looked: Callable[[], None], changed: Callable[[], None]) -> None:
+        self._make, self._looked = make, looked
         self._found: list[Source] = []
         test = w.Combobox(
             description="test data",
@@ -69,14 +66,13 @@ class More(View):
         for one in (self.test, self.group, self.time, self.weight, self.seed):
             one.hear(self._heard)
         self.sampler.hear(changed)
-        self.refresh()
         self.know(None)
         self._turn()
 
-    def refresh(self) -> None:
+    def refresh(self, found: list[Source]) -> None:
         """Offer the variables that the notebook holds now."""
         before, variable = self.source, self.source in self._found
-        self._found = sources(self._names)
+        self._found = found
         self.test.control.options = [one.alone for one in self._found]
         now = self.source
         if before and variable and not (now and identical(before, now)):
