@@ -34,8 +34,8 @@ TICK = 1.0  # seconds between looks at the clock while something runs, and at a 
 class Dashboard(Lasting):
     """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
 
-    A thread follows the journal until `close()`. What is on a page that nobody looks at is not
-    drawn. Where there is no page at all, the dashboard prints itself as text.
+    A thread follows the journal until `close()`. What is on a page that nobody looks at is not drawn. Where there is no page at
+    all, the dashboard prints itself as text.
 
     Args:
         watch: The study, to be looked at; by nobody else.
@@ -81,8 +81,9 @@ class Dashboard(Lasting):
     # What is seen
 
     def refresh(self) -> None:
-        """Look at once."""
-        self._beat()
+        """Look at once, and go on following where the study can be seen again."""
+        if self._beat() is not None:
+            self._pulse.start()
 
     def choose(self, trial: int) -> None:
         """Show a trial's details."""

@@ -35,12 +35,11 @@ class Pulse:
         """Begin to look, where it does not yet."""
         with self._starting:
             if not self.alive:
-                self._over.clear()
                 self._thread = threading.Thread(target=self._run, name="lepton-pulse", daemon=True)
                 self._thread.start()
 
     def end(self) -> None:
-        """Look no more."""
+        """Look no more, whoever says `start` thereafter."""
         self._over.set()
 
     def _run(self) -> None:
