@@ -1,6 +1,9 @@
-"""Small values that tests are written with."""
+"""Small values that tests are written with, and a way to wait."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Callable
 
 from lepton_automl import families
 from lepton_automl.events import (
@@ -165,3 +168,11 @@ def events() -> list[object]:
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),
     ]
+
+
+def until(true: Callable[[], object], what: str = "it does not come to that", seconds: float = 20.0) -> None:
+    """Wait for something that comes by itself."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)

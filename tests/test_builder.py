@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from lepton_automl.widgets.plan import Plan, spoken
 from lepton_automl.widgets.sources import completions, keep, sources
 from lepton_automl.widgets.view import below
 
+from .samples import until
 from .test_widgets import HOSTILE, MODELS, harmless, lived, without_ipywidgets
 
 NOW = datetime.now(UTC)
@@ -65,13 +65,6 @@ def table():
     size, colour = rng.normal(size=400), rng.choice(["red", "green", "blue"], 400)
     price = 3 * size + (colour == "red") + rng.normal(size=400)
     return pd.DataFrame({"size": size, "colour": colour, "price": price, "sold": np.where(price > 0, "yes", "no")})
-
-
-def until(true, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def choose(made, code):

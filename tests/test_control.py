@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 
 import pytest
 
@@ -17,6 +18,8 @@ from lepton_automl.events import Asked, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.home import Home
 from lepton_automl.service.control import extended, wish
 from lepton_automl.service.process import Inbox
+
+from . import samples
 
 SCRIPT = """
 import signal
@@ -31,13 +34,7 @@ print("chosen", study.best())
 """
 PATIENCE = 120.0  # seconds, on a machine with other work
 SOON = 3.0  # seconds until an answer; well below one on a quiet machine, which a test run is not
-
-
-def until(true, what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
+until = partial(samples.until, seconds=PATIENCE)
 
 
 @pytest.fixture(scope="module")

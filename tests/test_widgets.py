@@ -6,7 +6,6 @@ import builtins
 import re
 import subprocess
 import sys
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -19,7 +18,7 @@ from lepton_automl.service.study import Study
 from lepton_automl.space import Space, pick
 from lepton_automl.values import Budget, TrialResult
 
-from .samples import config, image_spec, trial_events, weighed
+from .samples import config, image_spec, trial_events, until, weighed
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
@@ -230,10 +229,7 @@ def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_end
     dashboard = study.dashboard()
 
     def shows(text):
-        until = time.monotonic() + 20
-        while text not in dashboard.run._told.value:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: text in dashboard.run._told.value)
 
     shows("lost")
     with study.home.held("sample"):
@@ -251,10 +247,7 @@ def test_a_closed_dashboard_looks_no_more(tmp_path):
     with study.home.held("sample"):
         dashboard = study.dashboard()
         dashboard.close()
-        until = time.monotonic() + 20
-        while dashboard._pulse.alive:
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: not dashboard._pulse.alive)
 
 
 def test_a_click_does_what_the_line_of_python_does(tmp_path):
@@ -262,16 +255,11 @@ def test_a_click_does_what_the_line_of_python_does(tmp_path):
     dashboard = study.dashboard()
     dashboard.choose(1)
     dashboard.detail.buttons["use"].click()
-    until = time.monotonic() + 20
-    while dashboard.model is None or "attach" not in dashboard.acts.said.value:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: dashboard.model is not None and "attach" in dashboard.acts.said.value)
     assert dashboard.model.number == 1 and ".model(1)" in dashboard.acts.said.value
     dashboard.detail.folder.value = str(tmp_path / "out")
     dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised
-    while "l-warn" not in dashboard.acts.said.value:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    until(lambda: "l-warn" in dashboard.acts.said.value)
 
 
 def test_without_a_page_it_is_text(tmp_path):

@@ -48,8 +48,7 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     chosen = [trial for trial in front if trial.number == chosen_trial(state)]
     figure = go.Figure()
     line = {"color": BLUE, "width": 1, "shape": "hv"}
-    figure.add_scatter(**_points(state, front, "path"), line=line, marker=MIDDLE, showlegend=False)
-    figure.data[0].update(mode="lines+markers")
+    figure.add_scatter(**_points(state, front, "path") | {"mode": "lines+markers"}, line=line, marker=MIDDLE, showlegend=False)
     figure.add_scatter(**_points(state, stopped, "stopped"), marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
     figure.add_scatter(**_points(state, beaten, "beaten"), marker=_coloured(beaten, sizes, 7), opacity=0.5)
     ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}

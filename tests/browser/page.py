@@ -118,6 +118,13 @@ class Page:
     def open(self, tab: str) -> None:
         self.tab.locator(f"{LIVE} .lm-TabBar-tab").filter(has_text=tab).first.click()
 
+    def tour(self, prefix: str = "") -> None:
+        """Open tab after tab, and leave the last one open."""
+        for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
+            self.open(tab)
+            self.tab.wait_for_timeout(1500)
+            self.shot(prefix + tab.replace(" ", "-"))
+
     def points(self, within: str = LIVE) -> Any:
         """The points of the front."""
         trace = self.tab.locator(f"{within} .js-plotly-plot .scatterlayer .trace").filter(

@@ -64,10 +64,7 @@ def test_a_person_follows_and_drives_a_search(server, opened, face):
 
     page.choose()
     page.shot("chosen")
-    for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
-        page.open(tab)
-        page.tab.wait_for_timeout(1500)
-        page.shot(tab.replace(" ", "-"))
+    page.tour()
     page.open("front")
 
     page.save()
@@ -181,10 +178,7 @@ def test_names_from_a_stranger_do_no_harm(server, opened):
     page.choose()
     page.run(1)
     page.says(HOSTILE[0], ".l-detail")
-    for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
-        page.open(tab)
-        page.tab.wait_for_timeout(1500)
-        page.shot(f"hostile-{tab.replace(' ', '-')}")
+    page.tour("hostile-")
     page.says(HOSTILE[1], ".l-log")
     made = "iframe, script:not([type]), [onerror], [onload], [onmouseover], [href^=javascript]"
     assert page.tab.locator(f".lepton-live :is({made})").count() == 0
