@@ -217,7 +217,10 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     asked = dashboard.front.figure.get_state()
     front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
     assert sorted(front["customdata"]) == [0, 3]
-    before = dashboard.front.figure
+    before, borne = dashboard.front.figure, dashboard.front.keeper.expected
+    assert borne == [before.layout.meta, *(trace.meta for trace in before.data)]  # what the page compares with its own
+    dashboard.choose(3)
+    assert [was != now for was, now in zip(borne[1:], dashboard.front.keeper.expected[1:], strict=True)] == [False] * 6 + [True]
     dashboard.front._behind(None, "behind", [])  # a page that missed something
     assert dashboard.front.figure is not before
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")

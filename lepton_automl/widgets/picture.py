@@ -32,10 +32,11 @@ class Keeper(anywidget.AnyWidget):
     """Looks after the figure beside it, on the page.
 
     A `FigureWidget` hears of more or less room from the window alone, and misses what is sent while its script still loads
-    (five megabytes): then it stays behind, and the keeper asks for it anew.
+    (five megabytes): then it stays behind, and the keeper asks for it anew. The layout and each trace bear, as
+    `meta`, the number of the drawing that changed them last.
     """
 
-    expected = traitlets.List([0, 0]).tag(sync=True)  # traces, and points of all traces
+    expected: traitlets.List[int] = traitlets.List().tag(sync=True)  # these numbers
     _esm = """
     export default { render({ model, el }) {
       let seen = "", behind = 0;
@@ -44,7 +45,7 @@ class Keeper(anywidget.AnyWidget):
         const plot = el.parentElement?.parentElement?.querySelector(".js-plotly-plot");
         const svg = plot?.querySelector(".main-svg");
         if (!el.clientWidth || !svg) return;
-        const has = [plot.data?.length ?? 0, (plot.data ?? []).reduce((sum, trace) => sum + (trace.x?.length ?? 0), 0)];
+        const has = [plot.layout, ...(plot.data ?? [])].map((part) => part?.meta);
         behind = String(has) === String(model.get("expected")) ? 0 : behind + 1;
         if (behind === 12) { behind = -12; model.send("behind"); }
         const sizes = `${el.clientWidth} ${svg.clientWidth}`;
@@ -146,7 +147,7 @@ class PictureView(View):
         self._make, self._clicked, self._size = make, clicked, {"height": height, "margin": margin}
         self._stand: tuple[Any, ...] = ()
         self._last: Json = {}
-        self._fresh = go.Figure()
+        self._drawn = 0
         self._drawing = threading.Lock()
         self.figure: Living | None = None
         self.keeper = Keeper()
@@ -168,18 +169,19 @@ class PictureView(View):
         """Take over what is not the same any more, in one message."""
         figure.update_layout(**self._size, autosize=True, modebar=BAR, font={"size": 11})
         with self._drawing:
-            fresh = figure.to_plotly_json()
-            last, self._last, self._fresh = self._last, fresh, figure
+            self._drawn += 1
             if self.figure is None:
+                figure.update_traces(meta=self._drawn).update_layout(meta=self._drawn)
+                self._last = figure.to_plotly_json()
                 self._begin(figure)
             else:
-                self._change(self.figure, last, fresh)
-            points = sum(len(trace.x) for trace in figure.data if getattr(trace, "x", None) is not None)
-            self.keeper.expected = [len(figure.data), points]
+                last, self._last = self._last, figure.to_plotly_json()
+                self._change(self.figure, last, self._last)
+            self.keeper.expected = [part["meta"] for part in (self._last["layout"], *self._last["data"])]
 
     def _change(self, figure: Living, last: Json, fresh: Json) -> None:
-        traces = [difference(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
-        layout = difference(last["layout"], fresh["layout"])
+        traces = [self._changed(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
+        layout = self._changed(last["layout"], fresh["layout"])
         figure.now = fresh
         if layout or any(traces):
             with figure.batch_update():
@@ -187,11 +189,19 @@ class PictureView(View):
                     trace.update(new, overwrite=True)
                 figure.update_layout(layout, overwrite=True)
 
+    def _changed(self, was: Json, now: Json) -> Json:
+        """What is new in a trace or in the layout, with the number of this drawing."""
+        now["meta"] = was["meta"]
+        new = difference(was, now)
+        if new:
+            new["meta"] = now["meta"] = self._drawn
+        return new
+
     def _behind(self, _keeper: Any, said: Any, _buffers: Any) -> None:
         """The page has missed something: it gets the whole figure anew."""
         if said == "behind" and self.figure is not None:
             with self._drawing:
-                self._begin(self._fresh)
+                self._begin(go.Figure(self._last))
             free_clicks(self)
 
     def forget(self, name: str) -> None:
