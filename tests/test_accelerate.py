@@ -16,6 +16,7 @@ from lepton_automl.events import ModelAccelerated, StudyEnded
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 from lepton_automl.variant import Variant
+from lepton_automl.walks.accelerate import ITSELF
 
 torch.set_num_threads(1)
 
@@ -44,7 +45,7 @@ def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
     fast = accelerate(net, (x, y), target=Target(max_drop=0.01), progress=False)
     assert net.training, "the network was left in another mode"
     assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01 and fast.speedup > 1
-    assert list(fast.table.said).count("chosen") == 1 and "the network itself, to compare with" in set(fast.table.said)
+    assert list(fast.table.said).count("chosen") == 1 and ITSELF in set(fast.table.said)
     told = fast.predict(x[:50].double().numpy())
     with torch.inference_mode():
         expected = net.eval()(x[:50])
@@ -94,7 +95,10 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     best = study.best()
     trial = state.trial(best.number)
     assert json.loads((best.path / RUNTIME).read_text())["runtime"] == trial.variant.runtime
-    assert best.latency_ms == trial.accelerated.profile.latency_ms <= 1.1 * trial.weighed.latency_ms
+    assert best.latency_ms == trial.accelerated.profile.latency_ms
+    # Beside the network in PyTorch, in one race; what it weighed before was measured at another time, under another load.
+    chosen, eager = (next(tried for tried in trial.accelerated.tried if tried.said == said) for said in ("chosen", ITSELF))
+    assert chosen.variant == trial.variant and chosen.latency.median < eager.latency.median
     assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.target.max_drop
     assert (
         trial.variant.name in str(study.front.variant.tolist()) and trial.variant.name in (best.path / "README.md").read_text()
