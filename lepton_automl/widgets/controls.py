@@ -17,7 +17,6 @@ from .handle import OVER, Moment, StudyHandle
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")
-NARROW = {"width": "80px"}
 
 
 class Controls(View):
@@ -36,12 +35,14 @@ class Controls(View):
         self.resume = button("resume", self._resume, tip="Go on", icon="play")
         self.stop = button("stop", self._stop, tip="End the search; its best model is handed over", icon="stop", style="danger")
         self.amount = w.FloatText(5, layout={"width": "52px"}, tooltip="how much more")
-        self.unit = w.Dropdown(options=["minutes"], layout=NARROW, tooltip="unit of the budget")
+        self.unit = w.Dropdown(options=["minutes"], layout={"width": "92px"}, tooltip="unit of the budget")
         self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
-        self.latency = w.FloatText(0, step=0.01, layout=NARROW, tooltip="slowest call that will do, in ms; 0 for no limit")
+        self.latency = w.FloatText(
+            0, step=0.01, layout={"width": "80px"}, tooltip="slowest call that will do, in ms; 0 for no limit"
+        )
         self.set = button("set limit", self._limit_typed, tip="Limit the latency, in ms a call; 0 lifts the limit")
         self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="a knob of the search")
-        self.setting = w.Combobox(placeholder="setting", layout=NARROW, tooltip="where it is held")
+        self.setting = w.Combobox(placeholder="setting", layout={"width": "96px"}, tooltip="where it is held")
         self.pin = button("pin", self._pin, tip="Hold this knob at this setting from now on", icon="thumb-tack")
         self.unpin = button("unpin", self._unpin, tip="Let the search turn it again")
         self.held = w.HTML()
