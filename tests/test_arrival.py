@@ -50,8 +50,6 @@ from lepton_automl.values import Tracking as Place
 from . import samples
 from .shelf import Shelf
 
-SECONDS = 20.0  # within which a dead store is told, on a machine with other work; MLflow alone tries again for minutes
-
 # Any split, any cut
 
 
@@ -238,7 +236,7 @@ def test_a_locked_store_is_told_within_seconds_and_catches_up(home):
         began = time.monotonic()
         with pytest.raises(StudyError, match=r"database is locked[\s\S]*lepton sync"):
             late.mirror()
-        assert time.monotonic() - began < SECONDS
+        assert time.monotonic() - began < 10
     assert late.sync() == 3
 
 
@@ -250,7 +248,7 @@ def test_a_dead_server_is_told_within_seconds(home, tmp_path, answer, monkeypatc
         began = time.monotonic()
         with pytest.raises(StudyError, match="cannot be written"):
             there.sync(uri)
-        assert time.monotonic() - began < SECONDS
+        assert time.monotonic() - began < 10
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ study.fit(images[:300], labels[:300], folds=0)
 print("chosen", study.best())
 """
 PATIENCE = 120.0  # seconds, on a machine with other work
-SOON = 5.0  # seconds until an answer; well below one on a quiet machine, which a test run is not
+SOON = 3.0  # seconds until an answer; well below one on a quiet machine, which a test run is not
 until = partial(samples.until, seconds=PATIENCE)
 
 
