@@ -4,13 +4,16 @@ BIN := .venv/bin
 # One thread a process: two processes with two threads each on two cores were seen to run ten times slower.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test browser check notebooks clean
+.PHONY: demo test slow browser check notebooks clean
 
 demo: .venv/.run  ## install, then search networks for scikit-learn's digits for two minutes
 	$(BIN)/lepton demo
 
 test: .venv/.dev  ## install, then run the tests
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations 5
+
+slow: .venv/.dev  ## install, then run the tests that take minutes
+	$(BIN)/python -m pytest -q -m slow tests --durations 5
 
 browser: .venv/.dev  ## install, then drive the dashboard in a real notebook in a real browser
 	$(BIN)/python -m pytest -q -m browser tests --durations 5

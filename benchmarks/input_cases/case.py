@@ -1,0 +1,68 @@
+"""What a case is: a small input made in a folder, and what has to come of it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.preprocess import InputError
+
+Outcome = Literal["right", "refused", "wrong"]
+Body = Callable[[Path], None]
+_CASES: list[Case] = []
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input and its right outcome.
+
+    Args:
+        kind: The kind of fault that it is an example of, such as `"A3 rows that end in a separator"`.
+        name: What is particular to this input.
+        body: Makes the input in an empty folder, uses it, and asserts what must hold.
+        refused: Words of the refusal, where this input has to be refused; empty where it has to work.
+        slow: Whether it takes more than a few seconds; `make slow` runs it.
+    """
+
+    kind: str
+    name: str
+    body: Body
+    refused: str = ""
+    slow: bool = False
+
+    def run(self) -> tuple[Outcome, str]:
+        """The outcome, and why where it is wrong."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                self.body(Path(folder))
+            except (LeptonError, InputError) as error:
+                if self.refused and self.refused in str(error):
+                    return "refused", ""
+                return "wrong", f"{type(error).__name__}: {error}"
+            except Exception as error:  # a case fails in whatever way the input breaks the package
+                return "wrong", f"{type(error).__name__}: {error}"
+        return ("wrong", f"it was not refused (expected: {self.refused})") if self.refused else ("right", "")
+
+
+def case(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Callable[[Body], Body]:
+    """Register a function as a case; see `Case`."""
+
+    def register(body: Body) -> Body:
+        _CASES.append(Case(kind, name, body, refused, slow))
+        return body
+
+    return register
+
+
+def all_cases() -> list[Case]:
+    """Every case of this package, in the order of its files."""
+    package = importlib.import_module(__package__)
+    for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+        importlib.import_module(f"{__package__}.{module}")
+    return list(_CASES)
