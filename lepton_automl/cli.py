@@ -76,6 +76,9 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
     split_column: Annotated[str | None, typer.Option(help="A column that says train, validation or test.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Folders of pictures that are splits, `Part1=train,Part2=test`; `none`: all are classes.")
+    ] = None,
     group_column: Annotated[str | None, typer.Option(help="Rows of one group stay in one split.")] = None,
     time_column: Annotated[str | None, typer.Option(help="Later rows are tested on earlier ones.")] = None,
     ignore: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
@@ -133,6 +136,8 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         "categorical": _listed(categorical),
     }
     said = {key: value for key, value in options.items() if value}
+    if split is not None:
+        said["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
     study.fit(data, target=target, wait=not detach, resume=resume, **said)
     if detach:
         print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")

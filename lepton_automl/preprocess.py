@@ -27,6 +27,9 @@ CHANNELS = (1, 3, 4)
 MOST_PIXELS = (
     1 << 30
 ) // 12  # of one image: Pillow's own mark, a quarter of a gigabyte in RGB; a small file may unpack to more
+MOST_JPEG_PIXELS = 4 * MOST_PIXELS  # a JPEG is decoded at an eighth of its sides where it is scaled down that much anyway
+JPEG = b"\xff\xd8\xff"  # how such a file begins
+FEW_PIXELS = 0.01  # share of an image's pixels that may lie far above white: hot pixels, not another scale
 NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
 CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 EPOCH = datetime(1970, 1, 1)
@@ -537,14 +540,14 @@ class ImagePreprocess:
     """Images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
 
     Pictures are turned upright by their EXIF tag, laid on white where they are transparent, turned to grey or RGB, and
-    stretched by Pillow's (antialiased) bilinear resize. Arrays of uint8 are pixels as they are. Other arrays are mapped
-    from `levels` to 0 to 255 where the training arrays set them; else from 0 to 1 when nothing in them is above 1, and
-    from 0 to 255 otherwise.
+    stretched by Pillow's (antialiased) bilinear resize. Arrays and pictures of bytes are pixels as they are. Others are mapped
+    from `levels` to 0 to 255 where the training pictures set them; else from 0 to 1 when nothing in them is above 1, and
+    from 0 to 255 otherwise (files of 16 bits: to 65535).
 
     Args:
         shape: (channels, height, width).
         output: What the model answers: `task`, `target` and `classes`.
-        levels: Black and white in the training arrays; None where those were bytes.
+        levels: Black and white in the numbers of the training pictures; None where those were bytes.
     """
 
     def __init__(self, shape: Sequence[int], output: Json, levels: tuple[float, float] | None = None) -> None:
@@ -605,7 +608,8 @@ class ImagePreprocess:
         """uint8 [C, H, W]."""
         array = _pixels(item)
         if array is None:
-            return decode(item, self.shape) if hasattr(item, "getbands") else read_image(item, self.shape)
+            read = decode if hasattr(item, "getbands") else read_image
+            return read(item, self.shape, self.levels)
         if array.ndim == 3 and array.shape[-1] not in CHANNELS and array.shape[0] in CHANNELS:
             array = array.transpose(1, 2, 0)
         if array.ndim == 2:
@@ -622,12 +626,7 @@ class ImagePreprocess:
         )
 
     def _bytes(self, array: Array) -> Array:
-        if array.dtype == np.uint8:
-            return array
-        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise InputError(f"an image of {array.dtype} holds values that are no finite numbers")
-        low, high = self.levels or (0.0, 1.0 if array.max() <= 1 else 255.0)
-        return to_bytes(array, low, high)
+        return array if array.dtype == np.uint8 else levelled(array, self.levels)
 
 
 def _last_colours(batch: Array) -> Array:
@@ -635,6 +634,43 @@ def _last_colours(batch: Array) -> Array:
     if batch.ndim == 3:
         return batch[:, :, :, None]
     return batch.transpose(0, 2, 3, 1) if batch.shape[-1] not in CHANNELS and batch.shape[1] in CHANNELS else batch
+
+
+def levelled(array: Array, levels: tuple[float, float] | None, *, deepest: float = 255.0) -> Array:
+    """Numbers that are no bytes as uint8.
+
+    Args:
+        array: Pixels of any shape and number type.
+        levels: Black and white; None where the training pictures were bytes.
+        deepest: The largest number that may mean white where there are no levels: 65535 in files of 16 bits.
+
+    Raises:
+        InputError: They are no finite numbers, or lie so far outside of the levels that they are on another scale.
+    """
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"an image of {array.dtype} holds no numbers")
+    if not array.size:
+        return array.astype(np.uint8)
+    least, most = float(array.min()), float(array.max())
+    if not math.isfinite(least + most):
+        raise InputError(f"an image of {array.dtype} holds values that are no finite numbers")
+    if levels is None:
+        if most > deepest:
+            raise InputError(
+                f"an image holds values up to {most:g}; the model was trained on pixels from 0 to 255: scale it to these"
+            )
+        return to_bytes(array, 0.0, 1.0 if most <= 1 else 255.0 if most <= 255 else deepest)
+    low, high = levels
+    span = high - low
+    # Single hot pixels are clipped; what is brighter as a whole, or all but black, was not scaled as the training pictures.
+    beyond = most > high + span and int((array > high + span).sum()) > max(4, FEW_PIXELS * array.size)
+    tiny = high > 100 * most and 0 < most <= 1 and array.dtype.kind == "f" and bool((array % 1 != 0).any())
+    if beyond or tiny:
+        what = (
+            f"an image holds values from {least:g} to {most:g}; those of the training images lie between {low:g} and {high:g}"
+        )
+        raise InputError(f"{what}: scale it as they are")
+    return to_bytes(array, low, high)
 
 
 def to_bytes(array: Array, low: float, high: float) -> Array:
@@ -667,15 +703,17 @@ def check_size(width: int, height: int) -> None:
         InputError: It has more than `MOST_PIXELS`.
     """
     if width * height > MOST_PIXELS:
-        raise InputError(f"an image of {width:,} x {height:,} pixels is too large; at most {MOST_PIXELS:,} pixels are read")
+        limits = f"at most {MOST_PIXELS:,} pixels are read, of a JPEG {MOST_JPEG_PIXELS:,}"
+        raise InputError(f"an image of {width:,} x {height:,} pixels is too large ({limits}); scale it down")
 
 
-def decode(image: Any, shape: tuple[int, int, int]) -> Array:
+def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:
     """A Pillow image upright, in grey or RGB, of one size.
 
     Args:
         image: The image; it is loaded here.
         shape: (channels, height, width).
+        levels: Black and white of images that are no bytes; see `levelled`.
 
     Returns:
         uint8 [C, H, W].
@@ -685,31 +723,71 @@ def decode(image: Any, shape: tuple[int, int, int]) -> Array:
     """
     from PIL import Image, ImageOps
 
-    check_size(*image.size)
     channels, height, width = shape
-    if image.format in ("JPEG", "MPO"):
-        image.draft(None, (2 * width, 2 * height))  # lets a large JPEG be decoded at a fraction of its size
-    converted = _flattened(ImageOps.exif_transpose(image)).convert("L" if channels == 1 else "RGB")
+    _reduce(image, (2 * width, 2 * height))
+    converted = _flattened(ImageOps.exif_transpose(image), levels).convert("L" if channels == 1 else "RGB")
     if converted.size != (width, height):
         converted = converted.resize((width, height), Image.Resampling.BILINEAR)
     pixels: Array = np.asarray(converted, np.uint8).reshape(height, width, channels)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _flattened(image: Any) -> Any:
-    """Without transparency (laid on white), and 16-bit grey brought to 8."""
+def _reduce(image: Any, least: tuple[int, int]) -> None:
+    """Let a large JPEG be decoded at a fraction of its size, and refuse what is too large even so.
+
+    Raises:
+        InputError: It may be an attack.
+    """
+    if image.format in ("JPEG", "MPO"):
+        check_jpeg_size(image)
+        image.draft(None, least)
+    check_size(*image.size)
+
+
+def check_jpeg_size(image: Any) -> None:
+    """Refuse a JPEG that would take much memory although it is decoded at a fraction: a progressive one is held whole.
+
+    Raises:
+        InputError: It has more pixels than are decoded.
+    """
+    width, height = image.size
+    if width * height > (MOST_PIXELS * 3 // 2 if image.info.get("progressive") else MOST_JPEG_PIXELS):
+        check_size(width, height)
+
+
+def _flattened(image: Any, levels: tuple[float, float] | None) -> Any:
+    """Without transparency (laid on white), and numbers that are no bytes brought to bytes."""
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float32)
-        return Image.fromarray(to_bytes(values, 0.0, 255.0 if values.max(initial=0) <= 255 else 65535.0))
+        return Image.fromarray(levelled(np.asarray(image), levels, deepest=65535.0))
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image
     seen = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
 
 
-def read_image(item: Any, shape: tuple[int, int, int]) -> Array:
+def open_image(item: Any) -> Any:
+    """A file as a Pillow image that is not decoded yet.
+
+    Pillow's own mark for bombs is for what is decoded whole; a JPEG is measured by `decode`, after it was reduced.
+
+    Args:
+        item: A path, or a file that is open in binary mode.
+    """
+    from PIL import Image, JpegImagePlugin
+
+    if hasattr(item, "read"):
+        start = item.tell()
+        is_jpeg = item.read(3) == JPEG
+        item.seek(start)
+    else:
+        with open(item, "rb") as file:
+            is_jpeg = file.read(3) == JPEG
+    return JpegImagePlugin.JpegImageFile(item) if is_jpeg else Image.open(item)
+
+
+def read_image(item: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:
     """A file as uint8 [C, H, W]; see `decode`.
 
     Raises:
@@ -719,10 +797,10 @@ def read_image(item: Any, shape: tuple[int, int, int]) -> Array:
         raise InputError(f"a {type(item).__name__} is no image; give a path, a Pillow image or an array")
     library = pillow(f"reading {str(item)!r}")
     try:
-        with library.open(item) as image:
+        with open_image(item) as image:
             if image.format in NO_PICTURES:
                 raise InputError(f"files of the format {image.format} are not decoded")
-            return decode(image, shape)
+            return decode(image, shape, levels)
     except FileNotFoundError:
         raise InputError(f"there is no file {str(item)!r}") from None
     except (OSError, ValueError, SyntaxError, EOFError, struct.error, library.DecompressionBombError) as error:

@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import re
 import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ from lepton_automl.errors import DataError
 from lepton_automl.preprocess import CHANNELS, ImagePreprocess, to_bytes
 from lepton_automl.values import DataSpec
 
+from .album import album
 from .deal import deal
 from .options import DataOptions
-from .pictures import Progress, album, choose_shape, decode_all, listed, look, room_for
+from .pictures import Progress, choose_shape, decode_all, fill_deep, listed, look, room_for, warn_of
 from .splits import OPEN, TEST, TRAIN, VALIDATION
 from .store import EXAMPLES, write_json
 from .targets import read_targets
@@ -28,53 +31,70 @@ Array = NDArray[Any]
 IDX = re.compile(r"(?P<stem>.*?)images[-.]idx3-ubyte(\.gz)?$")
 STATISTICS_ROWS = 20_000  # images that mean and deviation are taken from
 LABEL = "label"
+FEWEST_GREY = 16  # grey levels that most pictures should keep
 MOST_CLASSES_BY_GUESS = 1_000  # whole numbers on images are labels, where on tables they may be quantities
+
+
+Levels = tuple[float, float]
 
 
 @dataclass
 class Images:
-    """Images that are in memory or in a file.
+    """Images that are in memory or in a file, and wait for the levels of black and white.
 
     Args:
-        pixels: uint8 [N, C, H, W].
+        shape: (channels, height, width) that they are brought to.
+        load: Gives their pixels, uint8 [N, C, H, W], by the levels of those that are no bytes (None where all are).
         rows: Which of them count.
         labels: One for each of these rows, of any type.
         given: The role that the source gives each of these rows.
-        levels: Black and white in the source's numbers; None for bytes.
+        ranges: float64 [rows, 2]: least and greatest number of each that is no bytes, NaN for others; None where all are bytes.
     """
 
-    pixels: Array
+    shape: tuple[int, ...]
+    load: Callable[[Levels | None], Array]
     rows: Array
     labels: Array
     given: Array
-    levels: tuple[float, float] | None = None
+    ranges: Array | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-def from_album(source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None) -> Images:
-    """The images of a folder or zip, and of a test folder kept apart."""
-    with album(source) as found:
+@contextmanager
+def from_album(
+    source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
+) -> Iterator[Images]:
+    """The images of a folder or zip, and of a test folder kept apart; the source stays open until they are loaded."""
+    with album(source, options) as found:
         seen = look(found)
         if not seen.sizes:
-            fix = "Restore these files, or give others."
             raise DataError(
                 f"none of the {len(found.pictures):,} pictures can be read: {listed(found, seen.damaged)}",
                 where=found.where,
-                fix=fix,
+                fix="Restore these files, or give others.",
             )
         shape, notes = choose_shape(seen, options)
-        pixels, rows, damaged = decode_all(found, seen.damaged, shape, folder, progress)
-        warnings = [f"{len(damaged):,} pictures cannot be read and are left out: {listed(found, damaged)}"] if damaged else []
-        if found.others:
-            notes.append(f"{found.others:,} files that are no pictures are left out")
-        labels = np.array([found.pictures[at].label for at in rows], object)
-        given = np.array([found.pictures[at].role for at in rows], np.int8)
-    images = Images(pixels, rows, labels, _open_where_alone(given), None, notes, warnings)
-    if test is None:
-        return images
-    sealed = from_album(test, None, folder, options.replace(image_size=shape[1:], channels=shape[0]), progress)
-    return joined(images, sealed)
+        decoded = decode_all(found, seen, shape, folder, progress)
+
+        def load(levels: Levels | None) -> Array:
+            if levels:
+                fill_deep(found, seen, decoded, levels)
+            return decoded.pixels
+
+        warnings = [*warn_of(found, decoded.damaged), *found.warnings]
+        if seen.halved:
+            warnings.append(f"{seen.halved:,} colour pictures have 16 bits a channel, of which the upper 8 are read")
+        labels = np.array([found.pictures[at].label for at in decoded.good], object)
+        given = np.array([found.pictures[at].role for at in decoded.good], np.int8)
+        ranges = decoded.ranges[decoded.good] if seen.deep else None
+        images = Images(shape, load, decoded.good, labels, _open_where_alone(given), ranges, [*notes, *found.notes], warnings)
+        if test is None:
+            yield images
+            return
+        like = options.replace(image_size=shape[1:], channels=shape[0], split=None)
+        with from_album(test, None, folder, like, progress) as sealed:
+            yield joined(images, sealed)
 
 
 def _open_where_alone(given: Array) -> Array:
@@ -85,19 +105,31 @@ def _open_where_alone(given: Array) -> Array:
 
 def joined(images: Images, sealed: Images) -> Images:
     """Images, and others that are their test split."""
-    if images.pixels.shape[1:] != sealed.pixels.shape[1:]:
-        shapes = f"{images.pixels.shape[1:]} and {sealed.pixels.shape[1:]}"
+    if images.shape != sealed.shape:
+        shapes = f"{images.shape} and {sealed.shape}"
         raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Bring them to one size.")
     given = np.where(images.given == TEST, OPEN, images.given)
+    start = int(images.rows.max(initial=-1)) + 1
+
+    def load(levels: Levels | None) -> Array:
+        return np.concatenate([images.load(levels)[:start], sealed.load(levels)])
+
     return Images(
-        np.concatenate([images.pixels, sealed.pixels]),
-        np.concatenate([images.rows, sealed.rows + len(images.pixels)]),
+        images.shape,
+        load,
+        np.concatenate([images.rows, sealed.rows + start]),
         np.concatenate([images.labels.astype(object), sealed.labels.astype(object)]),
         np.concatenate([given, np.full(len(sealed.rows), TEST)]).astype(np.int8),
-        images.levels,
+        _ranges(images, sealed),
         images.notes,
         images.warnings + [f"test: {warning}" for warning in sealed.warnings],
     )
+
+
+def _ranges(*parts: Images) -> Array | None:
+    if all(part.ranges is None for part in parts):
+        return None
+    return np.concatenate([np.full((len(part.rows), 2), np.nan) if part.ranges is None else part.ranges for part in parts])
 
 
 def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
@@ -130,7 +162,8 @@ def from_idx(folder: Path, options: DataOptions) -> Images:
     labels = np.concatenate([labels for _, _, labels in parts])
     given = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
     notes = [f"idx files of {len(pixels):,} images of {pixels.shape[1]}x{pixels.shape[2]} pixels"]
-    return _sized(Images(pixels[:, None], np.arange(len(pixels)), labels, given, None, notes), options)
+    shape = _asked_shape(pixels[:, None].shape[1:], options)
+    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, given, None, notes)
 
 
 def _role(stem: str) -> int:
@@ -161,11 +194,10 @@ def is_image_shape(shape: tuple[int, ...]) -> bool:
     return len(shape) == 3 or (len(shape) == 4 and (shape[-1] in CHANNELS or shape[1] in CHANNELS))
 
 
-def from_arrays(X: Array, y: Array, options: DataOptions, levels: tuple[float, float] | None = None) -> Images:
+def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
     """Images from arrays [N, H, W], [N, H, W, C] or [N, C, H, W].
 
-    Bytes are pixels. Other numbers are mapped to bytes: 0 to 1, -1 to 1 or 0 to 255 where they lie in these, else their
-    own least (0 where none is below) to greatest value.
+    Bytes are pixels. Other numbers are mapped to bytes by the range of the training images; see `levels_of`.
 
     Raises:
         DataError: The shapes do not fit, or values are not finite.
@@ -177,43 +209,82 @@ def from_arrays(X: Array, y: Array, options: DataOptions, levels: tuple[float, f
     pixels = X[..., None] if X.ndim == 3 else X
     if pixels.shape[-1] not in CHANNELS:
         pixels = pixels.transpose(0, 2, 3, 1)
-    levels, notes = (levels, []) if levels else _levels(pixels)
-    if levels:
-        pixels = to_bytes(pixels, *levels)
+    ranges = _ranges_of(pixels)
+    notes = []
     if pixels.shape[-1] == 4:
         pixels = pixels[..., :3]
         notes.append("the fourth channel (transparency) is left out")
-    images = Images(
-        pixels.transpose(0, 3, 1, 2), np.arange(len(X)), y.reshape(-1), np.full(len(X), OPEN, np.int8), levels, notes
-    )
-    return _sized(images, options)
+    shape = _asked_shape((pixels.shape[-1], *pixels.shape[1:3]), options)
+
+    def load(levels: Levels | None) -> Array:
+        whole = pixels if pixels.dtype == np.uint8 or levels is None else to_bytes(pixels, *levels)
+        return _sized(whole.transpose(0, 3, 1, 2), shape)
+
+    given = np.full(len(X), OPEN, np.int8)
+    return Images(shape, load, np.arange(len(X)), y.reshape(-1), given, ranges, notes)
 
 
-def _levels(pixels: Array) -> tuple[tuple[float, float] | None, list[str]]:
+def _ranges_of(pixels: Array) -> Array | None:
+    """The least and greatest number of each image, float64 [N, 2]; None for bytes."""
     if pixels.dtype == np.uint8:
-        return None, []
+        return None
     if pixels.dtype.kind not in "fiub":
         raise DataError(f"X holds {pixels.dtype}", where="images", fix="Give numbers.")
-    low, high = float(pixels.min()), float(pixels.max())
-    if not np.isfinite([low, high]).all():
+    flat = pixels.reshape(len(pixels), -1)
+    ranges = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.float64)
+    if not np.isfinite(ranges).all():
         raise DataError("X holds values that are not finite", where="images", fix="Replace NaN and infinite values.")
+    return ranges
+
+
+def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
+    """Black and white in the numbers of the training images, with a note and warnings.
+
+    0 to 1, -1 to 1 or 0 to 255 where the numbers lie in these, else their own least (0 where none is below) to greatest.
+
+    Args:
+        ranges: float64 [N, 2]: least and greatest number of each training image; NaN for images of bytes.
+
+    Raises:
+        DataError: Every pixel is the same.
+    """
+    known = ranges[np.isfinite(ranges[:, 0])]
+    if not len(known):
+        return None, [], []
+    low, high = float(known[:, 0].min()), float(known[:, 1].max())
     if low == high:
         raise DataError(f"every pixel is {low:g}", where="images", fix="Give images that differ.")
     if -1 <= low < 0 < high <= 1:
         low, high = -1.0, 1.0
     elif low >= 0:
         low, high = 0.0, 1.0 if high <= 1 else 255.0 if 128 <= high <= 255 else high
-    return (low, high), [f"pixels from {low:g} (black) to {high:g} (white) are stored as bytes"]
+    notes = [f"pixels from {low:g} (black) to {high:g} (white) are stored as bytes"]
+    warnings = []
+    if len(known) < len(ranges):
+        warnings.append(
+            f"{len(known):,} of {len(ranges):,} training pictures are no bytes: only these have levels of their own"
+        )
+    usual = float(np.median(known[:, 1] - known[:, 0]))
+    grey = 1 + round(255 * usual / (high - low))
+    if grey < FEWEST_GREY:
+        warnings.append(
+            f"half of the training pictures keep at most {grey} of 256 grey levels, as a few reach {high:g}: "
+            "clip or scale these before"
+        )
+    return (low, high), notes, warnings
 
 
-def _sized(images: Images, options: DataOptions) -> Images:
-    """With the size and the colours that were asked for."""
-    channels, height, width = images.pixels.shape[1:]
-    shape = (options.channels or channels, *(options.image_size or (height, width)))
-    if shape != (channels, height, width):
-        preprocess = ImagePreprocess(shape, {})
-        images.pixels = preprocess.arrays(list(images.pixels.transpose(0, 2, 3, 1)))["image"]
-    return images
+def _asked_shape(shape: Sequence[int], options: DataOptions) -> tuple[int, ...]:
+    """(channels, height, width) with the size and the colours that were asked for."""
+    channels, height, width = shape
+    return (options.channels or channels, *(options.image_size or (height, width)))
+
+
+def _sized(pixels: Array, shape: tuple[int, ...]) -> Array:
+    """uint8 [N, C, H, W] in another size or other colours."""
+    if pixels.shape[1:] == shape:
+        return pixels
+    return ImagePreprocess(shape, {}).arrays(list(pixels.transpose(0, 2, 3, 1)))["image"]
 
 
 def prepare_images(images: Images, folder: Path, options: DataOptions, name: str) -> DataSpec:
@@ -230,18 +301,29 @@ def prepare_images(images: Images, folder: Path, options: DataOptions, name: str
     """
     target = options.target or LABEL
     dealt = deal(read_targets(images.labels, options, target, MOST_CLASSES_BY_GUESS), images.given, target, options)
-    rows = images.rows[dealt.told.kept]
-    pixels = images.pixels if len(rows) == len(images.pixels) else _picked(images.pixels, rows, folder)
+    kept = dealt.told.kept
+    learnt = None if images.ranges is None else images.ranges[kept][dealt.train]
+    levels, notes, warnings = (None, [], []) if learnt is None else levels_of(learnt)
+    if images.ranges is not None and levels is None:  # only pictures outside of the training split are deeper than bytes
+        levels = (0.0, 255.0)
+    if images.ranges is not None and levels:
+        beyond = int((images.ranges[kept][:, 1] > 2 * levels[1] - levels[0]).sum())  # none of the training pictures is
+        if beyond:
+            warnings.append(
+                f"{beyond:,} validation or test pictures are far brighter than all training pictures: they are clipped"
+            )
+    rows, loaded = images.rows[kept], images.load(levels)
+    pixels = loaded if len(rows) == len(loaded) else _picked(loaded, rows, folder)
     mean, deviation = _statistics(pixels, dealt.train)
     spec = dealt.spec("image", tuple(int(side) for side in pixels.shape[1:]), folder, name)
-    write_json(folder / "preprocess.json", ImagePreprocess(spec.shape, dealt.output, images.levels).to_json())
+    write_json(folder / "preprocess.json", ImagePreprocess(spec.shape, dealt.output, levels).to_json())
     dealt.write({"image": pixels}, spec)
     np.save(folder / "example.npy", np.ascontiguousarray(pixels[dealt.train[:EXAMPLES]].transpose(0, 2, 3, 1)))
     return spec.replace(
         pixel_mean=mean,
         pixel_std=deviation,
-        notes=(*images.notes, *spec.notes),
-        warnings=(*images.warnings, *spec.warnings, *dealt.shared(_hashes(pixels))),
+        notes=(*images.notes, *notes, *spec.notes),
+        warnings=(*images.warnings, *warnings, *spec.warnings, *dealt.shared(_hashes(pixels))),
     )
 
 

@@ -9,6 +9,8 @@ from lepton_automl._json import Value
 from lepton_automl.errors import Complaints, one_of
 from lepton_automl.values import Task
 
+SPLITS = ("train", "validation", "test")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions(Value):
@@ -19,6 +21,8 @@ class DataOptions(Value):
         target: The column to predict; else one called target, label, class or y, else the last one.
         task: `"binary"`, `"multiclass"` or `"regression"`.
         split_column: The column that says train, validation or test; `""` to use none.
+        split: Which folders of pictures are splits: None to decide by their names, False where every folder is a class, or the
+            split of each by its name, such as `{"Part1": "train", "Part2": "test"}`.
         group_column: Rows that share a value here stay on one side of every split.
         time_column: Later rows become validation, the latest test.
         ignore: Columns to leave out.
@@ -42,6 +46,7 @@ class DataOptions(Value):
     target: str | None = None
     task: Task | None = None
     split_column: str | None = None
+    split: Any = None
     group_column: str | None = None
     time_column: str | None = None
     ignore: tuple[str, ...] = ()
@@ -68,6 +73,12 @@ class DataOptions(Value):
             share = getattr(self, name)
             good = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
             complaints.check(good, f"{name} is {share!r}; it must lie between 0 and 1")
+        split = self.split
+        known = isinstance(split, dict) and split and all(role in SPLITS for role in split.values())
+        complaints.check(
+            split is None or split is False or known,
+            f"split is {split!r}; it must be False, or name a split for each folder: {', '.join(SPLITS)}",
+        )
         folds = self.folds
         whole = folds is None or (isinstance(folds, int) and not isinstance(folds, bool) and (folds == 0 or 2 <= folds <= 20))
         complaints.check(whole, f"folds is {folds!r}; it must be 0, or from 2 to 20")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from lepton_automl.errors import ConfigError, DataError, did_you_mean
 from lepton_automl.values import DataSpec
 
 from . import images, store, tables
+from .album import TARS
 from .options import DataOptions
-from .pictures import TARS, Progress
+from .pictures import Progress
 from .reading import as_array, checked, is_table_path, read_table, table_of_arrays
 
 TARGET = "target"
@@ -57,8 +59,8 @@ def prepare(
     with store.writing(folder):
         if _is_image_source(source):
             _check_image_options(options)
-            found = _images(source, test, folder, options, progress)
-            spec = images.prepare_images(found, folder, options, _name(source))
+            with _images(source, test, folder, options, progress) as found:
+                spec = images.prepare_images(found, folder, options, _name(source))
         else:
             frame = _frame(source, options)
             sealed = None if test is None else _frame(test, options)
@@ -110,19 +112,24 @@ def _check_image_options(options: DataOptions) -> None:
             raise ConfigError(f"{name} is for tables; these are images", where="DataOptions", fix=f"Leave {name} out.")
 
 
-def _images(source: Any, test: Any, folder: Path, options: DataOptions, progress: Progress | None) -> images.Images:
+@contextmanager
+def _images(source: Any, test: Any, folder: Path, options: DataOptions, progress: Progress | None) -> Iterator[images.Images]:
     if isinstance(source, str | Path):
         path = Path(source)
         if not (path.is_dir() and images.idx_files(path)):
-            return images.from_album(path, Path(test) if test is not None else None, folder, options, progress)
-        found = images.from_idx(path, options)
-    else:
-        found = images.from_arrays(as_array(source[0]), as_array(source[1]), options)
-    if test is None:
-        return found
-    if isinstance(test, str | Path):
-        return images.joined(found, images.from_idx(Path(test), options))
-    return images.joined(found, images.from_arrays(as_array(test[0]), as_array(test[1]), options, found.levels))
+            with images.from_album(path, Path(test) if test is not None else None, folder, options, progress) as found:
+                yield found
+            return
+    if options.split is not None:
+        raise ConfigError("split is for folders of pictures; these are arrays", where="DataOptions", fix="Leave split out.")
+    found = _in_memory(source, options)
+    yield found if test is None else images.joined(found, _in_memory(test, options))
+
+
+def _in_memory(source: Any, options: DataOptions) -> images.Images:
+    if isinstance(source, str | Path):
+        return images.from_idx(Path(source), options)
+    return images.from_arrays(as_array(source[0]), as_array(source[1]), options)
 
 
 def _frame(source: Any, options: DataOptions) -> Any:

@@ -122,7 +122,7 @@ class BundleModel(PythonModel):
 
     def _loaded(self, picture: Any, pillow: Any) -> Array:
         with _readable(pillow):
-            image: Array = self.code.decode(picture, self.predictor.preprocess.shape)
+            image: Array = self.code.decode(picture, self.predictor.preprocess.shape, self.predictor.preprocess.levels)
         return image.transpose(1, 2, 0)
 
     def _fitted(self, raw: Any) -> Array:
