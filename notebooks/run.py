@@ -28,7 +28,8 @@ from lepton_automl.home import Home
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
-SNAPSHOT = "lepton-snapshot"  # the class of the still picture that stands behind a dashboard
+PICTURE = "lepton"  # in the metadata of the still picture that stands behind a dashboard
+HIDING = "lepton-hiding"  # in what hides one of the two
 MOST_SECONDS = 900  # that one cell may take
 
 
@@ -67,7 +68,7 @@ def stop_studies(home: Home) -> None:
 
 
 def tidy(notebook: NotebookNode) -> None:
-    """Keep of the outputs what shows without a kernel."""
+    """Keep of the outputs what shows without a kernel, also where the notebook is not trusted: no styles, no drawings."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(still, _unshadowed(cell.outputs)) if output]
@@ -78,11 +79,12 @@ def tidy(notebook: NotebookNode) -> None:
 def _unshadowed(outputs: list[NotebookNode]) -> list[NotebookNode]:
     """Without a living dashboard whose still picture stands behind it."""
     behind = [*outputs[1:], {}][: len(outputs)]
-    return [one for one, after in zip(outputs, behind, strict=True) if not (WIDGET in one.get("data", {}) and _is_still(after))]
+    return [one for one, after in zip(outputs, behind, strict=True) if not (WIDGET in one.get("data", {}) and is_still(after))]
 
 
-def _is_still(output: Any) -> bool:
-    return SNAPSHOT in output.get("data", {}).get("text/html", "")
+def is_still(output: Any) -> bool:
+    """Whether an output is the still picture of a widget."""
+    return PICTURE in output.get("metadata", {})
 
 
 def still(output: NotebookNode) -> NotebookNode | None:
@@ -91,7 +93,7 @@ def still(output: NotebookNode) -> NotebookNode | None:
         output.data.pop(WIDGET, None)
         if "image/png" in output.data:
             output.data.pop("image/jpeg", None)  # Pillow gives both
-        return output if output.data else None
+        return output if output.data and HIDING not in output.data.get("text/html", "") else None
     return output
 
 

@@ -28,7 +28,7 @@ from lepton_automl.widgets.sources import completions, keep, sources
 from lepton_automl.widgets.view import below
 
 from .samples import until
-from .test_widgets import HOSTILE, MODELS, harmless, lived, without_ipywidgets
+from .test_widgets import HOSTILE, MODELS, PNG, harmless, lived, without_ipywidgets
 
 NOW = datetime.now(UTC)
 DASHBOARD = Study.dashboard
@@ -349,7 +349,7 @@ def test_hostile_names_are_shown_harmlessly(home, launched):
     made.data.ignore.control.value = tuple(value for _, value in made.data.ignore.control.options[:-1])[:15]
     seen(made)
     html = [one.value for one in below(made) if isinstance(one, w.HTML) and "<style>" not in one.value]
-    assert len(html) > 5 and all(map(harmless, html)) and harmless(made.picture())
+    assert len(html) > 5 and all(map(harmless, html)) and made.png().startswith(PNG)
     assert not any(mark in repr(made) for mark in "\x00\x07\x1b\x9b\u202e")
 
 
@@ -398,31 +398,34 @@ def test_without_a_page_it_is_text(home):
 def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
     class Shown:
         def __init__(self, what):
-            self.now = what.data
+            self.now = what
 
-        def update(self, what):
-            self.now = what.data
+        def update(self, what, **how):
+            assert how == {"raw": True, "metadata": still.METADATA}
+            self.now = what
 
-    shown = []
+    shown, drawn = [], []
     monkeypatch.setattr(still, "_in_kernel", lambda: True)
     monkeypatch.setattr(
-        "IPython.display.display", lambda what, **_: isinstance(what, dict) or shown.append(Shown(what)) or shown[-1]
+        "IPython.display.display", lambda what, **how: how.get("display_id") and (shown.append(Shown(what)) or shown[-1])
     )
+    monkeypatch.setattr(still.Drawing, "text", lambda drawing, x, y, text, **how: drawn.append(str(text)) or 0.0)
     made = lepton_automl.builder({"df": table()})
     made._ipython_display_()
-    assert "not started" in shown[0].now and "lepton-snapshot" in shown[0].now
+    assert any("not started" in text for text in drawn) and shown[0].now["text/plain"] == repr(made)
     choose(made, "df")
     made.goals.budget["trials"].control.value = "5"
-    until(lambda: "classification of" in shown[0].now and "trials=5" in shown[0].now)
+    until(lambda: any("classification of" in text for text in drawn) and any("trials=5" in text for text in drawn))
     study, _ = lived(tmp_path, MODELS)
     living = DASHBOARD(study)
     monkeypatch.setattr(Study, "dashboard", lambda study: living)
     begun(made, launched)
-    until(lambda: "not started" not in shown[0].now)
-    assert living.picture() in shown[0].now and "trials=5" in shown[0].now and harmless(shown[0].now)
+    drawn.clear()
+    until(lambda: "runs in" in drawn)
+    assert not any("not started" in text for text in drawn) and any("trials=5" in text for text in drawn)
     living._moment = replace(living._moment, status="a later one")
     living.keep()
-    assert len(shown) == 1 and "a later one" in shown[0].now
+    assert len(shown) == 1 and "a later one" in drawn
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):

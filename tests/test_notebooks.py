@@ -70,13 +70,16 @@ class TestSaved:
 
 
 def test_a_living_dashboard_gives_way_to_its_still_picture():
-    from notebooks.run import SNAPSHOT, WIDGET, tidy
+    from notebooks.run import HIDING, PICTURE, WIDGET, tidy
 
     living = nbformat.v4.new_output("display_data", data={WIDGET: {"model_id": "a"}, "text/plain": "study"})
-    picture = nbformat.v4.new_output("display_data", data={"text/html": f'<div class="{SNAPSHOT}"></div>'})
+    picture = nbformat.v4.new_output(
+        "display_data", data={"image/png": "", "text/plain": "table"}, metadata={PICTURE: "picture"}
+    )
+    hiding = nbformat.v4.new_output("display_data", data={"text/html": f'<div class="{HIDING}"></div>'})
     alone = nbformat.v4.new_output("display_data", data={WIDGET: {"model_id": "b"}, "text/plain": "a new search"})
-    cell = nbformat.v4.new_code_cell("study.dashboard()", outputs=[living, picture, alone])
+    cell = nbformat.v4.new_code_cell("study.dashboard()", outputs=[living, picture, hiding, alone])
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {"a": {}}})
     tidy(notebook)
-    assert [list(output.data) for output in cell.outputs] == [["text/html"], ["text/plain"]]
+    assert [list(output.data) for output in cell.outputs] == [["image/png", "text/plain"], ["text/plain"]]
     assert "widgets" not in notebook.metadata

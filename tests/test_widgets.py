@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
-import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -44,6 +44,7 @@ HOSTILE = [
     "line\nbreak\ttab\r\u2028\u2029",
     "\ud800 half",
 ]
+PNG = b"\x89PNG"
 ALLOWED = {"href": ("http://127.0.0.1:",), "src": ("data:image/png;base64,",)}
 
 
@@ -174,7 +175,6 @@ def hostile_answers(classes=HOSTILE):
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
     from lepton_automl.widgets.examined import examined_html
-    from lepton_automl.widgets.face import snapshot_html
 
     assert len(HOSTILE) >= 20
     study = hostile(tmp_path)
@@ -185,7 +185,7 @@ def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
         dashboard.acts.say(HOSTILE[number % len(HOSTILE)], code=HOSTILE[number % len(HOSTILE)], link=HOSTILE[4])
         assert harmless(dashboard.acts.said.value)
     assert all(map(harmless, texts(dashboard)))
-    assert harmless(snapshot_html(dashboard._moment))
+    assert dashboard.png().startswith(PNG)
     assert not any(mark in repr(dashboard) for mark in "\x00\x07\x1b\x9b\u202e\ud800")
     cells = [cell for row in dashboard.table.grid.rows for cell in row]
     assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
@@ -273,14 +273,52 @@ def test_without_a_page_it_is_text(tmp_path):
     assert dashboard._repr_mimebundle_()["text/plain"] == told
 
 
-def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path):
-    from lepton_automl.widgets.face import snapshot_html
+def written(view, monkeypatch):
+    """The texts of a widget's still picture, with where they stand."""
+    from lepton_automl.widgets.drawing import Drawing
 
+    told, real = [], Drawing.text
+
+    def text(drawing, x, y, text, **how):
+        told.append((how.get("anchor", "ls"), str(text)))
+        return real(drawing, x, y, text, **how)
+
+    monkeypatch.setattr(Drawing, "text", text)
+    assert view.png().startswith(PNG)
+    return told
+
+
+def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path, monkeypatch):
     study, _ = lived(tmp_path, [(0.9, 0.0338)])
-    picture = snapshot_html(study.dashboard()._moment)
-    across, up = (re.findall(rf'text-anchor="{side}">([\d.]+)<', picture) for side in ("middle", "end"))
+    told = written(study.dashboard(), monkeypatch)
+    across = [text for side, text in told if side == "ms" and text[0].isdigit()]
+    up = [text for side, text in told[: [text for _, text in told].index("trial")] if side == "rs"]
     assert len(across) > 2 and all(0.017 < float(tick) < 0.068 for tick in across)
     assert len(up) > 2 and all(0.85 < float(tick) < 0.95 for tick in up)
+
+
+def test_the_still_picture_is_an_image_with_a_table_as_its_text(tmp_path, monkeypatch):
+    from IPython import display
+
+    from lepton_automl.widgets import still
+
+    study, _ = lived(tmp_path, MODELS)
+    dashboard, shown = study.dashboard(), []
+    monkeypatch.setattr(still, "_in_kernel", lambda: True)
+    monkeypatch.setattr(display, "display", lambda what, **how: shown.append((what, how)))
+    dashboard._ipython_display_()
+    living, picture, hiding = (what for what, _ in shown)
+    assert living["text/plain"] == "study sample: ended"
+    assert set(picture) == {"image/png", "text/plain"} and base64.b64decode(picture["image/png"]).startswith(PNG)
+    assert picture["text/plain"] == repr(dashboard) and "trial  accuracy" in picture["text/plain"]
+    assert shown[1][1]["metadata"]["image/png"] == {"width": still.WIDE} and "lepton-hiding" in hiding.data
+
+
+def test_letters_of_other_scripts_stand_in_the_still_picture():
+    pytest.importorskip("matplotlib", reason="matplotlib, whose font is used, is not installed")
+    from lepton_automl.widgets.drawing import _has
+
+    assert all(_has("", 12, letter) for letter in "éß×→≥µжλ•…") and not _has("", 12, "\uffff")
 
 
 def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):

@@ -20,15 +20,16 @@ from lepton_automl.values import DataSpec
 
 from .acts import Acts
 from .data import DataView
+from .drawing import DIM, Drawing
 from .fields import CSS as FORM
 from .goals import Goals
-from .inferred import inferred_html, inferred_text
+from .inferred import draw_inferred, inferred_html, inferred_text
 from .looking import Looker, Seen
 from .more import More
 from .plan import Plan
 from .pulse import Pulse
 from .sources import sources
-from .still import Lasting, signed
+from .still import Lasting, sign
 from .view import button, free_clicks
 
 SOON = 1.0  # seconds from a change to the still picture of it
@@ -215,11 +216,18 @@ class Builder(Lasting):
 
     # What stays
 
-    def picture(self) -> str:
-        """What was chosen and inferred, while nothing is started; the dashboard thereafter; the Python that it equals."""
-        asked = f'<p class="l-dim">a search that is not started</p>{self.inferred.value}' if self._asks else ""
-        begun = self.dashboard.picture() if self.dashboard is not None else signed(time.time(), "lepton_automl.builder()")
-        return f"{self.code.value}{asked}{begun}"
+    def picture(self, drawing: Drawing) -> None:
+        """Draw the Python that it equals; what was inferred, while nothing is started; the dashboard thereafter."""
+        drawing.paragraph("in Python this is", colour=DIM, size=11)
+        drawing.code([self.plan.imports, "", *self.plan.code.splitlines()])
+        if self._asks:
+            drawing.paragraph("a search that is not started", colour=DIM, size=11)
+            if self._seen is not None:
+                draw_inferred(drawing, self._seen)
+        if self.dashboard is not None:
+            self.dashboard.picture(drawing)
+        else:
+            sign(drawing, time.time(), "lepton_automl.builder()")
 
     def _keep(self) -> None:
         """A still picture; the next one when something is drawn again."""

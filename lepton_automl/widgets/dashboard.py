@@ -15,7 +15,8 @@ from .acts import Acts
 from .controls import Controls
 from .curves import curves_view, growth_view, timeline_view
 from .detail import DetailView
-from .face import snapshot_html, text_face
+from .drawing import Drawing
+from .face import draw_snapshot, text_face
 from .front import FrontView
 from .handle import OVER, Moment, StudyHandle
 from .importance import ImportanceView
@@ -193,6 +194,6 @@ class Dashboard(Lasting):
     def __repr__(self) -> str:
         return text_face(self._moment)
 
-    def picture(self) -> str:
-        """The study as it is now: HTML and SVG without scripts."""
-        return snapshot_html(self._moment)
+    def picture(self, drawing: Drawing) -> None:
+        """Draw the study as it is now."""
+        draw_snapshot(drawing, self._moment)

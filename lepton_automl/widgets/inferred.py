@@ -10,10 +10,15 @@ from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.values import DataSpec
 
 from .cells import cell
+from .drawing import DIM, INK, Drawing
 from .examined import BASE64
 from .looking import Seen
+from .style import ACCENT, COLOURS
 
 COLUMNS = 200  # that are listed
+DRAWN = 40  # of them in a picture
+SIDE = 64  # pixels of an example of a class
+BLUE = COLOURS["complete"]
 
 
 def inferred_html(seen: Seen) -> str:
@@ -28,6 +33,57 @@ def inferred_html(seen: Seen) -> str:
     problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
     inferred = f'<h4>inferred</h4><ul class="l-said">{notes}</ul>' if notes else ""
     return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
+
+
+def draw_inferred(drawing: Drawing, seen: Seen) -> None:
+    """The same in a picture."""
+    if seen.error or not seen.spec or not seen.glance:
+        drawing.paragraph(seen.error.what if seen.error else "nothing was found", colour=ACCENT)
+        if seen.error and seen.error.fix:
+            drawing.paragraph(seen.error.fix)
+        return
+    spec, found = seen.spec, seen.glance
+    drawing.flow([[(title(spec), {"size": 16, "bold": True})]], down=28)
+    for told in facts(spec).values():
+        drawing.paragraph(told, colour=DIM)
+    for heading, lines, colour in (("problems found", spec.warnings, ACCENT), ("inferred", spec.notes, INK)):
+        if lines:
+            drawing.head(heading)
+        for line in lines:
+            drawing.paragraph(line, colour=colour, mark="•")
+    if found.classes:
+        _draw_classes(drawing, found)
+    if found.columns:
+        drawing.head("columns to learn from")
+        rows = [
+            [clean(one.name, 40), one.kind, clean(one.said, 60), clean(cell(one.example), 30)] for one in found.columns[:DRAWN]
+        ]
+        drawing.table(["column", "kind", "", "such as"], rows)
+        rest = len(found.columns) - DRAWN
+        if rest > 0:
+            drawing.paragraph(f"and {rest} more", colour=DIM)
+
+
+def _draw_classes(drawing: Drawing, found: Glance) -> None:
+    drawing.head("classes, with the rows to learn and choose from")
+    pictured = any(one.picture for one in found.classes)
+    if not pictured:
+        most = max(one.rows for one in found.classes)
+        for one in found.classes:
+            drawing.y += 18
+            drawing.text(drawing.left, drawing.y, clean(cell(one.label), 24))
+            drawing.box(drawing.left + 190, drawing.y - 9, drawing.left + 190 + 120 * one.rows / most, drawing.y, fill=BLUE)
+            drawing.text(drawing.left + 320, drawing.y, f"{one.rows:,}")
+        return
+    x = drawing.left
+    drawing.y += 8
+    for one in found.classes:
+        if x + SIDE > drawing.right:
+            x, drawing.y = drawing.left, drawing.y + SIDE + 30
+        drawing.picture(one.picture, x, drawing.y, SIDE)
+        drawing.text(x, drawing.y + SIDE + 14, f"{clean(cell(one.label), 9)} {one.rows:,}", size=10)
+        x += SIDE + 16
+    drawing.y += SIDE + 18
 
 
 def inferred_text(seen: Seen) -> list[str]:

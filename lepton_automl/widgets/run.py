@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ipywidgets as w
 
 from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.terminal import status_json
 from lepton_automl.state import StudyState, Trial
 
-from .handle import Moment
-from .style import COLOURS, MARKS
+from .drawing import DIM, INK, LINE, SOFT, Drawing
+from .handle import OVER, Moment
+from .style import COLOURS, MARKS, SHAPES
 from .view import View
 
 ORDER = ("complete", "stopped", "infeasible", "failed", "running")
@@ -38,25 +41,59 @@ def run_html(moment: Moment) -> str:
     """The run at a glance, as HTML without scripts."""
     state = moment.state
     told = status_json(state, moment.status)
-    left = ELSE.get(moment.status, told["left"])
-    if moment.status == "ended" and state.ended:
-        left = state.ended.reason
-    facts = {
-        f"best {state.settings.metric}": best(state),
-        "fastest on the front": fastest(state),
-        "on the front": str(told["front"]),
-        "workers busy": f"{len(state.running)} of {state.settings.workers}",
-        "epochs": f"{told['epochs']:,}",
-    }
-    listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items() if value)
+    facts = run_facts(moment)
+    listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items())
     percent = round(100 * told["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{marked(state.settings.name)}</span>'
-        f'<span class="l-badge">{marked(moment.status)}</span><span>{marked(left)}</span>{_by_state(told["trials"])}</div>'
+        f'<span class="l-badge">{marked(moment.status)}</span><span>{marked(said(moment))}</span>{_by_state(told["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>'
     )
+
+
+def draw_run(drawing: Drawing, moment: Moment) -> None:
+    """The same in a picture."""
+    state = moment.state
+    told = status_json(state, moment.status)
+    head: list[tuple[str, dict[str, Any]]] = [
+        (state.settings.name, {"size": 17, "bold": True}),
+        (moment.status, {"bold": True, "frame": INK}),
+        (said(moment), {}),
+    ]
+    counts = [
+        (f"{told['trials'][name]} {name}", {"mark": (SHAPES[name], COLOURS[name])}) for name in ORDER if name in told["trials"]
+    ]
+    drawing.flow([[one] for one in (*head, *(counts or [("no trials yet", {})]))], gap=12)
+    drawing.y += 10
+    drawing.box(drawing.left, drawing.y, drawing.right, drawing.y + 8, fill=SOFT, edge=LINE, round_by=4)
+    end = drawing.left + (drawing.right - drawing.left) * told["used"]
+    if end > drawing.left + 8:
+        drawing.box(drawing.left, drawing.y, end, drawing.y + 8, fill=COLOURS["complete"], round_by=4)
+    drawing.y += 8
+    drawing.flow([[(name, {"colour": DIM, "size": 11}), (value, {"bold": True})] for name, value in run_facts(moment).items()])
+    drawing.y += 8
+
+
+def said(moment: Moment) -> str:
+    """How it stands, in a few words beside its status."""
+    if moment.status == "ended" and moment.state.ended:
+        return moment.state.ended.reason
+    return ELSE.get(moment.status, str(status_json(moment.state, moment.status)["left"]))
+
+
+def run_facts(moment: Moment) -> dict[str, str]:
+    """What is known by now, by name."""
+    state = moment.state
+    facts = {
+        f"best {state.settings.metric}": best(state),
+        "fastest on the front": fastest(state),
+        "on the front": str(len(state.front())),
+        "workers busy": f"{len(state.running)} of {state.settings.workers}" if moment.status not in OVER else "",
+        "epochs": f"{state.epochs:,}",
+    }
+    return {name: value for name, value in facts.items() if value}
 
 
 def _by_state(counts: dict[str, int]) -> str:

@@ -1,22 +1,27 @@
-"""What stays when nothing lives: a still picture behind a widget, saved with its notebook, and a text where there is no page."""
+"""What stays when nothing lives: a picture behind a widget, saved with its notebook, and a text where there is no page."""
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import marked
-
+from .drawing import DIM, Drawing
 from .style import CSS, HIDING
 
 Bundle = dict[str, Any]
+WIDE = 860  # pixels of the picture
+MARK = "lepton"  # in an output's metadata, where it is a picture of ours
 
 
 class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     """A widget that leaves a picture of itself: shown by a notebook without a kernel, and by a page that is made of one.
+
+    The picture is a PNG, and its text a table: of HTML, JupyterLab shows neither styles nor drawings in a notebook that was
+    written by somebody else.
 
     Args:
         children: Its widgets.
@@ -28,14 +33,14 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def __init__(self, *children: w.Widget) -> None:
         self.around: Lasting | None = None
         self._stills: list[Any] = []
-        self._last, self._kept = "", 0.0
+        self._last, self._kept = b"", 0.0
         self._keeping = threading.Lock()
         super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), *children])
         for name in ("lepton", "lepton-live"):
             self.add_class(name)
 
-    def picture(self) -> str:
-        """How it looks now: HTML without scripts."""
+    def picture(self, drawing: Drawing) -> None:
+        """Draw how it looks now."""
         raise NotImplementedError
 
     def keep(self, age: float = 0.0) -> None:
@@ -48,42 +53,55 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
                 self._renew()
 
     def _renew(self) -> None:
-        from IPython.display import HTML
-
-        now = still_html(self.picture())
+        now = self.png()
         if now != self._last:
             self._last = now
             for still in self._stills:
-                still.update(HTML(now))  # type: ignore[no-untyped-call]
+                still.update(self._still(now), raw=True, metadata=METADATA)
+
+    def png(self) -> bytes:
+        """How it looks now, as a file."""
+        drawing = Drawing(WIDE)
+        self.picture(drawing)
+        return drawing.png()
+
+    def _still(self, png: bytes) -> Bundle:
+        return {"image/png": base64.b64encode(png).decode(), "text/plain": repr(self)}
 
     def _repr_mimebundle_(self, **more: Any) -> Bundle:
         bundle: Bundle = super()._repr_mimebundle_(**more) or {}
         return {**bundle, "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
-        """The widgets, and the picture behind them."""
+        """The widgets, the picture behind them, and what keeps one of the two out of sight."""
         from IPython.display import HTML, display
 
-        display(self._repr_mimebundle_(), raw=True)  # type: ignore[no-untyped-call]
-        if _in_kernel():
-            self._last = ""  # this one is newer than the others
-            self._stills.append(display(HTML(still_html(self.picture())), display_id=True))  # type: ignore[no-untyped-call]
+        bundle = self._repr_mimebundle_()
+        if not _in_kernel():
+            display(bundle, raw=True)  # type: ignore[no-untyped-call]
+            return
+        first = bundle["text/plain"].partition("\n")[0]  # the rest stands behind the picture
+        display({**bundle, "text/plain": first}, raw=True)  # type: ignore[no-untyped-call]
+        self._last = b""  # this one is newer than the others
+        still = display(self._still(self.png()), raw=True, metadata=METADATA, display_id=True)  # type: ignore[no-untyped-call]
+        self._stills.append(still)
+        display(HTML(f'<div class="lepton-hiding"><style>{HIDING}</style></div>'))  # type: ignore[no-untyped-call]
 
 
-def still_html(picture: str) -> str:
-    """A picture with all that it takes to stand alone."""
-    return f'<div class="lepton lepton-snapshot"><style>{CSS}{HIDING}</style>{picture}</div>'
+METADATA = {"image/png": {"width": WIDE}, MARK: "picture"}
 
 
-def signed(at: float, code: str) -> str:
-    """When a picture was made, and how what it shows comes to life.
+def sign(drawing: Drawing, at: float, code: str) -> None:
+    """Say below a picture when it was made, and how what it shows comes to life.
 
     Args:
+        drawing: The picture.
         at: Seconds since the epoch.
         code: The Python for it.
     """
     clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-    return f'<p class="l-dim">A picture from {clock}. With a kernel: <code>{marked(code)}</code></p>'
+    drawing.y += 8
+    drawing.paragraph(f"A picture from {clock}. With a kernel: {code}", colour=DIM, size=11)
 
 
 def _in_kernel() -> bool:

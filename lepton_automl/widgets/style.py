@@ -11,6 +11,7 @@ COLOURS = {
     "failed": "#D55E00",
 }
 MARKS = {"complete": "●", "running": "▶", "stopped": "✕", "infeasible": "│", "failed": "▲"}
+SHAPES = {"complete": "disc", "running": "play", "stopped": "cross", "infeasible": "tick", "failed": "triangle"}
 ACCENT = "#D55E00"
 GREY = "#808080"  # readable on white and on black
 FAINT = "rgba(128,128,128,.25)"
@@ -77,9 +78,12 @@ CSS = """
 .lepton .l-controls{flex-flow:row wrap;gap:2px 14px;align-items:center}
 .lepton .l-controls>.jupyter-widgets{margin:0;align-items:center}
 """
-# While the widgets live, the picture that is saved for a notebook without a kernel stays out of sight; without a kernel, what
-# the page says of the widgets that it cannot find does.
-HIDING = (
-    ".jp-OutputArea:has(.lepton-live) .lepton-snapshot,.output:has(.lepton-live) .lepton-snapshot{display:none}"
-    ".jp-OutputArea-child:has(+.jp-OutputArea-child .lepton-snapshot):not(:has(.lepton-live)){display:none}"
+# While the widgets live, the picture behind them stays out of sight; without a kernel, what the page says of widgets that it cannot
+# find does. The first rules are for JupyterLab and Notebook 7, classic Notebook, and VS Code.
+HIDING = "".join(
+    f"{output}:has(.lepton-live)+{output}:has(img){{display:none}}"
+    for output in (".jp-OutputArea-child", ".output_area", ".output_container")
+) + (
+    ".jp-OutputArea-child:has(+.jp-OutputArea-child+.jp-OutputArea-child .lepton-hiding):not(:has(.lepton-live)),"
+    ".jp-OutputArea-child:has(.lepton-hiding){display:none}"
 )

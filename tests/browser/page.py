@@ -167,6 +167,11 @@ class Page:
         if SHOTS:
             self.tab.screenshot(path=Path(SHOTS) / f"{self.face}-{name}.png")
 
+    def element(self, element: Any, name: str) -> None:
+        """The same of one element, whole."""
+        if SHOTS:
+            element.screenshot(path=Path(SHOTS) / f"{self.face}-{name}.png")
+
     def leave(self, name: str) -> None:
         """Close the tab, with a last picture of it."""
         if SHOTS and not self.tab.is_closed():

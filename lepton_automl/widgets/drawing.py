@@ -1,0 +1,302 @@
+"""A picture as a PNG: what a notebook keeps of a widget. Front ends strip styles and drawings from saved HTML, never an image.
+
+Pillow draws it in some ten milliseconds, where matplotlib would take the better part of a second to be loaded first. Of
+matplotlib, which MLflow brings along, only the font is used: Pillow's own has no accents.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from lepton_automl.reporting.labels import MORE, clean
+
+INK, DIM, LINE, SOFT, PAPER = "#1d1d1f", "#5f6368", "#d5d7db", "#e8ecf0", "#ffffff"
+SCALE = 2  # pixels of the file for one of the page: sharp on dense screens
+SMOOTH = 4  # pixels that are averaged to one at the edge of a mark
+EDGE = 12.0  # pixels around all
+TALLEST = 4000  # pixels of a page; what does not fit is cut off
+COLOURS = 256  # of the file
+# Of scripts that DejaVu lacks; whichever is installed.
+ELSEWHERE = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "msgothic.ttc", "malgun.ttf", "Hiragino Sans GB.ttc", "Arial Unicode.ttf")
+MISSING = "\uffff"  # is no character, so that each font draws for it what it draws for those that it lacks
+Font = Any  # of Pillow: scalable, or a bitmap where it was built without FreeType
+
+
+class Drawing:
+    """A page that grows downwards. Lengths are pixels of the page; texts are cleaned of what a reader cannot see.
+
+    Args:
+        width: Of the page.
+
+    Attributes:
+        y: Where the next part begins.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.left, self.right = EDGE, width - EDGE
+        self.y = EDGE
+        self._image = Image.new("RGB", (width * SCALE, TALLEST * SCALE), PAPER)
+        self._draw = ImageDraw.Draw(self._image)
+
+    def png(self) -> bytes:
+        """The file."""
+        tall = min(TALLEST, round(self.y + EDGE))
+        cut = self._image.crop((0, 0, self.width * SCALE, tall * SCALE))
+        few = cut.quantize(
+            COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )  # the others take four times as long
+        palette, paper = few.getpalette() or [], few.getpixel((0, 0))
+        assert isinstance(paper, int)
+        palette[3 * paper : 3 * paper + 3] = [255, 255, 255]  # which it has made nearly white
+        few.putpalette(palette)
+        held = io.BytesIO()
+        few.save(held, "PNG")
+        return held.getvalue()
+
+    # At a place
+
+    def text(
+        self, x: float, y: float, text: object, *, size: float = 12, bold: bool = False, colour: str = INK, anchor: str = "ls"
+    ) -> float:
+        """Write a line; its width.
+
+        Args:
+            x: Where it stands.
+            y: Likewise; its base line, unless the anchor says otherwise.
+            text: The line.
+            size: Of its letters.
+            bold: Whether they are bold.
+            colour: Theirs.
+            anchor: Pillow's: `"ls"` begins there, `"ms"` is centred, `"rs"` ends there.
+        """
+        told = clean(text, 400)
+        self._draw.text((x * SCALE, y * SCALE), told, fill=colour, font=_font(told, size, bold=bold), anchor=anchor)
+        return wide(told, size, bold=bold)
+
+    def line(self, *points: tuple[float, float], colour: str = LINE, width: float = 1) -> None:
+        """Join points."""
+        self._draw.line([(x * SCALE, y * SCALE) for x, y in points], fill=colour, width=round(width * SCALE))
+
+    def box(
+        self, x: float, y: float, right: float, bottom: float, *, fill: str = "", edge: str = "", round_by: float = 0
+    ) -> None:
+        """A rectangle."""
+        ends = (x * SCALE, y * SCALE, right * SCALE - 1, bottom * SCALE - 1)
+        self._draw.rounded_rectangle(ends, round_by * SCALE, fill=fill or None, outline=edge or None, width=SCALE)
+
+    def mark(self, x: float, y: float, kind: str, *, size: float, colour: str, opacity: float = 1.0) -> None:
+        """A mark around a point.
+
+        Args:
+            x: Where.
+            y: Where.
+            kind: `"disc"`, `"cross"`, `"tick"`, `"triangle"` or `"play"`.
+            size: Half of its width.
+            colour: Its colour.
+            opacity: From 0 to 1.
+        """
+        stamp = _stamp(kind, size, opacity)
+        at = (round(x * SCALE - stamp.width / 2), round(y * SCALE - stamp.height / 2))
+        self._image.paste(colour, at, stamp)
+
+    def picture(self, png: str, x: float, y: float, side: float) -> None:
+        """An image of a data set, given as a PNG in base64, in a square; nothing where it is none."""
+        try:
+            shown = Image.open(io.BytesIO(base64.b64decode(png, validate=True)), formats=["PNG"]).convert("RGB")
+        except (binascii.Error, OSError, ValueError, Image.DecompressionBombError):
+            return
+        whole = round(side * SCALE)
+        ratio = whole / max(shown.size)
+        to = (max(1, round(shown.width * ratio)), max(1, round(shown.height * ratio)))
+        sharp = Image.Resampling.NEAREST if ratio > 1 else Image.Resampling.LANCZOS
+        self._image.paste(shown.resize(to, sharp), (round(x * SCALE), round(y * SCALE)))
+
+    # Below what is there
+
+    def head(self, text: str) -> None:
+        """A heading."""
+        self.y += 28
+        self.text(self.left, self.y, text, bold=True)
+        self.y += 2
+
+    def paragraph(self, text: str, *, size: float = 12, colour: str = INK, mark: str = "") -> None:
+        """A text in lines as long as the page is wide."""
+        room = self.right - self.left - 14 * bool(mark)
+        for number, line in enumerate(_broken(text, room, size)):
+            self.y += size * 1.45
+            if mark and not number:
+                self.text(self.left, self.y, mark, size=size, colour=colour)
+            self.text(self.right - room, self.y, line, size=size, colour=colour)
+
+    def code(self, lines: Sequence[str]) -> None:
+        """Lines of Python in a frame."""
+        told = [part for line in lines for part in _broken(line, self.right - self.left - 20, 12)]
+        self.y += 8
+        self.box(self.left, self.y, self.right, self.y + 17 * len(told) + 10, fill=SOFT, edge=LINE, round_by=3)
+        for number, line in enumerate(told, 1):
+            self.text(self.left + 10, self.y + 17 * number + 1, line)
+        self.y += 17 * len(told) + 10
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
+        """A table.
+
+        Args:
+            head: Names of the columns.
+            rows: Their cells.
+            right: Columns whose cells end in one line, as numbers do.
+        """
+        cells, ends = [[clean(cell, 120) for cell in row] for row in rows], set(right)
+        columns = list(zip(*[head, *cells], strict=True))
+        room = [max(wide(cell, 12, bold=not at) for at, cell in enumerate(column)) for column in columns]
+        self.y += 20
+        for number, row in enumerate([list(head), *cells]):
+            x = self.left
+            if number % 2 == 0 and number:
+                self.box(self.left, self.y - 14, self.right, self.y + 5, fill=SOFT)
+            for at, cell in enumerate(row):
+                last = self.right - x if at == len(row) - 1 else room[at]
+                shown = _fitting(cell, last, 12, bold=not number)
+                where = x + room[at] if at in ends else x
+                self.text(where, self.y, shown, bold=not number, anchor="rs" if at in ends else "ls")
+                x += room[at] + 18
+            if not number:
+                self.line((self.left, self.y + 5), (self.right, self.y + 5))
+            self.y += 19
+        self.y -= 12
+
+    def flow(self, pieces: Iterable[Sequence[tuple[str, dict[str, Any]]]], *, gap: float = 22, down: float = 20) -> None:
+        """Pieces side by side, in as many lines as they need.
+
+        Args:
+            pieces: Each of some texts, with how they are written (see `text`); a `mark` of these is drawn before its text.
+            gap: Between pieces.
+            down: From line to line.
+        """
+        x, self.y = self.left, self.y + down
+        for piece in pieces:
+            length = sum(_length(text, how) for text, how in piece)
+            if x > self.left and x + length > self.right:
+                x, self.y = self.left, self.y + down
+            for text, how in piece:
+                self._written(x, text, dict(how))
+                x += _length(text, how)
+            x += gap
+
+    def _written(self, x: float, text: str, how: dict[str, Any]) -> None:
+        mark, frame = how.pop("mark", None), how.pop("frame", "")
+        if mark:
+            kind, colour = mark
+            self.mark(x + 5, self.y - 4, kind, size=4.5, colour=colour)
+            x += 14
+        if frame:
+            self.box(x, self.y - 14, x + _length(text, {"frame": frame, **how}) - 6, self.y + 5, edge=frame, round_by=9)
+            x += 9
+        self.text(x, self.y, _fitting(text, self.right - x, how.get("size", 12), bold=how.get("bold", False)), **how)
+
+
+def wide(text: str, size: float, *, bold: bool = False) -> float:
+    """The width of a line."""
+    return float(_font(text, size, bold=bold).getlength(text)) / SCALE
+
+
+def _length(text: str, how: dict[str, Any]) -> float:
+    """The width of a part of a piece, with the gap behind it."""
+    around = 14 * ("mark" in how) + 18 * ("frame" in how)
+    return around + wide(clean(text, 400), how.get("size", 12), bold=how.get("bold", False)) + 6
+
+
+def _broken(text: str, room: float, size: float) -> list[str]:
+    """A text in lines that are no wider than there is room, broken between words."""
+    lines: list[str] = []
+    for word in clean(text, 2000).split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and wide(longer, size) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [_fitting(line, room, size) for line in lines]
+
+
+def _fitting(text: str, room: float, size: float, *, bold: bool = False) -> str:
+    """As much of a line as there is room for."""
+    told = clean(text, 400)
+    if wide(told, size, bold=bold) <= room:
+        return told
+    while told and wide(told + MORE, size, bold=bold) > room:
+        told = told[:-1]
+    return told.rstrip() + MORE
+
+
+@lru_cache(64)
+def _stamp(kind: str, size: float, opacity: float) -> Image.Image:
+    """A mark with smooth edges, as a mask."""
+    half = size * SCALE * SMOOTH
+    middle = half + 2 * SMOOTH
+    mask = Image.new("L", (round(2 * middle), round(2 * middle)))
+    draw, full = ImageDraw.Draw(mask), round(255 * opacity)
+    low, high, thick = middle - half, middle + half, max(1, round(half / 2.5))
+    match kind:
+        case "cross":
+            draw.line((low, low, high, high), fill=full, width=thick)
+            draw.line((low, high, high, low), fill=full, width=thick)
+        case "tick":
+            draw.line((middle, low, middle, high), fill=full, width=thick)
+        case "triangle":
+            draw.polygon(((low, high), (high, high), (middle, low)), fill=full)
+        case "play":
+            draw.polygon(((low, low), (low, high), (high, middle)), fill=full)
+        case _:
+            draw.ellipse((low, low, high, high), fill=full)
+    return mask.resize((max(1, mask.width // SMOOTH), max(1, mask.height // SMOOTH)), Image.Resampling.LANCZOS)
+
+
+def _font(text: str, size: float, *, bold: bool) -> Font:
+    """A font that has the letters of a text, where one is found."""
+    usual = _usual(size, bold=bold)
+    if text.isascii():
+        return usual
+    strange = {letter for letter in text if not letter.isascii() and not letter.isspace()}
+    if all(_has("", size, letter) for letter in strange):
+        return usual
+    for name in ELSEWHERE:
+        found = _installed(name, size)
+        if found and all(_has(name, size, letter) for letter in strange):
+            return found
+    return usual
+
+
+@lru_cache(64)
+def _usual(size: float, *, bold: bool = False) -> Font:
+    """DejaVu Sans, of matplotlib's or of the machine; else Pillow's own."""
+    name, package = f"DejaVuSans{'-Bold' * bold}.ttf", find_spec("matplotlib")
+    folder = Path(package.origin).parent / "mpl-data/fonts/ttf" if package and package.origin else Path()
+    return _opened(str(folder / name), size) or _installed(name, size) or ImageFont.load_default(size * SCALE)
+
+
+@lru_cache(64)
+def _installed(name: str, size: float) -> Font | None:
+    return _opened(name, size)
+
+
+def _opened(name: str, size: float) -> Font | None:
+    try:
+        return ImageFont.truetype(name, size * SCALE)
+    except (OSError, ImportError):
+        return None
+
+
+@lru_cache(4096)
+def _has(name: str, size: float, letter: str) -> bool:
+    """Whether a font has a letter."""
+    font = _installed(name, size) if name else _usual(size)
+    return font is not None and bytes(font.getmask(letter)) != bytes(font.getmask(MISSING))
