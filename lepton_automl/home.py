@@ -160,11 +160,6 @@ class Home:
             return {}
         return said
 
-    @property
-    def gate(self) -> str:
-        """The gate between all workers of this machine, of whatever study."""
-        return str(self.folder / "gate")
-
     def size(self, name: str) -> int:
         """Bytes that a study takes."""
         return sum(file.stat().st_size for file in self.path(name).rglob("*") if file.is_file())

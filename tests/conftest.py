@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+_locks = tempfile.TemporaryDirectory(prefix="lepton-locks-")
+os.environ["LEPTON_LOCKS"] = _locks.name  # tests that run side by side do not wait for one another, nor for a user's studies
 
 
 @pytest.fixture(scope="session")

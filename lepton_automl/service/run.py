@@ -12,6 +12,7 @@ from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import forget_checkpoint, lacks, trial_folder
 from lepton_automl.journal import Journal
+from lepton_automl.locks import gate_path
 from lepton_automl.search.budget import affordable_epochs
 from lepton_automl.search.judge import Judge
 from lepton_automl.search.loop import Loop
@@ -167,7 +168,7 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
         train=config.train,
         lean=config.lean,
         folder=str(folder),
-        gate=str(folder.parents[1] / "gate"),
+        gate=gate_path(),
         own=config.own,
         others=others(config),
     )
@@ -201,6 +202,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
     """What makes a trial's job."""
     config, weighed = state.settings, state.weighed
     assert weighed is not None
+    gate = gate_path()
     epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
     # Compared after the cut, where scores begin; across folds, after the first and the second.
     fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
@@ -220,7 +222,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             metric=config.metric,
             rungs=rungs(1, recovery) if child else fresh,
             folder=str(trial_folder(folder, event.trial)),
-            gate=str(folder.parents[1] / "gate"),
+            gate=gate,
             since=trial.thawed.at if trial.thawed else event.at,
             done=trial.thawed.epoch if trial.thawed else 0,
             reference_ms=weighed.weighed.reference.median,

@@ -34,7 +34,7 @@ def weigh_host(job: WeighJob) -> Weighed:
             own = quiet_reference(job.target.threads)
         scale = Scale(data, job.target, gate, own.median)
         fastest = _fastest(job, scale)
-        return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data))
+        return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, gate.wait))
 
 
 def _fastest(job: WeighJob, scale: Scale) -> Profile:
@@ -55,16 +55,21 @@ def _fastest(job: WeighJob, scale: Scale) -> Profile:
     return found
 
 
-def _epoch_seconds(job: WeighJob, data: Data) -> float:
-    """Wall seconds of an epoch of the usual network, from a few steps after the first."""
+def _epoch_seconds(job: WeighJob, data: Data, wait: Callable[[], None]) -> float:
+    """Wall seconds of an epoch of the usual network, from a few steps after the first; without those spent waiting."""
     craft = craft_of(job.usual, job)
     model = craft.build(craft.whole)
     times: list[float] = []
+    waited = 0.0
 
     def on_step() -> None:
-        times.append(time.perf_counter())
+        nonlocal waited
+        now = time.perf_counter()
+        times.append(now - waited)
         if len(times) > TIMED_STEPS:
             raise _Enough
+        wait()
+        waited += time.perf_counter() - now
 
     lesson = Lesson(first=0, last=2, on_epoch=lambda *_: GO_ON, wait=on_step, score=False)
     batches = craft.batches(data, model, chunk=1)

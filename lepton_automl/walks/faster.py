@@ -22,6 +22,7 @@ from lepton_automl.deployment.opened import RUNTIME, Opened
 from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.gate import Gate
+from lepton_automl.locks import gate_path
 from lepton_automl.models.plain import Bare
 from lepton_automl.training.own import loose
 from lepton_automl.training.scores import scores
@@ -30,6 +31,7 @@ from lepton_automl.variant import Variant
 
 from .accelerate import Stand, Won, accelerate
 from .given import check_target, given
+from .opened import opened_gate
 from .weigh import quiet_reference
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
@@ -150,24 +152,23 @@ class _Walk:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
-        gate = Gate(str(self.folder / "gate"))
-        try:
+        with opened_gate(gate_path()) as gate:
             won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
-        finally:
-            gate.close()
         return self._found(won)
 
     def _stand(self, gate: Gate) -> Stand:
         threads, size = self.target.threads, self.target.batch_size
         held = self.rows.validation.inputs[ROWS]
         one = {ROWS: held[np.arange(size) % len(held)].numpy()}
+        with gate.closed():
+            reference_ms = quiet_reference(threads).median
         return Stand(
             target=self.target,
             metric=self.metric,
             call=lambda opened: lambda: opened(one),
             score=self._score,
             gate=gate,
-            reference_ms=quiet_reference(threads).median,
+            reference_ms=reference_ms,
             told=self.told,
             guarded=True,
         )

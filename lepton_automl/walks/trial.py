@@ -151,6 +151,8 @@ class _Walk:
             del epoch  # counted over all folds here
             self.epochs += 1
             waits = watched and self.epochs in self.job.rungs
+            if waits:
+                self.gate.leave()  # until the search has decided nobody needs to wait for this one
             return self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
@@ -162,7 +164,10 @@ class _Walk:
             self.gate.wait()
 
         lesson = Lesson(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
-        self.craft.teach(model, batches, lesson)
+        try:
+            self.craft.teach(model, batches, lesson)
+        finally:
+            self.gate.leave()
 
     def _inherit(self, data: Data) -> Network:
         """The parent, cut to the final shape: a child starts with what its parent has learnt, and only recovers."""

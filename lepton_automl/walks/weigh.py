@@ -23,6 +23,7 @@ from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
+from lepton_automl.locks import gate_path
 from lepton_automl.measuring.cold import Opening
 from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.portrait import portrait
@@ -31,6 +32,7 @@ from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.values import Measurement, Portrait, Profile, Target
 
 from .craft import Network
+from .opened import opened_gate
 
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 QUICK = 0.15  # for each of several ways, where only the fastest counts
@@ -147,7 +149,8 @@ class Balance:
     @functools.cached_property
     def reference_ms(self) -> float:
         """The reference's own time, taken once, so that all figures are in one unit."""
-        return quiet_reference(self.target.threads).median
+        with opened_gate(gate_path()) as gate, gate.closed():
+            return quiet_reference(self.target.threads).median
 
     @functools.cached_property
     def rows(self) -> dict[str, NDArray[Any]]:
@@ -169,14 +172,15 @@ class Balance:
             BundleError: It cannot be exported.
         """
         with self.exported(model) as path:
-            opened = OnnxModel(path, threads=self.target.threads)
-            latency, _ = measure(
-                functools.partial(opened, self.rows),
-                reference(self.target.threads),
-                reference_ms=self.reference_ms,
-                seconds=seconds,
-                threads=self.target.threads,
-            )
+            opened, reference_ms = OnnxModel(path, threads=self.target.threads), self.reference_ms
+            with opened_gate(gate_path()) as gate, gate.closed():
+                latency, _ = measure(
+                    functools.partial(opened, self.rows),
+                    reference(self.target.threads),
+                    reference_ms=reference_ms,
+                    seconds=seconds,
+                    threads=self.target.threads,
+                )
         return latency
 
     def quickest(self, model: nn.Module) -> float:
@@ -194,13 +198,15 @@ class Balance:
                         runtime.write(variant, source, path)
                         opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
                         calls[variant.name] = functools.partial(opened, self.rows)
-            found = race(
-                calls,
-                reference(self.target.threads),
-                reference_ms=self.reference_ms,
-                seconds=QUICK,
-                threads=self.target.threads,
-            )
+            reference_ms = self.reference_ms
+            with opened_gate(gate_path()) as gate, gate.closed():
+                found = race(
+                    calls,
+                    reference(self.target.threads),
+                    reference_ms=reference_ms,
+                    seconds=QUICK,
+                    threads=self.target.threads,
+                )
         return min(one.latency.median for one in found.values())
 
     def weighed(self, model: nn.Module) -> Measurement | None:
