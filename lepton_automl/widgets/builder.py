@@ -186,6 +186,7 @@ class Builder(Lasting):
             self.study = study.fit(*seen.source.parts, test=test, wait=False, **plan.said)
             self.dashboard = self.study.dashboard()
             self.dashboard.around = self
+            self.say_how_it_revives()
             self.below.children = [self.dashboard]
             self._turn(form=False)
         finally:
@@ -216,6 +217,11 @@ class Builder(Lasting):
 
     # What stays
 
+    @property
+    def revival(self) -> str:
+        """The Python that brings it back in another kernel."""
+        return self.dashboard.revival if self.dashboard is not None else "lepton_automl.builder()"
+
     def picture(self, drawing: Drawing) -> None:
         """Draw the Python that it equals; what was inferred, while nothing is started; the dashboard thereafter."""
         drawing.paragraph("in Python this is", colour=DIM, size=11)
@@ -227,7 +233,7 @@ class Builder(Lasting):
         if self.dashboard is not None:
             self.dashboard.picture(drawing)
         else:
-            sign(drawing, time.time(), "lepton_automl.builder()")
+            sign(drawing, time.time(), self.revival)
 
     def _keep(self) -> None:
         """A still picture; the next one when something is drawn again."""

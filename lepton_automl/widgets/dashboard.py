@@ -10,6 +10,7 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.errors import LeptonError
+from lepton_automl.home import Home
 
 from .acts import Acts
 from .controls import Controls
@@ -194,6 +195,13 @@ class Dashboard(Lasting):
     def __repr__(self) -> str:
         return text_face(self._moment)
 
+    @property
+    def revival(self) -> str:
+        """The Python that shows it in another kernel."""
+        usual = Home().path(self._drive.name).resolve() == self._drive.folder.resolve()
+        home = "" if usual else f", home={str(self._drive.folder.parents[1])!r}"
+        return f"AutoML.attach({self._drive.name!r}{home}).dashboard()"
+
     def picture(self, drawing: Drawing) -> None:
         """Draw the study as it is now."""
-        draw_snapshot(drawing, self._moment)
+        draw_snapshot(drawing, self._moment, self.revival)

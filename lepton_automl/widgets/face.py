@@ -41,12 +41,12 @@ def _columns(state: StudyState) -> list[str]:
     return ["trial", state.settings.metric, "latency_ms", "size_bytes", "variant", "network"]
 
 
-def draw_snapshot(drawing: Drawing, moment: Moment) -> None:
-    """Draw the study as it is: how it stands, the front, and its models."""
+def draw_snapshot(drawing: Drawing, moment: Moment, code: str) -> None:
+    """Draw the study as it is: how it stands, the front, its models, and the Python that shows it alive."""
     draw_run(drawing, moment)
     _draw_front(drawing, moment.state)
     _draw_models(drawing, moment.state)
-    sign(drawing, moment.now, f"AutoML.attach({moment.state.settings.name!r}).dashboard()")
+    sign(drawing, moment.now, code)
 
 
 def _draw_front(drawing: Drawing, state: StudyState) -> None:

@@ -7,14 +7,36 @@ import threading
 import time
 from typing import Any
 
+import anywidget
 import ipywidgets as w
 
+from lepton_automl.reporting.labels import marked
+
 from .drawing import DIM, Drawing
-from .style import CSS, HIDING
+from .style import CSS, HIDING, LOST
 
 Bundle = dict[str, Any]
 WIDE = 860  # pixels of the picture
 MARK = "lepton"  # in an output's metadata, where it is a picture of ours
+
+
+class Watch(anywidget.AnyWidget):
+    """Marks the widget that it is in as lost, on the page, when the kernel is gone.
+
+    ipywidgets does so when a person restarts the kernel, and in no other case: not when it is shut down, nor when it dies and is
+    started again.
+    """
+
+    _esm = """
+    export default { render({ model, el }) {
+      const kernel = model.widget_manager?.kernel;
+      const gone = new Set(["restarting", "autorestarting", "terminating", "dead"]);
+      const look = () => { if (gone.has(kernel.status) || kernel.isDisposed) el.closest(".lepton-live")?.classList.add("lepton-lost"); };
+      kernel?.statusChanged?.connect(look);
+      kernel?.disposed?.connect(look);
+      return () => { kernel?.statusChanged?.disconnect(look); kernel?.disposed?.disconnect(look); };
+    } };
+    """
 
 
 class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
@@ -35,9 +57,25 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         self._stills: list[Any] = []
         self._last, self._kept = b"", 0.0
         self._keeping = threading.Lock()
-        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}</style>"), *children])
+        self._lost = w.HTML()
+        self._lost.add_class("l-lost")
+        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}{LOST}</style>"), self._lost, *children, Watch()])
         for name in ("lepton", "lepton-live"):
             self.add_class(name)
+        self.say_how_it_revives()
+
+    @property
+    def revival(self) -> str:
+        """The Python that brings it back in another kernel."""
+        raise NotImplementedError
+
+    def say_how_it_revives(self) -> None:
+        """Keep the page ready to tell what to run when the kernel is gone: nothing can be sent to it then."""
+        needed = "from lepton_automl import AutoML" if self.revival.startswith("AutoML") else "import lepton_automl"
+        self._lost.value = (
+            '<div role="alert"><b>The kernel behind this is gone.</b> It shows how things stood then; a search goes on by itself. '
+            f'Run this in a cell to see it as it is now:<pre class="l-code">{marked(needed)}\n{marked(self.revival)}</pre></div>'
+        )
 
     def picture(self, drawing: Drawing) -> None:
         """Draw how it looks now."""

@@ -87,3 +87,17 @@ HIDING = "".join(
     ".jp-OutputArea-child:has(+.jp-OutputArea-child+.jp-OutputArea-child .lepton-hiding):not(:has(.lepton-live)),"
     ".jp-OutputArea-child:has(.lepton-hiding){display:none}"
 )
+# A page whose kernel is gone: all keeps its place and is dimmed, and says what to run. ipywidgets puts a red sign into each of its
+# widgets, as an element more, which moves all others.
+LOST = """
+.lepton-live{position:relative}
+.lepton-live.jupyter-widgets-disconnected::before,.lepton-live .jupyter-widgets-disconnected::before{display:none}
+.lepton-live>.l-lost{display:none}
+.lepton-live:is(.jupyter-widgets-disconnected,.lepton-lost)>:not(.l-lost){opacity:.5;filter:grayscale(1);pointer-events:none}
+.lepton-live .lepton-live>:not(.l-lost){opacity:1!important;filter:none!important}
+.lepton-live:is(.jupyter-widgets-disconnected,.lepton-lost)>.l-lost{display:block;position:absolute;z-index:5;top:56px;left:50%;
+  transform:translateX(-50%);width:min(92%,620px);max-width:none;margin:0;padding:10px 14px;background:var(--l-back);
+  border:1px solid #D55E00;border-radius:4px;box-shadow:0 3px 14px rgba(0,0,0,.3)}
+.lepton-live .lepton-live>.l-lost{display:none!important}
+.lepton .l-lost pre{margin:8px 0 0!important}
+"""

@@ -167,6 +167,53 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
     page.shot("attached")
 
 
+PLACES = """
+root => [...root.querySelectorAll(".l-head, .l-controls, .widget-tab, .l-detail, .js-plotly-plot, button, input, select")]
+  .map(one => one.getBoundingClientRect()).filter(box => box.width).map(box => [box.x, box.y, box.width, box.height].map(Math.round))
+"""
+
+
+@pytest.mark.parametrize("end", ["restarted", "died", "shut-down"])
+def test_when_its_kernel_is_gone_it_keeps_its_place_and_tells_what_to_run(server, opened, end):
+    address, folder = server
+    if not (folder / "mlruns" / "studies" / "left").exists():
+        streamed.write(folder / "mlruns", "left", 40)
+    name = f"left-{end}.ipynb"
+    notebook(folder / name, ATTACH.format(name="left"), "import os\nos._exit(1)")
+    page = opened("lab", name)
+    page.run(0)
+    page.appears()
+    page.choose()
+    page.finished(0)
+    page.live().evaluate("element => element.scrollIntoView()")
+    page.tab.wait_for_timeout(1000)
+    before = page.live().evaluate(PLACES)
+    told = page.tab.locator(".l-lost")
+    assert not told.is_visible()
+    match end:
+        case "restarted":
+            page.restart()
+        case "died":
+            page.cell(1).locator(".jp-InputArea-editor").click()
+            page.tab.keyboard.press("Control+Enter")
+            page.tab.locator(".jp-Dialog button:has-text('Ok')").click()
+        case _:
+            without_kernel(address, name)
+    told.wait_for(timeout=PATIENCE)
+    assert "AutoML.attach('left').dashboard()" in told.inner_text()
+    page.live().evaluate("element => element.scrollIntoView()")
+    page.tab.wait_for_timeout(1000)
+    page.shot(f"gone-{end}")
+    assert page.live().evaluate(PLACES) == before
+    dimmed, heard = page.live(".l-main").evaluate("one => [getComputedStyle(one).opacity, getComputedStyle(one).pointerEvents]")
+    assert float(dimmed) < 0.6 and heard == "none"
+    if end == "restarted":
+        page.run(0)
+        page.appears()
+        assert not page.tab.locator(".l-lost").is_visible()
+    assert not page.errors
+
+
 def test_names_from_a_stranger_do_no_harm(server, opened):
     _, folder = server
     hostile(folder / "mlruns")
