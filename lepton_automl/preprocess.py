@@ -1,7 +1,7 @@
 """Raw rows and images to a network's arrays: fitted on the training rows, carried as JSON, applied the same everywhere.
 
 This file travels with every deployed model, so it needs NumPy alone (and Pillow only where a picture has to be decoded
-or resized) and imports nothing of its package. Fitting to a user's data is the data room's work; applying is done here.
+or resized) and imports of its package only what travels, too. Fitting to a user's data is the data room's work; applying is done here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lepton_automl.notation import DateNotation, NumberNotation, means_missing
 
 Array = NDArray[Any]
 Json = dict[str, Any]
@@ -133,14 +135,25 @@ class NumberColumn:
         robust: By distance.
         flag: Whether there is a second feature: 1 where the cell was missing, else -1.
         tokens: Texts that stand for a missing number, such as `"?"`.
+        notation: How its texts are written, where that is not Python's way.
+        lenient: Whether every text that is no number is a missing one.
     """
 
     kind = "number"
 
     def __init__(
-        self, name: str, scale: QuantileScale, robust: RobustScale, *, flag: bool = False, tokens: Sequence[str] = ()
+        self,
+        name: str,
+        scale: QuantileScale,
+        robust: RobustScale,
+        *,
+        flag: bool = False,
+        tokens: Sequence[str] = (),
+        notation: NumberNotation | None = None,
+        lenient: bool = False,
     ) -> None:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
+        self.notation, self.lenient = notation, lenient
 
     @property
     def features(self) -> list[str]:
@@ -157,23 +170,35 @@ class NumberColumn:
             "spread": self.robust.spread,
             "flag": self.flag,
             "tokens": list(self.tokens),
+            "notation": self.notation.to_json() if self.notation else None,
+            "lenient": self.lenient,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> NumberColumn:
         """The column back."""
         scales = QuantileScale(data["knots"]), RobustScale(data["middle"], data["spread"])
-        return cls(data["name"], *scales, flag=data["flag"], tokens=data["tokens"])
+        notation = NumberNotation.from_json(data["notation"]) if data.get("notation") else None
+        lenient = bool(data.get("lenient"))
+        return cls(data["name"], *scales, flag=data["flag"], tokens=data["tokens"], notation=notation, lenient=lenient)
+
+    def number(self, value: Any) -> float:
+        """One cell as a number; NaN where it is missing.
+
+        Raises:
+            InputError: It is no number, or infinite.
+        """
+        return to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
-        number = to_number(value, self.name, self.tokens)
+        number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
         scaled = [self.scale.one(number), self.robust.one(number)]
         return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
 
     def many(self, cells: Array) -> list[Array]:
         """The features of many cells."""
-        numbers = to_numbers(cells, self.name, self.tokens)
+        numbers = to_numbers(cells, self.name, self.tokens, self.notation, lenient=self.lenient)
         flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
         return [self.scale.many(numbers), self.robust.many(numbers), *flags]
 
@@ -186,12 +211,26 @@ class TimeColumn:
         scale: Of the days, to [-1, 1].
         cycles: Which of `CYCLES` the training rows go round.
         flag: Whether there is a feature for missing cells.
+        tokens: Texts that stand for a missing date, such as `"unknown"`.
+        notation: How its texts are written, where that is not ISO 8601.
+        lenient: Whether every text that is no date is a missing one.
     """
 
     kind = "time"
 
-    def __init__(self, name: str, scale: QuantileScale, *, cycles: Sequence[str] = (), flag: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        scale: QuantileScale,
+        *,
+        cycles: Sequence[str] = (),
+        flag: bool = False,
+        tokens: Sequence[str] = (),
+        notation: DateNotation | None = None,
+        lenient: bool = False,
+    ) -> None:
         self.name, self.scale, self.cycles, self.flag = name, scale, tuple(cycles), flag
+        self.tokens, self.notation, self.lenient = tuple(tokens), notation, lenient
 
     @property
     def features(self) -> list[str]:
@@ -207,12 +246,32 @@ class TimeColumn:
             "knots": self.scale.knots,
             "cycles": list(self.cycles),
             "flag": self.flag,
+            "tokens": list(self.tokens),
+            "notation": self.notation.to_json() if self.notation else None,
+            "lenient": self.lenient,
         }
 
     @classmethod
     def from_json(cls, data: Json) -> TimeColumn:
         """The column back."""
-        return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"])
+        notation = DateNotation.from_json(data["notation"]) if data.get("notation") else None
+        texts = {"tokens": data.get("tokens", ()), "notation": notation, "lenient": bool(data.get("lenient"))}
+        return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"], **texts)
+
+    def day(self, value: Any) -> float:
+        """One cell as days since 1970; NaN where it is missing.
+
+        Raises:
+            InputError: It is no date.
+        """
+        return to_day(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+
+    def days(self, cells: Array) -> Array:
+        """Many cells as float64 [N]; see `day`."""
+        if cells.dtype.kind == "M":
+            micros = cells.astype("datetime64[us]")
+            return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
+        return np.fromiter((self.day(cell) for cell in cells), np.float64, len(cells))
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
@@ -222,7 +281,7 @@ class TimeColumn:
 
     def many(self, cells: Array) -> list[Array]:
         """The features of many cells."""
-        days = to_days(cells, self.name)
+        days = self.days(cells)
         flags = [np.where(np.isnan(days), 1.0, -1.0)] if self.flag else []
         waves = [wave for cycle in self.cycles for wave in round_cycle(days, cycle)]
         return [self.scale.many(days), *(np.nan_to_num(wave) for wave in waves), *flags]
@@ -451,29 +510,38 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124  # NaN
 
 
-def to_number(value: Any, name: str, tokens: Sequence[str] = ()) -> float:
+def to_number(
+    value: Any, name: str, tokens: Sequence[str] = (), notation: NumberNotation | None = None, *, lenient: bool = False
+) -> float:
     """A cell as a number; NaN where it is missing.
 
     Args:
         value: The cell.
         name: Its column, for the message.
-        tokens: Texts that stand for a missing number.
+        tokens: Texts that stand for a missing number, besides the usual ones.
+        notation: How texts are written, where that is not Python's way.
+        lenient: Whether every text that is no number is a missing one.
 
     Raises:
         InputError: It is no number, or infinite.
     """
     try:
-        number = float(value)
+        number = float(value) if notation is None or not isinstance(value, str) else notation.read(value)
     except (TypeError, ValueError, OverflowError):
-        if is_missing(value) or (isinstance(value, str) and value.strip() in ("", *tokens)):
+        number = None
+    if number is None:
+        if is_missing(value) or (isinstance(value, str) and (lenient or value.strip() in tokens or means_missing(value))):
             return math.nan
-        raise InputError(f"column {name!r} takes numbers, not {value!r}") from None
+        unit = f" in {notation.shown}" if notation is not None and notation.shown else ""
+        raise InputError(f"column {name!r} takes numbers{unit}, not {value!r}")
     if number in (math.inf, -math.inf):
         raise InputError(f"column {name!r} holds an infinite value; give None for a number that is not known")
     return number
 
 
-def to_numbers(cells: Array, name: str, tokens: Sequence[str] = ()) -> Array:
+def to_numbers(
+    cells: Array, name: str, tokens: Sequence[str] = (), notation: NumberNotation | None = None, *, lenient: bool = False
+) -> Array:
     """Many cells as float64 [N]; see `to_number`."""
     if cells.dtype.kind in "fiub":
         numbers = cells.astype(np.float64)
@@ -482,21 +550,31 @@ def to_numbers(cells: Array, name: str, tokens: Sequence[str] = ()) -> Array:
         return numbers
     if cells.dtype.kind in "mM":
         raise InputError(f"column {name!r} takes numbers, not points in time")
-    return np.fromiter((to_number(cell, name, tokens) for cell in cells.tolist()), np.float64, len(cells))
+    read = (to_number(cell, name, tokens, notation, lenient=lenient) for cell in cells.tolist())
+    return np.fromiter(read, np.float64, len(cells))
 
 
-def to_day(value: Any, name: str) -> float:
+def to_day(
+    value: Any, name: str, tokens: Sequence[str] = (), notation: DateNotation | None = None, *, lenient: bool = False
+) -> float:
     """A point in time as days since 1970 (UTC where it has no zone); NaN where it is missing.
 
+    Args:
+        value: The cell.
+        name: Its column, for the message.
+        tokens: Texts that stand for a missing date, besides the usual ones.
+        notation: How texts are written, where that is not ISO 8601.
+        lenient: Whether every text that is no date is a missing one.
+
     Raises:
-        InputError: It is neither a date nor a text in ISO 8601.
+        InputError: It is neither a date nor a text of one.
     """
-    if is_missing(value) or (isinstance(value, str) and not value.strip()):
+    if is_missing(value) or (isinstance(value, str) and (value.strip() in tokens or means_missing(value))):
         return math.nan
     try:
         if isinstance(value, np.datetime64):
             return float(value.astype("datetime64[us]").astype(np.int64)) / 86400e6
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+        moment = _read_date(value.strip(), notation) if isinstance(value, str) else value
         if not isinstance(moment, datetime):
             if not isinstance(moment, date):
                 raise TypeError
@@ -506,15 +584,26 @@ def to_day(value: Any, name: str) -> float:
         since = moment - EPOCH
         return float(((since.days * 86400 + since.seconds) * 10**6) + since.microseconds) / 86400e6
     except (TypeError, ValueError, OverflowError):
-        raise InputError(f"column {name!r} takes dates such as 2026-11-21 or 2026-11-21T13:45, not {value!r}") from None
+        if lenient and isinstance(value, str):
+            return math.nan
+        raise InputError(f"column {name!r} takes dates such as {_date_example(notation)}, not {value!r}") from None
+
+
+def _read_date(text: str, notation: DateNotation | None) -> datetime:
+    """A text in the column's notation, or in ISO 8601."""
+    moment = None if notation is None else notation.read(text)
+    return datetime.fromisoformat(text) if moment is None else moment
+
+
+def _date_example(notation: DateNotation | None) -> str:
+    if notation is None or notation.day_first is None:
+        return "2026-11-21 or 2026-11-21T13:45"
+    return "21/11/2026 or 21/11/2026 13:45" if notation.day_first else "11/21/2026 or 11/21/2026 13:45"
 
 
 def to_days(cells: Array, name: str) -> Array:
     """Many points in time as float64 [N]; see `to_day`."""
-    if cells.dtype.kind == "M":
-        micros = cells.astype("datetime64[us]")
-        return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
-    return np.fromiter((to_day(cell, name) for cell in cells), np.float64, len(cells))
+    return TimeColumn(name, QuantileScale([0.0])).days(cells)
 
 
 def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:

@@ -18,22 +18,20 @@ from lepton_automl.preprocess import (
     InputError,
     NumberColumn,
     TimeColumn,
-    is_missing,
     round_cycle,
-    to_days,
-    to_number,
     to_text,
 )
 
 from .knots import fit_robust, fit_scale
 from .options import DataOptions
+from .reader import Reader, is_blank
+from .written import Written, decide, is_float, is_moment
 
 Array = NDArray[Any]
 MOST_CATEGORIES = 255
 LEAST_OF_CATEGORY = 2  # rows; a category seen once teaches nothing that holds
 ID_NAME = re.compile(r"(^|[^a-z])(id|index|uuid|key|rownum|unnamed: 0)$")
-MOST_TOKENS = 3  # different texts that may stand for a missing number
-ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
+MOST_LISTED = 20  # columns in one note
 
 
 @dataclass
@@ -41,41 +39,41 @@ class Findings:
     """What is found out about the columns.
 
     Args:
-        train: The rows to fit on.
         options: May say which columns are numbers or categories, and what infinite numbers mean.
         targets: Of the training rows, where fitting may look at them.
+        missing: Training cells without a value, by column.
     """
 
-    train: Array
     options: DataOptions
     targets: Array | None = None
     columns: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 def fit_columns(
     cells: dict[str, Array], train: Array, options: DataOptions, where: str, targets: Array | None = None
 ) -> Findings:
-    """Decide what each column is and fit it.
+    """Decide what each column is and fit it; nothing but the training rows is looked at.
 
     Constant columns, and texts that differ in nearly every row, are left out with a note.
 
     Args:
-        cells: Every feature column with all its rows.
+        cells: Every feature column.
         train: The rows to fit on.
         options: May say which columns are numbers or categories.
         where: The table, for messages.
         targets: Of the training rows, where fitting may look at them.
 
     Raises:
-        DataError: Cells hold lists or dicts, numbers are infinite, or no column is left; all of it is listed.
+        DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; all of it is listed.
     """
-    found = Findings(train, options, targets)
+    found = Findings(options, targets)
     complaints = Complaints(where, DataError)
     for name, column in cells.items():
         try:
-            fitted = _fit(name, column, found)
+            fitted = _fit(name, column, own_type(column[train]), found)
         except InputError as error:
             complaints.add(f"{error} ", "Correct these cells, or leave the column out: ignore=[...].")
         else:
@@ -84,112 +82,111 @@ def fit_columns(
     if not found.columns:
         said = " ".join(found.notes)
         raise DataError(f"no column is left to learn from. {said}", where=where, fix="Give columns that differ between rows.")
+    found.notes += _missing_note(found)
     return found
 
 
-def _fit(name: str, column: Array, found: Findings) -> Column | None:
-    kind, tokens = _kind(name, column, found.options)
-    seen = column[found.train]
-    if name not in found.options.numeric and _numbers_rows(name, seen):
-        found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
-        return None
-    if kind == "number":
-        return _number(name, column, tokens, found)
-    return _time(name, seen, found) if kind == "time" else _category(name, seen, found)
+def own_type(cells: Array) -> Array:
+    """Cells in the type that they have by themselves: test rows in the same table may have turned numbers into objects."""
+    if cells.dtype.kind != "O":
+        return cells
+    import pandas as pd
+
+    return np.asarray(pd.Series(cells, dtype=object).infer_objects().to_numpy())
 
 
-def _kind(name: str, column: Array, options: DataOptions) -> tuple[str, tuple[str, ...]]:
-    """`"number"`, `"time"` or `"category"`, and the texts that stand for missing numbers."""
-    present = [cell for cell in column.tolist() if not is_missing(cell)] if column.dtype.kind in "OUST" else []
+def _missing_note(found: Findings) -> list[str]:
+    """How many training cells of which columns hold no value."""
+    listed = [f"{column.name!r} ({count:,})" for column in found.columns if (count := found.missing.get(column.name))]
+    more = f" and {len(listed) - MOST_LISTED:,} more columns" if len(listed) > MOST_LISTED else ""
+    return [f"training rows without a value in {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
+
+
+def _fit(name: str, column: Array, seen: Array, found: Findings) -> Column | None:
+    written = _written(name, seen, found.options)
+    if written.kind == "number":
+        infinite = np.isinf(Reader(written.number).numbers(column)[0])
+        if infinite.any() and found.options.infinite == "error":
+            raise InputError(f"column {infinite_error(name, infinite)}")
+        found.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
+        return _number(name, seen, written, found)
+    found.notes += written.notes
+    found.warnings += written.warnings
+    return _time(name, seen, written, found) if written.kind == "time" else _category(name, seen, found)
+
+
+def _written(name: str, seen: Array, options: DataOptions) -> Written:
+    """What the column is, and how its texts are written."""
+    cells = seen.tolist() if seen.dtype.kind in "OUST" else []
+    empty = options.missing_in(name)
+    present = [cell for cell in cells if not is_blank(cell, empty)]
     odd = next((cell for cell in present if isinstance(cell, list | dict | set | tuple | np.ndarray)), None)
     if odd is not None:
         raise InputError(f"column {name!r} holds a {type(odd).__name__} in a cell: {str(odd)[:40]}.")
     if name in options.categorical:
-        return "category", ()
-    if name in options.numeric:
-        return "number", tuple(sorted({cell.strip() for cell in present if isinstance(cell, str) and not _parses(cell)}))
-    if column.dtype.kind in "fiub":
-        return "number", ()
-    if column.dtype.kind == "M":
-        return "time", ()
-    if column.dtype.kind in "cmV":
-        raise InputError(f"column {name!r} holds {column.dtype}, which is neither number, date nor category.")
-    return _kind_of_objects(present)
+        return Written("category")
+    forced = name in options.numeric
+    if seen.dtype.kind in "fiub":
+        return Written("number")
+    if seen.dtype.kind == "M" and not forced:
+        return Written("time")
+    if seen.dtype.kind in "cmMV":
+        raise InputError(f"column {name!r} holds {seen.dtype}, which is neither number, date nor category.")
+    if any(isinstance(cell, str) for cell in present) or (forced and present):
+        return decide(name, present, options, forced=forced)
+    if present and all(map(is_moment, present)):
+        return Written("time")
+    return Written("number" if forced or (present and all(map(is_float, present))) else "category")
 
 
-def _kind_of_objects(present: list[Any]) -> tuple[str, tuple[str, ...]]:
-    if not present:
-        return "category", ()  # empty: left out as constant
-    if all(isinstance(cell, str) for cell in present):
-        if all(ISO.fullmatch(cell.strip()) for cell in present):
-            return "time", ()
-        tokens = {cell.strip() for cell in set(present) if not _parses(cell)}
-        different = len(set(present))
-        mostly = sum(cell.strip() not in tokens for cell in present) >= 0.5 * len(present)
-        return ("number", tuple(sorted(tokens))) if len(tokens) <= MOST_TOKENS < different and mostly else ("category", ())
-    if all((hasattr(cell, "isoformat") and hasattr(cell, "year")) or isinstance(cell, np.datetime64) for cell in present):
-        return "time", ()
-    if any(isinstance(cell, str) for cell in present) or not all(_parses(cell) for cell in present):
-        return "category", ()
-    return "number", ()
-
-
-def _parses(cell: Any) -> bool:
-    try:
-        float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
-
-
-def _number(name: str, column: Array, tokens: tuple[str, ...], found: Findings) -> NumberColumn | None:
-    numbers = _floats(column, name, tokens)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        said = f"{name!r} holds {infinite.sum():,} infinite values, the first in row {infinite.argmax()}"
-        if found.options.infinite == "error":
-            raise InputError(f"column {said}; infinite='missing' would treat them as missing.")
-        found.warnings.append(f"{said}: treated as missing")
-    seen = np.where(infinite, np.nan, numbers)[found.train]
-    present = seen[~np.isnan(seen)]
-    flag = len(present) < len(seen)
+def _number(name: str, seen: Array, written: Written, found: Findings) -> NumberColumn | None:
+    numbers, _ = Reader(written.number).numbers(seen)
+    numbers = np.where(np.isinf(numbers), np.nan, numbers)
+    if name not in found.options.numeric and _numbers_rows(name, numbers):
+        found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
+        return None
+    present = numbers[~np.isnan(numbers)]
+    flag = len(present) < len(numbers)
     if not len(present) or (not flag and present.min() == present.max()):
         found.notes.append(_constant(name, empty=not len(present)))
         return None
-    if tokens:
-        found.notes.append(f"{name!r} is numeric; {', '.join(map(repr, tokens))} in it means missing")
-    targets = None if found.targets is None else found.targets[~np.isnan(seen)]
-    return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, tokens=tokens)
+    found.notes += written.notes
+    found.warnings += written.warnings
+    if written.tokens:
+        count = sum(written.lost[text] for text in written.tokens)
+        cells = f"{count:,} cell{'s' if count != 1 else ''}"
+        found.notes.append(f"{name!r} is numeric; {', '.join(map(repr, written.tokens))} in it means missing ({cells})")
+    found.missing[name] = len(numbers) - len(present)
+    targets = None if found.targets is None else found.targets[~np.isnan(numbers)]
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)))
+    how: dict[str, Any] = {"tokens": tokens, "notation": written.number, "lenient": written.lenient}
+    return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **how)
 
 
-def _numbers_rows(name: str, seen: Array) -> bool:
+def infinite_words(name: str, infinite: Array) -> str:
+    """How many numbers of a column are infinite, and where the first is."""
+    return f"{name!r} holds {infinite.sum():,} infinite values, the first in row {infinite.argmax()}"
+
+
+def infinite_error(name: str, infinite: Array) -> str:
+    """The same as a complaint."""
+    return f"{infinite_words(name, infinite)}; infinite='missing' would treat them as missing."
+
+
+def _numbers_rows(name: str, numbers: Array) -> bool:
     """Whether whole numbers are but a row's number: consecutive, or all different under a name such as `user_id`."""
-    if seen.dtype.kind not in "iu" or len(seen) < 20 or len(np.unique(seen)) < len(seen):
+    if len(numbers) < 20 or not (numbers == np.floor(numbers)).all() or len(np.unique(numbers)) < len(numbers):
         return False
     named = ID_NAME.search(name.lower()) is not None
-    return named or bool((np.diff(seen.astype(np.float64)) == 1).all())
-
-
-def _floats(cells: Array, name: str, tokens: tuple[str, ...]) -> Array:
-    """float64 with infinite values left in, unlike at prediction."""
-    if cells.dtype.kind in "fiub":
-        return cells.astype(np.float64)
-    return np.array([_float(cell, name, tokens) for cell in cells.tolist()], np.float64)
-
-
-def _float(cell: Any, name: str, tokens: tuple[str, ...]) -> float:
-    try:
-        return float(cell)
-    except (TypeError, ValueError, OverflowError):
-        return to_number(cell, name, tokens)
+    return named or bool((np.diff(numbers) == 1).all())
 
 
 def _constant(name: str, *, empty: bool) -> str:
     return f"{name!r} is left out: " + ("it is empty" if empty else "it is the same in every training row")
 
 
-def _time(name: str, seen: Array, found: Findings) -> TimeColumn | None:
-    days = to_days(seen, name)
+def _time(name: str, seen: Array, written: Written, found: Findings) -> TimeColumn | None:
+    days, _ = Reader(date=written.date).days(seen)
     present = days[~np.isnan(days)]
     flag = len(present) < len(days)
     if not len(present) or (not flag and np.ptp(present) == 0):
@@ -197,7 +194,10 @@ def _time(name: str, seen: Array, found: Findings) -> TimeColumn | None:
         return None
     cycles = [cycle for cycle in CYCLES if _goes_round(present, cycle)]
     found.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
-    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag)
+    found.missing[name] = len(days) - len(present)
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)))
+    how: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
+    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **how)
 
 
 def _goes_round(days: Array, cycle: str) -> bool:
@@ -207,7 +207,8 @@ def _goes_round(days: Array, cycle: str) -> bool:
 
 
 def _category(name: str, seen: Array, found: Findings) -> CategoryColumn | None:
-    texts = [to_text(cell) for cell in seen.tolist()]
+    empty = found.options.missing_in(name)
+    texts = [None if is_blank(cell, empty) else to_text(cell) for cell in seen.tolist()]
     counts = Counter(text for text in texts if text is not None)
     if len(counts) + (None in texts) < 2:
         found.notes.append(_constant(name, empty=not counts))
@@ -222,4 +223,5 @@ def _category(name: str, seen: Array, found: Findings) -> CategoryColumn | None:
     if not kept:
         found.notes.append(f"{name!r} is left out: no value occurs twice")
         return None
+    found.missing[name] = texts.count(None)
     return CategoryColumn(name, kept)

@@ -28,6 +28,10 @@ class DataOptions(Value):
         ignore: Columns to leave out.
         categorical: Columns to treat as categories.
         numeric: Columns to treat as numbers.
+        missing: Texts that mean "no value" besides blank cells, such as `["NA", "?"]`: for every column, or `{column: texts}`.
+            Without it, NA, null, ? and the like mean it among numbers and dates, and are kept among categories and labels.
+        decimal: The decimal sign, `"."` or `","`, of columns whose numbers can be read with either, as 1,234.
+        dayfirst: Whether dates that can be read either way, as 1/2/2024, have the day first.
         test: A path to test data kept apart.
         test_share: Share of the rows to seal as the test split, where none is given.
         validation_share: Share of the other rows to choose by, at most 10,000 rows.
@@ -52,6 +56,9 @@ class DataOptions(Value):
     ignore: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     numeric: tuple[str, ...] = ()
+    missing: Any = ()
+    decimal: Literal[".", ","] | None = None
+    dayfirst: bool | None = None
     test: str | None = None
     test_share: float = 0.2
     validation_share: float = 0.2
@@ -89,6 +96,8 @@ class DataOptions(Value):
         complaints.check(
             self.infinite in ("error", "missing"), f"infinite is {self.infinite!r}; it must be 'error' or 'missing'"
         )
+        complaints.check(self.decimal in (None, ".", ","), f"decimal is {self.decimal!r}; it must be '.' or ','")
+        complaints.check(self.dayfirst in (None, True, False), f"dayfirst is {self.dayfirst!r}; it must be True or False")
         weight = self.class_weight
         complaints.check(
             weight is None or weight == "balanced" or (isinstance(weight, dict) and all(w > 0 for w in weight.values())),
@@ -106,6 +115,17 @@ class DataOptions(Value):
         for name in ("ignore", "categorical", "numeric"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(map(str, given)))
+        given = self.missing
+        texts = {column: _texts(part) for column, part in given.items()} if isinstance(given, dict) else _texts(given)
+        object.__setattr__(self, "missing", texts)
         size: Any = self.image_size
         if size is not None:
             object.__setattr__(self, "image_size", (size, size) if isinstance(size, int) else tuple(size))
+
+    def missing_in(self, column: str) -> frozenset[str]:
+        """Texts that a person said to mean "no value" in a column."""
+        return frozenset(self.missing.get(column, ()) if isinstance(self.missing, dict) else self.missing)
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return (given.strip(),) if isinstance(given, str) else tuple(str(text).strip() for text in given or ())

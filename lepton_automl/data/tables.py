@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.errors import DataError, did_you_mean
-from lepton_automl.preprocess import InputError, TablePreprocess, is_missing, to_days
+from lepton_automl.errors import Complaints, DataError, did_you_mean
+from lepton_automl.preprocess import CategoryColumn, Column, InputError, TablePreprocess, TimeColumn, is_missing
 from lepton_automl.values import DataSpec
 
-from .columns import fit_columns
+from .columns import fit_columns, infinite_error, infinite_words, own_type
 from .deal import deal
 from .options import DataOptions
+from .reader import Reader, is_blank
 from .splits import OPEN, TEST, TRAIN, VALIDATION
 from .store import EXAMPLES, write_json
 from .targets import read_targets
+from .written import decide
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,25 +46,44 @@ def prepare_table(frame: pd.DataFrame, test: pd.DataFrame | None, folder: Path, 
     _check_names(frame, options, name)
     split_column = _split_column(frame, options, notes)
     target = _target(frame, options, split_column, notes)
-    rows, given = _joined(frame, test, split_column, name)
-    told = read_targets(rows[target].to_numpy(), options, target)
-    rows = rows.iloc[told.kept].reset_index(drop=True)
-    dealt = deal(told, given, target, options, **_by(rows, options))
-    features = rows.drop(columns=list({target, split_column, options.group_column, *options.ignore} - {None}))
-    cells = {str(column): features[column].to_numpy() for column in features}
-    found = fit_columns(cells, dealt.train, options, name, dealt.train_targets)
+    given = _roles(frame, test, split_column, name)
+    parts = [frame] if test is None else [frame, test]
+    targets = parts[0][target].to_numpy() if test is None else _objects([part[target] for part in parts])
+    told = read_targets(targets, options, target, test=given == TEST)
+    parts = _kept(parts, told.kept)
+    dealt = deal(told, given, target, options, **_by(parts, given[told.kept] == TEST, options))
+    left_out = {target, split_column, options.group_column, *options.ignore} - {None}
+    names = [column for column in frame.columns if column not in left_out]
+    cells = [{str(column): part[column].to_numpy() for column in names} for part in parts]
+    found = fit_columns(cells[0], dealt.train, options, name, dealt.train_targets)
     preprocess = TablePreprocess(found.columns, dealt.output)
     spec = dealt.spec("table", (len(preprocess.features),), folder, name)
     write_json(folder / "preprocess.json", preprocess.to_json())
-    dealt.write(preprocess.arrays(_without_infinite(cells, preprocess)), spec)
-    write_json(folder / "example.json", [_example(cells, preprocess.names, row) for row in dealt.train[:EXAMPLES].tolist()])
+    arrays, lost = _arrays(cells, preprocess, options, name)
+    dealt.write(arrays, spec)
+    write_json(folder / "example.json", [_example(cells[0], preprocess.names, row) for row in dealt.train[:EXAMPLES].tolist()])
     return spec.replace(
         plain=preprocess.plain,
         cardinalities=preprocess.cardinalities,
         columns=tuple((column.name, column.kind) for column in preprocess.columns),
         notes=(*notes, *spec.notes, *found.notes),
-        warnings=(*spec.warnings, *found.warnings, *dealt.shared(_hashes(features[preprocess.names]))),
+        warnings=(*spec.warnings, *found.warnings, *lost, *dealt.shared(_hashes(parts, preprocess.names))),
     )
+
+
+def _kept(parts: list[pd.DataFrame], kept: Array) -> list[pd.DataFrame]:
+    """Of every part the rows that are kept, each part in its own types."""
+    taken, first = [], 0
+    for part in parts:
+        inside = kept[(kept >= first) & (kept < first + len(part))] - first
+        taken.append(part.iloc[inside].reset_index(drop=True))
+        first += len(part)
+    return taken
+
+
+def _objects(columns: list[pd.Series]) -> Array:
+    """Columns one after another, no cell of which changes its type."""
+    return np.concatenate([column.astype(object).to_numpy(object) for column in columns])
 
 
 def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
@@ -101,28 +122,25 @@ def _target(frame: pd.DataFrame, options: DataOptions, split_column: str | None,
     return chosen
 
 
-def _joined(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | None, name: str) -> tuple[pd.DataFrame, Array]:
-    """All rows in one table, and the role that the source gives each."""
-    import pandas as pd
-
+def _roles(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | None, name: str) -> Array:
+    """The role that the source gives each row, of the test data last."""
     given = (
         _given_roles(frame[split_column].to_numpy(), split_column, name) if split_column else np.full(len(frame), OPEN, np.int8)
     )
     if test is None:
-        return frame, given
+        return given
     lacking = [column for column in frame.columns if column not in test.columns and column != split_column]
     if lacking:
         fix = "Give the test data the same columns as the other rows."
         raise DataError(f"the test data lack: {', '.join(map(repr, lacking))}", where=name, fix=fix)
     given = np.where(given == TEST, OPEN, given)
-    both = pd.concat([frame, test[[column for column in frame.columns if column in test.columns]]], ignore_index=True)
-    return both, np.concatenate([given, np.full(len(test), TEST, np.int8)]).astype(np.int8)
+    return np.concatenate([given, np.full(len(test), TEST, np.int8)]).astype(np.int8)
 
 
 def _given_roles(cells: Array, column: str, name: str) -> Array:
     roles = np.full(len(cells), OPEN, np.int8)
     for row, cell in enumerate(cells.tolist()):
-        if is_missing(cell):
+        if is_blank(cell):
             continue
         said = str(cell).strip().lower()
         if said not in ROLE_NAMES:
@@ -135,49 +153,105 @@ def _given_roles(cells: Array, column: str, name: str) -> Array:
     return roles
 
 
-def _by(rows: pd.DataFrame, options: DataOptions) -> dict[str, Array]:
+def _by(parts: list[pd.DataFrame], test: Array, options: DataOptions) -> dict[str, Array]:
     """What the split goes by: groups, times."""
     by: dict[str, Array] = {}
     if options.group_column:
-        by["groups"] = rows[options.group_column].astype(str).to_numpy()
+        by["groups"] = np.concatenate([part[options.group_column].astype(str).to_numpy() for part in parts])
     if options.time_column:
-        cells = rows[options.time_column].to_numpy()
-        try:
-            times = cells.astype(np.float64) if cells.dtype.kind in "fiu" else to_days(cells, options.time_column)
-        except InputError as error:
-            raise DataError(str(error), where="time_column", fix="Give dates in ISO 8601, or numbers.") from error
-        if np.isnan(times).any():
-            missing = int(np.isnan(times).sum())
-            fix = "Fill them in or remove the rows; without a time they cannot be ordered."
-            raise DataError(f"{missing:,} rows have no time", where=options.time_column, fix=fix)
-        by["times"] = times
+        by["times"] = _times([part[options.time_column] for part in parts], test, options)
     return by
 
 
-def _hashes(features: pd.DataFrame) -> Array:
+def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array:
+    """Moments, or numbers, to order the rows by; test rows that are given need none."""
+    name = str(options.time_column)
+    cells = columns[0].to_numpy() if len(columns) == 1 else own_type(_objects(columns))
+    if cells.dtype.kind in "fiu":
+        times = cells.astype(np.float64)
+    else:
+        present = [cell for cell in cells[~test] if not is_blank(cell, options.missing_in(name))]
+        try:
+            written = decide(name, present, options, few=True)
+        except InputError as error:
+            raise DataError(str(error), where="time_column", fix="Give dates in ISO 8601, or numbers.") from error
+        if written.kind == "category":
+            odd = next((cell for cell in present if Reader().days(_one(cell))[1]), present[:1])
+            raise DataError(f"it holds {odd!r}, which is no date", where=name, fix="Give dates in ISO 8601, or numbers.")
+        reader = Reader(written.number, written.date)
+        times, _ = reader.numbers(cells) if written.kind == "number" else reader.days(cells)
+    if np.isnan(times[~test]).any():
+        missing = int(np.isnan(times[~test]).sum())
+        fix = "Fill them in or remove the rows; without a time they cannot be ordered."
+        raise DataError(f"{missing:,} rows have no time", where=name, fix=fix)
+    return times
+
+
+def _one(cell: Any) -> Array:
+    one = np.empty(1, object)
+    one[0] = cell
+    return one
+
+
+def _hashes(parts: list[pd.DataFrame], names: list[str]) -> Array:
     """64 bits of each row's cells."""
+    import pandas as pd
     from pandas.util import hash_pandas_object
 
+    features = pd.concat([part[names] for part in parts], ignore_index=True)
     try:
         return np.asarray(hash_pandas_object(features, index=False))
     except (TypeError, ValueError):  # cells of several types in one column, or bytes
         return np.asarray(hash_pandas_object(features.map(str), index=False))
 
 
-def _without_infinite(cells: dict[str, Array], preprocess: TablePreprocess) -> dict[str, Array]:
-    """Infinite numbers as missing ones; where they are not wanted the fit has refused them already."""
-    numbers = {column.name for column in preprocess.columns if column.kind == "number"}
-    return {name: _finite(column) if name in numbers else column for name, column in cells.items()}
+def _arrays(
+    parts: list[dict[str, Array]], preprocess: TablePreprocess, options: DataOptions, where: str
+) -> tuple[dict[str, Array], list[str]]:
+    """The network's arrays of every row, and warnings on cells that nothing like them was learnt from."""
+    complaints = Complaints(where, DataError)
+    lost: dict[str, list[Any]] = {}
+    warnings = []
+    readable: list[dict[str, Array]] = []
+    for number, part in enumerate(parts):
+        readable.append({})
+        for column in preprocess.columns:
+            cells, odd, infinite = _readable(column, part[column.name])
+            readable[-1][column.name] = cells
+            lost.setdefault(column.name, []).extend(odd)
+            if number and infinite.any():  # those of the first part were reported when the column was fitted
+                complaints.check(
+                    options.infinite == "missing", f"in the test data, column {infinite_error(column.name, infinite)}"
+                )
+                warnings.append(f"in the test data, {infinite_words(column.name, infinite)}: treated as missing")
+    complaints.raise_any()
+    for column in preprocess.columns:
+        if strange := lost[column.name]:
+            count = f"{len(strange):,} cells" if len(strange) > 1 else "one cell"
+            kind = "dates" if column.kind == "time" else "numbers"
+            said = f"{count} of {column.name!r} that were not learnt from are no {kind}"
+            warnings.append(f"{said}, such as {str(strange[0])[:40]!r}: taken as missing")
+    made = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
+    return {name: np.concatenate([part[name] for part in made]) for name in made[0]}, warnings
 
 
-def _finite(column: Array) -> Array:
-    if column.dtype.kind == "f":
-        return np.where(np.isinf(column), np.nan, column)
-    if column.dtype.kind != "O":
-        return column
-    finite = column.copy()
-    finite[[str(cell).strip().lstrip("+-").lower() in ("inf", "infinity") for cell in column.tolist()]] = None
-    return finite
+def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
+    """Cells that the column can take, those that it cannot (they become missing), and which are infinite."""
+    none = np.zeros(len(cells), bool)
+    if isinstance(column, CategoryColumn):
+        return cells, [], none
+    if isinstance(column, TimeColumn):
+        days, odd = Reader(date=column.notation).days(cells)
+        known = cells
+        if cells.dtype.kind != "M":
+            known = cells.astype(object)
+            known[np.isnan(days)] = None
+    else:
+        numbers, odd = Reader(number=column.notation).numbers(cells)
+        none = np.isinf(numbers)
+        known = np.where(none, np.nan, numbers)
+    strange = [cell for cell in odd if not (isinstance(cell, str) and (column.lenient or cell.strip() in column.tokens))]
+    return known, strange, none
 
 
 def _example(cells: dict[str, Array], names: list[str], row: int) -> dict[str, Any]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.preprocess import is_missing, to_text
+from lepton_automl.preprocess import to_text
 from lepton_automl.values import Task
 
+from .forms import Form, label_notes, label_warnings, moments_refused, read_form
 from .options import DataOptions
+from .reader import is_blank
+from .written import is_moment
 
 Array = NDArray[Any]
 MOST_CLASSES_BY_GUESS = 20  # whole numbers with more values than this are taken for quantities
@@ -42,7 +46,14 @@ class Targets:
     warnings: tuple[str, ...] = ()
 
 
-def read_targets(cells: Array, options: DataOptions, where: str, most_classes: int = MOST_CLASSES_BY_GUESS) -> Targets:
+def read_targets(
+    cells: Array,
+    options: DataOptions,
+    where: str,
+    most_classes: int = MOST_CLASSES_BY_GUESS,
+    *,
+    test: Array | None = None,
+) -> Targets:
     """Infer the task and encode the targets.
 
     Args:
@@ -50,30 +61,73 @@ def read_targets(cells: Array, options: DataOptions, where: str, most_classes: i
         options: May set the task.
         where: The target's name, for messages.
         most_classes: Whole numbers with more different values are taken for quantities.
+        test: bool [N]: rows that the source gives as test rows. Nothing is inferred from them.
 
     Raises:
-        DataError: No targets, one class only, a class with a single row, infinite numbers, or cells that are no labels.
+        DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are no labels.
     """
-    known = np.flatnonzero([not is_missing(cell) for cell in cells.tolist()])
-    if not len(known):
+    empty = options.missing_in(where)
+    known = np.flatnonzero([not is_blank(cell, empty) for cell in cells.tolist()])
+    learnt = known if test is None else known[~test[known]]
+    if not len(learnt):
         raise DataError("every target is missing", where=where, fix="Choose another target column, or fill this one in.")
-    lost = len(cells) - len(known)
-    warnings = (f"{lost:,} rows without a {where!r} are left out",) if lost else ()
     given = cells[known].tolist()
     _check_labels(given, where)
-    numbers = _numbers(given)
-    task, why = (options.task, "as you said") if options.task else _infer(given, numbers, most_classes)
+    _check_moments(cells, given, where)
+    form = read_form(cells[learnt].tolist(), options, where)
+    numbers = None if form is None else form.numbers(cells[learnt])
+    task, why = (options.task, "as you said") if options.task else _infer(numbers, len(learnt), most_classes)
     if task == "regression":
-        if numbers is None:
-            odd = next(cell for cell in given if not _is_number(cell))
-            raise DataError(f"a regression target must be a number, not {odd!r}", where=where, fix="Set task to multiclass.")
-        _check_numbers(numbers, where)
-        return Targets("regression", (), numbers, known, (f"regression of {where!r}: {why}",), warnings)
-    classes, indices = _classes(given, where, asked=options.task)
-    task = "binary" if len(classes) == 2 else "multiclass"
+        return _quantities(_Given(cells, known, learnt, where), form, why)
+    return _labels(_Given(cells, known, learnt, where), form, options, why)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A target's cells, which of them hold something, and which of these are no test rows."""
+
+    cells: Array
+    known: Array
+    learnt: Array
+    where: str
+
+    def lost(self, kept: Array) -> tuple[str, ...]:
+        """A warning on rows that are left out, with what stands there in place of a target."""
+        lost = len(self.cells) - len(kept)
+        if not lost:
+            return ()
+        out = np.ones(len(self.cells), bool)
+        out[kept] = False
+        texts = Counter(cell.strip() for cell in self.cells[out].tolist() if isinstance(cell, str) and cell.strip())
+        listed = ", ".join(f"{text[:40]!r} ({count:,})" for text, count in texts.most_common(3)) + " ..." * (len(texts) > 3)
+        said = f"; taken as missing: {listed}" if texts else ""
+        return (f"{lost:,} rows without a {self.where!r} are left out{said}",)
+
+
+def _quantities(given: _Given, form: Form | None, why: str) -> Targets:
+    if form is None:
+        odd = next(cell for cell in given.cells[given.learnt].tolist() if not _is_number(cell))
+        fix = "Set task to multiclass, or choose a target that holds numbers."
+        raise DataError(f"a regression target must be a number, not {odd!r}", where=given.where, fix=fix)
+    numbers, _ = form.reader.numbers(given.cells[given.known])
+    kept, numbers = given.known[~np.isnan(numbers)], numbers[~np.isnan(numbers)]
+    _check_numbers(numbers, given.where)
+    note = f"regression of {given.where!r}{f' ({form.shown})' if form.shown else ''}: {why}"
+    return Targets("regression", (), numbers, kept, (note, *form.notes), (*given.lost(kept), *form.warnings))
+
+
+def _labels(given: _Given, form: Form | None, options: DataOptions, why: str) -> Targets:
+    kept, where = given.known, given.where
+    labels = given.cells[kept].tolist()
+    if form is not None and form.gaps:  # numbers, and some texts such as "?" for those that are missing
+        numbers, _ = form.reader.numbers(given.cells[kept])
+        kept, labels = kept[~np.isnan(numbers)], numbers[~np.isnan(numbers)].tolist()
+    classes, indices = _classes(labels, np.isin(kept, given.learnt), where, asked=options.task)
+    task: Task = "binary" if len(classes) == 2 else "multiclass"
     if options.task == "binary" and task != "binary":
         raise DataError(f"{len(classes)} classes are not binary", where=where, fix="Leave task out, or set it to multiclass.")
-    return Targets(task, classes, indices, known, (f"{task} classification of {where!r}: {why}",), warnings)
+    notes = (f"{task} classification of {where!r}: {why}", *label_notes(classes, labels, where))
+    return Targets(task, classes, indices, kept, notes, (*given.lost(kept), *label_warnings(classes, where)))
 
 
 def _check_labels(given: list[Any], where: str) -> None:
@@ -84,18 +138,16 @@ def _check_labels(given: list[Any], where: str) -> None:
         )
 
 
+def _check_moments(cells: Array, given: list[Any], where: str) -> None:
+    """Dates and durations are neither classes nor, in this version, numbers to predict."""
+    kind = cells.dtype.kind
+    duration = kind == "m" or (kind == "O" and all(isinstance(cell, timedelta | np.timedelta64) for cell in given))
+    if duration or kind == "M" or (kind == "O" and all(map(is_moment, given))):
+        raise moments_refused(where, str(cells[0] if kind in "mM" else given[0]), duration=duration)
+
+
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float | np.number) and not isinstance(cell, bool | np.bool_)
-
-
-def _numbers(given: list[Any]) -> Array | None:
-    """Targets as float64 where all are numbers (decimals included); else None."""
-    try:
-        if all(_is_number(cell) or type(cell).__name__ == "Decimal" for cell in given):
-            return np.array([float(cell) for cell in given])
-    except (OverflowError, ValueError, TypeError):
-        return None
-    return None
 
 
 def _check_numbers(numbers: Array, where: str) -> None:
@@ -114,7 +166,7 @@ def _check_numbers(numbers: Array, where: str) -> None:
         )
 
 
-def _infer(given: list[Any], numbers: Array | None, most_classes: int) -> tuple[Task, str]:
+def _infer(numbers: Array | None, rows: int, most_classes: int) -> tuple[Task, str]:
     if numbers is None:
         return "multiclass", "its values are labels"
     different = len(np.unique(numbers))
@@ -122,15 +174,21 @@ def _infer(given: list[Any], numbers: Array | None, most_classes: int) -> tuple[
         return "binary", f"it has {different} different values"
     if not np.isfinite(numbers).all() or (numbers != np.floor(numbers)).any():
         return "regression", "its values are fractions"
-    if different > most_classes or different > len(given) / 2:
+    if different > most_classes or different > rows / 2:
         return "regression", f"it has {different:,} different whole numbers"
     return "multiclass", f"it has only {different} different whole numbers (set task='regression' if they are quantities)"
 
 
-def _classes(given: list[Any], where: str, *, asked: Task | None) -> tuple[tuple[Any, ...], Array]:
-    """The labels in order, and each row's index among them."""
+def _classes(given: list[Any], learnt: Array, where: str, *, asked: Task | None) -> tuple[tuple[Any, ...], Array]:
+    """The labels of the rows that are no test rows, in order, and each row's index among them."""
     texts = [to_text(cell) or "" for cell in given]
     counts = Counter(texts)
+    first = Counter(text for text, own in zip(texts, learnt.tolist(), strict=True) if own)
+    strange = sorted(set(counts) - set(first))
+    if strange:
+        names = ", ".join(map(repr, strange[:5]))
+        fix = "Give training rows of these classes, or leave their test rows out."
+        raise DataError(f"no training example is of class {names}", where=where, fix=fix)
     if len(counts) == 1:
         fix = "Give examples of at least two classes."
         raise DataError(f"there is one class only, {texts[0]!r}", where=where, fix=fix)
@@ -142,7 +200,7 @@ def _classes(given: list[Any], where: str, *, asked: Task | None) -> tuple[tuple
         listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
         fix = "Give more examples of each, merge them into another class, or leave them out."
         raise DataError(f"a class needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
-    native = {text: _native(cell) for text, cell in zip(texts, given, strict=True)}
+    native = {text: _native(cell) for text, cell, own in zip(texts, given, learnt.tolist(), strict=True) if own}
     if len({str if isinstance(label, str) else _is_number(label) for label in native.values()}) > 1:
         native = {text: text for text in native}  # labels of several types have no order but that of their texts
     ordered = sorted(native, key=lambda text: native[text])

@@ -1,0 +1,121 @@
+"""What the cells of a target are: numbers, however they are written, or labels; and what is odd about labels."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.errors import DataError
+from lepton_automl.notation import means_missing
+from lepton_automl.preprocess import InputError
+
+from .options import DataOptions
+from .reader import Reader
+from .written import decide, kept_note
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the numbers of a target are written.
+
+    Args:
+        reader: Reads them.
+        shown: Their unit, where the cells name one.
+        gaps: Whether some texts stand for a missing number.
+        notes: What was decided.
+        warnings: What may be wrong with it.
+    """
+
+    reader: Reader
+    shown: str = ""
+    gaps: bool = False
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def numbers(self, cells: Array) -> Array:
+        """The numbers that there are."""
+        found, _ = self.reader.numbers(cells)
+        known: Array = found[~np.isnan(found)]
+        return known
+
+
+def read_form(given: list[Any], options: DataOptions, where: str) -> Form | None:
+    """How a target's numbers are written; None where its cells are labels.
+
+    Args:
+        given: The cells that hold something and are no test rows.
+        options: May say that it is a quantity.
+        where: The target's name.
+
+    Raises:
+        DataError: It holds dates, or mixes units or decimal signs.
+    """
+    if all(_is_number(cell) for cell in given):
+        return Form(Reader())
+    texts = [cell for cell in given if isinstance(cell, str)]
+    if not texts or any(isinstance(cell, bool | np.bool_) for cell in given):
+        return None
+    try:
+        written = decide(where, given, options, few=True)
+        if written.kind == "category" and options.task == "regression":
+            written = decide(where, given, options, forced=True)
+    except InputError as error:
+        raise DataError(str(error), where=where, fix="or choose another target.") from error
+    if written.kind == "time":
+        raise moments_refused(where, next(text for text in texts if not means_missing(text)), duration=False)
+    if written.kind == "category" or written.lost.total() == len(given):
+        return None
+    shown = written.number.shown if written.number else ""
+    return Form(Reader(written.number), shown, bool(written.lost), written.notes, written.warnings)
+
+
+def _is_number(cell: Any) -> bool:
+    return isinstance(cell, int | float | np.number | Decimal) and not isinstance(cell, bool | np.bool_)
+
+
+def moments_refused(where: str, example: str, *, duration: bool) -> DataError:
+    """The refusal of a target that holds dates or durations."""
+    what, number = ("durations", "hours") if duration else ("dates", "days since a fixed day")
+    way = (
+        f"frame[{where!r}].dt.total_seconds() / 3600"
+        if duration
+        else f"(frame[{where!r}] - pd.Timestamp('2020-01-01')).dt.days"
+    )
+    fix = f"Make it a number, such as {number}: {way}."
+    return DataError(f"the target holds {what}, such as {example!r}, which are not predicted", where=where, fix=fix)
+
+
+def label_warnings(classes: Iterable[Any], where: str) -> tuple[str, ...]:
+    """A warning on labels that differ in nothing but their spelling."""
+    alike: dict[str, list[str]] = {}
+    for label in classes:
+        alike.setdefault(_sound(str(label)), []).append(str(label))
+    several = [sorted(spellings) for spellings in alike.values() if len(spellings) > 1]
+    if not several:
+        return ()
+    listed = "; ".join(", ".join(map(repr, spellings)) for spellings in several[:5]) + (" ..." if len(several) > 5 else "")
+    return (f"labels of {where!r} differ in their spelling alone, and are classes of their own: {listed}",)
+
+
+def _sound(label: str) -> str:
+    """A label without what people spell differently: case, white space, punctuation around it, forms of Unicode."""
+    words = unicodedata.normalize("NFKC", label).casefold().replace("_", " ").replace("-", " ").split()
+    return " ".join(words).strip(" .,;:!") or label
+
+
+def label_notes(classes: Iterable[Any], given: Iterable[Any], where: str) -> tuple[str, ...]:
+    """A note on labels such as NA that are kept as they are."""
+    words = [label for label in classes if isinstance(label, str) and means_missing(label)]
+    if not words:
+        return ()
+    counts = Counter(cell.strip() for cell in given if isinstance(cell, str))
+    return (kept_note(where, {word: counts[word] for word in words}, "classes"),)

@@ -1,0 +1,73 @@
+"""Cells as numbers and days, with those that cannot be read named rather than refused."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.notation import DateNotation, NumberNotation, means_missing
+from lepton_automl.preprocess import InputError, is_missing, to_day
+
+Array = NDArray[Any]
+
+
+def is_blank(cell: Any, missing: Collection[str] = ()) -> bool:
+    """Whether a cell holds nothing: no value, white space alone, or one of the texts that a person named."""
+    return is_missing(cell) or (isinstance(cell, str) and (not cell.strip() or cell.strip() in missing))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the cells of one column.
+
+    Args:
+        number: How its numbers are written, where that is not Python's way.
+        date: How its dates are written, where that is not ISO 8601.
+    """
+
+    number: NumberNotation | None = None
+    date: DateNotation | None = None
+
+    def numbers(self, cells: Array) -> tuple[Array, list[Any]]:
+        """float64 [N], NaN where there is none and infinite numbers as such; and the cells that hold something else."""
+        if cells.dtype.kind in "fiub":
+            return cells.astype(np.float64), []
+        if cells.dtype.kind in "mMcV":
+            return np.full(len(cells), math.nan), [cell for cell in cells if not is_missing(cell)]
+        return _each(cells, self._one_number)
+
+    def days(self, cells: Array) -> tuple[Array, list[Any]]:
+        """Days since 1970 as float64 [N], NaN where there is none; and the cells that hold something else."""
+        if cells.dtype.kind == "M":
+            micros = cells.astype("datetime64[us]")
+            return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6), []
+        return _each(cells, self._one_day)
+
+    def _one_number(self, cell: Any) -> float | None:
+        try:
+            return float(cell) if self.number is None or not isinstance(cell, str) else self.number.read(cell)
+        except (TypeError, ValueError, OverflowError):
+            return None
+
+    def _one_day(self, cell: Any) -> float | None:
+        try:
+            return to_day(cell, "", (), self.date)
+        except InputError:
+            return None
+
+
+def _each(cells: Array, read: Callable[[Any], float | None]) -> tuple[Array, list[Any]]:
+    found, lost = np.empty(len(cells)), []
+    for row, cell in enumerate(cells.tolist()):
+        value = read(cell)
+        if value is None:
+            value = math.nan
+            if not is_missing(cell) and not (isinstance(cell, str) and means_missing(cell)):
+                lost.append(cell)
+        found[row] = value
+    return found, lost

@@ -1,0 +1,309 @@
+"""How the texts of a column are written: numbers, dates or categories, decided from its training cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+
+from lepton_automl.notation import (
+    ISO,
+    KNOWN_UNITS,
+    DateNotation,
+    NumberNotation,
+    WrittenDate,
+    WrittenNumber,
+    means_missing,
+    written_date,
+    written_number,
+)
+from lepton_automl.preprocess import InputError
+
+from .options import DataOptions
+
+MOST_TOKENS = 3  # different texts that may stand for a missing number or date
+MANY_READABLE = 0.95  # of the cells: then the others may be of any number
+MANY_VALUES = 20  # different ones, likewise
+MOST_CONFLICTS = 0.02  # of the cells may be written against the column's notation; more are refused
+MOST_SHOWN = 3  # texts in a message
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a column's texts are.
+
+    Args:
+        kind: `"number"`, `"time"` or `"category"`.
+        tokens: Texts that stand for a missing number or date.
+        lenient: Whether any text that cannot be read is missing, as there are too many for `tokens`.
+        number: How its numbers are written, where Python's `float` does not read them.
+        date: How its dates are written, where that is not ISO 8601.
+        lost: Cells that cannot be read, by their text; the usual texts for a missing value are among them.
+        notes: What was decided.
+        warnings: What may be wrong with it.
+    """
+
+    kind: Literal["number", "time", "category"]
+    tokens: tuple[str, ...] = ()
+    lenient: bool = False
+    number: NumberNotation | None = None
+    date: DateNotation | None = None
+    lost: Counter[str] = field(default_factory=Counter)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def decide(name: str, present: Sequence[Any], options: DataOptions, *, forced: bool = False, few: bool = False) -> Written:
+    """Decide what a column is whose cells are texts, or texts beside numbers or dates.
+
+    Args:
+        name: The column.
+        present: The training cells that hold something.
+        options: May set the decimal sign and the order of day and month.
+        forced: Whether a person said that it holds numbers.
+        few: Whether a column of few different numbers may be numeric, too.
+
+    Raises:
+        InputError: It mixes units, currencies, decimal signs or orders of day and month.
+    """
+    texts = Counter(cell.strip() for cell in present if isinstance(cell, str))
+    others = [cell for cell in present if not isinstance(cell, str)]
+    empty = Counter({text: count for text, count in texts.items() if means_missing(text)})
+    column = _Column(name, texts - empty, others, empty, options)
+    if forced:
+        return column.numbers(forced=True, few=True) or Written("number", tuple(sorted(texts)), lost=texts)
+    return column.numbers(few=few) or column.dates() or Written("category", notes=column.kept())
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    texts: Counter[str]
+    others: list[Any]
+    empty: Counter[str]
+    options: DataOptions
+
+    @property
+    def cells(self) -> int:
+        return self.texts.total() + len(self.others)
+
+    def kept(self) -> tuple[str, ...]:
+        """A note on texts such as NA that stay categories."""
+        words = {text: count for text, count in self.empty.items() if text}
+        if not words or self.cells == 0:
+            return ()
+        return (kept_note(self.name, words, "categories"),)
+
+    def numbers(self, *, forced: bool = False, few: bool = False) -> Written | None:
+        """The column as one of numbers; None where it is none."""
+        if not self.cells or not all(map(is_float, self.others)):
+            return None
+        read = {text: found for text in self.texts if (found := written_number(text) or _plain(text)) is not None}
+        read, shown, notes, warnings, clash = self._one_unit(read)
+        unread = self.texts - Counter({text: self.texts[text] for text in read})
+        if not self._mostly(unread, len(read), few=few or bool(shown) or any(map(_formatted, read)), forced=forced):
+            return None
+        if clash and not forced:
+            raise InputError(self._mixed(clash))
+        codes = [text for text, found in read.items() if found.padded]
+        if codes and not forced:
+            return self._codes(codes[0])
+        decimal, more, odd = self._decimal(read)
+        unread += odd
+        plain = decimal == "." and not shown and all(_plain(text) for text in read if text not in odd)
+        unit = next((found.unit for found in read.values() if found.unit), "")
+        notation = None if plain else NumberNotation(decimal, unit, shown)
+        if notation is not None:
+            example = next(text for text in read if text not in odd and (not _plain(text) or decimal == ","))
+            value = notation.read(example)
+            notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
+        if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
+            warnings.append(f"{_cells(unread)} of {self.name!r} cannot be read as numbers ({_shown(unread)}): taken as missing")
+        return self._written("number", unread, notes, [*warnings, *more], number=notation)
+
+    def _one_unit(
+        self, read: dict[str, WrittenNumber]
+    ) -> tuple[dict[str, WrittenNumber], str, list[str], list[str], list[str]]:
+        """Numbers of one unit, the unit, notes, warnings, and texts of different units where several are known ones."""
+        units: dict[str, list[str]] = {}
+        for text, found in read.items():
+            units.setdefault(found.unit, []).append(text)
+        bare = units.pop("", [])
+        if not units:
+            return read, "", [], [], []
+        counts = {unit: sum(self.texts[text] for text in texts) for unit, texts in units.items()}
+        known = [unit for unit in units if _is_known(unit)]
+        if len(units) == len(known):
+            clash = [units[unit][0] for unit in known[:2]] if len(units) > 1 else []
+        elif len(units) == 1 and not bare and not self.others:
+            clash = []
+        else:  # a letter behind some numbers is part of a code: 12, 12A, 12B
+            return {text: read[text] for text in bare}, "", [], [], []
+        unit = max(counts, key=lambda one: counts[one])
+        shown = Counter({read[text].shown: self.texts[text] for text in units[unit]}).most_common(1)[0][0]
+        without = sum(self.texts[text] for text in bare) + len(self.others)
+        warnings = []
+        if without:
+            warnings.append(f"{without:,} cells of {self.name!r} name no unit; they are read as {shown}, as the others are")
+        return read, shown, [], warnings, clash
+
+    def _mixed(self, texts: list[str]) -> str:
+        first, second = sorted(texts, key=lambda text: -self.texts[text])[:2]
+        return f"column {self.name!r} mixes units: {first!r} and {second!r}. Bring all of it to one unit;"
+
+    def _mostly(self, unread: Counter[str], different: int, *, few: bool, forced: bool) -> bool:
+        """Whether so much can be read that the rest may be missing."""
+        readable = self.cells - unread.total()
+        if forced or not readable:
+            return bool(readable)
+        if readable >= MANY_READABLE * self.cells and different + len(set(self.others)) > MANY_VALUES:
+            return True
+        whole = len(self.texts) + len(self.empty) + len(set(map(str, self.others)))
+        if any(map(_has_digits, unread)) or len(unread) > MOST_TOKENS or readable < 0.5 * (self.cells + self.empty.total()):
+            return False
+        return whole > MOST_TOKENS or (few and not unread)
+
+    def _codes(self, example: str) -> Written:
+        said = f"{self.name!r} holds codes, as {example!r} begins with a zero: its texts are categories"
+        return Written("category", notes=(f"{said} (say numeric=[{self.name!r}] if they are numbers)", *self.kept()))
+
+    def _decimal(self, read: dict[str, WrittenNumber]) -> tuple[str, list[str], Counter[str]]:
+        """The decimal sign, a warning where it had to be guessed, and texts that are no number with this sign."""
+        point = {text for text, found in read.items() if found.comma is None}
+        comma = {text for text, found in read.items() if found.point is None}
+        if not point and not comma:
+            both = [text for text, found in read.items() if found.point != found.comma]
+            if not both:
+                return ".", [], Counter()
+            sign = self.options.decimal or "."
+            if self.options.decimal:
+                return sign, [], Counter()
+            found = read[both[0]]
+            said = f"{self.name!r} can be read in two ways: {both[0]!r} as {found.point:.10g} or as {found.comma:.10g}"
+            return sign, [f"{said}; it is read as {found.point:.10g} (decimal=',' or decimal='.' decides)"], Counter()
+        points, commas = (sum(self.texts[text] for text in texts) for texts in (point, comma))
+        sign = "." if points >= commas else ","
+        if min(points, commas) > MOST_CONFLICTS * self.cells:
+            if not self.options.decimal:
+                first, second = min(point), min(comma)
+                said = f"column {self.name!r} mixes decimal signs: {first!r} and {second!r}."
+                raise InputError(f"{said} Write them alike; decimal='.' or ',' reads the others as missing;")
+            sign = self.options.decimal
+        odd = comma if sign == "." else point
+        return sign, [], Counter({text: self.texts[text] for text in odd})
+
+    def dates(self) -> Written | None:
+        """The column as one of dates; None where it is none."""
+        if not self.cells or not all(is_moment(cell) for cell in self.others):
+            return None
+        read = {text: found for text in self.texts if (found := written_date(text)) is not None}
+        unread = self.texts - Counter({text: self.texts[text] for text in read})
+        readable = self.cells - unread.total()
+        if readable < 0.5 * (self.cells + self.empty.total()):
+            return None
+        if len(unread) > MOST_TOKENS and readable < MANY_READABLE * self.cells:
+            return None
+        order, notes, warnings, odd = self._order(read)
+        unread += odd
+        if any(found.short for found in read.values()):
+            notes.append(f"years of two digits in {self.name!r}: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
+        notation = None if all(map(ISO.fullmatch, read)) else DateNotation(day_first=order)
+        lost = unread + Counter({text: count for text, count in self.empty.items() if text})
+        if lost:
+            warnings.append(f"{_cells(lost)} of {self.name!r} are no dates ({_shown(lost)}): taken as missing")
+        return self._written("time", unread, notes, warnings, date=notation)
+
+    def _order(self, read: dict[str, WrittenDate]) -> tuple[bool | None, list[str], list[str], Counter[str]]:
+        """Whether the day is first, notes, warnings, and texts that are no date in this order."""
+        day = {text for text, found in read.items() if found.month is None}
+        month = {text for text, found in read.items() if found.day is None}
+        both = [text for text, found in read.items() if None not in (found.day, found.month) and found.day != found.month]
+        asked = self.options.dayfirst
+        if not day and not month:
+            if not both:
+                return None, [], [], Counter()
+            order = bool(asked) if asked is not None else "." in both[0]
+            if asked is not None:
+                return order, [self._order_note(both[0], order=order)], [], Counter()
+            said = f"{self.name!r} can be read day first or month first, as {both[0]!r}"
+            way = "day" if order else "month"
+            return order, [], [f"{said}: it is read {way} first (dayfirst=True or dayfirst=False decides)"], Counter()
+        days, months = (sum(self.texts[text] for text in texts) for texts in (day, month))
+        order = days >= months
+        if min(days, months) > MOST_CONFLICTS * self.cells:
+            if asked is None:
+                said = (
+                    f"column {self.name!r} mixes dates with the day first ({min(day)!r}) and the month first ({min(month)!r})."
+                )
+                raise InputError(f"{said} Write them alike; dayfirst=True or False reads the others as missing;")
+            order = asked
+        odd = Counter({text: self.texts[text] for text in (month if order else day)})
+        return order, [self._order_note(min(day if order else month, default=""), order=order)], [], odd
+
+    def _order_note(self, example: str, *, order: bool) -> str:
+        return f"dates in {self.name!r} have the {'day' if order else 'month'} first, as in {example!r}"
+
+    def _written(
+        self, kind: Literal["number", "time"], unread: Counter[str], notes: list[str], warnings: list[str], **how: Any
+    ) -> Written:
+        named = tuple(sorted({*unread, *(text for text in self.empty if text)}))
+        lenient = len(unread) > MOST_TOKENS
+        tokens = tuple(text for text in named if text in self.empty) if lenient else named
+        return Written(kind, tokens, lenient, lost=unread + self.empty, notes=tuple(notes), warnings=tuple(warnings), **how)
+
+
+def kept_note(name: str, words: dict[str, int], what: str) -> str:
+    """A note on texts that are kept, although they are often written for a missing value."""
+    listed = ", ".join(f"{text!r} ({count:,})" for text, count in sorted(words.items()))
+    texts = ", ".join(repr(text) for text in sorted(words))
+    return (
+        f"{name!r}: {listed} {'are' if len(words) > 1 else 'is'} kept among its {what} (missing=[{texts}] if no value is meant)"
+    )
+
+
+def _is_known(unit: str) -> bool:
+    return unit in KNOWN_UNITS or all(part in KNOWN_UNITS for part in unit.replace("/", " ").split())
+
+
+def _plain(text: str) -> WrittenNumber | None:
+    """A text that Python's `float` reads."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return WrittenNumber("", "", value, value, padded=False)
+
+
+def is_float(cell: Any) -> bool:
+    """Whether a cell is a number, or a text that Python's `float` reads."""
+    try:
+        float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def is_moment(cell: Any) -> bool:
+    """Whether a cell is a date or a point in time."""
+    return isinstance(cell, date | np.datetime64) or (hasattr(cell, "isoformat") and hasattr(cell, "year"))
+
+
+def _formatted(text: str) -> bool:
+    return _plain(text) is None
+
+
+def _has_digits(text: str) -> bool:
+    return any(map(str.isdigit, text))
+
+
+def _cells(texts: Counter[str]) -> str:
+    count = texts.total()
+    return f"{count:,} cell{'s' if count > 1 else ''}"
+
+
+def _shown(texts: Counter[str]) -> str:
+    return ", ".join(repr(text[:40]) for text, _ in texts.most_common(MOST_SHOWN)) + (" ..." if len(texts) > MOST_SHOWN else "")

@@ -1,0 +1,383 @@
+"""Numbers and dates as people write them: thousands separators, decimal commas, units, day or month first.
+
+How a column is written is decided once, from its training cells (see `data/written.py`); its cells are read by these
+classes then and in every prediction. This file travels with every deployed model, so it needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+# Texts that mean "no value" in a column of numbers or dates; among categories and labels they stay what they are.
+MISSING_WORDS = frozenset(
+    [
+        "na",
+        "n/a",
+        "n.a.",
+        "n.a",
+        "nan",
+        "-nan",
+        "null",
+        "nil",
+        "none",
+        "nat",
+        "missing",
+        "#n/a",
+        "#na",
+        "<na>",
+        "#null!",
+        "#value!",
+        "#div/0!",
+        "#ref!",
+        "#num!",
+        "#name?",
+    ]
+)
+NO_DATES = frozenset({"0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000"})
+
+
+def means_missing(text: str) -> bool:
+    """Whether a text among numbers or dates stands for no value: blank, punctuation alone, or one of the usual words."""
+    bare = text.strip()
+    return not any(map(str.isalnum, bare)) or bare.casefold() in MISSING_WORDS or bare in NO_DATES
+
+
+_SPELLINGS = {
+    "usd": "$ us$ usd dollar dollars",
+    "eur": "€ eur euro euros",
+    "gbp": "£ gbp",
+    "jpy": "¥ jpy yen",
+    "inr": "₹ inr rs rupees",
+    "krw": "₩ krw",
+    "rub": "₽ rub",
+    "try": "₺ try tl",
+    "ils": "₪ ils nis",
+    "vnd": "₫ vnd",
+    "uah": "₴ uah",
+    "ngn": "₦ ngn",
+    "php": "₱ php",
+    "thb": "฿ thb",
+    "cad": "c$ ca$ cad",
+    "aud": "a$ au$ aud",
+    "nzd": "nz$ nzd",
+    "hkd": "hk$ hkd",
+    "sgd": "s$ sgd",
+    "twd": "nt$ twd",
+    "brl": "r$ brl",
+    "mxn": "mx$ mxn",
+    "chf": "chf fr sfr",
+    "kr": "kr sek nok dkk",
+    "pln": "zł pln",
+    "czk": "kč czk",
+    "huf": "huf",
+    "cny": "cny rmb 元",
+    "zar": "zar",
+    "%": "% percent pct",
+    "‰": "‰",
+    "bp": "bp bps",
+    "kg": "kg kgs kilo kilos kilogram kilograms",
+    "g": "g gr gram grams",
+    "mg": "mg",
+    "µg": "µg ug mcg",
+    "tonne": "t ton tons tonne tonnes",
+    "lb": "lb lbs pound pounds",
+    "oz": "oz ounce ounces",
+    "km": "km kms kilometer kilometers kilometre kilometres",
+    "m": "m meter meters metre metres",
+    "cm": "cm",
+    "mm": "mm",
+    "µm": "µm um",
+    "mile": "mi mile miles",
+    "foot": "ft foot feet",
+    "inch": 'in inch inches "',
+    "yard": "yd yard yards",
+    "litre": "l liter liters litre litres",
+    "ml": "ml",
+    "cl": "cl",
+    "gallon": "gal gallon gallons",
+    "m²": "m² m2 sqm",
+    "km²": "km² km2",
+    "sq ft": "sqft sq_ft ft² ft2",
+    "hectare": "ha hectare hectares",
+    "acre": "acre acres",
+    "second": "s sec secs second seconds",
+    "ms": "ms",
+    "minute": "min mins minute minutes",
+    "hour": "h hr hrs hour hours",
+    "day": "d day days",
+    "week": "week weeks wk wks",
+    "month": "month months mo mos mth mths",
+    "year": "year years yr yrs",
+    "°c": "°c ℃",
+    "°f": "°f ℉",
+    "km/h": "km/h kmh kph",
+    "mph": "mph",
+    "m/s": "m/s",
+    "knot": "kn kt knot knots",
+    "w": "w watt watts",
+    "kw": "kw",
+    "hp": "hp bhp ps",
+    "wh": "wh",
+    "kwh": "kwh",
+    "v": "v volt volts",
+    "hz": "hz",
+    "khz": "khz",
+    "mhz": "mhz",
+    "ghz": "ghz",
+    "bar": "bar",
+    "psi": "psi",
+    "pa": "pa",
+    "hpa": "hpa",
+    "kpa": "kpa",
+    "mmhg": "mmhg",
+    "kcal": "kcal",
+    "kj": "kj",
+    "thousand": "k thousand",
+    "million": "mn mio million millions",
+    "billion": "bn bln billion billions",
+}
+_UNITS = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings.split()}
+# Units that differ from another only by case.
+_EXACT = {"M": "million", "B": "billion", "MW": "megawatt", "mW": "milliwatt", "MB": "megabyte", "Mb": "megabit"} | {
+    "GB": "gigabyte", "Gb": "gigabit", "KB": "kilobyte", "kB": "kilobyte", "Kb": "kilobit", "TB": "terabyte", "MWh": "megawatt hour",
+}  # fmt: skip
+KNOWN_UNITS = frozenset({*_UNITS.values(), *_EXACT.values()})
+_CURRENCIES = frozenset(list(_SPELLINGS)[: list(_SPELLINGS).index("%")])
+
+_SPACES = " \u00a0\u2009\u202f"
+_NUMBER = re.compile(
+    rf"""(?P<open>\()?\s*(?P<sign>[-+−])?\s*
+    (?P<before>[^\W\d_]{{0,3}}[$€£¥₹₩₽₺₪₫₴₦₱฿]|[^\W\d_]{{2,3}}\.?)?\s*(?P<second>[-+−])?\s*
+    (?P<core>[0-9](?:[0-9.,'’_{_SPACES}]*[0-9])?[.,]?|[.,][0-9]+)(?P<exponent>[eE][-+]?[0-9]{{1,3}}(?![0-9A-Za-z]))?
+    (?:(?P<behind>[-−])|\s*(?P<after>[^\s0-9.,'’()+−_-]\S{{0,11}}(?:\ [^\W\d_]\S{{0,11}})?))?\s*(?P<close>\))?""",
+    re.VERBOSE,
+)
+_GROUPED = {
+    ".": re.compile(rf"[1-9][0-9]{{0,2}}(?P<by>[,'’_{_SPACES}])[0-9]{{3}}(?:(?P=by)[0-9]{{3}})*|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}"),
+    ",": re.compile(rf"[1-9][0-9]{{0,2}}(?P<by>[.'’_{_SPACES}])[0-9]{{3}}(?:(?P=by)[0-9]{{3}})*"),
+}  # fmt: skip
+
+
+class WrittenNumber(NamedTuple):
+    """What one text may mean as a number.
+
+    Args:
+        unit: Its unit in one spelling for all, `""` without one.
+        shown: The unit as it is written.
+        point: Its value if the point is the decimal sign; None if it is none then.
+        comma: Its value if the comma is.
+        padded: Whether it is a whole number that begins with zeros, as codes do.
+    """
+
+    unit: str
+    shown: str
+    point: float | None
+    comma: float | None
+    padded: bool
+
+
+def written_number(text: str) -> WrittenNumber | None:
+    """Take a text apart; None where it is no number with at most one unit."""
+    found = _NUMBER.fullmatch(text.strip())
+    if found is None or bool(found["open"]) != bool(found["close"]):
+        return None
+    signs = [sign for sign in (found["sign"], found["second"], found["behind"]) if sign]
+    before, after = (found["before"] or ""), (found["after"] or "").strip()
+    if len(signs) + bool(found["open"]) > 1 or (before and _unit(before) not in _CURRENCIES):
+        return None
+    core, exponent = found["core"], found["exponent"] or ""
+    factor = -1.0 if found["open"] or signs in (["-"], ["−"]) else 1.0
+    point, comma = (_value(core, decimal, exponent, factor) for decimal in ".,")
+    if point is None and comma is None:
+        return None
+    units = [one for one in (before, after) if one]
+    if len(units) == 2 and _unit(before) == _unit(after):
+        units = units[:1]
+    padded = core[0] == "0" and len(core) > 1 and core.isdigit() and not exponent
+    return WrittenNumber(" ".join(map(_unit, units)), " ".join(units), point, comma, padded)
+
+
+def _value(core: str, decimal: str, exponent: str, factor: float) -> float | None:
+    whole, _, fraction = core.partition(decimal)
+    if whole and not whole.isdigit():
+        if not _GROUPED[decimal].fullmatch(whole):
+            return None
+        whole = "".join(filter(str.isdigit, whole))
+    if fraction and not fraction.isdigit():
+        return None
+    return factor * float(f"{whole or 0}.{fraction or 0}{exponent}")
+
+
+def _unit(written: str) -> str:
+    """A unit in one spelling for all: kg, KG and kilograms are one."""
+    bare = written.strip()
+    bare = bare if bare in _UNITS else bare.rstrip(".")
+    low = bare.casefold()
+    known = _EXACT.get(bare) or _UNITS.get(bare) or _UNITS.get(low)
+    return known or (low[:-1] if len(low) > 3 and low.endswith("s") else low)
+
+
+class NumberNotation:
+    """How the numbers of a column are written.
+
+    Args:
+        decimal: The decimal sign, `"."` or `","`; of the two, the other one may separate thousands.
+        unit: The unit that cells may name, in the spelling of `written_number`; `""` for none.
+        shown: The unit as people write it.
+    """
+
+    def __init__(self, decimal: str, unit: str = "", shown: str = "") -> None:
+        self.decimal, self.unit, self.shown = decimal, unit, shown
+
+    def to_json(self) -> dict[str, Any]:
+        """The notation as JSON."""
+        return {"decimal": self.decimal, "unit": self.unit, "shown": self.shown}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> NumberNotation:
+        """The notation back."""
+        return cls(data["decimal"], data["unit"], data["shown"])
+
+    def read(self, text: str) -> float | None:
+        """A text as a number; None where it is none in this notation, or names another unit."""
+        found = written_number(text)
+        if found is None or found.unit not in ("", self.unit):
+            return None
+        return found.comma if self.decimal == "," else found.point
+
+    def __repr__(self) -> str:
+        return "numbers such as " + ("1.234,5" if self.decimal == "," else "1,234.5") + (f" {self.shown}" if self.shown else "")
+
+
+ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?")
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        [
+            "jan january",
+            "feb february",
+            "mar march",
+            "apr april",
+            "may may",
+            "jun june",
+            "jul july",
+            "aug august",
+            "sep sept september",
+            "oct october",
+            "nov november",
+            "dec december",
+        ],
+        1,
+    )
+    for name in names.split()
+}
+_CLOCK = r"""(?:(?:[T,]|,?[ ])[ ]?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:[.,](?P<part>[0-9]{1,9}))?)?
+    [ ]?(?P<half>[AaPp]\.?[Mm]\.?)?[ ]?(?P<zone>Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"""
+_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?[.,]*[ ])?"
+_DATES = [
+    re.compile(pattern + _CLOCK, re.VERBOSE | re.IGNORECASE)
+    for pattern in (
+        r"(?P<a>[0-9]{1,2})(?P<by>[/. -])(?P<b>[0-9]{1,2})(?P=by)(?P<year>[0-9]{4}|[0-9]{2})",
+        r"(?P<year>[0-9]{4})(?P<by>[/. -])(?P<m>[0-9]{1,2})(?P=by)(?P<d>[0-9]{1,2})",
+        _WEEKDAY
+        + r"(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?[ /.-]{1,2}(?P<name>[a-z]{3,9})\.?[ ,/.-]{1,2}(?P<year>[0-9]{4}|[0-9]{2})",
+        _WEEKDAY + r"(?P<name>[a-z]{3,9})\.?[ ](?P<d>[0-9]{1,2})(?:st|nd|rd|th)?,?[ ](?P<year>[0-9]{4})",
+    )
+]
+CENTURY = 69  # a year of two digits from here on is of the 20th century, one below is of the 21st, as in POSIX
+
+
+class WrittenDate(NamedTuple):
+    """What one text may mean as a date: the same twice where it can be read in one way only.
+
+    Args:
+        day: With the day before the month; None if it is no date then.
+        month: With the month before the day.
+        short: Whether its year has two digits.
+    """
+
+    day: datetime | None
+    month: datetime | None
+    short: bool = False
+
+
+def written_date(text: str) -> WrittenDate | None:
+    """Take a text apart; None where it is no date."""
+    bare = text.strip()
+    if ISO.fullmatch(bare):
+        try:
+            moment = _plain(datetime.fromisoformat(bare))
+        except (ValueError, OverflowError):
+            return None
+        return WrittenDate(moment, moment)
+    found = next((match for match in (pattern.fullmatch(bare) for pattern in _DATES) if match), None)
+    if found is None:
+        return None
+    parts = found.groupdict()
+    short = len(parts["year"]) == 2
+    year = int(parts["year"]) + ((1900 if int(parts["year"]) >= CENTURY else 2000) if short else 0)
+    if parts.get("a"):
+        one, other = int(parts["a"]), int(parts["b"])
+        dates = [_moment(year, other, one, parts), _moment(year, one, other, parts)]
+    else:
+        month = _MONTHS.get(parts["name"].lower(), 0) if parts.get("name") else int(parts["m"])
+        dates = [_moment(year, month, int(parts["d"]), parts)] * 2
+    return WrittenDate(dates[0], dates[1], short) if any(dates) else None
+
+
+def _moment(year: int, month: int, day: int, parts: dict[str, str | None]) -> datetime | None:
+    hour = int(parts["hour"] or 0)
+    if parts["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + 12 * (parts["half"][0] in "pP")
+    try:
+        second, micro = int(parts["second"] or 0), int((parts["part"] or "0").ljust(6, "0")[:6])
+        return _plain(datetime(year, month, day, hour, int(parts["minute"] or 0), second, micro, _zone(parts["zone"])))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _zone(text: str | None) -> timezone | None:
+    if not text:
+        return None
+    if text[0] not in "+-":
+        return UTC
+    off = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    return timezone(-off if text[0] == "-" else off)
+
+
+def _plain(moment: datetime) -> datetime:
+    """In UTC and without a zone."""
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+class DateNotation:
+    """How the dates of a column are written, where that is not ISO 8601.
+
+    Args:
+        day_first: Whether 1/2/2024 is the first of February; None where no cell said.
+    """
+
+    def __init__(self, *, day_first: bool | None) -> None:
+        self.day_first = day_first
+
+    def to_json(self) -> dict[str, Any]:
+        """The notation as JSON."""
+        return {"day_first": self.day_first}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DateNotation:
+        """The notation back."""
+        return cls(day_first=data["day_first"])
+
+    def read(self, text: str) -> datetime | None:
+        """A text as a moment in UTC; None where it is no date, or could be two."""
+        found = written_date(text)
+        if found is None:
+            return None
+        if self.day_first is None:
+            return found.day if found.day == found.month else None
+        return found.day if self.day_first else found.month
