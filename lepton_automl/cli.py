@@ -83,6 +83,10 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     time_column: Annotated[str | None, typer.Option(help="Later rows are tested on earlier ones.")] = None,
     ignore: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
     categorical: Annotated[str | None, typer.Option(help="Columns that are categories, separated by commas.")] = None,
+    numeric: Annotated[str | None, typer.Option(help="Columns that are numbers, separated by commas.")] = None,
+    missing: Annotated[str | None, typer.Option(help="Texts that mean no value, separated by commas.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="The decimal sign of numbers such as 1,234: `.` or `,`.")] = None,
+    dayfirst: Annotated[bool | None, typer.Option(help="Whether 1/2/2024 is in February.")] = None,
     class_weight: Annotated[str | None, typer.Option(help="`balanced`, for rare classes.")] = None,
     cost: Annotated[float | None, typer.Option(help="Money at most, in the currency of --price.")] = None,
     price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
@@ -134,8 +138,12 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         "time_column": time_column,
         "ignore": _listed(ignore),
         "categorical": _listed(categorical),
+        "numeric": _listed(numeric),
+        "missing": _listed(missing),
+        "decimal": decimal,
+        "dayfirst": dayfirst,
     }
-    said = {key: value for key, value in options.items() if value}
+    said = {key: value for key, value in options.items() if value or value is False}
     if split is not None:
         said["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
     study.fit(data, target=target, wait=not detach, resume=resume, **said)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,7 @@ class NumberColumn:
     ) -> None:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
         self.notation, self.lenient = notation, lenient
+        self.absent = absent_numbers(self.tokens)
 
     @property
     def features(self) -> list[str]:
@@ -188,17 +189,20 @@ class NumberColumn:
         Raises:
             InputError: It is no number, or infinite.
         """
-        return to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+        number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+        return math.nan if self.absent and number in self.absent else number
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
-        number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+        number = self.number(value)
         scaled = [self.scale.one(number), self.robust.one(number)]
         return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
 
     def many(self, cells: Array) -> list[Array]:
         """The features of many cells."""
         numbers = to_numbers(cells, self.name, self.tokens, self.notation, lenient=self.lenient)
+        if self.absent:
+            numbers = np.where(np.isin(numbers, self.absent), np.nan, numbers)
         flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
         return [self.scale.many(numbers), self.robust.many(numbers), *flags]
 
@@ -508,6 +512,17 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, np.datetime64):
         return bool(np.isnat(value))
     return isinstance(value, float | np.floating) and bool(value != value)  # noqa: PLR0124  # NaN
+
+
+def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:
+    """The numbers among texts that stand for a missing one, such as -999."""
+    found = []
+    for text in texts:
+        try:
+            found.append(float(text))
+        except ValueError:
+            continue
+    return tuple(found)
 
 
 def to_number(

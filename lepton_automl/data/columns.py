@@ -75,7 +75,8 @@ def fit_columns(
         try:
             fitted = _fit(name, column, own_type(column[train]), found)
         except InputError as error:
-            complaints.add(f"{error} ", "Correct these cells, or leave the column out: ignore=[...].")
+            fix = f"Correct these cells, keep them as texts (categorical=[{name!r}]), or leave them out (ignore=[{name!r}])."
+            complaints.add(str(error), fix)
         else:
             found.columns += [fitted] if fitted is not None else []
     complaints.raise_any()
@@ -132,6 +133,11 @@ def _written(name: str, seen: Array, options: DataOptions) -> Written:
         return Written("time")
     if seen.dtype.kind in "cmMV":
         raise InputError(f"column {name!r} holds {seen.dtype}, which is neither number, date nor category.")
+    if forced and present and not any(map(is_float, present)):
+        written = decide(name, present, options, forced=True)
+        if written.number is None:
+            raise InputError(f"column {name!r} is to be numeric, and no training cell is a number, such as {present[0]!r}.")
+        return written
     if any(isinstance(cell, str) for cell in present) or (forced and present):
         return decide(name, present, options, forced=forced)
     if present and all(map(is_moment, present)):
@@ -140,7 +146,7 @@ def _written(name: str, seen: Array, options: DataOptions) -> Written:
 
 
 def _number(name: str, seen: Array, written: Written, found: Findings) -> NumberColumn | None:
-    numbers, _ = Reader(written.number).numbers(seen)
+    numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(seen)
     numbers = np.where(np.isinf(numbers), np.nan, numbers)
     if name not in found.options.numeric and _numbers_rows(name, numbers):
         found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.notation import means_missing
+from lepton_automl.notation import means_missing, written_number
 from lepton_automl.preprocess import InputError
 
 from .options import DataOptions
@@ -69,10 +69,10 @@ def read_form(given: list[Any], options: DataOptions, where: str) -> Form | None
         if written.kind == "category" and options.task == "regression":
             written = decide(where, given, options, forced=True)
     except InputError as error:
-        raise DataError(str(error), where=where, fix="or choose another target.") from error
+        raise DataError(str(error), where=where, fix="Correct these cells, or choose another target.") from error
     if written.kind == "time":
-        raise moments_refused(where, next(text for text in texts if not means_missing(text)), duration=False)
-    if written.kind == "category" or written.lost.total() == len(given):
+        raise moments_refused(where, next(text for text in texts if text.strip() not in written.lost), duration=False)
+    if written.kind == "category" or 2 * written.lost.total() > len(given):
         return None
     shown = written.number.shown if written.number else ""
     return Form(Reader(written.number), shown, bool(written.lost), written.notes, written.warnings)
@@ -95,7 +95,7 @@ def moments_refused(where: str, example: str, *, duration: bool) -> DataError:
 
 
 def label_warnings(classes: Iterable[Any], where: str) -> tuple[str, ...]:
-    """A warning on labels that differ in nothing but their spelling."""
+    """Warnings on labels that differ in nothing but their spelling."""
     alike: dict[str, list[str]] = {}
     for label in classes:
         alike.setdefault(_sound(str(label)), []).append(str(label))
@@ -113,9 +113,14 @@ def _sound(label: str) -> str:
 
 
 def label_notes(classes: Iterable[Any], given: Iterable[Any], where: str) -> tuple[str, ...]:
-    """A note on labels such as NA that are kept as they are."""
-    words = [label for label in classes if isinstance(label, str) and means_missing(label)]
-    if not words:
-        return ()
-    counts = Counter(cell.strip() for cell in given if isinstance(cell, str))
-    return (kept_note(where, {word: counts[word] for word in words}, "classes"),)
+    """Notes on labels that are kept as they are, although they look like missing values or numbers."""
+    texts = [label for label in classes if isinstance(label, str)]
+    words = [label for label in texts if means_missing(label)]
+    codes = [label for label in texts if (found := written_number(label)) and found.padded]
+    notes = []
+    if words:
+        counts = Counter(cell.strip() for cell in given if isinstance(cell, str))
+        notes.append(kept_note(where, {word: counts[word] for word in words}, "classes"))
+    if codes:
+        notes.append(f"labels of {where!r} are texts, as {codes[0]!r} begins with a zero")
+    return tuple(notes)

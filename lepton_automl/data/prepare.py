@@ -107,8 +107,8 @@ def _is_image_source(source: Any) -> bool:
 
 
 def _check_image_options(options: DataOptions) -> None:
-    for name in ("split_column", "group_column", "time_column", "categorical", "numeric", "ignore"):
-        if getattr(options, name):
+    for name in ("split_column", "group_column", "time_column", "categorical", "numeric", "ignore", "decimal", "dayfirst"):
+        if getattr(options, name) not in (None, "", ()):
             raise ConfigError(f"{name} is for tables; these are images", where="DataOptions", fix=f"Leave {name} out.")
 
 

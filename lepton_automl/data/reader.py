@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.notation import DateNotation, NumberNotation, means_missing
-from lepton_automl.preprocess import InputError, is_missing, to_day
+from lepton_automl.preprocess import InputError, absent_numbers, is_missing, to_day, to_text
 
 Array = NDArray[Any]
 
 
 def is_blank(cell: Any, missing: Collection[str] = ()) -> bool:
     """Whether a cell holds nothing: no value, white space alone, or one of the texts that a person named."""
-    return is_missing(cell) or (isinstance(cell, str) and (not cell.strip() or cell.strip() in missing))
+    if is_missing(cell) or (isinstance(cell, str) and not cell.strip()):
+        return True
+    return bool(missing) and to_text(cell) in missing
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,21 @@ class Reader:
     Args:
         number: How its numbers are written, where that is not Python's way.
         date: How its dates are written, where that is not ISO 8601.
+        missing: Texts that a person named for missing ones.
     """
 
     number: NumberNotation | None = None
     date: DateNotation | None = None
+    missing: Collection[str] = ()
 
     def numbers(self, cells: Array) -> tuple[Array, list[Any]]:
         """float64 [N], NaN where there is none and infinite numbers as such; and the cells that hold something else."""
-        if cells.dtype.kind in "fiub":
-            return cells.astype(np.float64), []
         if cells.dtype.kind in "mMcV":
             return np.full(len(cells), math.nan), [cell for cell in cells if not is_missing(cell)]
-        return _each(cells, self._one_number)
+        plain = cells.dtype.kind in "fiub"
+        numbers, lost = (cells.astype(np.float64), []) if plain else _each(cells, self._one_number)
+        absent = absent_numbers(self.missing)
+        return np.where(np.isin(numbers, absent), np.nan, numbers) if absent else numbers, lost
 
     def days(self, cells: Array) -> tuple[Array, list[Any]]:
         """Days since 1970 as float64 [N], NaN where there is none; and the cells that hold something else."""

@@ -247,7 +247,7 @@ def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
             known = cells.astype(object)
             known[np.isnan(days)] = None
     else:
-        numbers, odd = Reader(number=column.notation).numbers(cells)
+        numbers, odd = Reader(column.notation, missing=column.tokens).numbers(cells)
         none = np.isinf(numbers)
         known = np.where(none, np.nan, numbers)
     strange = [cell for cell in odd if not (isinstance(cell, str) and (column.lenient or cell.strip() in column.tokens))]

@@ -107,7 +107,7 @@ class _Column:
         unread = self.texts - Counter({text: self.texts[text] for text in read})
         if not self._mostly(unread, len(read), few=few or bool(shown) or any(map(_formatted, read)), forced=forced):
             return None
-        if clash and not forced:
+        if clash:
             raise InputError(self._mixed(clash))
         codes = [text for text, found in read.items() if found.padded]
         if codes and not forced:
@@ -153,7 +153,7 @@ class _Column:
 
     def _mixed(self, texts: list[str]) -> str:
         first, second = sorted(texts, key=lambda text: -self.texts[text])[:2]
-        return f"column {self.name!r} mixes units: {first!r} and {second!r}. Bring all of it to one unit;"
+        return f"column {self.name!r} mixes units: {first!r} and {second!r}. It must have one unit."
 
     def _mostly(self, unread: Counter[str], different: int, *, few: bool, forced: bool) -> bool:
         """Whether so much can be read that the rest may be missing."""
@@ -191,7 +191,7 @@ class _Column:
             if not self.options.decimal:
                 first, second = min(point), min(comma)
                 said = f"column {self.name!r} mixes decimal signs: {first!r} and {second!r}."
-                raise InputError(f"{said} Write them alike; decimal='.' or ',' reads the others as missing;")
+                raise InputError(f"{said} With decimal='.' or ',' the others are missing.")
             sign = self.options.decimal
         odd = comma if sign == "." else point
         return sign, [], Counter({text: self.texts[text] for text in odd})
@@ -239,7 +239,7 @@ class _Column:
                 said = (
                     f"column {self.name!r} mixes dates with the day first ({min(day)!r}) and the month first ({min(month)!r})."
                 )
-                raise InputError(f"{said} Write them alike; dayfirst=True or False reads the others as missing;")
+                raise InputError(f"{said} With dayfirst=True or False the others are missing.")
             order = asked
         odd = Counter({text: self.texts[text] for text in (month if order else day)})
         return order, [self._order_note(min(day if order else month, default=""), order=order)], [], odd
