@@ -5,8 +5,11 @@ Inner code raises short errors; the door that a person called adds the context o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+_WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors tell of themselves first
 
 
 class LeptonError(Exception):
@@ -46,6 +49,32 @@ class BundleError(LeptonError, RuntimeError):
 
 class ExtraError(LeptonError, ImportError):
     """An optional dependency is missing."""
+
+
+_ANSI_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_LONGEST_REASON = 240  # letters of another's error
+
+
+def in_one_line(error: BaseException) -> str:
+    """Another package's error as one plain line to put into ours: no essay, no colours, its cause where it only wraps one.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        The exception's class and its first line; only the sentence where the error is ours.
+    """
+    if isinstance(error, LeptonError):
+        return error.what.partition("\n")[0]
+    seen = {id(error)}
+    while error.__cause__ is not None and type(error).__module__.startswith(_WRAPPERS) and id(error.__cause__) not in seen:
+        error = error.__cause__
+        seen.add(id(error))
+    lines = [line.strip() for line in _ANSI_CODES.sub("", str(error)).splitlines()]
+    said = next((line for line in lines if line), "")
+    if len(said) > _LONGEST_REASON:
+        said = said[:_LONGEST_REASON].rpartition(" ")[0] + " ..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

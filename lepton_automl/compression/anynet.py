@@ -13,6 +13,7 @@ from typing import Any
 import torch_pruning
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils import parametrize
 
 from .group import ROOTS, Group, Member, member_of
 
@@ -52,6 +53,8 @@ def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
 def _reason(graph: Any, group: Group) -> str:
     """Why a group cannot be cut, as far as it shows without trying."""
     for member in group.members:
+        if why := _own_ways(member.layer):
+            return f"{member.name!r} {why}"
         for kind, why in WHOLE.items():
             if isinstance(member.layer, kind):
                 return f"{member.name!r} shares this width: {why}"
@@ -64,6 +67,35 @@ def _reason(graph: Any, group: Group) -> str:
     if group.width == group.parts > 1:
         return "every channel is a group of its own"
     return ""
+
+
+def _own_ways(layer: nn.Module | nn.Parameter) -> str:
+    """What a layer does beside its class that a cut could not be proved for; empty for most."""
+    if isinstance(layer, nn.Parameter):
+        return ""
+    if parametrize.is_parametrized(layer):
+        return "has weights that are computed from others (a parametrization; remove_parametrizations() makes them its own)"
+    if any(isinstance(one, Tensor) for one in layer.__dict__.values()):
+        return "has weights that a hook computes (as weight_norm does; remove_weight_norm() and its like make them its own)"
+    if isinstance(layer, nn.LayerNorm | nn.GroupNorm) and not _plain(layer):
+        return f"is a {type(layer).__name__} that does more than torch's own normalisation"
+    return ""
+
+
+def _plain(layer: nn.Module) -> bool:
+    """Whether a layer does what its class in torch does, and nothing else."""
+    own = type(layer).__module__.startswith("torch.nn.") and "forward" not in layer.__dict__
+    return own and not layer._forward_hooks and not layer._forward_pre_hooks  # noqa: SLF001  # there is no public way to ask
+
+
+def left_whole(model: nn.Module) -> list[str]:
+    """Layers that are never cut, each with the reason."""
+    return [
+        f"{name or 'it'!r} is a {type(layer).__name__}: {why}"
+        for name, layer in model.named_modules()
+        for kind, why in WHOLE.items()
+        if isinstance(layer, kind)
+    ]
 
 
 def _parts(member: Member) -> int:

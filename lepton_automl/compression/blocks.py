@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import ConfigError
 
+from .copies import deep
 from .depth import changes
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,7 +34,7 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
     Raises:
         ConfigError: There are not so many.
     """
-    shallower = copy.deepcopy(model)
+    shallower = deep(model)
     gone: list[str] = []
     for _ in range(count):
         name = _idlest(shallower, sample)

@@ -11,9 +11,10 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.errors import ConfigError
+from lepton_automl.errors import ConfigError, in_one_line
 
-from .anynet import groups_of, trace
+from .anynet import groups_of, left_whole, trace
+from .copies import deep
 from .group import Group, Leaving, remove, silence
 from .importance import Sensitivity, criterion_of
 from .ranking import choose
@@ -150,7 +151,7 @@ class _Attempt:
         ]
         leaving = self._choose(model, groups)
         if not leaving:
-            raise uncuttable(_nothing(refused))
+            raise uncuttable(_nothing(refused, left_whole(self.model)))
         try:
             self._do(model, leaving)
         except Exception as error:
@@ -165,14 +166,16 @@ class _Attempt:
         with torch.no_grad(), _unmeasured(leaving):
             whole = copy.deepcopy(model.state_dict())
             silence(leaving)
-            expected = model(self.rows)
+            expected = model(self.rows.clone())
             model.load_state_dict(whole)
             remove(model, leaving)
-            found = model(self.rows)
+            found = model(self.rows.clone())
         if found.shape != expected.shape:
             raise ValueError(f"its answers would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
         if not torch.allclose(found, expected, rtol=SAME, atol=SAME * float(expected.abs().max())):
             raise ValueError("without these channels it answers otherwise than with their weights at zero")
+        with torch.no_grad():
+            model(self.rows.clone())  # with its normalisations as they are
 
     def _choose(self, model: nn.Module, groups: list[Group]) -> Leaving:
         criterion = criterion_of(self.how.criterion, model, sensitivity=self.sensitivity, seed=self.how.seed)
@@ -188,7 +191,7 @@ class _Attempt:
         return [(group, group.spread(leave)) for group, leave in zip(groups, positions, strict=True) if leave]
 
     def _copy(self) -> nn.Module:
-        return copy.deepcopy(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
+        return deep(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
 
 
 def _restore(model: nn.Module, original: nn.Module) -> None:
@@ -226,12 +229,12 @@ def _scaled(layer: Any, incoming: tuple[Tensor, ...], outgoing: Tensor) -> Tenso
 def why(error: Exception) -> str:
     """An exception in one line."""
     said = str(error).strip().partition("\n")[0]
-    return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+    return said if isinstance(error, ValueError) and said else in_one_line(error)
 
 
-def _nothing(refused: Mapping[str, str]) -> str:
+def _nothing(refused: Mapping[str, str], whole: list[str]) -> str:
     if not refused:
-        return "no layer is wide enough to lose channels"
+        return f"no {'other ' * bool(whole)}layer is wide enough to lose channels" + "".join(f"; {one}" for one in whole)
     return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
 
 

@@ -6,16 +6,16 @@ itself by its width map has to be found here, so every cut is tried on rows befo
 
 from __future__ import annotations
 
-import copy
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.errors import ConfigError
+from lepton_automl.errors import ConfigError, in_one_line
 from lepton_automl.recipe import narrowed
 
 from .anynet import groups_of, trace
+from .copies import deep
 from .group import Leaving, remove
 from .importance import score
 
@@ -43,11 +43,11 @@ def cut_evenly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 
     """
     try:
         with torch.inference_mode(mode=False), torch.enable_grad():
-            return _cut(copy.deepcopy(model), ratio, sample.detach().clone()[:2], multiple)
+            return _cut(deep(model), ratio, sample.detach().clone()[:2], multiple)
     except ConfigError:
         raise
     except Exception as error:  # its exceptions have no common base
-        raise _uncuttable(f"{type(error).__name__}: {error}") from error
+        raise _uncuttable(in_one_line(error)) from error
 
 
 def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:

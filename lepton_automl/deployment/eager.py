@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lepton_automl.errors import BundleError
+from lepton_automl.errors import BundleError, in_one_line
 
 
 def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
@@ -37,7 +37,7 @@ def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
             program.example_inputs = None  # they alone would be pickled
             torch.export.save(program, path)
     except Exception as error:
-        what = f"{type(module).__name__} cannot be written as a program of torch.export: {error}"
+        what = f"{type(module).__name__} cannot be written as a program of torch.export: {in_one_line(error)}"
         raise BundleError(what, where="torch", fix="Leave the runtime 'torch' out.") from error
 
 
@@ -57,8 +57,11 @@ class TorchModel:
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The answer for some rows."""
         with torch.inference_mode():
-            answer: NDArray[np.float32] = self._module(**{n: torch.from_numpy(a) for n, a in arrays.items()}).numpy()
-        return answer
+            # Copies: a forward pass may work in place, and the rows belong to whoever asks.
+            answer = self._module(**{name: torch.tensor(array) for name, array in arrays.items()})
+        wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
+        found: NDArray[np.float32] = wide.numpy()
+        return found
 
 
 def open_program(path: str | os.PathLike[str], *, compiled: bool = False) -> TorchModel:
@@ -76,4 +79,4 @@ def open_program(path: str | os.PathLike[str], *, compiled: bool = False) -> Tor
     except BundleError:
         raise
     except Exception as error:
-        raise BundleError(f"this is not a program that torch can open: {error}", where=str(path)) from error
+        raise BundleError(f"this is not a program that torch can open: {in_one_line(error)}", where=str(path)) from error

@@ -1,5 +1,7 @@
 """Operations that work number by number, in ONNX's words."""
 
+# ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
+
 from __future__ import annotations
 
 from typing import Any
@@ -51,9 +53,20 @@ OPERATIONS.update({name: _binary(op) for name, op in _BINARY.items()})
 OPERATIONS.update({name: _compare(op) for name, op in _COMPARE.items()})
 
 
-@operation("identity", "dropout", "dropout1d", "dropout2d", "feature_dropout", "alpha_dropout", "contiguous", "clone", "detach")
+@operation("identity", "contiguous", "clone", "detach")
 def _same(call: Call, x: Term, *options: object, **named: object) -> Term:
-    del call, options, named  # in evaluation mode none of these does anything
+    del call, options, named  # these change where numbers lie, not the numbers
+    return x
+
+
+@operation("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout", "alpha_dropout")
+def _dropout(
+    call: Call, x: Term, p: float = 0.5, training: object = True, inplace: object = False, train: object = None
+) -> Term:
+    """As a function it drops numbers unless it is told not to, whatever mode the module is in."""
+    del call, inplace
+    acts = training if train is None else train
+    need(not acts or not p, "dropout that acts outside of training")
     return x
 
 

@@ -11,47 +11,76 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.errors import BundleError
+from lepton_automl.errors import BundleError, in_one_line
 
 from .session import OnnxModel
+from .suspects import suspects
 from .terms import UnknownOperation
 from .trace import trace
 from .translate import translate
+from .untouched import evaluating, untouched
+from .verify import ROWS, Expected, compare, expect, is_random, random_answers
+
+PLAINLY = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
 
 
-def export(module: nn.Module, inputs: dict[str, Tensor], path: str | os.PathLike[str]) -> None:
-    """Write a module as one ONNX file with a batch axis of any size.
+def export(
+    module: nn.Module,
+    inputs: dict[str, Tensor],
+    path: str | os.PathLike[str],
+    *,
+    rows: int = ROWS,
+    alone: int | None = None,
+) -> None:
+    """Write a module as one ONNX file with a batch axis of any size, and make sure that it answers as the module does.
 
     A module of common layers is traced by `torch.fx` and translated here, in a few hundredths of a second. Another one
-    (control flow that depends on values, rare operations) goes through `torch.onnx.export`, which takes seconds, after
-    a warning that says so.
+    (control flow that depends on values, rare operations), or one whose file answers otherwise, goes through
+    `torch.onnx.export`, which takes seconds, after a warning that says so; that file is compared likewise.
 
     Args:
         module: Called as `module(**inputs)`; gives one tensor with the rows in its first axis. It is exported as it
-            answers in evaluation mode, and left in the mode that it was in.
+            answers in evaluation mode, and left as it is.
         inputs: One or more example rows by argument name; the file's inputs have these names, its output is `"answer"`.
         path: Where to write; the folder must exist. Weights are inside, there is no side file.
+        rows: How many of the rows to compare the file on, together and one by one.
+        alone: How many of these to ask of the module one by one; all by default.
 
     Raises:
-        BundleError: Neither way can say what the module does.
+        BundleError: Neither way can say what the module does, or it has no answer that a file could give (see `verify.expect`).
     """
-    was_training = module.training
-    module.eval()
+    file = Path(path)
+    expected = expect(module, inputs, rows=rows, alone=alone)
     try:
-        translate(trace(module, inputs), inputs, Path(path))
-    except Exception as reason:
-        _warn(module, reason)
-        _export_by_torch(module, inputs, Path(path))
-    finally:
-        module.train(was_training)
+        with untouched(module), evaluating(module):
+            translate(trace(module, inputs), inputs, file)
+        compare(expected, OnnxModel(file))
+    except Exception as reason:  # whatever it was, the other exporter may know better
+        _warn(expected.name, reason)
+        with untouched(module), evaluating(module):
+            _export_by_torch(module, inputs, file, expected.name)
+        _compare(module, expected, file)
 
 
-def _warn(module: nn.Module, reason: Exception) -> None:
-    what = str(reason) if isinstance(reason, UnknownOperation) else f"{type(reason).__name__}: {reason}"
-    warnings.warn(
-        f"The quick exporter does not know {what} in {type(module).__name__}; using torch.onnx.export, which takes seconds.",
-        stacklevel=3,
-    )
+def _compare(module: nn.Module, expected: Expected, file: Path) -> None:
+    try:
+        compare(expected, OnnxModel(file))
+    except Exception as error:  # a runtime may refuse what torch has written; their exceptions have no common base
+        file.unlink(missing_ok=True)
+        if is_random(module, expected):
+            raise random_answers(expected.name) from error
+        raise BundleError(
+            f"{expected.name} cannot be exported to ONNX: {in_one_line(error)}{suspects(module)}", where="export", fix=PLAINLY
+        ) from error
+
+
+def _warn(name: str, reason: Exception) -> None:
+    if isinstance(reason, BundleError):
+        what = f"The quick exporter's file of {name} is wrong ({in_one_line(reason)})"
+    else:
+        said = str(reason) if isinstance(reason, UnknownOperation) else in_one_line(reason)
+        what = f"The quick exporter does not know {said} in {name}"
+    warnings.warn(f"{what}; using torch.onnx.export, which takes seconds.", stacklevel=3)
 
 
 class _Positional(nn.Module):
@@ -65,7 +94,7 @@ class _Positional(nn.Module):
         return self.module(**dict(zip(self.names, rows, strict=True)))
 
 
-def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> None:
+def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, name: str) -> None:
     # A single example row would fix the batch axis to one.
     rows = tuple(tensor[torch.arange(2, device=tensor.device) % len(tensor)] for tensor in inputs.values())
     batch = torch.export.Dim("batch")
@@ -85,15 +114,13 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path) -
         )
     except Exception as error:
         raise BundleError(
-            f"{type(module).__name__} cannot be exported to ONNX: {error}",
-            where="export",
-            fix="Write its forward pass with tensor operations only, or keep the part that fails outside of it.",
+            f"{name} cannot be exported to ONNX: {in_one_line(error)}{suspects(module)}", where="export", fix=PLAINLY
         ) from error
     finally:
         logging.disable(level)
     if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
         raise BundleError(
-            f"{type(module).__name__} can be exported for one number of rows only",
+            f"{name} can be exported for one number of rows only{suspects(module)}",
             where="export",
             fix="Take the number of rows from rows.shape[0]; neither len(rows) nor int() can be followed.",
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .terms import OPERATIONS, Call, Operation, Term, need, operation
 
@@ -78,8 +78,17 @@ def _einsum(call: Call, equation: str, *operands: Any) -> str:
 
 
 @operation("embedding")
-def _embedding(call: Call, x: Term, weight: Term, *options: object, **named: object) -> str:
-    del options, named  # padding, norm and gradient options act in training only
+def _embedding(
+    call: Call,
+    x: Term,
+    weight: Term,
+    padding_idx: object = None,
+    max_norm: object = None,
+    *options: object,
+    **named: object,
+) -> str:
+    del padding_idx, options, named  # these act on gradients only
+    need(max_norm is None, "an embedding that shortens its vectors when they are looked up")
     return call.add("Gather", call.name(weight), call.name(x), axis=0)
 
 
@@ -90,15 +99,26 @@ def _one_hot(call: Call, x: Term, num_classes: int = -1) -> str:
     return call.add("OneHot", call.name(x), call.integers([num_classes]), values, axis=-1)
 
 
-def batch_norm(call: Call, x: Term, layer: nn.modules.batchnorm._BatchNorm) -> str:
-    """A batch norm with its running statistics; it may be folded into the layer before it later."""
-    need(layer.running_mean is not None and layer.running_var is not None, "a batch norm without running statistics")
-    assert layer.running_mean is not None and layer.running_var is not None
-    one = torch.ones_like(layer.running_mean)
-    scale = one if layer.weight is None else layer.weight
-    shift = torch.zeros_like(one) if layer.bias is None else layer.bias
-    weights = [call.name(part) for part in (scale, shift, layer.running_mean, layer.running_var)]
-    return call.add("BatchNormalization", call.name(x), *weights, epsilon=layer.eps)
+@operation("batch_norm")
+def _batch_norm(
+    call: Call,
+    x: Term,
+    running_mean: Term | None,
+    running_var: Term | None,
+    weight: Term | None = None,
+    bias: Term | None = None,
+    training: object = False,
+    momentum: object = 0.1,
+    eps: float = 1e-5,
+) -> str:
+    """With its running statistics; it may be folded into the layer before it later."""
+    del momentum
+    need(not training and running_mean is not None and running_var is not None, "a batch norm with the statistics of each call")
+    mean, variance = _floats(running_mean), _floats(running_var)
+    scale = torch.ones_like(mean) if weight is None else _floats(weight)
+    shift = torch.zeros_like(mean) if bias is None else _floats(bias)
+    weights = [call.name(part) for part in (scale, shift, mean, variance)]
+    return call.add("BatchNormalization", call.name(x), *weights, epsilon=eps)
 
 
 @operation("layer_norm")
@@ -138,7 +158,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: object = False,
 ) -> str:
-    del dropout_p  # it acts in training only
+    need(not dropout_p, "attention with dropout, which acts outside of training too where it is called as a function")
     need(attn_mask is None and not is_causal and not enable_gqa, "attention with a mask, or with shared heads")
     order = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
     share = float(query.example.shape[-1]) ** -0.5 if scale is None else scale
@@ -235,7 +255,8 @@ def _amax(call: Call, x: Term, dim: Any = (), keepdim: object = False) -> str:
 
 def _softmax(op: str) -> Operation:
     def entry(call: Call, x: Term, dim: int = -1, _stacklevel: int = 3, dtype: object = None) -> str:
-        need(dim is not None and dtype is None, f"{op} with a type, or without a dimension")
+        same = dtype is None and call.example.dtype == x.example.dtype
+        need(dim is not None and same, f"{op} with a type, or without a dimension")
         return call.add(op, call.name(x), axis=x.axis(dim))
 
     return entry

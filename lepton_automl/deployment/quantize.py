@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from lepton_automl.errors import BundleError
+from lepton_automl.errors import BundleError, in_one_line
 from lepton_automl.variant import Variant
 
 from .session import OnnxModel
@@ -61,7 +61,7 @@ class Quantizer:
             with _silent():
                 onnx.save(self._made(variant), path)
         except Exception as error:  # these tools' exceptions have no common base
-            what = f"{variant.name} cannot be made: {type(error).__name__}: {error}"
+            what = f"{variant.name} cannot be made: {in_one_line(error)}"
             raise BundleError(what, where="quantize", fix="The float file is unharmed; leave int8 out.") from error
 
     def sensitive(self, seven_bit: bool = False) -> list[str]:  # noqa: FBT001, FBT002  # as `Variant.options` has it

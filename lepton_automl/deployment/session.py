@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from lepton_automl.errors import BundleError
+from lepton_automl.errors import BundleError, in_one_line
 
 from .external import refuse_external
 
@@ -50,7 +50,7 @@ class OnnxModel:
             self.session = onnxruntime.InferenceSession(model, how, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"this is not a model that ONNX Runtime can open: {error}", where=where) from error
+            raise BundleError(f"this is not a model that ONNX Runtime can open: {in_one_line(error)}", where=where) from error
         self.input_names = tuple(one.name for one in self.session.get_inputs())
         self._answers = [one.name for one in self.session.get_outputs()]  # asked for by name, as looking them up costs 5 %
 

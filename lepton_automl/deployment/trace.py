@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +21,13 @@ class Traced:
         module: The traced module; its graph has one placeholder, the dict of inputs.
         examples: For each node, its value for each of `BATCHES`.
         constant: Nodes that no input reaches.
+        changing: Nodes that change, in place, what they take.
     """
 
     module: fx.GraphModule
     examples: tuple[dict[fx.Node, Any], ...]
     constant: frozenset[fx.Node]
+    changing: frozenset[fx.Node]
 
 
 class _Root(nn.Module):
@@ -37,23 +41,85 @@ class _Root(nn.Module):
         return self.module(**{name: inputs[name] for name in self.names})
 
 
+class _Value(fx.Proxy):
+    """A value that is followed. `x += y` changes x in place, where fx's own proxies make a new value of it."""
+
+    def __iadd__(self, other: Any) -> Any:
+        return self._in_place(operator.iadd, other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self._in_place(operator.isub, other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self._in_place(operator.imul, other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self._in_place(operator.itruediv, other)
+
+    def _in_place(self, call: Callable[[Any, Any], Any], other: Any) -> Any:
+        return self.tracer.create_proxy("call_function", call, (self, other), {})
+
+
+CHECKS = ("_check_input_dim", "_check_non_zero_input_channels")  # of ranks and sizes, which branch on values
+
+
 class _Tracer(fx.Tracer):
-    """Looks into torch's own layers too, so that only functions remain; batch norms check ranks in ways that cannot be traced."""
+    """Follows every module into its own `forward` and hooks, so that only functions remain.
+
+    A module taken as a whole, by its class, would lose what a subclass, a hook or a patched instance adds to it.
+    """
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        del module_qualified_name
-        return isinstance(m, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001  # the common base of all batch norms has no public name
+        del m, module_qualified_name
+        return False
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """A followed value."""
+        return _Value(node, self)
+
+    def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the module's forward pass, without the checks of torch's norms, which cannot be traced; the examples are real rows."""
+        silenced = [name for name in CHECKS if _is_torchs(getattr(type(m), name, None))]
+        for name in silenced:
+            m.__dict__[name] = _pass
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        finally:
+            for name in silenced:
+                del m.__dict__[name]
+
+
+def _is_torchs(method: Any) -> bool:
+    return str(getattr(method, "__module__", "")).startswith("torch.nn.modules.")
+
+
+def _pass(rows: object) -> None:
+    """Nothing to check."""
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps every value."""
+    """Runs a graph and keeps every value, and what was changed in place."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=False)
+        self.changing: set[fx.Node] = set()
 
     def record(self, inputs: dict[str, Tensor]) -> dict[fx.Node, Any]:
         self.run(inputs)
         return dict(self.env)
+
+    def run_node(self, n: fx.Node) -> Any:
+        taken = [self.env[source] for source in n.all_input_nodes]
+        before = [_version(one) for one in taken]
+        result = super().run_node(n)
+        if [_version(one) for one in taken] != before:
+            self.changing.add(n)
+        return result
+
+
+def _version(value: Any) -> int:
+    """How often a tensor was changed in place; those of inference mode do not count."""
+    return value._version if isinstance(value, Tensor) and not value.is_inference() else 0  # noqa: SLF001  # torch documents it
 
 
 def trace(module: nn.Module, inputs: dict[str, Tensor]) -> Traced:
@@ -70,8 +136,9 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> Traced:
     graph = _Tracer().trace(root)
     traced = fx.GraphModule(root, graph)
     with torch.no_grad():
-        examples = tuple(_Recorder(traced).record(_rows(inputs, batch)) for batch in BATCHES)
-    return Traced(traced, examples, frozenset(_constants(graph)))
+        recorders = [_Recorder(traced) for _ in BATCHES]
+        examples = tuple(one.record(_rows(inputs, batch)) for one, batch in zip(recorders, BATCHES, strict=True))
+    return Traced(traced, examples, frozenset(_constants(graph)), frozenset(recorders[0].changing))
 
 
 def layer_of(node: fx.Node) -> str:

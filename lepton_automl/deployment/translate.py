@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from . import elementwise, layers, shapes
 from .fold import fold
@@ -16,6 +16,8 @@ from .trace import Traced, layer_of
 from .work import OWN
 
 __all__ = ["translate"]
+HOMES = ("torch", "_operator", "builtins")
+NAMESAKES = (torch.batch_norm, torch.embedding)
 _ROOMS = (elementwise, layers, shapes)  # importing them fills OPERATIONS
 
 
@@ -62,10 +64,35 @@ class _Translation:
             # Sizes, types and devices: plain values, but for those that depend on the batch size.
             return first if first == second else _varying(first, second)
         result = self._results(self._call(node, Call(self.graph, first, _shape(first, second))), first, second)
-        # A call that gave the very tensor that it took has changed it: who asks for it later gets what it has become.
+        # A call that gave the very tensor that it took may have changed it: who asks for it later gets what it has become.
         examples = self.traced.examples[0]
+        if node in self.traced.changing:
+            need(
+                any(examples[source] is first for source in node.all_input_nodes), f"{_name(node)!r} where it changes a tensor"
+            )
+            self._refuse_views(node, first)
         self.said.update((other, result) for other in self.said if examples[other] is first)
         return result
+
+    def _refuse_views(self, node: fx.Node, changed: Tensor) -> None:
+        """Another tensor in the same memory has changed, too: nobody may ask for it after this.
+
+        Raises:
+            UnknownOperation: Somebody does.
+        """
+        memory, later = changed.untyped_storage().data_ptr(), set[fx.Node]()
+        after = node.next
+        while after.op != "root":
+            later.add(after)
+            after = after.next
+        for other in self.said:
+            example = self.traced.examples[0][other]
+            parts = example if isinstance(example, list | tuple) else [example]
+            shares = any(
+                isinstance(part, Tensor) and part is not changed and part.untyped_storage().data_ptr() == memory
+                for part in parts
+            )
+            need(not shares or later.isdisjoint(other.users), f"{_name(node)!r} in place on a part of another tensor")
 
     def _input(self, name: str, example: Tensor) -> Term:
         shape = tuple(example.shape[1:])
@@ -74,12 +101,7 @@ class _Translation:
     def _call(self, node: fx.Node, call: Call) -> Any:
         args = [self._value(arg) for arg in node.args]
         options = {name: self._value(value) for name, value in node.kwargs.items()}
-        if node.op == "call_module":
-            layer = self.traced.module.get_submodule(str(node.target))
-            assert isinstance(layer, nn.modules.batchnorm._BatchNorm)  # noqa: SLF001  # the only leaf of the tracer
-            return layers.batch_norm(call, args[0], layer)
-        name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
-        name = name if name.startswith("_") else name.removesuffix("_")
+        name = _name(node)
         if name == "getattr":
             return _attribute(call, *args)
         need(name in OPERATIONS, f"the operation {name!r}")
@@ -100,6 +122,22 @@ class _Translation:
         if isinstance(said, list):
             return tuple(self._results(*parts) for parts in zip(said, first, second, strict=True))
         return said
+
+
+def _name(node: fx.Node) -> str:
+    """What a node calls, by its name in torch; in place or not.
+
+    Raises:
+        UnknownOperation: A function of somebody else, whatever its name, or one whose arguments are in another order than those of
+            its namesake in `torch.nn.functional`.
+    """
+    if isinstance(node.target, str):
+        name = node.target
+    else:
+        name = getattr(node.target, "__name__", str(node.target))
+        home = str(getattr(node.target, "__module__", None) or "torch").partition(".")[0]
+        need(home in HOMES and node.target not in NAMESAKES, f"the function {name!r}")
+    return name if name.startswith("_") else name.removesuffix("_")
 
 
 def _attribute(call: Call, x: Term, name: str) -> Any:

@@ -1,7 +1,9 @@
-"""Whether an exported model answers as its module does."""
+"""Whether an exported model answers as its module does, on real rows, together and one by one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,23 +11,114 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lepton_automl.errors import BundleError
+from lepton_automl.errors import BundleError, in_one_line
 
-from .session import OnnxModel
+from .opened import Opened
+from .suspects import suspects
+from .untouched import evaluating, untouched
 
+ROWS = 64  # that a file is compared on which is kept
+GLANCE = 4  # that a file is compared on which is only timed, and thrown away
 PROBABILITY_TOLERANCE = 1e-4  # absolute; runtimes sum in other orders, which moves a probability by 1e-6
-VALUE_TOLERANCE = 1e-3  # share of the answers' standard deviation
+VALUE_TOLERANCE = 1e-4  # share of the answers' standard deviation
 ROUNDING = 1e-6  # share of the largest answer: what 32 bits lose of a value far from zero
+TIE = 0.1  # share of the tolerance: two classes that are nearer than this are one to a runtime that sums in another order
+BY_FUNCTION = (
+    "Give training=self.training to dropout that is called as a function, and let eval() reach every layer; "
+    "a network that draws random numbers on purpose has no one answer."
+)
+BY_THE_BATCH = "Use running statistics (track_running_stats=True), or take means over a row's own axes only."
 
 
-def verify(module: nn.Module, model: OnnxModel, inputs: dict[str, Tensor], tolerance: float | None = None) -> float:
+@dataclass(frozen=True)
+class Expected:
+    """What a module answers by its own forward pass, in evaluation mode.
+
+    Args:
+        name: The module's class.
+        rows: The rows by argument name, [N, ...].
+        together: Its answers to them in one call, [N, ...].
+        alone: Its answers to the first of them, one a call, each [1, ...]; none where it cannot take a row alone, as after a
+            `squeeze()` that takes the rows' axis away.
+    """
+
+    name: str
+    rows: dict[str, NDArray[Any]]
+    together: NDArray[Any]
+    alone: NDArray[Any]
+
+    @property
+    def tolerance(self) -> float:
+        """The largest difference that may be: 1e-4 of a probability, or of the standard deviation of other answers."""
+        return tolerance(self.together)
+
+
+def expect(module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS, alone: int | None = None) -> Expected:
+    """Ask a module itself; it is left as it is.
+
+    Args:
+        module: Called as `module(**inputs)`.
+        inputs: Real rows by argument name.
+        rows: How many of them to take, evenly spread; all where there are fewer.
+        alone: How many of these to ask of it one by one; all by default.
+
+    Raises:
+        BundleError: It has no answer that a file could give: it fails, its answers are random, not finite, or depend on the other
+            rows of the call.
+    """
+    some = spread(inputs, rows)
+    name = type(getattr(module, "module", module)).__name__
+    with untouched(module), evaluating(module):
+        together = _ask(module, some, name)
+        count = len(together) if alone is None else min(alone, len(together))
+        each = _one_by_one(module, some, together[:count], name)
+        if not (np.isfinite(together).all() and np.isfinite(each).all()):
+            fix = "Where it was trained, training diverged: lower the learning rate."
+            raise BundleError("an answer is not a finite number", where="verify", fix=fix)
+        if not _alike(each, together[: len(each)], together):
+            raise _otherwise(module, some, each, together, name)
+    return Expected(name, {key: one.cpu().numpy() for key, one in some.items()}, together, each)
+
+
+def is_random(module: nn.Module, expected: Expected) -> bool:
+    """Whether a module answers otherwise when it is asked again."""
+    rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
+    with untouched(module), evaluating(module):
+        return not _alike(_ask(module, rows, expected.name), expected.together, expected.together)
+
+
+def compare(expected: Expected, model: Opened, allowed: float | None = None) -> float:
+    """Compare an exported model with what its module answers, together and one by one.
+
+    Args:
+        expected: What the module answers.
+        model: The same, exported.
+        allowed: The largest difference that may be; by default `expected.tolerance`.
+
+    Returns:
+        The largest difference found.
+
+    Raises:
+        BundleError: They differ by more, or in shape, or decide otherwise.
+    """
+    allowed = expected.tolerance if allowed is None else allowed
+    together, count = expected.together, len(expected.together)
+    worst = _differ(model(_copied(expected.rows)), together, allowed)
+    for n in range(count):
+        truth = expected.alone[n : n + 1] if n < len(expected.alone) else together[n : n + 1]
+        found = model({name: array[n : n + 1].copy() for name, array in expected.rows.items()})
+        worst = max(worst, _differ(found, truth, allowed))
+    return worst
+
+
+def verify(module: nn.Module, model: Opened, inputs: dict[str, Tensor], tolerance: float | None = None) -> float:
     """Compare an exported model with its module, on real rows.
 
     Args:
         module: Called as `module(**inputs)` in evaluation mode; gives probabilities [N, K] or values [N].
         model: The same, exported.
         inputs: The rows.
-        tolerance: The largest difference that may be; by default 1e-4 of probability, or 1e-3 of the standard deviation
+        tolerance: The largest difference that may be; by default 1e-4 of probability, or 1e-4 of the standard deviation
             of values.
 
     Returns:
@@ -34,37 +127,119 @@ def verify(module: nn.Module, model: OnnxModel, inputs: dict[str, Tensor], toler
     Raises:
         BundleError: They differ by more, or in shape, or an answer is not finite.
     """
-    expected = _answers(module, inputs)
-    found = model({name: rows.cpu().numpy() for name, rows in inputs.items()})
-    if found.shape != expected.shape:
-        raise BundleError(f"the exported model gives the shape {found.shape}, the module {expected.shape}", where="verify")
-    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
+    return compare(expect(module, inputs), model, tolerance)
+
+
+def spread(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+    """So many rows from all parts of a source, which may be sorted; all where there are fewer. They are copies."""
+    count = len(next(iter(inputs.values())))
+    places = torch.linspace(0, count - 1, min(rows, count)).round().long()
+    return {name: one.detach()[places.to(one.device)] for name, one in inputs.items()}
+
+
+def tolerance(answers: NDArray[Any]) -> float:
+    """The largest difference from some answers that may be."""
+    if _are_probabilities(answers):
+        return PROBABILITY_TOLERANCE
+    return VALUE_TOLERANCE * float(answers.std()) + ROUNDING * float(np.abs(answers).max(initial=0.0))
+
+
+def _are_probabilities(answers: NDArray[Any]) -> bool:
+    if answers.ndim != 2 or not len(answers):
+        return False
+    return bool(answers.min() >= 0 and answers.max() <= 1 + ROUNDING and np.allclose(answers.sum(1), 1, atol=1e-4))
+
+
+def _ask(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = "") -> NDArray[Any]:
+    what = what or f"{len(next(iter(rows.values())))} rows"
+    try:
+        with torch.inference_mode():
+            answer = module(**{key: one.clone() for key, one in rows.items()})  # it may change what it is given
+    except Exception as error:
         raise BundleError(
-            "an answer is not a finite number", where="verify", fix="The training diverged; lower the learning rate."
+            f"{name} fails on {what}: {in_one_line(error)}",
+            where="export",
+            fix="Its forward pass must take any number of rows, in evaluation mode.",
+        ) from error
+    if not isinstance(answer, Tensor):
+        raise BundleError(f"{name} gives a {type(answer).__name__}; it must give one tensor", where="export")
+    wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
+    found: NDArray[Any] = wide.detach().cpu().numpy()
+    return found
+
+
+def _one_by_one(module: nn.Module, rows: dict[str, Tensor], together: NDArray[Any], name: str) -> NDArray[Any]:
+    each = []
+    for n in range(len(together)):
+        try:
+            answer = _ask(module, {key: one[n : n + 1] for key, one in rows.items()}, name, "one row alone")
+        except BundleError:
+            if not n:
+                return together[:0]
+            raise
+        each.append(_row_like(answer, together))
+    return np.concatenate(each) if each else together[:0]
+
+
+def _row_like(answer: NDArray[Any], together: NDArray[Any]) -> NDArray[Any]:
+    """The answer to one row with the axes that it has among others, where `squeeze()` has taken some away."""
+    wanted = (1, *together.shape[1:])
+    return answer.reshape(wanted) if answer.size == int(np.prod(wanted)) else np.full(wanted, np.inf)
+
+
+def _alike(found: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
+    return found.shape == truth.shape and float(_distance(found, truth).max(initial=0.0)) <= tolerance(scale)
+
+
+def _distance(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.abs(found.astype(np.float64) - truth.astype(np.float64))
+    return distance
+
+
+def _otherwise(
+    module: nn.Module, rows: dict[str, Tensor], each: NDArray[Any], together: NDArray[Any], name: str
+) -> BundleError:
+    """Why a module answers one row alone otherwise than among others."""
+    if not _alike(_ask(module, rows, name), together, together):
+        return random_answers(name)
+    worst = float(_distance(each, together[: len(each)]).max(initial=0.0))
+    what = f"{name} answers one row otherwise alone than among others, by up to {worst:.3g}{suspects(module)}"
+    return BundleError(what, where="export", fix=BY_THE_BATCH)
+
+
+def random_answers(name: str) -> BundleError:
+    """The error for a module that does not answer the same rows alike."""
+    what = f"{name} answers the same rows otherwise each time: it draws random numbers in evaluation mode"
+    return BundleError(what, where="export", fix=BY_FUNCTION)
+
+
+def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A model in PyTorch may change what it is given."""
+    return {name: array.copy() for name, array in rows.items()}
+
+
+def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float) -> float:
+    rows = f"{len(truth)} rows" if len(truth) > 1 else "one row alone"
+    if found.shape != truth.shape:
+        raise BundleError(
+            f"the exported model gives the shape {found.shape}, the module {truth.shape}, for {rows}", where="verify"
         )
-    worst = float(np.abs(found - expected).max(initial=0.0))
-    allowed = _tolerance(expected) if tolerance is None else tolerance
+    worst = float(_distance(found, truth).max(initial=0.0)) if np.isfinite(found).all() else np.inf
     if worst > allowed:
         raise BundleError(
-            f"the exported model differs from the module by up to {worst:.3g} on {len(expected)} rows; {allowed:.3g} is allowed",
+            f"the exported model differs from the module by up to {worst:.3g} on {rows}; {allowed:.3g} is allowed",
             where="verify",
             fix="This is a fault of the export; please report it with the model's recipe.",
         )
+    if other := int(_decide_otherwise(found, truth, TIE * allowed).sum()):
+        raise BundleError(f"the exported model decides otherwise than the module on {other} of {rows}", where="verify")
     return worst
 
 
-def _answers(module: nn.Module, inputs: dict[str, Tensor]) -> NDArray[Any]:
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            answers: NDArray[Any] = module(**inputs).cpu().numpy()
-    finally:
-        module.train(was_training)
-    return answers
-
-
-def _tolerance(expected: NDArray[Any]) -> float:
-    if expected.ndim > 1:
-        return PROBABILITY_TOLERANCE
-    return VALUE_TOLERANCE * float(expected.std()) + ROUNDING * float(np.abs(expected).max(initial=0.0))
+def _decide_otherwise(found: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
+    """Rows whose greatest answer is another one, but for ties."""
+    if truth.ndim != 2 or truth.shape[1] < 2:
+        return np.zeros(len(truth), dtype=np.bool_)
+    places, lines = found.argmax(1), np.arange(len(truth))
+    decided: NDArray[np.bool_] = truth.max(1) - truth[lines, places] > tie
+    return decided

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.errors import BundleError, ExtraError
+from lepton_automl.errors import BundleError, ExtraError, in_one_line
 
 from .external import refuse_external
 
@@ -45,7 +45,7 @@ class VinoModel:
             raise
         except Exception as error:  # its exceptions have no common base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"this is not a model that OpenVINO can open: {error}", where=where) from error
+            raise BundleError(f"this is not a model that OpenVINO can open: {in_one_line(error)}", where=where) from error
         self.input_names = tuple(one.any_name for one in self._model.inputs)
         self.any_rows = not any(one.partial_shape[0].is_static for one in self._model.inputs)
         self._core, self._rows = core, rows

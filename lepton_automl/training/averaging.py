@@ -79,17 +79,23 @@ def refresh(model: nn.Module, batches: Sequence[Batch]) -> None:
         return
     modes = [(module, module.training) for module in model.modules()]
     momenta = [norm.momentum for norm in found]
+    before = [[tensor.clone() for tensor in _kept(norm)] for norm in found]
     model.eval()
     for norm in found:
         norm.reset_running_stats()
-        norm.momentum = None  # an even average over the batches
         norm.train()
     device = next(model.parameters()).device
     with torch.no_grad():
-        for batch in batches:
+        for number, batch in enumerate(batches, 1):
+            for norm in found:  # an even average over the batches; a forward pass of somebody's own may need it as a number
+                norm.momentum = None if type(norm).forward is _BatchNorm.forward else 1 / number
             model(**{name: rows.to(device) for name, rows in batch.inputs.items()})
-    for norm, momentum in zip(found, momenta, strict=True):
+    for norm, momentum, old in zip(found, momenta, before, strict=True):
         norm.momentum = momentum
+        if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps what it had
+            with torch.no_grad():
+                for tensor, kept in zip(_kept(norm), old, strict=True):
+                    tensor.copy_(kept)
     for module, training in modes:
         module.training = training
 
@@ -97,6 +103,11 @@ def refresh(model: nn.Module, batches: Sequence[Batch]) -> None:
 def norms(model: nn.Module) -> list[_BatchNorm]:
     """The batch normalisations that keep statistics."""
     return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None]
+
+
+def _kept(norm: _BatchNorm) -> list[Tensor]:
+    counted = norm.num_batches_tracked
+    return [*_statistics(norm), *([counted] if counted is not None else [])]
 
 
 def _statistics(norm: _BatchNorm) -> tuple[Tensor, Tensor]:

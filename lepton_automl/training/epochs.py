@@ -166,12 +166,13 @@ def answer(model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.de
         Probabilities [N, K] or standardised values [N], and targets [N], on the CPU.
     """
     answers, targets = [], []
-    training = model.training
+    modes = [(part, part.training) for part in model.modules()]
     model.eval()
     with torch.inference_mode():
         for batch in itertools.chain.from_iterable(chunks):
             inputs = {name: rows.to(device) for name, rows in batch.inputs.items()}
             answers.append(model.answer(model(**inputs)).cpu())  # type: ignore[operator]  # a LeptonNet has it
             targets.append(batch.targets.cpu())
-    model.train(training)
+    for part, training in modes:
+        part.training = training
     return torch.cat(answers), torch.cat(targets)

@@ -11,8 +11,9 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.model_helpers import is_overridden
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from lepton_automl.errors import Complaints
+from lepton_automl.errors import Complaints, in_one_line
 from lepton_automl.values import DataSpec, TrainPlan
 
 from .diverged import Diverged
@@ -142,6 +143,14 @@ class OwnEpochs(Epochs):
         return found
 
 
+def uninitialised(module: nn.Module) -> str:
+    """The first layer that gets its weights at its first call, by class and path; empty where there is none."""
+    lazy = (name for name, weight in module.named_parameters() if is_lazy(weight))
+    path = next(lazy, "").rpartition(".")[0]
+    held = module.get_submodule(path)
+    return f"{type(held).__name__} {path!r}".removesuffix(" ''") if any(map(is_lazy, held.parameters(recurse=False))) else ""
+
+
 def can_train_itself(module: Any) -> bool:
     """Whether a module has steps and optimisers of its own."""
     return isinstance(module, pl.LightningModule) and all(
@@ -180,13 +189,16 @@ def complaints_about(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
     for step in ("training_step", "configure_optimizers"):
         found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Write {step} as for any Trainer.")
     found.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
+    if lazy := uninitialised(module):
+        found.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
+        return found
     rows, _ = pair
     wanted = f"[N, {spec.outputs}]: a logit for each class" if spec.classes else "[N]: a standardised value for each row"
     try:
         with torch.no_grad():
-            answers = module.eval()(rows)
+            answers = module.eval()(rows.clone())
     except Exception as error:
-        what = f"forward fails on rows {list(rows.shape)}: {type(error).__name__}: {error}"
+        what = f"forward fails on rows {list(rows.shape)}: {in_one_line(error)}"
         found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must give {wanted}.")
         return found
     shape = list(answers.shape) if isinstance(answers, Tensor) else type(answers).__name__

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of, survives
-from lepton_automl.deployment.session import LEVELS, OnnxModel
-from lepton_automl.errors import BundleError, LeptonError
+from lepton_automl.deployment.session import LEVELS
+from lepton_automl.deployment.verify import Expected, compare, expect
+from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
@@ -33,8 +33,7 @@ from .weigh import reference
 SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
 MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
 ITSELF = "the network itself, to compare with"
-STEADY = 0.1  # largest difference between a row's answers alone and among others, likewise
-ALIKE = 1e-3  # largest difference between the answers of float files, as a share of their spread
+STEADY = 0.1  # mean difference between rows' answers alone and among others, of whole numbers, as a share of their spread
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,7 @@ class Stand:
         reference_ms: The reference's quiet time; None to take what is measured alongside.
         told: Told what is done, for whoever waits.
         guarded: Whether files of OpenVINO's are opened in a process of their own first; a worker process is one already.
+        alone: Rows that are asked of the network one by one; all that files are compared on by default.
     """
 
     target: Target
@@ -60,6 +60,7 @@ class Stand:
     reference_ms: float | None = None
     told: Callable[[str], None] = lambda _: None
     guarded: bool = False
+    alone: int | None = None
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Won:
 
     Args:
         winner: The fastest that is good enough.
-        before: The float file's scores in ONNX Runtime.
+        before: The scores of the network itself.
         tried: The evidence, fastest first, those that could not be run last.
         speedup: How many times as fast as the network itself in PyTorch, timed in the winner's last race.
     """
@@ -141,12 +142,10 @@ class _Contest:
         self.source, self.stand, self.folder = source, stand, folder
         self.all: list[Contestant] = []
         self.failed: list[Tried] = []
-        plain = OnnxModel(source.model, stand.target.threads)
-        self.rows = {name: rows[:64].cpu().numpy() for name, rows in source.inputs.items()}
-        self.expected = plain(self.rows)
-        self.before = stand.score(plain)
-        eager = Variant(runtime="torch")
-        self.eager = Contestant(eager, source.model, TorchModel(source.module.eval()), scores=self.before, why=ITSELF)
+        self.expected = expect(source.module, source.inputs, alone=stand.alone)
+        itself = TorchModel(source.module.eval())
+        self.before = stand.score(itself)
+        self.eager = Contestant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
 
     @property
     def running(self) -> list[Contestant]:
@@ -176,11 +175,12 @@ class _Contest:
             raise BundleError(f"{variant.name} ends the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
-            answers, alone = model(self.rows), model({name: rows[:1] for name, rows in self.rows.items()})
+            prove(variant, model, self.expected)
+        except LeptonError:
+            raise
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
-            raise BundleError(f"{variant.name} cannot be run: {error}") from error
-        prove(variant, answers, alone, self.expected)
-        return Contestant(variant, path, model, scores=self.before if variant == Variant() else {})
+            raise BundleError(f"{variant.name} cannot be run: {in_one_line(error)}") from error
+        return Contestant(variant, path, model)
 
     def race(self, those: list[Contestant]) -> None:
         """Time them beside each other."""
@@ -281,28 +281,33 @@ class _Contest:
         return (*told, *untimed, *self.failed)
 
 
-def prove(variant: Variant, answers: NDArray[np.float32], alone: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-    """Make sure that an artifact can be believed: floats answer as before, and a row alike alone and among others.
+def prove(variant: Variant, model: Opened, expected: Expected) -> None:
+    """Make sure that an artifact can be believed: floats answer as the network itself, and a row alike alone and among others.
 
     Of whole numbers the score tells the rest. OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
 
     Args:
         variant: What it is.
-        answers: What it answers for some rows.
-        alone: What it answers for the first of them, alone.
-        expected: What the float file answers.
+        model: The artifact, opened.
+        expected: What the network itself answers, together and one by one.
 
     Raises:
         BundleError: It cannot.
     """
-    if answers.shape != expected.shape or not np.isfinite(answers).all():
+    if variant.precision == "fp32":
+        try:
+            compare(expected, model)
+        except BundleError as error:
+            raise BundleError(f"{variant.name}: {error.what}") from error
+        return
+    rows = expected.rows
+    answers = model(rows)
+    if answers.shape != expected.together.shape or not np.isfinite(answers).all():
         raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
-    spread = float(expected.std()) or 1.0
-    if float(np.abs(alone - answers[:1]).max(initial=0.0)) > STEADY * spread:
-        raise BundleError(f"{variant.name} answers one row otherwise alone than among others")
-    worst = float(np.abs(answers - expected).max(initial=0.0))
-    if variant.precision == "fp32" and worst > ALIKE * spread + 1e-6 * float(np.abs(expected).max(initial=0.0)):
-        raise BundleError(f"{variant.name} answers otherwise: by up to {worst:.3g}")
+    alone = np.concatenate([model({name: array[n : n + 1] for name, array in rows.items()}) for n in range(len(answers))])
+    spread = float(expected.together.std()) or 1.0
+    if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > STEADY * spread:
+        raise BundleError(f"{variant.name} answers rows otherwise alone than among others")
 
 
 def _file_of(variant: Variant) -> str:

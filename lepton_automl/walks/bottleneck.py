@@ -18,6 +18,7 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
 from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.deployment.verify import GLANCE
 from lepton_automl.measuring.ceilings import ceilings
 from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import build
@@ -107,7 +108,7 @@ class _Bench:
 
     def exported(self, model: Network, name: str) -> Path:
         path = self.folder / f"{name}.onnx"
-        export(deployable(model, self.scale.data.spec), self.scale.sample, path)
+        export(deployable(model, self.scale.data.spec), self.scale.sample, path, rows=GLANCE)
         return path
 
     def call(self, path: Path) -> Callable[[], object]:

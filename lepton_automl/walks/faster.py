@@ -20,6 +20,8 @@ from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import RUNTIME, Opened
 from lepton_automl.deployment.runtime import Source, runtime_of
+from lepton_automl.deployment.untouched import evaluating, untouched
+from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.gate import Gate
 from lepton_automl.locks import gate_path
@@ -130,13 +132,14 @@ def faster(
     complaints = Complaints("accelerate")
     check_target(target, complaints)
     rows = given(model, data, validation, complaints, seed=seed, standardise=False)
-    training = [(module, module.training) for module in model.modules()]
-    with loose(model), tempfile.TemporaryDirectory() as folder, torch.inference_mode(mode=False):
-        try:
-            return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk()
-        finally:
-            for module, mode in training:
-                module.training = mode
+    with (
+        loose(model),
+        untouched(model),
+        evaluating(model),
+        tempfile.TemporaryDirectory() as folder,
+        torch.inference_mode(mode=False),
+    ):
+        return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk()
 
 
 class _Walk:
@@ -148,7 +151,7 @@ class _Walk:
 
     def walk(self) -> Faster:
         self.told("exporting")
-        inputs = {ROWS: self.rows.train.inputs[ROWS][:SAMPLE_ROWS]}
+        inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")

@@ -13,6 +13,7 @@ from lepton_automl.deployment.opened import Opened
 from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.seal import read_bundle
+from lepton_automl.deployment.verify import GLANCE, spread
 from lepton_automl.models.deployable import deployable
 from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
 
@@ -42,7 +43,7 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
     model = craft_of(job.config, job).load(bundle)
     if not (trial / FLOAT).exists():
         shutil.copyfile(bundle / MODEL, trial / FLOAT)
-    inputs = {name: rows[:SAMPLE_ROWS] for name, rows in data.train.inputs.items()}
+    inputs = spread(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
         scale = Scale(data, job.target, gate, job.reference_ms)
@@ -82,6 +83,7 @@ def _stand(errand: AccelerateJob, scale: Scale, told: Callable[[str], None]) -> 
         gate=scale.gate,
         reference_ms=job.reference_ms,
         told=told,
+        alone=None if job.own else GLANCE,
     )
 
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
-from lepton_automl.errors import Complaints
-from lepton_automl.training.own import loose
+from lepton_automl.deployment.suspects import suspects
+from lepton_automl.deployment.untouched import evaluating, untouched
+from lepton_automl.errors import Complaints, in_one_line
+from lepton_automl.training.own import loose, uninitialised
 from lepton_automl.values import Target
 
 
@@ -56,17 +58,16 @@ def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
     if device is None:
         complaints.add(f"{type(model).__name__} has no weights.")
         return 1
-    training = [(module, module.training) for module in model.modules()]
+    if lazy := uninitialised(model):
+        complaints.add(f"{lazy} has no weights yet.", "Call the network once on some rows, and train it, first.")
+        return 1
     try:
-        with torch.inference_mode(), loose(model):
-            answers = model.eval()(rows[:4].to(device))
+        with loose(model), untouched(model), evaluating(model), torch.inference_mode():
+            answers = model(rows[:4].to(device, copy=True))  # it may change what it is given
     except Exception as error:
-        what = f"forward fails on rows {list(rows[:4].shape)}: {type(error).__name__}: {str(error).partition(chr(10))[0]}."
+        what = f"forward fails on rows {list(rows[:4].shape)}: {in_one_line(error)}{suspects(model)}."
         complaints.add(what, "It is called as model(x) with rows of data.")
         return 1
-    finally:
-        for module, mode in training:
-            module.training = mode
     if not isinstance(answers, Tensor):
         complaints.add(f"forward gives a {type(answers).__name__}.", "It must give one tensor.")
         return 1

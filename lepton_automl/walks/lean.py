@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -13,10 +14,12 @@ from torch import nn
 from lepton_automl.compression.blocks import drop_blocks
 from lepton_automl.compression.prune import Cut, Pruned, prune
 from lepton_automl.data.labelled import Labelled
-from lepton_automl.errors import BundleError, LimitError
+from lepton_automl.deployment.untouched import untouched
+from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 
+from .copies import borrowed, borrowing, copied
 from .lean_wish import Wish, checked
 from .menu import BLOCKS, MULTIPLES, Shape, grid_of, menu
 from .recovery import Teacher, usual_rate
@@ -53,7 +56,7 @@ class Lean(Generic[Network]):
     """A network made smaller, and what that gained and cost.
 
     Args:
-        model: The smaller network, of the same class, in evaluation mode.
+        model: The smaller network, of the same class, in the mode that the network came in.
         before: The network as it came.
         after: The smaller one.
         metric: The score that a drop is counted in.
@@ -109,8 +112,12 @@ def lean(model: Network, data: Any, wish: Wish, told: Told = lambda _: None) -> 
         LimitError: No cut keeps the limit.
     """
     rows = checked(model, data, wish)
-    with torch.inference_mode(mode=False):
-        return _Walk(model, rows, wish, told).walk()
+    with untouched(model), torch.inference_mode(mode=False):
+        walk = _Walk(model, rows, wish, told)
+        if names := borrowed(walk.parent, model, walk.sample[:2]):
+            what, fix = borrowing(names, type(model).__name__)
+            raise ConfigError(what, where="lean", fix=fix)
+        return walk.walk()
 
 
 class _Walk(Generic[Network]):
@@ -120,7 +127,8 @@ class _Walk(Generic[Network]):
         self.wish, self.told = wish, told
         plan = TrainPlan(lr=wish.lr or usual_rate(model), batch_size=wish.batch_size, seed=wish.seed)
         self.teacher = Teacher(rows, plan, own_steps=wish.own_steps, distill=wish.distill)
-        self.parent = self.teacher.copied(model)
+        self.modes = {name: part.training for name, part in model.named_modules()}
+        self.parent = copied(model).eval()
         self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
         self.sample = self.teacher.sample(CALIBRATION)
         self.balance = Balance(wish.target, self.sample)
@@ -133,11 +141,16 @@ class _Walk(Generic[Network]):
         before = self.standing(self.parent)
         self.teacher.listen(self.parent)
         model = self._shallower(self.parent) if self.wish.blocks else self.parent
-        model = self._narrower(model, before)
+        model = self._narrower(model, before).eval()
+        after = self.standing(model)
+        for reason in dict.fromkeys(self.balance.reasons):
+            warnings.warn(f"lean: the latency could not be measured: {reason}", stacklevel=5)
+        for name, part in model.named_modules():
+            part.training = self.modes.get(name, self.modes[""])
         return Lean(
-            model=model.eval(),
+            model=model,
             before=before,
-            after=self.standing(model),
+            after=after,
             metric=self.metric,
             refused=self.refused,
             history=pd.DataFrame(self.history),
@@ -184,7 +197,7 @@ class _Walk(Generic[Network]):
     def _fast_enough(self, model: Network, before: Standing, limit: float) -> Network:
         """The most capable shape that keeps the limit as it is exported, in floats."""
         if before.latency is None:
-            raise BundleError(f"its speed cannot be measured: {self.balance.reason}", where="lean")
+            raise BundleError(f"its speed cannot be measured: {self.balance.reasons[-1]}", where="lean")
         if before.latency.high <= limit:
             return model
         ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import tempfile
@@ -17,9 +18,9 @@ from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.deployment.verify import verify
-from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.deployment.untouched import untouched
+from lepton_automl.deployment.verify import ROWS, spread
+from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
@@ -30,6 +31,7 @@ from lepton_automl.space import Config
 from lepton_automl.training.own import complaints_about, fit_own
 from lepton_automl.values import GO_ON, Checked, CheckJob, DataSpec, LeanPlan, TrainPlan, TrialJob, WeighJob
 
+from .copies import borrowed, borrowing, copied, forget_computed
 from .craft import Craft, LeptonCraft, Lesson, Network
 from .opened import opened_data
 
@@ -116,6 +118,7 @@ class OwnCraft:
             score=lesson.score,
             folder=self.folder,
         )
+        forget_computed(model)
 
     def shrink(self, model: Network, data: Data) -> OwnNet:
         """The same module with its least important channels gone."""
@@ -140,19 +143,25 @@ def check_own(job: CheckJob) -> Checked:
     except ConfigError as error:
         return Checked(wrong=((error.what, error.fix),))
     except Exception as error:
-        what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {type(error).__name__}: {error}"
+        what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
         return Checked(wrong=((what, "It is called with a dict of the knobs, without their rooms' names, and a DataSpec."),))
     data = opened_data(job.data)
     model = craft.dress(module) if isinstance(module, torch.nn.Module) else None
     rows = data.train.rows(slice(0, CHECK_ROWS))
     entered = model.rows(rows.inputs) if model else rows.targets
-    found = complaints_about(module, (entered, rows.targets), job.data)
+    with untouched(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
+        found = complaints_about(module, (entered, rows.targets), job.data)
     if found.found or model is None:
         return Checked(wrong=tuple(found.found))
     try:
+        if names := borrowed(copied(model.module), model.module, entered[:2]):
+            return Checked(wrong=(borrowing(names, type(module).__name__),))
+    except ConfigError as error:
+        return Checked(wrong=((error.what, error.fix),))
+    try:
         _step(craft, model, data)
     except Exception as error:
-        what = f"the first steps of training fail: {type(error).__name__}: {error}"
+        what = f"the first steps of training fail: {in_one_line(error)}"
         inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
         targets = "int64 targets [N]" if job.data.classes else "float32 standardised targets [N]"
         return Checked(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
@@ -169,13 +178,10 @@ def _exported(model: OwnNet, data: Data) -> tuple[str, ...]:
     Raises:
         BundleError: It cannot be exported, or the file answers otherwise.
     """
-    sample = {name: rows[:CHECK_ROWS] for name, rows in data.train.inputs.items()}
     answering = deployable(model, data.spec)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        path = Path(folder) / "model.onnx"
-        export(answering, sample, path)
-        verify(answering, OnnxModel(path), sample)
+        export(answering, spread(data.train.inputs, ROWS), Path(folder) / "model.onnx")
     return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
 
 
@@ -195,5 +201,5 @@ def _uncuttable(craft: OwnCraft, model: OwnNet, data: Data, ratio: float) -> str
     except ConfigError as error:
         return error.what
     except Exception as error:
-        return f"it does not train after the cut: {type(error).__name__}: {error}"
+        return f"it does not train after the cut: {in_one_line(error)}"
     return ""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import tempfile
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +24,8 @@ from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.sensitivity import sensitivity
 from lepton_automl.values import GO_ON, Decision, TrainPlan
 
-Network = TypeVar("Network", bound=nn.Module)
+from .copies import forget_computed
+
 FEW = 16  # rows of a batch that sensitivity is taken from
 
 
@@ -52,11 +51,6 @@ class Teacher:
     def __init__(self, rows: Labelled, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
         self.rows, self.plan, self.own_steps, self.distill = rows, plan, own_steps, distill
         self.loss: nn.Module = Loss(rows.spec, plan)
-
-    def copied(self, model: Network) -> Network:
-        """A copy on the CPU in evaluation mode, without a Trainer."""
-        with loose(model):
-            return copy.deepcopy(model).cpu().eval()
 
     def sample(self, count: int) -> Tensor:
         """Some training rows, of all kinds: a source may be sorted by class."""
@@ -94,6 +88,7 @@ class Teacher:
         else:
             # No score chooses among the epochs: the validation rows only tell how it went.
             fit(dressed, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
+        forget_computed(model)
         model.eval()
 
     def _by_itself(self, dressed: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:

@@ -21,6 +21,7 @@ from lepton_automl.deployment.opened import Opened, open_bundle
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.deployment.verify import GLANCE, ROWS, spread
 from lepton_automl.errors import BundleError
 from lepton_automl.gate import Gate
 from lepton_automl.locks import gate_path
@@ -36,7 +37,7 @@ from .opened import opened_gate
 
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 QUICK = 0.15  # for each of several ways, where only the fastest counts
-SAMPLE_ROWS = 64  # rows that an export is traced with and verified on
+SAMPLE_ROWS = ROWS  # real rows that an export is traced with and verified on
 
 
 _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict(numpy.load({rows!r}))"
@@ -73,7 +74,7 @@ class Scale:
         """The profile of an untrained network: neither latency nor size depends on the weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            export(deployable(model, self.data.spec), self.sample, path)
+            export(deployable(model, self.data.spec), self.sample, path, rows=GLANCE)
             return self.profile(path, model, seconds)
 
     def profile(self, path: Path, model: nn.Module, seconds: float = SECONDS) -> Profile:
@@ -120,7 +121,7 @@ class Scale:
     @property
     def sample(self) -> dict[str, Tensor]:
         """Real training rows as the network takes them."""
-        return {name: rows[:SAMPLE_ROWS] for name, rows in self.data.train.inputs.items()}
+        return spread(self.data.train.inputs, SAMPLE_ROWS)
 
     @property
     def rows(self) -> Any:
@@ -144,7 +145,7 @@ class Balance:
 
     def __init__(self, target: Target, sample: Tensor) -> None:
         self.target, self.sample = target, sample[:SAMPLE_ROWS]
-        self.reason = ""  # why the last network could not be weighed
+        self.reasons: list[str] = []  # why networks could not be weighed
 
     @functools.cached_property
     def reference_ms(self) -> float:
@@ -158,20 +159,20 @@ class Balance:
         return {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
 
     @contextmanager
-    def exported(self, model: nn.Module) -> Iterator[Path]:
-        """A network's file, in a folder of its own for as long as it is looked at."""
+    def exported(self, model: nn.Module, rows: int = GLANCE) -> Iterator[Path]:
+        """A network's file, compared with it on so many rows, in a folder of its own for as long as it is looked at."""
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
-            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx")
+            export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx", rows=rows)
             yield Path(folder) / "model.onnx"
 
-    def weigh(self, model: nn.Module, seconds: float = SECONDS) -> Measurement:
+    def weigh(self, model: nn.Module, seconds: float = SECONDS, rows: int = GLANCE) -> Measurement:
         """The latency of a network's exported file; it does not depend on the weights.
 
         Raises:
             BundleError: It cannot be exported.
         """
-        with self.exported(model) as path:
+        with self.exported(model, rows) as path:
             opened, reference_ms = OnnxModel(path, threads=self.target.threads), self.reference_ms
             with opened_gate(gate_path()) as gate, gate.closed():
                 latency, _ = measure(
@@ -210,9 +211,9 @@ class Balance:
         return min(one.latency.median for one in found.values())
 
     def weighed(self, model: nn.Module) -> Measurement | None:
-        """The latency, or None where the network cannot be exported; `reason` says why."""
+        """The latency, or None where the network cannot be exported; `reasons` say why."""
         try:
-            return self.weigh(model)
+            return self.weigh(model, rows=SAMPLE_ROWS)
         except BundleError as error:
-            self.reason = error.what
+            self.reasons.append(error.what)
             return None

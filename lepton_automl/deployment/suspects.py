@@ -1,0 +1,68 @@
+"""Parts of a network that are known to be hard to follow, named as what they are."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from itertools import chain
+
+from torch import nn
+
+RECURRENT = (nn.RNNBase, nn.RNNCellBase)
+OF_THE_TRAINER = re.compile(r"\bself\.(logger|trainer|log|log_dict)\b")
+
+
+def suspects(module: nn.Module) -> str:
+    """What in a network is known to be hard to follow, as the end of a sentence; empty where nothing is.
+
+    Args:
+        module: The network.
+    """
+    found = [*_recurrent(module), *_by_the_batch(module), *_trainers(module), *_hooks_for_all()]
+    return f" (in it, {'; '.join(found)})" if found else ""
+
+
+def _recurrent(module: nn.Module) -> list[str]:
+    return [
+        f"{_path(name)} is a recurrent layer (nn.{_torchs_name(part)})"
+        for name, part in module.named_modules()
+        if isinstance(part, RECURRENT)
+    ]
+
+
+def _torchs_name(part: nn.Module) -> str:
+    return next(one.__name__ for one in type(part).__mro__ if one.__module__.startswith("torch.nn"))
+
+
+def _by_the_batch(module: nn.Module) -> list[str]:
+    return [
+        f"{_path(name)} takes its statistics from the rows of each call"
+        for name, part in module.named_modules()
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and (part.training or part.running_mean is None)  # noqa: SLF001  # the common base of all batch norms has no public name
+    ]
+
+
+def _path(name: str) -> str:
+    """A module's place in the person's network, which ours have inside them as `module`."""
+    return repr(name.removeprefix("module.").removeprefix("module") or "the network")
+
+
+def _trainers(module: nn.Module) -> list[str]:
+    """Lightning modules whose forward pass uses what only a Trainer gives them."""
+    found = []
+    for part in module.modules():
+        if not hasattr(type(part), "training_step"):
+            continue
+        try:
+            source = inspect.getsource(type(part).forward)
+        except (OSError, TypeError):
+            continue
+        used = dict.fromkeys(f"self.{match.group(1)}" for match in OF_THE_TRAINER.finditer(source))
+        found += [f"the forward pass of {type(part).__name__} uses {one}, which only a Trainer gives" for one in used]
+    return found
+
+
+def _hooks_for_all() -> list[str]:
+    every = nn.modules.module
+    hooks = chain(every._global_forward_hooks.values(), every._global_forward_pre_hooks.values())  # noqa: SLF001  # there is no public way to ask
+    return [f"the hook {getattr(hook, '__name__', hook)!r} is registered for all modules" for hook in hooks]
