@@ -440,9 +440,13 @@ def sync(
 
     A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
     """
+    from .tracking.secrets import masked
+
     handle = _open(study)
     trials = handle.sync(tracking_uri, follow=follow)
-    print(f"{study} is in {tracking_uri or handle.tracking_uri}: {trials} ended trials, each once. Nothing was registered.")
+    print(
+        f"{study} is in {masked(tracking_uri or handle.tracking_uri)}: {trials} ended trials, each once. Nothing was registered."
+    )
 
 
 @app.command()
@@ -541,6 +545,8 @@ def _print_front(handle: Any) -> None:
 
 def _show_end(study: Any) -> None:
     """What a person wants to know when a search is over."""
+    from .tracking.secrets import masked
+
     _print_front(study)
     model = study.best()
     metric = study.state.settings.metric
@@ -549,5 +555,5 @@ def _show_end(study: Any) -> None:
         print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
     if study.state.registered:
         print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
-        print(f"  with MLFLOW_TRACKING_URI={study.tracking_uri}")
+        print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking_uri)}")
     print("see all trials: lepton ui")

@@ -42,6 +42,7 @@ from lepton_automl.service.remove import remove
 from lepton_automl.service.study import Study
 from lepton_automl.tracking import tracker as tracking
 from lepton_automl.tracking.place import address, asked_place
+from lepton_automl.tracking.secrets import masked
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 from lepton_automl.values import Budget, TrialResult
@@ -375,7 +376,9 @@ def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home,
 
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize(
-    "uri", ["http://me:secret@team:5000", "postgresql://me:secret@team/mlflow", "postgresql://team/mlflow?password=secret", "https://token@team"]
+    "uri", ["http://me:secret@team:5000", "postgresql://me:secret@team/mlflow", "postgresql://team/mlflow?password=secret", "https://token@team",
+    "http://team/?Token=secret", "postgresql://team/mlflow?sslpassword=secret", "https://team/mlflow;API_KEY=secret", "http://team/#x-api-key=secret",
+    "mssql+pyodbc:///?odbc_connect=DRIVER%3D%7BODBC%7D%3BUID%3Dme%3BPwd%3Dsecret", "postgresql://me:se/secret@team/mlflow", "https://team/?access%5Ftoken=secret"]
 )  # fmt: skip
 def test_no_password_is_ever_kept(home, uri, monkeypatch):
     for call in (
@@ -387,8 +390,17 @@ def test_no_password_is_ever_kept(home, uri, monkeypatch):
             call()
         assert "secret" not in str(caught.value) and "token@" not in str(caught.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(ConfigError, match="bears a password"):
+    with pytest.raises(ConfigError, match=r"bears a (password|credential)"):
         asked_place(home.folder)
+    assert "secret" not in masked(f"sent to {uri} in vain") and "token@" not in masked(uri)
+
+
+@pytest.mark.parametrize("uri", [
+    "http://team:5000/mlflow", "http://team/@birds?tokenizer=", "postgresql://me@team/mlflow?sslkey=/k.pem&sslmode=require",
+    "sqlite:////a@b:c/token=1/x.db", "mysql+pymysql://team/mlflow?charset=utf8mb4", "databricks://profile",
+])  # fmt: skip
+def test_an_address_without_a_secret_is_kept(home, uri):
+    assert address(uri, home.folder) == uri
 
 
 def test_deleting_a_study_leaves_its_namesake_in_a_shared_experiment(home, tmp_path):

@@ -21,6 +21,7 @@ from lepton_automl.gate import Gate
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.recipe import recipe_from_json
+from lepton_automl.texts import code_span, markdown
 from lepton_automl.values import Budget, LeanPlan, Target
 
 from .samples import config, events, image_spec, table_spec
@@ -224,3 +225,32 @@ def test_a_closed_gate_holds_others_back(tmp_path):
     thread.join()
     other()
     assert waited[0] > 0.15 > 0.05 > waited[1]
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "[a](javascript:alert(1))",
+    "![x](http://x)",
+    "a|b",
+    "`x``",
+    "a\n# head",
+    "<b>*x*</b>",
+    "- x",
+    "1. x",
+    "__a__",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_from_data_is_no_markup_in_markdown(text):
+    """Read back by a parser of Markdown: what stands there is the text, and nothing that it would have made."""
+    markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
+    parser = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table")
+    for escape, usual in ((markdown, {"text", "text_special"}), (code_span, {"code_inline"})):
+        tokens = parser.parse(escape(text))
+        assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
+        assert {child.type for child in tokens[1].children} <= usual
+        shown = "".join(child.content for child in tokens[1].children).replace("\uff5c", "|")
+        assert shown == " ".join(text.split())
+        row = parser.parse(f"| a | b |\n|---|---|\n| {escape(text)} | 1 |")
+        assert sum(token.type == "td_open" for token in row) == 2

@@ -196,9 +196,12 @@ def test_pictures_are_answered_as_files_and_as_pixels(eye_served):
         {"inputs": [text]}, {"inputs": {"image": [text]}}, {"inputs": {"image": text}}, {"instances": [{"image": text}]},
         {"dataframe_records": [{"image": "data:image/png;base64," + text}]},
         {"dataframe_split": {"columns": ["image"], "data": [[pixels.tolist()]]}}, {"inputs": [pixels.tolist()]},
+        {"inputs": {"image": [pixels.tolist()]}}, {"instances": [[pixels.tolist()]]}, {"inputs": [[pixels[..., None].tolist()]]},
+        {"inputs": {"image": pixels.tolist()}}, {"instances": {"image": [pixels[..., None].tolist()]}},
     ]  # fmt: skip
     told = [eye_served.ask(body) for body in bodies]
     assert told == [[{"prediction": pixels.mean()}]] * len(bodies)
+    assert len(eye_served.ask({"inputs": {"image": [pixels.tolist(), pixels[::-1].tolist()]}})) == 2
     assert len(eye_served.ask({"inputs": [text, pixels[::-1].tolist()][:1] * 3})) == 3
     status, why = eye_served.post(payloads.image(payloads.bomb(1001, 1000)))
     assert status == 400 and b"more than 1,000,000 pixels together" in why

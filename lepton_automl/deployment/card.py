@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lepton_automl.recipe import Recipe, describe
+from lepton_automl.texts import code_span, markdown
 from lepton_automl.values import DataSpec, Profile, Target
 from lepton_automl.variant import Variant
+
+LONGEST = 1000  # characters of a warning
 
 
 def model_card(
@@ -33,7 +36,7 @@ def model_card(
         variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
     """
     sections = (
-        f"# {name}",
+        f"# {markdown(name)}",
         _what(recipe, spec),
         "## How good it is\n\n" + _scores(spec, metric, scores),
         "## How fast it is\n\n" + _speed(target, profile, variant or Variant()),
@@ -45,10 +48,9 @@ def model_card(
 
 
 def _what(recipe: Recipe, spec: DataSpec) -> str:
-    what = (
-        f"the number `{spec.target}`" if spec.task == "regression" else f"`{spec.target}`, one of {len(spec.classes)} classes"
-    )
-    return f"{'An image' if spec.modality == 'image' else 'A table'} model that predicts {what}, found by lepton_automl.\n\nNetwork: {describe(recipe)}."
+    target = code_span(spec.target)
+    what = f"the number {target}" if spec.task == "regression" else f"{target}, one of {len(spec.classes)} classes"
+    return f"{'An image' if spec.modality == 'image' else 'A table'} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
 def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
@@ -70,24 +72,24 @@ def _speed(target: Target, profile: Profile, variant: Variant) -> str:
             f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
             f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",
             f"- size: {profile.size_bytes:,} bytes; weights: {profile.parameters:,}",
-            f"- host: {latency.host}",
-            *(f"- note: {warning}" for warning in latency.warnings),
+            f"- host: {markdown(latency.host)}",
+            *(f"- note: {markdown(warning)}" for warning in latency.warnings),
         ]
     )
 
 
 def _data(spec: DataSpec) -> str:
     lines = [
-        f"- data: {spec.name} ({spec.train} training, {spec.validation} validation, {spec.test} sealed test rows)",
+        f"- data: {markdown(spec.name)} ({spec.train} training, {spec.validation} validation, {spec.test} sealed test rows)",
         f"- fingerprint: `{spec.digest}`",
-        *(f"- warning: {warning}" for warning in spec.warnings),
+        *(f"- warning: {markdown(warning, LONGEST)}" for warning in spec.warnings),
     ]
     return "\n".join(lines)
 
 
 def _limits(spec: DataSpec) -> str:
     known = (
-        f"It knows only these labels: {', '.join(map(str, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
+        f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
         if spec.classes
         else f"It was trained on targets around {spec.target_mean:.4g} (standard deviation {spec.target_scale:.4g})."
     )

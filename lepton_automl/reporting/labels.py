@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from html import escape
 
-JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible mark is needed to read a word
-MOST = 60  # characters of a name in a picture
-MORE = "…"
+from lepton_automl.texts import MOST, clean
 
-
-def clean(text: object, most: int = MOST) -> str:
-    """A name on one line and of bounded length, without what a reader cannot see.
-
-    Args:
-        text: The name; anything that has one.
-        most: Characters at most.
-
-    Returns:
-        Text without control characters, marks that turn the direction of writing, and halves of characters. It is not
-        escaped.
-    """
-    told = str(text)
-    kept = told[: most + 1]
-    if not (kept.isascii() and kept.isprintable()):
-        kept = "".join(map(_visible, kept))
-    return kept if len(told) <= most else kept[: most - 1].rstrip() + MORE
-
-
-def _visible(character: str) -> str:
-    kind = unicodedata.category(character)
-    if kind in {"Zs", "Zl", "Zp"} or character in "\t\n\r":
-        return " "
-    if kind in {"Cc", "Cs", "Co", "Cn"}:
-        return "\ufffd"
-    return character if kind != "Cf" or character in JOINERS else ""
+__all__ = ["MOST", "clean", "label", "marked", "tick"]
 
 
 def label(text: object, most: int = MOST) -> str:

@@ -40,7 +40,9 @@ class Registry:
         self.uri = asked_place(self.home.folder, uri).uri
 
     def __repr__(self) -> str:
-        return f"<Registry of {self.uri or self.home.folder}>"
+        from lepton_automl.tracking.secrets import masked
+
+        return f"<Registry of {masked(self.uri) or self.home.folder}>"
 
     @property
     def models(self) -> list[str]:

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 from lepton_automl.errors import StudyError
 
 from .place import SQLITE, tracking_uri
+from .secrets import masked
 
 ANSWER = 3.0  # seconds in which a store must answer
 QUEUE = 30.0  # seconds for others of this home, who hold a store for a few
@@ -52,7 +53,7 @@ def alone(home: Path, uri: str) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > until:
                     fix = "Try again; another process of this home is writing there."
-                    raise StudyError("the store is in use", where=uri, fix=fix) from None
+                    raise StudyError("the store is in use", where=masked(uri), fix=fix) from None
                 time.sleep(LOOK)
         yield
 

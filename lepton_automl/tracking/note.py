@@ -5,6 +5,7 @@ from __future__ import annotations
 from lepton_automl.errors import LeptonError
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
+from lepton_automl.texts import code_span, markdown
 from lepton_automl.values import Profile
 from lepton_automl.variant import Variant
 
@@ -39,7 +40,7 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    found = f"{network(trial)}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    found = f"{markdown(network(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
 
 
@@ -60,7 +61,7 @@ def _asked(state: StudyState) -> str:
     limits += [f"at most {target.max_size_bytes:,} bytes"] if target.max_size_bytes else []
     where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
     return (
-        f"Models for **{config.data.name}**: {config.metric} on the validation split against latency on {where}"
+        f"Models for **{markdown(config.data.name)}**: {config.metric} on the validation split against latency on {where}"
         f"{''.join(f', {limit}' for limit in limits)}. Every model's file was timed and scored itself."
     )
 
@@ -74,7 +75,7 @@ def _stands(state: StudyState) -> str:
     workers = state.settings.workers
     told += f" in {seconds / 60:.1f} minutes on {workers} worker{'s' * (workers > 1)}"
     if state.ended:
-        return f"{told}; {state.ended.reason}."
+        return f"{told}; {_short(state.ended.reason)}."
     return f"{told}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
 
 
@@ -82,10 +83,10 @@ def _chosen(state: StudyState) -> str:
     number = state.ended.chosen if state.ended else None
     if number is None:
         return ""
-    named = [f"`{one.model}` {one.version}" for one in state.registered if one.trial == number]
+    named = [f"{code_span(one.model)} {one.version}" for one in state.registered if one.trial == number]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
-    return f"Chosen: **trial {number}**, `{network(trial)}`: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
+    return f"Chosen: **trial {number}**, {code_span(network(trial))}: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
 
 
 def _table(state: StudyState) -> str:
@@ -156,6 +157,5 @@ def _papers(trial: Trial) -> str:
 
 
 def _short(text: str) -> str:
-    """The first line of a text, which may be anybody's, without its full stop."""
-    line = text.strip().partition("\n")[0].rstrip(".")
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    """The first line of a text, which may be anybody's, without its full stop and without markup."""
+    return markdown(text.strip().partition("\n")[0].rstrip("."), LONGEST)

@@ -6,13 +6,15 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from lepton_automl.errors import ConfigError
 from lepton_automl.values import Tracking
 
+from .secrets import host_of, secret_in
+
 OWN = "mlflow.db"  # a home's own store
 SQLITE = "sqlite:///"
+WHERE_KEPT = "the address is kept in the study's journal, which others may read."
 
 
 def tracking_uri(home: str | Path, uri: str = "") -> str:
@@ -54,14 +56,15 @@ def address(uri: str, home: str | Path) -> str:
     """An address as it may stand in a journal: the same from every folder, and without a secret; empty for a home's own.
 
     Raises:
-        ConfigError: It bears a password.
+        ConfigError: It bears a password or another secret.
     """
-    parts = urlsplit(uri)
-    server = parts.scheme in {"http", "https"}
-    if parts.password or (server and parts.username) or "password" in parse_qs(parts.query):
-        how = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD" if server else "set PGPASSWORD, or use ~/.pgpass"
-        fix = f"Take it out and {how}: the address is kept in the study's journal, which others may read."
-        raise ConfigError(f"the address of {parts.hostname} bears a password", where="tracking_uri", fix=fix)
+    secret = secret_in(uri)
+    if secret:
+        server = uri.lower().startswith("http")
+        how = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        fix = f"Take it out and {how if server else 'set PGPASSWORD, or use ~/.pgpass'}: {WHERE_KEPT}"
+        what = "a password" if secret == "password" else f"a credential ({secret})"  # noqa: S105  # a name, no secret
+        raise ConfigError(f"the address of {host_of(uri)} bears {what}", where="tracking_uri", fix=fix)
     if uri.startswith(SQLITE):
         uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return "" if uri == tracking_uri(home) else uri.rstrip("/")

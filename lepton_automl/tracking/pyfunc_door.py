@@ -151,15 +151,15 @@ def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
         RefusedError: It is no JSON, nested too deeply, of another form, or has no rows or too many.
     """
     form, told = _asked(body)
+    alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
     if form == "dataframe_split":
         told, columns = _split(told, columns)
     elif form != "dataframe_records" and isinstance(told, dict):
-        told, columns = _transposed(told, most), list(told)
+        told, columns, alone = _transposed(told, most), list(told), False
     if not isinstance(told, list) or not told:
         raise RefusedError(f"There are no rows in {form}; send a list of at least one.")
     if len(told) > most:
         raise RefusedError(f"{len(told):,} rows are too many; send at most {most:,} in one request.", 413)
-    alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
     return [_row(row, columns, number, alone=alone) for number, row in enumerate(told, 1)]
 
 
@@ -189,7 +189,9 @@ def _split(told: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
 
 
 def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
-    """Rows, from columns of equal length; from bare cells, one row."""
+    """Rows, from columns of equal length; from bare cells, one row. Pixels [H, W] in the only column are such a cell."""
+    if len(columns) == 1 and _axes(*columns.values())[0] == 2:
+        return [list(columns.values())]
     if not any(isinstance(cells, list) for cells in columns.values()):
         return [list(columns.values())] if columns else []
     lengths = {len(cells) if isinstance(cells, list) else -1 for cells in columns.values()}
@@ -200,10 +202,29 @@ def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
     return [list(cells) for cells in zip(*columns.values(), strict=True)]
 
 
+def _holds_a_cell(row: Any) -> bool:
+    """Whether a row of one column is a list around its cell, and not the cell itself.
+
+    Pixels are lists, too: [H, W], or [H, W, C] with at most four channels. A list of one such list is a row.
+    """
+    if not isinstance(row, list) or len(row) != 1:
+        return False
+    axes, last = _axes(row)
+    return axes == 1 or axes > 3 or (axes == 3 and last > 4)
+
+
+def _axes(cell: Any) -> tuple[int, int]:
+    """How deeply lists are nested, up to 4, and how long the innermost is that was looked at."""
+    axes, last = 0, 0
+    while isinstance(cell, list) and cell and axes < 4:
+        axes, last, cell = axes + 1, len(cell), cell[0]
+    return axes, last
+
+
 def _row(row: Any, columns: Sequence[str], number: int, *, alone: bool) -> dict[str, Any]:
     if isinstance(row, dict):
         return row
-    if alone and not (isinstance(row, list) and len(row) == 1 and not isinstance(row[0], list)):
+    if alone and not _holds_a_cell(row):
         row = [row]
     if not isinstance(row, list) or len(row) != len(columns):
         what = f"{len(row)} cells" if isinstance(row, list) else "no cells"

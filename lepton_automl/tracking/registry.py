@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import Complaints, StudyError, did_you_mean
+from lepton_automl.texts import code_span
 
 from .logged import VERSIONS, ModelRecord, log_models, logged_model
 from .place import tracking_uri
 from .remove import delete_study
+from .secrets import masked
 from .store import LONGEST, Store, opened_store, ui_command
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def register(
         found = next((str(one["version"]) for one in known if one["name"] == name), None)
         if found is None or found not in _numbers(store, name):
             if name not in _names(store):
-                client.create_registered_model(name, description=f"Predicts {target!r}; by lepton_automl.")
+                client.create_registered_model(name, description=f"Predicts {code_span(target)}; by lepton_automl.")
             found = _version(store, name, logged, _readme(record.bundle))
             listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
             client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
@@ -197,7 +199,7 @@ def _versions(store: Store, name: str) -> list[ModelVersion]:
         known = (
             f"Registered here: {', '.join(names)}.{did_you_mean(name, names)}" if names else "Register one: study.register()"
         )
-        raise StudyError(f"there is no registered model {name!r}", where=store.uri, fix=known)
+        raise StudyError(f"there is no registered model {name!r}", where=masked(store.uri), fix=known)
     found = store.client.search_model_versions(f"name = '{name}'", max_results=10_000)
     return sorted(found, key=lambda one: -int(one.version))
 

@@ -22,6 +22,7 @@ from lepton_automl.values import Tracking
 
 from .door import alone, knock
 from .place import SQLITE, tracking_uri
+from .secrets import masked
 from .views import views
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if "401" in reason:
             fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then `lepton sync STUDY` brings it up to date."
-        raise StudyError(f"MLflow cannot be written: {reason}", where=address, fix=fix) from error
+        raise StudyError(f"MLflow cannot be written: {masked(reason)}", where=masked(address), fix=fix) from error
 
 
 class Store:

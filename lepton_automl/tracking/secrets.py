@@ -1,0 +1,74 @@
+"""Secrets in the address of a store: found, so that they can be refused, and masked where they would be printed."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+SERVERS = {"http", "https"}
+# Parts of a parameter's name that tell that its value is a secret; names are compared in lower case, without `_`, `-` and `.`.
+PARTS = ("password", "passwd", "passphrase", "pwd", "token", "secret", "credential", "signature", "bearer", "jwt", "cookie")
+WHOLE = {"pass", "pw", "auth", "authorization", "sig", "sas", "code", "session", "sessionid"}
+PATHS = {"sslkey", "keyfile", "sslkeyfile", "privatekeyfile", "privatekeypath", "publickey"}  # these name a file, or are public
+_PAIR = re.compile(r"(?<![\w.-])([\w.-]+)(\s*=\s*)(\{[^}]*\}|[^&;#\s'\")]+)")
+_USER = re.compile(r"(?<=://)[^/\s'\"@][^\s'\"@?#]*@")
+_MASK = "***"
+
+
+def secret_in(uri: str) -> str:
+    """The name of the secret that an address bears, such as `"token"` or `"password"`; empty where it bears none.
+
+    A server's user name counts as one: tokens are given in its place.
+
+    Args:
+        uri: The address.
+    """
+    scheme, _, rest = uri.partition("://")
+    if rest and not rest.startswith("/"):
+        server = scheme.lower().partition("+")[0] in SERVERS
+        head = re.split(r"[/?#]" if server else r"[?#]", rest, maxsplit=1)[0]  # a database's password may hold a slash
+        user, at, _ = head.rpartition("@")
+        if at and (server or ":" in user):
+            return "password" if ":" in user else "user name"
+    text = uri
+    for _ in range(4):  # a connection string may be quoted inside a parameter
+        found = next((name for name, _, _ in _PAIR.findall(_tail(text)) if _is_secret(name)), "")
+        if found or unquote(text) == text:
+            return found
+        text = unquote(text)
+    return ""
+
+
+def masked(text: str) -> str:
+    """A text, such as an address or an error's message, with `***` in place of every secret of an address in it.
+
+    Args:
+        text: The text.
+    """
+    text = _USER.sub(f"{_MASK}@", text)
+    head, tail = text[: len(text) - len(_tail(text))], _tail(text)
+    if secret_in(f"x:?{tail}") and not any(_is_secret(name) for name, _, _ in _PAIR.findall(tail)):
+        return f"{head}{_MASK}"  # it stands quoted inside another parameter
+    return head + _PAIR.sub(lambda pair: f"{pair[1]}{pair[2]}{_MASK}" if _is_secret(pair[1]) else pair[0], tail)
+
+
+def host_of(uri: str) -> str:
+    """The host of an address, for a message; the scheme where it names none."""
+    try:
+        parts = urlsplit(uri)
+        return parts.hostname or parts.scheme or "the store"
+    except ValueError:  # an address that is none
+        return "the store"
+
+
+def _tail(text: str) -> str:
+    """What may hold parameters: all from the first separator on."""
+    found = re.search(r"[?#;]", text)
+    return text[found.start() :] if found else ""
+
+
+def _is_secret(name: str) -> bool:
+    plain = re.sub(r"[_.-]", "", name).lower()
+    if plain in PATHS:
+        return False
+    return plain in WHOLE or plain.endswith("key") or any(part in plain for part in PARTS)
