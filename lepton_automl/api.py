@@ -19,7 +19,8 @@ from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
 from .space import Knob, Setting, Space
-from .tracking.place import address, asked_place
+from .tracking.experiments import check_experiment
+from .tracking.place import address, asked_place, check_name
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, Tracking, check_metric, metrics_of
 from .variant import lacks
 
@@ -227,6 +228,7 @@ class AutoML(Study):
         if resume and self._go_on(named):
             return self._attend(wait=wait)
         name, place = self._name or self.home.free_name(named), self._place()
+        check_experiment(self.home.folder, name, place)
         said = {"target": target, "seed": self._seed, "class_weight": self._class_weight}
         asked = _options(options, said | {"name": "" if isinstance(data, str | Path) else name})
         folder = self.home.create(name)
@@ -411,10 +413,11 @@ def _check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
     """What was said about MLflow."""
     for word, text in (("tracking_uri", uri), ("experiment", experiment)):
         complaints.check(text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Give text, or leave it out.")
-    try:
-        address(uri if isinstance(uri, str) else "", "")
-    except ConfigError as error:
-        complaints.add(error.what, error.fix)
+    for check in (lambda: address(uri if isinstance(uri, str) else "", ""), lambda: check_name(str(experiment or ""))):
+        try:
+            check()
+        except ConfigError as error:
+            complaints.add(error.what, error.fix)
 
 
 def _check_search(space: Space, grid: Sequence[str], wishes: Sequence[Asked]) -> None:

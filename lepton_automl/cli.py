@@ -188,7 +188,10 @@ def list_studies() -> None:
         except LeptonError as error:
             print(f"{name}: did not begin: {error.what}")
         else:
-            print(f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}")
+            print(
+                f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}"
+                + "; MLflow is behind" * bool(state.untracked)
+            )
 
 
 def _standing(handle: Any) -> str:

@@ -223,10 +223,17 @@ class StudyResumed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Noted(Event):
-    """The search says something that a person may want to know."""
+    """The search says something that a person may want to know.
+
+    Args:
+        text: What.
+        level: `"info"`, `"warning"` or `"error"`.
+        subject: `"mlflow"` where it tells how the study stands with MLflow: a warning until the next such note is none.
+    """
 
     text: str
     level: str = "info"
+    subject: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

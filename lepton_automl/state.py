@@ -141,6 +141,7 @@ class StudyState:
     weighed: HostWeighed | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
     notes: list[Noted] = field(default_factory=list)
+    untracked: str = ""  # why MLflow does not show all of the study; empty while it does
     ended: StudyEnded | None = None
     tested: TestOpened | None = None
     registered: list[ModelRegistered] = field(default_factory=list)
@@ -197,6 +198,8 @@ class StudyState:
                 self.paused = self.ended = None
             case Noted():
                 self.notes.append(event)
+                if event.subject == "mlflow":
+                    self.untracked = event.text if event.level != "info" else ""
             case ModelAccelerated():
                 self.trials[event.found.trial].accelerated = event.found
                 self._stand_anew()

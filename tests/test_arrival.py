@@ -38,6 +38,7 @@ from lepton_automl.events import (
 )
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
+from lepton_automl.service import handover
 from lepton_automl.service.remove import remove
 from lepton_automl.service.study import Study
 from lepton_automl.tracking import tracker as tracking
@@ -47,6 +48,8 @@ from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 from lepton_automl.values import Budget, TrialResult
 from lepton_automl.values import Tracking as Place
+from lepton_automl.widgets.handle import Moment
+from lepton_automl.widgets.run import run_html
 
 from . import samples
 from .shelf import Shelf
@@ -276,6 +279,38 @@ def lame_server(answer):
         threading.Thread(target=listen, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypatch):
+    """As a person deletes it in MLflow's pages while the study runs; once it is restored, all is written."""
+    monkeypatch.setattr(handover, "EVERY", 0.05)
+    gone = study(home, "gone")
+    gone.mirror()
+    with opened_store(home.folder) as store:
+        (experiment,) = {run.info.experiment_id for run in runs_of(store, "lepton/gone").values()}
+        store.client.delete_experiment(experiment)
+    home.journal("gone").append(StudyResumed(at=3000.0, reason="it was extended"))
+    with handover.Background(gone.folder):
+        until = time.monotonic() + 60
+        while not gone.state.untracked and time.monotonic() < until:
+            time.sleep(0.05)
+    shell = {"LEPTON_HOME": str(home.folder)}
+    said = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
+    assert "MLflow is behind: MLflow refuses this study" in said and "is deleted" in said and "; MLflow is behind" in said
+    assert "MLflow is behind" in run_html(Moment(state=gone.state, status="running", now=1.0, news=(), chosen=None))
+    with pytest.raises(StudyError, match=r"is deleted[\s\S]*experiments restore --experiment-id"):
+        gone.sync()
+    with opened_store(home.folder) as store:
+        assert store.client.get_experiment(experiment).lifecycle_stage == "deleted"
+        store.client.restore_experiment(experiment)
+    assert gone.sync() == 3 and not gone.state.untracked
+
+
+def test_a_search_does_not_begin_where_mlflow_would_refuse_it(home, monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "999")
+    with pytest.raises(ConfigError, match="there is no MLflow experiment with the id 999"):
+        AutoML(name="unborn", home=home.folder).fit(*digits())
+    assert not home.path("unborn").exists()
 
 
 def test_another_store_that_is_added_later_gets_everything(home, tmp_path):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from lepton_automl.texts import MOST, clean
+from lepton_automl.texts import MORE, MOST, clean
 
-__all__ = ["MOST", "clean", "label", "marked", "tick"]
+__all__ = ["MORE", "MOST", "clean", "label", "marked", "tick"]
 
 
 def label(text: object, most: int = MOST) -> str:

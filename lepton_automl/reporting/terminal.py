@@ -198,6 +198,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "left": left,
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
         "ended": state.ended.reason if state.ended else None,
+        "mlflow": state.untracked or None,
     }
 
 
@@ -209,7 +210,8 @@ def status_lines(state: StudyState, status: str) -> list[str]:
     lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
     running = _running(state).plain
     age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []
-    return [*lines, *([running] if running else []), *age]
+    behind = [f"MLflow is behind: {state.untracked}"] if state.untracked else []
+    return [*lines, *([running] if running else []), *behind, *age]
 
 
 def _counts(state: StudyState) -> dict[str, int]:

@@ -14,6 +14,7 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.events import Noted
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
+from lepton_automl.tracking.store import RefusedError
 from lepton_automl.tracking.tracker import Tracker
 
 from .study import EVERY, Study
@@ -22,6 +23,7 @@ REFRESH = 60.0  # seconds between refreshed pictures of the front
 GUESS = 0.5  # seconds that such a refresh takes, before one was timed
 FAREWELL = 2.0  # seconds for the last words of trials and workers
 PATIENCE = 60.0  # seconds without MLflow, before a person is told
+REFUSALS = 2  # looks in a row that MLflow refuses, before a person is told
 SWITCH = 0.0005  # seconds until the search has the interpreter back; Python's usual 0.005 was seen to cost it 7.5 ms a trial
 LAST = 20.0  # seconds that the last look at the journal may take
 MODELS = 0.5  # what a model of the front costs that is logged, in refreshes
@@ -37,11 +39,13 @@ def hand_over(folder: Path) -> None:
         if study.state.ended and study.state.ended.chosen is not None:
             study.register()
         study.attach_report()
+        if study.state.untracked:
+            study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
     except Exception as error:
         reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
         fix = f"lepton sync {study.name} brings it up later; Study({study.name!r}).register() registers the chosen model"
         what = f"MLflow could not be brought up to date ({reason}); the study itself is complete. {fix}"
-        study.note(Noted(at=time.time(), text=what, level="warning"))
+        study.note(Noted(at=time.time(), text=what, level="warning", subject="mlflow"))
 
 
 class Background(threading.Thread):
@@ -59,7 +63,7 @@ class Background(threading.Thread):
         self.tracker = Tracker(Journal(folder / "journal.jsonl"), folder.parents[1])
         self._over = threading.Event()
         self._mirrored, self._took = -REFRESH, GUESS
-        self._well, self._told = time.monotonic(), False
+        self._well, self._told, self._refusals = time.monotonic(), False, 0
 
     def __enter__(self) -> Self:
         self._switch = sys.getswitchinterval()
@@ -88,20 +92,32 @@ class Background(threading.Thread):
                 self.tracker.catch_up()
                 if not over and time.monotonic() > self._mirrored + REFRESH and self.study.state.front():
                     self._mirror()
-                self._well = time.monotonic()
+                self._stands_well()
             except LeptonError as error:
                 self._tell(error)
 
     def _tell(self, error: LeptonError) -> None:
-        """Tell, once, that MLflow has been away for a while; at the end, `hand_over` does."""
-        if self._told or time.monotonic() < self._well + PATIENCE:
+        """Tell, once, that MLflow refuses the study or has been away for a while; at the end, `hand_over` does."""
+        self._refusals = self._refusals + 1 if isinstance(error, RefusedError) else 0
+        if self._told or (self._refusals < REFUSALS and time.monotonic() < self._well + PATIENCE):
             return
         self._told = True
-        what = (
-            f"MLflow has been away for {PATIENCE:.0f} s ({error.what}); the search goes on, and all is written once it is back"
-        )
+        if self._refusals:
+            what = f"MLflow refuses this study ({error.what}); the search goes on. {error.fix}"
+        else:
+            what = f"MLflow has been away for {PATIENCE:.0f} s ({error.what}); the search goes on, and all is written once it is back"
+        self._note(what, "warning")
+
+    def _stands_well(self) -> None:
+        """All is written; told where it was told that it was not."""
+        self._well, self._refusals = time.monotonic(), 0
+        if self._told:
+            self._told = False
+            self._note("MLflow is up to date again", "info")
+
+    def _note(self, text: str, level: str) -> None:
         with contextlib.suppress(LeptonError):
-            self.study.note(Noted(at=time.time(), text=what, level="warning"))
+            self.study.note(Noted(at=time.time(), text=text, level=level, subject="mlflow"))
 
     def _mirror(self) -> None:
         """Attach the front as it stands; the first time is slower, by what is loaded for it."""

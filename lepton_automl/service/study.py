@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ExtraError, StudyError
-from lepton_automl.events import ModelRegistered, TestOpened
+from lepton_automl.events import ModelRegistered, Noted, TestOpened
 from lepton_automl.execution.executor import Answer, Errand
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
@@ -297,6 +297,8 @@ class Study(Steering):
         trials = tracker.check()
         self.mirror(tracking_uri)
         self.attach_report(tracking_uri)
+        if tracker.place == self.state.settings.tracking and self.state.untracked:
+            self.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
         return trials
 
     def _tracker(self, tracking_uri: str | None = None) -> Tracker:

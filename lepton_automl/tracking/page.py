@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from lepton_automl.errors import StudyError
 
 from .projector import TRIAL
-from .store import SERVERS, opened_store, pages_at, ui_command
+from .secrets import SERVERS
+from .store import opened_store, pages_at, ui_command
 
 PORTS = range(5000, 5050)
 START = 60.0  # seconds in which the pages are there, on a machine that is busy

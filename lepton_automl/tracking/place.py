@@ -14,6 +14,8 @@ from .secrets import host_of, secret_in
 
 OWN = "mlflow.db"  # a home's own store
 SQLITE = "sqlite:///"
+EXPERIMENT = "lepton/"  # before a study's name, the name of its own experiment
+LONGEST_NAME = 500  # characters of an experiment's name, by mlflow.utils.validation
 WHERE_KEPT = "the address is kept in the study's journal, which others may read."
 
 
@@ -49,7 +51,22 @@ def asked_place(home: str | Path, uri: str | None = None, experiment: str | None
         return Tracking(uri=here, experiment_id=run.info.experiment_id, parent=run.info.run_id)
     name = experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME", "")
     number = "" if name or uri else os.environ.get("MLFLOW_EXPERIMENT_ID", "")  # an id means nothing in another store
+    check_name(name)
     return Tracking(uri=address(uri or _standing(), home), experiment=name, experiment_id=number)
+
+
+def check_name(experiment: str) -> None:
+    """See whether MLflow takes a name for an experiment; empty for none.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if len(experiment) > LONGEST_NAME:
+        what = f"the experiment's name has {len(experiment)} characters ({experiment[:20]!r}…); MLflow takes {LONGEST_NAME}"
+        raise ConfigError(what, where="experiment", fix="Choose a shorter one.")
+    if experiment and not (experiment.isprintable() and experiment.strip()):
+        what = f"{experiment[:60]!r} cannot be an experiment's name: it would be invisible, or break a line"
+        raise ConfigError(what, where="experiment", fix="Choose one of letters that can be seen.")
 
 
 def address(uri: str, home: str | Path) -> str:

@@ -21,12 +21,13 @@ from lepton_automl.errors import StudyError
 from lepton_automl.values import Tracking
 
 from .door import alone, knock
-from .place import SQLITE, tracking_uri
-from .secrets import masked
+from .experiments import deleted
+from .place import EXPERIMENT, SQLITE, tracking_uri
+from .secrets import SERVERS, masked
 from .views import views
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
     from mlflow.tracking import MlflowClient
 
     from .dataset import DatasetRecord
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
 
 MOST_METRICS, MOST_PARAMS = 800, 100  # in one batch; MLflow takes 1,000 things together
 LONGEST = 5000  # characters of a tag or a parameter; MLflow takes 8,000 and 6,000
-EXPERIMENT = "lepton/"
 TRAINING_VIEW = {"mlflow.experimentKind": "custom_model_development"}  # else the UI opens on its pages for language models
 PARENT = "mlflow.parentRunId"
-SERVERS = {"http", "https"}
 ELSEWHERE = Tracking()  # nothing was said: an experiment of the study's own
+# Codes of its errors by which MLflow says that asking again will not help.
+REFUSALS = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "PERMISSION_DENIED", "UNAUTHENTICATED", "INVALID_STATE", "FEATURE_DISABLED", "ENDPOINT_NOT_FOUND"}  # fmt: skip
 _LOUD = ("mlflow", "alembic", "urllib3")
+
+
+class RefusedError(StudyError):
+    """MLflow answers, and refuses: asking again does not help."""
 
 
 def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
@@ -75,6 +80,7 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
 
     Raises:
         StudyError: MLflow cannot be reached or written; the journal has everything.
+        RefusedError: It answers, and will not do what was asked.
     """
     address = tracking_uri(home, uri or "")
     try:
@@ -90,7 +96,8 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if "401" in reason:
             fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then `lepton sync STUDY` brings it up to date."
-        raise StudyError(f"MLflow cannot be written: {masked(reason)}", where=masked(address), fix=fix) from error
+        kind = RefusedError if getattr(error, "error_code", "") in REFUSALS else StudyError
+        raise kind(f"MLflow cannot be written: {masked(reason)}", where=masked(address), fix=fix) from error
 
 
 class Store:
@@ -113,13 +120,18 @@ class Store:
         return not self.uri.startswith(SQLITE)
 
     def experiment(self, study: str | None, place: Tracking = ELSEWHERE) -> str:
-        """The id of an experiment, which comes to be, or comes back, where it is not.
+        """The id of an experiment, which comes to be where it is not.
 
         Args:
             study: The study that it is for; None for models that come from no study of this store.
             place: What else was asked for.
+
+        Raises:
+            RefusedError: Somebody has deleted it.
+            MlflowException: An id was asked for that is not there.
         """
         if place.experiment_id:
+            self._stands_open(self.client.get_experiment(place.experiment_id))
             return place.experiment_id
         name = place.experiment or (f"{EXPERIMENT}{study}" if study else EXPERIMENT.rstrip("/"))
         found = self.client.get_experiment_by_name(name)
@@ -129,9 +141,13 @@ class Store:
             own = None if urlsplit(self.uri).scheme in SERVERS else (self.home / "artifacts" / folder).as_uri()
             made: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW | views())
             return made
-        if found.lifecycle_stage == "deleted":
-            self.client.restore_experiment(found.experiment_id)
+        self._stands_open(found)
         return str(found.experiment_id)
+
+    def _stands_open(self, experiment: Experiment) -> None:
+        if experiment.lifecycle_stage == "deleted":
+            what, fix = deleted(experiment.name, str(experiment.experiment_id), self.uri)
+            raise RefusedError(what, where=masked(self.uri), fix=f"{fix} Then `lepton sync STUDY` brings it up to date.")
 
     def experiments(self) -> list[str]:
         """Ids of all experiments that are not deleted."""

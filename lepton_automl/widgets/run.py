@@ -43,13 +43,14 @@ def run_html(moment: Moment) -> str:
     told = status_json(state, moment.status)
     facts = run_facts(moment)
     listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items())
+    behind = f'<div class="l-warn">▲ MLflow is behind: {marked(state.untracked, 600)}</div>' if state.untracked else ""
     percent = round(100 * told["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{marked(state.settings.name)}</span>'
         f'<span class="l-badge">{marked(moment.status)}</span><span>{marked(said(moment))}</span>{_by_state(told["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
-        f'<div class="l-facts">{listed}</div>'
+        f'<div class="l-facts">{listed}</div>{behind}'
     )
 
 

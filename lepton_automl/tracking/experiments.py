@@ -1,0 +1,100 @@
+"""Experiments that MLflow would refuse: found before a study begins, where the store can be asked."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+from lepton_automl.errors import ConfigError, StudyError
+from lepton_automl.values import Tracking
+
+from .place import EXPERIMENT, SQLITE, tracking_uri
+from .secrets import SERVERS, masked
+
+WAIT = 1.0  # seconds for a file that is being written
+FIRST = "0"  # the id of the experiment that every store has
+
+
+def check_experiment(home: str | Path, study: str, place: Tracking) -> None:
+    """See whether a new study's experiment can be written.
+
+    A file of SQLite is looked into, a server is asked where an experiment of its own was named. A store that does not answer
+    is not waited for: the study begins, and tells how it stands with MLflow.
+
+    Args:
+        home: The folder of all studies.
+        study: The new study's name.
+        place: Where in MLflow it is to be shown.
+
+    Raises:
+        ConfigError: There is no such experiment, or it is deleted.
+    """
+    uri = tracking_uri(home, place.uri)
+    named = bool(place.experiment or place.experiment_id)
+    if place.parent:
+        return  # under a run that is active
+    with contextlib.suppress(sqlite3.Error, StudyError):
+        if uri.startswith(SQLITE):
+            _judge(_in_file(Path(uri.removeprefix(SQLITE)), study, place), place, uri)
+        elif named and uri.partition(":")[0] in SERVERS:
+            _judge(_on_server(Path(home), uri, place), place, uri)
+
+
+def deleted(name: str, number: str, uri: str) -> tuple[str, str]:
+    """What is wrong with an experiment that somebody deleted, and what to do."""
+    what = f"the MLflow experiment {name!r} is deleted there, and only a person may bring it back"
+    fix = (
+        f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or take another one"
+        " by `experiment=`, or another name for the study."
+    )
+    return what, fix
+
+
+def _judge(found: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
+    """Raise the error, where there is one.
+
+    Args:
+        found: The experiment's id, name and stage; None where there is none.
+        place: What was asked for.
+        uri: The store's address.
+    """
+    if found is None:
+        if place.experiment_id and place.experiment_id != FIRST:
+            what = f"there is no MLflow experiment with the id {place.experiment_id} in {masked(uri)}"
+            fix = "Set MLFLOW_EXPERIMENT_ID to one that is there, or name one by `experiment=`: it is made where it is not."
+            raise ConfigError(what, where="MLFLOW_EXPERIMENT_ID", fix=fix)
+        return
+    number, name, stage = found
+    if stage == "deleted":
+        what, fix = deleted(name, number, uri)
+        raise ConfigError(what, where="experiment", fix=fix)
+
+
+def _in_file(path: Path, study: str, place: Tracking) -> tuple[str, str, str] | None:
+    if not path.exists():
+        return None
+    column, key = (
+        ("experiment_id", place.experiment_id) if place.experiment_id else ("name", place.experiment or EXPERIMENT + study)
+    )
+    with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT)) as file:
+        asked = f"select experiment_id, name, lifecycle_stage from experiments where cast({column} as text) = ?"  # noqa: S608  # ours
+        row = file.execute(asked, (key,)).fetchone()
+    return None if row is None else (str(row[0]), str(row[1]), str(row[2]))
+
+
+def _on_server(home: Path, uri: str, place: Tracking) -> tuple[str, str, str] | None:
+    from .store import RefusedError, opened_store
+
+    try:
+        with opened_store(home, uri) as store:
+            client = store.client
+            found = (
+                client.get_experiment(place.experiment_id)
+                if place.experiment_id
+                else client.get_experiment_by_name(place.experiment)
+            )
+    except RefusedError:
+        return None
+    return None if found is None else (str(found.experiment_id), str(found.name), str(found.lifecycle_stage))
