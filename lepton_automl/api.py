@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from . import families
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, ExtraError, LeptonError, did_you_mean, one_of
 from .events import Asked, Event, SamplerName, StudyConfig
+from .execution.capacity import bearable, cores
 from .factory import Factory, factory_of
 from .home import Home
 from .own import own_epochs, own_space
@@ -54,7 +54,8 @@ class AutoML(Study):
             first designs, and where a network would have stood in them helps to choose what to try next.
         callbacks: Called in this process as `f(event, study)` for every event of the search; the kinds of events are in
             `lepton_automl.events`.
-        workers: Worker processes, one thread each; by default one a core, two at most.
+        workers: Worker processes at most, one thread each; by default one a core, as far as memory goes. All studies of a
+            user share the machine's cores: a study has fewer while others search, too, and one at least in the end.
         home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
         tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`; by default that of an
             active MLflow run, under which the study's run nests then, else what MLFLOW_TRACKING_URI or
@@ -157,7 +158,7 @@ class AutoML(Study):
         self._target, self._budget = target or Target(), budget or Budget(minutes=10)
         self._objectives, self._metric, self._seed = objectives, metric, seed
         self._class_weight, self._knobs = class_weight, dict(knobs or {})
-        self._workers = workers or min(2, os.cpu_count() or 1)
+        self._workers = workers or bearable(cores())[0]
         self._progress = progress
         self._sampler, self._grid, self._callbacks = sampler, grid, callbacks
         self._wishes: list[Asked] | None = []  # None once they are handed over

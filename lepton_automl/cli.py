@@ -202,7 +202,13 @@ def _standing(handle: Any) -> str:
     if status == "lost":
         return f"lost: its process is gone; lepton resume {handle.name} takes it up"
     trouble = handle.home.says(handle.name).get("trouble", "") or (f"paused: {state.paused.reason}" if state.paused else "")
-    return trouble if status in {"running", "paused"} and trouble else status
+    return (
+        f"{status}, {trouble}"
+        if status == "starting" and trouble
+        else trouble
+        if status in {"running", "paused"} and trouble
+        else status
+    )
 
 
 @app.command()

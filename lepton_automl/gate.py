@@ -32,12 +32,14 @@ class Gate:
         self._path = Path(path)
         self._file = open_lock(self._path) if path else None
         self._mark: tuple[int, Path] | None = None  # the lock that tells that this one computes
+        self._holds = False
         self._seen = (b"", 0.0)  # who holds the gate, and since when that was seen
 
     def close(self) -> None:
         """Give the files back."""
         self.leave()
         if self._file is not None:
+            self.open()
             os.close(self._file)
             self._file = None
 
@@ -99,16 +101,20 @@ class Gate:
             self.open()
             return False
         os.pwrite(self._file, f"{os.getpid()} {uuid.uuid4().hex}".encode().ljust(STAMP), 0)
+        self._holds = True
         return True
 
     def open(self) -> None:
         """Let the gate go; nothing happens if it is not held here."""
         if self._file is not None:
+            if self._holds:
+                os.pwrite(self._file, bytes(STAMP), 0)
+            self._holds = False
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     @property
     def holder(self) -> int | None:
-        """The process that measures now; None if none does."""
+        """The process that measures now; None if none does, or if it is just about to."""
         if self._file is None or self._is_open():
             return None
         return _pid(self._stamp())
@@ -178,5 +184,5 @@ def _is_away(mark: Path) -> bool:
 
 
 def _pid(stamp: bytes) -> int | None:
-    first = stamp.split()[:1]
+    first = stamp.rstrip(b"\0").split()[:1]
     return int(first[0]) if first and first[0].isdigit() else None

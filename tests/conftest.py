@@ -11,6 +11,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 _locks = tempfile.TemporaryDirectory(prefix="lepton-locks-")
 os.environ["LEPTON_LOCKS"] = _locks.name  # tests that run side by side do not wait for one another, nor for a user's studies
+if (os.cpu_count() or 1) < 2:
+    os.environ.setdefault("LEPTON_CORES", "2")  # some tests let two workers work at once
 
 
 @pytest.fixture(scope="session")

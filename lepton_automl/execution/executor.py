@@ -33,7 +33,15 @@ Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | Portrait | Exam
 class Executor(Protocol):
     """Runs trials on so many slots at once. All methods are called from one thread."""
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Trials that may run at once; it may change whenever `poll` or `run` is called, and be 0 for a while."""
+
+    def need(self, slots: int) -> None:
+        """Say how many slots can be used from now on, so that others may have those that are left over."""
+
+    def waits(self) -> str:
+        """What it waits for while it has no slot at all, in words; empty where it has one, or needs none."""
 
     def now(self) -> float:
         """Seconds since the epoch, by the clock that budgets are kept by (a simulated executor has its own)."""
@@ -58,13 +66,16 @@ class Executor(Protocol):
         errand: Errand,
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
+        *,
+        limit: float | None = None,
     ) -> Answer:
         """Run an errand and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
 
         Args:
             errand: What to do.
-            meanwhile: Called a few times a second until it is done.
+            meanwhile: Called a few times a second until it is done; the errand is broken off by what it raises.
             told: Called with what is being done, where the errand says so.
+            limit: Seconds of work that it may take; None for as long as it gives signs of life.
 
         Raises:
             LeptonError: It failed; the message says why.

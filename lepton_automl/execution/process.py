@@ -43,8 +43,15 @@ class Process:
         self.heavy = False  # it was seen with more memory than it should have
         self.most = 0  # bytes of memory that it was seen with
         self.waits = False  # for a decision
+        self.busy = False  # with a request
+        self.stopped = False  # it stands still, and was told to
         self.heard = self.reported = time.monotonic()
         self.popen, self.channel = _started(self.log, walk, threads)
+
+    @property
+    def works(self) -> bool:
+        """Whether it has something to do."""
+        return self.busy or self.job is not None
 
     @property
     def trial(self) -> int | None:
@@ -89,12 +96,14 @@ class Process:
 
     def stop(self) -> None:
         """Let it stand still; returns when it does."""
+        self.stopped = True
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             self.popen.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, self.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def go_on(self) -> None:
         """Let it go on."""
+        self.stopped = False
         self.popen.send_signal(signal.SIGCONT)
         self.heard = self.reported = time.monotonic()
 

@@ -58,11 +58,23 @@ class SimulatedExecutor:
     """
 
     def __init__(self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: Weighed, *, began: float = 0.0) -> None:
-        self.slots = slots
+        self._slots = slots
         self._recorded, self._weighed, self._clock = recorded, weighed, began
         self._runs: dict[int, _Run] = {}
         self._due: list[tuple[float, int]] = []
         self._held = False
+
+    @property
+    def slots(self) -> int:
+        """Trials at once."""
+        return self._slots
+
+    def need(self, slots: int) -> None:
+        """Nobody else is here."""
+
+    def waits(self) -> str:
+        """For nothing."""
+        return ""
 
     def now(self) -> float:
         """The virtual clock."""
@@ -124,10 +136,12 @@ class SimulatedExecutor:
         errand: Errand,
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
+        *,
+        limit: float | None = None,
     ) -> Answer:
         """The recorded weights; nothing else is recorded."""
         meanwhile()
-        del told
+        del told, limit
         if isinstance(errand, WeighJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")

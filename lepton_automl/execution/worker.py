@@ -6,6 +6,7 @@ imported again.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import importlib
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lepton_automl._json import Value
@@ -60,6 +61,7 @@ class Worker:
         self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
         self.decisions: queue.Queue[Decision] = queue.Queue()  # on the job in hand
         self._beaten = 0.0
+        self._sending = threading.Lock()
 
     def serve(self) -> None:
         """Work until the search is gone."""
@@ -70,7 +72,9 @@ class Worker:
             if isinstance(job, TrialJob):
                 self._send(self._try(job))
             else:
-                self._send(self._answer(job))
+                with self._beating():
+                    answer = self._answer(job)
+                self._send(answer)
 
     def beat(self) -> None:
         """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
@@ -82,9 +86,30 @@ class Worker:
     def _send(self, value: Value) -> None:
         """Say something; when nobody is there to hear it, there is nothing left to do, whatever the walk would say to that."""
         try:
-            self.channel.send(value)
+            with self._sending:
+                self.channel.send(value)
         except OSError:
             os._exit(0)
+
+    @contextlib.contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Give signs of life from a thread beside the one that works, as long as that one gets anywhere: it uses its core."""
+        clock, over = time.pthread_getcpuclockid(threading.get_ident()), threading.Event()
+
+        def beat() -> None:
+            before = 0.0
+            while not over.wait(EVERY):
+                if (used := time.clock_gettime(clock)) > before:
+                    before = used
+                    self._send(Beat())
+
+        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _listen(self) -> None:
         """Sort what arrives. When the search dies, so does the worker, in the middle of a batch if need be.

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 from lepton_automl import families
 from lepton_automl.errors import StudyError
@@ -34,6 +33,7 @@ from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from . import importance
 from .budget import Purse
+from .finish import Finalists, NoFinalists
 from .judge import Judge
 from .outlook import Outlook
 from .propose import Proposer
@@ -41,38 +41,12 @@ from .propose import Proposer
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
 HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
 STOPPED = "a person stopped it"
+STOPPED_WAITING = "it waits no longer"
 HURRY = 12.0  # seconds for finalists, where a person waits for the end
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
 RETRY = 2.0  # seconds between looks whether a journal can be written again, or a study's folder
 RARELY = 300.0  # seconds between them at most, where there seems to be room and trials fail for want of it all the same
-
-
-class Finalists(Protocol):
-    """What is done with the models of the front when the trials are over."""
-
-    def seconds(self) -> float:
-        """How long that will take, as far as is known by now."""
-
-    def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:
-        """Do it, an event each.
-
-        Args:
-            meanwhile: Called a few times a second.
-            until: When to have ended, by the executor's clock; None for no limit.
-        """
-
-
-class NoFinalists:
-    """Nothing is done."""
-
-    def seconds(self) -> float:
-        """None."""
-        return 0.0
-
-    def __call__(self, meanwhile: Callable[[], None], until: float | None) -> Iterator[Event]:  # noqa: ARG002  # as asked
-        """No event."""
-        return iter(())
 
 
 class Loop:
@@ -117,6 +91,7 @@ class Loop:
         self.stopping = ""
         self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
         self._patience = RETRY
+        self._waiting = False  # it is paused, as it has no slot of the machine
 
     # What is known
 
@@ -205,8 +180,13 @@ class Loop:
 
     def _finish(self, *, asked_to_stop: bool) -> None:
         """Let the finalists have their due while there is time; who asked for the end waits no longer than a moment."""
-        until = self.executor.now() + HURRY if asked_to_stop else self.purse.end
+        hurry = self.executor.now() + HURRY
         self.stopping = ""
+
+        def until() -> float | None:
+            """Time that the study is paused is not spent, which is known when it goes on."""
+            return hurry if asked_to_stop else None if self.state.paused else self.purse.end
+
         for event in self.finalists(self._listen, until):
             self.write(event)
             if self.stopping:
@@ -219,6 +199,7 @@ class Loop:
             self._listen()
             self._look_for_room()
             reason = self.stopping or self._fill()
+            self.executor.need(len(self.state.running) if reason else self.state.settings.workers)
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
                     self._hear(message)
@@ -229,7 +210,8 @@ class Loop:
         return reason
 
     def _listen(self) -> None:
-        """Do what people ask."""
+        """Do what people ask; while other studies have the machine, the study is paused."""
+        self._look_for_slot()
         for asked in self.inbox():
             self.write(asked)
             match asked.what:
@@ -237,10 +219,12 @@ class Loop:
                     self.stopping = STOPPED
                 case "pause":
                     self._cramped = None  # a person's pause is ended by a person
+                    if self._waiting:
+                        self._stop_waiting(STOPPED_WAITING)
                     self._pause("a person paused it")
                 case "resume":
                     self.stopping = ""  # one that was asked for and not heard until now is taken back
-                    if self.state.paused:
+                    if self.state.paused and not self._waiting:
                         self._go_on("a person resumed it")
                 case _:
                     pass
@@ -254,6 +238,19 @@ class Loop:
     def _go_on(self, reason: str) -> None:
         self._cramped = None
         self.executor.hold(held=False)
+        self._resume(reason)
+
+    def _look_for_slot(self) -> None:
+        """Pause while other studies have all of the machine: the time in which nothing can run is not spent."""
+        waits = self.executor.waits()
+        if waits and not self.state.paused:
+            self._waiting = True
+            self.write(StudyPaused(at=self.executor.now(), reason=waits))
+        elif self._waiting and not waits:
+            self._stop_waiting("it has a core of its own again")
+
+    def _stop_waiting(self, reason: str) -> None:
+        self._waiting = False
         self._resume(reason)
 
     def _look_for_room(self) -> None:
@@ -292,7 +289,7 @@ class Loop:
     def _hopeless(self) -> str:
         """Whether something is wrong with more than a candidate: the first trials all failed."""
         trials = self.state.trials
-        if not HOPELESS <= len(trials) < HOPELESS + 2 * self.executor.slots:
+        if not HOPELESS <= len(trials) < HOPELESS + 2 * self.state.settings.workers:
             return ""
         results = [trial.result for trial in trials.values() if trial.result]
         if len(results) < HOPELESS or any(result.status != "failed" for result in results):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,13 @@ from lepton_automl.space import Knob, Space
 from lepton_automl.values import Checked, CheckJob
 
 
-def checked(config: StudyConfig, folder: Path, executor: Executor) -> tuple[StudyConfig, tuple[str, ...]]:
+def checked(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    meanwhile: Callable[[], None] = lambda: None,
+    limit: float | None = None,
+) -> tuple[StudyConfig, tuple[str, ...]]:
     """The configuration after a person's factory was tried, and what there is to say; that of our own networks as it is.
 
     Where channels cannot be cut, nothing is cut in the whole study, and that is said once.
@@ -32,7 +39,7 @@ def checked(config: StudyConfig, folder: Path, executor: Executor) -> tuple[Stud
         ratio=max(float(setting) for setting in _ends(cut)) if cut else 0.0,
         folder=str(folder),
     )
-    found = executor.run(errand)
+    found = executor.run(errand, meanwhile, limit=limit)
     assert isinstance(found, Checked)
     complaints = Complaints("model")
     for what, fix in found.wrong:

@@ -57,7 +57,8 @@ def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, inbox.terminate)
     with Background(folder) as background:
-        run_study(config, folder, Voice(alive), inbox, since=since, reserve=background.reserve)
+        voice = Voice(alive)
+        run_study(config, folder, voice, inbox, since=since, reserve=background.reserve, tell=voice.waits)
     hand_over(folder)
 
 
@@ -73,6 +74,10 @@ class Voice:
             say(self._alive, pid=os.getpid(), trouble=event.text)
         elif isinstance(event, StudyResumed):
             say(self._alive, pid=os.getpid())
+
+    def waits(self, text: str) -> None:
+        """Say what a study waits for that has no journal yet."""
+        say(self._alive, pid=os.getpid(), trouble=text)
 
 
 class Inbox:

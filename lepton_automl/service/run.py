@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lepton_automl import families
 from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, TrialEnded
+from lepton_automl.execution.capacity import bearable
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import forget_checkpoint, lacks, trial_folder
@@ -25,6 +26,7 @@ from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import TrialJob, Weighed, WeighJob
 
+from .begin import LEAST, LONGEST, Beginning
 from .finalists import Finalists
 from .limits import check_limits
 from .origin import described
@@ -39,6 +41,7 @@ def run_study(
     *,
     since: float | None = None,
     reserve: Callable[[], float] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> StudyState:
     """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
 
@@ -49,6 +52,7 @@ def run_study(
         inbox: What people have asked since the last look.
         since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
         reserve: Seconds that what comes after the search will take; see `Purse`.
+        tell: Called with what a study waits for that has not begun, and with an empty text when it goes on.
 
     Returns:
         The study at its end.
@@ -56,9 +60,13 @@ def run_study(
     Raises:
         LimitError: No network of the space keeps the hard limits; found before any training.
     """
-    executor = LocalExecutor(config.workers, folder / "workers")
+    workers, note = bearable(config.workers, data=folder / "data")
+    executor = LocalExecutor(workers, folder / "workers", name=config.name)
+    asked, notes = config.replace(workers=workers), (note,) if note else ()
     try:
-        return search(config, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True)
+        return search(
+            asked, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True, tell=tell, notes=notes
+        )
     finally:
         executor.close()
 
@@ -73,10 +81,13 @@ def search(
     since: float | None = None,
     reserve: Callable[[], float] | None = None,
     finish: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    notes: tuple[str, ...] = (),
 ) -> StudyState:
     """The same on a given executor.
 
     Args:
+        notes: What is told of the machine at the begin.
         finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
             has no models. For the other arguments see `run_study`.
     """
@@ -84,7 +95,9 @@ def search(
     past = [event for _, event in journal.read()]
     begins = not any(isinstance(event, HostWeighed) for event in past)
     if begins:
-        past = _begin(config, folder, executor, journal, announce, since)
+        beginning = Beginning(executor, inbox, tell)
+        past = _begin(config, folder, executor, journal, announce, since, beginning, notes)
+        inbox = beginning.inbox
     begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
     state = StudyState().feed(past[:begun])
     outlook = Outlook(state)
@@ -104,6 +117,8 @@ def search(
         finalists=Finalists(state, executor, job) if finish else None,
     )
     loop.take_up(past[begun:], lost=not begins and len(past) > begun)
+    for note in () if begins else notes:
+        loop.write(Noted(at=executor.now(), text=note, level="warning"))
     for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint
         _forget(folder, state, trial.number)
     return loop.run()
@@ -136,20 +151,24 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     journal: Journal,
     announce: Callable[[Event], None],
     since: float | None,
+    beginning: Beginning,
+    told: tuple[str, ...],
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now() if since is None else since
     started = described(began, config)
-    config, notes = checked(config, folder, executor)
-    weighed = weigh(config, folder, executor)
+    limit = max(LEAST, config.budget.seconds(config.target.device, config.workers) or LONGEST)
+    config, notes = checked(config, folder, executor, beginning, limit)
+    weighed = weigh(config, folder, executor, beginning, limit)
+    began += beginning.idle  # its minutes did not run
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
     seconds = config.budget.seconds(config.target.device, config.workers)
-    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, executor.slots)
+    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, config.workers)
     config = config.replace(train=config.train.replace(epochs=epochs))
     events: list[Event] = [
-        started.replace(config=config),
+        started.replace(at=began, config=config),
         HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
-        *(Noted(at=executor.now(), text=note, level="warning") for note in notes),
+        *(Noted(at=executor.now(), text=note, level="warning") for note in (*told, *notes)),
     ]
     journal.path.unlink(missing_ok=True)  # of a study that was killed between the two: nothing was earned
     for event in events:
@@ -158,8 +177,19 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     return events
 
 
-def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
-    """Time the machine, and see at once whether anything can keep the limits."""
+def weigh(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    meanwhile: Callable[[], None] = lambda: None,
+    limit: float = LONGEST,
+) -> Weighed:
+    """Time the machine, and see at once whether anything can keep the limits.
+
+    Args:
+        meanwhile: Called a few times a second. For the other arguments see `run_study`.
+        limit: Seconds that it may take.
+    """
     errand = WeighJob(
         data=config.data,
         target=config.target,
@@ -172,7 +202,7 @@ def weigh(config: StudyConfig, folder: Path, executor: Executor) -> Weighed:
         own=config.own,
         others=others(config),
     )
-    weighed = executor.run(errand)
+    weighed = executor.run(errand, meanwhile, limit=limit)
     assert isinstance(weighed, Weighed)
     check_limits(config.target, weighed)
     return weighed

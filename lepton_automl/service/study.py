@@ -20,6 +20,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.tracking.facts import model_facts
 from lepton_automl.values import Scored, ScoreJob
 
+from .begin import LONGEST
 from .model import Model
 from .steer import Steering
 
@@ -198,9 +199,9 @@ class Study(Steering):
             errand: What to do.
             told: Called with what is being done, where the errand says so.
         """
-        executor = LocalExecutor(1, self.folder / "workers", threads=self.state.settings.target.threads)
+        executor = LocalExecutor(1, self.folder / "workers", threads=self.state.settings.target.threads, name=self.name)
         try:
-            return executor.run(errand, told=told)
+            return executor.run(errand, told=told, limit=LONGEST)
         finally:
             executor.close()
 

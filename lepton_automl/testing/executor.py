@@ -221,6 +221,16 @@ class ExecutorContract:
             firsts = [next(place for place, one in enumerate(heard) if one.trial == number) for number in range(2)]
             assert max(firsts) < min(ends)
 
+    def test_it_waits_for_nothing_where_it_is_alone(self, tmp_path: Path) -> None:
+        """What it does not need it has again when it needs it."""
+        with closing(self.start(2, tmp_path)) as executor:
+            executor.need(0)
+            executor.poll(0.1)
+            assert executor.waits() == ""
+            executor.need(2)
+            executor.poll(0.1)
+            assert executor.slots == 2 and executor.waits() == ""
+
     def test_held_trials_stand_still_and_lose_nothing(self, tmp_path: Path) -> None:
         """No word while they are held, but for those that were under way; every epoch once they go on."""
         with closing(self.start(1, tmp_path)) as executor:

@@ -1,0 +1,237 @@
+"""Slots: one for each core, which all studies of a user on a machine share, whatever their homes.
+
+A slot is a file that its study keeps locked, so that a death frees it; a study that stands still is seen by its missing
+heartbeat, and its slots are taken over. Each study writes how many slots it wants into a file of its own, and works out
+by `shares` how many it may have: all of them come to the same answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from lepton_automl.locks import Heartbeats, is_current, lock_folder, open_lock, take_over, try_lock
+
+from .capacity import cores
+
+TURN = 60.0  # seconds that a study keeps its only slot, where there are more studies than cores
+EVERY = 0.5  # seconds between looks at the others
+ROOM = 1024  # bytes of a study's file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What a study wants and has.
+
+    Args:
+        token: Names the claim for good.
+        name: The study, for people.
+        where: Its home, likewise.
+        want: Slots that it could use now.
+        have: Slots that it holds.
+        since: When it came to hold some, or to hold none; seconds since the epoch.
+    """
+
+    token: str
+    name: str = ""
+    where: str = ""
+    want: int = 0
+    have: int = 0
+    since: float = 0.0
+
+
+def shares(slots: int, claims: Sequence[Claim], now: float) -> dict[str, int]:
+    """How many slots each study may have; those that want none are left out.
+
+    Where there is one for each, all get evenly many, but no more than they want. Where there are more studies than slots,
+    they take turns: who waits longest follows who has had his turn.
+
+    Args:
+        slots: How many there are.
+        claims: What all studies want and have.
+        now: Seconds since the epoch.
+    """
+
+    def rank(claim: Claim) -> tuple[int, float, str]:
+        if not claim.have:
+            return 1, claim.since, claim.token
+        over = now - claim.since > TURN
+        return (2, -claim.since, claim.token) if over else (0, claim.since, claim.token)
+
+    order = sorted((claim for claim in claims if claim.want > 0), key=rank)
+    found = dict.fromkeys((claim.token for claim in order), 0)
+    for _ in range(slots):
+        wanting = [claim for claim in order if found[claim.token] < claim.want]
+        if not wanting:
+            break
+        found[min(wanting, key=lambda claim: found[claim.token]).token] += 1
+    return found
+
+
+def behind(me: Claim, claims: Sequence[Claim]) -> str:
+    """What a study that holds nothing waits for, in words."""
+    others = [claim for claim in claims if claim.have and claim.token != me.token]
+    held = ", ".join(sorted({f"{one.name!r}{f' in {one.where}' if one.where != me.where else ''}" for one in others}))
+    return f"waiting for a free core, behind {held or 'another process'}; its minutes do not run"
+
+
+class Slots:
+    """A study's slots. All methods are called from one thread, `tick` several times a second.
+
+    Args:
+        name: The study, as others name it while they wait.
+        where: Its home.
+        folder: The folder of locks; by default the user's.
+        slots: How many slots the machine has; by default its cores.
+        stale: Seconds without a heartbeat, after which others take a study's slots.
+    """
+
+    def __init__(
+        self, name: str, where: str = "", *, folder: Path | None = None, slots: int | None = None, stale: float | None = None
+    ) -> None:
+        self._folder = folder or lock_folder()
+        self._slots = slots or cores()
+        self._watch = Heartbeats() if stale is None else Heartbeats(stale)
+        self._held: dict[Path, int] = {}
+        self._me = Claim(token=uuid.uuid4().hex, name=name, where=where, since=time.time())
+        self._path = self._folder / f"study-{self._me.token}"
+        self._file = self._registered()
+        self._looked, self._share, self._others = 0.0, 0, [self._me]
+
+    @property
+    def have(self) -> int:
+        """Slots that are held now."""
+        return len(self._held)
+
+    @property
+    def want(self) -> int:
+        """Slots that could be used now."""
+        return self._me.want
+
+    @want.setter
+    def want(self, number: int) -> None:
+        if number != self._me.want:
+            self._say(want=number)
+            self._looked = 0.0
+
+    @property
+    def behind(self) -> str:
+        """What is waited for; empty while something is held, or nothing wanted."""
+        return "" if self._held or not self._me.want else behind(self._me, self._others)
+
+    def tick(self) -> int:
+        """Give a heartbeat, and take what is free of one's share; returns the share.
+
+        Whoever holds more gives it back by `release`, once the workers that use it stand still.
+        """
+        now = time.monotonic()
+        if now - self._looked < EVERY:
+            return self._share
+        self._looked = now
+        self._beat()
+        self._others = [self._me, *self._claims()]
+        self._share = shares(self._slots, self._others, time.time()).get(self._me.token, 0)
+        for number in reversed(range(self._slots)):  # from above; they are given back from below, where fewer cores are seen
+            if self.have >= self._share:
+                break
+            self._take(self._folder / f"slot-{number:04d}")
+        self._say()
+        return self._share
+
+    def release(self, keep: int = 0) -> None:
+        """Give slots back, all but so many."""
+        for path in sorted(self._held)[: max(0, self.have - keep)]:
+            os.close(self._held.pop(path))
+        self._say()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.release()
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            os.close(self._file)
+            self._file = -1
+
+    # Files
+
+    def _registered(self) -> int:
+        """The study's own file, locked before anybody can see it."""
+        hidden = self._folder / f"new-{self._me.token}"
+        file = open_lock(hidden)
+        try_lock(file)
+        self._write(file)
+        hidden.rename(self._path)
+        return file
+
+    def _write(self, file: int) -> None:
+        text = json.dumps(asdict(self._me)).encode()
+        if len(text) > ROOM:
+            text = json.dumps(asdict(replace(self._me, name=self._me.name[:100], where="")), ensure_ascii=True).encode()[:ROOM]
+        with contextlib.suppress(OSError):  # a disk that is full ends no study; the heartbeat needs no room
+            os.pwrite(file, text.ljust(ROOM), 0)
+
+    def _say(self, *, want: int | None = None) -> None:
+        """Write down what is wanted and held, where that has changed."""
+        me = replace(self._me, have=self.have, want=self._me.want if want is None else want)
+        if bool(me.have) != bool(self._me.have) or bool(me.want) != bool(self._me.want):
+            me = replace(me, since=time.time())
+        if me != self._me:
+            self._me = me
+            self._write(self._file)
+
+    def _beat(self) -> None:
+        """Touch everything that is held; what was taken over in the meantime is held no more."""
+        for path, file in list(self._held.items()):
+            if is_current(file, path):
+                os.utime(file)
+            else:
+                os.close(self._held.pop(path))
+        if is_current(self._file, self._path):
+            os.utime(self._file)
+        else:  # somebody tidied the folder
+            os.close(self._file)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = self._registered()
+
+    def _claims(self) -> list[Claim]:
+        """What the other studies want and have; those that are dead or stand still want nothing."""
+        found = []
+        for path in self._folder.glob("study-*"):
+            if path == self._path:
+                continue
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                if _is_dead(path):
+                    path.unlink()
+                elif not self._watch.is_stale(path):
+                    found.append(Claim(**json.loads(path.read_bytes())))
+        return found
+
+    def _take(self, path: Path) -> None:
+        """Take a slot if it is free, or if whoever holds it stands still."""
+        if path in self._held:
+            return
+        file = open_lock(path)
+        if try_lock(file) and is_current(file, path):
+            os.utime(file)
+            self._held[path] = file
+            return
+        if self._watch.is_stale(path):
+            take_over(path, os.fstat(file).st_ino)
+            self._looked = 0.0  # it is free at the next look
+        os.close(file)
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether nobody holds a study's file any more."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        return try_lock(file)
+    finally:
+        os.close(file)

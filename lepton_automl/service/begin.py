@@ -1,0 +1,59 @@
+"""A study before its journal begins: what people ask of it then, and how long it could do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from lepton_automl.events import Asked
+from lepton_automl.execution.executor import Executor
+
+LEAST = 60.0  # seconds that a request gets however small the budget is: a worker starts first, on a machine that is busy
+LONGEST = 1800.0  # seconds of one request, where no budget limits it
+
+
+class Beginning:
+    """Called a few times a second while a study's machine is measured, and afterwards asked what it was told meanwhile.
+
+    Args:
+        executor: Runs the requests.
+        inbox: What people have asked since the last look.
+        tell: Called with what the study waits for, where that has changed; with an empty text when it goes on.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        inbox: Callable[[], Iterable[Asked]] = lambda: (),
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._executor, self._inbox, self._tell = executor, inbox, tell
+        self._heard: list[Asked] = []
+        self._paused, self._told, self._looked = False, "", executor.now()
+        self.idle = 0.0  # seconds in which it waited for a core, or was paused
+
+    def __call__(self) -> None:
+        """Do what people ask, as far as it can be done now; the journal gets it as soon as there is one.
+
+        Raises:
+            KeyboardInterrupt: It is to stop: there is nothing to end in order yet.
+        """
+        now = self._executor.now()
+        if self._told:
+            self.idle += now - self._looked
+        self._looked = now
+        for asked in self._inbox():
+            if asked.what == "stop":
+                raise KeyboardInterrupt
+            if asked.what in {"pause", "resume"}:
+                self._paused = asked.what == "pause"
+                self._executor.hold(held=self._paused)
+            self._heard.append(asked)
+        waits = "paused by a person" if self._paused else self._executor.waits()
+        if waits != self._told:
+            self._told = waits
+            self._tell(waits)
+
+    def inbox(self) -> Iterable[Asked]:
+        """What was heard before the journal began, then whatever is asked later."""
+        heard, self._heard = self._heard, []
+        return [*heard, *self._inbox()]
