@@ -362,13 +362,11 @@ def predict(
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities, as a line of JSON for each answer.")] = False,
 ) -> None:
     """Predict with a study's chosen model, an answer a line."""
-    from .data.reading import is_table_path, read_table
     from .deployment.command import answer_lines, read_examples
 
     handle = _open(study)
     model = handle.best(max_latency_ms=max_latency_ms)
-    table = handle.state.settings.data.modality == "table" and is_table_path(Path(file))
-    rows = read_table(Path(file)) if table else read_examples(file, handle.state.settings.data.modality)
+    rows = read_examples(file, handle.state.settings.data.modality)
     for line in answer_lines(model.predictor, rows, proba=proba):
         print(line)
 

@@ -33,6 +33,11 @@ MISSING_WORDS = frozenset(
         "#ref!",
         "#num!",
         "#name?",
+        "#n/a n/a",
+        "1.#ind",
+        "-1.#ind",
+        "1.#qnan",
+        "-1.#qnan",
     ]
 )
 NO_DATES = frozenset({"0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000"})

@@ -7,6 +7,7 @@ or resized) and imports of its package only what travels, too. Fitting to a user
 from __future__ import annotations
 
 import math
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +36,8 @@ FEW_PIXELS = 0.01  # share of an image's pixels that may lie far above white: ho
 NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
 CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 EPOCH = datetime(1970, 1, 1)
+TRUTHS = {"true": True, "false": False}
+PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 class InputError(ValueError):
@@ -155,6 +158,7 @@ class NumberColumn:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
         self.notation, self.lenient = notation, lenient
         self.absent = absent_numbers(self.tokens)
+        self._boolean = set(scale.knots) <= {0.0, 1.0}  # true and false are known by these texts, too
 
     @property
     def features(self) -> list[str]:
@@ -189,6 +193,8 @@ class NumberColumn:
         Raises:
             InputError: It is no number, or infinite.
         """
+        if self._boolean and isinstance(value, str) and value not in self.tokens:
+            value = TRUTHS.get(value.strip().lower(), value)
         number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
         return math.nan if self.absent and number in self.absent else number
 
@@ -200,6 +206,8 @@ class NumberColumn:
 
     def many(self, cells: Array) -> list[Array]:
         """The features of many cells."""
+        if self._boolean and cells.dtype.kind in "OUT":
+            cells = _objects([self.number(cell) for cell in cells.tolist()])
         numbers = to_numbers(cells, self.name, self.tokens, self.notation, lenient=self.lenient)
         if self.absent:
             numbers = np.where(np.isin(numbers, self.absent), np.nan, numbers)
@@ -323,7 +331,9 @@ class CategoryColumn:
         """The code of one cell."""
         if type(value) is str and (code := self._codes.get(value)):
             return code  # at once: this is on the path of every prediction
-        return self._codes.get(to_text(value), 0)
+        text = to_text(value)
+        code = self._codes.get(text, 0)
+        return code if code or text is None else next(filter(None, map(self._codes.get, other_spellings(text))), 0)
 
     def many(self, cells: Array) -> Array:
         """The codes of many cells, int64 [N]."""
@@ -619,6 +629,17 @@ def _date_example(notation: DateNotation | None) -> str:
 def to_days(cells: Array, name: str) -> Array:
     """Many points in time as float64 [N]; see `to_day`."""
     return TimeColumn(name, QuantileScale([0.0])).days(cells)
+
+
+def other_spellings(text: str) -> list[str]:
+    """A text that is a number, true or false as `to_text` has it: 1.0, 1e0 and +1 are 1; TRUE is True, which is 1."""
+    if (truth := TRUTHS.get(text.lower())) is not None:
+        return [str(truth), str(int(truth))]
+    if not PLAIN_NUMBER.fullmatch(text):
+        return []
+    number = float(text)
+    exact = [str(int(text))] if text.lstrip("+-").isdigit() else []
+    return [*exact, str(to_text(number)), *([str(number == 1)] if number in (0, 1) else [])]
 
 
 def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:

@@ -446,7 +446,6 @@ def test_one_python_function_answers(table, picture, tmp_path):
     ("content", "said"),
     [
         (b"age,when,city\n1,2,3,4\n", "line 2 has 4 cells"),
-        (b"age,when,city\n1\n", "line 2 has 1 cells"),
         (b'age,when,city\n"1', "cannot be read"),
         (b"age,when\n1,2026-01-01\n", "columns are missing: city"),
         (b"age,when,city\n\x00,\xff,\n", "cannot be read"),
@@ -457,6 +456,12 @@ def test_a_bad_table_is_named(content, said, table, tmp_path):
     (tmp_path / "rows.csv").write_bytes(content)
     told = run(table, tmp_path / "rows.csv")
     assert said in told.stderr and told.returncode == 1 and "Traceback" not in told.stderr
+
+
+def test_a_row_with_too_few_cells_is_answered_as_in_training_with_a_warning(table, tmp_path):
+    (tmp_path / "rows.csv").write_text("age,when,city\n80\n")
+    told = run(table, tmp_path / "rows.csv")
+    assert told.stdout == "no\n" and "1 rows have fewer cells than the 3 columns, the first in line 2" in told.stderr
 
 
 def test_a_wrong_argument_is_named(table, picture, tmp_path):

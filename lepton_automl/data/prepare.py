@@ -14,7 +14,7 @@ from . import images, store, tables
 from .album import TARS
 from .options import DataOptions
 from .pictures import Progress
-from .reading import as_array, checked, is_table_path, read_table, table_of_arrays
+from .reading import NOTES, WARNINGS, as_array, checked, is_table_path, read_table, table_of_arrays
 
 TARGET = "target"
 KNOWN = (
@@ -65,6 +65,7 @@ def prepare(
             frame = _frame(source, options)
             sealed = None if test is None else _frame(test, options)
             spec = tables.prepare_table(frame, sealed, folder, options, _name(source))
+            spec = _with_remarks(spec, frame, sealed)
         spec = spec.replace(digest=store.digest(folder))
         store.save_spec(spec)
     return spec
@@ -96,11 +97,11 @@ def _is_image_source(source: Any) -> bool:
         path = Path(source)
         if path.is_dir():
             return True
+        if is_table_path(path):
+            return False
         if path.name.lower().endswith((".zip", *TARS)):
             return True
-        if not is_table_path(path):
-            raise DataError("this kind of file is not known", where=str(path), fix=KNOWN)
-        return False
+        raise DataError("this kind of file is not known", where=str(path), fix=KNOWN)
     if _is_pair(source) and not hasattr(source[0], "columns"):
         return len(as_array(source[0]).shape) > 2
     return False
@@ -145,6 +146,15 @@ def _frame(source: Any, options: DataOptions) -> Any:
     if hasattr(source, "to_pandas"):
         return checked(source.to_pandas(), "the table")
     raise DataError(f"a {type(source).__name__} is no source of data", where="data", fix=KNOWN)
+
+
+def _with_remarks(spec: DataSpec, frame: Any, sealed: Any) -> DataSpec:
+    """What was found out about the files stands before what was about their columns."""
+    said = {kind: list(frame.attrs.get(kind, ())) for kind in (NOTES, WARNINGS)}
+    if sealed is not None:
+        for kind, known in said.items():
+            known += [f"of the test data: {one}" for one in sealed.attrs.get(kind, ())]
+    return spec.replace(notes=(*said[NOTES], *spec.notes), warnings=(*said[WARNINGS], *spec.warnings))
 
 
 def _frame_of_columns(source: Mapping[Any, Any]) -> Any:

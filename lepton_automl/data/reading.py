@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import lzma
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,48 +10,113 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lepton_automl.delimited import DelimitedFile
 from lepton_automl.errors import DataError
+from lepton_automl.unpacked import CSV_ENDINGS, PARQUET_ENDINGS, check_memory, files_within, refuse_foreign
+
+from .typed import MADE_OF_A_NUMBER, MADE_OF_A_TEXT, TypedColumn
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CSV_ENDINGS = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".txt")
-PARQUET_ENDINGS = (".parquet", ".pq")
-SEPARATORS = ",;\t|"
+TEXT = 60  # bytes of a short text
+EXPLAINING = (".md", ".pdf", ".rst", ".names", ".json", ".html")
+NOTES, WARNINGS = "notes", "warnings"  # of `DataFrame.attrs`: what was found out about the file
 
 
 def is_table_path(path: Path) -> bool:
-    """Whether a file's name is one of a table."""
-    return path.name.lower().endswith((*CSV_ENDINGS, *PARQUET_ENDINGS))
+    """Whether a file is one of a table by its name, or an archive of nothing but tables."""
+    name = path.name.lower()
+    if name.endswith(".zip") and not name.endswith(CSV_ENDINGS):
+        return _holds_tables(path)
+    return name.endswith((*CSV_ENDINGS, *PARQUET_ENDINGS))
+
+
+def _holds_tables(path: Path) -> bool:
+    """Whether a zip archive holds tables, and beside them only what explains them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = [name.lower() for name in files_within(archive)]
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return any(name.endswith((".csv", ".tsv")) for name in files) and all(
+        name.endswith((*CSV_ENDINGS, *EXPLAINING)) for name in files
+    )
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV (compressed or not) or Parquet file.
+    """A CSV (packed or not) or Parquet file.
+
+    A column of a CSV is numeric or boolean where every cell that is not blank is a plain number or a plain true or false, or
+    one of `typed.MISSING_TEXTS`, which are missing then. In all other columns cells are text as it is written, whole
+    numbers with zeros before them among them, and only blank cells are missing.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The table; what was found out about the file stands in its `attrs`, under `NOTES` and `WARNINGS`.
 
     Raises:
-        DataError: It is empty, damaged or not text, or two columns share a name.
+        DataError: It is empty, damaged or not text, two columns share a name, or it does not fit into the memory.
     """
+    frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path)
+    found = checked(frame, str(path))
+    found.attrs.update(frame.attrs)
+    return found
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    file = DelimitedFile(path)
+    columns = [TypedColumn() for _ in file.names]
+    for chunk, share in file.chunks():
+        for column, cells in zip(columns, chunk, strict=True):
+            column.add(cells)
+        check_memory(sum(column.memory for column in columns), path, share)
+    warnings = tuple(file.warnings)
+    again = [at for at, column in enumerate(columns) if column.again]
+    for at in again:
+        columns[at] = TypedColumn(as_text=True)
+    for chunk, share in file.chunks() if again else ():
+        for at in again:
+            columns[at].add(chunk[at])
+        check_memory(sum(column.memory for column in columns), path, share)
+    kept = [at for at, column in enumerate(columns) if at not in file.unnamed or not column.blank]
+    frame = pd.DataFrame({file.names[at]: columns[at].values() for at in kept})
+    frame.attrs.update({NOTES: tuple(file.notes), WARNINGS: warnings})
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+    from pyarrow import parquet
+
     try:
-        if path.name.lower().endswith(PARQUET_ENDINGS):
-            frame = pd.read_parquet(path)
-        else:
-            separator, names = _header(path)
-            _check_unique(names, str(path))
-            frame = pd.read_csv(path, sep=separator, low_memory=False)
-            if separator == ";" and _has_decimal_commas(frame):
-                frame = pd.read_csv(path, sep=separator, low_memory=False, decimal=",")
-    except UnicodeDecodeError as error:
-        fix = "Save it as UTF-8, or read it with pandas and pass the DataFrame."
-        raise DataError("the file is not UTF-8 text", where=str(path), fix=fix) from error
-    except DataError:
-        raise
-    except (ValueError, OSError, EOFError, lzma.LZMAError) as error:  # pandas' and arrow's parser errors are ValueErrors
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        fix = "Check that the file is whole; or read it with pandas and pass the DataFrame."
-        raise DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix) from error
-    return checked(frame, str(path))
+        with path.open("rb") as file:
+            refuse_foreign(file.read(512), path, texts_only=True)
+        check_memory(_parquet_bytes(parquet.read_metadata(path)), path)
+        return pd.read_parquet(path)
+    except (ValueError, OSError, EOFError, MemoryError) as error:  # arrow's errors are ValueErrors
+        if isinstance(error, DataError):
+            raise
+        raise _unreadable(path, error) from error
+
+
+def _parquet_bytes(metadata: Any) -> int:
+    """Bytes that a Parquet file needs until the data are prepared: its encodings may hold a billion cells in a few bytes."""
+    kinds = [metadata.schema.column(at).physical_type for at in range(metadata.num_columns)]
+    texts = sum(kind.endswith("BYTE_ARRAY") for kind in kinds)
+    written = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+    cell = texts * (MADE_OF_A_TEXT + TEXT) + (len(kinds) - texts) * MADE_OF_A_NUMBER
+    return int(metadata.num_rows * cell + written)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    fix = "Check that the file is whole; or read it with pandas and pass the DataFrame."
+    return DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix)
 
 
 def column_names(source: Any) -> list[str]:
@@ -69,34 +132,18 @@ def column_names(source: Any) -> list[str]:
     if not isinstance(source, str | Path) or not (Path(source).is_file() and is_table_path(Path(source))):
         return []
     path = Path(source)
+    if not path.name.lower().endswith(PARQUET_ENDINGS):
+        return DelimitedFile(path).names
     try:
-        names = _parquet_names(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _header(path)[1]
-    except (OSError, ValueError, EOFError, lzma.LZMAError) as error:
-        raise DataError(f"the table cannot be read: {error}", where=str(path), fix="Check that the file is whole.") from error
-    return [name.strip() for name in names]
+        return [name.strip() for name in _parquet_names(path)]
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from error
 
 
 def _parquet_names(path: Path) -> list[str]:
     from pyarrow import parquet
 
     return [str(name) for name in parquet.read_schema(path).names if not str(name).startswith("__index_level_")]
-
-
-def _has_decimal_commas(frame: pd.DataFrame) -> bool:
-    """Whether a text column holds nothing but numbers such as 3,14."""
-    texts = (frame[column].dropna().astype(str) for column in frame.columns if frame[column].dtype.kind not in "biufmM")
-    return any(len(text) and text.str.fullmatch(r"\s*[+-]?\d*,?\d+\s*").all() for text in texts)
-
-
-def _header(path: Path) -> tuple[str, list[str]]:
-    """The separator and the column names of a CSV, as written: pandas would rename equal ones in silence."""
-    opened: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
-    with opened.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        if not first.strip():
-            raise DataError("the file is empty", where=str(path), fix="Give a CSV with a header line and rows.")
-        separator = max(SEPARATORS, key=first.count)
-        return separator, next(csv.reader([first], delimiter=separator))
 
 
 def _check_unique(names: list[Any], where: str) -> None:

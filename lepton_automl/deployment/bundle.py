@@ -36,6 +36,8 @@ SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.notation",
     "lepton_automl.preprocess",
+    "lepton_automl.unpacked",
+    "lepton_automl.delimited",
     "lepton_automl.deployment.seal",
     "lepton_automl.deployment.external",
     "lepton_automl.deployment.session",

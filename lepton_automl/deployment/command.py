@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import functools
 import json
 import os
@@ -14,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from lepton_automl.delimited import read_delimited
 from lepton_automl.errors import LeptonError
 from lepton_automl.preprocess import InputError
+from lepton_automl.unpacked import PARQUET_ENDINGS, check_memory, refuse_foreign
 
 from .predictor import Predictor
 
-MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "null", "None")  # as cells of a CSV file
 IMAGE_FILES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+OF_A_CELL = 120  # bytes, in all that is made of it until there is an answer
 MOST_TOLD = 80  # characters of a source in a message: it may be a row of megabytes
 
 
@@ -28,7 +29,8 @@ def read_examples(source: str, modality: str) -> Any:
     """What a command line names: images, a folder of them, a table, arrays, or one row as JSON.
 
     Args:
-        source: A file (`.npy`, `.json`; of a table CSV, else an image), a folder of images, or JSON itself.
+        source: A file (`.npy`, `.json`; of a table CSV, packed or not, or Parquet; else an image), a folder of images, or
+            JSON itself.
         modality: `"image"` or `"table"`.
 
     Returns:
@@ -41,6 +43,8 @@ def read_examples(source: str, modality: str) -> Any:
         return _examples(source, modality)
     except InputError:
         raise
+    except LeptonError as error:
+        raise InputError(str(error)) from error
     except Exception as error:  # a file may hold anything, and fail in ways that nobody has foreseen
         raise InputError(f"{_told(source)} cannot be read: {error}") from error
 
@@ -54,7 +58,7 @@ def _examples(source: str, modality: str) -> Any:
     if not path.is_file():
         raise InputError(f"there is no file {_told(source)}; give {_takes(modality)}")
     read = _READERS.get(path.suffix.lower())
-    found = read(path) if read else path if modality == "image" else _csv_rows(path)
+    found = read(path) if read else path if modality == "image" else _table(path)
     # Lists of pixels become an array; as a list they would be so many images.
     return np.asarray(found) if modality == "image" and isinstance(found, list) else found
 
@@ -74,16 +78,20 @@ def _npy(path: Path) -> Any:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
-def _csv_rows(path: Path) -> list[dict[str, str | None]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        table = csv.reader(file, strict=True)
-        names = next(table, [])
-        rows = []
-        for cells in filter(None, table):
-            if len(cells) != len(names):
-                raise InputError(f"line {table.line_num} has {len(cells)} cells; the first line names {len(names)} columns")
-            rows.append({name: None if cell in MISSING_TEXTS else cell for name, cell in zip(names, cells, strict=True)})
-    return rows
+def _table(path: Path) -> dict[str, list[Any]]:
+    """The columns of a table: as verbatim text from a CSV, which the preprocessing reads as it did in training."""
+    if not path.name.lower().endswith(PARQUET_ENDINGS):
+        return dict(read_delimited(path))
+    with path.open("rb") as file:
+        refuse_foreign(file.read(512), path, texts_only=True)
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(f"reading {_told(str(path))} needs pyarrow, which is not installed: pip install pyarrow") from None
+    described = parquet.read_metadata(path)
+    check_memory(described.num_rows * described.num_columns * OF_A_CELL, path)
+    columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
+    return columns
 
 
 def _json(path: Path) -> Any:
@@ -94,7 +102,7 @@ _READERS: dict[str, Callable[[Path], Any]] = {".npy": _npy, ".json": _json}
 
 
 def _takes(modality: str) -> str:
-    files = "a CSV file, one row as JSON" if modality == "table" else "an image file, a folder of them"
+    files = "a CSV or Parquet file, one row as JSON" if modality == "table" else "an image file, a folder of them"
     return f"{files}, or arrays in a .npy or .json file"
 
 
