@@ -117,7 +117,8 @@ def _(folder: Path) -> None:
 
 @case(MISSING, "missing= names a number")
 def _(folder: Path) -> None:
-    for number_of_table, cells in enumerate((["-1", "3", "5", "8", "13"], [-1, 3, 5, 8, 13], [-1.0, 3.5, 5.0])):
+    tables: list[list[Any]] = [["-1", "3", "5", "8", "13"], [-1, 3, 5, 8, 13], [-1.0, 3.5, 5.0]]
+    for number_of_table, cells in enumerate(tables):
         (folder / str(number_of_table)).mkdir()
         _, columns = prepared(table(cells), folder / str(number_of_table), missing=["-1"])
         assert all(np.isnan(number(columns["a"], cell)) for cell in ("-1", -1, -1.0)) and columns["a"].flag
@@ -323,12 +324,12 @@ def _(folder: Path) -> None:
 
 @case(DATES, "datetime64 of three days as a target", refused="the target holds dates")
 def _(folder: Path) -> None:
-    prepared(table([1.5, 2.5, 3.5], pd.date_range("2023-01-01", periods=3)), folder)
+    prepared(table([1.5, 2.5, 3.5], list(pd.date_range("2023-01-01", periods=3))), folder)
 
 
 @case(DATES, "datetime64 as classes", refused="the target holds dates")
 def _(folder: Path) -> None:
-    prepared(table([1.5, 2.5, 3.5], pd.date_range("2023-01-01", periods=3)), folder, task="multiclass")
+    prepared(table([1.5, 2.5, 3.5], list(pd.date_range("2023-01-01", periods=3))), folder, task="multiclass")
 
 
 @case(DATES, "durations as a target", refused="the target holds durations")
