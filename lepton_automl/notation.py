@@ -43,6 +43,12 @@ MISSING_WORDS = frozenset(
 NO_DATES = frozenset({"0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.0000"})
 
 
+def looks_missing(text: str) -> bool:
+    """Whether a text among categories or labels is one that people often write for no value, such as NA or ?."""
+    bare = text.strip()
+    return bare.casefold() in MISSING_WORDS or (bool(bare) and not bare.strip("?-.*#_"))
+
+
 def means_missing(text: str) -> bool:
     """Whether a text among numbers or dates stands for no value: blank, punctuation alone, or one of the usual words."""
     bare = text.strip()
@@ -159,6 +165,8 @@ _NUMBER = re.compile(
     (?:(?P<behind>[-−])|\s*(?P<after>[^\s0-9.,'’()+−_-]\S{{0,11}}(?:\ [^\W\d_]\S{{0,11}})?))?\s*(?P<close>\))?""",
     re.VERBOSE,
 )
+# Digits with or without a point that separates no thousands.
+_SIMPLE = re.compile(r"-?(?P<digits>[0-9]+)(?P<fraction>\.(?:[0-9]{1,2}|[0-9]{4,})|(?<=[0-9]{4})\.[0-9]{3})?")
 _GROUPED = {
     ".": re.compile(rf"[1-9][0-9]{{0,2}}(?P<by>[,'’_{_SPACES}])[0-9]{{3}}(?:(?P=by)[0-9]{{3}})*|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}"),
     ",": re.compile(rf"[1-9][0-9]{{0,2}}(?P<by>[.'’_{_SPACES}])[0-9]{{3}}(?:(?P=by)[0-9]{{3}})*"),
@@ -185,7 +193,11 @@ class WrittenNumber(NamedTuple):
 
 def written_number(text: str) -> WrittenNumber | None:
     """Take a text apart; None where it is no number with at most one unit."""
-    found = _NUMBER.fullmatch(text.strip())
+    text = text.strip()
+    if simple := _SIMPLE.fullmatch(text):  # most are: a third of the time
+        value, digits, whole = float(text), simple["digits"], not simple["fraction"]
+        return WrittenNumber("", "", value, value if whole else None, whole and len(digits) > 1 and digits[0] == "0")
+    found = _NUMBER.fullmatch(text)
     if found is None or bool(found["open"]) != bool(found["close"]):
         return None
     signs = [sign for sign in (found["sign"], found["second"], found["behind"]) if sign]
@@ -289,6 +301,8 @@ _DATES = [
         _WEEKDAY
         + r"(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?[ /.-]{1,2}(?P<name>[a-z]{3,9})\.?[ ,/.-]{1,2}(?P<year>[0-9]{4}|[0-9]{2})",
         _WEEKDAY + r"(?P<name>[a-z]{3,9})\.?[ ](?P<d>[0-9]{1,2})(?:st|nd|rd|th)?,?[ ](?P<year>[0-9]{4})",
+        r"(?P<year>(?:1[6-9]|2[01])[0-9]{2})(?P<by>[/-])(?P<m>[0-9]{2})",  # a month: its first day
+        r"(?P<name>[a-z]{3,9})\.?[ -](?P<year>[0-9]{4})",
     )
 ]
 CENTURY = 69  # a year of two digits from here on is of the 20th century, one below is of the 21st, as in POSIX
@@ -328,7 +342,7 @@ def written_date(text: str) -> WrittenDate | None:
         dates = [_moment(year, other, one, parts), _moment(year, one, other, parts)]
     else:
         month = _MONTHS.get(parts["name"].lower(), 0) if parts.get("name") else int(parts["m"])
-        dates = [_moment(year, month, int(parts["d"]), parts)] * 2
+        dates = [_moment(year, month, int(parts.get("d") or 1), parts)] * 2
     return WrittenDate(dates[0], dates[1], short) if any(dates) else None
 
 

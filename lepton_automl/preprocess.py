@@ -200,7 +200,9 @@ class NumberColumn:
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""
-        number = self.number(value)
+        # At once: this is on the path of every prediction.
+        plain = type(value) is float and -math.inf < value < math.inf and not self.absent
+        number = value if plain else self.number(value)
         scaled = [self.scale.one(number), self.robust.one(number)]
         return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
 
@@ -283,7 +285,9 @@ class TimeColumn:
         if cells.dtype.kind == "M":
             micros = cells.astype("datetime64[us]")
             return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
-        return np.fromiter((self.day(cell) for cell in cells), np.float64, len(cells))
+        known = {cell: self.day(cell) for cell in {cell for cell in cells if type(cell) is str}}  # dates in text repeat
+        read = (known[cell] if type(cell) is str else self.day(cell) for cell in cells)
+        return np.fromiter(read, np.float64, len(cells))
 
     def one(self, value: Any) -> list[float]:
         """The features of one cell."""

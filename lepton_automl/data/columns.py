@@ -73,7 +73,7 @@ def fit_columns(
     complaints = Complaints(where, DataError)
     for name, column in cells.items():
         try:
-            fitted = _fit(name, column, own_type(column[train]), found)
+            fitted = _fit(name, column, train, found)
         except InputError as error:
             fix = f"Correct these cells, keep them as texts (categorical=[{name!r}]), or leave them out (ignore=[{name!r}])."
             complaints.add(str(error), fix)
@@ -103,17 +103,20 @@ def _missing_note(found: Findings) -> list[str]:
     return [f"training rows without a value in {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
 
 
-def _fit(name: str, column: Array, seen: Array, found: Findings) -> Column | None:
+def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | None:
+    seen = own_type(column[train])
     written = _written(name, seen, found.options)
     if written.kind == "number":
-        infinite = np.isinf(Reader(written.number).numbers(column)[0])
+        numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(column)
+        infinite = np.isinf(numbers)
         if infinite.any() and found.options.infinite == "error":
             raise InputError(f"column {infinite_error(name, infinite)}")
         found.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
-        return _number(name, seen, written, found)
-    found.notes += written.notes
-    found.warnings += written.warnings
-    return _time(name, seen, written, found) if written.kind == "time" else _category(name, seen, found)
+        return _number(name, np.where(infinite, np.nan, numbers)[train], written, found)
+    fitted = _time(name, seen, written, found) if written.kind == "time" else _category(name, seen, found)
+    found.notes += written.notes if fitted else ()
+    found.warnings += written.warnings if fitted else ()
+    return fitted
 
 
 def _written(name: str, seen: Array, options: DataOptions) -> Written:
@@ -145,9 +148,7 @@ def _written(name: str, seen: Array, options: DataOptions) -> Written:
     return Written("number" if forced or (present and all(map(is_float, present))) else "category")
 
 
-def _number(name: str, seen: Array, written: Written, found: Findings) -> NumberColumn | None:
-    numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(seen)
-    numbers = np.where(np.isinf(numbers), np.nan, numbers)
+def _number(name: str, numbers: Array, written: Written, found: Findings) -> NumberColumn | None:
     if name not in found.options.numeric and _numbers_rows(name, numbers):
         found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
         return None

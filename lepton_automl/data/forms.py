@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.notation import means_missing, written_number
+from lepton_automl.notation import looks_missing, written_number
 from lepton_automl.preprocess import InputError
 
 from .options import DataOptions
@@ -115,7 +115,7 @@ def _sound(label: str) -> str:
 def label_notes(classes: Iterable[Any], given: Iterable[Any], where: str) -> tuple[str, ...]:
     """Notes on labels that are kept as they are, although they look like missing values or numbers."""
     texts = [label for label in classes if isinstance(label, str)]
-    words = [label for label in texts if means_missing(label)]
+    words = [label for label in texts if looks_missing(label)]
     codes = [label for label in texts if (found := written_number(label)) and found.padded]
     notes = []
     if words:

@@ -68,8 +68,14 @@ class Reader:
 
 def _each(cells: Array, read: Callable[[Any], float | None]) -> tuple[Array, list[Any]]:
     found, lost = np.empty(len(cells)), []
+    known: dict[str, float | None] = {}  # dates and categories in text repeat
     for row, cell in enumerate(cells.tolist()):
-        value = read(cell)
+        if type(cell) is str:
+            if cell not in known:
+                known[cell] = read(cell)
+            value = known[cell]
+        else:
+            value = read(cell)
         if value is None:
             value = math.nan
             if not is_missing(cell) and not (isinstance(cell, str) and means_missing(cell)):

@@ -17,6 +17,7 @@ from lepton_automl.notation import (
     NumberNotation,
     WrittenDate,
     WrittenNumber,
+    looks_missing,
     means_missing,
     written_date,
     written_number,
@@ -93,7 +94,7 @@ class _Column:
 
     def kept(self) -> tuple[str, ...]:
         """A note on texts such as NA that stay categories."""
-        words = {text: count for text, count in self.empty.items() if text}
+        words = {text: count for text, count in self.empty.items() if looks_missing(text)}
         if not words or self.cells == 0:
             return ()
         return (kept_note(self.name, words, "categories"),)
@@ -104,8 +105,9 @@ class _Column:
             return None
         read = {text: found for text in self.texts if (found := written_number(text) or _plain(text)) is not None}
         read, shown, notes, warnings, clash = self._one_unit(read)
+        formatted = {text for text in read if not is_float(text)}
         unread = self.texts - Counter({text: self.texts[text] for text in read})
-        if not self._mostly(unread, len(read), few=few or bool(shown) or any(map(_formatted, read)), forced=forced):
+        if not self._mostly(unread, len(read), few=few or bool(formatted), forced=forced):
             return None
         if clash:
             raise InputError(self._mixed(clash))
@@ -114,11 +116,11 @@ class _Column:
             return self._codes(codes[0])
         decimal, more, odd = self._decimal(read)
         unread += odd
-        plain = decimal == "." and not shown and all(_plain(text) for text in read if text not in odd)
+        plain = decimal == "." and not shown and formatted <= odd.keys()
         unit = next((found.unit for found in read.values() if found.unit), "")
         notation = None if plain else NumberNotation(decimal, unit, shown)
         if notation is not None:
-            example = next(text for text in read if text not in odd and (not _plain(text) or decimal == ","))
+            example = next(text for text in read if text not in odd and (text in formatted or decimal == ","))
             value = notation.read(example)
             notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
         if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
@@ -290,10 +292,6 @@ def is_float(cell: Any) -> bool:
 def is_moment(cell: Any) -> bool:
     """Whether a cell is a date or a point in time."""
     return isinstance(cell, date | np.datetime64) or (hasattr(cell, "isoformat") and hasattr(cell, "year"))
-
-
-def _formatted(text: str) -> bool:
-    return _plain(text) is None
 
 
 def _has_digits(text: str) -> bool:
