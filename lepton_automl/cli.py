@@ -463,11 +463,14 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
 
     from .home import Home
     from .tracking.place import asked_place
+    from .tracking.rebuild import rebuild_lost
     from .tracking.store import pages_at, ui_command
 
     home = Home().folder
     store = asked_place(home).uri
     print(f"MLflow's pages: {pages_at(store or f'http://127.0.0.1:{port}')}", flush=True)
+    if not store:
+        rebuild_lost(home)
     if not store.startswith("http"):
         sys.exit(subprocess.call(ui_command(home, port, store)))
 

@@ -292,6 +292,23 @@ class ModelRegistered(Event):
     alias: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class AliasMoved(Event):
+    """A registered model's alias passed to a version of this study, or came back to one.
+
+    Args:
+        model: The registered model.
+        version: The version that bears the alias now.
+        alias: The alias.
+        history: The versions that bore it, the present one last.
+    """
+
+    model: str
+    version: str
+    alias: str
+    history: tuple[str, ...]
+
+
 _ALL = (
     StudyStarted,
     HostWeighed,
@@ -309,6 +326,7 @@ _ALL = (
     StudyEnded,
     TestOpened,
     ModelRegistered,
+    AliasMoved,
 )
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in _ALL}
 

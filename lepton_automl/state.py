@@ -11,6 +11,7 @@ import numpy as np
 from . import front
 from .errors import ConfigError, LimitError, StudyError
 from .events import (
+    AliasMoved,
     Asked,
     Event,
     HostWeighed,
@@ -145,6 +146,7 @@ class StudyState:
     ended: StudyEnded | None = None
     tested: TestOpened | None = None
     registered: list[ModelRegistered] = field(default_factory=list)
+    moved: list[AliasMoved] = field(default_factory=list)  # aliases of registered models
     asked: list[Asked] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
@@ -211,6 +213,8 @@ class StudyState:
                 self.tested = event
             case ModelRegistered():
                 self.registered.append(event)
+            case AliasMoved():
+                self.moved.append(event)
         self.last_at = max(self.last_at, event.at)
 
     def _report(self, trial: Trial, event: TrialReported) -> None:

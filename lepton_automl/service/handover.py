@@ -14,6 +14,7 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.events import Noted
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
+from lepton_automl.tracking.rebuild import rebuild_lost
 from lepton_automl.tracking.store import RefusedError
 from lepton_automl.tracking.tracker import Tracker
 
@@ -63,6 +64,7 @@ class Background(threading.Thread):
         self.tracker = Tracker(Journal(folder / "journal.jsonl"), folder.parents[1])
         self._over = threading.Event()
         self._mirrored, self._took = -REFRESH, GUESS
+        self._mended = False  # whether the store was seen to be there
         self._well, self._told, self._refusals = time.monotonic(), False, 0
 
     def __enter__(self) -> Self:
@@ -89,7 +91,9 @@ class Background(threading.Thread):
         while not over:
             over = self._over.wait(EVERY)
             try:
-                self.tracker.catch_up()
+                if self.tracker.catch_up() and not self._mended and not self.tracker.place.uri:
+                    rebuild_lost(self.study.home.folder)
+                    self._mended = True
                 if not over and time.monotonic() > self._mirrored + REFRESH and self.study.state.front():
                     self._mirror()
                 self._stands_well()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
+from lepton_automl.events import AliasMoved, StudyStarted
 from lepton_automl.home import Home
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Registry:
         """
         from lepton_automl.tracking.registry import model_names
 
+        self._mend()
         return model_names(home=self.home.folder, uri=self.uri)
 
     def versions(self, name: str) -> pd.DataFrame:
@@ -65,6 +68,7 @@ class Registry:
 
         from lepton_automl.tracking.registry import versions
 
+        self._mend()
         table = pd.DataFrame(versions(name, home=self.home.folder, uri=self.uri))
         table["created"] = pd.to_datetime(table["created"], unit="ms")
         first = [column for column in FIRST if column in table]
@@ -99,7 +103,9 @@ class Registry:
         """
         from lepton_automl.tracking.registry import promote
 
+        self._mend()
         promote(name, str(version), home=self.home.folder, uri=self.uri, alias=alias)
+        self._keep(name, alias)
 
     def roll_back(self, name: str, *, alias: str = "champion") -> str:
         """Give an alias back to the version that bore it before.
@@ -114,4 +120,26 @@ class Registry:
         """
         from lepton_automl.tracking.registry import roll_back
 
-        return roll_back(name, home=self.home.folder, uri=self.uri, alias=alias)
+        self._mend()
+        version = roll_back(name, home=self.home.folder, uri=self.uri, alias=alias)
+        self._keep(name, alias)
+        return version
+
+    def _mend(self) -> None:
+        """Make a lost store of the home's own anew."""
+        from lepton_automl.tracking.rebuild import rebuild_lost
+
+        if not self.uri:
+            rebuild_lost(self.home.folder)
+
+    def _keep(self, name: str, alias: str) -> None:
+        """Write where an alias stands into the journal of the version's study, from which a lost store is rebuilt."""
+        from lepton_automl.tracking.registry import standing
+
+        past, study = standing(name, home=self.home.folder, uri=self.uri, alias=alias)
+        if study not in self.home.studies:
+            return
+        journal = self.home.journal(study)
+        first = next((event for _, event in journal.read()), None)
+        if isinstance(first, StudyStarted) and first.config.tracking.uri == self.uri:
+            journal.append(AliasMoved(at=time.time(), model=name, version=past[-1], alias=alias, history=past))

@@ -218,6 +218,7 @@ class Study(Steering):
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
+        self._mend()
         record, store = self._record(self.state.trial(trial)), self.state.settings.tracking.uri
         version = register(record, model, home=self.home.folder, uri=store, alias=alias)
         self.note(ModelRegistered(at=time.time(), trial=trial, model=model, version=version, alias=alias))
@@ -235,6 +236,7 @@ class Study(Steering):
         """
         from lepton_automl.tracking.registry import log_models
 
+        self._mend()
         records = [self._record(trial) for trial in self.state.front()]
         log_models(self.name, records, home=self.home.folder, uri=self.state.settings.tracking.uri)
 
@@ -305,7 +307,16 @@ class Study(Steering):
     def _tracker(self, tracking_uri: str | None = None) -> Tracker:
         from lepton_automl.tracking.tracker import Tracker
 
+        if tracking_uri is None:
+            self._mend()
         return Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+
+    def _mend(self) -> None:
+        """Make a lost store of the home's own anew."""
+        from lepton_automl.tracking.rebuild import rebuild_lost
+
+        if not self.state.settings.tracking.uri:
+            rebuild_lost(self.home.folder)
 
     def mirror(self, tracking_uri: str | None = None) -> None:
         """Bring MLflow up to the journal's end, with the picture and the table of the front, and the chosen model's card.

@@ -80,13 +80,20 @@ def register(
         known = json.loads(logged.tags.get(VERSIONS, "[]"))
         found = next((str(one["version"]) for one in known if one["name"] == name), None)
         if found is None or found not in _numbers(store, name):
-            if name not in _names(store):
+            if name not in model_names_in(store):
                 client.create_registered_model(name, description=f"Predicts {code_span(target)}; by lepton_automl.")
-            found = _version(store, name, logged, _readme(record.bundle))
-            listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
-            client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
+            found = add_version(store, name, logged, record.bundle)
         if alias:
             _call(store, name, found, alias)
+    return found
+
+
+def add_version(store: Store, name: str, logged: LoggedModel, bundle: Path) -> str:
+    """A logged model as the next version of a registered one; returns the version."""
+    known = json.loads(logged.tags.get(VERSIONS, "[]"))
+    found = _version(store, name, logged, _readme(bundle))
+    listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
+    store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
     return found
 
 
@@ -106,7 +113,7 @@ def model_names(*, home: str | Path, uri: str | None = None) -> list[str]:
         StudyError: MLflow cannot be reached.
     """
     with opened_store(Path(home), uri) as store:
-        return _names(store)
+        return model_names_in(store)
 
 
 def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dict[str, Any]]:
@@ -166,18 +173,31 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
         if not past:
             fix = f"Name one: lepton promote {name} VERSION --alias {alias}"
             raise StudyError(f"no version that was {alias} before is known", where=name, fix=fix)
-        _set_alias(store, name, alias, past)
+        set_alias(store, name, alias, past)
         return past[-1]
+
+
+def standing(name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> tuple[tuple[str, ...], str]:
+    """The versions that an alias belonged to, the present one last; and the study that the present one comes from, or "".
+
+    Raises:
+        StudyError: There is no such model, or MLflow cannot be reached.
+    """
+    with opened_store(Path(home), uri) as store:
+        found = {str(one.version): one.tags.get("lepton.study", "") for one in _versions(store, name)}
+        past = tuple(_history(store, name, alias))
+    return past, found.get(past[-1], "") if past else ""
 
 
 def _call(store: Store, name: str, version: str, alias: str) -> None:
     past = _history(store, name, alias)
     if past[-1:] != [version]:
         past = [*past, version]
-    _set_alias(store, name, alias, past)
+    set_alias(store, name, alias, past)
 
 
-def _set_alias(store: Store, name: str, alias: str, past: list[str]) -> None:
+def set_alias(store: Store, name: str, alias: str, past: list[str]) -> None:
+    """Give an alias to the last of the versions that it belonged to, and keep the others for `roll_back`."""
     # The tag comes first: a history that runs ahead of the alias is mended by `_history`, a lost one is not.
     store.client.set_registered_model_tag(name, HISTORY + alias, ",".join(past))
     store.client.set_registered_model_alias(name, alias, past[-1])
@@ -194,7 +214,7 @@ def _history(store: Store, name: str, alias: str) -> list[str]:
 
 
 def _versions(store: Store, name: str) -> list[ModelVersion]:
-    names = _names(store)
+    names = model_names_in(store)
     if name not in names:
         known = (
             f"Registered here: {', '.join(names)}.{did_you_mean(name, names)}" if names else "Register one: study.register()"
@@ -205,10 +225,11 @@ def _versions(store: Store, name: str) -> list[ModelVersion]:
 
 
 def _numbers(store: Store, name: str) -> list[str]:
-    return [str(one.version) for one in _versions(store, name)] if name in _names(store) else []
+    return [str(one.version) for one in _versions(store, name)] if name in model_names_in(store) else []
 
 
-def _names(store: Store) -> list[str]:
+def model_names_in(store: Store) -> list[str]:
+    """Names of all registered models of a store, sorted."""
     found: list[str] = []
     token = None
     while True:

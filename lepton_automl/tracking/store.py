@@ -22,6 +22,7 @@ from lepton_automl.values import Tracking
 
 from .door import alone, knock
 from .experiments import deleted
+from .making import ensure_whole
 from .place import EXPERIMENT, SQLITE, tracking_uri
 from .secrets import SERVERS, masked
 from .views import views
@@ -88,6 +89,7 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
         # MLflow makes its tables without a lock; and between looking for a run and making it, another could make it.
         with alone(home, address), _quiet():
             knock(address)
+            ensure_whole(home, address)
             yield Store(home, address)
     except StudyError:
         raise

@@ -1,0 +1,109 @@
+"""A store in a SQLite file that is there whole or not at all: it is made beside its place, and moved there when it is done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import warnings
+from pathlib import Path
+from urllib.parse import quote
+
+from .place import SQLITE, tracking_uri
+
+STILL = 3.0  # seconds without a change, after which nobody else is making the file
+PATIENCE = 60.0  # seconds to wait for that
+OLD = 3600.0  # seconds after which what another process was making is forgotten
+REBUILD = "mlflow.rebuild"  # in a home whose store is new and does not have what the journals tell
+# Of MLflow's first tables; its migrations begin with these, and are not undone where they are cut off.
+TABLES = {"experiments", "runs", "tags", "metrics", "params", "alembic_version"}
+
+
+def ensure_whole(home: Path, uri: str) -> None:
+    """Make a store that is missing, and one that was left half made, whose file is kept under another name.
+
+    Called by one process of a home at a time (`door.alone`).
+
+    Args:
+        home: The folder of all studies.
+        uri: The store's address; nothing is done for one that is no SQLite file.
+    """
+    if not uri.startswith(SQLITE):
+        return
+    path = Path(uri.removeprefix(SQLITE).partition("?")[0])
+    own = uri == tracking_uri(home)
+    if path.exists():
+        if is_whole(path, own=own) or not _stays_half_made(path, own=own):
+            return
+        _set_aside(path)
+    if own and any(home.glob("studies/*/journal.jsonl")):
+        (home / REBUILD).touch()
+    _make(path)
+
+
+def is_whole(path: Path, *, own: bool) -> bool:
+    """Whether MLflow has finished the file, or it is somebody else's: a finished store has an experiment, its default one.
+
+    Raises:
+        sqlite3.OperationalError: The file is locked.
+    """
+    if path.stat().st_size == 0:
+        return False
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=STILL)) as file:
+            tables = {str(row[0]) for row in file.execute("select name from sqlite_master where type = 'table'")}
+            if tables and not tables & TABLES:
+                return True  # none of MLflow's
+            return "experiments" in tables and file.execute("select count(*) from experiments").fetchone()[0] > 0
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:  # no database at all
+        return not own
+
+
+def _stays_half_made(path: Path, *, own: bool) -> bool:
+    """Wait while somebody else may be making it; whether it is still half made after that."""
+    until = time.monotonic() + PATIENCE
+    while time.time() - path.stat().st_mtime < STILL and time.monotonic() < until:
+        time.sleep(0.1)
+        if is_whole(path, own=own):
+            return False
+    return not is_whole(path, own=own)
+
+
+def _set_aside(path: Path) -> None:
+    kept = path.with_name(f"{path.name}.half-made-{time.strftime('%Y%m%d-%H%M%S')}")
+    for ending in ("", "-journal", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{ending}").replace(f"{kept}{ending}")
+    told = (
+        f"MLflow's store {path} was left half made; it is kept as {kept.name}, and made anew from the journals of the studies"
+    )
+    warnings.warn(told, stacklevel=2)
+
+
+def _make(path: Path) -> None:
+    """Make the tables in a file beside, which takes seconds, and give it its name at once."""
+    from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as ModelStore
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{path.name}.making-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > OLD:
+                left.unlink()
+    making = path.with_name(f"{path.name}.making-{os.getpid()}")
+    making.unlink(missing_ok=True)
+    try:
+        made = SqlAlchemyStore(f"{SQLITE}{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]  # MLflow has no types
+        made.engine.dispose()
+        with contextlib.suppress(FileExistsError):  # somebody else was faster: theirs stays
+            os.link(making, path)
+    finally:
+        making.unlink(missing_ok=True)
+    for kind in (SqlAlchemyStore, ModelStore):  # connections of this process still lead to the file that was there before
+        kept = getattr(kind, "_engine_map", {})
+        kept.pop(f"{SQLITE}{making}", None)
+        if f"{SQLITE}{path}" in kept:
+            kept[f"{SQLITE}{path}"].dispose()
