@@ -88,7 +88,10 @@ def _record(study: Told, number: int, bundle: Path) -> ModelRecord:
 
 def _register(store: Store, studies: list[Told]) -> None:
     """Make the registered models that are missing, with the versions' old numbers and their aliases."""
-    events = [(event, study) for study in studies for event in (*study.state.registered, *study.state.moved)]
+    events: list[tuple[ModelRegistered | AliasMoved, Told]] = []
+    for study in studies:
+        events += [(event, study) for event in study.state.registered]
+        events += [(event, study) for event in study.state.moved]
     events.sort(key=lambda one: one[0].at)
     present = set(model_names_in(store))
     for name in dict.fromkeys(event.model for event, _ in events):
