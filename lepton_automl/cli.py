@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from .errors import Complaints, ConfigError, LeptonError, StudyError
-from .preprocess import InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,14 +24,30 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a
 
 def main() -> None:
     """Run the command line; what goes wrong is said in a few lines, with exit code 1."""
+    known = [command for command in app.registered_commands if sys.argv[1:2] == [_name(command)]]
+    if known:  # preparing the parsers of all the others would take a tenth of a quick command's time
+        app.registered_commands = known
     try:
         app()
-    except (LeptonError, InputError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        from .preprocess import InputError  # brings NumPy
+
+        if not isinstance(error, LeptonError | InputError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _name(command: Any) -> str:
+    return str(command.name or command.callback.__name__)
+
+
+@app.callback()
+def _group() -> None:
+    """Finds every network worth having for your data and your device, from most accurate to fastest."""
 
 
 @app.command()
@@ -214,7 +229,7 @@ def _standing(handle: Any) -> str:
 @app.command()
 def status(study: Study, as_json: Json = False) -> None:
     """Say how a study stands: what is spent, what was found, what runs."""
-    from .reporting.terminal import status_json, status_lines
+    from .reporting.status import status_json, status_lines
 
     handle = _open(study)
     if as_json:
@@ -539,9 +554,9 @@ def serve(
 
 
 def _open(study: str) -> Any:
-    from .api import AutoML
+    from .service.study import Study as Handle
 
-    return AutoML.attach(study)
+    return Handle(study).check()
 
 
 def _print_front(handle: Any) -> None:

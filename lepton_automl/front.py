@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # NumPy is imported where it is used: `lepton status` does without
+    import numpy as np
+    from numpy.typing import NDArray
 
-Costs = NDArray[np.float64]
+    Costs = NDArray[np.float64]
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
@@ -27,7 +29,7 @@ def front(costs: Costs) -> list[int]:
     """
     kept: list[int] = []
     for row in sorted(range(len(costs)), key=lambda i: (*costs[i], i)):
-        if np.isnan(costs[row]).any():
+        if any(map(math.isnan, costs[row])):
             continue
         # In lexicographic order only an earlier row can dominate a later one.
         if not any((costs[other] <= costs[row]).all() for other in kept):
@@ -73,6 +75,8 @@ def _beaten(row: tuple[float, ...], members: list[tuple[float, ...]]) -> bool:
 
 def crowding(costs: Costs) -> list[float]:
     """The crowding distance of each row among its like (Deb et al., NSGA-II, 2002); larger is lonelier."""
+    import numpy as np
+
     total = np.zeros(len(costs))
     for column in costs.T:
         order = np.argsort(column, kind="stable")
@@ -90,6 +94,8 @@ def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
         costs: Shape (rows, objectives).
         reference: The worst corner; rows beyond it count for nothing.
     """
+    import numpy as np
+
     inside = costs[(costs < np.asarray(reference)).all(axis=1)] if len(costs) else costs
     if not len(inside):
         return 0.0
@@ -103,7 +109,7 @@ def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
     return float(volume)
 
 
-def knee(costs: Costs) -> int:
+def knee(costs: Costs | Sequence[Sequence[float]]) -> int:
     """The row of a front where a further gain in one objective begins to cost too much of the other.
 
     The point furthest below the straight line between the two ends, each axis scaled to its span (after
@@ -112,9 +118,9 @@ def knee(costs: Costs) -> int:
     Args:
         costs: Shape (rows, objectives); the first two columns are looked at.
     """
-    points = costs[:, :2]
-    span = np.ptp(points, axis=0)
-    if len(points) < 3 or (span == 0).any():
-        return int(np.argmin(points[:, 0]))
-    scaled = (points - points.min(axis=0)) / span
-    return int(np.argmin(scaled.sum(axis=1)))
+    axes = [[float(row[axis]) for row in costs] for axis in (0, 1)]
+    spans = [max(axis) - min(axis) for axis in axes]
+    if len(costs) < 3 or 0 in spans:
+        return axes[0].index(min(axes[0]))
+    scaled = [sum((row[axis] - min(axes[axis])) / spans[axis] for axis in (0, 1)) for row in zip(*axes, strict=True)]
+    return scaled.index(min(scaled))

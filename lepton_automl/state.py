@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from . import front
 from .errors import ConfigError, LimitError, StudyError
 from .events import (
@@ -332,6 +330,8 @@ class StudyState:
 
     def costs(self, trials: list[Trial]) -> front.Costs:
         """Shape (trials, objectives), all to be minimised."""
+        import numpy as np  # here: `lepton status` does without
+
         rows = [self._costs(trial) for trial in trials]
         return np.array(rows, dtype=np.float64).reshape(len(trials), len(self.settings.objectives))
 
@@ -394,12 +394,12 @@ class StudyState:
 
         Without that, one useless but very fast network would move the knee. Of two models that are left, the faster.
         """
-        errors = np.array([self._log_error(self.score(model)) for model in models])
-        near = [row for row in range(len(models)) if errors[row] <= errors.min() + math.log(FAR_WORSE)]
+        errors = [self._log_error(self.score(model)) for model in models]
+        near = [row for row in range(len(models)) if errors[row] <= min(errors) + math.log(FAR_WORSE)]
         if len(near) < 3 or len(self.settings.objectives) < 2:
             return min((models[row] for row in near), key=_latency) if len(self.settings.objectives) > 1 else models[near[0]]
-        others = np.log(np.maximum(self.costs([models[row] for row in near])[:, 1:], 1e-9))
-        return models[near[front.knee(np.column_stack([errors[near], others]))]]
+        costs = [[errors[row], *(math.log(max(cost, 1e-9)) for cost in self._costs(models[row])[1:])] for row in near]
+        return models[near[front.knee(costs)]]
 
     def _log_error(self, score: float) -> float:
         """The logarithm of an error: of what a share lacks to 1 (half a row at least), or of a mean square."""

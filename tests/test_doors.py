@@ -163,3 +163,13 @@ def test_help_is_there_for_every_command(tmp_path):
         "ui",
     ):
         assert command in told
+
+
+def test_commands_that_only_look_load_no_library_that_takes_long(tmp_path):
+    code = (
+        "import sys; sys.argv = ['lepton', 'list']\n"
+        "from lepton_automl.cli import main; main()\n"
+        "from lepton_automl.service.study import Study; import lepton_automl.reporting.status\n"
+        "print([name for name in ('numpy', 'pandas', 'onnxruntime', 'torch', 'mlflow', 'rich', 'pydantic') if name in sys.modules])"
+    )
+    assert python(code, LEPTON_HOME=str(tmp_path)).splitlines()[-1] == "[]"

@@ -9,7 +9,8 @@ from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
-from lepton_automl.reporting.terminal import Progress, status_lines
+from lepton_automl.reporting.status import status_lines
+from lepton_automl.reporting.terminal import Progress
 from lepton_automl.shortfall import told_reason
 from lepton_automl.state import StudyState
 from lepton_automl.values import TrialResult

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lepton_automl.front import Costs, hypervolume
+from lepton_automl.front import hypervolume
 from lepton_automl.state import StudyState, Trial
 
 from .dress import BLUE, Theme, dressed, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from lepton_automl.front import Costs
 
 MARGIN = 0.1  # of the span, by which the corner that nothing may be worse than lies beyond the worst model
 CAPTION = "share of the space between the best and the worst seen that the front beats"

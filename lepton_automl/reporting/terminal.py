@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,6 +19,8 @@ from rich.text import Text
 from lepton_automl.events import Event, HostWeighed, ModelAccelerated, Noted, StudyEnded, StudyPaused, StudyResumed, TrialEnded
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
+
+from .status import running, used
 
 ROWS = 12  # models of the front that fit on a screen
 
@@ -124,29 +126,12 @@ def panel(state: StudyState, now: float) -> Group:
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
-    used, left = _used(state, state.spent(now))
+    share, left = used(state, state.spent(now))
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     head = Text(f"{settings.name}: {told or 'weighing the machine'}; {'paused' if state.paused else left}")
     bar = Table.grid()  # a bar alone does not end its line
-    bar.add_row(ProgressBar(total=1.0, completed=used, width=60))
-    return Group(head, bar, front_table(state), _running(state))
-
-
-def _used(state: StudyState, seconds: float) -> tuple[float, str]:
-    """The share of the budget that is used, and what is left of the unit that will run out first."""
-    budget, settings = state.settings.budget, state.settings
-    told: list[tuple[float, str]] = []
-    whole = budget.seconds(settings.target.device, settings.workers)
-    if whole is not None:
-        left = max(0.0, whole - seconds)
-        told.append((seconds / whole, f"{int(left // 60)}:{int(left % 60):02d} left"))
-    if budget.trials is not None:
-        done = len(state.trials) - len(state.running)
-        told.append((done / budget.trials, f"{max(0, budget.trials - done)} trials left"))
-    if budget.epochs is not None:
-        told.append((state.epochs / budget.epochs, f"{max(0, budget.epochs - state.epochs)} epochs left"))
-    used, left_over = max(told)
-    return min(1.0, used), left_over
+    bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
+    return Group(head, bar, front_table(state), Text(running(state), style="dim"))
 
 
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
@@ -170,50 +155,3 @@ def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
             describe(recipe_from_json(trial.result.recipe)),
         )
     return table
-
-
-def _running(state: StudyState) -> Text:
-    told = []
-    for trial in state.trials.values():
-        if trial.result is None:
-            last = trial.reports[-1] if trial.reports else None
-            score = last.scores.get(state.settings.metric) if last else None
-            told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
-    return Text("running: " + ", ".join(told) if told else "", style="dim")
-
-
-def status_json(state: StudyState, status: str) -> dict[str, Any]:
-    """How a study stands, for machines."""
-    used, left = _used(state, state.spent(time.time()) if status not in {"lost", "ended"} else state.spent(state.last_at))
-    chosen = state.choose().number if state.front() else None
-    return {
-        "study": state.settings.name,
-        "status": status,
-        "trials": _counts(state),
-        "running": sorted(state.running),
-        "epochs": state.epochs,
-        "front": len(state.front()),
-        "chosen": chosen,
-        "used": round(used, 4),
-        "left": left,
-        "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
-        "ended": state.ended.reason if state.ended else None,
-        "mlflow": state.untracked or None,
-    }
-
-
-def status_lines(state: StudyState, status: str) -> list[str]:
-    """The same for people."""
-    told = status_json(state, status)
-    counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
-    lines = [f"{told['used']:.0%} of the budget used; {told['ended'] or told['left']}", counts]
-    lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
-    running = _running(state).plain
-    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []
-    behind = [f"MLflow is behind: {state.untracked}"] if state.untracked else []
-    return [*lines, *([running] if running else []), *behind, *age]
-
-
-def _counts(state: StudyState) -> dict[str, int]:
-    statuses = [trial.status for trial in state.trials.values()]
-    return {name: statuses.count(name) for name in sorted(set(statuses))}

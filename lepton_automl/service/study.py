@@ -11,26 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ExtraError, StudyError
 from lepton_automl.events import ModelRegistered, Noted, TestOpened
-from lepton_automl.execution.executor import Answer, Errand
-from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import trial_folder
-from lepton_automl.reporting.about_data import DataReport
-from lepton_automl.reporting.tables import front_columns, front_table, trial_table
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.tracking.facts import model_facts
 from lepton_automl.values import Scored, ScoreJob
 
-from .begin import LONGEST
-from .model import Model
 from .steer import Steering
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # and imported where they are used: `lepton status` does without them
     import optuna
     import pandas as pd
 
+    from lepton_automl.execution.executor import Answer, Errand
+    from lepton_automl.reporting.about_data import DataReport
     from lepton_automl.tracking.registry import ModelRecord
     from lepton_automl.tracking.tracker import Tracker
     from lepton_automl.widgets.dashboard import Dashboard
+
+    from .model import Model
 
 EVERY = 3.0  # seconds between two looks at a journal that is followed into MLflow
 
@@ -48,12 +45,16 @@ class Study(Steering):
         """Every model worth having, from the best score to the fastest: one row a model."""
         import pandas as pd
 
+        from lepton_automl.reporting.tables import front_columns, front_table
+
         return pd.DataFrame(front_table(self.state), columns=front_columns(self.state))
 
     @property
     def trials(self) -> pd.DataFrame:
         """Every candidate: knobs, scores, costs, and how it ended."""
         import pandas as pd
+
+        from lepton_automl.reporting.tables import trial_table
 
         return pd.DataFrame(trial_table(self.state))
 
@@ -71,6 +72,8 @@ class Study(Steering):
             classes: 10 classes
             inferred: pixels from 0 (black) to 16 (white) are stored as bytes
         """
+        from lepton_automl.reporting.about_data import DataReport
+
         return DataReport(**vars(self.state.settings.data))
 
     def to_optuna(self) -> optuna.Study:
@@ -93,6 +96,8 @@ class Study(Steering):
         Raises:
             LimitError: Nothing on the front will do.
         """
+        from .model import Model
+
         return Model(self, self.state.choose(max_latency_ms=max_latency_ms, min_score=min_accuracy).number)
 
     def model(self, trial: int) -> Model:
@@ -105,6 +110,8 @@ class Study(Steering):
             ConfigError: There is no such trial.
             StudyError: It has no model.
         """
+        from .model import Model
+
         known = self.state.trial(trial)
         if known.status != "complete":
             raise StudyError(f"trial {trial} has no model: it is {known.status}", where=self.name, fix="Take a complete one.")
@@ -199,6 +206,10 @@ class Study(Steering):
             errand: What to do.
             told: Called with what is being done, where the errand says so.
         """
+        from lepton_automl.execution.local import LocalExecutor
+
+        from .begin import LONGEST
+
         executor = LocalExecutor(1, self.folder / "workers", threads=self.state.settings.target.threads, name=self.name)
         try:
             return executor.run(errand, told=told, limit=LONGEST)
@@ -242,6 +253,7 @@ class Study(Steering):
 
     def _record(self, trial: Trial) -> ModelRecord:
         """What MLflow is told of a finished trial's model."""
+        from lepton_automl.tracking.facts import model_facts
         from lepton_automl.tracking.registry import ModelRecord
 
         return ModelRecord(
@@ -328,6 +340,7 @@ class Study(Steering):
             StudyError: MLflow cannot be written; the study itself is complete without it.
         """
         from lepton_automl.reporting.plots import front_html
+        from lepton_automl.reporting.tables import front_table
 
         tracker, state = self._tracker(tracking_uri), self.state
         tracker.catch_up()

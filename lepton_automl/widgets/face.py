@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from lepton_automl.reporting.dress import even_ticks, linear_ends, log_ends, log_ticks
 from lepton_automl.reporting.labels import clean
+from lepton_automl.reporting.status import status_lines
 from lepton_automl.reporting.tables import front_table, last_score
-from lepton_automl.reporting.terminal import status_lines
 from lepton_automl.state import StudyState, Trial
 
 from .cells import cell

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.reporting.labels import marked
-from lepton_automl.reporting.terminal import status_json
+from lepton_automl.reporting.status import status_json
 from lepton_automl.state import StudyState, Trial
 
 from .drawing import DIM, INK, LINE, SOFT, Drawing
