@@ -167,8 +167,7 @@ def test_help_is_there_for_every_command(tmp_path):
 
 def test_commands_that_only_look_load_no_library_that_takes_long(tmp_path):
     code = (
-        "import sys; sys.argv = ['lepton', 'list']\n"
-        "from lepton_automl.cli import main; main()\n"
+        "import sys; from lepton_automl.cli import app; app(['list'], standalone_mode=False)\n"
         "from lepton_automl.service.study import Study; import lepton_automl.reporting.status\n"
         "print([name for name in ('numpy', 'pandas', 'onnxruntime', 'torch', 'mlflow', 'rich', 'pydantic') if name in sys.modules])"
     )
