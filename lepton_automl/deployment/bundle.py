@@ -18,8 +18,9 @@ from typing import Any
 from lepton_automl.errors import BundleError
 
 from .container import containerfile, requirements
+from .external import unusual_operations
 from .opened import RUNTIME
-from .predictor import MODEL, PREPROCESS
+from .predictor import MODEL, OPERATIONS, PREPROCESS
 from .seal import FORMAT, MANIFEST, SIGNATURE, is_plain, read_bundle
 
 RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
@@ -100,7 +101,7 @@ def write_bundle(
     partial.mkdir(parents=True)
     for name, part in content.items():
         (partial / name).write_bytes(part)
-    _seal(partial, content)
+    _seal(partial, content, unusual_operations(content[MODEL]))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -113,9 +114,10 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
     """
     _check_name(folder, name)
     check_bundle(folder)
-    listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / name).write_bytes(content)
-    _seal(folder, {other: (folder / other).read_bytes() for other in {*listed, name}})
+    files = {other: (folder / other).read_bytes() for other in {*manifest["files"], name}}
+    _seal(folder, files, manifest.get(OPERATIONS, []))
 
 
 def check_bundle(folder: Path) -> None:
@@ -168,11 +170,11 @@ def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
         raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
-def _seal(folder: Path, content: Mapping[str, bytes]) -> None:
-    """Write the manifest, as the last file, in one step."""
+def _seal(folder: Path, content: Mapping[str, bytes], operations: list[str]) -> None:
+    """Write the manifest, as the last file, in one step; it names what the model does beyond arithmetic."""
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"
-    written.write_bytes(_json({"format": FORMAT, "files": files}))
+    written.write_bytes(_json({"format": FORMAT, "files": files} | ({OPERATIONS: operations} if operations else {})))
     (folder / SIGNATURE).unlink(missing_ok=True)
     written.replace(folder / MANIFEST)
 

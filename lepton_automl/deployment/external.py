@@ -1,7 +1,7 @@
-"""Whether an ONNX file holds all of its own data: one that does not could have any file of the machine read as weights.
+"""What an ONNX file of a stranger could do beyond arithmetic: read other files as weights, or run without end.
 
 A reader of Protocol Buffers of its own, because a bundle runs without the package `onnx`. It follows only the fields through
-which a tensor can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
+which a tensor or an operation can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ LEADS: dict[str, dict[int, str]] = {
     "tensor": {},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
+OP_TYPE, DOMAIN = 4, 7  # fields of a node
+CONTROL_FLOW = {"Loop", "Scan", "If", "SequenceMap"}  # these run graphs of their own, as often as they like
+USUAL_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # kinds of a field on the wire
 
 
@@ -34,15 +37,49 @@ def refuse_external(model: bytes) -> None:
     Raises:
         BundleError: One does, or this is no ONNX file.
     """
+    for kind, message in _messages(model):
+        if kind == "tensor" and any(value for field, value in _fields(message) if field in {EXTERNAL_DATA, DATA_LOCATION}):
+            fix = "A bundle's model holds its own weights; export it again."
+            raise BundleError("a tensor of the model lies in another file", where="the ONNX file", fix=fix)
+
+
+def unusual_operations(model: bytes) -> list[str]:
+    """The operations of a model that are not plain arithmetic: control flow, and those of a domain of someone's own.
+
+    Nodes inside of the model's own functions and of other nodes' graphs are looked at, too.
+
+    Args:
+        model: The content of an ONNX file.
+
+    Returns:
+        Their names, sorted, such as `"Loop"` or `"com.example:Do"`.
+
+    Raises:
+        BundleError: This is no ONNX file.
+    """
+    found: set[str] = set()
+    for kind, message in _messages(model):
+        if kind != "node":
+            continue
+        texts = {field: bytes(value) for field, value in _fields(message) if isinstance(value, memoryview)}
+        op, domain = (texts.get(field, b"").decode(errors="replace") for field in (OP_TYPE, DOMAIN))
+        if domain not in USUAL_DOMAINS:
+            found.add(f"{domain}:{op}")
+        elif op in CONTROL_FLOW:
+            found.add(op)
+    return sorted(found)
+
+
+def _messages(model: bytes) -> Iterator[tuple[str, memoryview]]:
+    """Every message of a model that `LEADS` leads to, and its kind."""
     waiting = [("model", memoryview(model))]
     while waiting:  # a list of what is to be read, not a call in a call: files may be nested as deep as they like
         kind, message = waiting.pop()
-        for field, value in _fields(message):
-            if kind == "tensor" and field in {EXTERNAL_DATA, DATA_LOCATION} and value:
-                fix = "A bundle's model holds its own weights; export it again."
-                raise BundleError("a tensor of the model lies in another file", where="the ONNX file", fix=fix)
-            if field in LEADS[kind] and isinstance(value, memoryview):
-                waiting.append((LEADS[kind][field], value))
+        yield kind, message
+        if LEADS[kind]:
+            for field, value in _fields(message):
+                if field in LEADS[kind] and isinstance(value, memoryview):
+                    waiting.append((LEADS[kind][field], value))
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.preprocess import InputError, load_preprocess
 
+from .external import unusual_operations
 from .opened import RUNTIME, open_model
-from .seal import AGAIN, read_bundle
+from .seal import AGAIN, MANIFEST, read_bundle
 
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
+OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
 MOST_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more cost memory and gain no time
 
@@ -43,11 +45,24 @@ class Predictor:
         if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
             raise ConfigError(f"threads is {threads!r}; it must be a whole number from 1 to {MOST_THREADS}", where="Predictor")
         self.folder = Path(folder)
-        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, perhaps=(RUNTIME,))
+        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, perhaps=(RUNTIME, MANIFEST))
+        self._check_operations(contents)
         row = self._describe(contents[PREPROCESS])
         how = self._runtime(contents.get(RUNTIME, b"{}"))
         self.model = open_model(contents[MODEL], how, threads, rows=how["batch_size"], strict=False)
         self._rehearse(row)
+
+    def _check_operations(self, contents: dict[str, bytes]) -> None:
+        """Refuse a model that could run without end, or runs code of its own, unless its export said so.
+
+        Raises:
+            BundleError: It could.
+        """
+        known = json.loads(contents[MANIFEST]).get(OPERATIONS, [])
+        unknown = [name for name in unusual_operations(contents[MODEL]) if name not in known]
+        if unknown:
+            what = f"the model holds operations that its manifest does not name: {', '.join(unknown[:5])}"
+            raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never answer. Ask its maker.")
 
     def _describe(self, content: bytes) -> dict[str, NDArray[Any]]:
         """Read what the model takes and answers; returns a row of zeros as the model takes it.

@@ -35,7 +35,7 @@ def read_bundle(
         folder: The bundle.
         wanted: Files whose contents are returned, exactly as they were checked.
         public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
-        perhaps: Files whose contents are returned if it has them.
+        perhaps: Files whose contents are returned if it has them; the manifest may be one of them.
 
     Raises:
         BundleError: The manifest or a file is missing, was changed, or lies outside of the folder; or the signature is missing
@@ -50,7 +50,7 @@ def read_bundle(
     lacking = [name for name in wanted if name not in listed]
     if lacking:
         raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=AGAIN)
-    wanted, contents = (*wanted, *perhaps), {}
+    wanted, contents = (*wanted, *perhaps), {MANIFEST: manifest} if MANIFEST in perhaps else {}
     for name, digest in listed.items():
         try:
             with _inside(folder, name).open("rb") as file:

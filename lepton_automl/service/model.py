@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.deployment.bundle import check_bundle
+from lepton_automl.deployment.first_run import try_bundle
 from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
@@ -192,13 +193,17 @@ class Model:
 def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
     """Open an exported bundle; no code in it is run.
 
+    The model is opened and asked for one row in a process of its own first, which has a minute and limited memory: a file that
+    never answers, or takes all memory, ends there.
+
     Args:
         bundle: The folder.
         public_key: A file with the Ed25519 key that must have signed it, in PEM; None to ask for no signature.
 
     Raises:
-        BundleError: It is damaged, was changed, is not signed by that key, or is no bundle.
+        BundleError: It is damaged, was changed, is not signed by that key, or is no bundle; or its model does not answer.
         ConfigError: The public key cannot be read.
         ExtraError: A public key is given, and the package `cryptography` is not installed.
     """
+    try_bundle(Path(bundle), public_key)
     return Predictor(Path(bundle), public_key=public_key)

@@ -1,0 +1,75 @@
+"""A bundle's first run: in a process of its own, with limits, so that a hostile model harms nobody but itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from lepton_automl import errors
+from lepton_automl.errors import BundleError, LeptonError
+
+from .predictor import MODEL, Predictor
+
+SECONDS = 60.0  # a machine may be busy; a small model takes one
+LEAST_MEMORY = 4 << 30  # bytes of address space: Python and a runtime reserve much more than they use
+TIMES_ITS_SIZE = 20  # a runtime unpacks, rearranges and copies weights
+
+
+def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS) -> None:
+    """Open a bundle and have it answer one row, in a process of its own.
+
+    Args:
+        folder: The bundle.
+        public_key: As for `Predictor`.
+        seconds: The longest that it may take.
+
+    Raises:
+        LeptonError: What `Predictor` raises.
+        BundleError: The model takes too long or too much memory, or crashes.
+    """
+    command = [sys.executable, "-P", "-m", __name__, str(folder), *([] if public_key is None else [os.fspath(public_key)])]
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        raise _refused(folder, f"its model has not answered one row after {seconds:g} s") from None
+    if ran.returncode == 0:
+        return
+    try:
+        error = json.loads(ran.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        last = ran.stderr.strip().splitlines()[-1:] or ["it says nothing"]
+        raise _refused(folder, f"its model ends the process that runs it ({ran.returncode}): {last[0]}") from None
+    kind = getattr(errors, error.pop("kind"), BundleError)
+    raise kind(**error)
+
+
+def _refused(folder: Path, what: str) -> BundleError:
+    return BundleError(what, where=str(folder), fix="Do not use it; ask its maker.")
+
+
+def main(arguments: list[str]) -> int:
+    """Answer one row under limits; an error goes to standard output as JSON."""
+    folder = Path(arguments[0])
+    size = (folder / MODEL).stat().st_size if (folder / MODEL).is_file() else 0
+    limit = max(LEAST_MEMORY, TIMES_ITS_SIZE * size)
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+    try:
+        Predictor(folder, public_key=arguments[1] if len(arguments) > 1 else None)
+    except LeptonError as error:
+        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        print(json.dumps(told))  # noqa: T201  # how it reports
+        return 1
+    except MemoryError:
+        refused = _refused(folder, f"its model takes more than {limit >> 20:,} MiB")
+        print(json.dumps({"kind": "BundleError", "what": refused.what, "where": refused.where, "fix": refused.fix}))  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
