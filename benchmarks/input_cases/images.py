@@ -13,6 +13,7 @@ from PIL import Image
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
+from lepton_automl.deployment.command import read_examples
 from lepton_automl.preprocess import load_preprocess
 from lepton_automl.values import DataSpec
 
@@ -281,6 +282,15 @@ def _(folder: Path) -> None:
         archive.add(source, "in")
     spec = ready(folder / "in.tar", folder)
     assert "1 links are not followed in an archive, and are left out, such as 'in/bird'" in spec.warnings[0], spec.warnings
+
+
+@case(LINKS, "a folder to predict, with a link to a folder and one in a circle")
+def _(folder: Path) -> None:
+    source = arranged(folder, "cat")
+    photos(folder / "elsewhere", each=2)
+    (source / "more").symlink_to(folder / "elsewhere")
+    (source / "again").symlink_to(source)
+    assert len(read_examples(str(source), "image")) == 8
 
 
 def labels(path: Path, rows: list[str]) -> None:

@@ -64,7 +64,15 @@ def _examples(source: str, modality: str) -> Any:
 
 
 def _images(folder: Path) -> list[Path]:
-    found = sorted(one for one in folder.rglob("*") if one.suffix.lower() in IMAGE_FILES)
+    found, seen = [], set()
+    for inside, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(inside)
+        if real in seen:  # a link back to a folder around it
+            folders.clear()
+            continue
+        seen.add(real)
+        found += [Path(inside) / name for name in files if Path(name).suffix.lower() in IMAGE_FILES]
+    found.sort()
     if not found:
         raise InputError(f"there are no images in {_told(str(folder))}; their names end in {', '.join(IMAGE_FILES)}")
     return found
