@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -64,6 +65,8 @@ class AutoML(Study):
         experiment: The MLflow experiment's name; by default MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else one of the
             study's own, `lepton/<study>`.
         progress: Whether to show how the search goes.
+        grace: Seconds in which a search that is waited for hands over what it found, when this process gets SIGTERM or SIGHUP;
+            what is not ready by then waits for `lepton resume`. Ctrl-C waits as long as it takes.
 
     Raises:
         ConfigError: Something is wrong; all of it is listed.
@@ -114,6 +117,7 @@ class AutoML(Study):
         tracking_uri: str | None = None,
         experiment: str | None = None,
         progress: bool = True,
+        grace: float = 10.0,
     ) -> None:
         super().__init__(name or "", home)
         complaints = Complaints("AutoML")
@@ -137,6 +141,8 @@ class AutoML(Study):
                 whole or (number == "workers" and said is None),
                 f"{number} is {said!r}; it must be a whole number of at least {least}",
             )
+        sound = isinstance(grace, int | float) and not isinstance(grace, bool) and 0 <= grace < float("inf")
+        complaints.check(sound, f"grace is {grace!r}; it must be a number of seconds")
         complaints.check(target is None or isinstance(target, Target), f"target is {target!r}", "Say target=Target(...).")
         on_gpu = isinstance(target, Target) and target.device == "cuda"
         complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
@@ -159,8 +165,9 @@ class AutoML(Study):
         self._objectives, self._metric, self._seed = objectives, metric, seed
         self._class_weight, self._knobs = class_weight, dict(knobs or {})
         self._workers = workers or bearable(cores())[0]
-        self._progress = progress
+        self._progress, self._grace = progress, grace
         self._sampler, self._grid, self._callbacks = sampler, grid, callbacks
+        self._ended_by = 0  # a signal by which the search was stopped
         self._wishes: list[Asked] | None = []  # None once they are handed over
 
     def _place(self) -> Tracking:
@@ -198,7 +205,8 @@ class AutoML(Study):
         """Search, in a process of its own, which outlives this one.
 
         Interrupted (Ctrl-C), the search stops and hands over what it found; interrupted again, this returns at once and
-        the search ends by itself.
+        the search ends by itself. SIGTERM and SIGHUP do the same within `grace` seconds, after which this process ends. A
+        search that is not waited for, as in a notebook, goes on whatever becomes of this process.
 
         Args:
             data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
@@ -219,6 +227,20 @@ class AutoML(Study):
             LimitError: No network keeps the hard limits.
             StudyError: The study's name is taken, or its folder cannot be written.
         """
+        from .service.interrupts import ending
+
+        with ending() if self._waits(wait) else contextlib.nullcontext():
+            return self._fit(data, y, target=target, test=test, wait=wait, resume=resume, options=options)
+
+    def _waits(self, wait: bool | None) -> bool:  # noqa: FBT001  # as `fit` was given it
+        """Whether the search is waited for; by default it is, except in a notebook."""
+        from .service.interrupts import in_notebook
+
+        return not in_notebook() if wait is None else wait
+
+    def _fit(
+        self, data: Any, y: Any, *, target: str | None, test: Any, wait: bool | None, resume: bool, options: dict[str, Any]
+    ) -> Self:
         from .service import launch
 
         if isinstance(y, str):
@@ -269,20 +291,26 @@ class AutoML(Study):
 
     def _attend(self, *, wait: bool | None) -> Self:
         """Wait for the study's end, or leave it to itself."""
-        from .service.follow import attend, call_back, in_notebook
+        from .service.follow import attend, call_back
 
-        if in_notebook() if wait is None else not wait:
+        if not self._waits(wait):
             if self._callbacks:
                 call_back(self, self._callbacks)
             if self._progress and not self._shown():
                 print(f"{self.name} searches in a process of its own; follow() shows it, stop() ends it.")  # noqa: T201  # asked for
         else:
-            attend(self, self._callbacks, progress=self._progress)
+            self._ended_by = attend(self, self._callbacks, progress=self._progress, grace=self._grace)
         return self
+
+    @property
+    def ended_by(self) -> int:
+        """The signal by which the search was stopped while it was waited for; 0 where there was none."""
+        return self._ended_by
 
     def _shown(self) -> bool:
         """Show the dashboard, where a notebook has what it takes."""
-        from .service.follow import in_notebook, show
+        from .service.follow import show
+        from .service.interrupts import in_notebook
 
         return in_notebook() and show(self)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .errors import Complaints, ConfigError, LeptonError, StudyError
+from .service.interrupts import Terminated, ending
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +29,11 @@ def main() -> None:
     if known:  # preparing the parsers of all the others would take a tenth of a quick command's time
         app.registered_commands = known
     try:
-        app()
+        with ending():
+            app()
+    except Terminated as error:
+        print(f"ended by {error}", file=sys.stderr)
+        sys.exit(error.status)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
@@ -65,6 +70,9 @@ def demo(
     page = Target(batch_size=256)
     study = AutoML(name=name or Home().free_name("digits"), target=page, budget=Budget(minutes=minutes))
     study.fit(*digits())
+    if study.ended_by:
+        _show_end(study)
+        return
     study.evaluate_test()
     _show_end(study)
     print("\nTry next:")
@@ -88,7 +96,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     batch_size: Annotated[int, typer.Option(help="Rows of one call on the target.")] = 1,
     runtimes: Annotated[str | None, typer.Option(help="Runtimes that may be used, separated by commas.")] = None,
     max_drop: Annotated[float, typer.Option(help="What a model may lose of its score to a faster precision.")] = 0.005,
-    workers: Annotated[int | None, typer.Option(help="Worker processes.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes at most; by default one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
     split_column: Annotated[str | None, typer.Option(help="A column that says train, validation or test.")] = None,
     split: Annotated[
@@ -110,6 +118,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     warm_start: Annotated[str | None, typer.Option(help="Earlier studies to learn from, separated by commas.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,
+    grace: Annotated[float, typer.Option(help="Seconds to hand over in after SIGTERM or SIGHUP; not with --detach.")] = 10.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished study of this name.")] = False,
     tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store; else $MLFLOW_TRACKING_URI or our own.")] = None,
     experiment: Annotated[str | None, typer.Option(help="The MLflow experiment's name.")] = None,
@@ -146,6 +155,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         tracking_uri=tracking_uri,
         experiment=experiment,
         progress=not detach,
+        grace=grace,
     )
     options: dict[str, Any] = {
         "split_column": split_column,
@@ -165,7 +175,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     if detach:
         print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")
         return
-    if test:
+    if test and not study.ended_by:
         study.evaluate_test()
     _show_end(study)
 

@@ -195,6 +195,7 @@ class Asked(Event):
         knobs: For `"unpin"`: the knobs that may turn again.
         trial: For `"retune"`: the trial whose configuration is varied.
         trials: Likewise: how many variations are tried.
+        grace: For `"stop"`: seconds in which all has to be handed over; None for as long as it takes.
     """
 
     uid: str
@@ -205,6 +206,7 @@ class Asked(Event):
     knobs: tuple[str, ...] = ()
     trial: int = 0
     trials: int = 0
+    grace: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

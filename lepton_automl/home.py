@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from .errors import ConfigError, StudyError, did_you_mean
 from .journal import Journal
+from .locks import started
 
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
 ALIVE = "alive"  # a file that the process which runs a study keeps locked; it says there how it is
@@ -141,7 +142,7 @@ class Home:
                 if time.monotonic() > until:
                     raise StudyError("another process runs it already", where=name, fix=f"See: lepton status {name}")
                 time.sleep(0.01)
-            say(file, pid=os.getpid())
+            say(file, pid=os.getpid())  # without `since`: it may only launch the search
             yield file
 
     def running(self, name: str) -> bool:
@@ -159,6 +160,16 @@ class Home:
         except (OSError, ValueError):  # it is just being written
             return {}
         return said
+
+    def searcher(self, name: str) -> int | None:
+        """The process that searches, if it is known for sure: it said so itself, runs, and was started when it said.
+
+        None while it is being launched: the launcher holds the lock then, and a signal is none of its business.
+        """
+        said = self.says(name)
+        pid, since = said.get("pid"), said.get("since")
+        known = isinstance(pid, int) and pid != os.getpid() and bool(since) and started(pid) == since
+        return pid if known and self.running(name) else None
 
     def size(self, name: str) -> int:
         """Bytes that a study takes."""

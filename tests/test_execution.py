@@ -13,11 +13,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.execution import memory
 from lepton_automl.execution.blame import fault_of
 from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.execution.traces import changed, snapshot
+from lepton_automl.factory import Factory
 from lepton_automl.gate import Gate
 from lepton_automl.testing import executor as contract
 from lepton_automl.values import GO_ON, LeanPlan, Report, ScoreJob, Target, TrainPlan, TrialJob, TrialResult
@@ -178,6 +181,66 @@ def test_a_worker_that_brings_the_machine_down_is_killed_at_once(tmp_path, monke
     killed = ends("tell", tmp_path, memory_limit=1.0)[0]
     assert killed.fault == "worker" and "its share is 0.00 GiB, and the machine was nearly out" in killed.reason
     assert 0 < memory.resident(os.getpid()) < memory.total() and memory.available() < memory.total()
+
+
+OWN = Factory(name="make", module="tests.own_nets")
+
+
+def test_what_a_persons_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):
+    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.spoilers:spoil")) as executor:
+
+        def process(trial: int, **changes: object) -> str:
+            """The process that ran a trial."""
+            executor.submit(contract.job(trial, tmp_path).replace(**changes))
+            return result_of(executor).reason
+
+        fresh = process(0, own=OWN)
+        assert process(1, own=OWN) == fresh  # one that leaves nothing is kept
+        kinds = ("recursion", "signal", "folder", "environment", "thread", "file", "mask", "failure")
+        for trial, what in enumerate(kinds, start=2):
+            process(trial, own=OWN, config={"what": what})
+            after = process(trial, own=OWN)
+            assert after != fresh, what
+            fresh = after
+        process(1, config={"what": "failure"})
+        assert process(1) == fresh  # our own networks leave nothing when they fail
+    assert "this worker is replaced, as it was changed: the recursion limit" in (tmp_path / "workers/worker-0.log").read_text()
+
+
+def test_what_torch_is_told_for_the_whole_process_is_seen():
+    before, gradients = snapshot(), torch.is_grad_enabled()
+    assert changed(before, snapshot()) == ""
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    try:
+        assert changed(before, snapshot()) == "torch's default dtype, whether torch computes gradients"
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(gradients)
+
+
+def test_a_request_to_a_worker_that_somebody_stopped_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("lepton_automl.execution.local.STOPPED", 1.0)
+    with closing(LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)) as executor:
+        stopped = executor._seats[0].popen
+        stopped.send_signal(signal.SIGSTOP)
+        with pytest.raises(LeptonError, match="no prepared data"):  # it is answered, by another
+            executor.run(ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)}))
+        assert executor._seats[0].popen is not stopped and stopped.returncode == -signal.SIGKILL
+
+
+def test_a_request_has_a_limit_and_ends_when_whoever_asked_does_not_wait(tmp_path):
+    errand = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
+    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.walks:hang")) as executor:
+        with pytest.raises(StudyError, match=r"did not end: it took longer than the 0 s"):
+            executor.run(errand, limit=0.0)
+
+        def impatient() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            executor.run(errand, impatient)
+        assert not executor._seats[0].busy
 
 
 def test_workers_that_cannot_start_end_the_search_in_words(tmp_path):

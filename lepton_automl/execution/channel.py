@@ -24,7 +24,18 @@ class Beat(Value):
     text: str = ""
 
 
-_ALL = (TrialJob, Report, Decision, TrialResult, Beat, *get_args(Errand), *get_args(Answer))
+@dataclass(frozen=True, kw_only=True)
+class Spent(Value):
+    """A worker asks to be replaced, once it has told what it was asked: a person's code has left something in it.
+
+    Args:
+        reason: What that is.
+    """
+
+    reason: str
+
+
+_ALL = (TrialJob, Report, Decision, TrialResult, Beat, Spent, *get_args(Errand), *get_args(Answer))
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

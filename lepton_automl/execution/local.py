@@ -17,7 +17,7 @@ from lepton_automl.locks import gate_path, is_stopped
 from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
 from . import memory
-from .channel import Beat
+from .channel import Beat, Spent
 from .ends import ABSENT, Worked, exit_of, fix, gib, swollen
 from .executor import Answer, Errand, Message
 from .process import Process
@@ -212,8 +212,8 @@ class LocalExecutor:
             return self._answer(errand, meanwhile, told, math.inf if limit is None else limit)
         finally:
             self.need(before)
-            if self._seats and self._seats[0].busy:  # whoever asked did not wait for the answer
-                self._bury(0)
+            if self._seats and (self._seats[0].busy or self._seats[0].heavy):  # nobody waits for the answer, or it is spoilt
+                self._renew(0)
 
     def _answer(self, errand: Errand, meanwhile: Callable[[], None], told: Callable[[str], None], limit: float) -> Answer:
         clock, hung = Worked(limit), 0
@@ -232,6 +232,7 @@ class LocalExecutor:
                 if values:
                     self._stillborn = 0
                 for value in values:
+                    seat.heavy |= isinstance(value, Spent)
                     if isinstance(value, TrialResult) and value.trial == NOBODY:  # else that of a trial which was written off
                         seat.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
@@ -285,6 +286,7 @@ class LocalExecutor:
             self._bury(number)
             return []
         self._stillborn = 0
+        seat.heavy |= any(isinstance(value, Spent) for value in values)
         said = [
             value.replace(printed=seat.printed()) if isinstance(value, TrialResult) else value
             for value in values
@@ -295,8 +297,7 @@ class LocalExecutor:
             if isinstance(value, Report) and value.epoch > 0:
                 self._longest = max(self._longest, since)
             if isinstance(value, TrialResult) and (seat.heavy or value.fault == "worker"):
-                seat.kill()  # what it has not given back by now it never will
-                self._seats[number] = self._start(number)
+                self._renew(number)
         return [*said]
 
     # Who is not well
@@ -353,6 +354,11 @@ class LocalExecutor:
             self._ends.append(result.replace(printed=printed))
         else:
             self._hand(number, job)
+
+    def _renew(self, number: int) -> None:
+        """Put a new worker in the place of one that has nothing to do: what it has not given back by now it never will."""
+        self._seats[number].kill()
+        self._seats[number] = self._start(number)
 
     def _see_whether_any_live(self, seat: Process, code: int) -> None:
         if self._stillborn < BIRTHS:

@@ -40,7 +40,7 @@ class Process:
         self.job: TrialJob | None = None
         self._since = 0  # bytes of the log when it took its job
         self.ready = False  # it has said something: it can be started
-        self.heavy = False  # it was seen with more memory than it should have
+        self.heavy = False  # it was seen with more memory than it should have, or a person's code has spoilt it
         self.most = 0  # bytes of memory that it was seen with
         self.waits = False  # for a decision
         self.busy = False  # with a request

@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
@@ -40,7 +41,8 @@ from lepton_automl.values import (
 )
 
 from .blame import fault_of
-from .channel import Beat, Channel
+from .channel import Beat, Channel, Spent
+from .traces import changed, snapshot
 
 Walk = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
 
@@ -70,11 +72,25 @@ class Worker:
         while True:
             job, self.decisions = self.jobs.get()
             if isinstance(job, TrialJob):
-                self._send(self._try(job))
+                self._send(self._clean(job, self._try))
             else:
                 with self._beating():
-                    answer = self._answer(job)
+                    answer = self._clean(job, self._answer)
                 self._send(answer)
+
+    def _clean(self, job: Any, work: Callable[[Any], Value]) -> Value:
+        """Do a job; where a person's code took part, see whether the process is fit for another one, and tell if it is not."""
+        trial = getattr(job, "job", getattr(job, "trial", None))
+        if getattr(job if not isinstance(trial, TrialJob) else trial, "own", None) is None:
+            return work(job)
+        before = snapshot()
+        found = work(job)
+        failed = isinstance(found, TrialResult) and found.status == "failed"
+        why = changed(before, snapshot()) or ("a person's code failed" if failed else "")
+        if why:
+            print(f"this worker is replaced, as it was changed: {why}", file=sys.__stderr__, flush=True)
+            self._send(Spent(reason=why))
+        return found
 
     def beat(self) -> None:
         """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""

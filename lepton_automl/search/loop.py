@@ -43,6 +43,7 @@ HOPELESS = 6  # failures in a row, from the first trial on, that no other candid
 STOPPED = "a person stopped it"
 STOPPED_WAITING = "it waits no longer"
 HURRY = 12.0  # seconds for finalists, where a person waits for the end
+HAND_OVER = 6.0  # of a grace period that are kept for MLflow and the registry
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
 RETRY = 2.0  # seconds between looks whether a journal can be written again, or a study's folder
@@ -91,6 +92,7 @@ class Loop:
         self.stopping = ""
         self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
         self._patience = RETRY
+        self._hurry = HURRY
         self._waiting = False  # it is paused, as it has no slot of the machine
 
     # What is known
@@ -180,7 +182,7 @@ class Loop:
 
     def _finish(self, *, asked_to_stop: bool) -> None:
         """Let the finalists have their due while there is time; who asked for the end waits no longer than a moment."""
-        hurry = self.executor.now() + HURRY
+        hurry = self.executor.now() + self._hurry
         self.stopping = ""
 
         def until() -> float | None:
@@ -217,6 +219,8 @@ class Loop:
             match asked.what:
                 case "stop":
                     self.stopping = STOPPED
+                    if asked.grace is not None:
+                        self._hurry = min(self._hurry, max(0.0, asked.grace - LAST_WORDS - HAND_OVER))
                 case "pause":
                     self._cramped = None  # a person's pause is ended by a person
                     if self._waiting:

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from lepton_automl.errors import Complaints, ConfigError, LeptonError, StudyError
+from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Asked, Event, Request
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse
@@ -24,6 +24,7 @@ from .launch import WISHES, launch, lost
 LOOK = 0.02  # seconds between looks for an answer
 ANSWER = 2.0  # seconds in which a search that runs answers; it looks five times a second
 START = 120.0  # seconds in which one that is launched does, on a machine that is busy
+NUDGE = 10.0  # seconds after which a search that has not begun gets a signal, too
 STANDS: dict[str, bool] = {"pause": True, "resume": False}  # whether the study is paused, once such an asking is done
 UNITS = ("minutes", "trials", "epochs", "cost")
 
@@ -50,25 +51,28 @@ class Controls(Handle):
             self._ask(wish("resume"))
         elif status != "starting":
             spent = Purse(self.state).spent(time.time()) if self.state.ended else ""
-            if spent:
+            if spent and self.is_handed_over:
                 unit = limits(self.state.settings.budget)[0]
                 raise StudyError(spent, where=self.name, fix=f"Give it more: lepton extend {self.name} --{unit} 5")
             self._launch()
 
-    def stop(self, *, wait: bool = True) -> None:
+    def stop(self, *, wait: bool = True, grace: float | None = None) -> None:
         """End the search; what it found stands, and its chosen model is handed over. Nothing is left where it had not begun.
 
         Args:
             wait: Return only when the model is handed over.
+            grace: Seconds in which all has to be handed over; what is not ready by then waits for `resume`. None for as long
+                as it takes.
 
         Raises:
             StudyError: The study's process is lost, or does not answer.
         """
         status = self.status
         if status == "starting":
-            self._terminate()
-            return
-        if status in {"running", "paused", "lost"} and not self._ask(wish("stop")):
+            self._stop_at_the_start()
+            if not self.folder.exists():
+                return
+        elif status in {"running", "paused", "lost"} and not self._ask(wish("stop", grace=grace)):
             return
         if wait:
             self.wait()
@@ -140,6 +144,14 @@ class Controls(Handle):
             Follower(self, window, callbacks).run()
         return self
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the study has ended, and its chosen model is registered since, if there is one."""
+        ended = self.state.ended
+        return ended is not None and (
+            ended.chosen is None or any(one.trial == ended.chosen and one.at >= ended.at for one in self.state.registered)
+        )
+
     # How it is asked
 
     def _settled(self) -> str:
@@ -158,6 +170,8 @@ class Controls(Handle):
                 return False
             raise StudyError(f"the study has {status}", where=self.name, fix="There is nothing to hold.")
         Journal(self.folder / WISHES).append(asked)
+        if status == "starting" and asked.what in STANDS:
+            return True  # it has no journal yet to answer in, and does it within a moment
         return self._heard(asked, ANSWER)
 
     def _heard(self, asked: Asked, seconds: float) -> bool:
@@ -195,14 +209,29 @@ class Controls(Handle):
         if not self._heard(last, START) and self.state.ended is before:
             raise lost(self.name, self.home)
 
-    def _terminate(self) -> None:
-        """End a process that has not begun to search."""
-        pid = self.home.says(self.name).get("pid")
-        if pid and pid != os.getpid() and self.home.running(self.name):
-            os.kill(pid, signal.SIGTERM)
-        with contextlib.suppress(LeptonError):  # nothing has begun, so nothing was lost
-            self.wait(timeout=30)
-        if not (self.folder / "journal.jsonl").exists():
+    def _stop_at_the_start(self) -> None:
+        """Ask a process to end that has not begun to search; it may still be launching, and hears it when it listens.
+
+        Only one that does not listen gets a signal, and only if it is known to be the search: what launched it, such as a
+        notebook's kernel, is none of it.
+
+        Raises:
+            StudyError: It does not end.
+        """
+        Journal(self.folder / WISHES).append(wish("stop"))
+        began, signalled = time.monotonic(), False
+        while self.home.running(self.name) and not (self.folder / "journal.jsonl").exists():
+            waited = time.monotonic() - began
+            pid = self.home.searcher(self.name)
+            if waited > NUDGE and not signalled and pid is not None:
+                signalled = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            if waited > START:
+                fix = f"Look at {self.folder / 'search.log'}; it is process {pid or 'of an unknown number'}."
+                raise StudyError("it does not answer to 'stop'", where=self.name, fix=fix)
+            time.sleep(LOOK)
+        if not self.home.running(self.name) and not (self.folder / "journal.jsonl").exists():
             shutil.rmtree(self.folder, ignore_errors=True)
 
 

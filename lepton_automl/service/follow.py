@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
-import signal
-import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ExtraError, LeptonError, StudyError
 from lepton_automl.events import Event
@@ -19,6 +17,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
 
 from .control import Controls
+from .interrupts import Interrupts, Terminated, in_notebook
 from .launch import lost
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.1  # seconds between looks at the journal
 TICK = 1.0  # seconds between redraws while nothing happens
+GRACE = 10.0  # seconds from SIGTERM to the end, after which containers are killed by most who run them
 Callback = Callable[[Event, Any], None]
 
 
@@ -39,31 +39,40 @@ class Follower:
     """
 
     def __init__(self, study: Controls, window: Progress, callbacks: Sequence[Callback] = ()) -> None:
-        self._study, self._window, self._callbacks = study, window, tuple(callbacks)
+        self.study, self._window, self._callbacks = study, window, tuple(callbacks)
         self._offset, self._drawn, self._trouble = 0, 0.0, ""
         self._warned: set[int] = set()
 
-    def run(self) -> None:
+    def run(self, interrupts: Interrupts | None = None, until: float = math.inf) -> bool:
         """Follow until the study's process is gone; interrupted, it may be run again and goes on.
+
+        Args:
+            interrupts: Heard between two looks; by default Ctrl-C is.
+            until: When to end at the latest, by the monotonic clock.
+
+        Returns:
+            Whether the process is gone.
 
         Raises:
             LeptonError: The process is gone before the study's end; the error it left, of its class there.
         """
-        study = self._study
-        alive = True
-        with Interrupts() as interrupts:
+        study, alive = self.study, True
+        with contextlib.nullcontext(interrupts) if interrupts else Interrupts() as heard:
             while alive:
                 alive = study.home.running(study.name)  # before the look, so that no last word is missed
                 self._look()
-                interrupts.heed()
+                heard.heed()
                 if alive:
+                    if time.monotonic() > until:
+                        return False
                     time.sleep(LOOK)
         if study.state.ended is None:
             raise lost(study.name, study.home)
+        return True
 
     def _look(self) -> None:
         news = False
-        for offset, event in Journal(self._study.folder / "journal.jsonl").read(self._offset):
+        for offset, event in Journal(self.study.folder / "journal.jsonl").read(self._offset):
             self._offset, news = offset, True
             self._window(event)
             for number, callback in enumerate(self._callbacks):
@@ -71,14 +80,14 @@ class Follower:
         if news or time.monotonic() > self._drawn + TICK:
             self._drawn = time.monotonic()
             self._window.draw()
-            trouble = self._study.home.says(self._study.name).get("trouble", "")
+            trouble = self.study.home.says(self.study.name).get("trouble", "")
             if trouble and trouble != self._trouble:
                 self._window.note(trouble)
             self._trouble = trouble
 
     def _call(self, number: int, callback: Callback, event: Event) -> None:
         try:
-            callback(event, self._study)
+            callback(event, self.study)
         except Exception as error:
             if number not in self._warned:
                 self._warned.add(number)
@@ -86,68 +95,72 @@ class Follower:
                 warnings.warn(what, stacklevel=2)
 
 
-class Interrupts:
-    """Ctrl-C while a study is followed: heard between two looks, so that no event is taken in by half.
-
-    A second one is heard at once, wherever a callback stands. Where an interrupt means something else to a process than
-    Python's own `KeyboardInterrupt`, or this is not its main thread, all stays as it is.
-    """
-
-    def __enter__(self) -> Self:
-        self._heard = False
-        main = threading.current_thread() is threading.main_thread()
-        self._ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._ours:
-            signal.signal(signal.SIGINT, self._hear)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._heard:
-            signal.default_int_handler(number, frame)
-        self._heard = True
-
-    def heed(self) -> None:
-        """Raise what was heard.
-
-        Raises:
-            KeyboardInterrupt: There was an interrupt.
-        """
-        if self._heard:
-            raise KeyboardInterrupt
-
-
-def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool) -> None:
+def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
     """Follow a study that was just launched; an interrupt (Ctrl-C) stops it, a second one leaves it to end by itself.
+
+    SIGTERM and SIGHUP stop it, too, but wait no longer than a grace period for what it hands over.
+
+    Args:
+        study: The study.
+        callbacks: Called as `f(event, study)`.
+        progress: Whether to show anything.
+        grace: Seconds from a signal to the end.
+
+    Returns:
+        The signal by which it was stopped; 0 where there was none.
 
     Raises:
         LeptonError: It could not begin, and nothing is left of it; or its process is lost.
         KeyboardInterrupt: It was interrupted before it began, or a second time.
+        SystemExit: A signal stopped it, and not all was handed over in time; the status is that of the signal.
     """
-    with Progress(shown=progress) as window:
+    received = 0
+    with Progress(shown=progress) as window, Interrupts(ends=not in_notebook()) as interrupts:
         data = study.state.settings.data
         for note in (*data.notes, *data.warnings):
             window.note(note)
         follower = Follower(study, window, callbacks)
         try:
-            follower.run()
-        except KeyboardInterrupt:
+            follower.run(interrupts)
+        except KeyboardInterrupt as interrupt:
             if study.status == "starting":
                 study.stop()
                 raise
-            window.note("stopping; the chosen model is handed over. Ctrl-C again leaves the study to end by itself")
-            with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it
-                study.stop(wait=False)
-            follower.run()
+            if isinstance(interrupt, Terminated):
+                received = interrupt.number
+                _end_soon(follower, window, interrupts, interrupt, grace)
+            else:
+                window.note("stopping; the chosen model is handed over. Ctrl-C again leaves the study to end by itself")
+                with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it
+                    study.stop(wait=False)
+                follower.run(interrupts)
         except LeptonError:
             _forget(study)
             raise
     state = study.state
     if not progress and not state.front():  # else the last line has just said so
         warnings.warn(str(state.no_model()), stacklevel=4)
+    return received
+
+
+def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, signal: Terminated, grace: float) -> None:
+    """Stop a study, and wait for its end no longer than a grace period.
+
+    Raises:
+        SystemExit: It has not handed over everything by then.
+    """
+    study, until = follower.study, time.monotonic() + grace
+    later = f"what is not ready by then waits for: lepton resume {study.name}"
+    window.note(f"stopping after {signal}; the chosen model is handed over within {grace:g} s, {later}")
+    with contextlib.suppress(StudyError):
+        study.stop(wait=False, grace=grace)
+    try:
+        if follower.run(interrupts, until) and study.is_handed_over:
+            return
+    except LeptonError:  # cut off
+        pass
+    window.note(f"not all was ready within {grace:g} s: lepton resume {study.name} goes on where it was")
+    raise SystemExit(signal.status)
 
 
 def _forget(study: Controls) -> None:
@@ -173,9 +186,3 @@ def show(study: Study) -> bool:
     except ExtraError:
         return False
     return True
-
-
-def in_notebook() -> bool:
-    """Whether this is a notebook's kernel, whose cell a search should not hold."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return hasattr(shell, "kernel")

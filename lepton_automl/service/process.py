@@ -6,23 +6,27 @@ import argparse
 import json
 import os
 import signal
+import threading
 import time
 import traceback
 import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Asked, Event, Noted, StudyConfig, StudyResumed
 from lepton_automl.home import ASKED, Home, say
 from lepton_automl.journal import Journal
+from lepton_automl.locks import started
 from lepton_automl.tracking.door import brief
 
 from .handover import Background, hand_over
 from .launch import WISHES, leave_error
 from .run import run_study
+
+MARGIN = 0.6  # seconds before the end of a grace period, in which this process is gone
 
 
 def main() -> int:
@@ -40,7 +44,7 @@ def main() -> int:
         else:
             alive = stack.enter_context(os.fdopen(asked.alive, "r+b", buffering=0))
             os.set_inheritable(asked.alive, False)  # the workers do not keep a study alive  # os takes it so
-            say(alive, pid=os.getpid())
+        say(alive, **_me())
         try:
             _run(folder, alive, asked.since)
         except BaseException as error:
@@ -62,6 +66,11 @@ def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     hand_over(folder)
 
 
+def _me() -> dict[str, Any]:
+    """What names this process for good: its number is given to others after its end."""
+    return {"pid": os.getpid(), "since": started(os.getpid())}
+
+
 class Voice:
     """Says in the study's held file what the journal cannot be told: that it cannot be written."""
 
@@ -71,13 +80,13 @@ class Voice:
     def __call__(self, event: Event) -> None:
         """Take in one event."""
         if isinstance(event, Noted) and event.level == "error":
-            say(self._alive, pid=os.getpid(), trouble=event.text)
+            say(self._alive, **_me(), trouble=event.text)
         elif isinstance(event, StudyResumed):
-            say(self._alive, pid=os.getpid())
+            say(self._alive, **_me())
 
     def waits(self, text: str) -> None:
         """Say what a study waits for that has no journal yet."""
-        say(self._alive, pid=os.getpid(), trouble=text)
+        say(self._alive, **_me(), trouble=text)
 
 
 class Inbox:
@@ -104,6 +113,8 @@ class Inbox:
                 if isinstance(event, Asked) and event.uid not in self._heard:
                     self._heard.add(event.uid)
                     asked.append(event)
+                    if event.what == "stop" and event.grace is not None:
+                        _cut_off(self._own, event.grace - (time.time() - event.at))
         except StudyError:  # damaged; what comes behind may be whole
             traceback.print_exc()
             self._offset = self._wishes.path.stat().st_size
@@ -114,6 +125,24 @@ class Inbox:
         if not self._own.path.exists():
             raise KeyboardInterrupt
         self._signals.append(Asked(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
+
+
+def _cut_off(journal: Journal, seconds: float) -> None:
+    """End this process in so many seconds, wherever it stands: the journal is whole at any time, and the rest is made anew."""
+
+    def note() -> None:
+        text = "not all was handed over within the grace period; lepton resume takes it up"
+        journal.append(Noted(at=time.time(), text=text, level="warning"))
+
+    def end() -> None:
+        last = threading.Thread(target=note, daemon=True)
+        last.start()
+        last.join(MARGIN / 2)
+        os._exit(1)
+
+    timer = threading.Timer(max(0.0, seconds - MARGIN), end)
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""Ctrl-C and the signals by which systems end a command, while it waits for a search."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Self
+
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that ends a command.
+
+    Args:
+        number: The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """The exit status of a command that it ended, as shells give it."""
+        return 128 + self.number
+
+
+def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # so does `signal` call it
+    _let_go_of_terminal(number)
+    raise Terminated(number)
+
+
+def _let_go_of_terminal(number: int) -> None:
+    """A terminal that has hung up cannot be written any more; what is printed from now on goes nowhere."""
+    if number != signal.SIGHUP:
+        return
+    for file in (1, 2):
+        with contextlib.suppress(OSError):
+            if stat.S_ISCHR(os.fstat(file).st_mode):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, file)
+                os.close(nowhere)
+
+
+def _is_usual(number: int) -> bool:
+    """Whether a signal means to this process what it means to all; one that is ignored (nohup) stays so."""
+    return signal.getsignal(number) in {signal.SIG_DFL, _raise}
+
+
+@contextlib.contextmanager
+def ending() -> Iterator[None]:
+    """SIGTERM and SIGHUP are raised as `Terminated` in the meantime; also in process 1 of a container, which would not get them.
+
+    Where they mean something else to this process, or this is not its main thread, all stays as it is.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in ENDS if main and _is_usual(number)}
+    for number in before:
+        signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Interrupts:
+    """Ctrl-C while a study is followed: heard between two looks, so that no event is taken in by half.
+
+    A second one is heard at once, wherever a callback stands. Where an interrupt means something else to a process than
+    Python's own `KeyboardInterrupt`, or this is not its main thread, all stays as it is.
+
+    Args:
+        ends: Whether SIGTERM and SIGHUP are heard, too; a second one of these changes nothing.
+    """
+
+    def __init__(self, *, ends: bool = False) -> None:
+        self._ends = ends
+        self._heard = 0
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        self._heard, self._before = 0, {}
+        if threading.current_thread() is threading.main_thread():
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                self._before[signal.SIGINT] = signal.default_int_handler
+            if self._ends:
+                self._before |= {number: signal.getsignal(number) for number in ENDS if _is_usual(number)}
+        for number in self._before:
+            signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal gave
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        _let_go_of_terminal(number)
+        if self._heard and number == signal.SIGINT:
+            signal.default_int_handler(number, frame)
+        self._heard = self._heard or number
+
+    def heed(self) -> None:
+        """Raise what was heard, once.
+
+        Raises:
+            KeyboardInterrupt: There was an interrupt; `Terminated` where it was no Ctrl-C.
+        """
+        heard, self._heard = self._heard, 0
+        if heard == signal.SIGINT:
+            raise KeyboardInterrupt
+        if heard:
+            raise Terminated(heard)
+
+
+def in_notebook() -> bool:
+    """Whether this is a notebook's kernel, whose cell a search should not hold."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")

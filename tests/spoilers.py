@@ -1,0 +1,38 @@
+"""Trials of people whose code leaves something in its process, for real workers: `tests.spoilers:spoil`. Light to import."""
+
+from __future__ import annotations
+
+import locale
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+
+from lepton_automl.values import TrialResult
+
+LEFT = []
+
+
+def spoil(job, report, beat):
+    """Does to its process what its configuration says, and tells which process that is."""
+    what = job.config.get("what", "")
+    if what == "recursion":
+        sys.setrecursionlimit(120)
+    elif what == "signal":
+        signal.signal(signal.SIGTERM, lambda *_: None)
+    elif what == "folder":
+        os.chdir(tempfile.gettempdir())
+    elif what == "environment":
+        os.environ["OMP_NUM_THREADS"] = "7"
+    elif what == "thread":
+        threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()
+    elif what == "file":
+        LEFT.append(open(job.folder + "-left", "w"))  # noqa: SIM115  # that is what is wrong with it
+    elif what == "mask":
+        os.umask(0)
+    elif what == "failure":
+        raise ValueError("it is wrong")
+    locale.getlocale()
+    return TrialResult(trial=job.trial, status="complete", reason=str(os.getpid()))
