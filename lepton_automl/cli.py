@@ -33,7 +33,7 @@ def main() -> None:
             app()
     except Terminated as error:
         print(f"ended by {error}", file=sys.stderr)
-        sys.exit(error.status)
+        raise
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -67,7 +67,7 @@ def test_a_command_hears_term_and_hang_up_between_two_looks(usual):
         get(signal.SIGTERM)  # again: it is being done
         with pytest.raises(Terminated, match="SIGTERM") as error:
             interrupts.heed()
-        assert error.value.status == 143
+        assert error.value.code == 143
         interrupts.heed()
         get(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):

@@ -112,7 +112,7 @@ def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool, gr
     Raises:
         LeptonError: It could not begin, and nothing is left of it; or its process is lost.
         KeyboardInterrupt: It was interrupted before it began, or a second time.
-        SystemExit: A signal stopped it, and not all was handed over in time; the status is that of the signal.
+        Terminated: A signal stopped it before it began, or not all was handed over in time.
     """
     received = 0
     with Progress(shown=progress) as window, Interrupts(ends=not in_notebook()) as interrupts:
@@ -122,7 +122,7 @@ def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool, gr
         follower = Follower(study, window, callbacks)
         try:
             follower.run(interrupts)
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, Terminated) as interrupt:
             if study.status == "starting":
                 study.stop()
                 raise
@@ -147,7 +147,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
     """Stop a study, and wait for its end no longer than a grace period.
 
     Raises:
-        SystemExit: It has not handed over everything by then.
+        Terminated: It has not handed over everything by then.
     """
     study, until = follower.study, time.monotonic() + grace
     later = f"what is not ready by then waits for: lepton resume {study.name}"
@@ -160,7 +160,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
     except LeptonError:  # cut off
         pass
     window.note(f"not all was ready within {grace:g} s: lepton resume {study.name} goes on where it was")
-    raise SystemExit(signal.status)
+    raise signal
 
 
 def _forget(study: Controls) -> None:

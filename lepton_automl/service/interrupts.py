@@ -15,21 +15,19 @@ from typing import Self
 ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 
-class Terminated(KeyboardInterrupt):
-    """A signal that ends a command.
+class Terminated(SystemExit):
+    """A signal that ends a command, with the exit status that shells give it.
 
     Args:
         number: The signal.
     """
 
     def __init__(self, number: int) -> None:
-        super().__init__(signal.Signals(number).name)
+        super().__init__(128 + number)
         self.number = number
 
-    @property
-    def status(self) -> int:
-        """The exit status of a command that it ended, as shells give it."""
-        return 128 + self.number
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
 
 
 def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # so does `signal` call it
@@ -111,7 +109,8 @@ class Interrupts:
         """Raise what was heard, once.
 
         Raises:
-            KeyboardInterrupt: There was an interrupt; `Terminated` where it was no Ctrl-C.
+            KeyboardInterrupt: There was a Ctrl-C.
+            Terminated: There was another signal.
         """
         heard, self._heard = self._heard, 0
         if heard == signal.SIGINT:
