@@ -6,7 +6,10 @@ import dataclasses
 import functools
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, Self
+
+DEEPEST = 100  # levels of what may be anything; more of them come from no program of ours
 
 
 class Value:
@@ -48,21 +51,27 @@ def _encode(item: Any) -> Any:
 
 
 def _decode(hint: Any, item: Any) -> Any:
+    return item if item is None else _decoder(hint)(item)
+
+
+@functools.cache
+def _decoder(hint: Any) -> Callable[[Any], Any]:
+    """What makes a value of a type out of JSON that is not None."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if item is None or hint is Any:
-        return item
     if origin in (typing.Union, types.UnionType):
-        return _decode(_choose([part for part in args if part is not type(None)], item), item)
+        options = [part for part in args if part is not type(None)]
+        return lambda item: _decode(_choose(options, item), item)
+    if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
+        return lambda item: tuple(_decode(args[0], one) for one in item)
     if origin is tuple:
-        parts = args[:1] * len(item) if len(args) == 2 and args[1] is Ellipsis else args
-        return tuple(_decode(part, one) for part, one in zip(parts, item, strict=True))
+        return lambda item: tuple(_decode(part, one) for part, one in zip(args, item, strict=True))
     if origin is dict:
-        return {args[0](key): _decode(args[1], part) for key, part in item.items()}
+        return lambda item: {args[0](key): _decode(args[1], part) for key, part in item.items()}
     if isinstance(hint, type) and issubclass(hint, Value):
-        return hint.from_json(item)
-    if hint is float and isinstance(item, int) and not isinstance(item, bool):
-        return float(item)
-    return item
+        return hint.from_json
+    if hint is float:
+        return lambda item: float(item) if isinstance(item, int) and not isinstance(item, bool) else item
+    return lambda item: item
 
 
 def _choose(options: list[Any], item: Any) -> Any:
@@ -73,3 +82,73 @@ def _choose(options: list[Any], item: Any) -> Any:
         return (tagged or values)[0]
     others = [option for option in options if option not in values]
     return others[0] if len(others) == 1 else Any
+
+
+def conforms(kind: type[Value], data: Any) -> bool:
+    """Whether JSON could be a value of a kind: all that it needs is there, and of the right types."""
+    return _test(kind)(data)  # type: ignore[arg-type]  # as for `_hints`
+
+
+@functools.cache
+def _test(hint: Any) -> Callable[[Any], bool]:
+    """What tells whether JSON could be of a type."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return _is_shallow
+    if origin in (typing.Union, types.UnionType):
+        tests = [_test(part) for part in args]
+        return lambda item: any(test(item) for test in tests)
+    if origin is typing.Literal:
+        kinds = tuple({type(one) for one in args})
+        return lambda item: isinstance(item, kinds)  # a newer version may know more of them
+    if origin is tuple:
+        return _tuple_test(args)
+    if origin is dict:
+        inner = _test(args[1])
+        numbers = args[0] is int
+        return lambda item: (
+            isinstance(item, dict) and all(inner(part) and (not numbers or _is_whole(key)) for key, part in item.items())
+        )
+    if isinstance(hint, type) and issubclass(hint, Value):
+        return _value_test(hint)
+    if hint is float:
+        return lambda item: isinstance(item, int | float) and not isinstance(item, bool)
+    if hint is int:
+        return lambda item: isinstance(item, int) and not isinstance(item, bool)
+    return lambda item: isinstance(item, hint)
+
+
+def _tuple_test(args: tuple[Any, ...]) -> Callable[[Any], bool]:
+    if len(args) == 2 and args[1] is Ellipsis:
+        inner = _test(args[0])
+        return lambda item: isinstance(item, list) and all(inner(part) for part in item)
+    tests = [_test(part) for part in args]
+    return lambda item: (
+        isinstance(item, list) and len(item) == len(tests) and all(t(i) for t, i in zip(tests, item, strict=True))
+    )
+
+
+def _value_test(kind: type[Value]) -> Callable[[Any], bool]:
+    tests = [(name, _test(hint)) for name, hint in _hints(kind).items()]
+    needed = {
+        field.name
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+    def test(item: Any) -> bool:
+        return isinstance(item, dict) and needed <= item.keys() and all(name not in item or t(item[name]) for name, t in tests)
+
+    return test
+
+
+def _is_whole(text: Any) -> bool:
+    return isinstance(text, str) and text.removeprefix("-").isdecimal()
+
+
+def _is_shallow(item: Any, deepest: int = DEEPEST) -> bool:
+    if isinstance(item, dict):
+        return deepest > 0 and all(_is_shallow(part, deepest - 1) for part in item.values())
+    if isinstance(item, list):
+        return deepest > 0 and all(_is_shallow(part, deepest - 1) for part in item)
+    return True

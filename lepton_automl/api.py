@@ -15,7 +15,7 @@ from .errors import Complaints, ConfigError, ExtraError, LeptonError, did_you_me
 from .events import Asked, Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
 from .factory import Factory, factory_of
-from .home import Home
+from .home import JOURNAL, Home
 from .own import own_epochs, own_space
 from .service.control import wish
 from .service.study import Study
@@ -279,7 +279,7 @@ class AutoML(Study):
 
     def _go_on(self, name: str) -> bool:
         """Take up an unfinished study of the name, if there is one."""
-        if not (self.home.path(name) / "journal.jsonl").exists():
+        if not (self.home.path(name) / JOURNAL).exists():
             return False
         study = Study(name, self.home)
         if study.status not in {"running", "starting"}:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -209,14 +212,14 @@ def list_studies() -> None:
     for name in home.studies:
         handle = Handle(name, home)
         try:
-            state, standing = handle.state, _standing(handle)
+            with _quietly():
+                state, standing = handle.state, _standing(handle)
         except LeptonError as error:
             print(f"{name}: did not begin: {error.what}")
         else:
-            print(
-                f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}"
-                + "; MLflow is behind" * bool(state.untracked)
-            )
+            behind = "; MLflow is behind" * bool(state.untracked)
+            damaged = f"; its journal is damaged: lepton repair {name}" if handle.damage else ""
+            print(f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}{behind}{damaged}")
 
 
 def _standing(handle: Any) -> str:
@@ -445,6 +448,16 @@ def export(
 
 
 @app.command()
+def repair(study: Study) -> None:
+    """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
+    from .home import Home
+    from .service.repair import repair as mend
+
+    done = mend(study, Home())
+    print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
+
+
+@app.command()
 def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
     from .home import Home
@@ -566,7 +579,20 @@ def serve(
 def _open(study: str) -> Any:
     from .service.study import Study as Handle
 
-    return Handle(study).check()
+    handle = Handle(study).check()
+    with _quietly():
+        damage = handle.damage
+    if damage:
+        print(f"warning: {study}: {damage}", file=sys.stderr)
+    return handle
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the warning of a damaged journal, which is said in words of the shell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _print_front(handle: Any) -> None:

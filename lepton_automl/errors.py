@@ -86,7 +86,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     """
     by_lower = {str(option).lower(): str(option) for option in options}
     near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
-    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+    return f" Did you mean {by_lower[near[0]]!r}?" if near and by_lower[near[0]] != name else ""
 
 
 def one_of(name: str, options: Iterable[str]) -> str:

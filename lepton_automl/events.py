@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ._json import Value
+from ._json import Value, conforms
 from .factory import Factory
 from .space import Config, Space
 from .values import (
@@ -311,6 +311,23 @@ class AliasMoved(Event):
     history: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class JournalRepaired(Event):
+    """A damaged journal was put right by `lepton repair`; lines behind the damage may have changed their places.
+
+    Args:
+        whole: Lines that were whole.
+        restored: Lines that were taken from the copies beside the models.
+        lost: Lines that are lost.
+        kept: The damaged file's name in the study's folder; empty where there was none.
+    """
+
+    whole: int
+    restored: int
+    lost: int
+    kept: str = ""
+
+
 _ALL = (
     StudyStarted,
     HostWeighed,
@@ -329,8 +346,11 @@ _ALL = (
     TestOpened,
     ModelRegistered,
     AliasMoved,
+    JournalRepaired,
 )
 KINDS: dict[str, type[Event]] = {kind.__name__: kind for kind in _ALL}
+# Where an event as JSON holds a path in the study's folder; a journal has it relative to that, so that it may be moved.
+PATHS = {"StudyStarted": ("config", "data", "folder"), "TrialEnded": ("result", "folder")}
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
@@ -339,6 +359,14 @@ def event_to_json(event: Event) -> dict[str, Any]:
 
 
 def event_from_json(data: dict[str, Any]) -> Event | None:
-    """The event back; None for a kind that a newer version wrote."""
+    """The event back; None for a kind that a newer version wrote.
+
+    Raises:
+        TypeError: A field holds what it cannot hold, or is missing.
+    """
     kind = KINDS.get(data.get("event", ""))
-    return kind.from_json(data) if kind else None
+    if kind is None:
+        return None
+    if not conforms(kind, data):
+        raise TypeError(f"this is no {kind.__name__}")
+    return kind.from_json(data)

@@ -15,10 +15,23 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import ConfigError, StudyError, did_you_mean
-from .journal import Journal
+from .events import (
+    Event,
+    KnobsRanked,
+    ModelAccelerated,
+    Noted,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+    TrialRetried,
+    TrialThawed,
+)
+from .journal import Journal, private
 from .locks import started
 
 CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how far it has come
+JOURNAL = "journal.jsonl"
+SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's the other ones
 ALIVE = "alive"  # a file that the process which runs a study keeps locked; it says there how it is
 SAYS = 2048  # bytes of that file, all written at once: room for a word when the disk has none any more
 PATIENCE = 0.5  # seconds in which a lock may be taken by those who only look
@@ -26,6 +39,8 @@ ASKED = "config.json"  # what was asked of a study, for the process that is to r
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+# What a study leaves that has not begun; of anything else in its folder nobody knows what it is worth.
+UNBEGUN = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
 ROOM = 4 << 20  # bytes that a folder must take for a study to go on
 
 
@@ -56,6 +71,34 @@ def trial_folder(study: Path, trial: int) -> Path:
     return study / "trials" / f"{trial:05d}"
 
 
+def study_journal(study: Path) -> Journal:
+    """The journal in a study's folder; what it is given is kept in spare files, too, from which it can be restored."""
+    return Journal(study / JOURNAL, lambda event: spare_of(study, event))
+
+
+def spare_of(study: Path, event: Event) -> Path | None:
+    """Where a copy of an event's line is kept; None for what only passes by."""
+    match event:
+        case TrialProposed(trial=number) | TrialThawed(trial=number):
+            pass
+        case TrialEnded(result=ended):
+            number = ended.trial
+        case ModelAccelerated(found=found):
+            number = found.trial
+        case TrialReported(report=told) if told.waits:
+            number = told.trial
+        case TrialReported() | TrialRetried() | Noted() | KnobsRanked():
+            return None
+        case _:
+            return study / SPARE
+    return trial_folder(study, number) / SPARE
+
+
+def trials_in(study: Path) -> list[Path]:
+    """Folders of a study's trials, in their order."""
+    return sorted(path for path in (study / "trials").glob("*") if path.is_dir())
+
+
 class Home:
     """The folder that holds all studies, and MLflow's store beside them.
 
@@ -68,8 +111,8 @@ class Home:
 
     @property
     def studies(self) -> list[str]:
-        """Names of all studies, sorted; also of those that were launched and have not begun yet."""
-        found = [path for file in ("journal.jsonl", ASKED) for path in self.folder.glob(f"studies/*/{file}")]
+        """Names of all studies, sorted; also of those that have not begun yet, and of those that lost their journal."""
+        found = [path for file in (JOURNAL, ASKED, "trials") for path in self.folder.glob(f"studies/*/{file}")]
         return sorted({path.parent.name for path in found})
 
     def path(self, name: str) -> Path:
@@ -89,12 +132,30 @@ class Home:
         Raises:
             StudyError: There is no such study.
         """
-        path = self.path(name) / "journal.jsonl"
-        if not path.exists():
-            known = self.studies
-            listed = f"Studies here: {', '.join(known)}.{did_you_mean(name, known)}" if known else "There are none yet."
-            raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
-        return Journal(path)
+        path = self.path(name)
+        if (path / JOURNAL).exists():
+            return study_journal(path)
+        if trials_in(path):
+            raise self.no_journal(name)
+        if path.exists():
+            fix = f"Search again under this name, or remove what is left of it: lepton delete {name}"
+            raise StudyError(f"the study {name!r} did not begin", where=str(self.folder), fix=fix)
+        known = self.studies
+        listed = f"Studies here: {', '.join(known)}.{did_you_mean(name, known)}" if known else "There are none yet."
+        raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
+
+    def no_journal(self, name: str) -> StudyError:
+        """That a study has trials, and no journal that tells of them."""
+        what = f"the study has no journal, and {len(trials_in(self.path(name)))} trials"
+        fix = f"lepton repair {name} restores the journal from what lies beside the models; lepton delete {name} removes all."
+        return StudyError(what, where=name, fix=fix)
+
+    def forget(self, name: str) -> None:
+        """Remove the folder of a study that never began; where a journal, a trial or anything else lies, it all stays."""
+        path = self.path(name)
+        began = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
+        if not began and {one.name for one in path.iterdir()} <= UNBEGUN:
+            shutil.rmtree(path, ignore_errors=True)
 
     def free_name(self, name: str) -> str:
         """The name, or the first of name-2, name-3, … that is not taken."""
@@ -111,8 +172,9 @@ class Home:
             StudyError: The name is taken, or the folder cannot be written.
         """
         path = self.path(name)
-        if path.exists() and not (path / "journal.jsonl").exists() and not self.running(name):
-            shutil.rmtree(path)  # of a study that was killed before it began: nothing was earned
+        self.forget(name)  # of a study that was killed before it began: nothing was earned
+        if trials_in(path) and not (path / JOURNAL).exists():
+            raise self.no_journal(name)
         if path.exists():
             fix = (
                 f"Take another name, such as {self.free_name(name)!r}, go on with it where it is unfinished: "
@@ -136,7 +198,7 @@ class Home:
             StudyError: Another process runs it.
         """
         path = self.path(name) / ALIVE
-        with open(path, "r+b" if path.exists() else "w+b", buffering=0) as file:
+        with open(path, "r+b" if path.exists() else "w+b", buffering=0, opener=private) as file:
             until = time.monotonic() + PATIENCE
             while not _locked(file, fcntl.LOCK_EX):
                 if time.monotonic() > until:

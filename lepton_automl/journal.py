@@ -2,29 +2,81 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from .errors import StudyError
-from .events import Event, event_from_json, event_to_json
+from .events import PATHS, Event, event_from_json, event_to_json
+
+MODE = 0o600  # of what may hold a person's code and words
+MOST_STARTS = 32  # places in a damaged stretch where a line may begin
+_START = re.compile(rb"(?=[0-9a-f]{8} \{)")
+_NUMBER = re.compile(rb'\{"n":(\d{1,15}),')
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a journal, or what is left of it.
+
+    Args:
+        end: The offset behind it.
+        event: What it holds; None where it is damaged, or of a kind that a newer version wrote.
+        fault: What is wrong with it, in words; empty where nothing is.
+        number: Its number in the journal, from 1; None in journals of versions that did not number lines.
+        raw: The line itself, without its end.
+    """
+
+    end: int
+    event: Event | None
+    fault: str = ""
+    number: int | None = None
+    raw: bytes = b""
+
+    @property
+    def core(self) -> bytes:
+        """What it says, without its number: the same in every copy."""
+        return _NUMBER.sub(b"{", self.raw[9:], count=1)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file so that nobody else can read what is newly made; an `opener` for `open`."""
+    return os.open(path, flags, MODE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a text that only its owner can read."""
+    with open(path, "w", encoding="utf-8", opener=private) as file:
+        file.write(text)
 
 
 class Journal:
     """One study's events, in a file.
 
-    A line is eight hexadecimal digits of CRC-32, a space, a JSON object. A torn last line (a crash in mid-write) is
-    cut off by the next writer and never seen by a reader.
+    A line is eight hexadecimal digits of CRC-32, a space, a JSON object. The object's `n` numbers the lines from 1, so that
+    missing, repeated and exchanged lines are found. A torn last line (a crash in mid-write) is cut off by the next writer and
+    never seen by a reader. Readers pass over damaged lines; `lines` tells which those are. Paths in a study's own folder are
+    relative to it in the file, and absolute in events.
 
     Args:
         path: The file; it comes to be with the first event.
+        spare: Says where a copy of an event's line is kept, from which `lepton repair` restores it; None for none.
+        study: The study's folder; by default the one that the file is in.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path)
+    def __init__(
+        self, path: Path, spare: Callable[[Event], Path | None] = lambda _: None, *, study: Path | None = None
+    ) -> None:
+        self.path, self._spare = Path(path), spare
+        self._study = study or self.path.parent
+        self._end, self._count = -1, 0  # of the file after the last append: its size, the number of its last line
 
     def append(self, event: Event, *, durable: bool = True) -> None:
         """Write one event.
@@ -36,60 +88,271 @@ class Journal:
         Raises:
             StudyError: The file cannot be written; earlier events are safe.
         """
-        body = json.dumps(event_to_json(event), separators=(",", ":"), allow_nan=True).encode()
-        line = b"%08x %s\n" % (zlib.crc32(body), body)
         try:
-            with open(self.path, "ab") as file:
+            with open(self.path, "a+b", opener=private) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                whole = self._whole_length()
-                if whole < file.tell():
-                    file.truncate(whole)
+                self._find_end(file)
+                line = encoded(event, self._count + 1, self._study)
                 file.write(line)
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
+                self._end, self._count = file.tell(), self._count + 1
         except OSError as error:
             fix = "Make room or give write permission. What the journal holds so far is safe: lepton front shows its models."
             raise StudyError(f"cannot write the journal: {error.strerror}", where=str(self.path), fix=fix) from error
+        self._keep(event, line)
 
-    def _whole_length(self) -> int:
-        """Bytes up to the last complete line."""
-        with open(self.path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            at = size
-            while at > 0:
-                start = max(0, at - 65536)
-                file.seek(start)
-                newline = file.read(at - start).rfind(b"\n")
-                if newline >= 0:
-                    return start + newline + 1
-                at = start
-        return 0
+    def _keep(self, event: Event, line: bytes) -> None:
+        """Leave a copy; without room for it, the journal alone has to do."""
+        path = self._spare(event)
+        if path is None:
+            return
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(path, "ab", opener=private) as file:
+                file.write(line)
+
+    def _find_end(self, file: IO[bytes]) -> None:
+        """Cut off a torn last line, and learn the number of the last whole one."""
+        size = file.seek(0, os.SEEK_END)
+        if size == self._end:
+            return
+        whole = _last_newline(file, size)
+        file.seek(whole)
+        kept = b"".join(raw + b"\n" for raw in _pieces(file.read()))  # a last line whose end alone was changed
+        if whole < size:
+            file.truncate(whole)
+            file.seek(whole)
+            file.write(kept)
+        self._count = self._last_number(file) or self._count  # a journal that was emptied goes on behind what it held
+
+    def _last_number(self, file: IO[bytes]) -> int:
+        """The number of the last line; where that is not written there, all lines are counted."""
+        size = file.seek(0, os.SEEK_END)
+        start = _last_newline(file, size - 1) if size else 0
+        file.seek(start)
+        last = file.read(size - start)
+        if _is_whole(last[:-1]) and (number := _number(last[:-1])) is not None:
+            return number
+        file.seek(0)
+        count = 0
+        for line in file:
+            number = _number(line[:-1]) if _is_whole(line[:-1]) else None
+            count = count + 1 if number is None else number
+        return count
+
+    def last_number(self) -> int:
+        """The number of the last line; 0 where there is none, or it cannot be read."""
+        try:
+            with open(self.path, "rb") as file:
+                return self._last_number(file)
+        except OSError:
+            return 0
 
     def read(self, offset: int = 0) -> Iterator[tuple[int, Event]]:
-        """The events from an offset on, each with the offset behind it.
+        """The events from an offset on, each with the offset behind it; what is damaged is passed over.
 
         Args:
             offset: Bytes; 0 for all, or what an earlier read ended with.
 
         Raises:
-            StudyError: A line in the middle is damaged.
+            StudyError: The file cannot be read.
         """
-        if not self.path.exists():
-            return
-        with open(self.path, "rb") as file:
-            file.seek(offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                offset += len(line)
-                event = self._parse(line, offset)
-                if event is not None:
-                    yield offset, event
+        last = -1
+        for line in self.lines(offset):
+            if line.event is not None and line.number != last:  # else it was written twice
+                yield line.end, line.event
+            last = -1 if line.number is None else line.number
 
-    def _parse(self, line: bytes, offset: int) -> Event | None:
-        checksum, _, body = line[:-1].partition(b" ")
-        if b"%08x" % zlib.crc32(body) != checksum:
-            fix = "Restore the file from a copy, or delete the study and search again."
-            raise StudyError(f"the journal is damaged before byte {offset}", where=str(self.path), fix=fix)
-        return event_from_json(json.loads(body))
+    def lines(self, offset: int = 0) -> Iterator[Line]:
+        """All lines from an offset on, with what is wrong with them.
+
+        A line that is whole but not in its place has an event and a fault.
+
+        Raises:
+            StudyError: The file cannot be read.
+        """
+        try:
+            if not self.path.is_file():
+                if self.path.exists():
+                    raise StudyError("a folder lies in the place of the journal", where=str(self.path), fix=_repair(self.path))
+                return
+            with open(self.path, "rb") as file:
+                file.seek(offset)
+                yield from self._numbered(file, offset)
+        except OSError as error:
+            fix = "Give read permission, or restore the file from a copy."
+            raise StudyError(f"cannot read the journal: {error.strerror}", where=str(self.path), fix=fix) from error
+
+    def _numbered(self, file: IO[bytes], offset: int) -> Iterator[Line]:
+        last: int | None = None
+        bad = 0  # damaged lines since
+        for chunk in file:
+            for line in self._opened(chunk, offset):
+                number, fault = line.number, line.fault
+                if number is None and fault:
+                    bad += 1
+                elif number is None:  # of a version that did not number them
+                    last, bad = (last or 0) + bad + 1, 0
+                else:
+                    fault = fault or (_gap(last, number, bad) if last is not None or offset == 0 else "")
+                    last, bad = max(number, last or 0), 0
+                yield Line(line.end, line.event, fault, number, line.raw)
+            offset += len(chunk)
+
+    def _opened(self, chunk: bytes, start: int) -> list[Line]:
+        """A line of the file; a damaged one may hold several whole ones, if their ends were changed."""
+        end = start + len(chunk)
+        complete = chunk.endswith(b"\n")
+        raw = chunk[:-1] if complete else chunk
+        if complete and not raw:
+            return []
+        if complete and _is_whole(raw):
+            return [self._parsed(raw, end)]
+        found = list(_pieces(chunk))
+        if not found:
+            return [Line(end, None, "its checksum is wrong")] if complete else []
+        lines = [self._parsed(piece, end) for piece in found]
+        at = start + chunk.rfind(found[-1]) + len(found[-1]) + 1  # behind the last one, and its end
+        whole = sum(len(piece) + 1 for piece in found) == len(chunk)
+        faults = [*("its end was changed" for _ in lines[:-1]), "its end was changed" if not complete else ""]
+        told = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw)
+                for line, fault in zip(lines, faults, strict=True)]  # fmt: skip
+        return told if whole or not complete else [*told, Line(end, None, "its checksum is wrong")]
+
+    def _parsed(self, raw: bytes, end: int) -> Line:
+        """A line whose checksum is right."""
+        number = _number(raw)
+        try:
+            told = json.loads(raw[9:])
+            event = event_from_json(located(told, self._study)) if isinstance(told, dict) else None
+            fault = "" if isinstance(told, dict) and isinstance(told.get("event"), str) else "it holds no event"
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            event, fault = None, f"it holds no event ({type(error).__name__})"
+        return Line(end, event, fault, number, raw)
+
+
+def encoded(event: Event, number: int, folder: Path) -> bytes:
+    """An event as a line.
+
+    Args:
+        event: What happened.
+        number: The line's, from 1.
+        folder: The study's, which paths are relative to.
+    """
+    told = {"n": number, **relative(event_to_json(event), folder)}
+    return sealed(json.dumps(told, separators=(",", ":"), allow_nan=True).encode())
+
+
+def renumbered(core: bytes, number: int) -> bytes:
+    """A line anew, with another number, from what it says without one."""
+    return sealed(b'{"n":%d,%s' % (number, core[1:]))
+
+
+def sealed(body: bytes) -> bytes:
+    """A line of what it says."""
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def relative(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """An event as JSON, with its paths in a study's folder relative to that."""
+    return _with_path(told, lambda path: _below(path, folder))
+
+
+def located(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """An event as JSON, with its paths in a study's folder as that lies now."""
+    return _with_path(told, lambda path: found_in(path, folder))
+
+
+def found_in(path: str, folder: Path) -> str:
+    """Where something of a study lies, which may have been moved or copied since it was written down.
+
+    Args:
+        path: Relative to the study's folder; of older versions absolute: `HOME/studies/NAME/...`.
+        folder: The study's folder.
+    """
+    if not path:
+        return path
+    if not os.path.isabs(path):  # noqa: PTH117  # also of what is no path
+        inside = os.path.normpath(folder / path)
+        return inside if Path(inside).is_relative_to(folder) else path
+    parts = Path(path).parts
+    if "studies" in parts[:-2] and not Path(path).is_relative_to(folder):
+        at = len(parts) - 1 - parts[::-1].index("studies")
+        moved = folder.joinpath(*parts[at + 2 :])
+        return str(moved) if len(parts) > at + 2 and moved.exists() else path
+    return path
+
+
+def _below(path: str, folder: Path) -> str:
+    if path and os.path.isabs(path):  # noqa: PTH117  # likewise
+        for known in (folder, folder.resolve()):
+            if Path(path).is_relative_to(known):
+                return str(Path(path).relative_to(known))
+    return path
+
+
+def _with_path(told: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """An event as JSON with the one path that its kind has changed."""
+    keys = PATHS.get(str(told.get("event")), ())
+    inner: Any = told
+    for key in keys:
+        inner = inner.get(key) if isinstance(inner, dict) else None
+    if not keys or not isinstance(inner, str):
+        return told
+    return _replaced(told, keys, change(inner))
+
+
+def _replaced(told: dict[str, Any], keys: tuple[str, ...], path: str) -> dict[str, Any]:
+    head, *rest = keys
+    return {**told, head: _replaced(told[head], tuple(rest), path) if rest else path}
+
+
+def _is_whole(raw: bytes) -> bool:
+    checksum, _, body = raw.partition(b" ")
+    return b"%08x" % zlib.crc32(body) == checksum
+
+
+def _number(raw: bytes) -> int | None:
+    found = _NUMBER.match(raw, 9)
+    return int(found[1]) if found else None
+
+
+def _gap(last: int | None, number: int, bad: int) -> str:
+    """What is wrong with a line's number, after a last one and so many damaged lines."""
+    before = last or 0
+    missing = number - before - 1 - bad
+    if number <= before:
+        return "it comes twice" if number == before else "it is not in its place"
+    return f"{missing} line{'s are' if missing > 1 else ' is'} missing before it" if missing > 0 else ""
+
+
+def _pieces(chunk: bytes) -> Iterator[bytes]:
+    """Whole lines in a stretch that is none itself: one byte behind each may be anything."""
+    starts = [found.start() for found in _START.finditer(chunk)][:MOST_STARTS]
+    done = 0
+    for start in starts:
+        ends = [len(chunk) - 1, *(later - 1 for later in reversed(starts) if later > start)]
+        for end in ends if start >= done else []:
+            if _is_whole(chunk[start:end]):
+                yield chunk[start:end]
+                done = end
+                break
+
+
+def _last_newline(file: IO[bytes], size: int) -> int:
+    """The offset behind the last end of a line in the first `size` bytes."""
+    at = size
+    while at > 0:
+        start = max(0, at - 65536)
+        file.seek(start)
+        newline = file.read(at - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        at = start
+    return 0
+
+
+def _repair(path: Path) -> str:
+    return f"lepton repair {path.parent.name} restores what it can, and keeps what lies there."

@@ -13,6 +13,7 @@ from .events import (
     Asked,
     Event,
     HostWeighed,
+    JournalRepaired,
     KnobsRanked,
     ModelAccelerated,
     ModelRegistered,
@@ -30,6 +31,7 @@ from .events import (
     TrialThawed,
 )
 from .journal import Journal
+from .misfit import misfit
 from .shortfall import no_model
 from .space import Config
 from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, Target, TrialResult
@@ -156,6 +158,7 @@ class StudyState:
     pinned: Config = field(default_factory=dict)  # the knobs that proposals hold
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
+    repairs: int = 0  # of the journal
     _front: list[Trial] = field(default_factory=list)
 
     @classmethod
@@ -169,8 +172,10 @@ class StudyState:
             self.apply(event)
         return self
 
-    def apply(self, event: Event) -> None:  # noqa: PLR0912  # one branch a kind of event
-        """Take in one event."""
+    def apply(self, event: Event) -> bool:  # noqa: PLR0912  # one branch a kind of event
+        """Take in one event; false, and nothing is changed, where it cannot follow what is known (see `misfit`)."""
+        if misfit(self, event):
+            return False
         match event:
             case StudyStarted():
                 self.config, self.started = event.config, event
@@ -206,14 +211,25 @@ class StudyState:
             case KnobsRanked():
                 self.ranked = event
             case StudyEnded():
-                self.ended = event
+                self.ended = event if self._stands_still(event.chosen) else event.replace(chosen=self._choice())
             case TestOpened():
-                self.tested = event
+                known = {trial: scores for trial, scores in event.scores.items() if trial in self.trials}
+                self.tested = event.replace(scores=known)
             case ModelRegistered():
                 self.registered.append(event)
             case AliasMoved():
                 self.moved.append(event)
+            case JournalRepaired():
+                self.repairs += 1
         self.last_at = max(self.last_at, event.at)
+        return True
+
+    def _stands_still(self, chosen: int | None) -> bool:
+        """Whether the chosen trial is known and has a model; not so where lines of the journal were lost."""
+        return chosen is None or (chosen in self.trials and self.trials[chosen].is_packed)
+
+    def _choice(self) -> int | None:
+        return self.choose().number if self._front else None
 
     def _report(self, trial: Trial, event: TrialReported) -> None:
         before = trial.epochs
@@ -279,7 +295,7 @@ class StudyState:
             trial.breaks = self._broken(trial.profile)
         self._stand_anew()
         if self.ended:
-            self.ended = self.ended.replace(chosen=self.choose().number if self._front else None)
+            self.ended = self.ended.replace(chosen=self._choice())
 
     def keeps_limits(self, trial: Trial) -> bool:
         """Whether what the search knows of a trial's costs keeps the hard limits as they stand."""

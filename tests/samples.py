@@ -9,6 +9,7 @@ from lepton_automl import families
 from lepton_automl.events import (
     Asked,
     HostWeighed,
+    JournalRepaired,
     KnobsRanked,
     ModelRegistered,
     Noted,
@@ -167,6 +168,7 @@ def events() -> list[object]:
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),
+        JournalRepaired(at=14.0, whole=20, restored=2, lost=1, kept="journal.damaged"),
     ]
 
 

@@ -99,7 +99,8 @@ class Loop:
 
     def take_in(self, event: Event) -> None:
         """Learn from an event, whether it just happened or the journal tells it again."""
-        self.state.apply(event)
+        if not self.state.apply(event):
+            return
         match event:
             case TrialProposed():
                 self.proposer.recall(event)
@@ -302,7 +303,7 @@ class Loop:
 
     def _start(self) -> bool:
         """Ask for a configuration and submit it; false when there is none left."""
-        settings, number, now = self.state.settings, len(self.state.trials), self.executor.now()
+        settings, number, now = self.state.settings, 1 + max(self.state.trials, default=-1), self.executor.now()
         proposal = self.proposer.ask(number, self._in_time)
         if proposal is None:
             return False

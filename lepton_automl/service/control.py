@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 import signal
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Asked, Event, Request
+from lepton_automl.home import JOURNAL
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse
 from lepton_automl.values import Budget
@@ -152,6 +152,21 @@ class Controls(Handle):
             ended.chosen is None or any(one.trial == ended.chosen and one.at >= ended.at for one in self.state.registered)
         )
 
+    def repair(self) -> str:
+        """Put a damaged journal right: from its whole lines, their copies, and what lies beside the models.
+
+        The damaged file is kept beside the new one.
+
+        Returns:
+            What was done, in words; empty where nothing is wrong.
+
+        Raises:
+            StudyError: The study runs, there is none, or nothing of it can be restored.
+        """
+        from .repair import repair
+
+        return repair(self.name, self.home)
+
     # How it is asked
 
     def _settled(self) -> str:
@@ -199,7 +214,12 @@ class Controls(Handle):
             time.sleep(LOOK)
 
     def _launch(self, *more: Asked) -> None:
-        """Take the study up with a new process; what was asked of the old one and not heard is heard first."""
+        """Take the study up with a new process; what was asked of the old one and not heard is heard first.
+
+        Raises:
+            StudyError: Its journal is damaged.
+        """
+        self._check_whole()
         last = wish("resume")  # takes back a pause or a stop that nobody heard
         with self.home.held(self.name) as alive:
             for asked in (*more, last):
@@ -220,7 +240,7 @@ class Controls(Handle):
         """
         Journal(self.folder / WISHES).append(wish("stop"))
         began, signalled = time.monotonic(), False
-        while self.home.running(self.name) and not (self.folder / "journal.jsonl").exists():
+        while self.home.running(self.name) and not (self.folder / JOURNAL).exists():
             waited = time.monotonic() - began
             pid = self.home.searcher(self.name)
             if waited > NUDGE and not signalled and pid is not None:
@@ -231,8 +251,7 @@ class Controls(Handle):
                 fix = f"Look at {self.folder / 'search.log'}; it is process {pid or 'of an unknown number'}."
                 raise StudyError("it does not answer to 'stop'", where=self.name, fix=fix)
             time.sleep(LOOK)
-        if not self.home.running(self.name) and not (self.folder / "journal.jsonl").exists():
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.home.forget(self.name)
 
 
 def wish(what: Request, **more: Any) -> Asked:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import shutil
 import threading
 import time
 import warnings
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ExtraError, LeptonError, StudyError
 from lepton_automl.events import Event
+from lepton_automl.home import JOURNAL
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
 
@@ -72,7 +72,7 @@ class Follower:
 
     def _look(self) -> None:
         news = False
-        for offset, event in Journal(self.study.folder / "journal.jsonl").read(self._offset):
+        for offset, event in Journal(self.study.folder / JOURNAL).read(self._offset):
             self._offset, news = offset, True
             self._window(event)
             for number, callback in enumerate(self._callbacks):
@@ -165,8 +165,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
 
 def _forget(study: Controls) -> None:
     """Leave nothing behind of a study that never began."""
-    if not (study.folder / "journal.jsonl").exists() and not study.home.running(study.name):
-        shutil.rmtree(study.folder, ignore_errors=True)
+    study.home.forget(study.name)
 
 
 def call_back(study: Controls, callbacks: Sequence[Callback]) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import warnings
 from pathlib import Path
 from typing import Literal, Self
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, StudyConfig
-from lepton_automl.home import ASKED, Home
+from lepton_automl.events import Event, Noted
+from lepton_automl.home import JOURNAL, Home, study_journal, trials_in
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 
-from .launch import left_error
+from .launch import asked_config, left_error
+from .salvage import Promised, Salvage, salvage
 
 Status = Literal["starting", "running", "paused", "ending", "ended", "lost"]
 
@@ -29,11 +30,16 @@ class Handle:
     def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
         self.home = home if isinstance(home, Home) else Home(home)
         self._name = name
-        self._state, self._offset = StudyState(), 0
+        self._start_over()
         self._reading = threading.Lock()  # callbacks may look from a thread of their own
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
+
+    def _start_over(self) -> None:
+        """Read everything anew at the next look."""
+        self._state, self._offset, self._file = StudyState(), 0, 0
+        self._damage: Salvage | None = None
 
     @property
     def name(self) -> str:
@@ -81,30 +87,82 @@ class Handle:
         """Take in what has happened since the last look."""
         if not self._name:
             raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
-        news = []
         with self._reading:
             try:
-                for offset, event in self._journal().read(self._offset):
-                    self._state.apply(event)
-                    self._offset = offset
-                    news.append(event)
-            except KeyboardInterrupt:  # an event may be taken in by half: all is read anew
-                self._state, self._offset = StudyState(), 0
+                return self._news()
+            except KeyboardInterrupt:  # an event may be taken in by half
+                self._start_over()
                 raise
-        return news
+
+    def _news(self) -> list[Event]:
+        journal = self._journal()
+        self._see_file(journal.path)
+        begins, wrong, last = self._offset == 0, False, None
+        promised = Promised.by(self.folder) if begins else None  # before the look, as copies are written after the journal
+        news: list[Event] = []
+        for line in journal.lines(self._offset) if self._file or not (promised is None or promised.trials) else ():
+            fits = line.event is None or self._state.apply(line.event)
+            self._offset, last = line.end, line.number
+            wrong = wrong or bool(line.fault) or not fits
+            if line.event is not None and fits:
+                news.append(line.event)
+        lost = promised is not None and self._damage is None and not promised.kept(self._state, last)
+        return self._salvaged(begins=begins, news=news) if wrong or lost else news
+
+    def _see_file(self, path: Path) -> None:
+        """Read anew what another file has taken the place of, or what was cut off."""
+        try:
+            found = path.stat()
+        except OSError:
+            found = None
+        known = found.st_ino if found and path.is_file() else 0
+        if self._file and (known != self._file or (found and found.st_size < self._offset)):
+            self._start_over()
+        self._file = known
+
+    def _salvaged(self, *, begins: bool, news: list[Event]) -> list[Event]:
+        """Go on from all that is whole, and tell once what is not."""
+        found = salvage(self.folder)
+        self._damage, self._state = found, found.state
+        if self._state.config is None:
+            self._state.config = asked_config(self.folder)
+        note = Noted(at=self._state.last_at, text=f"{found.words}. {found.fix}", level="warning")
+        self._state.notes.append(note)
+        warnings.warn(f"{self.name}: {note.text}", stacklevel=4)
+        return [*(found.events if begins else news), note]
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the journal, in words; empty where nothing is.
+
+        Raises:
+            LeptonError: As `state` does.
+        """
+        self._read()
+        return f"{self._damage.words}. {self._damage.fix}" if self._damage else ""
+
+    def _check_whole(self) -> None:
+        """See that nothing is written behind a damage.
+
+        Raises:
+            StudyError: The journal is damaged.
+        """
+        self._read()
+        if self._damage:
+            raise self._damage.error()
 
     def _journal(self) -> Journal:
         """The journal; it may not exist yet where a process is about to begin it."""
-        path = self.folder / "journal.jsonl"
-        if path.exists():
-            return Journal(path)
+        path = self.folder / JOURNAL
+        if path.exists() or trials_in(self.folder):
+            return study_journal(self.folder)
         if not self.home.running(self.name):
             if not path.exists() and (error := left_error(self.folder)):
                 raise error
             return self.home.journal(self.name)
-        if self._state.config is None and (self.folder / ASKED).exists():
-            self._state.config = StudyConfig.from_json(json.loads((self.folder / ASKED).read_text()))
-        return Journal(path)
+        if self._state.config is None:
+            self._state.config = asked_config(self.folder)
+        return study_journal(self.folder)
 
     @property
     def status(self) -> Status:

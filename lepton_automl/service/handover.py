@@ -12,8 +12,7 @@ from typing import Self
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Noted
-from lepton_automl.home import Home
-from lepton_automl.journal import Journal
+from lepton_automl.home import Home, study_journal
 from lepton_automl.tracking.rebuild import rebuild_lost
 from lepton_automl.tracking.store import RefusedError
 from lepton_automl.tracking.tracker import Tracker
@@ -61,7 +60,7 @@ class Background(threading.Thread):
     def __init__(self, folder: Path) -> None:
         super().__init__(name="tracker", daemon=True)
         self.study = Study(folder.name, Home(folder.parents[1]))
-        self.tracker = Tracker(Journal(folder / "journal.jsonl"), folder.parents[1])
+        self.tracker = Tracker(study_journal(folder), folder.parents[1])
         self._over = threading.Event()
         self._mirrored, self._took = -REFRESH, GUESS
         self._mended = False  # whether the store was seen to be there

@@ -14,9 +14,9 @@ from typing import IO
 
 from lepton_automl import errors
 from lepton_automl.errors import LeptonError, StudyError
-from lepton_automl.events import Asked, StudyConfig
-from lepton_automl.home import ASKED, Home
-from lepton_automl.journal import Journal
+from lepton_automl.events import Asked, StudyConfig, StudyStarted, event_from_json, event_to_json
+from lepton_automl.home import ASKED, JOURNAL, Home
+from lepton_automl.journal import Journal, located, relative, write_private
 
 ERROR, LOG, WISHES = "error.json", "search.log", "asked.jsonl"
 LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
@@ -26,10 +26,21 @@ def prepare(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> 
     """Leave what was asked in the study's folder, for the process that will run it."""
     for wish in wishes:
         Journal(folder / WISHES).append(wish)
+    told = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
-        (folder / ASKED).write_text(json.dumps(config.to_json(), indent=1))
+        write_private(folder / ASKED, json.dumps(told, indent=1))
     except OSError as error:
         raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
+
+
+def asked_config(folder: Path) -> StudyConfig | None:
+    """What was asked of a study when it was launched; None where that cannot be read."""
+    try:
+        told = {"event": "StudyStarted", "at": 0.0, "config": json.loads((folder / ASKED).read_text())}
+        event = event_from_json(located(told, folder))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return event.config if isinstance(event, StudyStarted) else None
 
 
 def launch(folder: Path, alive: IO[bytes]) -> None:
@@ -63,18 +74,19 @@ def leave_error(error: BaseException, folder: Path) -> None:
         what = f"the search failed: {type(error).__name__}: {error}"
         told = {"kind": "StudyError", "what": what, "where": folder.name, "fix": f"Look at {folder / LOG}."}
     with contextlib.suppress(OSError):
-        (folder / ERROR).write_text(json.dumps(told))
+        write_private(folder / ERROR, json.dumps(told))
 
 
 def left_error(folder: Path) -> LeptonError | None:
     """The error that ended a study's process, of the class that it had there."""
     try:
         told = json.loads((folder / ERROR).read_text())
-    except (OSError, ValueError):
+        what, where, fix = (str(told[part]) for part in ("what", "where", "fix"))
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    kind = getattr(errors, told["kind"], StudyError)
-    error: LeptonError = kind(told["what"], where=told["where"], fix=told["fix"])
-    return error
+    kind = getattr(errors, str(told.get("kind")), StudyError)
+    known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else StudyError
+    return known(what, where=where, fix=fix)
 
 
 def lost(name: str, home: Home) -> LeptonError:
@@ -84,6 +96,6 @@ def lost(name: str, home: Home) -> LeptonError:
         return error
     log = home.path(name) / LOG
     said = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
-    begun = (home.path(name) / "journal.jsonl").exists()
+    begun = (home.path(name) / JOURNAL).exists()
     fix = f"lepton resume {name} takes it up." if begun else "Search again."
     return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{said}" if said else fix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import threading
@@ -16,14 +15,15 @@ from types import FrameType
 from typing import IO, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, Event, Noted, StudyConfig, StudyResumed
-from lepton_automl.home import ASKED, Home, say
+from lepton_automl.events import Asked, Event, Noted, StudyResumed
+from lepton_automl.home import Home, say, study_journal
 from lepton_automl.journal import Journal
 from lepton_automl.locks import started
+from lepton_automl.state import StudyState
 from lepton_automl.tracking.door import brief
 
 from .handover import Background, hand_over
-from .launch import WISHES, leave_error
+from .launch import WISHES, asked_config, leave_error
 from .run import run_study
 
 MARGIN = 0.6  # seconds before the end of a grace period, in which this process is gone
@@ -56,7 +56,7 @@ def main() -> int:
 
 def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     """Search, track, register."""
-    config = StudyConfig.from_json(json.loads((folder / ASKED).read_text()))
+    config = asked_config(folder) or StudyState.replay(study_journal(folder)).settings
     inbox = Inbox(folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, inbox.terminate)
@@ -99,7 +99,7 @@ class Inbox:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._own, self._wishes = Journal(folder / "journal.jsonl"), Journal(folder / WISHES)
+        self._own, self._wishes = study_journal(folder), Journal(folder / WISHES)
         self._heard = {event.uid for _, event in self._own.read() if isinstance(event, Asked)}
         self._offset = 0
         self._signals: list[Asked] = []
@@ -115,9 +115,8 @@ class Inbox:
                     asked.append(event)
                     if event.what == "stop" and event.grace is not None:
                         _cut_off(self._own, event.grace - (time.time() - event.at))
-        except StudyError:  # damaged; what comes behind may be whole
+        except StudyError:  # it cannot be read just now
             traceback.print_exc()
-            self._offset = self._wishes.path.stat().st_size
         return asked
 
     def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # so does `signal` call it

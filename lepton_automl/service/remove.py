@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
-from lepton_automl.errors import LeptonError
-from lepton_automl.events import StudyConfig, StudyStarted
-from lepton_automl.home import ASKED, Home
+from lepton_automl.events import StudyStarted
+from lepton_automl.home import Home
 from lepton_automl.tracking.projector import study_uid
 from lepton_automl.tracking.registry import delete_study
 from lepton_automl.values import Tracking
+
+from .launch import asked_config
+from .salvage import salvage
 
 
 def remove(name: str, home: Home) -> None:
@@ -25,16 +25,10 @@ def remove(name: str, home: Home) -> None:
 
 def _started(name: str, home: Home) -> StudyStarted | None:
     """How the study began, as far as its journal can be read."""
-    try:
-        first = next((event for _, event in home.journal(name).read()), None)
-    except (LeptonError, OSError, ValueError, TypeError):
-        return None
-    return first if isinstance(first, StudyStarted) else None
+    return salvage(home.path(name)).state.started
 
 
 def _asked(name: str, home: Home) -> Tracking:
     """Where it was to be shown, for one that never began."""
-    try:
-        return StudyConfig.from_json(json.loads((home.path(name) / ASKED).read_text())).tracking
-    except (OSError, ValueError, TypeError):
-        return Tracking()
+    asked = asked_config(home.path(name))
+    return asked.tracking if asked else Tracking()

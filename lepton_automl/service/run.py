@@ -11,7 +11,7 @@ from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, 
 from lepton_automl.execution.capacity import bearable
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import forget_checkpoint, lacks, trial_folder
+from lepton_automl.home import SPARE, forget_checkpoint, lacks, study_journal, trial_folder
 from lepton_automl.journal import Journal
 from lepton_automl.locks import gate_path
 from lepton_automl.search.budget import affordable_epochs
@@ -31,6 +31,7 @@ from .finalists import Finalists
 from .limits import check_limits
 from .origin import described
 from .own import checked, others
+from .salvage import check_whole
 
 
 def run_study(
@@ -59,6 +60,7 @@ def run_study(
 
     Raises:
         LimitError: No network of the space keeps the hard limits; found before any training.
+        StudyError: The journal is damaged; `lepton repair` puts it right.
     """
     workers, note = bearable(config.workers, data=folder / "data")
     executor = LocalExecutor(workers, folder / "workers", name=config.name)
@@ -91,8 +93,7 @@ def search(
         finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
             has no models. For the other arguments see `run_study`.
     """
-    journal = Journal(folder / "journal.jsonl")
-    past = [event for _, event in journal.read()]
+    journal, past = study_journal(folder), check_whole(folder)
     begins = not any(isinstance(event, HostWeighed) for event in past)
     if begins:
         beginning = Beginning(executor, inbox, tell)
@@ -170,7 +171,8 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
         HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in (*told, *notes)),
     ]
-    journal.path.unlink(missing_ok=True)  # of a study that was killed between the two: nothing was earned
+    for path in (journal.path, folder / SPARE):  # of a study that was killed between the two: nothing was earned
+        path.unlink(missing_ok=True)
     for event in events:
         journal.append(event)
         announce(event)

@@ -136,5 +136,6 @@ class Steering(Controls):
         """Ask; of a study that has ended, write it down for whoever looks at it or goes on with it."""
         if not self._ask(asked):
             self._settled()
+            self._check_whole()
             with self.home.held(self.name):
                 self.note(asked)

@@ -189,6 +189,7 @@ class Study(Steering):
         """
         state = self.state
         if state.tested is None:
+            self._check_whole()
             self._may_test(state)
             settings = state.settings
             bundles = {model.number: str(self.bundle(model.number)) for model in state.front()}
@@ -229,6 +230,7 @@ class Study(Steering):
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
+        self._check_whole()
         self._mend()
         record, store = self._record(self.state.trial(trial)), self.state.settings.tracking.uri
         version = register(record, model, home=self.home.folder, uri=store, alias=alias)

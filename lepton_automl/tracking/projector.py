@@ -24,9 +24,9 @@ from .note import note
 from .parent import progress
 from .records import NOTE, STUDY, TRIAL, Point, RunRecord, flag, ms, points
 
-__all__ = ["MARKS", "OFFSET", "STUDY", "TRIAL", "Point", "RunRecord", "marks", "progress", "study_record", "study_uid", "trial_records"]  # fmt: skip
+__all__ = ["MARKS", "OFFSET", "REPAIRS", "STUDY", "TRIAL", "Point", "RunRecord", "marks", "progress", "study_record", "study_uid", "trial_records"]  # fmt: skip
 
-MARKS, OFFSET = "lepton.marks", "lepton.offset"
+MARKS, OFFSET, REPAIRS = "lepton.marks", "lepton.offset", "lepton.repairs"
 Marks = dict[str, list[int]]
 
 
@@ -64,6 +64,8 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
     if any(isinstance(event, StudyResumed) for event in news):
         ended = {"lepton.reason": "", "lepton.chosen": "", **ended}  # what it said when it had ended
     position = {MARKS: json.dumps(marks(state)), OFFSET: str(offset), NOTE: note(state)}
+    if state.repairs:
+        position[REPAIRS] = str(state.repairs)
     return RunRecord(
         key=(STUDY, uid),
         name=state.settings.name,
@@ -102,6 +104,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
         match event:
             case TestOpened():
                 for number, scores in event.scores.items():
+                    if number not in state.trials:  # its lines are lost
+                        continue
                     tested = {f"test_{name}": value for name, value in scores.items()}
                     yield changed_trial(state, number, metrics=points(tested, event.at, state.trials[number].epochs))
             case ModelAccelerated():

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, HostWeighed, StudyStarted, TrialEnded, TrialReported
+from lepton_automl.events import Event, HostWeighed, JournalRepaired, StudyStarted, TrialEnded, TrialReported
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 from lepton_automl.values import Tracking
 
 from .dataset import dataset_record
 from .place import address
-from .projector import MARKS, OFFSET, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records
+from .projector import MARKS, OFFSET, REPAIRS, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records
 from .store import PARENT, Store, opened_store
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Tracker:
         self._uid = ""
         self._read = 0  # how far the journal was read
         self._done = 0  # how far the store has it, when last seen
+        self._misfits: set[int] = set()  # offsets of lines that cannot follow those before
         self._owes = False  # whether the store lacks something of what was read
         self._points: list[tuple[int, Point]] = []  # the study's own curves, each point with its place in the journal
         self._experiment = ""
@@ -124,11 +125,13 @@ class Tracker:
         ended = 0
         for offset, event in () if self._owes else self.journal.read(self._read):
             self._read = offset
-            self._state.apply(event)
+            if not self._state.apply(event):  # of a damaged journal
+                self._misfits.add(offset)
+                continue
             self._points += [(offset, point) for point in progress(self._state, event)]
             if isinstance(event, StudyStarted):
                 self._uid = self._uid or study_uid(event)
-            if offset > self._done and not isinstance(event, TrialReported):
+            if isinstance(event, JournalRepaired) or (offset > self._done and not isinstance(event, TrialReported)):
                 self._owes = True
                 ended += isinstance(event, TrialEnded)
             if ended == BATCH:
@@ -139,11 +142,12 @@ class Tracker:
         """Write what the store lacks of what was read: the trials, then the study itself, which says so."""
         parent = self._parent(store)
         tags = parent.data.tags
-        self._done = int(tags.get(OFFSET, 0))
+        # A journal that was repaired since is another file, of which the store has nothing yet.
+        self._done = int(tags.get(OFFSET, 0)) if tags.get(REPAIRS, "0") == str(self._state.repairs) else 0
         if self._done >= self._read:
             self._owes = False
             return 0  # another tracker was here, and may have seen more
-        news = [event for at, event in self.journal.read(self._done) if at <= self._read]
+        news = [event for at, event in self.journal.read(self._done) if at <= self._read and at not in self._misfits]
         children = list(trial_records(self._state, news, json.loads(tags.get(MARKS, "{}"))))
         if not self._write_trials(store, parent, children):
             return self._write(store)  # all of it: what a twin had may be lost

@@ -1,0 +1,85 @@
+"""Whether an event can follow what is known of a study; of a damaged journal, some lines cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .events import (
+    Asked,
+    Event,
+    HostWeighed,
+    JournalRepaired,
+    KnobsRanked,
+    ModelAccelerated,
+    ModelRegistered,
+    Noted,
+    StudyPaused,
+    StudyResumed,
+    StudyStarted,
+    TestOpened,
+    TrialEnded,
+    TrialProposed,
+    TrialReported,
+    TrialRetried,
+    TrialThawed,
+)
+
+if TYPE_CHECKING:
+    from .state import StudyState, Trial
+
+
+def misfit(state: StudyState, event: Event) -> str:
+    """Why an event cannot follow what is known, in words; empty where it can.
+
+    Args:
+        state: What is known.
+        event: What is said to have happened then.
+    """
+    match event:
+        case StudyStarted():
+            return "the study had begun already" if state.started else ""
+        case Noted() | StudyPaused() | StudyResumed() | KnobsRanked() | JournalRepaired():
+            return ""
+        case _ if state.config is None:
+            return "no line before it tells what study this is"
+        case HostWeighed():
+            return "the machine was timed already" if state.weighed else ""
+        case TrialProposed():
+            return f"there is a trial {event.trial} already" if event.trial in state.trials else ""
+        case TestOpened():
+            return "the test was opened already" if state.tested else ""
+        case Asked(what="retune"):
+            return _unknown(event.trial) if event.trial not in state.trials else ""
+    return _of_trial(state, event)
+
+
+def _of_trial(state: StudyState, event: Event) -> str:
+    match event:
+        case TrialReported(report=told):
+            number = told.trial
+        case TrialEnded(result=ended):
+            number = ended.trial
+        case ModelAccelerated(found=found):
+            number = found.trial
+        case TrialRetried(trial=number) | TrialThawed(trial=number) | ModelRegistered(trial=number):
+            pass
+        case _:
+            return ""
+    trial = state.trials.get(number)
+    return _unknown(number) if trial is None else _after(trial, event)
+
+
+def _after(trial: Trial, event: Event) -> str:
+    """Why an event cannot follow what is known of its trial."""
+    match event:
+        case ModelAccelerated() | ModelRegistered():
+            return "" if trial.is_packed else f"trial {trial.number} had no model"
+        case TrialThawed():
+            return "" if trial.result else f"trial {trial.number} was running"
+        case TrialReported() if event.report.epoch in trial.decisions:
+            return f"trial {trial.number} had reported epoch {event.report.epoch} already"
+    return f"trial {trial.number} had ended" if trial.result else ""
+
+
+def _unknown(number: int) -> str:
+    return f"there was no trial {number}"
