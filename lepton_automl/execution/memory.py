@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 SHARE = 0.8  # of the memory that is free at the start, for all workers together
 LOW = 0.03  # share of all memory below which the machine is nearly out
-_CGROUPS = (  # limit and use of a container, by the newer and the older interface
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
+ROOT = Path("/")
+# By version of control groups: the files of a group's limit and use, and what of the use is cached files, which give way.
+_FILES = {
+    2: ("memory.max", "memory.current", "inactive_file"),
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def resident(pid: int) -> int:
@@ -41,14 +44,59 @@ def share(slots: int) -> float:
     return SHARE * available() / slots
 
 
-def _containers() -> list[tuple[float, float]]:
+def _containers(root: Path = ROOT) -> list[tuple[float, float]]:
+    """Limit and use of the process's control group, and of all groups around it, as any of them may be the tightest.
+
+    See cgroups(7) and https://docs.kernel.org/admin-guide/cgroup-v2.html.
+
+    Args:
+        root: Where `proc` and the mounts of control groups lie.
+    """
     found = []
-    for limit, used in _CGROUPS:
+    for version, folder in _groups(root):
+        limit, used, cached = _FILES[version]
         try:
-            found.append((float(Path(limit).read_text()), float(Path(used).read_text())))
-        except (OSError, ValueError):  # no container, or one without a limit ("max")
+            told = float((folder / limit).read_text()), float((folder / used).read_text())
+        except (OSError, ValueError):  # a group without a limit ("max"), or the root
             continue
+        found.append((told[0], max(0.0, told[1] - _cached(folder, cached))))
     return found
+
+
+def _groups(root: Path) -> Iterator[tuple[int, Path]]:
+    """The folders of the process's control groups for memory, each with its version, from the innermost outwards."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text().splitlines()
+        mounts = [line.split() for line in (root / "proc/self/mountinfo").read_text().splitlines()]
+    except OSError:
+        return
+    for line in groups:
+        _, controllers, path = line.split(":", 2)
+        version = 1 if "memory" in controllers.split(",") else 0 if controllers else 2
+        for mounted, at in _mounts(mounts, version):
+            top = root / at.lstrip("/")
+            inner = (
+                path.removeprefix(mounted.rstrip("/")).strip("/") if (path + "/").startswith(mounted.rstrip("/") + "/") else ""
+            )
+            folder = top / inner if ".." not in inner.split("/") else top
+            yield from ((version, group) for group in (folder, *folder.parents) if group.is_relative_to(top))
+
+
+def _mounts(mounts: list[list[str]], version: int) -> Iterator[tuple[str, str]]:
+    """Which group is mounted where, for a version: of the first, where memory is controlled."""
+    for fields in mounts:
+        kind, options = (fields[fields.index("-") + 1], fields[-1]) if "-" in fields else ("", "")
+        if (version == 2 and kind == "cgroup2") or (version == 1 and kind == "cgroup" and "memory" in options.split(",")):
+            yield fields[3], fields[4]
+
+
+def _cached(group: Path, name: str) -> float:
+    """Bytes of a group's use that are files which have not been read lately."""
+    try:
+        found = re.search(rf"^{name} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0.0
+    return float(found[1]) if found else 0.0
 
 
 def _field(path: Path, name: str) -> int:
