@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from lepton_automl import families
 from lepton_automl.events import (
+    AliasMoved,
     Asked,
     HostWeighed,
     JournalRepaired,
@@ -168,6 +169,7 @@ def events() -> list[object]:
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),
+        AliasMoved(at=13.5, model="sample", version="1", alias="champion", history=("1",)),
         JournalRepaired(at=14.0, whole=20, restored=2, lost=1, kept="journal.damaged"),
     ]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import AliasMoved, StudyStarted
-from lepton_automl.home import Home
+from lepton_automl.home import JOURNAL, Home
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,7 @@ class Registry:
         from lepton_automl.tracking.registry import standing
 
         past, study = standing(name, home=self.home.folder, uri=self.uri, alias=alias)
-        if study not in self.home.studies:
+        if study not in self.home.studies or not (self.home.path(study) / JOURNAL).is_file():
             return
         journal = self.home.journal(study)
         first = next((event for _, event in journal.read()), None)
