@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event, Noted
@@ -14,7 +14,10 @@ from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 
 from .launch import asked_config, left_error
-from .salvage import Promised, Salvage, salvage
+from .promised import Promised
+
+if TYPE_CHECKING:
+    from .salvage import Salvage
 
 Status = Literal["starting", "running", "paused", "ending", "ended", "lost"]
 
@@ -122,6 +125,8 @@ class Handle:
 
     def _salvaged(self, *, begins: bool, news: list[Event]) -> list[Event]:
         """Go on from all that is whole, and tell once what is not."""
+        from .salvage import salvage
+
         found = salvage(self.folder)
         self._damage, self._state = found, found.state
         if self._state.config is None:
