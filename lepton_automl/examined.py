@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ class ExamineJob(Value):
         bundle: Its bundle's folder.
         split: The rows that it is asked; of cross-validated scores `"held-out"`, all rows, each asked of the network of the same
             recipe that was taught without it; the test rows only where the sealed split was opened before.
-        worst: So many examples are shown, those with the highest loss.
+        worst: So many examples are shown: wrong answers, those with the highest loss.
     """
 
     trial: TrialJob
@@ -111,11 +112,11 @@ class Examined(Value):
         task: What it predicts.
         target: What that is called.
         scores: Every score of the task on these rows.
-        worst: Examples with the highest loss, the worst first.
+        worst: Wrong answers, those with the highest loss first; empty where all are right.
         classes: How it does on each class, in the order of its outputs; empty for numbers.
         confusion: Rows by class: index of the truth, index of the answer, how many; pairs without rows are left out.
         calibration: How often it is right, by how sure it is; bins without rows are left out.
-        calibration_error: The mean distance between the two, each row counting once.
+        calibration_error: The mean distance between the two, each row counting once; `calibrated` tells what it is worth.
         pairs: Truth and answer of rows that predict a number; a thousand at most, drawn evenly.
         bias: Mean of answer minus truth, where a number is predicted.
         spread: The distances from the truth that half, nine in ten, and all rows keep within.
@@ -145,3 +146,71 @@ class Examined(Value):
         """The classes that are taken for others most often: truth, answer, rows."""
         wrong = sorted((pair for pair in self.confusion if pair[0] != pair[1]), key=lambda pair: -pair[2])
         return [(self.classes[truth].label, self.classes[answer].label, count) for truth, answer, count in wrong[:most]]
+
+    @property
+    def calibrated(self) -> str:
+        """Whether its probabilities can be believed, in a sentence; empty for numbers."""
+        return calibrated(self.calibration, self.split)
+
+
+NEAR = 0.05  # within this of the truth, on average, probabilities can be believed
+STANDARD_ERRORS = 1.96  # of a 95 % interval
+
+
+def calibrated(bins: tuple[SureBin, ...], split: str) -> str:
+    """Whether probabilities can be believed: said only where there are rows enough to tell, of a model's card and of its report.
+
+    That they can is said where the true mean distance is below `NEAR` at the upper end of its 95 % interval, every bin taken
+    as far off as Wilson's interval (Probable Inference, 1927) has its middle; that they cannot, where the distance is greater
+    than two standard deviations of what luck alone would make it, were they right.
+
+    Args:
+        bins: How often it is right, by how sure it is; empty where it has no probabilities.
+        split: The rows that it was asked, by name.
+    """
+    rows = sum(one.rows for one in bins)
+    if not rows:
+        return ""
+    error = sum(one.rows * abs(one.sure - one.right) for one in bins) / rows
+    most, luck = _at_most(bins, rows), _by_luck(bins, rows)
+    asked = f"on {rows:,} {split} rows they are off by {_points(error)} on average"
+    if most <= NEAR:
+        return f"Its probabilities can be believed: {asked}, and by {_points(most)} at most (95 % interval)."
+    if error <= luck:
+        return (
+            f"Whether its probabilities can be believed cannot be told from so few rows: {asked}, and luck alone makes up to "
+            f"{_points(luck)} of that. Rank by them, do not bet on them."
+        )
+    modest = sum(one.rows * (one.right - one.sure) for one in bins) > 0
+    side = (
+        "more often right than it is sure; training on softened labels does that"
+        if modest
+        else "less often right than it is sure"
+    )
+    return f"Its probabilities cannot be believed: {asked}, more than luck explains. It is {side}. Rank by them, do not bet on them."
+
+
+def _at_most(bins: tuple[SureBin, ...], rows: int) -> float:
+    """The upper end of the interval of the mean distance."""
+    distance = variance = 0.0
+    for one in bins:
+        square = STANDARD_ERRORS**2 / one.rows
+        middle = (one.right + square / 2) / (1 + square)
+        share = one.rows / rows
+        distance += share * abs(middle - one.sure)
+        variance += share**2 * (one.right * (1 - one.right) + square / 4) / one.rows / (1 + square) ** 2
+    return distance + STANDARD_ERRORS * math.sqrt(variance)
+
+
+def _by_luck(bins: tuple[SureBin, ...], rows: int) -> float:
+    """The mean distance that luck makes on so many rows, were all probabilities right, and two standard deviations more."""
+    mean = variance = 0.0
+    for one in bins:
+        spread, share = one.sure * (1 - one.sure) / one.rows, one.rows / rows
+        mean += share * math.sqrt(2 / math.pi * spread)
+        variance += share**2 * (1 - 2 / math.pi) * spread
+    return mean + 2 * math.sqrt(variance)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"

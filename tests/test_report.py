@@ -23,7 +23,7 @@ from lepton_automl.data.glance import picture
 from lepton_automl.data.open import open_data
 from lepton_automl.data.original import original_rows
 from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialEnded, TrialProposed, TrialReported, TrialThawed
-from lepton_automl.examined import ClassScore, Examined, Example
+from lepton_automl.examined import ClassScore, Examined, Example, calibrated
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting import mistakes, plots, speed, words
 from lepton_automl.reporting.about_data import DataReport
@@ -320,11 +320,48 @@ def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_
     assert sum(count for _, _, count in found.confusion) == found.rows == sum(one.rows for one in found.classes)
     assert found.wrong == round((1 - model.score) * found.rows)
     losses = [one.loss for one in found.worst]
-    assert losses == sorted(losses, reverse=True) and len(losses) == 12
+    assert losses == sorted(losses, reverse=True) and len(losses) == min(12, found.wrong) > 0
+    assert all(one.truth != one.answer for one in found.worst)  # what is right is no error, however unsure
+    card = (folder / "bundle" / "README.md").read_text()
+    assert found.calibrated and found.calibrated in card  # card and report say the same
     validation = open_data(study.state.settings.data).validation.inputs["image"].numpy()
     worst = found.worst[0]
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(worst.picture)))) == validation[worst.row, 0]).all()
     assert study.predict(validation[worst.row, 0]) == worst.answer
+
+
+def answered(rows, off, seed=0):
+    """A model's calibration on so many rows, right more seldom than it is sure by `off`."""
+    rng = np.random.default_rng(seed)
+    sure = rng.beta(8, 2, rows)
+    return calibrated(calibration(sure, rng.random(rows) < sure - off)[0], "validation")
+
+
+@pytest.mark.parametrize(
+    ("rows", "off", "told"),
+    [
+        (36, 0.0, "cannot be told from so few rows"),
+        (20_000, 0.0, "can be believed: on 20,000 validation rows"),
+        (400, 0.25, "cannot be believed: on 400 validation rows"),
+        (20_000, 0.1, "cannot be believed"),
+    ],
+)
+def test_whether_probabilities_can_be_believed_is_said_where_the_rows_carry_it(rows, off, told):
+    assert told in answered(rows, off, seed=1)
+
+
+def test_few_rows_that_are_all_right_do_not_show_that_probabilities_can_be_believed():
+    sure = np.full(36, 0.99)
+    assert "cannot be told" in calibrated(calibration(sure, np.ones(36, bool))[0], "validation")
+    assert "can be believed" in calibrated(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
+    assert calibrated((), "validation") == ""
+
+
+def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right():
+    right = [answered(200, 0.0, seed) for seed in range(200)]
+    assert sum("cannot be believed:" in told for told in right) <= 10
+    wrong = [answered(1_000, 0.08, seed) for seed in range(200)]
+    assert sum("can be believed:" in told for told in wrong) <= 10
 
 
 def test_the_test_rows_are_asked_only_once_they_are_open(study):

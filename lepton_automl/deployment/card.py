@@ -22,6 +22,7 @@ def model_card(
     metric: str,
     scores: Mapping[str, float],
     variant: Variant | None = None,
+    probabilities: str = "",
 ) -> str:
     """The card in Markdown.
 
@@ -34,6 +35,7 @@ def model_card(
         metric: The score that it was chosen by.
         scores: Its scores on rows that were not trained on.
         variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
+        probabilities: Whether these can be believed, in a sentence (`examined.calibrated`).
     """
     sections = (
         f"# {markdown(name)}",
@@ -41,7 +43,7 @@ def model_card(
         "## How good it is\n\n" + _scores(spec, metric, scores),
         "## How fast it is\n\n" + _speed(target, profile, variant or Variant()),
         "## What it was made from\n\n" + _data(spec),
-        "## Limits\n\n" + _limits(spec),
+        "## Limits\n\n" + _limits(spec, probabilities),
         "## How to run it\n\n" + _usage(spec),
     )
     return "\n\n".join(sections) + "\n"
@@ -87,15 +89,17 @@ def _data(spec: DataSpec) -> str:
     return "\n".join(lines)
 
 
-def _limits(spec: DataSpec) -> str:
+def _limits(spec: DataSpec, probabilities: str) -> str:
     known = (
         f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
         if spec.classes
         else f"It was trained on targets around {spec.target_mean:.4g} (standard deviation {spec.target_scale:.4g})."
     )
+    if spec.classes:
+        known += f" {probabilities or 'Whether its probabilities can be believed was not looked at.'}"
     return (
         f"{known} It answers for whatever it is given, also for what is unlike its training data. "
-        "Its probabilities are not calibrated beyond what training gives. Check it on data of your own before you rely on it."
+        "Check it on data of your own before you rely on it."
     )
 
 

@@ -82,12 +82,14 @@ def _numbers(found: Examined, figures: Figures) -> list[str]:
 
 
 def _worst(found: Examined) -> str:
-    """The examples with the highest loss."""
-    if not found.worst:
-        return ""
+    """The wrong answers with the highest loss."""
     head = "<h3>Its worst examples</h3>"
+    if not found.worst:
+        return head + paragraph("None: all its answers on these rows are right.")
     if found.worst[0].picture:
-        under = paragraph("Those with the highest loss: where it is wrong, or right and least sure.")
+        under = paragraph(
+            "Wrong answers, the surest first." if found.task != "regression" else "The answers that are furthest off."
+        )
         return f'{head}{under}<div class="worst">{"".join(_picture(found, one) for one in found.worst)}</div>'
     columns = list(found.worst[0].cells)
     rows = [
@@ -114,12 +116,10 @@ def _value(found: Examined, value: object) -> object:
 
 
 def _picture(found: Examined, one: Example) -> str:
-    missed = found.task != "regression" and one.truth != one.answer
     sure = "" if one.sure is None else f", {100 * one.sure:.0f} % sure"
-    words_under = f"{'<b>wrong:</b> ' * missed}is {text(clean(one.truth, 40))}, said {text(clean(one.answer, 40))}{sure}"
-    kind = ' class="missed"' * missed
+    words_under = f"is {text(clean(one.truth, 40))}, said {text(clean(one.answer, 40))}{sure}"
     shown = f'<img alt="{found.split} row {one.row}" src="data:image/png;base64,{escape(one.picture)}">'
-    return f"<figure{kind}>{shown}{words_under}</figure>"
+    return f"<figure>{shown}{words_under}</figure>"
 
 
 def speed(told: Told, figures: Figures) -> Html:

@@ -169,25 +169,14 @@ def _errors(found: Examined) -> list[str]:
             f"{most:.4g}; on average they are {abs(found.bias or 0):.3g} {side}."
         )
         return [off]
+    if not found.wrong:
+        return [f"Asked {found.rows:,} {found.split} rows, it is right in all of them.", found.calibrated]
     told = [
         f"Asked {found.rows:,} {found.split} rows, it is wrong in {found.wrong:,} ({100 * found.wrong / found.rows:.1f} %)."
     ]
     pairs = [f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.mixed_up(3)]
     told += [f"Most often it takes {joined(pairs)}."] if pairs else []
-    return [*told, calibrated(found)]
-
-
-def calibrated(found: Examined) -> str:
-    """Whether it is as often right as it is sure."""
-    error = found.calibration_error
-    if error is None:
-        return ""
-    lean = sum(one.rows * (one.right - one.sure) for one in found.calibration) / max(1, found.rows)
-    if error < 0.03:
-        return f"Its probabilities can be taken at their word: they are off by {100 * error:.1f} points on average."
-    side = "more often right than it is sure" if lean > 0 else "less often right than it is sure"
-    remedy = "; training on softened labels does that" if lean > 0 else ""
-    return f"Its probabilities are off by {100 * error:.1f} points on average: it is {side}{remedy}. Rank by them, do not bet on them."
+    return [*told, found.calibrated]
 
 
 def progress(state: StudyState) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Ar
     loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
     pairs = confusion(told, truth, len(labels))
     bins, error = calibration(sure, right)
-    worst = np.argsort(-loss, kind="stable")[: job.worst].tolist()
+    worst = [row for row in np.argsort(-loss, kind="stable").tolist() if not right[row]][: job.worst]
     known: list[dict[str, Any]] = [
         {"truth": labels[truth[row]], "answer": labels[told[row]], "loss": float(loss[row]), "sure": float(sure[row])}
         for row in worst
@@ -78,7 +79,8 @@ def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Ar
 def _numbers(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
     far = answers.astype(np.float64) - truth
     distance = np.abs(far)
-    worst = np.argsort(-distance, kind="stable")[: job.worst].tolist()
+    wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if _told(answers[row]) != _told(truth[row]))
+    worst = list(islice(wrong, job.worst))
     known: list[dict[str, Any]] = [
         {"truth": _told(truth[row]), "answer": _told(answers[row]), "loss": float(distance[row])} for row in worst
     ]

@@ -20,7 +20,7 @@ from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, d
 from .accelerate import Stand, Won, accelerate
 from .opened import opened_data, opened_gate
 from .own import craft_of
-from .pack import card_of, model_scores
+from .pack import answers_of, believed, card_of, model_scores
 from .weigh import Scale
 
 FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of, should a better one be wanted later
@@ -54,6 +54,7 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
         weights = sum(weight.numel() for weight in model.parameters())
         profile = Profile(latency=latency, wall=wall, size_bytes=won.winner.path.stat().st_size, parameters=weights)
         found = Accelerated(trial=job.trial, variant=won.winner.variant, scores=scores, profile=profile, tried=won.tried)
+        probabilities = believed(job, answers_of(won.winner.model, data.validation) if len(data.validation) else None)
         kept = read_bundle(bundle, (WEIGHTS, PROVENANCE))
         write_bundle(
             bundle,
@@ -62,7 +63,7 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
             provenance=json.loads(kept[PROVENANCE]),
-            card=card_of(model, job, profile, scores, found.variant),
+            card=card_of(model, job, profile, scores, found.variant, probabilities=probabilities),
             runtime=found.variant.to_json() | {"batch_size": job.target.batch_size},
         )
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,19 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import Opened, open_bundle
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE
+from lepton_automl.errors import DataError
+from lepton_automl.examined import calibrated
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.models.own import OwnNet
+from lepton_automl.training.findings import calibration
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import DataSpec, Profile, TrialJob
 from lepton_automl.variant import Variant
 
 from .craft import Network
+from .held_out import held_out
+from .opened import opened_data
 from .weigh import Scale
 
 ROWS = 512  # rows of one call when many are scored
@@ -56,7 +62,8 @@ def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[st
         path = Path(temporary) / "model.onnx"
         # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
         export(deployable(model, data.spec), scale.sample, path, alone=None if isinstance(model, OwnNet) else GLANCE)
-        told = found or artifact_scores(path, data.validation, data.spec)
+        answers = None if found else answers_of(OnnxModel(path), data.validation)
+        told = found if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
         profile = scale.profile(path, model)
         save(model, path.parent)
         write_bundle(
@@ -66,7 +73,7 @@ def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[st
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
             provenance=_provenance(job),
-            card=card_of(model, job, profile, told, Variant()),
+            card=card_of(model, job, profile, told, Variant(), probabilities=believed(job, answers)),
             runtime=Variant().to_json(),
         )
     return Packed(folder, told, profile)
@@ -78,7 +85,7 @@ def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 
 
 
 def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
-    """The same of a bundle's file, in the runtime that it was chosen for."""
+    """Scores of a bundle's file on some rows, in the runtime that it was chosen for and in the target's own unit."""
     return model_scores(open_bundle(bundle, threads), split, spec)
 
 
@@ -100,7 +107,32 @@ def _provenance(job: TrialJob) -> dict[str, object]:
     )
 
 
-def card_of(model: Network, job: TrialJob, profile: Profile, told: dict[str, float], variant: Variant) -> str:
+def believed(job: TrialJob, answers: NDArray[Any] | None) -> str:
+    """Whether a finished model's probabilities can be believed, for its card: from the answers that its report looks at.
+
+    Args:
+        job: The trial.
+        answers: To the validation rows; None where scores were cross-validated, and the answers lie in the trial's folder.
+
+    Returns:
+        A sentence; empty where a number is predicted, or where the answers were not kept.
+    """
+    data, split = opened_data(job.data), "validation"
+    if data.spec.task == "regression":
+        return ""
+    rows = data.validation
+    if answers is None:
+        try:
+            (rows, answers), split = held_out(Path(job.folder), data), "held-out"
+        except DataError:  # the disk had no room for them
+            return ""
+    told, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
+    return calibrated(calibration(np.clip(answers.max(1), 0.0, 1.0), told == truth)[0], split)
+
+
+def card_of(
+    model: Network, job: TrialJob, profile: Profile, told: dict[str, float], variant: Variant, *, probabilities: str
+) -> str:
     """The card of a trial's model, as it runs."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
@@ -111,4 +143,5 @@ def card_of(model: Network, job: TrialJob, profile: Profile, told: dict[str, flo
         metric=job.metric,
         scores=told,
         variant=variant,
+        probabilities=probabilities,
     )

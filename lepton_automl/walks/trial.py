@@ -59,9 +59,9 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
         model = walk.teach(rows, watched=not job.data.folds)
         if walk.decision.stop:
             return walk.end()
-        packed = pack(model, rows, job, scale, found)
         if walk.answers:
             keep_held_out(Path(job.folder), [answers for answers, _ in walk.answers])
+        packed = pack(model, rows, job, scale, found)
         return walk.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
 
 

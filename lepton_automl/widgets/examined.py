@@ -13,6 +13,7 @@ from .cells import cell
 from .style import GREY
 
 CLASSES = 12  # that a matrix is drawn of; of more, what is mixed up most is listed
+ALL_RIGHT = '<p class="l-dim">All its answers on these rows are right.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
@@ -20,8 +21,10 @@ def examined_html(found: Examined) -> str:
     """The findings, as HTML without scripts."""
     head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
     wrong = _matrix(found) if found.classes else _residuals(found.pairs)
-    worst = "".join(map(_example, found.worst))
-    return f'{head}{wrong}<h4>worst examples</h4><div class="l-examples">{worst}</div>'
+    shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
+    worst = f"<h4>worst examples</h4>{shown if found.worst else ALL_RIGHT}"
+    believed = f'<p class="l-dim">{marked(found.calibrated, 400)}</p>' if found.calibrated else ""
+    return f"{head}{wrong}{believed}{worst}"
 
 
 def _matrix(found: Examined) -> str:
