@@ -33,6 +33,7 @@ from .values import (
 )
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
+STOPPED = "a person stopped it"  # why a study, and each trial that still ran, has ended
 Request = Literal["pause", "resume", "stop", "extend", "enqueue", "limit", "pin", "unpin", "retune"]
 
 

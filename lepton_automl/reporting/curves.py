@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREEN, GREY, ORANGE, Theme, dressed
+from .dress import BLUE, GREEN, GREY, ORANGE, Theme, dressed, score_axis
 from .labels import label
 from .tables import chosen_trial
 
@@ -63,7 +63,11 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         hovertemplate="trial %{customdata}: %{text}<extra></extra>",
     )
     metric = label(state.settings.metric)
-    dressed(figure, theme, height=420, xaxis={"title": {"text": "epoch"}}, yaxis={"title": {"text": metric}})
+    scores = score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y))
+    epochs = {} if any(len(trace.x) for trace in figure.data) else {"range": [0, state.weighed.epochs if state.weighed else 10]}
+    dressed(
+        figure, theme, height=420, xaxis={"title": {"text": "epoch"}, **epochs}, yaxis={"title": {"text": metric}, **scores}
+    )
     for epoch in rungs_seen(state):
         figure.add_vline(epoch, line={"color": GREY, "dash": "dot", "width": 1}, opacity=0.6)
     return figure

@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from lepton_automl.values import DataSpec
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -105,6 +107,23 @@ def linear_axis(values: Iterable[float]) -> dict[str, Any]:
     """A linear axis: plotly finds its ends by itself, but gives one value alone the room of one unit on either side."""
     known = {value for value in values if math.isfinite(value)}
     return {"range": list(linear_ends(known))} if len(known) == 1 else {"autorange": True}
+
+
+def score_axis(metric: str, data: DataSpec, values: Iterable[float]) -> dict[str, Any]:
+    """The axis of a score: that of its values, and before there is one the range that it can have, or has where nothing is learnt.
+
+    Args:
+        metric: The score.
+        data: What it is taken on.
+        values: What is known of it.
+    """
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if known:
+        return linear_axis(known)
+    most = {"rmse": data.target_scale, "mae": data.target_scale, "log_loss": math.log(max(2, len(data.classes)))}.get(
+        metric, 1.0
+    )
+    return {"range": [0.0, most]}
 
 
 def note(text: str) -> dict[str, Any]:

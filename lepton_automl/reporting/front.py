@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, linear_axis, log_axis
+from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, log_axis, note, score_axis
 from .ends import told_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
@@ -19,6 +19,8 @@ NEAR = 10.0  # times the fastest or slowest latency: so far away a limit is stil
 # Unseen, at the middle of the front's points: plotly.js (scatter/hover.js) lets the smallest point beneath the pointer speak,
 # and that would be a beaten trial which a point of the front covers.
 MIDDLE = {"size": 6, "opacity": 0, "color": BLUE}
+USUAL = (0.01, 10.0)  # milliseconds, before anything is known
+SLOWER = 50.0  # times the fastest network's latency: up to there the slowest one may be expected
 MOST = 2_000  # of the stopped and of the infeasible trials, the latest
 
 
@@ -94,11 +96,15 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
             "title": {"text": f"latency, ms a call ({where}); bars: 95 % interval"},
         },
         yaxis={
-            **linear_axis(y for trace in figure.data for y in trace.y),
+            **score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y)),
             "title": {"text": f"{label(state.settings.metric)} ({better})"},
         },
         clickmode="event",
     )
+    if not any(len(trace.y) for trace in figure.data):
+        figure.add_annotation(
+            **note("no model yet: each will be a point here" if state.ended is None else "no model was found")
+        )
     if target.max_latency_ms is not None:
         _draw_limit(figure, target.max_latency_ms)
     return figure
@@ -107,9 +113,11 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
 def _latencies(state: StudyState) -> list[float]:
     """What the axis is to show: the latencies, and a limit that is not far from them."""
     known = [trial.profile.latency_ms for trial in state.trials.values() if trial.profile]
+    if not known and state.weighed:  # where networks will stand: from the fastest on
+        known = [state.weighed.weighed.fastest.latency_ms, SLOWER * state.weighed.weighed.fastest.latency_ms]
     limit = state.settings.target.max_latency_ms
     near = limit is not None and (not known or min(known) / NEAR <= limit <= max(known) * NEAR)
-    return [*known, limit] if limit is not None and near else known
+    return [*known, limit] if limit is not None and near else known or list(USUAL)
 
 
 def _draw_limit(figure: go.Figure, limit: float) -> None:

@@ -51,6 +51,11 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
     figure.update_xaxes(title="minutes of search", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="epochs, all trials together", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(title="hypervolume", rangemode="tozero", row=1, col=1)
+    if not told:
+        minutes = state.settings.budget.minutes or 10
+        figure.update_xaxes(range=[0, minutes], row=1, col=1).update_xaxes(range=[0, 100], row=1, col=2).update_yaxes(
+            range=[0, 1]
+        )
     return dressed(figure, theme, height=320, annotations=[] if told else [note("no model is complete yet")])
 
 

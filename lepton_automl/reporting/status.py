@@ -9,8 +9,13 @@ from lepton_automl.state import StudyState
 
 
 def status_json(state: StudyState, status: str) -> dict[str, Any]:
-    """How a study stands, for machines."""
-    share, left = used(state, state.spent(time.time()) if status not in {"lost", "ended"} else state.spent(state.last_at))
+    """How a study stands, for machines.
+
+    `used` is the share of the budget that is spent, and 1 where the study has ended; `left` what is left of the unit that runs
+    out first, empty where nothing more comes; `step` what is done before there is a model, and how long that may take.
+    """
+    now = state.last_at if status in {"lost", "ended"} else time.time()
+    share, left = used(state, state.spent(now)) if status != "ended" else (1.0, "")
     chosen = state.choose().number if state.front() else None
     return {
         "study": state.settings.name,
@@ -22,6 +27,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "chosen": chosen,
         "used": round(share, 4),
         "left": left,
+        "step": step(state, status, now) or None,
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
         "ended": state.ended.reason if state.ended else None,
         "mlflow": state.untracked or None,
@@ -32,10 +38,11 @@ def status_lines(state: StudyState, status: str) -> list[str]:
     """The same for people."""
     told = status_json(state, status)
     counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
-    lines = [f"{told['used']:.0%} of the budget used; {told['ended'] or told['left']}", counts]
+    over = status == "ended" and told["ended"]
+    lines = [f"100% done: {told['ended']}" if over else f"{told['used']:.0%} of the budget used; {told['left']}", counts]
     lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
-    now = running(state)
-    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None else []
+    now = told["step"] or running(state)
+    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None and not over else []
     behind = [f"MLflow is behind: {state.untracked}"] if state.untracked else []
     return [*lines, *([now] if now else []), *behind, *age]
 
@@ -60,6 +67,36 @@ def used(state: StudyState, seconds: float) -> tuple[float, str]:
         told.append((state.epochs / budget.epochs, f"{max(0, budget.epochs - state.epochs)} epochs left"))
     share, left_over = max(told)
     return min(1.0, share), left_over
+
+
+def step(state: StudyState, status: str, now: float) -> str:
+    """What is being done while there is no model yet, and about how long it will take; empty once there is one.
+
+    Args:
+        state: The study.
+        status: How it stands, in a word.
+        now: Seconds since the epoch.
+    """
+    if state.front() or status not in {"starting", "running"}:
+        return ""
+    if state.weighed is None:
+        return "timing the machine, about 10 s"
+    data, host = state.settings.data, state.weighed
+    whole = host.epochs * (data.folds + 1)  # each fold is trained, and in the end all rows
+    trial = max(state.running.values(), key=lambda one: one.epochs, default=None)
+    if trial is None:
+        return f"drawing a network; a model takes about {_about(whole * host.weighed.epoch_seconds)}"
+    began = trial.stints[-1].began if trial.stints else now
+    each = (now - began) / trial.epochs if trial.epochs else host.weighed.epoch_seconds
+    left = max(0.0, (whole - trial.epochs) * each)
+    return f"trial {trial.number} is at epoch {trial.epochs} of {whole}; the first model in about {_about(left)}"
+
+
+def _about(seconds: float) -> str:
+    """A time that nobody knows well."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    return f"{round(seconds / 60)} minutes"
 
 
 def running(state: StudyState) -> str:

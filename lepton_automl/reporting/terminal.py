@@ -16,11 +16,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from lepton_automl.events import Event, HostWeighed, ModelAccelerated, Noted, StudyEnded, StudyPaused, StudyResumed, TrialEnded
+from lepton_automl.events import (
+    STOPPED,
+    Event,
+    HostWeighed,
+    ModelAccelerated,
+    Noted,
+    StudyEnded,
+    StudyPaused,
+    StudyResumed,
+    TrialEnded,
+)
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
-from .status import running, used
+from .status import running, step, used
 
 ROWS = 12  # models of the front that fit on a screen
 
@@ -89,7 +99,7 @@ class Progress:
             self.note(
                 f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs a trial"
             )
-        elif isinstance(event, TrialEnded):
+        elif isinstance(event, TrialEnded) and event.result.reason != STOPPED:  # that is said once, at the end
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
         elif isinstance(event, ModelAccelerated):
             self.note(accelerated_line(self._state, self._state.trials[event.found.trial]))
@@ -126,12 +136,15 @@ def panel(state: StudyState, now: float) -> Group:
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
-    share, left = used(state, state.spent(now))
+    share, left = used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    head = Text(f"{settings.name}: {told or 'weighing the machine'}; {'paused' if state.paused else left}")
+    doing = "" if state.ended or state.paused else step(state, "running", now)
+    head = Text(f"{settings.name}: {told or 'no trials yet'}; {'paused' if state.paused else left}")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
-    return Group(head, bar, front_table(state), Text(running(state), style="dim"))
+    if state.ended:  # whoever asked for the search shows the front, once
+        return Group(head, bar)
+    return Group(head, bar, front_table(state), Text(doing or running(state), style="dim"))
 
 
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:

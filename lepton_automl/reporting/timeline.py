@@ -95,6 +95,9 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         xaxis={"title": {"text": "minutes since the start"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "worker"}, "dtick": 1, "autorange": "reversed"},
     )
+    if not packed:
+        minutes, all_workers = state.settings.budget.minutes or 10, state.settings.workers
+        figure.update_layout(xaxis={"range": [0, minutes]}, yaxis={"range": [all_workers - 0.5, -0.5], "autorange": False})
     _phases(figure, state, began)
     for rest in state.rests:
         end = rest.ended if rest.ended is not None else state.last_at

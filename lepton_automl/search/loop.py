@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from lepton_automl import families
 from lepton_automl.errors import StudyError
 from lepton_automl.events import (
+    STOPPED,
     Asked,
     Event,
     Noted,
@@ -40,7 +41,6 @@ from .propose import Proposer
 
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
 HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
-STOPPED = "a person stopped it"
 STOPPED_WAITING = "it waits no longer"
 HURRY = 12.0  # seconds for finalists, where a person waits for the end
 HAND_OVER = 6.0  # of a grace period that are kept for MLflow and the registry

@@ -32,8 +32,7 @@ def text_face(moment: Moment) -> str:
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(text.ljust(room) for text, room in zip(row, wide, strict=True)).rstrip() for row in table]
     head = f"study {state.settings.name}: {moment.status}"
-    ended = [state.ended.reason] if state.ended else []
-    told = [head, *status_lines(state, moment.status), *ended, *lines]
+    told = [head, *status_lines(state, moment.status), *lines]
     return "\n".join(clean(line, 200) for line in told)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 import ipywidgets as w
 
 from lepton_automl.events import (
+    STOPPED,
     Asked,
     Event,
     HostWeighed,
@@ -83,19 +84,27 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             return f"trial {event.trial} proposed: {why}"
         case TrialReported():
             said = event.decision
+            if said.reason == STOPPED:
+                return ""  # said once, of the whole search
             return f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {said.reason}" if said.stop else ""
         case TrialRetried():
             return f"trial {event.trial} goes on after a fault: {event.reason}"
         case TrialThawed():
             return f"trial {event.trial} goes on from epoch {event.epoch}: by now it promises more than anything new"
         case TrialEnded():
-            return "" if event.result.status == "stopped" else trial_line(state, state.trials[event.result.trial])
+            return (
+                ""
+                if event.result.status == "stopped" or event.result.reason == STOPPED
+                else trial_line(state, state.trials[event.result.trial])
+            )
         case ModelAccelerated():
             return accelerated_line(state, state.trials[event.found.trial])
         case KnobsRanked():
             first = next(iter(event.shares.values()), {})
             most = sorted(first, key=lambda name: -first[name])[:3]
             return f"knobs that matter most so far: {', '.join(most)}" if most else ""
+        case Asked(what="stop"):
+            return "a person stopped the search" if _asked_first(state, event) else ""
         case Asked():
             return f"a person asked: {event.what}"
         case StudyPaused() | StudyResumed():
@@ -103,9 +112,15 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
         case Noted():
             return event.text
         case StudyEnded():
-            return f"the search ended: {event.reason}"
+            return f"the search ended: {event.reason}" if event.reason != STOPPED else "the search ended"
         case TestOpened():
             return "the sealed test split was opened"
         case ModelRegistered():
             return f"trial {event.trial} is {event.model} version {event.version}, {event.alias}"
     return ""
+
+
+def _asked_first(state: StudyState, event: Asked) -> bool:
+    """Whether nobody had asked for it before; a search that was taken up again may be stopped again."""
+    before = [one.what for one in state.asked if one.at < event.at]
+    return not before or before[-1] != "stop"

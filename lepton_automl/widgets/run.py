@@ -19,7 +19,6 @@ ORDER = ("complete", "stopped", "infeasible", "failed", "running")
 
 
 ELSE = {
-    "starting": "the machine is being weighed",
     "ending": "the chosen model is being handed over",
     "lost": "its process is gone; resume takes it up",
 }
@@ -81,7 +80,8 @@ def said(moment: Moment) -> str:
     """How it stands, in a few words beside its status."""
     if moment.status == "ended" and moment.state.ended:
         return moment.state.ended.reason
-    return ELSE.get(moment.status, str(status_json(moment.state, moment.status)["left"]))
+    told = status_json(moment.state, moment.status)
+    return ELSE.get(moment.status, "; ".join(filter(None, (told["left"] if moment.state.weighed else "", told["step"]))))
 
 
 def run_facts(moment: Moment) -> dict[str, str]:

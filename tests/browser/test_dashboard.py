@@ -12,6 +12,11 @@ import urllib.request
 import pytest
 
 from benchmarks import streamed
+from lepton_automl.events import HostWeighed, StudyStarted
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+from lepton_automl.values import Budget
+from tests.samples import config, weighed
 from tests.test_widgets import HOSTILE, hostile
 
 from .conftest import notebook, without_kernel
@@ -165,6 +170,30 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
     page.run(0)
     page.appears()  # all is there again
     page.shot("attached")
+
+
+def test_a_search_that_has_just_begun_shows_axes_the_step_in_hand_and_an_estimate(server, opened):
+    _, folder = server
+    home = Home(folder / "mlruns")
+    begun = home.path("begun")
+    begun.mkdir(parents=True)
+    journal = Journal(begun / "journal.jsonl")
+    journal.append(StudyStarted(at=time.time(), config=config(name="begun", budget=Budget(minutes=10))))
+    notebook(folder / "begun.ipynb", ATTACH.format(name="begun"))
+    with home.held("begun"):
+        page = opened("lab", "begun.ipynb")
+        page.run(0)
+        page.appears()
+        page.says("timing the machine, about 10 s")
+        page.shot("begun-0")
+        journal.append(HostWeighed(at=time.time(), weighed=weighed(), epochs=8))
+        page.says("a model takes about")
+        page.tour("begun-")
+        page.open("front")
+        ticks = page.live(".js-plotly-plot").locator(".ytick text").all_inner_texts()
+        assert ticks and all(0 <= float(tick.replace("\u2212", "-")) <= 1 for tick in ticks)
+        page.shot("begun-1")
+    assert not page.errors
 
 
 PLACES = """
