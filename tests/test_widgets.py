@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import builtins
+import io
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -243,6 +244,82 @@ def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_end
         journal.append(StudyEnded(at=100.0, reason="done", chosen=3))
     shows("ended")
     dashboard.close()
+
+
+def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
+    from lepton_automl.reporting.status import status_json, status_lines
+
+    study, _ = lived(tmp_path, MODELS, budget=Budget(minutes=60))  # it was stopped after a minute and a half
+    told = status_json(study.state, "ended")
+    assert (told["used"], told["left"], told["step"]) == (1.0, "", None)
+    first = status_lines(study.state, "ended")[0]
+    assert first == "100% done: done" and repr(study.dashboard()).count("done: done") == 1
+    dashboard = study.dashboard()
+    assert 'aria-valuenow="100.0"' in dashboard.run._told.value and "left" not in dashboard.run._told.value
+
+
+def test_a_search_without_a_model_tells_the_step_in_hand_and_an_estimate():
+    from lepton_automl.reporting.status import step
+    from lepton_automl.state import StudyState
+
+    state = StudyState().feed([StudyStarted(at=0.0, config=config())])
+    assert "timing the machine" in step(state, "starting", 1.0)
+    state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    assert "a model takes about" in step(state, "running", 5.0)
+    proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
+    state.feed([proposed, weigh, learnt])
+    assert "trial 0 is at epoch 1 of 8; the first model in about 70 s" == step(state, "running", 20.0)
+    assert step(state, "running", 40.0).endswith("about 4 minutes")
+    state.feed([ended])
+    assert step(state, "running", 50.0) == ""
+
+
+def test_a_stop_is_logged_once(tmp_path):
+    from lepton_automl.events import STOPPED, Asked
+    from lepton_automl.widgets.log import sentence
+
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    for event in trial_events(3, 0.9, 1.0, at=60.0)[:2]:
+        journal.append(event)
+    journal.append(Asked(at=61.0, what="stop", uid="a"))
+    journal.append(Asked(at=61.5, what="stop", uid="b"))
+    journal.append(TrialEnded(at=62.0, result=TrialResult(trial=3, status="stopped", reason=STOPPED)))
+    journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
+    _, state, news = Study("sample", study.home).look()
+    told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
+    assert told == ["a person stopped the search"] and sentence(state, news[-1]) == "the search ended"
+
+
+def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_path):
+    from rich.console import Console
+
+    from lepton_automl.reporting.terminal import panel
+
+    def shown(state):
+        console = Console(width=200, file=io.StringIO())
+        console.print(panel(state, 100.0))
+        return console.file.getvalue()
+
+    study, _ = lived(tmp_path / "a", MODELS)
+    assert "latency ms" not in shown(study.state) and "done" in shown(study.state)
+    study, _ = lived(tmp_path / "b", MODELS, ended=False)
+    assert "latency ms" in shown(study.state)
+
+
+@pytest.mark.parametrize("weighed_yet", [False, True])
+def test_the_pictures_of_a_search_that_has_just_begun_have_sensible_axes(weighed_yet):
+    from lepton_automl.reporting.plots import curves_figure, front_figure, hypervolume_figure, timeline_figure
+    from lepton_automl.state import StudyState
+
+    state = StudyState().feed([StudyStarted(at=0.0, config=config(budget=Budget(minutes=10)))])
+    if weighed_yet:
+        state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    front = front_figure(state)
+    assert tuple(front.layout.yaxis.range) == (0, 1) and "no model yet" in front.layout.annotations[0].text
+    low, high = (10**end for end in front.layout.xaxis.range)
+    assert low < (weighed().fastest.latency_ms if weighed_yet else 0.1) < high and high / low > 20
+    assert tuple(curves_figure(state).layout.yaxis.range) == (0, 1)
+    assert tuple(hypervolume_figure(state).layout.xaxis.range) == tuple(timeline_figure(state).layout.xaxis.range) == (0, 10)
 
 
 def test_a_closed_dashboard_looks_no_more(tmp_path):

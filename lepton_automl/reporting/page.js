@@ -6,7 +6,7 @@
   for (const place of plots) {
     const told = JSON.parse(document.getElementById("data-" + place.id).textContent);
     told.layout.font = { ...told.layout.font, color: ink() };
-    Plotly.newPlot(place, told.data, told.layout, { responsive: true, displaylogo: false });
+    Plotly.newPlot(place, told.data, told.layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
   }
   const paint = (changes) => plots.forEach((place) => Plotly.relayout(place, { "font.color": ink(), ...changes }));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint({}));

@@ -190,7 +190,7 @@ def test_a_search_that_has_just_begun_shows_axes_the_step_in_hand_and_an_estimat
         page.says("a model takes about")
         page.tour("begun-")
         page.open("front")
-        ticks = page.live(".js-plotly-plot").locator(".ytick text").all_inner_texts()
+        ticks = page.live(".js-plotly-plot").locator(".ytick text").all_text_contents()
         assert ticks and all(0 <= float(tick.replace("\u2212", "-")) <= 1 for tick in ticks)
         page.shot("begun-1")
     assert not page.errors
