@@ -28,7 +28,7 @@ AGREED = 0.9  # of the rows fit the header, if a separator is the right one
 _SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 18  # the layout is found from these
 _MOST_PREAMBLE = 20  # lines before the header
 _MOST_BLANK = 1_000_000  # lines one after another
-_CELLS_AT_ONCE = 1 << 18
+_CELLS_AT_ONCE = 1 << 13  # more lists at a time cost more in collecting garbage
 _BYTES_A_CELL = 120  # as text, and in all that a model makes of it
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
@@ -174,7 +174,7 @@ class _OddRows:
     def __init__(self, file: DelimitedFile, width: int) -> None:
         self._file, self._width = file, width
         self._named = width - next((at for at in range(len(file.names)) if len(file.names) - 1 - at not in file.unnamed), 0)
-        self._short, self._first_short, self._comments, self._blank, self._last_blank = 0, 0, 0, 0, 0
+        self._short, self._first_short, self._comments, self._none, self._last_none = 0, 0, 0, 0, 0
 
     def fit(self, row: list[str], line: int) -> list[str] | None:
         """The row with the right number of cells; None where it is no row.
@@ -182,17 +182,17 @@ class _OddRows:
         Raises:
             DataError: It has too many.
         """
-        if not row or (len(row) == 1 and not row[0].strip()):
-            self._blank = self._blank + 1 if line == self._last_blank + 1 else 1
-            self._last_blank = line
-            if self._blank > _MOST_BLANK:
-                what = f"more than {_MOST_BLANK:,} lines before line {line:,} are blank"
-                raise DataError(what, where=str(self._file.path), fix="Remove the blank lines.")
+        bare = row[0].strip() if len(row) == 1 else ""
+        comment = bare.startswith("#") and self._width > 1
+        if len(row) < 2 and (not bare or comment):
+            self._none = self._none + 1 if line == self._last_none + 1 else 1
+            self._last_none = line
+            self._comments += comment
+            if self._none > _MOST_BLANK:
+                what = f"more than {_MOST_BLANK:,} lines before line {line:,} hold no rows"
+                raise DataError(what, where=str(self._file.path), fix="Remove blank lines and comments.")
             return None
         if len(row) < self._width:
-            if len(row) == 1 and row[0].lstrip().startswith("#"):
-                self._comments += 1
-                return None
             if len(row) < self._named:
                 self._short += 1
                 self._first_short = self._first_short or line

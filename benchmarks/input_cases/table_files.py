@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import warnings
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def prepared(file: Path, **options: Any) -> Prepared:
     folder = file.parent / f"{file.name}.prepared"
     spec = prepare(file, folder, DataOptions(folds=0, **options))
     preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
-    answered = preprocess.arrays(read_examples(str(file), "table"))
+    with warnings.catch_warnings(action="ignore"):  # training has told them
+        answered = preprocess.arrays(read_examples(str(file), "table"))
     for name, part in answered.items():
         stored = np.concatenate([np.load(folder / side / f"{name}.npy") for side in ("rows", "test")])
         assert len(stored) == len(part), f"{len(part)} rows are answered, {len(stored)} were learnt from"

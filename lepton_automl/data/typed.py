@@ -59,10 +59,11 @@ class TypedColumn:
         self._parts: list[Any] = []
         self._missing = False
         self._texts: dict[str, str | None] = {}
-        self._bytes = 0
+        self._bytes, self._cells = 0, 0
 
     def add(self, cells: Sequence[str]) -> None:
         """Take the next cells."""
+        self._cells += len(cells)
         if self.kind != "text":
             kind, part, missing = _typed(cells)
             together = _together(self.kind, kind)
@@ -82,8 +83,7 @@ class TypedColumn:
     @property
     def memory(self) -> int:
         """Bytes that are needed for it until the data are prepared."""
-        cells = sum(map(len, self._parts))
-        return self._bytes + cells * (MADE_OF_A_TEXT if self.kind == "text" else MADE_OF_A_NUMBER)
+        return self._bytes + self._cells * (MADE_OF_A_TEXT if self.kind == "text" else MADE_OF_A_NUMBER)
 
     @property
     def blank(self) -> bool:
