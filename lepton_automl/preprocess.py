@@ -36,6 +36,7 @@ FEW_PIXELS = 0.01  # share of an image's pixels that may lie far above white: ho
 NO_PICTURES = {"EPS", "MPEG", "HDF5", "GRIB", "BUFR", "WMF"}  # these need other programs, or hold no one picture
 CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
 EPOCH = datetime(1970, 1, 1)
+INFINITE = "inf"  # among the texts for a missing number: infinite ones are missing
 TRUTHS = {"true": True, "false": False}
 PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
@@ -564,6 +565,8 @@ def to_number(
         unit = f" in {notation.shown}" if notation is not None and notation.shown else ""
         raise InputError(f"column {name!r} takes numbers{unit}, not {value!r}")
     if number in (math.inf, -math.inf):
+        if INFINITE in tokens:
+            return math.nan
         raise InputError(f"column {name!r} holds an infinite value; give None for a number that is not known")
     return number
 
@@ -574,9 +577,8 @@ def to_numbers(
     """Many cells as float64 [N]; see `to_number`."""
     if cells.dtype.kind in "fiub":
         numbers = cells.astype(np.float64)
-        if np.isinf(numbers).any():
-            to_number(math.inf, name)
-        return numbers
+        infinite = np.isinf(numbers)
+        return np.where(infinite, to_number(math.inf, name, tokens), numbers) if infinite.any() else numbers
     if cells.dtype.kind in "mM":
         raise InputError(f"column {name!r} takes numbers, not points in time")
     read = (to_number(cell, name, tokens, notation, lenient=lenient) for cell in cells.tolist())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lepton_automl.errors import Complaints, DataError
 from lepton_automl.preprocess import (
     CYCLES,
+    INFINITE,
     CategoryColumn,
     Column,
     InputError,
@@ -165,7 +166,8 @@ def _number(name: str, numbers: Array, written: Written, found: Findings) -> Num
         found.notes.append(f"{name!r} is numeric; {', '.join(map(repr, written.tokens))} in it means missing ({cells})")
     found.missing[name] = len(numbers) - len(present)
     targets = None if found.targets is None else found.targets[~np.isnan(numbers)]
-    tokens = (*written.tokens, *sorted(found.options.missing_in(name)))
+    infinite = (INFINITE,) if found.options.infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
     how: dict[str, Any] = {"tokens": tokens, "notation": written.number, "lenient": written.lenient}
     return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **how)
 
@@ -202,7 +204,8 @@ def _time(name: str, seen: Array, written: Written, found: Findings) -> TimeColu
     cycles = [cycle for cycle in CYCLES if _goes_round(present, cycle)]
     found.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
     found.missing[name] = len(days) - len(present)
-    tokens = (*written.tokens, *sorted(found.options.missing_in(name)))
+    infinite = (INFINITE,) if found.options.infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
     how: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
     return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **how)
 
