@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import math
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -155,3 +157,65 @@ def test_a_small_parquet_file_of_many_rows_is_refused_by_its_description(
     for read in (read_table, lambda path: read_examples(str(path), "table")):
         with pytest.raises((DataError, InputError), match=r"needs about .* GB of memory"):
             read(file)
+
+
+NOTHING_ELSE = """
+import sys, runpy
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"torch", "lepton_automl", "pandas", "pyarrow", "onnx", "sklearn", "mlflow"}:
+            raise ImportError(name + " is not installed here")
+sys.meta_path.insert(0, Block())
+runpy.run_path(sys.argv.pop(1), run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_predict_py_answers_its_training_files_in_a_clean_process(tmp_path: Path) -> None:
+    import torch
+
+    from lepton_automl import families
+    from lepton_automl.data.open import open_data
+    from lepton_automl.deployment.bundle import write_bundle
+    from lepton_automl.deployment.export import export
+    from lepton_automl.deployment.predictor import Predictor
+    from lepton_automl.models.build import build
+    from lepton_automl.models.deployable import deployable
+
+    torch.manual_seed(0)
+    rows = [
+        f"{n % 5}.0;{('TRUE', 'false', '#N/A')[n % 3]};{n * 7 % 23},5;{('None', 'NULL', 'x ')[n % 3]};{n % 2}"
+        for n in range(60)
+    ]
+    text = "Report of today\na;b;c;d;y\n" + "".join(f"{row};\n" for row in rows)
+    files = {
+        "a.csv": text.encode(),
+        "b.tsv": text.replace(";", "\t").encode("utf-16"),
+        "c.csv.gz": gzip.compress(text.encode()),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+        data = open_data(tmp_path / name, tmp_path / f"{name}.data", DataOptions(target="y", categorical=["a"], folds=0))
+        assert [kind for _, kind in data.spec.columns] == ["category", "number", "number", "category"]
+        settings = families.smallest(families.space_for(data.spec))
+        drawn = families.draw(
+            {knob.removeprefix("model."): set_ for knob, set_ in settings.items() if knob.startswith("model.")}, data.spec
+        )
+        module = deployable(build(drawn), data.spec)
+        export(module, data.train.rows(slice(0, 5)).inputs, tmp_path / "model.onnx")
+        described = json.loads((tmp_path / f"{name}.data/preprocess.json").read_text())
+        bundle = tmp_path / f"{name}.bundle"
+        write_bundle(
+            bundle, model=tmp_path / "model.onnx", weights=b"", recipe={}, preprocess=described, provenance={}, card="# A model"
+        )  # fmt: skip
+        told = subprocess.run(
+            [sys.executable, "-c", NOTHING_ELSE, bundle / "predict.py", tmp_path / name, "--proba"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        answers = [json.loads(line)["1"] for line in told.stdout.splitlines()]
+        stored = {
+            part: np.concatenate([np.load(tmp_path / f"{name}.data" / side / f"{part}.npy") for side in ("rows", "test")])
+            for part in ("numeric", "categorical")
+        }
+        expected = Predictor(bundle).model(stored)[:, 1]
+        assert np.allclose(sorted(answers), sorted(expected.tolist()), atol=2e-6) and len(set(answers)) > 5
