@@ -22,6 +22,7 @@ from .service.study import Study
 from .space import Knob, Setting, Space
 from .tracking.experiments import check_experiment
 from .tracking.place import address, asked_place, check_name
+from .trust import remember
 from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Precedent, Target, Tracking, check_metric, metrics_of
 from .variant import lacks
 
@@ -176,13 +177,20 @@ class AutoML(Study):
         return asked_place(self.home.folder, uri, experiment)
 
     @classmethod
-    def attach(cls, name: str, home: str | Path | None = None) -> Study:
+    def attach(cls, name: str, home: str | Path | None = None, *, trust: bool = False) -> Study:
         """A handle on an existing study, running or finished.
+
+        Args:
+            name: The study's name.
+            home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+            trust: Whether code that it carries, the factory of a person's own networks, may run here; remembered for this
+                user by its digest. Looking at a study runs none of it; going on with its search does.
 
         Raises:
             StudyError: There is no such study; the message lists those there are.
         """
-        return Study(name, home).check()
+        study = Study(name, home).check()
+        return study.trust() if trust else study
 
     def enqueue(self, config: Mapping[str, Setting]) -> None:
         """Try a configuration next; before `fit`, first of all (it is checked when the data is known)."""
@@ -200,6 +208,7 @@ class AutoML(Study):
         test: Any = None,
         wait: bool | None = None,
         resume: bool = False,
+        trust: bool = False,
         **options: Any,
     ) -> Self:
         """Search, in a process of its own, which outlives this one.
@@ -216,6 +225,7 @@ class AutoML(Study):
             wait: Whether to show the search and wait for its end; by default yes, except in a notebook, whose other cells
                 would be held up. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
             resume: Whether to go on with an unfinished study of this name, with its own data and settings.
+            trust: Whether code that the study to go on with carries may run here; see `attach`.
             **options: What else there is to say about the data; see `DataOptions`.
 
         Returns:
@@ -230,7 +240,7 @@ class AutoML(Study):
         from .service.interrupts import ending
 
         with ending() if self._waits(wait) else contextlib.nullcontext():
-            return self._fit(data, y, target=target, test=test, wait=wait, resume=resume, options=options)
+            return self._fit(data, y, target=target, test=test, wait=wait, resume=resume, trust=trust, options=options)
 
     def _waits(self, wait: bool | None) -> bool:  # noqa: FBT001  # as `fit` was given it
         """Whether the search is waited for; by default it is, except in a notebook."""
@@ -239,7 +249,16 @@ class AutoML(Study):
         return not in_notebook() if wait is None else wait
 
     def _fit(
-        self, data: Any, y: Any, *, target: str | None, test: Any, wait: bool | None, resume: bool, options: dict[str, Any]
+        self,
+        data: Any,
+        y: Any,
+        *,
+        target: str | None,
+        test: Any,
+        wait: bool | None,
+        resume: bool,
+        trust: bool,
+        options: dict[str, Any],
     ) -> Self:
         from .service import launch
 
@@ -248,7 +267,7 @@ class AutoML(Study):
                 f"y is {y!r}; it holds labels or numbers", where="fit", fix=f"To name a column, say target={y!r}."
             )
         named = self._name or _name_of(data)
-        if resume and self._go_on(named):
+        if resume and self._go_on(named, trust=trust):
             return self._attend(wait=wait)
         name, place = self._name or self.home.free_name(named), self._place()
         check_experiment(self.home.folder, name, place)
@@ -266,6 +285,8 @@ class AutoML(Study):
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
             self._name, self._wishes = name, None
+            if self._own is not None:
+                remember(self._own.digest)
             launch.launch(folder, alive)
         return self._attend(wait=wait)
 
@@ -277,7 +298,7 @@ class AutoML(Study):
         with reading(shown=self._progress) as told:
             return prepare(source, folder, asked, test=test, progress=told)
 
-    def _go_on(self, name: str) -> bool:
+    def _go_on(self, name: str, *, trust: bool) -> bool:
         """Take up an unfinished study of the name, if there is one."""
         if not (self.home.path(name) / JOURNAL).exists():
             return False
@@ -285,7 +306,7 @@ class AutoML(Study):
         if study.status not in {"running", "starting"}:
             if study.status in {"ended", "ending"}:
                 self.home.create(name)  # says that the name is taken, and what to do
-            study.resume()
+            study.resume(trust=trust)
         self._name, self._wishes = name, None
         return True
 

@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 
 Study = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let code that the study carries run here; that is remembered.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 
 
@@ -260,9 +261,9 @@ def pause(study: Study) -> None:
 
 
 @app.command()
-def resume(study: Study) -> None:
+def resume(study: Study, trust: Trust = False) -> None:
     """Go on with a study that is paused, was stopped, or has lost its process."""
-    _open(study).resume()
+    _open(study).resume(trust=trust)
     print(f"{study} goes on.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import json
 import linecache
 import os
 import sys
@@ -15,7 +16,9 @@ from typing import Any
 from ._json import Value
 from .errors import ConfigError
 from .portable import portable_source
+from .trust import allow, is_trusted
 
+TRUST = "Look at it (`state.settings.own` of the study). Where you trust it: lepton resume STUDY --trust, or attach(..., trust=True)."
 IN_A_FILE = "Define it at the top level of a file or notebook: def make(config, spec): ..."
 
 
@@ -38,12 +41,28 @@ class Factory(Value):
     def __str__(self) -> str:
         return f"{self.module}:{self.name}"
 
+    @property
+    def digest(self) -> str:
+        """What it is trusted by: the same for the same code from the same places."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+
+    def untrusted(self) -> str:
+        """What speaks against running it, in words; empty where its user has said that it may run."""
+        if is_trusted(self.digest):
+            return ""
+        where = f"{len(self.source.splitlines())} lines of code in the study" if self.source else f"the module {self.module}"
+        return (
+            f"the study's networks are made by a person's own code, {self}, and you have not said that you trust it ({where})"
+        )
+
     def load(self) -> Any:
         """The function or class itself.
 
         Raises:
-            ConfigError: The code cannot be run here.
+            ConfigError: The code cannot be run here, or its user has not said that it may.
         """
+        if what := self.untrusted():
+            raise ConfigError(what, where="model", fix=TRUST)
         sys.path.extend(path for path in self.paths if path not in sys.path)
         try:
             module = self._run() if self.source else importlib.import_module(self.module)
@@ -89,7 +108,13 @@ def factory_of(made: Any) -> Factory:
         raise ConfigError(f"{name} cannot be found again from a worker process", where="model", fix=IN_A_FILE)
     paths = tuple(dict.fromkeys(os.path.abspath(path or ".") for path in sys.path))  # noqa: PTH100  # "" is the current folder
     if module == "__main__":
-        return Factory(name=name, module=module, source=portable_source(made), paths=paths)
+        return _own(Factory(name=name, module=module, source=portable_source(made), paths=paths))
     if getattr(sys.modules.get(module), name, None) is not made:
         raise ConfigError(f"{module}:{name} is not what was given", where="model", fix=IN_A_FILE)
-    return Factory(name=name, module=module, paths=paths)
+    return _own(Factory(name=name, module=module, paths=paths))
+
+
+def _own(factory: Factory) -> Factory:
+    """What this very program defines may run in what it starts."""
+    allow(factory.digest)
+    return factory

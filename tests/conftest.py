@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["XDG_CONFIG_HOME"] = tempfile.mkdtemp(prefix="lepton-config-")  # whoever runs the tests trusts nothing by that
 _locks = tempfile.TemporaryDirectory(prefix="lepton-locks-")
 os.environ["LEPTON_LOCKS"] = _locks.name  # tests that run side by side do not wait for one another, nor for a user's studies
 if (os.cpu_count() or 1) < 2:

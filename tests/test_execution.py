@@ -23,6 +23,7 @@ from lepton_automl.execution.traces import changed, snapshot
 from lepton_automl.factory import Factory
 from lepton_automl.gate import Gate
 from lepton_automl.testing import executor as contract
+from lepton_automl.trust import allow
 from lepton_automl.values import GO_ON, LeanPlan, Report, ScoreJob, Target, TrainPlan, TrialJob, TrialResult
 
 from .samples import image_spec
@@ -184,6 +185,7 @@ def test_a_worker_that_brings_the_machine_down_is_killed_at_once(tmp_path, monke
 
 
 OWN = Factory(name="make", module="tests.own_nets")
+allow(OWN.digest)
 
 
 def test_what_a_persons_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from lepton_automl import cli
-from lepton_automl.deployment.bundle import write_bundle
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import JournalRepaired, Noted, TestOpened, TrialEnded, event_to_json
 from lepton_automl.home import JOURNAL, SPARE, Home, study_journal
@@ -264,16 +263,13 @@ def bundled(home, number: int) -> None:
         name="sample/0", recipe=recipe_from_json(trial[0].recipe), spec=image_spec(), target=Target(), profile=profile,
         metric="accuracy", scores=trial[-1].result.scores,
     )  # fmt: skip
-    write_bundle(
-        home.path(NAME) / "trials" / f"{number:05d}" / "bundle",
-        model=b"onnx",
-        weights=b"weights",
-        recipe=trial[0].recipe,
-        preprocess={"input": {"modality": "image"}},
-        provenance={"trial": number, "uid": f"uid-{number}", "config": trial[0].config, "seed": 0},
-        card=card,
-        runtime={"runtime": "openvino", "precision": "int8"},
-    )
+    bundle = home.path(NAME) / "trials" / f"{number:05d}" / "bundle"
+    bundle.mkdir()
+    provenance = {"trial": number, "uid": f"uid-{number}", "config": trial[0].config, "seed": 0}
+    told = {"provenance": provenance, "recipe": trial[0].recipe, "runtime": {"runtime": "openvino", "precision": "int8"}}
+    for name, value in told.items():
+        (bundle / f"{name}.json").write_text(json.dumps(value))
+    (bundle / "README.md").write_text(card)
 
 
 def test_without_journal_and_copies_the_bundles_tell(home, path):

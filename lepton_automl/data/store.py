@@ -144,4 +144,4 @@ def load_spec(folder: Path) -> DataSpec:
     path = folder / SPEC
     if not path.is_file():
         raise DataError("no prepared data lies here", where=str(folder), fix="Prepare it with open_data(source, folder).")
-    return DataSpec.from_json(json.loads(path.read_text()))
+    return DataSpec.from_json(json.loads(path.read_text())).replace(folder=str(folder))  # which may have been moved

@@ -13,9 +13,11 @@ from typing import Any, Self
 
 from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Asked, Event, Request
+from lepton_automl.factory import TRUST
 from lepton_automl.home import JOURNAL
 from lepton_automl.journal import Journal
 from lepton_automl.search.budget import Purse
+from lepton_automl.trust import remember
 from lepton_automl.values import Budget
 
 from .handle import Handle
@@ -40,12 +42,27 @@ class Controls(Handle):
         """
         self._ask(wish("pause"))
 
-    def resume(self) -> None:
+    def trust(self) -> Self:
+        """Say that the code which the study carries may run here: the factory of a person's own networks.
+
+        That is remembered for this user, by the code's digest.
+        """
+        own = self.state.settings.own
+        if own is not None:
+            remember(own.digest)
+        return self
+
+    def resume(self, *, trust: bool = False) -> None:
         """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.
+
+        Args:
+            trust: Whether code that the study carries may run here; see `trust`.
 
         Raises:
             StudyError: Its budget is spent, or it does not answer.
         """
+        if trust:
+            self.trust()
         status = self._settled()
         if status in {"running", "paused"}:
             self._ask(wish("resume"))
@@ -220,6 +237,9 @@ class Controls(Handle):
             StudyError: Its journal is damaged.
         """
         self._check_whole()
+        own = self.state.settings.own
+        if own is not None and (what := own.untrusted()):
+            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
         last = wish("resume")  # takes back a pause or a stop that nobody heard
         with self.home.held(self.name) as alive:
             for asked in (*more, last):
