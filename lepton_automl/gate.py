@@ -31,6 +31,7 @@ class Gate:
     def __init__(self, path: str) -> None:
         self._path = Path(path)
         self._file = open_lock(self._path) if path else None
+        self._renewed = time.monotonic()
         self._mark: tuple[int, Path] | None = None  # the lock that tells that this one computes
         self._holds = False
         self._seen = (b"", 0.0)  # who holds the gate, and since when that was seen
@@ -122,7 +123,8 @@ class Gate:
     # Locks of others
 
     def _is_open(self) -> bool:
-        self._renew()
+        if time.monotonic() - self._renewed > LOOK:  # seldom: this is asked at every batch
+            self._renew()
         assert self._file is not None
         if not try_lock(self._file, fcntl.LOCK_SH):
             return False
@@ -132,6 +134,7 @@ class Gate:
     def _renew(self) -> None:
         """Open the file anew where another was put in its place."""
         assert self._file is not None
+        self._renewed = time.monotonic()
         while not is_current(self._file, self._path):
             os.close(self._file)
             self._file = open_lock(self._path)

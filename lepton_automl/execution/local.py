@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from lepton_automl.errors import StudyError
 from lepton_automl.gate import Gate
@@ -33,6 +34,9 @@ STOPPED = 10.0  # seconds of silence of a worker that somebody else has stopped
 BIRTHS = 3  # workers in a row that die before they say anything
 WRITTEN_OFF = Decision(stop=True, reason="it was written off")
 MEASURING = 10.0  # seconds that a measurer gets to leave the gate before all stand still
+
+
+Said = TypeVar("Said", Report, TrialResult)
 
 
 class LocalExecutor:
@@ -288,7 +292,7 @@ class LocalExecutor:
         self._stillborn = 0
         seat.heavy |= any(isinstance(value, Spent) for value in values)
         said = [
-            value.replace(printed=seat.printed()) if isinstance(value, TrialResult) else value
+            _moved(value, seat.stood, printed=seat.printed()) if isinstance(value, TrialResult) else _moved(value, seat.stood)
             for value in values
             if isinstance(value, Report | TrialResult)
         ]
@@ -372,3 +376,8 @@ class LocalExecutor:
         if self._held:
             seat.stop()
         return seat
+
+
+def _moved(said: Said, stood: float, **more: str) -> Said:
+    """What a trial said, without the time in which it was made to stand still: a search goes by how long an epoch takes."""
+    return said.replace(seconds=max(0.0, said.seconds - stood), **more)

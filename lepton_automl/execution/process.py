@@ -45,6 +45,7 @@ class Process:
         self.waits = False  # for a decision
         self.busy = False  # with a request
         self.stopped = False  # it stands still, and was told to
+        self.stood = self._stopped_at = 0.0  # seconds that it has stood still in its job, and since when it does
         self.heard = self.reported = time.monotonic()
         self.popen, self.channel = _started(self.log, walk, threads)
 
@@ -64,7 +65,7 @@ class Process:
         Raises:
             OSError: It is dead.
         """
-        self.job, self.waits, self._since = job, False, self._length()
+        self.job, self.waits, self._since, self.stood = job, False, self._length(), 0.0
         self.heard = self.reported = time.monotonic()
         self.channel.send(job)
 
@@ -96,6 +97,8 @@ class Process:
 
     def stop(self) -> None:
         """Let it stand still; returns when it does."""
+        if not self.stopped:
+            self._stopped_at = time.monotonic()
         self.stopped = True
         with contextlib.suppress(ProcessLookupError, ChildProcessError):
             self.popen.send_signal(signal.SIGSTOP)
@@ -103,6 +106,8 @@ class Process:
 
     def go_on(self) -> None:
         """Let it go on."""
+        if self.stopped:
+            self.stood += time.monotonic() - self._stopped_at
         self.stopped = False
         self.popen.send_signal(signal.SIGCONT)
         self.heard = self.reported = time.monotonic()

@@ -29,6 +29,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "left": left,
         "step": step(state, status, now) or None,
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
+        "paused": state.paused.reason if state.paused and status == "paused" else None,
         "ended": state.ended.reason if state.ended else None,
         "mlflow": state.untracked or None,
     }

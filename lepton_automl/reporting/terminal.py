@@ -139,7 +139,8 @@ def panel(state: StudyState, now: float) -> Group:
     share, left = used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     doing = "" if state.ended or state.paused else step(state, "running", now)
-    head = Text(f"{settings.name}: {told or 'no trials yet'}; {'paused' if state.paused else left}")
+    stands = state.paused.reason.splitlines()[0] if state.paused and not state.ended else left
+    head = Text(f"{settings.name}: {told or 'no trials yet'}; {stands}")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
     if state.ended:  # whoever asked for the search shows the front, once

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, Event, Noted, StudyResumed
+from lepton_automl.events import Asked, Event, Noted, StudyPaused, StudyResumed
 from lepton_automl.home import Home, say, study_journal
 from lepton_automl.journal import Journal
 from lepton_automl.locks import started
@@ -83,9 +83,12 @@ class Voice:
             say(self._alive, **_me(), trouble=event.text)
         elif isinstance(event, StudyResumed):
             say(self._alive, **_me())
+        if isinstance(event, StudyPaused | StudyResumed):
+            print(event.reason, flush=True)  # noqa: T201  # into the study's log
 
     def waits(self, text: str) -> None:
         """Say what a study waits for that has no journal yet."""
+        print(text or "it goes on", flush=True)  # noqa: T201  # into the study's log
         say(self._alive, **_me(), trouble=text)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.execution.capacity import bearable, cores
 from lepton_automl.home import Home
 from lepton_automl.values import Budget, DataSpec, Target, metrics_of
 
@@ -51,8 +51,7 @@ class Goals(View):
             "trials": number("trials", "no limit", "Candidates, whatever becomes of them"),
             "epochs": number("epochs", "no limit", "Epochs of training over all candidates"),
         }
-        usual = min(2, os.cpu_count() or 1)
-        self.workers = number("workers", str(usual), "Worker processes, one thread each")
+        self.workers = number("workers", str(bearable(cores())[0]), "Worker processes at most, one thread each")
         self.name = words("name", "from the data", "The study's name, by which it is found again")
         self.pins = Pins(changed)
         for one in (self.metric, *self.target.values(), *self.budget.values(), self.workers, self.name):

@@ -80,6 +80,8 @@ def said(moment: Moment) -> str:
     """How it stands, in a few words beside its status."""
     if moment.status == "ended" and moment.state.ended:
         return moment.state.ended.reason
+    if moment.status == "paused" and moment.state.paused:
+        return moment.state.paused.reason.splitlines()[0]
     told = status_json(moment.state, moment.status)
     return ELSE.get(moment.status, "; ".join(filter(None, (told["left"] if moment.state.weighed else "", told["step"]))))
 
