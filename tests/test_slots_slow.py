@@ -58,6 +58,12 @@ def workers(study: Study) -> list[int]:
         return []
 
 
+def cpu_seconds(pids: list[int]) -> float:
+    """What processes have worked so far."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def test_a_second_study_waits_behind_the_first_and_gets_its_turn(launch):
     first = launch("first")
     samples.until(lambda: trials(first) > 0, "the first does not begin", seconds=PATIENCE)
@@ -90,6 +96,9 @@ def test_the_slots_of_a_search_that_was_stopped_are_taken_over(launch):
     os.kill(pid, signal.SIGSTOP)
     try:
         samples.until(lambda: trials(second) > 0, "its slot is not taken over", seconds=PATIENCE)
+        before = cpu_seconds(workers(first))
+        time.sleep(5)
+        assert cpu_seconds(workers(first)) < before + 1  # its workers stand still, too
     finally:
         os.kill(pid, signal.SIGCONT)
     samples.until(lambda: first.state.paused is not None or second.state.paused is not None, "both work", seconds=PATIENCE)

@@ -76,7 +76,8 @@ def shares(slots: int, claims: Sequence[Claim], now: float) -> dict[str, int]:
 
 def behind(me: Claim, claims: Sequence[Claim]) -> str:
     """What a study that holds nothing waits for, in words."""
-    others = [claim for claim in claims if claim.have and claim.token != me.token]
+    wanting = [claim for claim in claims if claim.want and claim.token != me.token]
+    others = [claim for claim in wanting if claim.have] or wanting  # one whose turn has come takes it in a moment
     held = ", ".join(sorted({f"{one.name!r}{f' in {one.where}' if one.where != me.where else ''}" for one in others}))
     return f"waiting for a free core, behind {held or 'another process'}; its minutes do not run"
 

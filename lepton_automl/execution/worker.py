@@ -25,6 +25,7 @@ from typing import Any
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
 from lepton_automl.examined import ExamineJob
+from lepton_automl.locks import is_stopped
 from lepton_automl.values import (
     GO_ON,
     NOBODY,
@@ -98,6 +99,8 @@ class Worker:
         if now - self._beaten > EVERY:
             self._beaten = now
             self._send(Beat())
+            while is_stopped(os.getppid()):  # its search stands still, and others have its core by now
+                time.sleep(EVERY / 2)
 
     def _send(self, value: Value) -> None:
         """Say something; when nobody is there to hear it, there is nothing left to do, whatever the walk would say to that."""
