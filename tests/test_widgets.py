@@ -268,7 +268,7 @@ def test_a_search_without_a_model_tells_the_step_in_hand_and_an_estimate():
     assert "a model takes about" in step(state, "running", 5.0)
     proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
     state.feed([proposed, weigh, learnt])
-    assert "trial 0 is at epoch 1 of 8; the first model in about 70 s" == step(state, "running", 20.0)
+    assert step(state, "running", 20.0) == "trial 0 is at epoch 1 of 8; the first model in about 70 s"
     assert step(state, "running", 40.0).endswith("about 4 minutes")
     state.feed([ended])
     assert step(state, "running", 50.0) == ""
