@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import json
-import lzma
 import warnings
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +28,6 @@ A4 = "A4 texts that pandas takes for missing, in files"
 A11 = "A11 a bundle reads what training could read"
 TITLES = "B a title line or sep= before the header"
 EMPTY = "B headers with empty last columns"
-PACKED = "B packed tables"
-FOREIGN = "B a pointer, a page or another format as CSV"
 ZEROS = "B labels and codes that begin with zeros"
 ENCODED = "B tables in other encodings"
 RAGGED = "B rows and lines that are not as the others"
@@ -269,69 +263,6 @@ def _(folder: Path) -> None:
     found = prepared(write(folder, lines(rows)))
     usual(found)
     assert "row names" in found.said
-
-
-@case(PACKED, "train.csv.zip, and a zip of one table")
-def _(folder: Path) -> None:
-    for name in ("train.csv.zip", "house-prices.zip"):
-        with zipfile.ZipFile(folder / name, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("data/train.csv", lines(PRICES))
-            archive.writestr("__MACOSX/data/._train.csv", b"\0\5\x16\7")
-            archive.writestr("data/README.txt", "About it")
-        usual(prepared(folder / name))
-
-
-@case(PACKED, "gzip, xz and bzip2, whatever the name says")
-def _(folder: Path) -> None:
-    text = lines(PRICES).encode()
-    for name, content in (("a.csv.gz", gzip.compress(text)), ("b.csv.xz", lzma.compress(text)), ("c.csv.bz2", bz2.compress(text)), ("d.csv", gzip.compress(text)), ("e.csv.gz", text)):  # fmt: skip
-        usual(prepared(write(folder, content, name)))
-
-
-@case(PACKED, "an archive of two tables", refused="holds 2 tables: test.csv, train.csv")
-def _(folder: Path) -> None:
-    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
-        archive.writestr("test.csv", lines(PRICES))
-        archive.writestr("train.csv", lines(PRICES))
-    prepared(folder / "all.zip")
-
-
-@case(PACKED, "a download that was cut off", refused="cannot be read")
-def _(folder: Path) -> None:
-    prepared(write(folder, gzip.compress(lines(PRICES).encode())[:-40], "prices.csv.gz"))
-
-
-@case(FOREIGN, "a Git LFS pointer", refused="a Git LFS pointer")
-def _(folder: Path) -> None:
-    prepared(write(folder, f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"))
-
-
-@case(FOREIGN, "a Git LFS pointer as Parquet", refused="a Git LFS pointer")
-def _(folder: Path) -> None:
-    prepared(write(folder, f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n", "a.parquet"))
-
-
-@case(FOREIGN, "an HTML page", refused="an HTML page")
-def _(folder: Path) -> None:
-    prepared(write(folder, "\ufeff\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>a, b, c</body></html>\n"))
-
-
-@case(FOREIGN, "an Excel workbook", refused="an Excel workbook")
-def _(folder: Path) -> None:
-    with zipfile.ZipFile(folder / "prices.csv", "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("xl/worksheets/sheet1.xml", "<worksheet/>")
-    prepared(folder / "prices.csv")
-
-
-@case(FOREIGN, "JSON", refused="it is JSON")
-def _(folder: Path) -> None:
-    prepared(write(folder, json.dumps([{"a": 1, "b": 2}] * 30)))
-
-
-@case(FOREIGN, "Parquet that is called CSV", refused="a Parquet file by its content")
-def _(folder: Path) -> None:
-    prepared(write(folder, b"PAR1\x15\0\x15\0"))
 
 
 @case(ZEROS, "01234 is a label")
