@@ -159,7 +159,7 @@ class NumberColumn:
         self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
         self.notation, self.lenient = notation, lenient
         self.absent = absent_numbers(self.tokens)
-        self._boolean = set(scale.knots) <= {0.0, 1.0}  # true and false are known by these texts, too
+        self.boolean = set(scale.knots) <= {0.0, 1.0}  # true and false are known by these texts, too
 
     @property
     def features(self) -> list[str]:
@@ -194,7 +194,7 @@ class NumberColumn:
         Raises:
             InputError: It is no number, or infinite.
         """
-        if self._boolean and isinstance(value, str) and value not in self.tokens:
+        if self.boolean and isinstance(value, str) and value not in self.tokens:
             value = TRUTHS.get(value.strip().lower(), value)
         number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
         return math.nan if self.absent and number in self.absent else number
@@ -209,7 +209,7 @@ class NumberColumn:
 
     def many(self, cells: Array) -> list[Array]:
         """The features of many cells."""
-        if self._boolean and cells.dtype.kind in "OUT":
+        if self.boolean and cells.dtype.kind in "OUT":
             cells = _objects([self.number(cell) for cell in cells.tolist()])
         numbers = to_numbers(cells, self.name, self.tokens, self.notation, lenient=self.lenient)
         if self.absent:

@@ -459,3 +459,83 @@ _zero("01234", ["01234", "98052", "10001"])
 _zero("all with zeros", ["001", "002", "003"])
 _zero("two labels", ["00", "01"])
 _zero("more labels than are guessed", [f"{code:04}" for code in range(30)])
+
+
+def written(folder: Path, lines: Sequence[str], name: str = "table.csv") -> Path:
+    """A file in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder / name
+
+
+def _rows(cells: Sequence[str], targets: Sequence[str], splits: Sequence[str] = ("",), separator: str = ",") -> list[str]:
+    names = ["a", "z", "y"] + ["split"] * (splits[0] != "")
+    rows = [
+        [cells[row % len(cells)], str(row), targets[row * 7 % len(targets)], splits[row // 3 % len(splits)]][: len(names)]
+        for row in range(ROWS)
+    ]
+    return [separator.join(row) for row in [names, *rows]]
+
+
+def _same_file(name: str, cells: list[str], targets: list[str], old: str, new: str) -> None:
+    @case(TEST, f"a file: {name}")
+    def alike(folder: Path) -> None:
+        splits = ["train", "valid", "test"]
+        one = _rows(cells, targets, splits)
+        two = [line.replace(old, new) if line.endswith(",test") else line for line in one]
+        assert one != two
+        specs = [
+            prepare(written(folder / part, lines), folder / f"{part}-data", DataOptions(target="y"))
+            for part, lines in (("one", one), ("two", two))
+        ]
+        first, second = ((Path(spec.folder) / "preprocess.json").read_text() for spec in specs)
+        assert first == second and specs[0].task == specs[1].task and specs[0].classes == specs[1].classes
+
+
+_same_file("a word in test rows among three whole numbers", ["1", "2", "3"], ["p", "q"], "1,", "oops,")
+_same_file("a word in test rows among booleans", ["true", "false"], ["p", "q"], "true,", "oops,")
+_same_file("a label without a value in test rows", ["1.5", "2.5"], ["0", "1"], ",0,test", ",?,test")
+_same_file("another decimal sign in test rows", ["1.5", "2.25"], ["p", "q"], "1.5,", "1;5,")
+
+
+@case(TEST, "test data in a file of their own are read as the training data")
+def _(folder: Path) -> None:
+    train = written(folder / "train", _rows(["1.234,50", "12.000,00", "7,25", "1.500"], ["p", "q"], separator=";"))
+    test = written(folder / "test", _rows(["1.500", "2.750"], ["p", "q"], separator=";"))
+    spec = prepare(train, folder / "data", DataOptions(target="y"), test=test)
+    preprocess = load_preprocess(json.loads((folder / "data/preprocess.json").read_text()))
+    assert isinstance(preprocess, TablePreprocess)
+    expected = preprocess.arrays({"a": ["1.500", "2.750"] * 60, "z": list(range(ROWS))})["numeric"]
+    assert spec.test == ROWS and np.array_equal(np.load(folder / "data/test/numeric.npy"), expected)
+    assert number(preprocess.columns[0], "1.500") == 1500
+
+
+@case(NUMBERS, "1,234 alone between semicolons: as ever the comma is the decimal sign, with a warning")
+def _(folder: Path) -> None:
+    path = written(folder / "file", _rows(["1,234", "5,678", "9,012"], ["p", "q"], separator=";"))
+    spec = prepare(path, folder / "data", DataOptions(target="y"))
+    preprocess = load_preprocess(json.loads((folder / "data/preprocess.json").read_text()))
+    assert isinstance(preprocess, TablePreprocess) and number(preprocess.columns[0], "1,234") == 1.234
+    warned(spec, "can be read in two ways")
+
+
+@case(MISSING, "a file whose largest class is None")
+def _(folder: Path) -> None:
+    path = written(folder / "file", _rows(["1.5", "2.5", "NA"], ["None", "None", "None", "gold", "silver"]))
+    spec = prepare(path, folder / "data", DataOptions(target="y"))
+    assert spec.classes == ("None", "gold", "silver") and spec.train + spec.validation + spec.test == ROWS
+    said(spec, "'None' (72) is kept among its classes")
+
+
+@case(ZEROS, "in a file")
+def _(folder: Path) -> None:
+    path = written(folder / "file", _rows(["1.5", "2.5"], ["01234", "98052"]))
+    assert prepare(path, folder / "data", DataOptions(target="y")).classes == ("01234", "98052")
+
+
+@case(GAPS, "in a file")
+def _(folder: Path) -> None:
+    path = written(folder / "file", _rows(["1.5", "2.5"], [*FEW, "?"]))
+    spec = prepare(path, folder / "data", DataOptions(target="y"))
+    assert spec.task == "regression"
+    warned(spec, "'?'")

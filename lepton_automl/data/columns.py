@@ -26,7 +26,8 @@ from lepton_automl.preprocess import (
 from .knots import fit_robust, fit_scale
 from .options import DataOptions
 from .reader import Reader, is_blank
-from .written import Written, decide, is_float, is_moment
+from .typed import retyped
+from .written import Written, decide, is_float, is_moment, usual_decimal
 
 Array = NDArray[Any]
 MOST_CATEGORIES = 255
@@ -42,11 +43,13 @@ class Findings:
     Args:
         options: May say which columns are numbers or categories, and what infinite numbers mean.
         targets: Of the training rows, where fitting may look at them.
+        decimal: The decimal sign of numbers that can be read with either.
         missing: Training cells without a value, by column.
     """
 
     options: DataOptions
     targets: Array | None = None
+    decimal: str = "."
     columns: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -54,7 +57,13 @@ class Findings:
 
 
 def fit_columns(
-    cells: dict[str, Array], train: Array, options: DataOptions, where: str, targets: Array | None = None
+    cells: dict[str, Array],
+    train: Array,
+    options: DataOptions,
+    where: str,
+    targets: Array | None = None,
+    *,
+    file: str = "",
 ) -> Findings:
     """Decide what each column is and fit it; nothing but the training rows is looked at.
 
@@ -66,15 +75,16 @@ def fit_columns(
         options: May say which columns are numbers or categories.
         where: The table, for messages.
         targets: Of the training rows, where fitting may look at them.
+        file: The separator of the CSV that the table comes from, if it does: its cells are verbatim text.
 
     Raises:
         DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; all of it is listed.
     """
-    found = Findings(options, targets)
+    found = Findings(options, targets, usual_decimal(file))
     complaints = Complaints(where, DataError)
     for name, column in cells.items():
         try:
-            fitted = _fit(name, column, train, found)
+            fitted = _fit(name, retyped(column, train) if file else column, train, found)
         except InputError as error:
             fix = f"Correct these cells, keep them as texts (categorical=[{name!r}]), or leave them out (ignore=[{name!r}])."
             complaints.add(str(error), fix)
@@ -106,7 +116,7 @@ def _missing_note(found: Findings) -> list[str]:
 
 def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | None:
     seen = own_type(column[train])
-    written = _written(name, seen, found.options)
+    written = _written(name, seen, found.options, found.decimal)
     if written.kind == "number":
         numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(column)
         infinite = np.isinf(numbers)
@@ -120,7 +130,7 @@ def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | No
     return fitted
 
 
-def _written(name: str, seen: Array, options: DataOptions) -> Written:
+def _written(name: str, seen: Array, options: DataOptions, decimal: str) -> Written:
     """What the column is, and how its texts are written."""
     cells = seen.tolist() if seen.dtype.kind in "OUST" else []
     empty = options.missing_in(name)
@@ -138,12 +148,12 @@ def _written(name: str, seen: Array, options: DataOptions) -> Written:
     if seen.dtype.kind in "cmMV":
         raise InputError(f"column {name!r} holds {seen.dtype}, which is neither number, date nor category.")
     if forced and present and not any(map(is_float, present)):
-        written = decide(name, present, options, forced=True)
+        written = decide(name, present, options, forced=True, decimal=decimal)
         if written.number is None:
             raise InputError(f"column {name!r} is to be numeric, and no training cell is a number, such as {present[0]!r}.")
         return written
     if any(isinstance(cell, str) for cell in present) or (forced and present):
-        return decide(name, present, options, forced=forced)
+        return decide(name, present, options, forced=forced, decimal=decimal)
     if present and all(map(is_moment, present)):
         return Written("time")
     return Written("number" if forced or (present and all(map(is_float, present))) else "category")

@@ -48,13 +48,14 @@ class Form:
         return known
 
 
-def read_form(given: list[Any], options: DataOptions, where: str) -> Form | None:
+def read_form(given: list[Any], options: DataOptions, where: str, decimal: str) -> Form | None:
     """How a target's numbers are written; None where its cells are labels.
 
     Args:
         given: The cells that hold something and are no test rows.
         options: May say that it is a quantity.
         where: The target's name.
+        decimal: The decimal sign of numbers that can be read with either.
 
     Raises:
         DataError: It holds dates, or mixes units or decimal signs.
@@ -65,9 +66,9 @@ def read_form(given: list[Any], options: DataOptions, where: str) -> Form | None
     if not texts or any(isinstance(cell, bool | np.bool_) for cell in given):
         return None
     try:
-        written = decide(where, given, options, few=True)
+        written = decide(where, given, options, few=True, decimal=decimal)
         if written.kind == "category" and options.task == "regression":
-            written = decide(where, given, options, forced=True)
+            written = decide(where, given, options, forced=True, decimal=decimal)
     except InputError as error:
         raise DataError(str(error), where=where, fix="Correct these cells, or choose another target.") from error
     if written.kind == "time":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from . import images, store, tables
 from .album import TARS
 from .options import DataOptions
 from .pictures import Progress
-from .reading import NOTES, WARNINGS, as_array, checked, is_table_path, read_table, table_of_arrays
+from .reading import NOTES, SEPARATOR, WARNINGS, as_array, checked, is_table_path, read_table, table_of_arrays
 
 TARGET = "target"
 KNOWN = (
@@ -63,7 +63,7 @@ def prepare(
                 spec = images.prepare_images(found, folder, options, _name(source))
         else:
             frame = _frame(source, options)
-            sealed = None if test is None else _frame(test, options)
+            sealed = None if test is None else _frame(test, options, _texts(frame))
             spec = tables.prepare_table(frame, sealed, folder, options, _name(source))
             spec = _with_remarks(spec, frame, sealed)
         spec = spec.replace(digest=store.digest(folder))
@@ -133,10 +133,10 @@ def _in_memory(source: Any, options: DataOptions) -> images.Images:
     return images.from_arrays(as_array(source[0]), as_array(source[1]), options)
 
 
-def _frame(source: Any, options: DataOptions) -> Any:
+def _frame(source: Any, options: DataOptions, texts: Collection[str] = ()) -> Any:
     """The source as a DataFrame."""
     if isinstance(source, str | Path):
-        return read_table(Path(source))
+        return read_table(Path(source), texts)
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return checked(source, "the DataFrame")
     if _is_pair(source):
@@ -146,6 +146,11 @@ def _frame(source: Any, options: DataOptions) -> Any:
     if hasattr(source, "to_pandas"):
         return checked(source.to_pandas(), "the table")
     raise DataError(f"a {type(source).__name__} is no source of data", where="data", fix=KNOWN)
+
+
+def _texts(frame: Any) -> list[str]:
+    """The columns of a file that are text."""
+    return [name for name in frame.columns if frame[name].dtype.kind not in "fiubmM"] if SEPARATOR in frame.attrs else []
 
 
 def _with_remarks(spec: DataSpec, frame: Any, sealed: Any) -> DataSpec:

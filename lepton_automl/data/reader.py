@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.notation import DateNotation, NumberNotation, means_missing
-from lepton_automl.preprocess import InputError, absent_numbers, is_missing, to_day, to_text
+from lepton_automl.preprocess import TRUTHS, InputError, absent_numbers, is_missing, to_day, to_text
 
 Array = NDArray[Any]
 
@@ -31,11 +31,13 @@ class Reader:
         number: How its numbers are written, where that is not Python's way.
         date: How its dates are written, where that is not ISO 8601.
         missing: Texts that a person named for missing ones.
+        truths: Whether the texts true and false are 1 and 0.
     """
 
     number: NumberNotation | None = None
     date: DateNotation | None = None
     missing: Collection[str] = ()
+    truths: bool = False
 
     def numbers(self, cells: Array) -> tuple[Array, list[Any]]:
         """float64 [N], NaN where there is none and infinite numbers as such; and the cells that hold something else."""
@@ -54,6 +56,8 @@ class Reader:
         return _each(cells, self._one_day)
 
     def _one_number(self, cell: Any) -> float | None:
+        if self.truths and isinstance(cell, str):
+            cell = TRUTHS.get(cell.strip().lower(), cell)
         try:
             return float(cell) if self.number is None or not isinstance(cell, str) else self.number.read(cell)
         except (TypeError, ValueError, OverflowError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TEXT = 60  # bytes of a short text
 EXPLAINING = (".md", ".pdf", ".rst", ".names", ".json", ".html")
 NOTES, WARNINGS = "notes", "warnings"  # of `DataFrame.attrs`: what was found out about the file
+SEPARATOR = "separator"  # likewise; there for a CSV alone
 
 
 def is_table_path(path: Path) -> bool:
@@ -44,7 +45,7 @@ def _holds_tables(path: Path) -> bool:
     )
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
     """A CSV (packed or not) or Parquet file.
 
     A column of a CSV is numeric or boolean where every cell that is not blank is a plain number or a plain true or false, or
@@ -53,24 +54,25 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Args:
         path: The file.
+        texts: Columns of a CSV whose cells are text, whatever they hold: test data are read as the training data were.
 
     Returns:
-        The table; what was found out about the file stands in its `attrs`, under `NOTES` and `WARNINGS`.
+        The table; what was found out about the file stands in its `attrs`, under `NOTES`, `WARNINGS` and `SEPARATOR`.
 
     Raises:
         DataError: It is empty, damaged or not text, two columns share a name, or it does not fit into the memory.
     """
-    frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path)
+    frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path, texts)
     found = checked(frame, str(path))
     found.attrs.update(frame.attrs)
     return found
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
     import pandas as pd
 
     file = DelimitedFile(path)
-    columns = [TypedColumn() for _ in file.names]
+    columns = [TypedColumn(as_text=name in texts) for name in file.names]
     for chunk, share in file.chunks():
         for column, cells in zip(columns, chunk, strict=True):
             column.add(cells)
@@ -85,7 +87,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         check_memory(sum(column.memory for column in columns), path, share)
     kept = [at for at, column in enumerate(columns) if at not in file.unnamed or not column.blank]
     frame = pd.DataFrame({file.names[at]: columns[at].values() for at in kept})
-    frame.attrs.update({NOTES: tuple(file.notes), WARNINGS: warnings})
+    frame.attrs.update({NOTES: tuple(file.notes), WARNINGS: warnings, SEPARATOR: file.separator})
     return frame
 
 

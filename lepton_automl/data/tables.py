@@ -16,10 +16,12 @@ from .columns import fit_columns, infinite_error, infinite_words, own_type
 from .deal import deal
 from .options import DataOptions
 from .reader import Reader, is_blank
+from .reading import SEPARATOR
 from .splits import OPEN, TEST, TRAIN, VALIDATION
 from .store import EXAMPLES, write_json
 from .targets import read_targets
-from .written import decide
+from .typed import retyped
+from .written import decide, usual_decimal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +51,15 @@ def prepare_table(frame: pd.DataFrame, test: pd.DataFrame | None, folder: Path, 
     given = _roles(frame, test, split_column, name)
     parts = [frame] if test is None else [frame, test]
     targets = parts[0][target].to_numpy() if test is None else _objects([part[target] for part in parts])
-    told = read_targets(targets, options, target, test=given == TEST)
+    file = frame.attrs.get(SEPARATOR, "")
+    targets = retyped(targets, np.flatnonzero(given != TEST)) if file else targets
+    told = read_targets(targets, options, target, test=given == TEST, decimal=usual_decimal(file))
     parts = _kept(parts, told.kept)
     dealt = deal(told, given, target, options, **_by(parts, given[told.kept] == TEST, options))
     left_out = {target, split_column, options.group_column, *options.ignore} - {None}
     names = [column for column in frame.columns if column not in left_out]
     cells = [{str(column): part[column].to_numpy() for column in names} for part in parts]
-    found = fit_columns(cells[0], dealt.train, options, name, dealt.train_targets)
+    found = fit_columns(cells[0], dealt.train, options, name, dealt.train_targets, file=file)
     preprocess = TablePreprocess(found.columns, dealt.output)
     spec = dealt.spec("table", (len(preprocess.features),), folder, name)
     write_json(folder / "preprocess.json", preprocess.to_json())
@@ -247,7 +251,7 @@ def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:
             known = cells.astype(object)
             known[np.isnan(days)] = None
     else:
-        numbers, odd = Reader(column.notation, missing=column.tokens).numbers(cells)
+        numbers, odd = Reader(column.notation, missing=column.tokens, truths=column.boolean).numbers(cells)
         none = np.isinf(numbers)
         known = np.where(none, np.nan, numbers)
     strange = [cell for cell in odd if not (isinstance(cell, str) and (column.lenient or cell.strip() in column.tokens))]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
+from lepton_automl.notation import means_missing
 from lepton_automl.preprocess import to_text
 from lepton_automl.values import Task
 
@@ -53,6 +54,7 @@ def read_targets(
     most_classes: int = MOST_CLASSES_BY_GUESS,
     *,
     test: Array | None = None,
+    decimal: str = ".",
 ) -> Targets:
     """Infer the task and encode the targets.
 
@@ -62,6 +64,7 @@ def read_targets(
         where: The target's name, for messages.
         most_classes: Whole numbers with more different values are taken for quantities.
         test: bool [N]: rows that the source gives as test rows. Nothing is inferred from them.
+        decimal: The decimal sign of numbers that can be read with either.
 
     Raises:
         DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are no labels.
@@ -74,7 +77,7 @@ def read_targets(
     given = cells[known].tolist()
     _check_labels(given, where)
     _check_moments(cells, given, where)
-    form = read_form(cells[learnt].tolist(), options, where)
+    form = read_form(cells[learnt].tolist(), options, where, decimal)
     numbers = None if form is None else form.numbers(cells[learnt])
     task, why = (options.task, "as you said") if options.task else _infer(numbers, len(learnt), most_classes)
     if task == "regression":
@@ -118,6 +121,8 @@ def _quantities(given: _Given, form: Form | None, why: str) -> Targets:
 
 def _labels(given: _Given, form: Form | None, options: DataOptions, why: str) -> Targets:
     kept, where = given.known, given.where
+    if form is not None:  # labels that are numbers: a test row's "?" is no other label
+        kept = kept[[not (isinstance(cell, str) and means_missing(cell)) for cell in given.cells[kept].tolist()]]
     labels = given.cells[kept].tolist()
     if form is not None and form.gaps:  # numbers, and some texts such as "?" for those that are missing
         numbers, _ = form.reader.numbers(given.cells[kept])

@@ -159,3 +159,34 @@ def _together(one: Kind, other: Kind) -> Kind:
     if "nothing" in (one, other) or one == other:
         return other if one == "nothing" else one
     return "text" if {"text", "boolean"} & {one, other} else "number"
+
+
+def retyped(column: Array, rows: Array) -> Array:
+    """Text cells of a file as the numbers or booleans that they would be if the file held these rows alone.
+
+    One cell that is no number makes a whole column text; where it stands in a test row, the other rows must not show it.
+
+    Args:
+        column: All cells of the column, texts or None.
+        rows: The rows that decide.
+    """
+    deciding = column[rows].tolist()
+    if column.dtype.kind != "O" or not all(cell is None or isinstance(cell, str) for cell in deciding):
+        return column
+    found = TypedColumn()
+    found.add([cell or "" for cell in deciding])
+    if found.kind in ("text", "nothing"):
+        return column
+    kinds = {cell: _kind(cell) for cell in set(column.tolist()) if isinstance(cell, str)}
+    cells = [_retyped(cell, found.kind, *kinds[cell]) if isinstance(cell, str) else cell for cell in column.tolist()]
+    typed = np.empty(len(cells), object)
+    typed[:] = cells
+    return typed
+
+
+def _retyped(cell: str, wanted: Kind, kind: Kind, value: float) -> Any:
+    if kind == "nothing":
+        return None
+    if _together(wanted, kind) != wanted:
+        return cell if kind in ("text", "boolean") or wanted == "boolean" else value
+    return int(cell) if wanted == "whole" else bool(value) if wanted == "boolean" else value

@@ -58,7 +58,20 @@ class Written:
     warnings: tuple[str, ...] = ()
 
 
-def decide(name: str, present: Sequence[Any], options: DataOptions, *, forced: bool = False, few: bool = False) -> Written:
+def usual_decimal(separator: str) -> str:
+    """The decimal sign of numbers in a file that can be read with either: where the comma is one, semicolons separate cells."""
+    return "," if separator == ";" else "."
+
+
+def decide(
+    name: str,
+    present: Sequence[Any],
+    options: DataOptions,
+    *,
+    forced: bool = False,
+    few: bool = False,
+    decimal: str = ".",
+) -> Written:
     """Decide what a column is whose cells are texts, or texts beside numbers or dates.
 
     Args:
@@ -67,6 +80,7 @@ def decide(name: str, present: Sequence[Any], options: DataOptions, *, forced: b
         options: May set the decimal sign and the order of day and month.
         forced: Whether a person said that it holds numbers.
         few: Whether a column of few different numbers may be numeric, too.
+        decimal: The decimal sign of numbers that can be read with either.
 
     Raises:
         InputError: It mixes units, currencies, decimal signs or orders of day and month.
@@ -74,7 +88,7 @@ def decide(name: str, present: Sequence[Any], options: DataOptions, *, forced: b
     texts = Counter(cell.strip() for cell in present if isinstance(cell, str))
     others = [cell for cell in present if not isinstance(cell, str)]
     empty = Counter({text: count for text, count in texts.items() if means_missing(text)})
-    column = _Column(name, texts - empty, others, empty, options)
+    column = _Column(name, texts - empty, others, empty, options, decimal)
     if forced:
         return column.numbers(forced=True, few=True) or Written("number", tuple(sorted(texts)), lost=texts)
     return column.numbers(few=few) or column.dates() or Written("category", notes=column.kept())
@@ -87,6 +101,7 @@ class _Column:
     others: list[Any]
     empty: Counter[str]
     options: DataOptions
+    usual: str
 
     @property
     def cells(self) -> int:
@@ -181,12 +196,13 @@ class _Column:
             both = [text for text, found in read.items() if found.point != found.comma]
             if not both:
                 return ".", [], Counter()
-            sign = self.options.decimal or "."
+            sign = self.options.decimal or self.usual
             if self.options.decimal:
                 return sign, [], Counter()
             found = read[both[0]]
             said = f"{self.name!r} can be read in two ways: {both[0]!r} as {found.point:.10g} or as {found.comma:.10g}"
-            return sign, [f"{said}; it is read as {found.point:.10g} (decimal=',' or decimal='.' decides)"], Counter()
+            value = found.comma if sign == "," else found.point
+            return sign, [f"{said}; it is read as {value:.10g} (decimal=',' or decimal='.' decides)"], Counter()
         points, commas = (sum(self.texts[text] for text in texts) for texts in (point, comma))
         sign = "." if points >= commas else ","
         if min(points, commas) > MOST_CONFLICTS * self.cells:
