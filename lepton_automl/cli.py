@@ -509,6 +509,9 @@ def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> N
     store = asked_place(home).uri
     print(f"MLflow's pages: {pages_at(store or f'http://127.0.0.1:{port}')}", flush=True)
     if not store:
+        from .tracking.moved import settle
+
+        settle(home)
         rebuild_lost(home)
     if not store.startswith("http"):
         sys.exit(subprocess.call(ui_command(home, port, store)))

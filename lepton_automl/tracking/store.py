@@ -23,6 +23,7 @@ from lepton_automl.values import Tracking
 from .door import alone, knock
 from .experiments import deleted
 from .making import ensure_whole
+from .moved import forget_places, settle
 from .place import EXPERIMENT, SQLITE, tracking_uri
 from .secrets import SERVERS, masked
 from .views import views
@@ -90,6 +91,9 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
         with alone(home, address), _quiet():
             knock(address)
             ensure_whole(home, address)
+            if address == tracking_uri(home):
+                settle(home)
+            forget_places(address)
             yield Store(home, address)
     except StudyError:
         raise
