@@ -129,7 +129,7 @@ def _tuple_test(args: tuple[Any, ...]) -> Callable[[Any], bool]:
 
 
 def _value_test(kind: type[Value]) -> Callable[[Any], bool]:
-    tests = [(name, _test(hint)) for name, hint in _hints(kind).items()]
+    tests = [(name, _test(hint)) for name, hint in _hints(kind).items()]  # type: ignore[arg-type]  # as above
     needed = {
         field.name
         for field in dataclasses.fields(kind)  # type: ignore[arg-type]  # every subclass is a dataclass
