@@ -3,9 +3,21 @@
   const paper = 690;  // pixels between the margins of a printed page
   const plots = [...document.querySelectorAll(".plot")];
   const ink = () => getComputedStyle(document.body).color;
+  const lines = (text, most) => text.split(" ").reduce((told, word) => {
+    const last = told[told.length - 1];
+    return last !== undefined && (last + " " + word).length <= most ? [...told.slice(0, -1), last + " " + word] : [...told, word];
+  }, []).join("<br>");
+  const broken = (place, layout) => {  // the names of axes below a narrow picture, which plotly would cut off
+    for (const [name, axis] of Object.entries(layout)) {
+      if (!name.startsWith("xaxis") || !axis.title?.text) continue;
+      const [from, to] = axis.domain ?? [0, 1];
+      axis.title.text = lines(axis.title.text, Math.max(12, Math.floor((place.clientWidth - 150) * (to - from) / 7)));
+    }
+  };
   for (const place of plots) {
     const told = JSON.parse(document.getElementById("data-" + place.id).textContent);
     told.layout.font = { ...told.layout.font, color: ink() };
+    broken(place, told.layout);
     Plotly.newPlot(place, told.data, told.layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
   }
   const paint = (changes) => plots.forEach((place) => Plotly.relayout(place, { "font.color": ink(), ...changes }));
