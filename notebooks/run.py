@@ -30,6 +30,7 @@ HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURE = "lepton"  # in the metadata of the still picture that stands behind a dashboard
 HIDING = "lepton-hiding"  # in what hides one of the two
+LAST = 20  # seconds
 MOST_SECONDS = 900  # that one cell may take
 
 
@@ -114,6 +115,8 @@ def run(path: Path, *, save: bool) -> bool:
     notebook, begun = nbformat.read(path, as_version=4), time.monotonic()
     if not save:
         set_small_budget(notebook)
+    else:  # a dashboard draws its last picture some seconds after its search has ended
+        notebook.cells.append(nbformat.v4.new_code_cell(f"import time; time.sleep({LAST})"))
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
         try:
             execute(notebook, Path(folder))
@@ -122,6 +125,7 @@ def run(path: Path, *, save: bool) -> bool:
             return False
     print(f"{path.name:<36}{time.monotonic() - begun:6.1f} s", flush=True)
     if save:
+        del notebook.cells[-1]
         tidy(notebook)
         nbformat.write(notebook, path)
     return True

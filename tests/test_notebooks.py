@@ -60,6 +60,14 @@ class TestSaved:
         small = names_set(notebook.metadata["lepton"]["small"])
         assert small and small <= names_set(cell.source)
 
+    def test_what_it_shows_needs_no_trust(self, path):
+        """JupyterLab strips styles, scripts and drawings from a stranger's HTML; what pandas styles is whole without."""
+        shown = [output.data for cell in codes(read(path)) for output in cell.outputs if "data" in output]
+        html = [data["text/html"] for data in shown if "text/html" in data]
+        assert not [one for one in html if "<svg" in one or "<script" in one or ("<style" in one and "dataframe" not in one)]
+        pictures = [data for data in shown if "image/png" in data]
+        assert pictures and all("text/plain" in data for data in pictures)
+
     def test_it_holds_nothing_of_the_machine_and_nothing_that_lives(self, path):
         outputs = [output for cell in codes(read(path)) for output in cell.outputs]
         shown = PICTURE.sub("", json.dumps(outputs, ensure_ascii=False))
