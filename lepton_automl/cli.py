@@ -22,6 +22,7 @@ app = typer.Typer(
     help="Finds every network worth having for your data and your device, from most accurate to fastest.",
 )
 
+LATEST = 10  # studies whose pages are named
 Study = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
 Trust = Annotated[bool, typer.Option("--trust", help="Let code that the study carries run here; that is remembered.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
@@ -496,23 +497,35 @@ def sync(
 
 
 @app.command()
-def ui(port: Annotated[int, typer.Option(help="Port of the page.")] = 5000) -> None:
+def ui(
+    study: Annotated[str | None, typer.Argument(help="A study, whose page is named; by default the latest ones.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the page.")] = 5000,
+) -> None:
     """Serve MLflow's pages over the store; of a server they are there already."""
     import subprocess
 
     from .home import Home
+    from .tracking.experiments import study_pages
     from .tracking.place import asked_place
     from .tracking.rebuild import rebuild_lost
     from .tracking.store import pages_at, ui_command
 
+    if study is not None:
+        _open(study)  # says what is not there
     home = Home().folder
     store = asked_place(home).uri
-    print(f"MLflow's pages: {pages_at(store or f'http://127.0.0.1:{port}')}", flush=True)
     if not store:
         from .tracking.moved import settle
 
         settle(home)
         rebuild_lost(home)
+    known = study_pages(home, store)
+    shown = {study: known.get(study, "")} if study else dict(list(known.items())[-LATEST:])
+    server = store if store.startswith("http") else f"http://127.0.0.1:{port}"
+    for name, page in shown.items():
+        print(f"{name}: {pages_at(server, page)}", flush=True)
+    print(f"all experiments: {pages_at(server)}", flush=True)
+    print("Where a page shows GenAI, click Model training at its top left once; the browser keeps that.", flush=True)
     if not store.startswith("http"):
         sys.exit(subprocess.call(ui_command(home, port, store)))
 
@@ -621,4 +634,4 @@ def _show_end(study: Any) -> None:
     if study.state.registered:
         print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
         print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking_uri)}")
-    print("see all trials: lepton ui")
+    print(f"see all trials: lepton ui {study.name}")

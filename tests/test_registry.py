@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -122,7 +123,9 @@ class Served:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         command, environment = serve_command(name, home=home, port=self.port)
-        environment["MLFLOW_PYFUNC_INFERENCE_CONFIG"] = json.dumps({"max_pixels": 1_000_000})
+        environment["MLFLOW_PYFUNC_INFERENCE_CONFIG"] = json.dumps(
+            {"max_pixels": 1_000_000, "header_seconds": 4, "body_seconds": 4}
+        )
         self.process = subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 90
         while not self.alive():
@@ -223,6 +226,26 @@ def test_no_request_harms_the_server(clerk_served, eye_served, tmp_path):
         assert 10 < len(message) < 2000 and "Traceback" not in message, one.name
     assert clerk_served.alive() and eye_served.alive()
     assert clerk_served.ask({"dataframe_records": [ROW]}) and eye_served.ask(json.loads(payloads.image(picture)))
+
+
+SLOW_HEADERS = b"POST /invocations HTTP/1.1\r\nHost: x\r\nX-A: "
+SLOW_BODY = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 999\r\n\r\n{"
+SECOND = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\nGET /pi"  # a whole request, and a part of the next
+
+
+@pytest.mark.parametrize(("sent", "many"), [(b"", 70), (SLOW_HEADERS, 80), (SLOW_BODY, 80), (SECOND, 70)])
+def test_slow_and_idle_connections_keep_nobody_out_and_are_closed(clerk_served, sent, many):
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", clerk_served.port), 60)) for _ in range(many)]
+        for one in slow:
+            one.sendall(sent)
+        for _ in range(3):
+            assert clerk_served.ask({"dataframe_records": [ROW]})
+        for one in slow:
+            with contextlib.suppress(ConnectionResetError):
+                while one.recv(65536):  # until it is closed, which the limit of the socket would tell from never
+                    pass
+    assert clerk_served.ask({"dataframe_records": [ROW]})
 
 
 LEAVES = st.none() | st.booleans() | st.floats() | st.text(max_size=3)

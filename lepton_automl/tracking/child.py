@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Profile, Status
 
+from .dataset import dataset_record
 from .note import network, trial_note
 from .records import NOTE, TRIAL, Point, RunRecord, flag, ms, points
 
@@ -38,6 +39,7 @@ def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> Run
         metrics=(*points(_figures(state, trial), trial.ended_at, result.epochs), *_curve(state, trial)),
         tags={name: value for name, value in tags.items() if value or trial.thawed},  # what it said before may be no more
         texts=_texts(trial),
+        dataset=dataset_record(state.settings.data) if result.status == "complete" else None,
     )
 
 

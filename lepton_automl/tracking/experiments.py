@@ -42,6 +42,27 @@ def check_experiment(home: str | Path, study: str, place: Tracking) -> None:
             _judge(_on_server(Path(home), uri, place), place, uri)
 
 
+def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
+    """The pages of studies in a store that is a file, by their names: `{"flowers": "experiments/1/runs"}`; empty for others.
+
+    Args:
+        home: The folder of all studies.
+        uri: Another store than the home's own.
+    """
+    path = Path(tracking_uri(home, uri).removeprefix(SQLITE))
+    asked = (
+        "select name, experiment_id from experiments where lifecycle_stage = 'active' and name like ? order by last_update_time"
+    )
+    if uri.partition(":")[0] in SERVERS or not path.exists():
+        return {}
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT)) as file:
+            found = file.execute(asked, (f"{EXPERIMENT}%",)).fetchall()
+    except sqlite3.Error:  # the pages themselves say what is wrong
+        return {}
+    return {str(name).removeprefix(EXPERIMENT): f"experiments/{number}/runs" for name, number in found}
+
+
 def deleted(name: str, number: str, uri: str) -> tuple[str, str]:
     """What is wrong with an experiment that somebody deleted, and what to do."""
     what = f"the MLflow experiment {name!r} is deleted there, and only a person may bring it back"

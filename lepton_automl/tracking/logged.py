@@ -18,7 +18,7 @@ from lepton_automl.errors import BundleError
 
 from .records import TRIAL, RunRecord
 from .signature import example, signature
-from .store import Store, opened_store
+from .store import PARENT, Store, opened_store
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel, Run
@@ -27,7 +27,7 @@ KEY, ON_FRONT, VERSIONS, STUDY_NAME = "lepton.model_uid", "lepton.on_front", "ml
 CODE = Path(__file__).with_name("pyfunc_model.py")
 DOOR = Path(__file__).with_name("pyfunc_door.py")
 # Of one request to a served model. MLflow lets them be set anew by MLFLOW_PYFUNC_INFERENCE_CONFIG='{"max_rows": 500}'.
-LIMITS = {"max_rows": 10_000, "max_pixels": 64_000_000, "max_bytes": 16 << 20}
+LIMITS = {"max_rows": 10_000, "max_pixels": 64_000_000, "max_bytes": 16 << 20, "header_seconds": 10, "body_seconds": 30}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,6 +243,20 @@ def _requirements(bundle: Path, preprocess: dict[str, Any]) -> list[str]:
     packages = ["mlflow", "numpy", "onnxruntime", "pandas"]
     packages += ["pillow"] * (preprocess["input"]["modality"] == "image") + ["openvino"] * (runtime == "openvino")
     return [f"{package}=={importlib.metadata.version(package)}" for package in packages]
+
+
+def show_at_parent(store: Store, model: LoggedModel) -> None:
+    """Show a registered model at the run of its study, where people look first."""
+    from mlflow.entities import LoggedModelOutput
+
+    if not model.source_run_id:
+        return
+    parent = store.client.get_run(model.source_run_id).data.tags.get(PARENT, "")
+    if not parent:
+        return
+    shown = store.client.get_run(parent).outputs
+    if model.model_id not in {one.model_id for one in (shown.model_outputs if shown else ())}:
+        store.client.log_outputs(parent, [LoggedModelOutput(model.model_id, step=0)])
 
 
 def _link(store: Store, run: Run, model_id: str) -> None:

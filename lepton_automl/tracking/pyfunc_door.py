@@ -8,8 +8,10 @@ and stands alone; the model calls `guard` when it is loaded.
 """
 
 import asyncio
+import importlib
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -19,6 +21,8 @@ Send = Callable[[Message], Awaitable[None]]
 Rows = list[dict[str, Any]]
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
 ASK = f"Send one JSON object with one of the keys {', '.join(FORMS)}."
+HELD = 256 << 20  # bytes of bodies that are held at a time, of all requests together
+PROTOCOLS = (("uvicorn.protocols.http.h11_impl", "H11Protocol"), ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"))
 SEATS = 4  # requests that are read at a time: a hostile one can take fifty times its bytes
 LONGEST = 1000  # characters of a message
 APP = "mlflow.pyfunc.scoring_server.app"
@@ -37,7 +41,7 @@ class RefusedError(Exception):
         self.status = status
 
 
-def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], *, max_rows: int, max_bytes: int) -> None:
+def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any) -> None:
     """Put the door into the app that MLflow's scoring server is about to make; elsewhere do nothing.
 
     The server has no hook for it: `scoring_server/app.py` loads the model, then makes the app with FastAPI's class. So that
@@ -46,8 +50,8 @@ def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], *, max_rows: i
     Args:
         answer: Gives an answer for every row; raises ValueError where a row does not fit the model.
         columns: What a row holds.
-        max_rows: Rows of one request.
-        max_bytes: Bytes of one request's body.
+        **limits: `max_rows` and `max_bytes` of one request, and the seconds in which its headers and its body must have come:
+            `header_seconds` and `body_seconds`.
     """
     if APP not in sys.modules:
         return  # a person has loaded the model
@@ -56,14 +60,51 @@ def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], *, max_rows: i
     except ImportError:
         return  # this MLflow serves in another way
     kind = fastapi.FastAPI
+    _hurry_headers(limits.pop("header_seconds"))
 
     def made(*given: Any, **named: Any) -> Any:
         fastapi.FastAPI = kind  # type: ignore[misc]  # as it was
         app = kind(*given, **named)
-        app.add_middleware(Door, answer=answer, columns=columns, max_rows=max_rows, max_bytes=max_bytes)
+        app.add_middleware(Door, answer=answer, columns=columns, **limits)
         return app
 
     fastapi.FastAPI = made  # type: ignore[assignment,misc]  # for one call
+
+
+def _hurry_headers(seconds: float) -> None:
+    """Let the web server close connections that do not send a request's headers in time.
+
+    uvicorn 0.54 waits for the first request of a connection, and for the end of any headers, as long as the other side
+    wishes, and has no setting for it; so its connections get a timer.
+
+    Args:
+        seconds: From the opening of a connection, or from the first byte of a later request.
+    """
+    for module, name in PROTOCOLS:
+        try:
+            protocol = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError):  # this one is not installed, or another version of uvicorn serves
+            continue
+        if not hasattr(protocol, "lepton_timer"):
+            protocol.lepton_timer = None
+            for method in ("connection_made", "data_received", "connection_lost"):
+                setattr(protocol, method, _timed(getattr(protocol, method), seconds, lost=method == "connection_lost"))
+
+
+def _timed(method: Callable[..., Any], seconds: float, *, lost: bool) -> Callable[..., Any]:
+    """A method of a connection that afterwards sees to its timer, which runs while headers are awaited."""
+
+    def call(self: Any, *given: Any) -> Any:
+        result = method(self, *given)
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if self.lepton_timer is not None and (answering or lost):
+            self.lepton_timer.cancel()
+            self.lepton_timer = None
+        elif self.lepton_timer is None and not (answering or lost):
+            self.lepton_timer = self.loop.call_later(seconds, self.transport.abort)
+        return result
+
+    return call
 
 
 class Door:
@@ -77,9 +118,11 @@ class Door:
         columns: Sequence[str],
         max_rows: int,
         max_bytes: int,
+        body_seconds: float,
     ) -> None:
         self.app, self.answer, self.columns = app, answer, columns
-        self.max_rows, self.max_bytes = max_rows, max_bytes
+        self.max_rows, self.max_bytes, self.body_seconds = max_rows, max_bytes, body_seconds
+        self.held = 0  # bytes of bodies
         self.seats = asyncio.Semaphore(SEATS)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -87,13 +130,19 @@ class Door:
         if scope["type"] != "http" or scope["path"] != "/invocations" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
+        closing = []
+        body = bytearray()
         try:
-            body = await self._body(scope, receive)
+            await self._read(body, scope, receive)
             async with self.seats:
-                status, told = await asyncio.to_thread(self._told, body)
+                status, told = await asyncio.to_thread(self._told, bytes(body))
         except RefusedError as error:
             status, told = _failure(error.status, error)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode())]
+            if error.status in {408, 503}:
+                closing = [(b"connection", b"close")]  # what is left of the body is not waited for
+        finally:
+            self.held -= len(body)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode()), *closing]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": told})
 
@@ -109,11 +158,11 @@ class Door:
         except Exception as error:
             return _failure(500, RuntimeError(f"The model cannot answer: {error}"))
 
-    async def _body(self, scope: Any, receive: Receive) -> bytes:
-        """The whole body.
+    async def _read(self, body: bytearray, scope: Any, receive: Receive) -> None:
+        """Read the whole body.
 
         Raises:
-            RefusedError: It is not said to be JSON, or too long; what is left of it is not read.
+            RefusedError: It is not said to be JSON, is too long, too slow, or one too many; what is left of it is not read.
         """
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         kind = headers.get("content-type", "")
@@ -123,15 +172,20 @@ class Door:
         said = headers.get("content-length", "0")
         if said.isdigit() and int(said[:20]) > self.max_bytes:
             raise RefusedError(what, 413)
-        body = bytearray()
-        more = True
+        more, until = True, time.monotonic() + self.body_seconds
         while more:
-            part = await receive()
+            try:
+                part = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+            except TimeoutError:
+                late = f"The body did not come within {self.body_seconds:g} seconds; send less in one request."
+                raise RefusedError(late, 408) from None
             body += part.get("body", b"")
+            self.held += len(part.get("body", b""))
             more = part["type"] == "http.request" and part.get("more_body", False)
             if len(body) > self.max_bytes:
                 raise RefusedError(what, 413)
-        return bytes(body)
+            if self.held > HELD:
+                raise RefusedError("The server reads too many requests at the moment; send this one again later.", 503)
 
 
 def _failure(status: int, error: Exception) -> tuple[int, bytes]:

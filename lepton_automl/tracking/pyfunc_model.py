@@ -44,7 +44,8 @@ class BundleModel(PythonModel):
         self.names = ["prediction", *(f"probability_{label}" for label in self.predictor.classes)]
         self.lock = threading.Lock()  # the server answers in threads, and a request of OpenVINO's serves one at a time
         door = _module(Path(context.artifacts["door"]))
-        door.guard(self.answer, self.columns, max_rows=self.rows, max_bytes=int(limits["max_bytes"]))
+        seconds = {name: float(limits[name]) for name in ("header_seconds", "body_seconds")}
+        door.guard(self.answer, self.columns, max_rows=self.rows, max_bytes=int(limits["max_bytes"]), **seconds)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answers for every row.

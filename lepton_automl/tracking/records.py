@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from .dataset import DatasetRecord
+
 TRIAL, STUDY = "lepton.trial_uid", "lepton.study_uid"
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
 
@@ -38,6 +40,7 @@ class RunRecord:
         status: The run's status; empty to leave it.
         end_ms: When it ended; None while it runs.
         texts: Text artifacts, by path.
+        dataset: What data the run used.
     """
 
     key: tuple[str, str]
@@ -50,6 +53,7 @@ class RunRecord:
     metrics: tuple[Point, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    dataset: DatasetRecord | None = None
 
 
 def points(values: Mapping[str, float], at: float, step: int) -> Iterator[Point]:

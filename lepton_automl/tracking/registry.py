@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.errors import Complaints, StudyError, did_you_mean
 from lepton_automl.texts import code_span
 
-from .logged import VERSIONS, ModelRecord, log_models, logged_model
+from .logged import VERSIONS, ModelRecord, log_models, logged_model, show_at_parent
 from .place import tracking_uri
 from .remove import delete_study
 from .secrets import masked
@@ -94,6 +94,7 @@ def add_version(store: Store, name: str, logged: LoggedModel, bundle: Path) -> s
     found = _version(store, name, logged, _readme(bundle))
     listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
     store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
+    show_at_parent(store, logged)
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .place import tracking_uri
 
-CONNECTIONS = "64"  # at a time, of which each may hold a body; the web server answers 503 to more
+CONNECTIONS = "500"  # at a time, also idle ones, which the model's door closes; the web server answers 503 to more
 
 
 def serve_command(

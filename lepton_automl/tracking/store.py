@@ -63,13 +63,16 @@ def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
 
 
 def pages_at(server: str, page: str = "") -> str:
-    """The address of MLflow's pages; they would open in their mode for language models, which shows no descriptions.
+    """The address of one of MLflow's pages, in their mode for training.
+
+    Without it they open in their mode for language models, which shows traces, and none of a study's runs. MLflow 3.17 reads
+    it behind the `#` alone. Its links keep it between a study's runs and models; the link to one run drops it.
 
     Args:
         server: Where they are served.
-        page: One of them, such as `"experiments/1/runs/..."`; empty for the first.
+        page: One of them, such as `"experiments/1/runs"`; by default the list of experiments.
     """
-    return f"{server}/?workflowType=machine_learning#/{page}"
+    return f"{server.rstrip('/')}/#/{page or 'experiments'}?workflowType=machine_learning"
 
 
 @contextlib.contextmanager
@@ -208,6 +211,8 @@ class Store:
             self.client.log_text(run_id, text, path)
         if record.status:
             self._stands(run_id, record)
+        if record.dataset:
+            self.log_dataset(run_id, record.dataset)
         self._log(run_id, record)
 
     def _stands(self, run_id: str, record: RunRecord) -> None:
