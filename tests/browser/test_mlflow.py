@@ -62,17 +62,3 @@ def test_the_printed_address_shows_runs_and_models(address, tab):
     tab.get_by_text("flowers-0002").first.wait_for()
     shot(tab, "models")
     in_training_mode(tab)
-
-
-def test_a_run_shows_its_model_and_the_mode_is_kept_once_it_is_chosen(address, tab):
-    """MLflow 3.17 drops the mode from the address when a run is opened; `lepton ui` says what to click."""
-    tab.goto(address)
-    tab.locator(RUN, has_text="flowers").first.click()
-    tab.get_by_text("Registered models").first.wait_for()
-    assert tab.get_by_text("flowers-0002").count(), "the run of the study does not show its model"
-    tab.get_by_text("Model training", exact=True).first.click()
-    tab.locator(RUN, has_text="flowers").first.wait_for()
-    tab.locator(RUN, has_text="flowers").first.click()
-    tab.get_by_text("Registered models").first.wait_for()
-    shot(tab, "run")
-    in_training_mode(tab)
