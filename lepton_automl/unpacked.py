@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from lepton_automl.errors import DataError
+from lepton_automl.memory import available
 
 CSV_ENDINGS = tuple(f".{kind}{packed}" for kind in ("csv", "tsv", "txt") for packed in ("", ".gz", ".xz", ".bz2", ".zip"))
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -156,19 +157,6 @@ def _encoding(head: bytes, path: Path) -> str:
     raise DataError("the table cannot be read: it holds zero bytes, which no text does", where=str(path), fix=_AS_FRAME)
 
 
-def free_memory() -> float:
-    """Bytes that may still be had, of the machine or its container; infinite where that is not known."""
-    free = float("inf")
-    try:
-        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"), re.MULTILINE)
-        free = float(found[1]) * 1024 if found else free
-        limit, used = (float(Path(f"/sys/fs/cgroup/memory.{part}").read_text(encoding="ascii")) for part in ("max", "current"))
-        free = min(free, limit - used)
-    except (OSError, ValueError):  # another system, no container, or one without a limit
-        pass
-    return free
-
-
 def check_memory(needed: float, path: Path, read: float = 1.0) -> None:
     """Refuse a table that does not fit into the memory.
 
@@ -180,7 +168,7 @@ def check_memory(needed: float, path: Path, read: float = 1.0) -> None:
     Raises:
         DataError: It needs more than `MEMORY_SHARE` of what is free.
     """
-    free = free_memory()
+    free = available()
     whole = needed / read if read > 0 and needed > ENOUGH_TO_PROJECT else needed
     if whole > MEMORY_SHARE * free:
         what = f"the table needs about {whole / 1e9:,.1f} GB of memory, and {free / 1e9:,.1f} GB are free"

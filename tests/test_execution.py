@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lepton_automl import memory
 from lepton_automl.errors import LeptonError, StudyError
-from lepton_automl.execution import memory
 from lepton_automl.execution.blame import fault_of
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.traces import changed, snapshot

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lepton_automl.execution import memory
+from lepton_automl import memory
 
 GIB = 2**30
 V1 = "35 31 0:32 {root} /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory"

@@ -119,7 +119,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch, *modules: object) -> list[flo
         shares.append(read)
         unpacked.check_memory(needed, path, read)
 
-    monkeypatch.setattr(unpacked, "free_memory", lambda: 50e6)
+    monkeypatch.setattr(unpacked, "available", lambda: 50e6)
     for module in modules:
         monkeypatch.setattr(module, "check_memory", check)
     return shares

@@ -135,8 +135,8 @@ class _Column:
         unit = next((found.unit for found in read.values() if found.unit), "")
         notation = None if plain else NumberNotation(decimal, unit, shown)
         if notation is not None:
-            example = next(text for text in read if text not in odd and (text in formatted or decimal == ","))
-            value = notation.read(example)
+            shows = (text for text in read if text not in odd and (text in formatted or decimal == ","))
+            example, value = next((text, value) for text in shows if (value := notation.read(text)) is not None)  # "inf" is not
             notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
         if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
             warnings.append(f"{_cells(unread)} of {self.name!r} cannot be read as numbers ({_shown(unread)}): taken as missing")

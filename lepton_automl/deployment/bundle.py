@@ -37,6 +37,7 @@ SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.notation",
     "lepton_automl.preprocess",
+    "lepton_automl.memory",
     "lepton_automl.unpacked",
     "lepton_automl.delimited",
     "lepton_automl.deployment.seal",

@@ -8,9 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from lepton_automl import memory
 from lepton_automl.measuring.host import usable_cores
-
-from . import memory
 
 VARIABLE = "LEPTON_CORES"  # how many cores all studies together may use, where that is not what the system says
 WORKER = 0.6 * 2**30  # bytes of a worker process with its libraries; 0.42 GiB were seen, before any data

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from lepton_automl import memory
 from lepton_automl.errors import StudyError
 from lepton_automl.gate import Gate
 from lepton_automl.locks import gate_path, is_stopped
 from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
-from . import memory
 from .channel import Beat, Spent
 from .ends import ABSENT, Worked, exit_of, fix, gib, swollen
 from .executor import Answer, Errand, Message

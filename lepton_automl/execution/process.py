@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import IO
 
+from lepton_automl import memory
 from lepton_automl._json import Value
 from lepton_automl.values import Report, TrialJob, TrialResult
 
-from . import memory
 from .channel import Channel
 
 # Kernels' own thread pools: two processes with two threads each were seen to run ten times slower than with one each.

@@ -8,8 +8,8 @@ import subprocess
 from importlib.metadata import distributions
 from pathlib import Path
 
+from lepton_automl import memory
 from lepton_automl.events import StudyConfig, StudyStarted
-from lepton_automl.execution import memory
 from lepton_automl.measuring.host import usable_cores
 
 TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx", "onnxruntime", "openvino", "torch-pruning", "numpy")  # fmt: skip

@@ -1,4 +1,7 @@
-"""How much memory processes and the machine have, from /proc; all of it unknown (0 or infinite) elsewhere."""
+"""How much memory processes and the machine have, from /proc; all of it unknown (0 or infinite) elsewhere.
+
+This file travels with every deployed model: it needs Python alone.
+"""
 
 from __future__ import annotations
 
