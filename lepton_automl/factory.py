@@ -16,7 +16,7 @@ from typing import Any
 from ._json import Value
 from .errors import ConfigError
 from .portable import portable_source
-from .trust import allow, is_trusted
+from .trust import is_trusted, remember
 
 TRUST = "Look at it (`state.settings.own` of the study). Where you trust it: lepton resume STUDY --trust, or attach(..., trust=True)."
 IN_A_FILE = "Define it at the top level of a file or notebook: def make(config, spec): ..."
@@ -115,6 +115,6 @@ def factory_of(made: Any) -> Factory:
 
 
 def _own(factory: Factory) -> Factory:
-    """What this very program defines may run in what it starts."""
-    allow(factory.digest)
+    """What this very program defines may run, also in workers that it has started already."""
+    remember(factory.digest)
     return factory
