@@ -116,7 +116,6 @@ def test_a_worker_that_is_stopped_at_the_start_holds_up_nothing(launch):
     study.resume()
     assert time.monotonic() - began < 30  # seconds in which a busy machine answers; it was blocked beyond the budget
     samples.until(lambda: trials(study) > 0, "it never begins", seconds=PATIENCE)
-    assert stopped not in workers(study)
     study.stop()
 
 

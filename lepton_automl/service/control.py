@@ -64,9 +64,9 @@ class Controls(Handle):
         if trust:
             self.trust()
         status = self._settled()
-        if status in {"running", "paused"}:
+        if status in {"starting", "running", "paused"}:
             self._ask(wish("resume"))
-        elif status != "starting":
+        else:
             spent = Purse(self.state).spent(time.time()) if self.state.ended else ""
             if spent and self.is_handed_over:
                 unit = limits(self.state.settings.budget)[0]
