@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from .translate import translate
 from .untouched import evaluating, untouched
 from .verify import ROWS, Expected, compare, expect, is_random, random_answers
 
+BY_VALUES = "its forward pass branches on values that it computes from the rows"
 PLAINLY = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
 
 
@@ -94,30 +98,40 @@ class _Positional(nn.Module):
         return self.module(**dict(zip(self.names, rows, strict=True)))
 
 
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without the exporter's remarks on packages that are not here, and the essays that it prints before it gives up."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
+
+
 def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, name: str) -> None:
     # A single example row would fix the batch axis to one.
     rows = tuple(tensor[torch.arange(2, device=tensor.device) % len(tensor)] for tensor in inputs.values())
     batch = torch.export.Dim("batch")
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # its remarks on packages that are not here
     try:
-        torch.onnx.export(
-            _Positional(module, tuple(inputs)).eval(),
-            rows,
-            path,
-            input_names=list(inputs),
-            output_names=["answer"],
-            dynamic_shapes=(tuple({0: batch} for _ in rows),),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+        with _silent():
+            torch.onnx.export(
+                _Positional(module, tuple(inputs)).eval(),
+                rows,
+                path,
+                input_names=list(inputs),
+                output_names=["answer"],
+                dynamic_shapes=(tuple({0: batch} for _ in rows),),
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
     except Exception as error:
+        reason = BY_VALUES if "data-dependent" in str(error) else in_one_line(error)
         raise BundleError(
-            f"{name} cannot be exported to ONNX: {in_one_line(error)}{suspects(module)}", where="export", fix=PLAINLY
+            f"{name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
         ) from error
-    finally:
-        logging.disable(level)
     if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
         raise BundleError(
             f"{name} can be exported for one number of rows only{suspects(module)}",
