@@ -1,0 +1,199 @@
+"""One network's trial: trained briefly, accelerated, cut, and every answer compared with the module's own."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lepton_automl import accelerate, lean
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.models.plain import INPUT, Bare
+
+from .entry import Entry
+from .rows import Pairs, split
+
+ROWS = 64  # that are compared one by one, too
+CLOSE = 1e-4  # of the answers' scale
+EPOCHS, BATCH = 4, 64
+STEPS = 100  # at least, where there are few rows
+Array = NDArray[Any]
+
+
+class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an error of its own
+    """An answer, a score or a state that is not what it should be, without an error."""
+
+
+def trial(entry: Entry, *, training: bool) -> dict[str, Any]:
+    """Train, accelerate and cut one network.
+
+    Args:
+        entry: The network.
+        training: Whether it is handed over in training mode.
+
+    Returns:
+        Its own score.
+
+    Raises:
+        Wrong: Something differs.
+        LeptonError: It was refused.
+    """
+    train, held = split(entry.rows)
+    torch.manual_seed(0)
+    model = trained(entry.make(), train)
+    expected = own_answers(model, held[0])
+    score = score_of(expected, held[1])
+    model.train(training)
+    with unchanged(model, expected, held[0]) as check:
+        check_accelerated(model, train, held, expected)
+        check("accelerate")
+        check_lean(model, train, held, score)
+        check("lean")
+    return {"score": score}
+
+
+def trained(model: nn.Module, train: Pairs) -> nn.Module:
+    """The network after some hundred steps, in evaluation mode."""
+    rows, targets = train
+    values = targets.is_floating_point()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2 if values else 3e-3)
+    order = torch.Generator().manual_seed(0)
+    model.train()
+    for _ in range(max(EPOCHS, STEPS * BATCH // len(rows))):
+        for batch in torch.randperm(len(rows), generator=order).split(BATCH):
+            if len(batch) < 2:
+                continue
+            optimizer.zero_grad()
+            answers = model(rows[batch])
+            loss = (
+                functional.mse_loss(answers.reshape(-1), targets[batch])
+                if values
+                else functional.cross_entropy(answers, targets[batch])
+            )
+            loss.backward()
+            optimizer.step()
+    return model.eval()
+
+
+def own_answers(model: nn.Module, rows: Tensor) -> Array:
+    """What the module's own forward pass gives in evaluation mode."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        answers: Array = model(rows).numpy()
+    for module, mode in modes:
+        module.training = mode
+    return answers
+
+
+def score_of(answers: Array, targets: Tensor) -> float:
+    """Accuracy, or R² of values."""
+    wanted = targets.numpy()
+    if not targets.is_floating_point():
+        return float((answers.argmax(1) == wanted).mean())
+    return float(1 - ((answers.reshape(-1) - wanted) ** 2).sum() / ((wanted - wanted.mean()) ** 2).sum())
+
+
+class unchanged:  # noqa: N801  # used as a context
+    """Compares a network with itself before."""
+
+    def __init__(self, model: nn.Module, answers: Array, rows: Tensor) -> None:
+        self.model, self.answers, self.rows = model, answers, rows
+        self.state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        self.modes = [module.training for module in model.modules()]
+        self.frozen = [weight.requires_grad for weight in model.parameters()]
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self.check
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def check(self, who: str) -> None:
+        now = self.model.state_dict()
+        need(list(now) == list(self.state), f"{who} changed the given network's layers")
+        changed = [name for name, tensor in self.state.items() if not torch.equal(tensor, now[name])]
+        need(not changed, f"{who} changed {changed[:3]} of the given network")
+        need(self.modes == [module.training for module in self.model.modules()], f"{who} changed the given network's mode")
+        need(self.frozen == [weight.requires_grad for weight in self.model.parameters()], f"{who} changed what can be trained")
+        need(np.array_equal(own_answers(self.model, self.rows), self.answers), f"{who} changed the given network's answers")
+
+
+def need(good: object, what: str) -> None:
+    if not good:
+        raise Wrong(what)
+
+
+def alike(answers: Array, expected: Array, what: str) -> None:
+    """Floats: close, and the same decisions where these are not a matter of rounding."""
+    need(answers.shape == expected.shape, f"{what}: the shape is {answers.shape}, the module's {expected.shape}")
+    need(np.isfinite(answers).all(), f"{what}: not all answers are finite")
+    allowed = CLOSE * float(np.abs(expected).max())
+    apart = float(np.abs(answers - expected).max())
+    need(apart <= allowed, f"{what}: answers differ by {apart:.3g}; {allowed:.3g} is allowed")
+    if expected.ndim == 2 and expected.shape[1] > 1:
+        best = np.sort(expected, 1)
+        clear = best[:, -1] - best[:, -2] > 2 * allowed
+        need((answers.argmax(1) == expected.argmax(1))[clear].all(), f"{what}: decisions differ")
+
+
+def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array) -> None:
+    found = accelerate(model, train, validation=held, progress=False)
+    metric = "r2" if held[1].is_floating_point() else "accuracy"
+    own, batch = score_of(expected, held[1]), found.predict(held[0])
+    reported = {"before": (found.before[metric], own), "after": (found.after[metric], score_of(batch, held[1]))}
+    for when, (said, is_) in reported.items():
+        need(abs(said - is_) < 1e-4, f"accelerate reports {metric} {said:.4f} {when}, it is {is_:.4f}")
+    single = np.concatenate([found.predict(held[0][n : n + 1]) for n in range(ROWS)])
+    if found.variant.precision == "fp32":
+        alike(batch, expected, "the accelerated file, in a batch")
+        alike(single, expected[:ROWS], "the accelerated file, row by row")
+    else:
+        need(own - score_of(batch, held[1]) <= 0.02, f"{found.variant.name} lost more than may be lost")
+        scale = float(np.abs(expected).max())
+        need(float(np.abs(single - batch[:ROWS]).mean()) < 0.05 * scale, f"{found.variant.name} answers single rows otherwise")
+    check_export(model, held[0], expected, "the plain export")
+
+
+def check_export(model: nn.Module, rows: Tensor, expected: Array, what: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.onnx"
+        export(Bare(copy.deepcopy(model).eval()), {INPUT: rows[:ROWS]}, path)
+        file = OnnxModel(path)
+        alike(file({INPUT: rows.numpy()}), expected, f"{what}, in a batch")
+        single = np.concatenate([file({INPUT: rows[n : n + 1].numpy()}) for n in range(ROWS)])
+    alike(single, expected[:ROWS], f"{what}, row by row")
+
+
+def check_lean(model: nn.Module, train: Pairs, held: Pairs, score: float) -> None:
+    found = lean(model, train, validation=held, ratio=0.5, multiple=4, epochs=1, progress=False)
+    small = found.model
+    metric = found.metric
+    need(type(small) is type(model), f"lean returns a {type(small).__name__}")
+    answers = own_answers(small, held[0])
+    need(
+        abs(found.before.scores[metric] - score) < 1e-4,
+        f"lean reports {found.before.scores[metric]:.4f} before, it is {score:.4f}",
+    )
+    after = score_of(answers, held[1])
+    need(
+        abs(found.after.scores[metric] - after) < 1e-4,
+        f"lean reports {found.after.scores[metric]:.4f} after, it is {after:.4f}",
+    )
+    weights = [sum(weight.numel() for weight in one.parameters()) for one in (model, small)]
+    need([found.before.parameters, found.after.parameters] == weights, "lean reports other numbers of weights than there are")
+    need(weights[1] < weights[0], "lean returns a network that is no smaller")
+    check_export(small, held[0], answers, "the smaller network's export")
+    need(
+        small.training == model.training,
+        f"lean returns the network with training={small.training}; it came with {model.training}",
+    )
