@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import multiprocessing
 import time
 import traceback
-from collections.abc import Callable
-from multiprocessing.connection import Connection
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from lepton_automl import Target
 from lepton_automl.errors import LeptonError
 
 from .ledger import Found, Ledger
@@ -22,7 +28,9 @@ from .zoo_networks.trial import Wrong, trial
 
 CHECKOUT = Path(__file__).parents[1]
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "zoo.jsonl"
+EVERY = 5  # one network of so many is tried in all runtimes
 LIMIT = 900.0  # seconds until a network counts as one that gives no answer
+ONNX = f"one network in {EVERY} is tried in all runtimes, the others in ONNX Runtime."
 RIGHT = (
     "right: the accelerated file answers as the module (floats within 1e-4 of the answers' scale, one by one and as a batch, and"
     " decides alike; whole numbers score as reported), the smaller network scores as reported, in the mode in which the network"
@@ -33,33 +41,38 @@ OTHER = (
 )
 
 
-def run(*, only: str = "", again: bool = False, results: str = str(RESULTS)) -> Result:
+def run(*, only: str = "", again: bool = False, workers: int = 2, results: str = str(RESULTS)) -> Result:
     """Try every network of `zoo_networks` in a process of its own.
 
     Args:
         only: Try the networks whose names contain this.
         again: Whether to try those again that are known for this very code.
+        workers: Networks at a time, each on one thread.
         results: The ledger of finished trials.
     """
     torch.set_num_threads(1)
     ledger, code = Ledger(Path(results), ("network", "code")), _digest()
-    entries = [(number, entry) for number, entry in enumerate(all_networks()) if only.casefold() in entry.name.casefold()]
-    found = []
-    for number, entry in entries:
-        row = ledger.once((entry.name, code), lambda entry=entry, number=number: _isolated(entry, number), again=again)  # type: ignore[misc]  # mypy has no types for defaults
-        found.append(row)
-        details = "" if row["outcome"] == "right" else f"\n        {row['why']}"
-        print(f"{row['outcome']:8}{entry.name} ({row['score']:.2f}, {row['seconds']:.0f} s){details}", flush=True)
-    counts = {outcome: sum(row["outcome"] == outcome for row in found) for outcome in ("right", "refused", "crash", "silent")}
+    entries = {
+        entry.name: (number, entry) for number, entry in enumerate(all_networks()) if only.casefold() in entry.name.casefold()
+    }
+    waiting = [trial for name, trial in entries.items() if again or (name, code) not in ledger.known]
+    for name, row in _tried(waiting, workers):
+        ledger.once((name, code), lambda row=row: row, again=again)  # type: ignore[misc]  # mypy has no types for defaults
+    found = [ledger.known[name, code] for name in entries]
+    for row in found:
+        if row["outcome"] != "right":
+            print(f"{row['outcome']:8}{row['network']}\n        {row['why']}")
+    counts = Counter(row["outcome"] for row in found)
     figures = [
         Figure(name="networks", value=len(found), target=">= 60"),
         Figure(name="right", value=counts["right"]),
         Figure(name="refused", value=counts["refused"], target="<= 6"),
         Figure(name="wrong", value=counts["crash"] + counts["silent"], target="0"),
         Figure(name="silent", value=counts["silent"], target="0"),
+        Figure.of("score", [row["score"] for row in found if row["outcome"] == "right"] or [0.0]),
         Figure(name="seconds", value=sum(row["seconds"] for row in found), unit="s"),
     ]
-    return Result(figures=figures, notes=[RIGHT, OTHER])
+    return Result(figures=figures, notes=[RIGHT, OTHER, ONNX])
 
 
 def _digest() -> str:
@@ -68,27 +81,53 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:12]
 
 
-def _isolated(entry: Entry, number: int) -> Found:
-    """What a forked process found: it may end or hang without harm to the rest."""
-    began = time.monotonic()
+def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str, Found]]:
+    """What each network's own process found, as they end: one may crash or hang without harm to the rest."""
+    ahead, running = iter(waiting), dict[Connection, tuple[Entry, BaseProcess, float]]()
+    while True:
+        for number, entry in itertools.islice(ahead, workers - len(running)):
+            pipe, process = _started(number, entry)
+            running[pipe] = (entry, process, time.monotonic())
+        if not running:
+            return
+        ready = wait(list(running), timeout=1)
+        for pipe, (entry, process, began) in list(running.items()):
+            seconds = time.monotonic() - began
+            if pipe in ready or seconds > LIMIT:
+                found = (
+                    _received(pipe, process) if pipe in ready else {"outcome": "crash", "why": f"no answer in {LIMIT:.0f} s"}
+                )
+                process.kill()
+                process.join()
+                del running[pipe]
+                row = {"score": float("nan"), **found, "seconds": seconds}
+                print(f"{row['outcome']:8}{entry.name} ({row['score']:.2f}, {seconds:.0f} s)", flush=True)
+                yield entry.name, row
+
+
+def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("fork")
+    target = Target() if number % EVERY == 0 else Target(runtimes=("onnxruntime",))
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_report, args=(theirs, lambda: trial(entry, training=bool(number % 2))))
+    # Every second one is handed over in training mode.
+    body = functools.partial(trial, entry, training=bool(number % 2), target=target)
+    process = context.Process(target=_report, args=(theirs, body))
     process.start()
     theirs.close()
-    found: Found = {"outcome": "crash", "why": f"no answer within {LIMIT:.0f} s", "score": float("nan")}
+    return ours, process
+
+
+def _received(pipe: Connection, process: BaseProcess) -> Found:
     try:
-        if ours.poll(LIMIT):
-            found = ours.recv()
+        found: Found = pipe.recv()
     except EOFError:
         process.join()
-        found["why"] = f"its process ended with {process.exitcode}"
-    process.kill()
-    process.join()
-    return found | {"seconds": time.monotonic() - began}
+        return {"outcome": "crash", "why": f"its process ended with {process.exitcode}"}
+    return found
 
 
 def _report(pipe: Connection, body: Callable[[], dict[str, Any]]) -> None:
+    warnings.simplefilter("ignore")  # that an export is slow
     try:
         found = {"outcome": "right", "why": "", **body()}
     except LeptonError as error:
@@ -101,4 +140,4 @@ def _report(pipe: Connection, body: Callable[[], dict[str, Any]]) -> None:
             "outcome": "crash",
             "why": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"[:500],
         }
-    pipe.send({"score": float("nan"), **found})
+    pipe.send(found)

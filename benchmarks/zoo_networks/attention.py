@@ -139,7 +139,7 @@ class SpatialGate(nn.Module):
             nn.Conv1d(tokens, tokens, 1),
             nn.Linear(width, width),
         )
-        nn.init.constant_(self.spatial.bias, 1.0)
+        nn.init.ones_(self.spatial.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         u, v = functional.gelu(self.enter(x)).chunk(2, dim=-1)
@@ -254,13 +254,15 @@ class LinearAttention(nn.Module):
             nn.Linear(32, 32),
             nn.Linear(32, 10),
         )
+        self.mlp = nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.enter(x)
         q, k, v = functional.elu(self.q(x)) + 1, functional.elu(self.k(x)) + 1, self.v(x)
         kv = torch.einsum("bnd,bne->bde", k, v)
         z = 1 / (torch.einsum("bnd,bd->bn", q, k.sum(dim=1)) + 1e-6)
-        return self.head((x + torch.einsum("bnd,bde,bn->bne", q, kv, z)).mean(1))
+        x = x + torch.einsum("bnd,bde,bn->bne", q, kv, z)
+        return self.head((x + self.mlp(x)).mean(1))
 
 
 @network("Fourier transform as mixing (FNet)", "steps")
@@ -322,13 +324,15 @@ class Axial(nn.Module):
             SelfAttention(24, 2),
             nn.Linear(24, 10),
         )
+        self.mlp = nn.Sequential(nn.LayerNorm(24), nn.Linear(24, 48), nn.GELU(), nn.Linear(48, 24))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.enter(x).movedim(1, -1)
         B, H, W, C = x.shape
         x = x + self.rows(x.reshape(B * H, W, C)).reshape(B, H, W, C)
         y = x.transpose(1, 2).flatten(0, 1)
-        return self.head((x + self.columns(y).unflatten(0, (B, W)).transpose(1, 2)).mean((1, 2)))
+        x = x + self.columns(y).unflatten(0, (B, W)).transpose(1, 2)
+        return self.head((x + self.mlp(x)).mean((1, 2)))
 
 
 @network("rotary positions, shared keys", "steps")

@@ -203,11 +203,18 @@ class EfficientChannelAttention(nn.Module):
         return x * y.sigmoid().expand_as(x)
 
 
+class EfficientBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(conv_bn(width, 2 * width), conv_bn(2 * width, width), EfficientChannelAttention())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.body(x))
+
+
 @network("channel attention by a 1-D convolution (ECA)")
 def eca() -> nn.Module:
-    return nn.Sequential(
-        conv_bn(1, 16), EfficientChannelAttention(), conv_bn(16, 32, stride=2), EfficientChannelAttention(), pooled(32)
-    )
+    return nn.Sequential(conv_bn(1, 16, stride=2), EfficientBlock(16), EfficientBlock(16), pooled(16))
 
 
 class NonLocal(nn.Module):

@@ -163,7 +163,16 @@ def swiglu() -> nn.Module:
 
 @network("torch's RMS norm, GLU", "flat")
 def glu() -> nn.Module:
-    return nn.Sequential(nn.Linear(64, 64), nn.RMSNorm(64), nn.GLU(), nn.Linear(32, 64), nn.GLU(dim=-1), nn.Linear(32, 10))
+    return nn.Sequential(
+        nn.Linear(64, 48),
+        nn.RMSNorm(48),
+        nn.SiLU(),
+        nn.Linear(48, 64),
+        nn.GLU(),
+        nn.Linear(32, 64),
+        nn.GLU(dim=-1),
+        nn.Linear(32, 10),
+    )
 
 
 @network("weight norm", "flat")

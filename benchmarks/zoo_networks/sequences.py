@@ -62,7 +62,11 @@ class CellLoop(nn.Module):
 class LSTMLoop(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.enter, self.cell, self.head = nn.Linear(8, 24), nn.LSTMCell(24, 32), nn.Linear(32, 10)
+        self.enter, self.cell, self.head = (
+            nn.Linear(8, 24),
+            nn.LSTMCell(24, 32),
+            nn.Sequential(nn.Linear(32, 48), nn.ReLU(), nn.Linear(48, 10)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         state = (x.new_zeros(x.shape[0], 32), x.new_zeros(x.shape[0], 32))
@@ -75,7 +79,8 @@ class LSTMLoop(nn.Module):
 class HandCell(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.i2h, self.h2h, self.gate, self.readout = nn.Linear(8, 32), nn.Linear(32, 32), nn.Linear(40, 32), nn.Linear(32, 10)
+        self.i2h, self.h2h, self.gate = nn.Linear(8, 32), nn.Linear(32, 32), nn.Linear(40, 32)
+        self.readout = nn.Sequential(nn.Linear(32, 48), nn.ReLU(), nn.Linear(48, 10))
 
     def forward(self, x: Tensor) -> Tensor:
         hidden = torch.zeros((x.shape[0], 32), dtype=x.dtype, device=x.device)
@@ -146,7 +151,7 @@ class CausalConv(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        skips = 0
+        skips = torch.zeros(1)
         for n, (conv, norm, skip) in enumerate(zip(self.convs, self.norms, self.skips, strict=True)):
             x = functional.relu(norm(conv(functional.pad(x, (2 * 2**n, 0)))))
             skips = skips + skip(x)
@@ -255,7 +260,11 @@ class StateSpace(nn.Module):
 class Decoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.out = nn.GRU(8, 24, batch_first=True), nn.GRUCell(10, 24), nn.Linear(24, 10)
+        self.encoder, self.decoder, self.out = (
+            nn.GRU(8, 24, batch_first=True),
+            nn.GRUCell(10, 24),
+            nn.Sequential(nn.Linear(24, 48), nn.ReLU(), nn.Linear(48, 10)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         _, state = self.encoder(x)

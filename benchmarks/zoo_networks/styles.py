@@ -80,7 +80,7 @@ class Functional(nn.Module):
         self.w1, self.b1 = nn.Parameter(0.3 * torch.randn(16, 1, 3, 3)), nn.Parameter(torch.zeros(16))
         self.w2, self.b2 = nn.Parameter(0.1 * torch.randn(32, 16, 3, 3)), nn.Parameter(torch.zeros(32))
         self.hidden, self.w3, self.b3 = (
-            nn.Linear(32, 48),
+            nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 48)),
             nn.Parameter(0.1 * torch.randn(10, 48)),
             nn.Parameter(torch.zeros(10)),
         )
@@ -206,7 +206,8 @@ class Recomputed(nn.Module):
 class InPlace(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.second, self.head = nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1), pooled(32)
+        self.first, self.second, self.head = nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(32, 32, 3, padding=1), pooled(24)
+        self.last = conv_bn(32, 24)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.first(x).relu_()
@@ -215,7 +216,7 @@ class InPlace(nn.Module):
         shifted[:, :16, 1:] = y[:, :16, :-1]
         shifted[:, 16:] = y[:, 16:]
         shifted.mul_(0.9).add_(x)
-        return self.head(shifted)
+        return self.head(self.last(shifted))
 
 
 class Swish(torch.autograd.Function):
@@ -289,7 +290,7 @@ class Refined(nn.Module):
         self.rounds, self.enter, self.update, self.head = (
             rounds,
             nn.Conv2d(1, 16, 3, padding=1),
-            nn.Conv2d(32, 16, 3, padding=1),
+            nn.Sequential(nn.Conv2d(32, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 16, 3, padding=1)),
             pooled(16),
         )
 

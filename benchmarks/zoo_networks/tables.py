@@ -206,7 +206,11 @@ class Periodic(nn.Module):
 class Tied(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder, self.bias, self.head = nn.Linear(64, 32), nn.Parameter(torch.zeros(64)), nn.Linear(64, 10)
+        self.encoder, self.bias, self.head = (
+            nn.Linear(64, 32),
+            nn.Parameter(torch.zeros(64)),
+            nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 10)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         code = torch.sigmoid(self.encoder(x))
@@ -222,7 +226,7 @@ class Shared(nn.Module):
             nn.Linear(64, 32),
             nn.Linear(32, 32),
             nn.Linear(32, 32),
-            nn.Linear(32, 10),
+            nn.Sequential(nn.Linear(32, 48), nn.ReLU(), nn.Linear(48, 10)),
         )
         self.second.weight = self.first.weight
 
@@ -264,7 +268,7 @@ class TopExperts(nn.Module):
         super().__init__()
         self.gate, self.experts, self.head = (
             nn.Linear(64, 4),
-            nn.ModuleList([nn.Linear(64, 24) for _ in range(4)]),
+            nn.ModuleList([nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 24)) for _ in range(4)]),
             nn.Linear(24, 10),
         )
 
@@ -297,7 +301,7 @@ class Ensemble(nn.Module):
         super().__init__()
         self.r, self.s = nn.Parameter(1 + 0.2 * torch.randn(4, 64)), nn.Parameter(1 + 0.2 * torch.randn(4, 32))
         self.shared, self.heads, self.bias = (
-            nn.Linear(64, 32),
+            nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 32)),
             nn.Parameter(0.2 * torch.randn(4, 32, 10)),
             nn.Parameter(torch.zeros(4, 10)),
         )
@@ -315,11 +319,11 @@ class BilinearNet(nn.Module):
             nn.Linear(32, 16),
             nn.Linear(32, 16),
             nn.Bilinear(16, 16, 24),
-            nn.Linear(24, 10),
+            nn.Sequential(nn.Linear(24, 48), nn.ReLU(), nn.Linear(48, 10)),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        first, second = x.split(32, dim=1)
+        first, second = torch.split(x, 32, dim=1)
         return self.head(functional.relu(self.both(torch.tanh(self.left(first)), torch.tanh(self.right(second)))))
 
 
@@ -328,7 +332,7 @@ class RBF(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embed, self.centers, self.log_sigmas, self.head = (
-            nn.Linear(64, 16),
+            nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 16)),
             nn.Parameter(torch.randn(40, 16)),
             nn.Parameter(torch.zeros(40)),
             nn.Linear(40, 10),
@@ -343,7 +347,11 @@ class RBF(nn.Module):
 class Hyper(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.enter, self.weights, self.biases = nn.Linear(64, 32), nn.Linear(64, 32 * 10), nn.Linear(64, 10)
+        self.enter, self.weights, self.biases = (
+            nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Linear(48, 32)),
+            nn.Linear(64, 32 * 10),
+            nn.Linear(64, 10),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         h = functional.relu(self.enter(x))
@@ -362,7 +370,7 @@ class KAN(nn.Module):
             nn.Linear(64 * 6, 32),
             nn.Linear(64, 32),
             nn.Linear(32 * 6, 10),
-            nn.Linear(32, 10),
+            nn.Sequential(nn.Linear(32, 48), nn.SiLU(), nn.Linear(48, 10)),
         )
 
     def basis(self, x: Tensor) -> Tensor:

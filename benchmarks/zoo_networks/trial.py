@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lepton_automl import accelerate, lean
+from lepton_automl import Target, accelerate, lean
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.models.plain import INPUT, Bare
@@ -24,8 +24,8 @@ from .rows import Pairs, split
 
 ROWS = 64  # that are compared one by one, too
 CLOSE = 1e-4  # of the answers' scale
-EPOCHS, BATCH = 4, 64
-STEPS = 100  # at least, where there are few rows
+EPOCHS, BATCH = 3, 64
+STEPS = 60  # at least, where there are few rows
 Array = NDArray[Any]
 
 
@@ -33,12 +33,13 @@ class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an er
     """An answer, a score or a state that is not what it should be, without an error."""
 
 
-def trial(entry: Entry, *, training: bool) -> dict[str, Any]:
+def trial(entry: Entry, *, training: bool, target: Target) -> dict[str, Any]:
     """Train, accelerate and cut one network.
 
     Args:
         entry: The network.
         training: Whether it is handed over in training mode.
+        target: Where it is accelerated.
 
     Returns:
         Its own score.
@@ -54,7 +55,7 @@ def trial(entry: Entry, *, training: bool) -> dict[str, Any]:
     score = score_of(expected, held[1])
     model.train(training)
     with unchanged(model, expected, held[0]) as check:
-        check_accelerated(model, train, held, expected)
+        check_accelerated(model, train, held, expected, target)
         check("accelerate")
         check_lean(model, train, held, score)
         check("lean")
@@ -69,7 +70,7 @@ def trained(model: nn.Module, train: Pairs) -> nn.Module:
     order = torch.Generator().manual_seed(0)
     model.train()
     for _ in range(max(EPOCHS, STEPS * BATCH // len(rows))):
-        for batch in torch.randperm(len(rows), generator=order).split(BATCH):
+        for batch in torch.split(torch.randperm(len(rows), generator=order), BATCH):
             if len(batch) < 2:
                 continue
             optimizer.zero_grad()
@@ -79,7 +80,7 @@ def trained(model: nn.Module, train: Pairs) -> nn.Module:
                 if values
                 else functional.cross_entropy(answers, targets[batch])
             )
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
     return model.eval()
 
@@ -146,8 +147,8 @@ def alike(answers: Array, expected: Array, what: str) -> None:
         need((answers.argmax(1) == expected.argmax(1))[clear].all(), f"{what}: decisions differ")
 
 
-def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array) -> None:
-    found = accelerate(model, train, validation=held, progress=False)
+def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, target: Target) -> None:
+    found = accelerate(model, train, target=target, validation=held, progress=False)
     metric = "r2" if held[1].is_floating_point() else "accuracy"
     own, batch = score_of(expected, held[1]), found.predict(held[0])
     reported = {"before": (found.before[metric], own), "after": (found.after[metric], score_of(batch, held[1]))}

@@ -16,23 +16,21 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from .group import ROOTS, Group, Member, member_of
-
-ATTENTION = "its heads are left whole"
-RECURRENT = "a recurrent layer mixes its channels in ways of its own"
-WHOLE = {
-    nn.MultiheadAttention: ATTENTION,
-    nn.LSTM: RECURRENT,
-    nn.GRU: RECURRENT,
-    nn.RNN: RECURRENT,
-    nn.Embedding: "an embedding's columns are left whole",
-}
+from .reparam import kernels
+from .sealed import WHOLE, own_pruners, sealed
 
 
 def trace(model: nn.Module, rows: Tensor) -> Any:
     """torch-pruning's graph of a network. Gradients must be on: the trace reads autograd's graph."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), sealed(model):
         warnings.simplefilter("ignore")  # its remarks on bare parameters
-        return torch_pruning.DependencyGraph().build_dependency(model, example_inputs=(rows,), verbose=False)
+        return torch_pruning.DependencyGraph().build_dependency(
+            model,
+            example_inputs=(rows,),
+            unwrapped_parameters=kernels(model),
+            customized_pruners=own_pruners(model),
+            verbose=False,
+        )
 
 
 def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
@@ -40,19 +38,30 @@ def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
 
     Layers that give the network's answers keep all their outputs, and are in no group.
     """
+    twice = _shared_weights(graph.model)
     names = {module: name for name, module in graph.model.named_modules()} | dict(graph._param_to_name)  # noqa: SLF001  # it has no public name for them
     for found in graph.get_all_groups(ignored_layers=_heads(graph), root_module_types=ROOTS):
-        items = [item for item in found if item.dep.target.module in names]
+        items = [item for item in found if item.dep.target.module in names and not _shared_by_all(item.dep.target.module)]
         known = [item for item in items if None not in item.root_idxs]
         members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in known)
         group = Group(len(found[0].idxs), members, math.lcm(*map(_parts, members)))
         lost = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
-        yield group, f"the trace cannot tell its channels apart at {lost!r}" if lost else _reason(graph, group)
+        yield group, f"the trace cannot tell its channels apart at {lost!r}" if lost else _reason(graph, group, twice)
 
 
-def _reason(graph: Any, group: Group) -> str:
+def _shared_weights(model: nn.Module) -> dict[int, str]:
+    """Of weights that several layers have in common, by their identity, the names of those layers."""
+    owners: dict[int, list[str]] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        owners.setdefault(id(weight), []).append(repr(name.rpartition(".")[0]))
+    return {weight: " and ".join(names) for weight, names in owners.items() if len(names) > 1}
+
+
+def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
     """Why a group cannot be cut, as far as it shows without trying."""
     for member in group.members:
+        if id(member.weight) in twice:
+            return f"{twice[id(member.weight)]} have one weight in common"
         if why := _own_ways(member.layer):
             return f"{member.name!r} {why}"
         for kind, why in WHOLE.items():
@@ -64,6 +73,8 @@ def _reason(graph: Any, group: Group) -> str:
             return f"the trace does not understand how its channels are reshaped for {member.name!r}"
         if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
             return f"only a part of the groups of {member.name!r} shares this width"
+        if group.width == 1 and member.outputs and isinstance(member.layer, ROOTS) and graph.get_out_channels(member.layer) > 1:
+            return f"a layer with one channel goes over all channels of {member.name!r}"
     if group.width == group.parts > 1:
         return "every channel is a group of its own"
     return ""
@@ -77,7 +88,7 @@ def _own_ways(layer: nn.Module | nn.Parameter) -> str:
         return "has weights that are computed from others (a parametrization; remove_parametrizations() makes them its own)"
     if any(isinstance(one, Tensor) for one in layer.__dict__.values()):
         return "has weights that a hook computes (as weight_norm does; remove_weight_norm() and its like make them its own)"
-    if isinstance(layer, nn.LayerNorm | nn.GroupNorm) and not _plain(layer):
+    if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) and not _plain(layer):
         return f"is a {type(layer).__name__} that does more than torch's own normalisation"
     return ""
 
@@ -96,6 +107,11 @@ def left_whole(model: nn.Module) -> list[str]:
         for kind, why in WHOLE.items()
         if isinstance(layer, kind)
     ]
+
+
+def _shared_by_all(layer: object) -> bool:
+    """Whether a layer has one weight for all channels, which none of them takes along."""
+    return isinstance(layer, nn.PReLU) and layer.num_parameters == 1
 
 
 def _parts(member: Member) -> int:

@@ -15,9 +15,10 @@ from lepton_automl.errors import ConfigError, in_one_line
 
 from .anynet import groups_of, left_whole, trace
 from .copies import deep
-from .group import Group, Leaving, remove, silence
+from .group import ROOTS, Group, Leaving, remove, silence
 from .importance import Sensitivity, criterion_of
 from .ranking import choose
+from .reparam import fold
 
 Network = TypeVar("Network", bound=nn.Module)
 ROWS = 4  # that a cut is tried on
@@ -116,10 +117,20 @@ class _Attempt:
 
     def __init__(self, model: nn.Module, how: Cut, rows: Tensor, sensitivity: Sensitivity | None) -> None:
         self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
+        self.constants = True
 
     def told(self) -> dict[str, str]:
         """Every layer with channels to lose, and why it cannot; empty where it may be tried."""
-        groups = groups_of(trace(self._copy(), self.rows[:2]))
+        try:
+            return self._told()
+        except Exception:  # torch-pruning's exceptions have no common base
+            self.constants = False
+            return self._told()
+
+    def _told(self) -> dict[str, str]:
+        model = self._copy()
+        fold(model, constants=self.constants)
+        groups = groups_of(trace(model, self.rows[:2]))
         return {name: reason for group, reason in groups for name in group.producers}
 
     def faults(self, names: list[str]) -> dict[str, str]:
@@ -144,6 +155,7 @@ class _Attempt:
             ConfigError: There is nothing to cut.
         """
         model = self._copy()
+        back = fold(model, constants=self.constants)
         groups = [
             group
             for group, reason in groups_of(trace(model, self.rows[:2]))
@@ -151,12 +163,14 @@ class _Attempt:
         ]
         leaving = self._choose(model, groups)
         if not leaving:
-            raise uncuttable(_nothing(refused, left_whole(self.model)))
+            raise uncuttable(_nothing(self.model, refused))
         try:
             self._do(model, leaving)
         except Exception as error:
             names = [name for group, _ in leaving for name in group.producers]
             raise _Wrong(why(error), names) from error
+        for put in back:
+            put()
         _restore(model, self.model)
         gone = sum(len(channels) for _, channels in leaving)
         return Pruned(model, dict(refused), gone)
@@ -208,7 +222,9 @@ def _restore(model: nn.Module, original: nn.Module) -> None:
 def _unmeasured(leaving: Leaving) -> Iterator[None]:
     """Normalisations over channels see how many there are, silent or not: inside, those of these groups only scale."""
     layers = {member.layer for group, _ in leaving for member in group.members}
-    hooks = [layer.register_forward_hook(_scaled) for layer in layers if isinstance(layer, nn.LayerNorm | nn.GroupNorm)]
+    hooks = [
+        layer.register_forward_hook(_scaled) for layer in layers if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm)
+    ]
     try:
         yield
     finally:
@@ -221,7 +237,7 @@ def _scaled(layer: Any, incoming: tuple[Tensor, ...], outgoing: Tensor) -> Tenso
     if layer.weight is None:
         return rows
     shape = (-1, *[1] * (rows.ndim - 2)) if isinstance(layer, nn.GroupNorm) else layer.normalized_shape
-    shift = 0 if layer.bias is None else layer.bias.view(shape)
+    shift = 0 if getattr(layer, "bias", None) is None else layer.bias.view(shape)
     scaled: Tensor = rows * layer.weight.view(shape) + shift
     return scaled.to(outgoing.dtype)
 
@@ -232,10 +248,24 @@ def why(error: Exception) -> str:
     return said if isinstance(error, ValueError) and said else in_one_line(error)
 
 
-def _nothing(refused: Mapping[str, str], whole: list[str]) -> str:
-    if not refused:
-        return f"no {'other ' * bool(whole)}layer is wide enough to lose channels" + "".join(f"; {one}" for one in whole)
-    return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
+def _nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
+    if refused:
+        return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
+    whole = left_whole(model)
+    if not whole and not any(isinstance(layer, ROOTS) for layer in model.modules()):
+        foreign = next((library for library in map(_library, model.modules()) if library), "")
+        what = (
+            f"its layers are those of {foreign}, which holds weights in variables of its own" if foreign else "bare parameters"
+        )
+        return f"no torch.nn.Linear or convolution is in it, and nothing else can be followed ({what})"
+    ends = "no layer is wide enough to lose channels, but for those that give the answers"
+    return "; ".join([ends, *whole])
+
+
+def _library(layer: nn.Module) -> str:
+    """A library whose layers are modules of torch that are built otherwise."""
+    roots = [kind.__module__.partition(".")[0] for kind in type(layer).__mro__]
+    return next((name for name in ("keras", "jax", "tensorflow") if name in roots), "")
 
 
 def uncuttable(reason: str) -> ConfigError:

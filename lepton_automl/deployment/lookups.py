@@ -63,7 +63,7 @@ def _look_up_once(graph: GraphWriter) -> None:
             alike = [(look, name) for look, name in run]
             together = [look for look, _ in alike if look is not None]
             parts += [_one_look(graph, joint, together)] if kind and len(together) > 1 else [name for _, name in alike]
-        if len(parts) == 1:
+        if len(parts) == 1 < len(joint.input):
             graph.makers()[parts[0]].output[0] = joint.output[0]
             graph.nodes.remove(joint)
         del joint.input[:]

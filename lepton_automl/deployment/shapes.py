@@ -38,7 +38,9 @@ def _t(call: Call, x: Term) -> str:
 
 
 @operation("cat", "concat")
-def _cat(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
+def _cat(call: Call, tensors: Sequence[Term], dim: int = 0) -> Term | str:
+    if len(tensors) == 1 and tensors[0].example.dtype == call.example.dtype:
+        return tensors[0]
     names = [call.name(one, call.example.dtype) for one in tensors]
     return call.add("Concat", *names, axis=dim % len(call.shape))
 

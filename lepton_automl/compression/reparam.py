@@ -1,0 +1,90 @@
+"""What the trace of a network cannot see as it is, made visible for a cut and put back after it.
+
+Weight norms are worked into plain weights; constants of a person's own modules (a kernel that blurs, positions) become
+parameters, so that they lose channels with the layers around them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize, remove_weight_norm, weight_norm
+
+
+def fold(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]]:
+    """Replace weight norms by the weights that they give, and constants by parameters, in place.
+
+    Args:
+        model: The network.
+        constants: Whether constants become parameters, which some functions refuse.
+
+    Returns:
+        What puts each back: the layer then computes the weight that it has by then.
+    """
+    back = _constants_as_parameters(model) if constants else []
+    for layer in list(model.modules()):
+        if parametrize.is_parametrized(layer):
+            for name, steps in list(layer.parametrizations.items()):  # type: ignore[operator, union-attr]
+                if len(steps) == 1 and type(steps[0]).__name__ == "_WeightNorm":
+                    _own_class(layer)
+                    back.append(_again(parametrizations.weight_norm, layer, name, steps[0].dim))
+                    parametrize.remove_parametrizations(layer, name, leave_parametrized=True)
+        for hook in list(layer._forward_pre_hooks.values()):  # noqa: SLF001  # the older kind is a hook, and nothing else
+            if type(hook).__name__ == "WeightNorm":
+                name, dim = hook.name, hook.dim  # type: ignore[attr-defined]
+                remove_weight_norm(layer, name)
+                back.append(_again(weight_norm, layer, name, dim))
+    return back
+
+
+def _constants_as_parameters(model: nn.Module) -> list[Callable[[], None]]:
+    found = []
+    for module in model.modules():
+        if type(module).__module__.startswith("torch."):
+            continue
+        for name, constant in list(module.named_buffers(recurse=False)):
+            if constant.is_floating_point() and constant.numel() > 1:
+                passing = name in module._non_persistent_buffers_set  # noqa: SLF001  # torch has no public name for it
+                del module._buffers[name]  # noqa: SLF001  # likewise: register_parameter refuses a name that is taken
+                module.register_parameter(name, nn.Parameter(constant.detach().clone()))
+                found.append(_as_constant(module, name, persistent=not passing))
+    return found
+
+
+def _as_constant(module: nn.Module, name: str, *, persistent: bool) -> Callable[[], None]:
+    def put() -> None:
+        constant = getattr(module, name).detach()
+        delattr(module, name)
+        module.register_buffer(name, constant, persistent=persistent)
+
+    return put
+
+
+def kernels(model: nn.Module) -> list[tuple[nn.Parameter, int]]:
+    """Bare parameters shaped as the kernels of a depthwise convolution, with the axis of their channels."""
+    return [
+        (weight, 0)
+        for module in model.modules()
+        if not type(module).__module__.startswith("torch.")
+        for weight in module.parameters(recurse=False)
+        if weight.ndim > 2 and weight.shape[0] > 1 and weight.shape[1] == 1
+    ]
+
+
+def _own_class(layer: nn.Module) -> None:
+    """A copy of a parametrised layer shares its class with the original, and what is taken off the one goes from the other."""
+    shared = type(layer)
+    members = {name: value for name, value in vars(shared).items() if name not in ("__dict__", "__weakref__")}
+    layer.__class__ = type(shared.__name__, shared.__bases__, members)
+
+
+def _again(norm: Callable[..., Any], layer: nn.Module, name: str, dim: int) -> Callable[[], None]:
+    def put() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the older kind is to go
+            norm(layer, name, dim)
+
+    return put

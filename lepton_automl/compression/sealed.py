@@ -1,0 +1,129 @@
+"""Layers that the trace must see as one operation: what autograd shows of their insides leads it astray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch_pruning
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+
+RECURRENT = "a recurrent layer mixes its channels in ways of its own"
+# Kept whole, with what is connected to them directly, and why.
+WHOLE: dict[type[nn.Module], str] = {
+    nn.MultiheadAttention: "its heads are left whole",
+    nn.RNNBase: RECURRENT,
+    nn.RNNCellBase: RECURRENT,
+    nn.Bilinear: "a bilinear layer takes two widths at once",
+    nn.Embedding: "an embedding's columns are left whole",
+    nn.EmbeddingBag: "an embedding's columns are left whole",
+}
+_INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.Bilinear, nn.EmbeddingBag)
+_SEALED = (*_OPAQUE, nn.RMSNorm, *_INSTANCE_NORMS)
+
+
+class _Seal(torch.autograd.Function):
+    """Some tensors as if one operation had made them of others; gradients are never asked for."""
+
+    @staticmethod
+    def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        del ctx
+        return tuple(tensor.clone() for tensor in tensors[:count])
+
+
+@contextmanager
+def sealed(model: nn.Module) -> Iterator[None]:
+    """Inside, each such layer of a network is one node of autograd's graph."""
+    changed: list[tuple[nn.Module, Any]] = []
+    for module in model.modules():
+        if isinstance(module, (*_SEALED, nn.GLU)):
+            changed.append((module, vars(module).get("forward")))
+            own = module.forward
+            module.forward = _halves(module) if isinstance(module, nn.GLU) else _one_node(module, own)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for module, before in changed:
+            del module.forward
+            if before is not None:
+                module.forward = before
+
+
+def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **named: Any) -> Any:
+        with torch.no_grad():
+            leaves, structure = tree_flatten(forward(*args, **named))
+        places = [n for n, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+        # A parameter too: rows alone carry no gradient, and without one there is no node.
+        incoming = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        incoming += list(module.parameters())[:1]
+        for place, tensor in zip(places, _Seal.apply(len(places), *(leaves[n] for n in places), *incoming), strict=True):  # type: ignore[no-untyped-call]
+            leaves[place] = tensor
+        return tree_unflatten(leaves, structure)
+
+    return run
+
+
+def _halves(module: nn.GLU) -> Callable[[Tensor], Tensor]:
+    """A gated linear unit in two operations that the trace can follow."""
+
+    def run(rows: Tensor) -> Tensor:
+        first, second = rows.chunk(2, module.dim % rows.ndim)
+        return first * second.sigmoid()
+
+    return run
+
+
+class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pruning has no types
+    """Stands in the graph for a layer that is never cut."""
+
+    def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        raise NotImplementedError(f"{type(layer).__name__} is not cut")
+
+    def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        raise NotImplementedError(f"{type(layer).__name__} is not cut")
+
+    def get_out_channels(self, layer: Any) -> int:
+        if isinstance(layer, nn.RNNBase):
+            return int(layer.proj_size or layer.hidden_size) * (2 if layer.bidirectional else 1)
+        name = next(name for name in ("hidden_size", "out_features", "embedding_dim") if hasattr(layer, name))
+        return int(getattr(layer, name))
+
+    def get_in_channels(self, layer: Any) -> int:
+        name = next(name for name in ("input_size", "in1_features", "num_embeddings") if hasattr(layer, name))
+        return int(getattr(layer, name))
+
+
+class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
+    """One channel in is one channel out."""
+
+    def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
+        width = layer.normalized_shape[-1]
+        kept = torch.tensor(sorted(set(range(width)) - set(idxs)))
+        if layer.weight is not None:
+            layer.weight = nn.Parameter(layer.weight.detach()[..., kept.to(layer.weight.device)])
+        layer.normalized_shape = (*layer.normalized_shape[:-1], len(kept))
+        return layer
+
+    prune_in_channels = prune_out_channels
+
+    def get_out_channels(self, layer: Any) -> int:
+        return int(layer.normalized_shape[-1])
+
+    get_in_channels = get_out_channels
+
+
+def own_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
+    """What torch-pruning does not know, by the exact classes of a network's layers."""
+    opaque, rms = _Opaque(), _RmsNorm()
+    found: dict[type[nn.Module], Any] = {}
+    for module in model.modules():
+        if isinstance(module, _OPAQUE):
+            found[type(module)] = opaque
+        elif isinstance(module, nn.RMSNorm):
+            found[type(module)] = rms
+    return found
