@@ -118,6 +118,7 @@ class _Attempt:
     def __init__(self, model: nn.Module, how: Cut, rows: Tensor, sensitivity: Sensitivity | None) -> None:
         self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
         self.constants = True
+        self.trains = _runs_in_training(model, rows)
 
     def told(self) -> dict[str, str]:
         """Every layer with channels to lose, and why it cannot; empty where it may be tried."""
@@ -188,6 +189,8 @@ class _Attempt:
             raise ValueError(f"its answers would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
         if not torch.allclose(found, expected, rtol=SAME, atol=SAME * float(expected.abs().max())):
             raise ValueError("without these channels it answers otherwise than with their weights at zero")
+        if self.trains and not _runs_in_training(model, self.rows):
+            raise ValueError("it does not run in training mode any more: a layer that only training uses reads these channels")
         with torch.no_grad():
             model(self.rows.clone())  # with its normalisations as they are
 
@@ -206,6 +209,16 @@ class _Attempt:
 
     def _copy(self) -> nn.Module:
         return deep(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
+
+
+def _runs_in_training(model: nn.Module, rows: Tensor) -> bool:
+    """Whether a copy of a network runs as in training, with what it has for that alone, as auxiliary heads."""
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            deep(model).train()(rows)
+    except Exception:  # whatever its forward pass raises
+        return False
+    return True
 
 
 def _restore(model: nn.Module, original: nn.Module) -> None:

@@ -16,7 +16,8 @@ from .terms import OPERATIONS, Call, Operation, Term, need, operation
 Sizes = int | Sequence[int]
 
 
-def _per_axis(sizes: Sizes, count: int) -> list[int]:
+def per_axis(sizes: Sizes, count: int) -> list[int]:
+    """Sizes for so many axes, of one for all or of one for each."""
     listed = [sizes] if isinstance(sizes, int) else list(sizes)
     return listed * count if len(listed) == 1 else listed
 
@@ -40,15 +41,15 @@ def _conv(
 ) -> str:
     axes = x.rank - 2
     kernel = list(weight.shape[2:])
-    spread = _per_axis(dilation, axes)
+    spread = per_axis(dilation, axes)
     if padding == "same":
         whole = [d * (int(k or 1) - 1) for d, k in zip(spread, kernel, strict=True)]
         pads = [part // 2 for part in whole] + [part - part // 2 for part in whole]
     else:
-        pads = _per_axis(0 if padding == "valid" else padding, axes) * 2
+        pads = per_axis(0 if padding == "valid" else padding, axes) * 2
     inputs = [call.name(one) for one in (x, weight, bias) if one is not None]
     return call.add(
-        "Conv", *inputs, kernel_shape=kernel, strides=_per_axis(stride, axes), pads=pads, dilations=spread, group=groups
+        "Conv", *inputs, kernel_shape=kernel, strides=per_axis(stride, axes), pads=pads, dilations=spread, group=groups
     )
 
 
@@ -183,9 +184,9 @@ def _max_pool(
 ) -> str:
     need(not return_indices and not ceil_mode, "max pooling with indices or rounded up")
     axes = x.rank - 2
-    kernel = _per_axis(kernel_size, axes)
-    strides = _per_axis(stride, axes) if stride else kernel
-    pads, spread = _per_axis(padding, axes) * 2, _per_axis(dilation, axes)
+    kernel = per_axis(kernel_size, axes)
+    strides = per_axis(stride, axes) if stride else kernel
+    pads, spread = per_axis(padding, axes) * 2, per_axis(dilation, axes)
     return call.add("MaxPool", call.name(x), kernel_shape=kernel, strides=strides, pads=pads, dilations=spread)
 
 
@@ -202,9 +203,9 @@ def _avg_pool(
 ) -> str:
     need(not ceil_mode and not divisor_override, "average pooling rounded up or with its own divisor")
     axes = x.rank - 2
-    kernel = _per_axis(kernel_size, axes)
-    strides = _per_axis(stride, axes) if stride else kernel
-    pads = _per_axis(padding, axes) * 2
+    kernel = per_axis(kernel_size, axes)
+    strides = per_axis(stride, axes) if stride else kernel
+    pads = per_axis(padding, axes) * 2
     return call.add(
         "AveragePool",
         call.name(x),

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from . import elementwise, layers, shapes
+from . import activations, elementwise, layers, sampling, shapes
 from .fold import fold
 from .graph import GraphWriter
 from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
@@ -18,7 +18,7 @@ from .work import OWN
 __all__ = ["translate"]
 HOMES = ("torch", "_operator", "builtins")
 NAMESAKES = (torch.batch_norm, torch.embedding)
-_ROOMS = (elementwise, layers, shapes)  # importing them fills OPERATIONS
+_ROOMS = (activations, elementwise, layers, sampling, shapes)  # importing them fills OPERATIONS
 
 
 def translate(traced: Traced, inputs: dict[str, Tensor], path: Path) -> None:
