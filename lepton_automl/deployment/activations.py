@@ -54,7 +54,7 @@ def _tanhshrink(call: Call, x: Term) -> str:
     return call.add("Sub", call.name(x), call.add("Tanh", call.name(x)))
 
 
-@operation("threshold")
+@operation("threshold", "_threshold")  # torch.nn.functional has it under its private name
 def _threshold(call: Call, x: Term, threshold: float, value: float, inplace: object = None) -> str:
     del inplace
     above = call.add("Greater", call.name(x), call.name(torch.tensor(threshold, dtype=x.example.dtype)))

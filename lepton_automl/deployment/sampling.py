@@ -57,7 +57,9 @@ def _interpolate(
     need(None not in (*before, *after), "maps whose size varies")
     if scale_factor is not None:  # torch goes by the factor itself, ONNX by the sizes
         factors = [float(scale_factor)] * len(before) if isinstance(scale_factor, int | float) else [*map(float, scale_factor)]
-        need(all(a * f == b for a, f, b in zip(before, factors, after, strict=True)), "a factor that gives no whole size")
+        need(
+            all((a or 0) * f == b for a, f, b in zip(before, factors, after, strict=True)), "a factor that gives no whole size"
+        )
     nearest = mode == "nearest"
     coordinates = "asymmetric" if nearest else "align_corners" if align_corners else "half_pixel"
     return call.add(
