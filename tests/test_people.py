@@ -16,6 +16,7 @@ from benchmarks.zoo_networks.entry import all_networks
 from benchmarks.zoo_networks.rows import split
 from benchmarks.zoo_networks.trial import check_export, own_answers
 from lepton_automl.compression.prune import Cut, prune
+from lepton_automl.compression.reparam import plain
 from lepton_automl.errors import ConfigError
 
 HANDFUL = {  # and why what keeps its width does
@@ -90,3 +91,10 @@ def test_a_torchvision_that_does_not_load_is_named(tmp_path: Path) -> None:
     )
     assert found.stdout.startswith("ConfigError") and "pip uninstall torchvision" in found.stdout
     assert "operator torchvision::nms does not exist" in found.stdout
+
+
+def test_a_weight_norm_is_scored_by_the_names_that_a_cut_knows() -> None:
+    norm = torch.nn.utils.parametrizations.weight_norm
+    model = nn.Sequential(norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
+    assert set(dict(plain(model).named_parameters())) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert "0.parametrizations.weight.original0" in dict(model.named_parameters()) and model(torch.rand(2, 4)).shape == (2, 2)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, remove_weight_norm, weight_norm
+
+from .copies import deep
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]]:
@@ -38,6 +42,13 @@ def fold(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]
                 remove_weight_norm(layer, name)
                 back.append(_again(weight_norm, layer, name, dim))
     return back
+
+
+def plain(model: Network) -> Network:
+    """A copy whose weight norms are plain weights, by the names that a cut scores them under."""
+    copied = deep(model)
+    fold(copied, constants=False)
+    return copied
 
 
 def _constants_as_parameters(model: nn.Module) -> list[Callable[[], None]]:

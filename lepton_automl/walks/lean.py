@@ -13,6 +13,7 @@ from torch import nn
 
 from lepton_automl.compression.blocks import drop_blocks
 from lepton_automl.compression.prune import Cut, Pruned, prune
+from lepton_automl.compression.reparam import plain
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.deployment.untouched import untouched
 from lepton_automl.errors import BundleError, ConfigError, LimitError
@@ -273,7 +274,7 @@ class _Walk(Generic[Network]):
     def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> Pruned[Network]:
         wish, criterion = self.wish, criterion or self.wish.criterion
         how = Cut(ratio=ratio, criterion=criterion, ranking=wish.ranking, multiple=multiple, seed=wish.seed)
-        sensitive = self.teacher.sensitivity(model, CALIBRATION) if criterion == "taylor" else None
+        sensitive = self.teacher.sensitivity(plain(model), CALIBRATION) if criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:
