@@ -176,7 +176,7 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
     with monkeypatch.context() as patched:
         patched.setattr("lepton_automl.data.prepare.prepare", None)  # what was looked at is not prepared again
         started = begun(made, launched)
-    assert json.loads((started / "config.json").read_text())["data"]["folder"] == str(started / "data")
+        assert json.loads((started / "config.json").read_text())["data"]["folder"] == "data"
     assert (started / "data" / "spec.json").exists() and not list(home.glob("looking-*/data"))
     evaluates = evaluated(made, names, tmp_path / "other", launched, monkeypatch)
     assert evaluates != started and config(evaluates) == config(started)
@@ -423,9 +423,14 @@ def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
     drawn.clear()
     until(lambda: "runs in" in drawn)
     assert not any("not started" in text for text in drawn) and any("trials=5" in text for text in drawn)
-    living._moment = replace(living._moment, status="a later one")
-    living.keep()
-    assert len(shown) == 1 and "a later one" in drawn
+
+    def drawn_later():  # again where the dashboard has just looked at its study itself
+        living._moment = replace(living._moment, status="a later one")
+        living.keep()
+        return "a later one" in drawn
+
+    until(drawn_later)
+    assert len(shown) == 1
 
 
 def test_without_the_packages_it_says_what_to_install(monkeypatch):
