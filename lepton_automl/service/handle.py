@@ -103,9 +103,10 @@ class Handle:
         begins, wrong, last = self._offset == 0, False, None
         promised = Promised.by(self.folder) if begins else None  # before the look, as copies are written after the journal
         news: list[Event] = []
-        for line in journal.lines(self._offset) if self._file or not (promised is None or promised.trials) else ():
+        lines = journal.lines(self._offset) if self._file or not (promised is None or promised.trials) else ()
+        for at, line in enumerate(lines, 1):
             fits = line.event is None or self._state.apply(line.event)
-            self._offset, last = line.end, line.number
+            self._offset, last = line.end, line.number or at
             wrong = wrong or bool(line.fault) or not fits
             if line.event is not None and fits:
                 news.append(line.event)

@@ -34,6 +34,6 @@ class Promised:
 
         Args:
             state: What the journal leads to.
-            last: The number of its last line; None where that has none.
+            last: The number of its last line, or how many lines it has where they bear none; None where it has no line.
         """
-        return self.trials <= state.trials.keys() and (last is None or last >= self.last)
+        return self.trials <= state.trials.keys() and (last or 0) >= self.last

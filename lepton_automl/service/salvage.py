@@ -101,8 +101,8 @@ def check_whole(study: Path) -> list[Event]:
     """
     promised = Promised.by(study)
     state, events, wrong, last = StudyState(), [], False, None
-    for line in study_journal(study).lines():
-        last = line.number
+    for at, line in enumerate(study_journal(study).lines(), 1):
+        last = line.number or at
         fits = line.event is None or state.apply(line.event)
         wrong = wrong or bool(line.fault) or not fits
         if line.event is not None:
