@@ -42,6 +42,7 @@ def test_a_result_is_a_table_and_one_line_of_json():
     assert "\n" not in line
 
 
+@pytest.mark.slow
 def test_a_search_that_is_killed_three_times_ends_as_the_unbroken_one():
     figures = {figure.name: figure.value for figure in kills.run(n=3, trials=8).figures}
     assert figures.pop("resume_s") > 0

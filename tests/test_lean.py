@@ -309,6 +309,7 @@ def test_a_network_that_cannot_be_cut_is_given_back_and_says_so(parent, learnabl
     assert "none kept the score" in repr(found)
 
 
+@pytest.mark.slow  # it times networks on this machine
 def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
     net = lived(
         lambda: nn.Sequential(

@@ -233,6 +233,7 @@ SLOW_BODY = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application
 SECOND = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\nGET /pi"  # a whole request, and a part of the next
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "many"), [(b"", 70), (SLOW_HEADERS, 80), (SLOW_BODY, 80), (SECOND, 70)])
 def test_slow_and_idle_connections_keep_nobody_out_and_are_closed(clerk_served, sent, many):
     with contextlib.ExitStack() as stack:

@@ -365,6 +365,7 @@ def test_any_seed_will_do():
     assert played.ask() is not None
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(cut=st.floats(0.0, 1.0), torn=st.integers(0, 40))
 def test_a_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path_factory, cut, torn):
