@@ -228,6 +228,43 @@ def _(folder: Path) -> None:
     assert json.loads((folder / "a/preprocess.json").read_text())["input"]["levels"][1] <= 300
 
 
+def halves(dtype: Any, high: float) -> tuple[np.ndarray, np.ndarray]:
+    """Images whose left half is black and whose right half is white, with their labels."""
+    pixels = np.zeros((20, 8, 8))
+    pixels[:, :, 4:] = high
+    pixels[::2, :2] = high / 2
+    return pixels.astype(dtype), np.arange(20) % 2
+
+
+def sealed(spec: DataSpec) -> np.ndarray:
+    """The pixels of the test split."""
+    return np.asarray(np.load(Path(spec.folder) / "test" / "image.npy"))
+
+
+@case(SEALED, "test arrays from 0 to 1 beside training arrays of bytes")
+def _(folder: Path) -> None:
+    spec = prepare(halves(np.uint8, 255), folder / "a", DataOptions(folds=0), test=halves(np.float32, 1))
+    assert sealed(spec).max() == 255 and (sealed(spec)[:, 0, :, 7] == 255).mean() > 0.5
+
+
+@case(SEALED, "test arrays to 3500 beside training arrays of bytes", refused="trained on pixels from 0 to 255")
+def _(folder: Path) -> None:
+    prepare(halves(np.uint8, 255), folder / "a", DataOptions(folds=0), test=halves(np.uint16, 3500))
+
+
+@case(SEALED, "test arrays from 0 to 1 beside training arrays from 0 to 255")
+def _(folder: Path) -> None:
+    spec = prepare(halves(np.float32, 255), folder / "a", DataOptions(folds=0), test=halves(np.float32, 1))
+    assert "20 pictures hold nothing above 1" in " ".join(spec.warnings), spec.warnings
+
+
+@case(SEALED, "16-bit test files beside training files of bytes")
+def _(folder: Path) -> None:
+    test = deep(folder / "test", halves(np.uint16, 65535)[0])
+    spec = prepare(arranged(folder, "dark", "light", each=12), folder / "a", DataOptions(folds=0, channels=1), test=test)
+    assert set(np.unique(sealed(spec))) == {0, 127, 255}, np.unique(sealed(spec))
+
+
 @case(SEALED, "the size of pictures in a test folder")
 def _(folder: Path) -> None:
     source = arranged(folder, "train/cat", "train/dog")

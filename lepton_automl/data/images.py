@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.preprocess import CHANNELS, ImagePreprocess, to_bytes
+from lepton_automl.preprocess import CHANNELS, ImagePreprocess, InputError, levelled, to_bytes
 from lepton_automl.values import DataSpec
 
 from .album import album
@@ -31,6 +31,7 @@ Array = NDArray[Any]
 IDX = re.compile(r"(?P<stem>.*?)images[-.]idx3-ubyte(\.gz)?$")
 STATISTICS_ROWS = 20_000  # images that mean and deviation are taken from
 LABEL = "label"
+DIM = 100  # times darker than white at its brightest: another scale, or nothing to be seen
 FEWEST_GREY = 16  # grey levels that most pictures should keep
 MOST_CLASSES_BY_GUESS = 1_000  # whole numbers on images are labels, where on tables they may be quantities
 
@@ -78,7 +79,7 @@ def from_album(
         decoded = decode_all(found, seen, shape, folder, progress)
 
         def load(levels: Levels | None) -> Array:
-            if levels:
+            if seen.deep:
                 fill_deep(found, seen, decoded, levels)
             return decoded.pixels
 
@@ -217,11 +218,28 @@ def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
     shape = _asked_shape((pixels.shape[-1], *pixels.shape[1:3]), options)
 
     def load(levels: Levels | None) -> Array:
-        whole = pixels if pixels.dtype == np.uint8 or levels is None else to_bytes(pixels, *levels)
+        if pixels.dtype == np.uint8:
+            whole = pixels
+        elif levels:
+            whole = to_bytes(pixels, *levels)
+        else:
+            whole = _as_bytes_are(pixels)
         return _sized(whole.transpose(0, 3, 1, 2), shape)
 
     given = np.full(len(X), OPEN, np.int8)
     return Images(shape, load, np.arange(len(X)), y.reshape(-1), given, ranges, notes)
+
+
+def _as_bytes_are(pixels: Array) -> Array:
+    """Test images of other numbers beside training images of bytes, as a model of these will read them.
+
+    Raises:
+        DataError: They are on another scale.
+    """
+    try:
+        return levelled(pixels, None)
+    except InputError as error:
+        raise DataError(str(error), where="test", fix="Give bytes, or numbers from 0 to 1 or to 255.") from error
 
 
 def _ranges_of(pixels: Array) -> Array | None:
@@ -274,6 +292,19 @@ def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
     return (low, high), notes, warnings
 
 
+def _off_scale(ranges: Array, levels: Levels) -> list[str]:
+    """Warnings on validation and test images that are not on the scale of the training images, which set the levels."""
+    low, high = levels
+    warnings = []
+    beyond = int((ranges[:, 1] > 2 * high - low).sum())
+    if beyond:
+        warnings.append(f"{beyond:,} validation or test pictures are far brighter than all training pictures: they are clipped")
+    dim = int(((ranges[:, 1] > 0) & (ranges[:, 1] <= 1) & (high > DIM * ranges[:, 1])).sum())
+    if dim:
+        warnings.append(f"{dim:,} pictures hold nothing above 1, where others reach {high:g}: they are all but black")
+    return warnings
+
+
 def _asked_shape(shape: Sequence[int], options: DataOptions) -> tuple[int, ...]:
     """(channels, height, width) with the size and the colours that were asked for."""
     channels, height, width = shape
@@ -304,14 +335,8 @@ def prepare_images(images: Images, folder: Path, options: DataOptions, name: str
     kept = dealt.told.kept
     learnt = None if images.ranges is None else images.ranges[kept][dealt.train]
     levels, notes, warnings = (None, [], []) if learnt is None else levels_of(learnt)
-    if images.ranges is not None and levels is None:  # only pictures outside of the training split are deeper than bytes
-        levels = (0.0, 255.0)
     if images.ranges is not None and levels:
-        beyond = int((images.ranges[kept][:, 1] > 2 * levels[1] - levels[0]).sum())  # none of the training pictures is
-        if beyond:
-            warnings.append(
-                f"{beyond:,} validation or test pictures are far brighter than all training pictures: they are clipped"
-            )
+        warnings += _off_scale(images.ranges[kept], levels)
     rows, loaded = images.rows[kept], images.load(levels)
     pixels = loaded if len(rows) == len(loaded) else _picked(loaded, rows, folder)
     mean, deviation = _statistics(pixels, dealt.train)

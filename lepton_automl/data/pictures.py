@@ -174,18 +174,29 @@ def decode_all(found: Album, seen: Look, shape: tuple[int, int, int], folder: Pa
     return Decoded(pixels, np.array([at for at in todo if at not in damaged], np.int64), damaged, ranges)
 
 
-def fill_deep(found: Album, seen: Look, decoded: Decoded, levels: tuple[float, float]) -> None:
-    """Decode the pictures that are deeper than bytes, with their levels; what lies beyond these is clipped.
+def fill_deep(found: Album, seen: Look, decoded: Decoded, levels: tuple[float, float] | None) -> None:
+    """Decode the pictures that are deeper than bytes.
+
+    Args:
+        found: The pictures.
+        seen: What their headers tell.
+        decoded: The others, and room for these.
+        levels: Black and white of the training pictures, beyond which numbers are clipped; None where those are bytes: each is
+            read as a model of these data will read it.
 
     Raises:
-        DataError: One has changed since it was looked at.
+        DataError: One cannot be read so, or has changed since it was looked at.
     """
     from PIL import Image, ImageOps
 
     def decode_one(at: int) -> None:
-        with open_image(found.open(found.pictures[at].path)) as image:
+        file, shape = found.open(found.pictures[at].path), decoded.pixels.shape[1:]
+        if levels is None:
+            decoded.pixels[at] = read_image(file, shape)
+            return
+        with open_image(file) as image:
             upright = ImageOps.exif_transpose(image)
-            decoded.pixels[at] = decode(Image.fromarray(to_bytes(np.asarray(upright), *levels)), decoded.pixels.shape[1:])
+            decoded.pixels[at] = decode(Image.fromarray(to_bytes(np.asarray(upright), *levels)), shape)
 
     failed = _each([at for at in seen.deep if at not in decoded.damaged], decode_one, None)
     if failed:
