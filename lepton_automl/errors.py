@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 _WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors tell of themselves first
 
@@ -25,6 +26,10 @@ class LeptonError(Exception):
         self.what, self.where, self.fix = what, where, fix
         head = f"{where}: {what}" if where else what
         super().__init__(f"{head}\n  What to do: {fix}" if fix else head)
+
+    def to_json(self) -> dict[str, str]:
+        """The error for another process; see `error_from_json`."""
+        return {"kind": type(self).__name__, "what": self.what, "where": self.where, "fix": self.fix}
 
 
 class ConfigError(LeptonError, ValueError):
@@ -49,6 +54,25 @@ class BundleError(LeptonError, RuntimeError):
 
 class ExtraError(LeptonError, ImportError):
     """An optional dependency is missing."""
+
+
+def error_from_json(data: Any, otherwise: type[LeptonError]) -> LeptonError | None:
+    """The error that another process has left.
+
+    Args:
+        data: What `LeptonError.to_json` gave, or anything else.
+        otherwise: The class where it names none of ours.
+
+    Returns:
+        The error; None where this is not one.
+    """
+    try:
+        what, where, fix = (str(data[part]) for part in ("what", "where", "fix"))
+        kind = globals().get(str(data.get("kind")), otherwise)
+    except (TypeError, KeyError, AttributeError):
+        return None
+    known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else otherwise
+    return known(what, where=where, fix=fix)
 
 
 _ANSI_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.registered import import_all
 from lepton_automl.errors import LeptonError
 from lepton_automl.preprocess import InputError
 
@@ -62,7 +61,5 @@ def case(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Call
 
 def all_cases() -> list[Case]:
     """Every case of this package, in the order of its files."""
-    package = importlib.import_module(__package__)
-    for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"{__package__}.{module}")
+    import_all(__package__)
     return list(_CASES)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
 from torch import nn
+
+from benchmarks.registered import import_all
 
 Make = Callable[[], nn.Module]
 M = TypeVar("M", bound=Make)
@@ -42,7 +42,5 @@ def network(name: str, rows: str = "digits") -> Callable[[M], M]:
 
 def all_networks() -> list[Entry]:
     """Every network of this package, in the order of its files."""
-    package = importlib.import_module(__package__)
-    for module in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
-        importlib.import_module(f"{__package__}.{module}")
+    import_all(__package__)
     return list(_ENTRIES)

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lepton_automl import errors
-from lepton_automl.errors import BundleError, LeptonError
+from lepton_automl.errors import BundleError, LeptonError, error_from_json
 
 from .predictor import MODEL, Predictor
 
@@ -39,12 +38,13 @@ def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *
     if ran.returncode == 0:
         return
     try:
-        error = json.loads(ran.stdout.strip().splitlines()[-1])
+        error = error_from_json(json.loads(ran.stdout.strip().splitlines()[-1]), BundleError)
     except (ValueError, IndexError):
-        last = ran.stderr.strip().splitlines()[-1:] or ["it says nothing"]
-        raise _refused(folder, f"its model ends the process that runs it ({ran.returncode}): {last[0]}") from None
-    kind = getattr(errors, error.pop("kind"), BundleError)
-    raise kind(**error)
+        error = None
+    if error is None:
+        last = ran.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise _refused(folder, f"its model ends the process that runs it ({ran.returncode}): {last[0]}")
+    raise error
 
 
 def _refused(folder: Path, what: str) -> BundleError:
@@ -60,15 +60,13 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
     try:
         Predictor(folder, public_key=arguments[1] if len(arguments) > 1 else None)
+        return 0
     except LeptonError as error:
-        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        print(json.dumps(told))  # noqa: T201  # how it reports
-        return 1
+        refused = error
     except MemoryError:
         refused = _refused(folder, f"its model takes more than {limit >> 20:,} MiB")
-        print(json.dumps({"kind": "BundleError", "what": refused.what, "where": refused.where, "fix": refused.fix}))  # noqa: T201
-        return 1
-    return 0
+    print(json.dumps(refused.to_json()))  # noqa: T201  # how it reports
+    return 1
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
-from lepton_automl import errors
-from lepton_automl.errors import LeptonError, StudyError
+from lepton_automl.errors import LeptonError, StudyError, error_from_json
 from lepton_automl.events import Asked, StudyConfig, StudyStarted, event_from_json, event_to_json
 from lepton_automl.home import ASKED, JOURNAL, Home
 from lepton_automl.journal import Journal, located, relative, write_private
@@ -67,26 +66,22 @@ def launch(folder: Path, alive: IO[bytes]) -> None:
 def leave_error(error: BaseException, folder: Path) -> None:
     """Write an error where `left_error` finds it; a disk without room for it has the journal's last word instead."""
     if isinstance(error, LeptonError):
-        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+        left = error
     elif isinstance(error, KeyboardInterrupt):
-        told = {"kind": "StudyError", "what": "it was stopped before it began", "where": folder.name, "fix": "Search again."}
+        left = StudyError("it was stopped before it began", where=folder.name, fix="Search again.")
     else:
         what = f"the search failed: {type(error).__name__}: {error}"
-        told = {"kind": "StudyError", "what": what, "where": folder.name, "fix": f"Look at {folder / LOG}."}
+        left = StudyError(what, where=folder.name, fix=f"Look at {folder / LOG}.")
     with contextlib.suppress(OSError):
-        write_private(folder / ERROR, json.dumps(told))
+        write_private(folder / ERROR, json.dumps(left.to_json()))
 
 
 def left_error(folder: Path) -> LeptonError | None:
     """The error that ended a study's process, of the class that it had there."""
     try:
-        told = json.loads((folder / ERROR).read_text())
-        what, where, fix = (str(told[part]) for part in ("what", "where", "fix"))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return error_from_json(json.loads((folder / ERROR).read_text()), StudyError)
+    except (OSError, ValueError, RecursionError):
         return None
-    kind = getattr(errors, str(told.get("kind")), StudyError)
-    known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else StudyError
-    return known(what, where=where, fix=fix)
 
 
 def lost(name: str, home: Home) -> LeptonError:
