@@ -157,6 +157,7 @@ def command(table: Path, home: Path, *more: str, before: tuple[str, ...] = ()) -
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509  # under nohup it would be ignored
     )
     study = Study("one", home)
     samples.until(lambda: begun(study) or process.poll() is not None, "no model was ready", seconds=PATIENCE)
