@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
+from .lengths import followed_lengths
+from .outside import numpy_use
 from .session import OnnxModel
 from .suspects import suspects
 from .terms import UnknownOperation
@@ -25,6 +27,7 @@ from .untouched import evaluating, untouched
 from .verify import ROWS, Expected, compare, expect, is_random, random_answers
 
 BY_VALUES = "its forward pass branches on values that it computes from the rows"
+BY_NUMPY = "its forward pass computes with NumPy ({}), where tensors cannot be followed"
 PLAINLY = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
 
 
@@ -56,12 +59,12 @@ def export(
     file = Path(path)
     expected = expect(module, inputs, rows=rows, alone=alone)
     try:
-        with untouched(module), evaluating(module):
+        with untouched(module), evaluating(module), followed_lengths(module):
             translate(trace(module, inputs), inputs, file)
         compare(expected, OnnxModel(file))
     except Exception as reason:  # whatever it was, the other exporter may know better
         _warn(expected.name, reason)
-        with untouched(module), evaluating(module):
+        with untouched(module), evaluating(module), followed_lengths(module):
             _export_by_torch(module, inputs, file, expected.name)
         _compare(module, expected, file)
 
@@ -73,8 +76,12 @@ def _compare(module: nn.Module, expected: Expected, file: Path) -> None:
         file.unlink(missing_ok=True)
         if is_random(module, expected):
             raise random_answers(expected.name) from error
+        rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
+        with untouched(module), evaluating(module):
+            numpy = numpy_use(module, rows)
+        reason = BY_NUMPY.format(numpy) if numpy else in_one_line(error)
         raise BundleError(
-            f"{expected.name} cannot be exported to ONNX: {in_one_line(error)}{suspects(module)}", where="export", fix=PLAINLY
+            f"{expected.name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
         ) from error
 
 
@@ -128,7 +135,8 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
                 verbose=False,
             )
     except Exception as error:
-        reason = BY_VALUES if "data-dependent" in str(error) else in_one_line(error)
+        numpy = numpy_use(module, inputs)
+        reason = BY_NUMPY.format(numpy) if numpy else BY_VALUES if "data-dependent" in str(error) else in_one_line(error)
         raise BundleError(
             f"{name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
         ) from error
@@ -136,5 +144,5 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
         raise BundleError(
             f"{name} can be exported for one number of rows only{suspects(module)}",
             where="export",
-            fix="Take the number of rows from rows.shape[0]; neither len(rows) nor int() can be followed.",
+            fix="Take the number of rows from rows.shape[0] and compute with it as it is; neither int() nor a loop over the rows can be followed.",
         )

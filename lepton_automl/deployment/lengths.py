@@ -1,0 +1,63 @@
+"""`len(rows)`, which has to be a whole number in Python, so that no tracer can follow it by itself."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+
+
+def _length(value: Any) -> Any:
+    """`len`, but of what is traced a value that is traced, too."""
+    if isinstance(value, fx.Proxy):
+        return value.tracer.create_proxy("call_function", builtins.len, (value,), {})
+    return value.shape[0] if isinstance(value, Tensor) and value.dim() else builtins.len(value)
+
+
+@contextmanager
+def followed_lengths(module: nn.Module) -> Iterator[None]:
+    """Inside, `len` of a tensor may vary as its `shape[0]` may, in all files that the code of a module stands in.
+
+    It stands among the globals of these files, as `torch.fx.wrap("len")` in each of them would put it; a file that has a `len` of
+    its own keeps it. For everything that is not traced it answers as `len` does.
+
+    Args:
+        module: What is traced.
+    """
+    files = {id(one): one for one in _globals(module) if "len" not in one}
+    for names in files.values():
+        names["len"] = _length
+    try:
+        yield
+    finally:
+        for names in files.values():
+            names.pop("len", None)
+
+
+def _globals(module: nn.Module) -> Iterator[dict[str, Any]]:
+    """The globals of every function that a forward pass may run through, torch's own left out."""
+    for part in module.modules():
+        for kind in type(part).__mro__:
+            if not kind.__module__.startswith("torch."):
+                yield from _of(vars(kind).values())
+        yield from _of([vars(part).get("forward"), *(hook for name in HOOKS for hook in vars(part).get(name, {}).values())])
+
+
+def _of(functions: Any) -> Iterator[dict[str, Any]]:
+    for one in functions:
+        function = _plain(one)
+        if function is not None:
+            yield function.__globals__
+
+
+def _plain(one: Any) -> Callable[..., Any] | None:
+    """The function in a method, a partial function or a decorated one."""
+    one = getattr(one, "func", one)
+    one = getattr(one, "__func__", one)
+    return inspect.unwrap(one) if inspect.isfunction(one) else None
