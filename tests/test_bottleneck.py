@@ -9,6 +9,7 @@ import pytest
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from benchmarks.input_cases.networks import unchanged
 from lepton_automl import AutoML, Budget
 from lepton_automl.bottleneck import Change
 from lepton_automl.data.demo import digits
@@ -192,7 +193,11 @@ def scale(tmp_path_factory):
 def lopsided(scale):
     """A network with one layer that is plainly wider than all others together, profiled on real digits."""
     wide = pictures(stage("plain", 16, 0), stage("residual", 16, 192, stride=1), stage("plain", 16, 0, stride=1), side=8)
-    return bottleneck(build(wide.replace(image=scale.data.spec.shape)), scale, tries=1)
+    model = build(wide.replace(image=scale.data.spec.shape))
+    model.stem.eval()
+    next(model.parameters()).requires_grad_(requires_grad=False)
+    with unchanged(model):
+        return bottleneck(model, scale, tries=1)
 
 
 def test_a_dominating_layer_is_found(lopsided):

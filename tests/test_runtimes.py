@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from lepton_automl.deployment import runtime as runtime_module
-from lepton_automl.deployment.eager import open_program
+from lepton_automl.deployment.eager import TorchModel, open_program
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.opened import open_model
 from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed, survives
@@ -43,6 +43,15 @@ class TestOpenVino(RuntimeContract):
 
 class TestTorch(RuntimeContract):
     runtime = Torch()
+
+
+def test_torch_computes_on_the_threads_that_it_was_opened_for():
+    class Asked(nn.Module):
+        def forward(self, x):
+            return x + torch.get_num_threads()
+
+    assert TorchModel(Asked(), 3)({"x": np.zeros((1, 1), np.float32)}) == 3
+    assert torch.get_num_threads() == 1
 
 
 def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):

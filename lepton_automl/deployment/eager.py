@@ -46,16 +46,28 @@ class TorchModel:
 
     Args:
         module: Called as `module(**inputs)`; gives the answer.
+        threads: Threads that one call may use; other calls of torch in this process keep theirs.
         compiled: Whether `torch.compile` makes kernels of it, which takes most of a minute at the first call.
     """
 
     any_rows = True
 
-    def __init__(self, module: Any, *, compiled: bool = False) -> None:
+    def __init__(self, module: Any, threads: int, *, compiled: bool = False) -> None:
         self._module = torch.compile(module) if compiled else module
+        self._threads = threads
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The answer for some rows."""
+        before = torch.get_num_threads()
+        if before != self._threads:
+            torch.set_num_threads(self._threads)
+        try:
+            return self._answer(arrays)
+        finally:
+            if before != self._threads:
+                torch.set_num_threads(before)
+
+    def _answer(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         with torch.inference_mode():
             # Copies: a forward pass may work in place, and the rows belong to whoever asks.
             answer = self._module(**{name: torch.tensor(array) for name, array in arrays.items()})
@@ -64,8 +76,13 @@ class TorchModel:
         return found
 
 
-def open_program(path: str | os.PathLike[str], *, compiled: bool = False) -> TorchModel:
+def open_program(path: str | os.PathLike[str], threads: int = 1, *, compiled: bool = False) -> TorchModel:
     """Open what `write_program` wrote; nothing in it is unpickled.
+
+    Args:
+        path: The file.
+        threads: Threads that one call may use.
+        compiled: Whether `torch.compile` makes kernels of it.
 
     Raises:
         BundleError: It is no such file, or holds something that would have to be unpickled.
@@ -75,7 +92,7 @@ def open_program(path: str | os.PathLike[str], *, compiled: bool = False) -> Tor
             pickled = [one.filename for one in archive.infolist() if one.filename.endswith((".pt", ".pkl")) and one.file_size]
         if pickled:
             raise BundleError(f"{pickled[0]} in it is pickled, and could run anything", where=str(path), fix="Export it again.")
-        return TorchModel(torch.export.load(path).module(), compiled=compiled)
+        return TorchModel(torch.export.load(path).module(), threads, compiled=compiled)
     except BundleError:
         raise
     except Exception as error:

@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from lepton_automl.errors import ExtraError, one_of
@@ -155,11 +154,9 @@ class Torch:
         write_program(source.module, source.inputs, path)
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
-        """The program; its threads are those of the process."""
+        """The program."""
         del rows
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        return open_program(path, compiled=bool(variant.options.get("compiled")))
+        return open_program(path, threads, compiled=bool(variant.options.get("compiled")))
 
 
 KNOWN: dict[str, Runtime] = {one.name: one for one in (OnnxRuntime(), OpenVino(), Torch())}

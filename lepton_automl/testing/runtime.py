@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickletools
+import random
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +99,17 @@ class RuntimeContract:
         opened({name: 1 - rows for name, rows in _first(source, 1).items()})
         assert np.array_equal(one, kept)
 
+    def test_the_process_stays_as_it_is(self, source: Source, tmp_path: Path) -> None:
+        """Opening and calling a file leaves random states, threads and modes to whoever else computes in this process."""
+        threads = torch.get_num_threads()
+        try:
+            torch.set_num_threads(threads + 1)
+            before = _process()
+            self._plain(source, tmp_path)(_first(source, 1))
+            assert _process() == before
+        finally:
+            torch.set_num_threads(threads)
+
     def test_nothing_in_a_file_is_pickled(self, source: Source, tmp_path: Path) -> None:
         """A file from a stranger cannot run anything."""
         path = tmp_path / f"plain{self.runtime.suffix}"
@@ -119,6 +132,13 @@ class RuntimeContract:
         path = folder / f"plain{self.runtime.suffix}"
         self.runtime.write(Variant(runtime=self.runtime.name), source, path)
         return self.runtime.open(path, Variant(runtime=self.runtime.name), rows=1)
+
+
+def _process() -> list[Any]:
+    """What others in the process compute with."""
+    modes = [torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype(), torch.get_num_threads()]
+    drawn = np.random.get_state()[1]  # noqa: NPY002  # the state that others use
+    return [*modes, torch.get_rng_state().tolist(), np.asarray(drawn).tolist(), random.getstate(), np.geterr()]
 
 
 def _first(source: Source, count: int) -> dict[str, NDArray[np.float32]]:

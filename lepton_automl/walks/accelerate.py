@@ -143,7 +143,7 @@ class _Contest:
         self.all: list[Contestant] = []
         self.failed: list[Tried] = []
         self.expected = expect(source.module, source.inputs, alone=stand.alone)
-        itself = TorchModel(source.module.eval())
+        itself = TorchModel(source.module.eval(), self.stand.target.threads)
         self.before = stand.score(itself)
         self.eager = Contestant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
 
