@@ -137,8 +137,8 @@ class RuntimeContract:
 def _process() -> list[Any]:
     """What others in the process compute with."""
     modes = [torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype(), torch.get_num_threads()]
-    drawn = np.random.get_state()[1]  # noqa: NPY002  # the state that others use
-    return [*modes, torch.get_rng_state().tolist(), np.asarray(drawn).tolist(), random.getstate(), np.geterr()]
+    drawn = str(np.random.get_state())  # noqa: NPY002  # the state that others use
+    return [*modes, torch.get_rng_state().tolist(), drawn, random.getstate(), np.geterr()]
 
 
 def _first(source: Source, count: int) -> dict[str, NDArray[np.float32]]:
