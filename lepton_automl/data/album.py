@@ -137,6 +137,13 @@ def _album(source: Path, names: list[str], opener: Callable[[str], Any], options
     if tables and not split and not has_classes(chosen):
         readers = {name: partial(_table, opener, name) for name in tables}
         found = labelled_by_table(chosen, readers, str(source), options.target)
+        if found is None:
+            beside = f", beside a column {options.target!r}" if options.target else ""
+            raise DataError(
+                f"no column of {', '.join(tables)} names the pictures, such as {chosen[0]!r}{beside}",
+                where=str(source),
+                fix="Give it a column with their file names and one with labels, or put each picture into a folder of its class.",
+            )
     others = len(visible) - len(chosen) - (found is not None)
     found = found or arrange(chosen, str(source), split=split)
     notes = (*found.notes, f"{others:,} files that are no pictures are left out") if others else found.notes

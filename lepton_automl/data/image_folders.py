@@ -135,7 +135,21 @@ def arrange(names: Sequence[str], where: str, *, split: bool | Mapping[str, str]
     if nested:
         found = [Picture(name, path[0], nested[path[1]]) for name, path in zip(names, paths, strict=True)]
         return Arrangement(found, (f"the folders in each class are the splits: {_told(nested)}",))
-    return Arrangement([Picture(name, path[0], OPEN) for name, path in zip(names, paths, strict=True)])
+    warnings = () if split is False else _alike_inside(paths)
+    return Arrangement([Picture(name, path[0], OPEN) for name, path in zip(names, paths, strict=True)], warnings=warnings)
+
+
+def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """A warning where the folders that are taken for classes all hold the same folders, as splits do."""
+    inside = {name: found for name, found in _classes(_inner(paths)).items() if found}
+    if len(inside) < 2 or len({path[0] for path in paths}) > len(inside) + 1:
+        return ()
+    shared = sorted(set.intersection(*inside.values()))
+    if len(shared) < 2:
+        return ()
+    these = ", ".join(sorted(inside))
+    alike = f"the folders {these} are taken for classes, and hold the same folders ({', '.join(shared[:3])})"
+    return (f'{alike}: if they are splits, say split={{"{min(inside)}": "train", ...}}; split=False if they are not',)
 
 
 def has_classes(names: Sequence[str]) -> bool:

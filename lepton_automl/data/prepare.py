@@ -17,6 +17,9 @@ from .pictures import Progress
 from .reading import NOTES, SEPARATOR, WARNINGS, as_array, checked, is_table_path, read_table, table_of_arrays
 
 TARGET = "target"
+FIRST = 5  # rows that tell whether a column names pictures
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+LONGEST_PATH = 1024  # characters
 KNOWN = (
     "Give a folder of class folders with pictures, a zip or tar of one, a folder with idx files, a CSV or Parquet file, "
     "a DataFrame, or (X, y)."
@@ -66,6 +69,7 @@ def prepare(
             sealed = None if test is None else _frame(test, options, _texts(frame))
             spec = tables.prepare_table(frame, sealed, folder, options, _name(source))
             spec = _with_remarks(spec, frame, sealed)
+            spec = spec.replace(warnings=(*spec.warnings, *_names_pictures(source, frame)))
         spec = spec.replace(digest=store.digest(folder))
         store.save_spec(spec)
     return spec
@@ -160,6 +164,18 @@ def _with_remarks(spec: DataSpec, frame: Any, sealed: Any) -> DataSpec:
         for kind, known in said.items():
             known += [f"of the test data: {one}" for one in sealed.attrs.get(kind, ())]
     return spec.replace(notes=(*said[NOTES], *spec.notes), warnings=(*said[WARNINGS], *spec.warnings))
+
+
+def _names_pictures(source: Any, frame: Any) -> list[str]:
+    """A warning where a file's first rows name pictures that lie beside it: whoever gives the table may mean them."""
+    if not isinstance(source, str | Path):
+        return []
+    beside = Path(source).parent
+    for name in frame.columns:
+        cells = [cell for cell in frame[name].head(FIRST).tolist() if isinstance(cell, str) and cell.lower().endswith(PICTURES)]
+        if cells and all(len(cell) < LONGEST_PATH and (beside / cell).is_file() for cell in cells):
+            return [f"{name!r} names pictures, which are not looked at; to learn from them, give the folder {beside}"]
+    return []
 
 
 def _frame_of_columns(source: Mapping[Any, Any]) -> Any:

@@ -17,6 +17,7 @@ from .deal import deal
 from .options import DataOptions
 from .reader import Reader, is_blank
 from .reading import SEPARATOR
+from .split_column import find_split_column, split_roles
 from .splits import OPEN, TEST, TRAIN, VALIDATION
 from .store import EXAMPLES, write_json
 from .targets import read_targets
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 USUAL_TARGETS = ("target", "label", "class")
-ROLE_NAMES = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": VALIDATION, "test": TEST, "testing": TEST}  # fmt: skip
 
 
 def prepare_table(frame: pd.DataFrame, test: pd.DataFrame | None, folder: Path, options: DataOptions, name: str) -> DataSpec:
@@ -104,14 +104,7 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
 def _split_column(frame: pd.DataFrame, options: DataOptions, notes: list[str]) -> str | None:
     if options.split_column is not None:
         return options.split_column or None
-    for column in frame.columns:
-        named = column.lower() in ("split", "fold", "subset", "partition", "set")
-        if named and column != options.target and column not in options.categorical:
-            said = {str(cell).strip().lower() for cell in frame[column].dropna().unique()}
-            if len(said) > 1 and said <= set(ROLE_NAMES):
-                notes.append(f"{column!r} says which rows are {', '.join(sorted(said))}")
-                return str(column)
-    return None
+    return find_split_column(frame, {options.target, *options.categorical}, notes)
 
 
 def _target(frame: pd.DataFrame, options: DataOptions, split_column: str | None, notes: list[str]) -> str:
@@ -142,15 +135,7 @@ def _roles(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | N
 
 
 def _given_roles(cells: Array, column: str, name: str) -> Array:
-    roles = np.full(len(cells), OPEN, np.int8)
-    for row, cell in enumerate(cells.tolist()):
-        if is_blank(cell):
-            continue
-        said = str(cell).strip().lower()
-        if said not in ROLE_NAMES:
-            fix = "Use train, validation and test; or set split_column='' to ignore it."
-            raise DataError(f"{column!r} says {cell!r} in row {row}, which is no split", where=name, fix=fix)
-        roles[row] = ROLE_NAMES[said]
+    roles = split_roles(cells.tolist(), column, name)
     if (roles == VALIDATION).any() or (roles == TEST).any():
         # "train" is a promise where the other roles are given; validation may still be cut off it.
         roles[roles == TRAIN] = TRAIN if (roles == VALIDATION).any() and (roles == TEST).any() else OPEN

@@ -1,0 +1,57 @@
+"""A column of a table that tells which split each row belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.errors import DataError
+
+from .reader import is_blank
+from .splits import OPEN, TEST, TRAIN, VALIDATION
+
+NAMES = ("split", "fold", "subset", "partition", "set")
+ROLE_NAMES = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "dev": VALIDATION, "test": TEST, "testing": TEST}  # fmt: skip
+
+
+def find_split_column(frame: Any, reserved: Collection[str | None], notes: list[str]) -> str | None:
+    """The column with a usual name that holds names of splits alone, and at least two.
+
+    Args:
+        frame: The table.
+        reserved: Columns that are something else.
+        notes: What was found is added to them.
+    """
+    for column in frame.columns:
+        if str(column).strip().lower() in NAMES and column not in reserved:
+            found = {str(cell).strip().lower() for cell in frame[column].dropna().unique()}
+            if len(found) > 1 and found <= set(ROLE_NAMES):
+                notes.append(f"{column!r} says which rows are {', '.join(sorted(found))}")
+                return str(column)
+    return None
+
+
+def split_roles(cells: Collection[Any], column: str, where: str) -> NDArray[np.int8]:
+    """The role that each cell names, int8 [N]; OPEN where it is blank.
+
+    Args:
+        cells: Of the column.
+        column: Its name.
+        where: The table, for messages.
+
+    Raises:
+        DataError: A cell names no split.
+    """
+    roles = np.full(len(cells), OPEN, np.int8)
+    for row, cell in enumerate(cells):
+        if is_blank(cell):
+            continue
+        role = ROLE_NAMES.get(str(cell).strip().lower())
+        if role is None:
+            fix = "Use train, validation and test; or set split_column='' to ignore it."
+            raise DataError(f"{column!r} says {cell!r} in row {row}, which is no split", where=where, fix=fix)
+        roles[row] = role
+    return roles
