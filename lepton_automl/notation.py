@@ -161,7 +161,7 @@ _SPACES = " \u00a0\u2009\u202f"
 _NUMBER = re.compile(
     rf"""(?P<open>\()?\s*(?P<sign>[-+−])?\s*
     (?P<before>[^\W\d_]{{0,3}}[$€£¥₹₩₽₺₪₫₴₦₱฿]|[^\W\d_]{{2,3}}\.?)?\s*(?P<second>[-+−])?\s*
-    (?P<core>[0-9](?:[0-9.,'’_{_SPACES}]*[0-9])?[.,]?|[.,][0-9]+)(?P<exponent>[eE][-+]?[0-9]{{1,3}}(?![0-9A-Za-z]))?
+    (?P<core>[0-9](?:[0-9.,'’_{_SPACES}]*[0-9])?(?:[.,][-−–—]{{0,2}})?|[.,][0-9]+)(?P<exponent>[eE][-+]?[0-9]{{1,3}}(?![0-9A-Za-z]))?
     (?:(?P<behind>[-−])|\s*(?P<after>[^\s0-9.,'’()+−_-]\S{{0,11}}(?:\ [^\W\d_]\S{{0,11}})?))?\s*(?P<close>\))?""",
     re.VERBOSE,
 )
@@ -204,7 +204,7 @@ def written_number(text: str) -> WrittenNumber | None:
     before, after = (found["before"] or ""), (found["after"] or "").strip()
     if len(signs) + bool(found["open"]) > 1 or (before and _unit(before) not in _CURRENCIES):
         return None
-    core, exponent = found["core"], found["exponent"] or ""
+    core, exponent = found["core"].rstrip("-−–—"), found["exponent"] or ""  # 5,- is a price without cents
     factor = -1.0 if found["open"] or signs in (["-"], ["−"]) else 1.0
     point, comma = (_value(core, decimal, exponent, factor) for decimal in ".,")
     if point is None and comma is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.notation import looks_missing, written_number
+from lepton_automl.notation import looks_missing, means_missing, written_number
 from lepton_automl.preprocess import InputError
 
 from .options import DataOptions
@@ -21,6 +22,14 @@ from .reader import Reader
 from .written import decide, kept_note
 
 Array = NDArray[Any]
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")  # 007 is no number
+_BETWEEN = re.compile(r"_|(?<=\w)-(?=\w)")  # A- is no spelling of A, nor -1 of 1
+_CLOCK = r"[0-9]{1,3}:[0-5][0-9](:[0-5][0-9]([.,][0-9]+)?)?(\s*[ap]\.?m\.?)?"
+_SPAN = re.compile(
+    rf"{_CLOCK}|[-+]?[0-9]+ days?,? *[-+]?{_CLOCK}|p(?=[0-9t])([0-9]+d)?(t([0-9]+h)?([0-9]+m)?([0-9.]+s)?)?"
+    r"|([0-9]+([.,][0-9]+)?\s*(d|days?|h|hrs?|hours?|m|mins?|minutes?|s|secs?|seconds?)[\s,]*)+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,8 @@ def read_form(given: list[Any], options: DataOptions, where: str, decimal: str) 
     if written.kind == "time":
         raise moments_refused(where, next(text for text in texts if text.strip() not in written.lost), duration=False)
     if written.kind == "category" or 2 * written.lost.total() > len(given):
+        if options.task != "multiclass":
+            _check_spans(texts, where)
         return None
     shown = written.number.shown if written.number else ""
     return Form(Reader(written.number), shown, bool(written.lost), written.notes, written.warnings)
@@ -81,6 +92,23 @@ def read_form(given: list[Any], options: DataOptions, where: str, decimal: str) 
 
 def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float | np.number | Decimal) and not isinstance(cell, bool | np.bool_)
+
+
+def _check_spans(texts: list[str], where: str) -> None:
+    """Durations and times of the day are no classes.
+
+    Raises:
+        DataError: All texts are such.
+    """
+    present = [text.strip() for text in texts if not means_missing(text)]
+    if present and all(map(_SPAN.fullmatch, present)):
+        raise spans_refused(where, present[0])
+
+
+def spans_refused(where: str, example: str) -> DataError:
+    """The refusal of a target that holds durations or times as texts."""
+    what = f"the target holds durations or times, such as {example!r}, which are not predicted"
+    return DataError(what, where=where, fix="Make it a number, such as minutes; or set task to multiclass if they are labels.")
 
 
 def moments_refused(where: str, example: str, *, duration: bool) -> DataError:
@@ -108,8 +136,12 @@ def label_warnings(classes: Iterable[Any], where: str) -> tuple[str, ...]:
 
 
 def _sound(label: str) -> str:
-    """A label without what people spell differently: case, white space, punctuation around it, forms of Unicode."""
-    words = unicodedata.normalize("NFKC", label).casefold().replace("_", " ").replace("-", " ").split()
+    """A label without what people spell differently: case, white space, punctuation around it, forms of Unicode, 1 and 1.0."""
+    folded = unicodedata.normalize("NFKC", label).casefold()
+    seen = "".join(letter for letter in folded if unicodedata.category(letter) != "Cf")  # zero width
+    if _NUMBER.fullmatch(seen.strip()):
+        return repr(float(seen))
+    words = _BETWEEN.sub(" ", seen).split()
     return " ".join(words).strip(" .,;:!") or label
 
 

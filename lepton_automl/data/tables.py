@@ -216,9 +216,11 @@ def _arrays(
     complaints.raise_any()
     for column in preprocess.columns:
         if strange := lost[column.name]:
-            count = f"{len(strange):,} cells" if len(strange) > 1 else "one cell"
-            kind = "dates" if column.kind == "time" else "numbers"
-            said = f"{count} of {column.name!r} that were not learnt from are no {kind}"
+            kind = "date" if column.kind == "time" else "number"
+            if len(strange) == 1:
+                said = f"one cell of {column.name!r} that was not learnt from is no {kind}"
+            else:
+                said = f"{len(strange):,} cells of {column.name!r} that were not learnt from are no {kind}s"
             warnings.append(f"{said}, such as {str(strange[0])[:40]!r}: taken as missing")
     made = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
     return {name: np.concatenate([part[name] for part in made]) for name in made[0]}, warnings

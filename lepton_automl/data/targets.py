@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from lepton_automl.notation import means_missing
 from lepton_automl.preprocess import to_text
 from lepton_automl.values import Task
 
-from .forms import Form, label_notes, label_warnings, moments_refused, read_form
+from .forms import Form, label_notes, label_warnings, moments_refused, read_form, spans_refused
 from .options import DataOptions
 from .reader import is_blank
 from .written import is_moment
@@ -147,8 +147,15 @@ def _check_moments(cells: Array, given: list[Any], where: str) -> None:
     """Dates and durations are neither classes nor, in this version, numbers to predict."""
     kind = cells.dtype.kind
     duration = kind == "m" or (kind == "O" and all(isinstance(cell, timedelta | np.timedelta64) for cell in given))
-    if duration or kind == "M" or (kind == "O" and all(map(is_moment, given))):
+    if kind == "O" and all(isinstance(cell, time) for cell in given):
+        raise spans_refused(where, str(given[0]))
+    if duration or kind == "M" or (kind == "O" and all(is_moment(cell) or _is_period(cell) for cell in given)):
         raise moments_refused(where, str(cells[0] if kind in "mM" else given[0]), duration=duration)
+
+
+def _is_period(cell: Any) -> bool:
+    """Whether a cell is a pandas Period, such as a month."""
+    return hasattr(cell, "start_time") and hasattr(cell, "freqstr")
 
 
 def _is_number(cell: Any) -> bool:

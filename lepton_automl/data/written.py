@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from lepton_automl.preprocess import InputError
 
 from .options import DataOptions
 
+_SHORT = re.compile(r"([0-9]{2})[/. -]([0-9]{2})[/. -]([0-9]{2})(?![0-9])")
 MOST_TOKENS = 3  # different texts that may stand for a missing number or date
 MANY_READABLE = 0.95  # of the cells: then the others may be of any number
 MANY_VALUES = 20  # different ones, likewise
@@ -229,6 +231,10 @@ class _Column:
         unread += odd
         if any(found.short for found in read.values()):
             notes.append(f"years of two digits in {self.name!r}: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
+            if example := _year_may_be_first(read):
+                warnings.append(
+                    f"{self.name!r} is read with the year last, as in {example!r}; if it is first there, write it with four digits"
+                )
         notation = None if all(map(ISO.fullmatch, read)) else DateNotation(day_first=order)
         lost = unread + Counter({text: count for text, count in self.empty.items() if text})
         if lost:
@@ -272,6 +278,15 @@ class _Column:
         lenient = len(unread) > MOST_TOKENS
         tokens = tuple(text for text in named if text in self.empty) if lenient else named
         return Written(kind, tokens, lenient, lost=unread + self.empty, notes=tuple(notes), warnings=tuple(warnings), **how)
+
+
+def _year_may_be_first(texts: Collection[str]) -> str:
+    """A date such as 24/12/31, where all are of this kind and their last numbers vary more than their first, as days do."""
+    parts = [found.groups() for text in texts if (found := _SHORT.match(text.strip()))]
+    if len(parts) < len(texts) or not all(1 <= int(month) <= 12 and 1 <= int(day) <= 31 for _, month, day in parts):
+        return ""
+    more = len({day for _, _, day in parts}) > len({year for year, _, _ in parts})
+    return next(iter(texts)) if more else ""
 
 
 def kept_note(name: str, words: dict[str, int], what: str) -> str:
