@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -38,7 +39,8 @@ from lepton_automl.events import (
 )
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
-from lepton_automl.service import handover
+from lepton_automl.service import publish
+from lepton_automl.service.publisher import Publisher
 from lepton_automl.service.remove import remove
 from lepton_automl.service.study import Study
 from lepton_automl.tracking import tracker as tracking
@@ -283,17 +285,20 @@ def lame_server(answer):
 
 def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypatch):
     """As a person deletes it in MLflow's pages while the study runs; once it is restored, all is written."""
-    monkeypatch.setattr(handover, "EVERY", 0.05)
+    monkeypatch.setattr(publish, "EVERY", 0.05)
     gone = study(home, "gone")
     gone.mirror()
     with opened_store(home.folder) as store:
         (experiment,) = {run.info.experiment_id for run in runs_of(store, "lepton/gone").values()}
         store.client.delete_experiment(experiment)
     home.journal("gone").append(StudyResumed(at=3000.0, reason="it was extended"))
-    with handover.Background(gone.folder):
+    publishing = publish.Publishing(gone.folder)
+    with ThreadPoolExecutor() as pool:
+        pool.submit(publishing.follow)
         until = time.monotonic() + 60
         while not gone.state.untracked and time.monotonic() < until:
             time.sleep(0.05)
+        publishing.over.set()
     shell = {"LEPTON_HOME": str(home.folder)}
     said = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
     assert "MLflow is behind: MLflow refuses this study" in said and "is deleted" in said and "; MLflow is behind" in said
@@ -517,3 +522,49 @@ def test_it_arrives_at_a_server_with_postgresql_files_and_passwords(orphan, port
             remove("orphan", orphan.home)
             with opened_store(orphan.home.folder, server.uri) as store:
                 assert set(runs_of(store, "team")) <= {"flowers"}
+
+
+@pytest.mark.slow
+def test_a_publishing_process_that_is_lost_or_stands_still_leaves_nothing_out(home, monkeypatch):
+    monkeypatch.setattr("lepton_automl.service.publisher.PAUSE", 0.1)
+    monkeypatch.setattr("lepton_automl.service.publisher.SILENCE", 5.0)
+    for name, harm in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
+        begun = study(home, name)
+        with Publisher(begun.folder) as publisher:
+            first = publishers(begun.folder, 1)
+            os.kill(first[0], harm)
+            if name == "killed":
+                publishers(begun.folder, 1, other=first)  # another was started
+            publisher.finish()
+        with opened_store(home.folder) as store:
+            assert set(runs_of(store, f"lepton/{name}")) == {None, "0", "1", "2"}
+        publishers(begun.folder, 0)
+
+
+@pytest.mark.slow
+def test_a_publishing_process_ends_with_its_search(home):
+    begun = study(home, "orphan")
+    script = """if True:
+        import os, sys, time
+        from pathlib import Path
+        from lepton_automl.service.publisher import Publisher
+        with Publisher(Path(sys.argv[1])):
+            time.sleep(600)
+    """
+    with subprocess.Popen([sys.executable, "-c", script, str(begun.folder)]) as search:
+        publishers(begun.folder, 1)
+        search.kill()
+    publishers(begun.folder, 0)
+
+
+def publishers(folder, wanted, other=()):
+    """Numbers of the processes that publish a study, once there are so many, and others than some."""
+    until, found = time.monotonic() + 60, []
+    while time.monotonic() < until:
+        said = subprocess.run(["pgrep", "-f", f"service.publish {folder}$"], capture_output=True, text=True, check=False).stdout
+        found = [int(line) for line in said.split()]
+        if len(found) == wanted and not set(found) & set(other):
+            break
+        time.sleep(0.1)
+    assert len(found) == wanted and not set(found) & set(other)
+    return found

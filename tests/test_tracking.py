@@ -194,9 +194,8 @@ def test_files_and_tables_replace_their_former_selves(home, client, tmp_path):
     journal = journal_of(tmp_path, "files", *life("files", 0, 0.9, 1.0))
     tracker = Tracker(journal, home)
     for content in ("first", "second"):
-        tracker.attach("front.html", content)
-        tracker.attach("raw/plot.bin", content.encode())
-        tracker.attach_table("front", front_table(StudyState.replay(journal)))
+        files = {"front.html": content, "raw/plot.bin": content.encode()}
+        tracker.attach(files, {"front": front_table(StudyState.replay(journal))})
     parent, _ = runs_of(client, "files")
     assert text(client, parent, "front.html") == text(client, parent, "raw/plot.bin") == "second"
     shown = elsewhere(home, f"""

@@ -22,8 +22,8 @@ from lepton_automl.locks import started
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.door import brief
 
-from .handover import Background, hand_over
 from .launch import WISHES, asked_config, leave_error
+from .publisher import Publisher
 from .run import run_study
 
 MARGIN = 0.6  # seconds before the end of a grace period, in which this process is gone
@@ -60,10 +60,10 @@ def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     inbox = Inbox(folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, inbox.terminate)
-    with Background(folder) as background:
+    with Publisher(folder) as publisher:
         voice = Voice(alive)
-        run_study(config, folder, voice, inbox, since=since, reserve=background.reserve, tell=voice.waits)
-    hand_over(folder)
+        run_study(config, folder, voice, inbox, since=since, reserve=publisher.reserve, tell=voice.waits)
+        publisher.finish()
 
 
 def _me() -> dict[str, Any]:

@@ -341,16 +341,23 @@ class Study(Steering):
         Raises:
             StudyError: MLflow cannot be written; the study itself is complete without it.
         """
+        self.attach_front(self._tracker(tracking_uri))
+
+    def attach_front(self, tracker: Tracker) -> None:
+        """What `mirror` does, by a tracker that has read the journal already.
+
+        Raises:
+            StudyError: As `mirror`.
+        """
         from lepton_automl.reporting.plots import front_html
         from lepton_automl.reporting.tables import front_table
 
-        tracker, state = self._tracker(tracking_uri), self.state
-        tracker.catch_up()
-        tracker.attach("front.html", front_html(state))
-        tracker.attach_table("front", front_table(state))
+        state = self.state
+        files = {"front.html": front_html(state)}
         card = self.bundle(state.ended.chosen) / "README.md" if state.ended and state.ended.chosen is not None else None
         if card is not None and card.exists():
-            tracker.attach("card.md", card.read_text(encoding="utf-8"))
+            files["card.md"] = card.read_text(encoding="utf-8")
+        tracker.attach(files, {"front": front_table(state)})
 
     def attach_report(self, tracking_uri: str | None = None) -> None:
         """Leave the report, and all pictures on one page, at the study's run in MLflow.
@@ -363,9 +370,7 @@ class Study(Steering):
         """
         from .report import pages
 
-        tracker = self._tracker(tracking_uri)
-        for path, content in pages(self).items():
-            tracker.attach(path, content)
+        self._tracker(tracking_uri).attach(pages(self))
 
     def _mirror_or_warn(self, *, report: bool = False) -> None:
         try:

@@ -56,6 +56,8 @@ class Tracker:
         self._uid = ""
         self._read = 0  # how far the journal was read
         self._done = 0  # how far the store has it, when last seen
+        self._recent: list[tuple[int, Event]] = []  # what was read since `_since`
+        self._since = 0
         self._misfits: set[int] = set()  # offsets of lines that cannot follow those before
         self._owes = False  # whether the store lacks something of what was read
         self._points: list[tuple[int, Point]] = []  # the study's own curves, each point with its place in the journal
@@ -125,6 +127,7 @@ class Tracker:
         ended = 0
         for offset, event in () if self._owes else self.journal.read(self._read):
             self._read = offset
+            self._recent.append((offset, event))
             if not self._state.apply(event):  # of a damaged journal
                 self._misfits.add(offset)
                 continue
@@ -147,12 +150,14 @@ class Tracker:
         if self._done >= self._read:
             self._owes = False
             return 0  # another tracker was here, and may have seen more
-        news = [event for at, event in self.journal.read(self._done) if at <= self._read and at not in self._misfits]
+        read = self._recent if self._done >= self._since else self.journal.read(self._done)
+        news = [event for at, event in read if self._done < at <= self._read and at not in self._misfits]
         children = list(trial_records(self._state, news, json.loads(tags.get(MARKS, "{}"))))
         if not self._write_trials(store, parent, children):
             return self._write(store)  # all of it: what a twin had may be lost
         self._write_study(store, parent, news)
         self._owes, self._done = False, self._read
+        self._recent, self._since = [], self._read
         return len(children) + 1
 
     def _parent(self, store: Store) -> Run:
@@ -230,26 +235,24 @@ class Tracker:
         }
         store.fill(run_id, dataclasses.replace(record, **told))
 
-    def attach(self, path: str, content: str | bytes) -> None:
-        """A file as an artifact of the study's run, in place of an older one.
+    def attach(
+        self,
+        files: Mapping[str, str | bytes],
+        tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    ) -> None:
+        """Files and tables as artifacts of the study's run, in place of older ones.
 
         Args:
-            path: Where among the run's artifacts, such as `"front.html"`.
-            content: What is in it.
+            files: What is in each, by its path among the run's artifacts, such as `"front.html"`.
+            tables: Rows, by a name: `<name>.json`, which MLflow shows as a table, and `<name>.csv`.
 
         Raises:
             StudyError: MLflow cannot be written.
         """
         self.catch_up()
         with self._opened() as store:
-            store.attach(self._parent(store).info.run_id, path, content)
-
-    def attach_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rows as a table artifact of the study's run: `<name>.json`, which MLflow shows as a table, and `<name>.csv`.
-
-        Raises:
-            StudyError: As `attach`.
-        """
-        self.catch_up()
-        with self._opened() as store:
-            store.attach_table(self._parent(store).info.run_id, name, rows)
+            run_id = self._parent(store).info.run_id
+            for path, content in files.items():
+                store.attach(run_id, path, content)
+            for name, rows in (tables or {}).items():
+                store.attach_table(run_id, name, rows)
