@@ -40,7 +40,7 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    found = f"{markdown(network(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    found = f"{markdown(_shape(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
     return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
 
 
@@ -50,6 +50,11 @@ def network(trial: Trial) -> str:
         return describe(recipe_from_json((trial.result and trial.result.recipe) or trial.proposed.recipe))
     except (LeptonError, TypeError):  # a plug-in's own family
         return ""
+
+
+def _shape(trial: Trial) -> str:
+    """The same without bars: MLflow's run list shows Markdown as it is written, and many fonts lack what stands for a bar."""
+    return network(trial).replace(" | ", " / ")
 
 
 # A study
@@ -86,7 +91,7 @@ def _chosen(state: StudyState) -> str:
     named = [f"{code_span(one.model)} {one.version}" for one in state.registered if one.trial == number]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
-    return f"Chosen: **trial {number}**, {code_span(network(trial))}: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
+    return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
 
 
 def _table(state: StudyState) -> str:
