@@ -635,6 +635,9 @@ def accelerate(
 def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], Any]:
     """Open what `accelerate(...).save(folder)` wrote.
 
+    Control flow, operations of its own and weights in other files are refused unless `save` named them. Unlike `load_model`, it
+    does not try the file in a process of its own first: open only what comes from people whom you trust.
+
     Args:
         folder: The folder.
         threads: Threads that one call may use.
@@ -643,7 +646,7 @@ def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], An
         A function from rows [N, ...], as the network's `forward` takes them, to what it gives.
 
     Raises:
-        BundleError: It is no such folder, or damaged.
+        BundleError: It is no such folder, damaged, or a model that could run without end.
         ExtraError: The runtime that it was made for is not installed.
     """
     from .walks.faster import load

@@ -9,12 +9,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lepton_automl import BundleError, load_model
+from lepton_automl import BundleError, load_accelerated, load_model
 from lepton_automl.deployment.bundle import add_file
 from lepton_automl.deployment.external import unusual_operations
 from lepton_automl.deployment.first_run import try_bundle
 from lepton_automl.deployment.predictor import OPERATIONS, Predictor
+from lepton_automl.variant import Variant
+from lepton_automl.walks.faster import Faster, opened
 
+from . import samples
 from .test_bundle import PICTURE, PICTURES, write
 
 IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 8, 8])
@@ -65,6 +68,62 @@ def test_control_flow_that_our_export_wrote_is_named_and_runs(tmp_path):
     assert json.loads((folder / "manifest.json").read_text())[OPERATIONS] == ["Loop"]
     add_file(folder, "note.txt", b"more")
     assert load_model(folder).predict(np.full((8, 8), 7, np.uint8)) == 7
+
+
+def strange(op, domain=""):
+    """A model whose answer comes from one operation that is no arithmetic; the file need not be one that a runtime takes."""
+    node = helper.make_node(op, ["image"], ["answer"], domain=domain)
+    return helper.make_model(helper.make_graph([node], "g", [IMAGE], [ANSWER])).SerializeToString()
+
+
+def hidden():
+    """A function of the model's own under a usual name, with a loop in it."""
+    function = helper.make_function(
+        "", "Relu", ["x"], ["y"], [helper.make_node("If", ["c"], ["y"])], [helper.make_opsetid("", 17)]
+    )
+    node = helper.make_node("Relu", ["image"], ["answer"])
+    return helper.make_model(helper.make_graph([node], "g", [IMAGE], [ANSWER]), functions=[function]).SerializeToString()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(looping(2**60), "Loop"), *((strange(op), op) for op in ("Scan", "If", "SequenceMap")), (strange("Do", "own"), "own:Do"), (hidden(), "If")],
+)  # fmt: skip
+def test_an_accelerated_folder_of_a_stranger_is_refused_before_it_is_opened(tmp_path, runtime, content, name):
+    (tmp_path / "model.onnx").write_bytes(content)
+    (tmp_path / "runtime.json").write_text(json.dumps({"runtime": runtime, "precision": "fp32", "batch_size": 1}))
+    with pytest.raises(BundleError, match=rf"does not name: {name}"):
+        load_accelerated(tmp_path)
+
+
+def test_an_accelerated_folder_reads_no_other_file(tmp_path):
+    weights = numpy_helper.from_array(np.array(3.0, np.float32), "w")
+    weights.ClearField("raw_data")
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="/etc/hostname")
+    graph = helper.make_graph([helper.make_node("Add", ["image", "w"], ["answer"])], "g", [IMAGE], [ANSWER], [weights])
+    (tmp_path / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+    (tmp_path / "runtime.json").write_text(json.dumps({"runtime": "onnxruntime", "batch_size": 1}))
+    with pytest.raises(BundleError, match="lies in another file"):
+        load_accelerated(tmp_path)
+
+
+def test_control_flow_that_accelerate_saved_is_named_and_runs(tmp_path):
+    timed = samples.measured(1.0)
+    fast = Faster(
+        variant=Variant(),
+        before={},
+        after={},
+        latency=timed,
+        tried=(),
+        speedup=1.0,
+        batch_size=1,
+        content=looping(3),
+        threads=1,
+    )
+    model = opened(fast.save(tmp_path / "fast"), 1)
+    assert model({"image": np.full((1, 1, 8, 8), 7, np.uint8)}) == 7
 
 
 def test_a_loop_without_end_ends_in_a_process_of_its_own(tmp_path):

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
+from lepton_automl.deployment.external import refuse_external, unusual_operations
 from lepton_automl.deployment.opened import RUNTIME, Opened
+from lepton_automl.deployment.predictor import OPERATIONS
 from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
@@ -38,6 +40,7 @@ from .weigh import quiet_reference
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
 CALL = 512  # rows of one call when many are scored
+ONNX = ".onnx"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,8 +91,11 @@ class Faster:
         if into.exists() and (not into.is_dir() or any(into.iterdir())):
             raise ConfigError(f"{into} is not empty", where="save", fix="Name a new folder.")
         into.mkdir(parents=True, exist_ok=True)
-        (into / f"model{runtime_of(self.variant.runtime).suffix}").write_bytes(self.content)
-        (into / RUNTIME).write_text(json.dumps(self.variant.to_json() | {"batch_size": self.batch_size}, indent=1))
+        suffix = runtime_of(self.variant.runtime).suffix
+        (into / f"model{suffix}").write_bytes(self.content)
+        found = unusual_operations(self.content) if suffix == ONNX else []
+        told = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: found} if found else {})
+        (into / RUNTIME).write_text(json.dumps(told, indent=1))
         return into
 
     def _open(self) -> Opened:
@@ -201,7 +207,7 @@ def opened(folder: Path, threads: int) -> Opened:
     """What `Faster.save` wrote, in its runtime.
 
     Raises:
-        BundleError: It is no such folder, or no model that its runtime can open.
+        BundleError: It is no such folder, no model that its runtime can open, or one that could run without end.
         ExtraError: The runtime is not installed.
     """
     try:
@@ -211,7 +217,29 @@ def opened(folder: Path, threads: int) -> Opened:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fix = "Name a folder that save() wrote."
         raise BundleError(f"there is no readable {RUNTIME}", where=str(folder), fix=fix) from error
-    return runtime.open(folder / f"model{runtime.suffix}", variant, threads=threads, rows=rows)
+    path = folder / f"model{runtime.suffix}"
+    if runtime.suffix == ONNX:
+        _refuse_strange(path, told.get(OPERATIONS, []))
+    return runtime.open(path, variant, threads=threads, rows=rows)
+
+
+def _refuse_strange(path: Path, known: list[str]) -> None:
+    """Refuse a model that reads other files, or holds control flow or operations of its own that `save` did not name.
+
+    Raises:
+        BundleError: It does.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BundleError(
+            f"{path.name} cannot be read", where=str(path.parent), fix="Name a folder that save() wrote."
+        ) from error
+    refuse_external(content)
+    unknown = [name for name in unusual_operations(content) if name not in known]
+    if unknown:
+        what = f"the model holds operations that its {RUNTIME} does not name: {', '.join(unknown[:5])}"
+        raise BundleError(what, where=str(path.parent), fix="Do not use it: it may never answer. Ask its maker.")
 
 
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
