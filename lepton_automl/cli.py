@@ -506,6 +506,7 @@ def ui(
 
     from .home import Home
     from .tracking.experiments import study_pages
+    from .tracking.pages import app_options
     from .tracking.place import asked_place
     from .tracking.rebuild import rebuild_lost
     from .tracking.store import pages_at, ui_command
@@ -525,7 +526,8 @@ def ui(
     for name, page in shown.items():
         print(f"{name}: {pages_at(server, page)}", flush=True)
     print(f"all experiments: {pages_at(server)}", flush=True)
-    print("Where a page shows GenAI, click Model training at its top left once; the browser keeps that.", flush=True)
+    if store.startswith("http") or not app_options():  # pages that do not store their mode for training
+        print("Where a page shows GenAI, click Model training at its top left once; the browser keeps that.", flush=True)
     if not store.startswith("http"):
         sys.exit(subprocess.call(ui_command(home, port, store)))
 

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import textwrap
+import tomllib
 import zlib
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -31,6 +33,7 @@ from lepton_automl.reporting.plots import front_html
 from lepton_automl.reporting.tables import front_json, front_table, trial_table
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.dataset import dataset_record
+from lepton_automl.tracking.pages import APP, create_app, with_mode
 from lepton_automl.tracking.projector import progress, trial_records
 from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.store import opened_store
@@ -132,6 +135,10 @@ def test_a_study_becomes_a_run_with_a_run_for_each_trial(home, client, tmp_path)
     assert "chosen model" in best.data.tags["mlflow.note.content"] and best.data.tags["lepton.variant"] == "ONNX Runtime fp32"
     assert text(client, trials[2], "traceback.txt") == "Traceback: diverged"
     assert text(client, trials[2], "stdout.txt") == "nan nan nan"
+    data = {number: [one.dataset.name for one in run.inputs.dataset_inputs] for number, run in trials.items()}
+    assert data == {0: ["pictures"], 1: ["pictures"], 2: []}, "complete trials carry their data set"
+    for told in (described, best.data.tags["mlflow.note.content"]):  # MLflow's run list shows Markdown as it is written
+        assert "conv 16 / 32x2 plain k3" in told and "\\|" not in told and "\uff5c" not in told
 
 
 def test_a_run_list_has_views_with_figures(home, client, tmp_path):
@@ -146,6 +153,13 @@ def test_a_run_list_has_views_with_figures(home, client, tmp_path):
         order = [f"{state['orderByKey']} {'ASC' if state['orderByAsc'] else 'DESC'}"]
         found[kept["name"]] = len(client.search_runs([experiment.experiment_id], state["searchFilter"], order_by=order))
     assert found == {"Front": 1, "Trials": 1}
+
+
+def test_the_first_page_stores_the_mode_for_training_ahead_of_mlflows_own_script():
+    page = with_mode((Path(mlflow.__file__).parent / "server/js/build/index.html").read_text())
+    assert 0 < page.index('"mlflow.workflowType_v1": "machine_learning"') < page.index("static/js/main")
+    apps = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["entry-points"]["mlflow.app"]
+    assert apps == {APP: f"{create_app.__module__}:{create_app.__name__}"}
 
 
 def test_the_data_are_told_with_their_columns_and_counts(home, client, tmp_path):

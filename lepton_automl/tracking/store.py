@@ -24,6 +24,7 @@ from .door import alone, knock
 from .experiments import deleted
 from .making import ensure_whole
 from .moved import forget_places, settle
+from .pages import app_options
 from .place import EXPERIMENT, SQLITE, tracking_uri
 from .secrets import SERVERS, masked
 from .views import views
@@ -59,14 +60,15 @@ def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
     """
     artifacts = (Path(home).absolute() / "artifacts").as_uri()
     where = ["--backend-store-uri", tracking_uri(home, uri), "--default-artifact-root", artifacts]
-    return [sys.executable, "-m", "mlflow", "ui", *where, "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", "ui", *where, *app_options(), "--host", "127.0.0.1", "--port", str(port)]
 
 
 def pages_at(server: str, page: str = "") -> str:
     """The address of one of MLflow's pages, in their mode for training.
 
     Without it they open in their mode for language models, which shows traces, and none of a study's runs. MLflow 3.17 reads
-    it behind the `#` alone. Its links keep it between a study's runs and models; the link to one run drops it.
+    it behind the `#` alone. Its links keep it between a study's runs and models; the link to one run drops it, which is why
+    the pages that `ui_command` serves store it, too. A server of others does not: there, the mode has to be chosen once.
 
     Args:
         server: Where they are served.
