@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
 
+from lepton_automl import Registry
 from lepton_automl.events import StudyStarted, TrialEnded
 from lepton_automl.home import JOURNAL, Home, study_journal
 from lepton_automl.service.launch import asked_config, prepare
@@ -16,6 +20,7 @@ from lepton_automl.tracking import moved
 from lepton_automl.tracking.store import opened_store
 
 from .samples import config, events, image_spec
+from .test_mending import study as finished
 
 
 @pytest.fixture
@@ -88,3 +93,31 @@ def test_a_store_that_was_copied_with_its_home_writes_beside_itself(home, tmp_pa
     with opened_store(link):
         pass
     assert addresses(copy) == known  # another way to the same home
+
+
+LOADS = """
+import sys
+opened, original = [], sys.argv[1]
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" and str(args[0]).startswith(original) else None)
+import mlflow, numpy, pandas
+picture = numpy.full((8, 8), 7, numpy.uint8).tolist()
+print(mlflow.pyfunc.load_model("models:/flowers@champion").predict(pandas.DataFrame({"image": [picture]}))["prediction"][0])
+print(opened)
+"""
+
+
+@pytest.mark.slow
+def test_the_champion_of_a_copied_home_is_loaded_from_the_copy(tmp_path):
+    """By MLflow alone, as the README shows it, once the copy was opened by us."""
+    home, copy = tmp_path / "mlruns", tmp_path / "copy"
+    flowers = finished(Home(home), "flowers", 1)
+    flowers.register_trial(0, "flowers", "champion")
+    shutil.copytree(home, copy)
+    assert Registry(copy).models == ["flowers"]
+    for original in ("there", "gone"):
+        if original == "gone":
+            shutil.rmtree(home)
+        environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{copy}/mlflow.db"}
+        command = [sys.executable, "-c", LOADS, str(home)]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert ran.stdout.splitlines() == ["7.0", "[]"], original

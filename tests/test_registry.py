@@ -25,7 +25,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks import payloads
-from lepton_automl import Registry, StudyError
+from lepton_automl import Registry, StudyError, load_model
+from lepton_automl.deployment.bundle import add_file
 from lepton_automl.tracking.logged import KEY, LIMITS, ON_FRONT, ModelRecord, log_models
 from lepton_automl.tracking.pyfunc_door import FORMS, RefusedError, rows_of
 from lepton_automl.tracking.registry import delete_study, promote, register, roll_back, versions
@@ -75,6 +76,11 @@ def test_the_front_is_logged_once_and_told_what_becomes_of_it(home, tmp_path):
 
     version = register(records[1], "front", home=home)
     assert register(records[1], "front", home=home) == version, "a model became two versions"
+    with opened_store(home) as store:
+        parent = store.client.get_run(store.client.get_run(run.info.run_id).data.tags["mlflow.parentRunId"])
+        told = store.client.get_logged_model(first["front-1"].model_id)
+    assert [one.model_id for one in parent.outputs.model_outputs] == [told.model_id], "the study's run shows its model"
+    assert json.loads(told.tags["mlflow.modelVersions"]) == [{"name": "front", "version": int(version)}]
     log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.5})], home=home)
     later = models_of(home, "front")
     assert {uid: model.model_id for uid, model in later.items()} == {uid: model.model_id for uid, model in first.items()}
@@ -88,6 +94,18 @@ def test_the_front_is_logged_once_and_told_what_becomes_of_it(home, tmp_path):
     assert register(records[1], "front", home=home) == "2"
     delete_study("front", home=home)
     assert set(models_of(home, "front")) == {"front-1"}, "what is registered stays, and nothing else"
+
+
+def test_a_bundle_that_is_registered_runs_nothing_of_its_own(home, tmp_path):
+    """A stranger's `predict.py` may do anything; MLflow saves it with an example of the input, and must not try it out."""
+    bundle, mark = clerk(tmp_path / "bundle", "strange-0", target="z"), tmp_path / "ran"
+    code = f"open({str(mark)!r}, 'w').close()\n".encode()
+    add_file(bundle, "predict.py", (bundle / "predict.py").read_bytes() + code)
+    Tracker(journal_of(tmp_path, "strange", *life("strange", 0, 0.9, 1.0)), home).catch_up()
+    load_model(bundle)
+    log_models("strange", [ModelRecord(bundle=bundle)], home=home)
+    assert register(bundle, "strange", home=home) == "1" and set(models_of(home, "strange")) == {"strange-0"}
+    assert not mark.exists()
 
 
 def test_an_alias_passes_on_and_comes_back(home, tmp_path):
