@@ -207,6 +207,7 @@ def list_studies() -> None:
     """List all studies."""
     from .home import Home
     from .service.study import Study as Handle
+    from .texts import many
 
     home = Home()
     if not home.studies:
@@ -221,14 +222,15 @@ def list_studies() -> None:
         else:
             behind = "; MLflow is behind" * bool(state.untracked)
             damaged = f"; its journal is damaged: lepton repair {name}" if handle.damage else ""
-            print(f"{name}: {len(state.trials)} trials, {len(state.front())} models on the front, {standing}{behind}{damaged}")
+            counted = f"{many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front"
+            print(f"{name}: {counted}, {standing}{behind}{damaged}")
 
 
 def _standing(handle: Any) -> str:
     """How a study stands, in words."""
     status, state = handle.status, handle.state
     if status == "ended":
-        return f"ended: {state.ended.reason}"
+        return f"ended: {state.ended.reason.partition('. ')[0]}"
     if status == "lost":
         return f"lost: its process is gone; lepton resume {handle.name} takes it up"
     trouble = handle.home.says(handle.name).get("trouble", "") or (f"paused: {state.paused.reason}" if state.paused else "")
@@ -250,7 +252,7 @@ def status(study: Study, as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(status_json(handle.state, handle.status)))
         return
-    print(f"{study}: {_standing(handle)}")
+    print(f"{study}: {'ended' if handle.status == 'ended' else _standing(handle)}")  # why it ended is in the next line
     print("\n".join(status_lines(handle.state, handle.status)))
 
 
@@ -264,7 +266,11 @@ def pause(study: Study) -> None:
 @app.command()
 def resume(study: Study, trust: Trust = False) -> None:
     """Go on with a study that is paused, was stopped, or has lost its process."""
-    _open(study).resume(trust=trust)
+    handle = _open(study)
+    if trust and handle.state.settings.own:
+        handle.trust()  # stands, even where the study cannot go on
+        print(f"{study}: the code that it carries may run here from now on.")
+    handle.resume()
     print(f"{study} goes on.")
 
 
@@ -313,7 +319,9 @@ def limit(
     complaints.raise_any()
     handle = _open(study)
     handle.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
-    print(f"{study}: {len(handle.state.front())} models on the front keep the limits.")
+    from .texts import many
+
+    print(f"{study}: {many(len(handle.state.front()), 'model')} on the front within the limits.")
 
 
 def _limit(text: str | None, complaints: Complaints) -> Any:
@@ -618,7 +626,11 @@ def _print_front(handle: Any) -> None:
     from rich.console import Console
 
     from .reporting.terminal import front_table
+    from .shortfall import NONE
 
+    if not handle.state.front():
+        print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")
+        return
     Console(highlight=False).print(front_table(handle.state, limit=None))
     print("* chosen: the knee, where no limit is asked")
 
@@ -627,8 +639,8 @@ def _show_end(study: Any) -> None:
     """What a person wants to know when a search is over."""
     from .tracking.secrets import masked
 
+    model = study.best()  # raises where there is none, and says what to do
     _print_front(study)
-    model = study.best()
     metric = study.state.settings.metric
     print(f"\nchosen: {model}")
     if model.test_scores:

@@ -62,3 +62,13 @@ def code_span(text: object, most: int = 300) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
     padded = f" {plain} " if not plain.strip(" ") or plain[0] in "` " or plain[-1] in "` " else plain
     return f"{fence}{padded}{fence}"
+
+
+def many(number: int, what: str) -> str:
+    """A number of things, in words.
+
+    Args:
+        number: How many.
+        what: One of them.
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"

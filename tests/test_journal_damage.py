@@ -251,6 +251,28 @@ def test_a_journal_that_is_gone_comes_back_from_its_copies(home, path, how):
     assert command(home, "repair", NAME).output == "sample: nothing is damaged.\n"
 
 
+@pytest.mark.parametrize("how", ["gone", "empty", "folder", "headless"])
+def test_what_cannot_be_shown_in_mlflow_names_the_repair(home, path, how):
+    content = path.read_bytes()
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how != "gone":
+        path.write_bytes(b"" if how == "empty" else content.replace(b'"StudyStarted"', b'"StudyStartex"', 1))
+    with pytest.raises(StudyError, match=r"(?s)What to do: lepton repair sample"):
+        Study(NAME, home).sync()
+
+
+def test_a_repair_counts_what_was_whole_and_what_came_from_copies(home, path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    proposed = next(at for at, one in enumerate(lines) if b'"TrialProposed"' in one)
+    path.write_bytes(b"".join(lines[:proposed] + lines[proposed + 1 :]))
+    told = command(home, "repair", NAME).output
+    assert f"whole: {len(lines) - 1}, restored from copies: 1, lost: 0" in told
+    repaired = [event for _, event in Journal(path).read() if isinstance(event, JournalRepaired)]
+    assert (repaired[0].whole, repaired[0].restored, repaired[0].lost) == (len(lines) - 1, 1, 0)
+
+
 def bundled(home, number: int) -> None:
     trial = trial_events(number, 0.9, 1.0)
     profile = trial[-1].result.profile

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from rich.console import Console
 
-from lepton_automl import AutoML, Budget
+from lepton_automl import AutoML, Budget, cli
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
-from lepton_automl.reporting.status import status_lines
+from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
+from lepton_automl.search.judge import too_late
 from lepton_automl.shortfall import told_reason
 from lepton_automl.state import StudyState
 from lepton_automl.values import TrialResult
@@ -71,3 +74,30 @@ def test_fit_warns_where_nobody_sees_its_progress(tmp_path):
     with pytest.warns(UserWarning, match=r"0\.02 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
         study.fit(*digits())
     assert study.front.empty and study.status == "ended"
+
+
+def test_trials_of_a_lost_process_are_not_said_to_run():
+    config_ = config(budget=Budget(minutes=9))
+    state = StudyState().feed([StudyStarted(at=0.0, config=config_), *trial_events(0, 0.9, 1.0)[:2]])
+    told = status_json(state, "lost")
+    assert told["trials"] == {"running": 1} and told["running"] == []
+    for status, word in (("lost", "unfinished"), ("paused", "held")):
+        lines = status_lines(state, status)
+        assert f"1 {word}" in lines and not any("running" in line for line in lines)
+    assert status_json(state, "running")["running"] == [0] and "1 running" in status_lines(state, "running")
+
+
+@pytest.mark.parametrize(
+    ("left", "told"), [(0.0, "the budget ended first"), (0.4, "the budget ended first"), (7.2, "7 s more")]
+)
+def test_a_trial_that_comes_too_late_is_not_said_to_need_no_time(left, told):
+    assert told in too_late(left)
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_a_front_without_models_is_words_and_no_table(capsys, over):
+    state = ended_empty(Budget(minutes=0.05), workers=1)
+    state.ended = state.ended if over else None
+    cli._print_front(SimpleNamespace(state=state))
+    told = capsys.readouterr().out
+    assert "no model is ready" in told and "chosen" not in told and ("extend(" in told) == over

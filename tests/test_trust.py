@@ -13,6 +13,7 @@ from lepton_automl.errors import ConfigError, StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted
 from lepton_automl.factory import Factory, factory_of
 from lepton_automl.home import Home, study_journal
+from lepton_automl.service.bottleneck import bottleneck
 from lepton_automl.service.launch import prepare
 from lepton_automl.service.study import Study
 from lepton_automl.values import Budget
@@ -72,6 +73,18 @@ def test_looking_at_a_study_runs_nothing_of_its_code(stranger, marker):
     with pytest.raises(StudyError, match=r"(?s)have not said that you trust it.*lepton resume sample --trust"):
         study.resume()
     assert not stranger.running("sample")
+
+
+def test_a_profile_of_its_network_asks_for_trust_before_a_worker_starts(stranger, marker):
+    with pytest.raises(StudyError, match=r"(?s)have not said that you trust it.*lepton resume sample --trust") as caught:
+        bottleneck(Study("sample", stranger), 0, progress=False)
+    assert str(caught.value).count("What to do") == 1 and not marker.exists()
+
+
+def test_trust_stands_where_the_study_cannot_go_on(stranger):
+    told = CliRunner().invoke(cli.app, ["resume", "sample", "--trust"], env={"LEPTON_HOME": str(stranger.folder)})
+    assert "the code that it carries may run here from now on" in told.output
+    assert Study("sample", stranger).state.settings.own.untrusted() == ""
 
 
 def test_code_loads_once_it_is_trusted_and_that_is_remembered_outside_of_the_study(stranger, marker, user, monkeypatch):

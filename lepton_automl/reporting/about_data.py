@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from lepton_automl.texts import many
 from lepton_automl.values import DataSpec
 
 from .labels import clean, marked
 from .page import facts as listed_facts
 from .page import listed
-from .words import joined, many
+from .words import joined
 
 SAID = 400  # characters of a sentence at most
 KINDS = {"number": "numeric", "time": "time", "category": "categorical"}

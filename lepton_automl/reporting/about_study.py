@@ -6,6 +6,7 @@ import json
 
 from lepton_automl.events import StudyStarted
 from lepton_automl.state import StudyState
+from lepton_automl.texts import many
 
 from . import words
 from .importance import NAMES
@@ -36,7 +37,7 @@ def asked(told: Told, figures: Figures) -> Html:
                 "one row",
                 f"a picture of {data.shape[1]} x {data.shape[2]} pixels in {'grey' if data.shape[0] == 1 else 'colour'}"
                 if data.modality == "image"
-                else f"{words.many(len(data.cardinalities), 'categorical column')}, {words.many(data.shape[0] - data.plain, 'column')} of numbers",
+                else f"{many(len(data.cardinalities), 'categorical column')}, {many(data.shape[0] - data.plain, 'column')} of numbers",
             ),
             ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
             ("to make better", words.joined(better)),
@@ -86,7 +87,7 @@ def _machine(started: StudyStarted) -> str:
     """The machine in a line."""
     known = started.machine
     told = [known.get("name", ""), known.get("system", "")]
-    told += [words.many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
+    told += [many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
     told += [f"{known['memory']} of memory"] if known.get("memory") else []
     return ", ".join(filter(None, told))
 

@@ -6,22 +6,27 @@ import time
 from typing import Any
 
 from lepton_automl.state import StudyState
+from lepton_automl.texts import many
+
+NOT_AT_WORK = {"lost": "unfinished", "paused": "held"}  # what trials are that have not ended
 
 
 def status_json(state: StudyState, status: str) -> dict[str, Any]:
     """How a study stands, for machines.
 
     `used` is the share of the budget that is spent, and 1 where the study has ended; `left` what is left of the unit that runs
-    out first, empty where nothing more comes; `step` what is done before there is a model, and how long that may take.
+    out first, empty where nothing more comes; `running` the trials at work, none where the process is lost; `step` what is done
+    before there is a model, and how long that may take.
     """
     now = state.last_at if status in {"lost", "ended"} else time.time()
     share, left = used(state, state.spent(now)) if status != "ended" else (1.0, "")
     chosen = state.choose().number if state.front() else None
+    runs = status != "lost"  # what a lost process had begun waits
     return {
         "study": state.settings.name,
         "status": status,
         "trials": _counts(state),
-        "running": sorted(state.running),
+        "running": sorted(state.running) if runs else [],
         "epochs": state.epochs,
         "front": len(state.front()),
         "chosen": chosen,
@@ -38,11 +43,13 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
 def status_lines(state: StudyState, status: str) -> list[str]:
     """The same for people."""
     told = status_json(state, status)
-    counts = ", ".join(f"{number} {name}" for name, number in sorted(told["trials"].items())) or "no trials yet"
+    word = NOT_AT_WORK.get(status, "running")
+    named = sorted((word if name == "running" else name, number) for name, number in told["trials"].items())
+    counts = ", ".join(f"{number} {name}" for name, number in named) or "no trials yet"
     over = status == "ended" and told["ended"]
     lines = [f"100% done: {told['ended']}" if over else f"{told['used']:.0%} of the budget used; {told['left']}", counts]
-    lines.append(f"{told['epochs']} epochs trained; {told['front']} models on the front")
-    now = told["step"] or running(state)
+    lines.append(f"{many(told['epochs'], 'epoch')} trained; {many(told['front'], 'model')} on the front")
+    now = told["step"] or running(state, word)
     age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None and not over else []
     behind = [f"MLflow is behind: {state.untracked}"] if state.untracked else []
     return [*lines, *([now] if now else []), *behind, *age]
@@ -100,12 +107,12 @@ def _about(seconds: float) -> str:
     return f"{round(seconds / 60)} minutes"
 
 
-def running(state: StudyState) -> str:
-    """The running trials and how far they are; empty where there are none."""
+def running(state: StudyState, word: str = "running") -> str:
+    """The trials that have not ended and how far they are, behind a word for them; empty where there are none."""
     told = []
     for trial in state.trials.values():
         if trial.result is None:
             last = trial.reports[-1] if trial.reports else None
             score = last.scores.get(state.settings.metric) if last else None
             told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
-    return "running: " + ", ".join(told) if told else ""
+    return f"{word}: " + ", ".join(told) if told else ""

@@ -7,6 +7,7 @@ from collections import Counter
 
 from lepton_automl.examined import Examined
 from lepton_automl.state import StudyState, Trial
+from lepton_automl.texts import many
 
 from .chance import interval
 from .hypervolume import growth
@@ -240,11 +241,6 @@ def _asked_rows(state: StudyState) -> str:
         if data.validation
         else f"{data.folds}-fold cross-validation of {data.train:,} rows"
     )
-
-
-def many(count: int, name: str) -> str:
-    """A number of things."""
-    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _points(count: float) -> str:

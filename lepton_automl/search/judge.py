@@ -75,3 +75,12 @@ class Judge:
 
     def _rung(self, trial: Trial, report: Report) -> dict[int, list[float]]:
         return self._rungs[trial.is_child, report.epoch]
+
+
+def too_late(left: float) -> str:
+    """Why a trial is stopped that the budget has no time for.
+
+    Args:
+        left: Seconds that it would still take; 0 while unknown.
+    """
+    return f"it would have taken {left:.0f} s more, and the budget ends before" if left >= 0.5 else "the budget ended first"

@@ -35,7 +35,7 @@ from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 from . import importance
 from .budget import Purse
 from .finish import Finalists, NoFinalists
-from .judge import Judge
+from .judge import Judge, too_late
 from .outlook import Outlook
 from .propose import Proposer
 
@@ -348,7 +348,7 @@ class Loop:
             return GO_ON
         left = self.judge.seconds_left(trial, report)
         if not self._in_time(trial, report):
-            return Decision(stop=True, reason=f"it would have taken {left:.0f} s more, and the budget ends before")
+            return Decision(stop=True, reason=too_late(left))
         return self.judge.decide(trial, report) if report.waits else GO_ON
 
     def _in_time(self, trial: Trial, report: Report | None = None) -> bool:

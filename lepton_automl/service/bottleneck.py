@@ -35,8 +35,9 @@ def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = Tru
         progress: Whether a terminal shows what is being done.
 
     Raises:
-        StudyError: The trial left no model.
+        StudyError: The trial left no model, or its network is made by code that may not run here.
     """
+    study.check_trusted()  # layers are told apart in the network itself
     state = study.state
     known = state.trial(trial)
     with doing(f"{study.name}/{trial}", shown=progress) as told:

@@ -52,6 +52,16 @@ class Controls(Handle):
             remember(own.digest)
         return self
 
+    def check_trusted(self) -> None:
+        """See that the code which the study carries may run here, before anything is started that needs it.
+
+        Raises:
+            StudyError: Its user has not said so.
+        """
+        own = self.state.settings.own
+        if own is not None and (what := own.untrusted()):
+            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
+
     def resume(self, *, trust: bool = False) -> None:
         """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.
 
@@ -234,12 +244,10 @@ class Controls(Handle):
         """Take the study up with a new process; what was asked of the old one and not heard is heard first.
 
         Raises:
-            StudyError: Its journal is damaged.
+            StudyError: Its journal is damaged, or it carries code that may not run here.
         """
         self._check_whole()
-        own = self.state.settings.own
-        if own is not None and (what := own.untrusted()):
-            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
+        self.check_trusted()
         last = wish("resume")  # takes back a pause or a stop that nobody heard
         with self.home.held(self.name) as alive:
             for asked in (*more, last):

@@ -53,7 +53,7 @@ def repair(name: str, home: Home) -> str:
             fix = "Make room or give write permission, then try again; nothing is lost."
             raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
     models = sum(trial.is_packed for trial in found.state.trials.values())
-    counted = f"{found.whole} lines were whole, {found.restored} were restored from copies, {found.lost} are lost"
+    counted = f"lines that were whole: {found.whole:,}, restored from copies: {found.restored:,}, lost: {found.lost:,}"
     told = f"the journal is whole again: {counted}; {len(found.state.trials)} trials are known, {models} with a model"
     return f"{told}. The damaged file is kept: {study / kept}" if kept else told
 

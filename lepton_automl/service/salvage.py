@@ -11,6 +11,7 @@ from lepton_automl.events import Event
 from lepton_automl.home import JOURNAL, SPARE, study_journal, trials_in
 from lepton_automl.journal import Journal, Line
 from lepton_automl.state import StudyState
+from lepton_automl.texts import many
 
 from .promised import Promised
 from .remnants import head, remnants
@@ -27,7 +28,7 @@ class Salvage:
         lines: Whole lines that follow one another.
         state: What they lead to.
         faults: What is wrong with the journal, each in words.
-        whole: Lines of the journal that are whole.
+        whole: Lines of the journal that are whole and could be kept.
         restored: Lines that come from copies, or from what lies beside a model.
         lost: Lines that are known to be lost.
     """
@@ -53,9 +54,9 @@ class Salvage:
         first, more = self.faults[0], len(self.faults) - 1
         told = [f"the journal is damaged: {first}{f', and {more} more of its lines' * bool(more)}"]
         if self.restored:
-            told.append(f"{_many(self.restored, 'line')} can be restored from copies")
+            told.append(f"{many(self.restored, 'line')} can be restored from copies")
         if self.lost:
-            told.append(f"{_many(self.lost, 'line')} {'are' if self.lost > 1 else 'is'} lost")
+            told.append(f"{many(self.lost, 'line')} {'are' if self.lost > 1 else 'is'} lost")
         return "; ".join(told)
 
     @property
@@ -80,7 +81,7 @@ def salvage(study: Path) -> Salvage:
     copies = [line for line in _copies(study) if line.core not in known]
     if copies and not found.faults:
         found.faults.append(
-            f"{_many(len(copies), 'line')} of which there are copies, {'is' if len(copies) == 1 else 'are'} missing"
+            f"{many(len(copies), 'line')} that {'has a copy is' if len(copies) == 1 else 'have copies are'} missing"
         )
     numbers = {line.number for line in (*journal, *copies) if line.number}
     lines = sorted([*journal, *copies], key=lambda line: line.number or 0)
@@ -88,6 +89,7 @@ def salvage(study: Path) -> Salvage:
     begin = head(study, _events([*lines, *bare]))
     _follow(found, [*begin, *lines, *bare])
     taken = {line.core for line in found.lines}
+    found.whole = sum(line.core in taken for line in journal)
     found.restored = sum(line.core in taken for line in (*begin, *copies, *bare))
     found.lost = max(numbers) - len(numbers) if numbers else 0
     return found
@@ -154,7 +156,7 @@ def _follow(found: Salvage, lines: Iterable[Line]) -> None:
             break
         left = sorted(later, key=lambda line: line.event.at if line.event else 0.0)
     if left:
-        found.faults.append(f"{_many(len(left), 'line')} cannot follow what is there before")
+        found.faults.append(f"{many(len(left), 'line')} cannot follow what is there before")
 
 
 def _takes(found: Salvage, line: Line) -> bool:
@@ -166,7 +168,3 @@ def _takes(found: Salvage, line: Line) -> bool:
 
 def _events(lines: Iterable[Line]) -> list[Event]:
     return [line.event for line in lines if line.event is not None]
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"

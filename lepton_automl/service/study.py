@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import ExtraError, StudyError
-from lepton_automl.events import ModelRegistered, Noted, TestOpened
+from lepton_automl.events import ModelRegistered, Noted, StudyStarted, TestOpened
 from lepton_automl.home import trial_folder
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Scored, ScoreJob
@@ -323,7 +323,10 @@ class Study(Steering):
 
         if tracking_uri is None:
             self._mend()
-        return Tracker(self.home.journal(self.name), self.home.folder, uri=tracking_uri)
+        journal = self.home.journal(self.name)
+        if self.damage and not any(isinstance(event, StudyStarted) for _, event in journal.read()):
+            self._check_whole()  # raises: a tracker reads the journal alone, which does not tell what was asked
+        return Tracker(journal, self.home.folder, uri=tracking_uri)
 
     def _mend(self) -> None:
         """Make a lost store of the home's own anew."""
