@@ -834,8 +834,12 @@ def check_size(width: int, height: int) -> None:
         InputError: It has more than `MOST_PIXELS`.
     """
     if width * height > MOST_PIXELS:
-        limits = f"at most {MOST_PIXELS:,} pixels are read, of a JPEG {MOST_JPEG_PIXELS:,}"
-        raise InputError(f"an image of {width:,} x {height:,} pixels is too large ({limits}); scale it down")
+        raise _too_large(f"{width:,} x {height:,} pixels")
+
+
+def _too_large(size: str) -> InputError:
+    limits = f"at most {MOST_PIXELS:,} pixels are read, of a JPEG {MOST_JPEG_PIXELS:,}"
+    return InputError(f"an image of {size} is too large ({limits}); scale it down")
 
 
 def decode(image: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:
@@ -915,7 +919,11 @@ def open_image(item: Any) -> Any:
     else:
         with open(item, "rb") as file:
             is_jpeg = file.read(3) == JPEG
-    return JpegImagePlugin.JpegImageFile(item) if is_jpeg else Image.open(item)
+    try:
+        return JpegImagePlugin.JpegImageFile(item) if is_jpeg else Image.open(item)
+    except Image.DecompressionBombError as error:  # its words are the library's own; the number of pixels is among them
+        pixels = next((int(word) for word in re.findall(r"[0-9]+", str(error))), 0)
+        raise _too_large(f"{pixels:,} pixels") from None
 
 
 def read_image(item: Any, shape: tuple[int, int, int], levels: tuple[float, float] | None = None) -> Array:

@@ -23,7 +23,6 @@ SPLITS = "A5 split folders by other names"
 LEVELS = "A6 pixel levels"
 LINKS = "A10 class folders that are links"
 TABLE = "B labels in a table beside the pictures"
-LARGE = "B very large photos"
 SEALED = "A9 nothing is learned from test pictures"
 
 
@@ -371,39 +370,3 @@ def _(folder: Path) -> None:
     source = arranged(folder, "images", each=12)
     labels(source / "labels.csv", ["file,label", *(f"{n}.png,{('cat', 'dog')[n % 2]}" for n in range(14))])
     assert any("2 rows of labels.csv have no picture" in warning for warning in ready(source, folder).warnings)
-
-
-def white(path: Path, width: int, height: int, **how: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (width, height), 200).save(path, **how)
-    return path
-
-
-@case(LARGE, "a JPEG of 12,000 x 9,000", slow=True)
-def _(folder: Path) -> None:
-    source = arranged(folder, "cat", "dog")
-    white(source / "cat/large.jpg", 12_000, 9_000)
-    assert sum(counts(ready(source, folder))) == 13
-
-
-@case(LARGE, "a PNG of 12,000 x 9,000", refused="12,000 x 9,000 pixels is too large", slow=True)
-def _(folder: Path) -> None:
-    source = arranged(folder, "cat", "dog", each=4)
-    white(source / "cat/large.png", 12_000, 9_000, compress_level=1)
-    ready(source, folder)
-
-
-def headed(path: Path, width: int, height: int) -> Path:
-    """A JPEG whose header promises another size than it has."""
-    data = bytearray(white(path, 64, 64).read_bytes())
-    at = data.index(b"\xff\xc0") + 5
-    data[at : at + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
-    path.write_bytes(bytes(data))
-    return path
-
-
-@case(LARGE, "a JPEG that promises 60,000 x 60,000", refused="60,000 x 60,000 pixels is too large")
-def _(folder: Path) -> None:
-    source = arranged(folder, "cat", "dog", each=4)
-    headed(source / "cat/bomb.jpg", 60_000, 60_000)
-    ready(source, folder)

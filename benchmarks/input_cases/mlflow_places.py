@@ -7,8 +7,14 @@ from contextlib import closing
 from pathlib import Path
 
 from lepton_automl import AutoML
+from lepton_automl.events import Noted, StudyConfig, StudyStarted
+from lepton_automl.families import space_for
+from lepton_automl.reporting.status import status_json, status_lines
+from lepton_automl.state import StudyState
 from lepton_automl.tracking.experiments import check_experiment
-from lepton_automl.values import Tracking
+from lepton_automl.values import Budget, DataSpec, LeanPlan, Objective, Target, Tracking, TrainPlan
+from lepton_automl.widgets.handle import Moment
+from lepton_automl.widgets.run import run_html
 
 from .case import case
 
@@ -80,3 +86,57 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     store(folder)
     check_experiment(folder / "home", "flowers", Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}", experiment="bees"))
+
+
+SILENT = "B MLflow refuses, and nobody says so"
+WHY = "MLflow refuses the experiment: Could not find experiment with ID 999"
+
+
+def standing(folder: Path, *news: Noted) -> dict[str, str]:
+    """What `lepton status` and the dashboard show of a search after these events, and what its state makes of them."""
+    spec = DataSpec(
+        name="x", folder=str(folder), modality="table", task="binary", target="y", classes=(0, 1), shape=(2,), train=9, validation=3,
+        test=3, digest="d",
+    )  # fmt: skip
+    ends = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
+    config = StudyConfig(
+        name="flowers", data=spec, target=Target(), budget=Budget(trials=4), metric="accuracy", objectives=ends,
+        space=space_for(spec), train=TrainPlan(epochs=8), lean=LeanPlan(),
+    )  # fmt: skip
+    state = StudyState().feed([StudyStarted(at=0.0, config=config), *news])
+    return {
+        "status": "\n".join(status_lines(state, "running")),
+        "json": str(status_json(state, "running")["mlflow"]),
+        "dashboard": run_html(Moment(state=state, status="running", now=1.0)),
+        "state": state.untracked,
+    }
+
+
+def refusal(text: str = WHY, level: str = "warning") -> Noted:
+    return Noted(at=1.0, level=level, text=text, subject="mlflow")
+
+
+@case(SILENT, "status, its JSON and the dashboard give the reason")
+def _(folder: Path) -> None:
+    shown = standing(folder, refusal())
+    assert all(WHY in one for one in shown.values()), shown
+
+
+@case(SILENT, "the latest reason counts, and none once all is there")
+def _(folder: Path) -> None:
+    shown = standing(folder, refusal("the server does not answer", "error"), refusal())
+    assert all(WHY in one and "does not answer" not in one for one in shown.values()), shown
+    shown = standing(folder, refusal(), refusal("MLflow shows all of the study", "info"))
+    assert not any("behind" in one or WHY in one for one in shown.values()) and not shown["state"], shown
+
+
+@case(SILENT, "a note on something else says nothing of MLflow")
+def _(folder: Path) -> None:
+    shown = standing(folder, Noted(at=1.0, level="warning", text="a worker was replaced", subject="worker"))
+    assert not shown["state"] and "behind" not in shown["status"] + shown["dashboard"], shown
+
+
+@case(SILENT, "marks and colours in a reason do no harm")
+def _(folder: Path) -> None:
+    shown = standing(folder, refusal("<script>alert(1)</script> \x1b[31mred\x1b[0m"))
+    assert "<script" not in shown["dashboard"] and "\x1b" not in shown["dashboard"] + shown["status"], shown

@@ -15,7 +15,7 @@ from .case import case
 PRELU = "B PReLU with one weight"
 
 
-def _cut(model: nn.Module, rows: Tensor) -> nn.Module:
+def cut(model: nn.Module, rows: Tensor) -> nn.Module:
     """Half of the channels leave; the cut itself proves that the rest answers as it must."""
     small = prune(model.eval(), Cut(ratio=0.5, multiple=4), rows).model
     before, after = (sum(weight.numel() for weight in one.parameters()) for one in (model, small))
@@ -28,28 +28,28 @@ def _cut(model: nn.Module, rows: Tensor) -> nn.Module:
 def _after_convolutions(folder: Path) -> None:
     del folder
     model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.PReLU(), nn.Conv2d(16, 32, 3), nn.PReLU(), nn.Flatten(), nn.Linear(512, 4))
-    small = _cut(model, torch.rand(4, 1, 8, 8))
+    small = cut(model, torch.rand(4, 1, 8, 8))
     assert [layer.weight.numel() for layer in small.modules() if isinstance(layer, nn.PReLU)] == [1, 1]
 
 
 @case(PRELU, "between linear layers")
 def _between_linear_layers(folder: Path) -> None:
     del folder
-    _cut(nn.Sequential(nn.Linear(8, 32), nn.PReLU(), nn.Linear(32, 32), nn.PReLU(), nn.Linear(32, 3)), torch.rand(4, 8))
+    cut(nn.Sequential(nn.Linear(8, 32), nn.PReLU(), nn.Linear(32, 32), nn.PReLU(), nn.Linear(32, 3)), torch.rand(4, 8))
 
 
 @case(PRELU, "one layer used twice")
 def _one_layer_used_twice(folder: Path) -> None:
     del folder
     act = nn.PReLU()
-    _cut(nn.Sequential(nn.Linear(8, 32), act, nn.Linear(32, 24), act, nn.Linear(24, 3)), torch.rand(4, 8))
+    cut(nn.Sequential(nn.Linear(8, 32), act, nn.Linear(32, 24), act, nn.Linear(24, 3)), torch.rand(4, 8))
 
 
 @case(PRELU, "beside one with a weight for each channel")
 def _beside_one_for_each_channel(folder: Path) -> None:
     del folder
     model = nn.Sequential(nn.Linear(8, 32), nn.PReLU(32), nn.BatchNorm1d(32), nn.PReLU(), nn.Linear(32, 3))
-    small = _cut(model, torch.rand(4, 8))
+    small = cut(model, torch.rand(4, 8))
     assert [layer.weight.numel() for layer in small.modules() if isinstance(layer, nn.PReLU)] == [16, 1]
 
 
@@ -60,7 +60,7 @@ def _weight_norm(folder: Path) -> None:
     model = nn.Sequential(norm(nn.Linear(8, 32)), nn.ReLU(), norm(nn.Linear(32, 32)), nn.ReLU(), nn.Linear(32, 3))
     rows = torch.rand(4, 8)
     before = model(rows).detach()
-    assert list(_cut(model, rows).state_dict()) == list(model.state_dict())
+    assert list(cut(model, rows).state_dict()) == list(model.state_dict())
     assert torch.equal(model(rows), before)
 
 
@@ -79,7 +79,7 @@ def _recurrent(folder: Path) -> None:
             answers: Tensor = self.head(torch.cat([last[-2], last[-1]], 1))
             return answers
 
-    _cut(Reader(), torch.rand(4, 6, 4))
+    cut(Reader(), torch.rand(4, 6, 4))
 
 
 @case("B a recurrent layer", "cells in a loop, nothing else", refused="recurrent layer mixes its channels")
@@ -98,7 +98,7 @@ def _cells(folder: Path) -> None:
             answers: Tensor = self.head(state)
             return answers
 
-    _cut(Loop(), torch.rand(4, 6, 4))
+    cut(Loop(), torch.rand(4, 6, 4))
 
 
 @case("B a layer that only training uses", "an auxiliary head keeps what it reads")
@@ -116,5 +116,5 @@ def _auxiliary(folder: Path) -> None:
             answers: Tensor = self.body(low)
             return answers + self.extra(low) if self.training else answers
 
-    small = _cut(Auxiliary(), torch.rand(4, 8))
+    small = cut(Auxiliary(), torch.rand(4, 8))
     small.train()(torch.rand(4, 8))

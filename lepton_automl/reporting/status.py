@@ -6,9 +6,10 @@ import time
 from typing import Any
 
 from lepton_automl.state import StudyState
-from lepton_automl.texts import many
+from lepton_automl.texts import clean, many
 
 NOT_AT_WORK = {"lost": "unfinished", "paused": "held"}  # what trials are that have not ended
+LONGEST = 600  # characters of what another program says
 
 
 def status_json(state: StudyState, status: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
         "paused": state.paused.reason if state.paused and status == "paused" else None,
         "ended": state.ended.reason if state.ended else None,
-        "mlflow": state.untracked or None,
+        "mlflow": clean(state.untracked, LONGEST) or None,
     }
 
 
@@ -51,7 +52,7 @@ def status_lines(state: StudyState, status: str) -> list[str]:
     lines.append(f"{many(told['epochs'], 'epoch')} trained; {many(told['front'], 'model')} on the front")
     now = told["step"] or running(state, word)
     age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None and not over else []
-    behind = [f"MLflow is behind: {state.untracked}"] if state.untracked else []
+    behind = [f"MLflow is behind: {told['mlflow']}"] if told["mlflow"] else []
     return [*lines, *([now] if now else []), *behind, *age]
 
 
