@@ -1,16 +1,20 @@
-"""A gate between workers of one machine: whoever measures closes it, the others wait at their next batch."""
+"""A gate between workers of one machine: whoever measures closes it, the others stand still (see `opened_gate`)."""
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import fcntl
 import math
 import os
+import signal
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from .locks import is_current, is_stopped, open_lock, take_over, try_lock
 
@@ -19,6 +23,10 @@ STOPPED = 2.0  # seconds after which the gate is taken from a process that was s
 LONGEST = 180.0  # seconds after which it is taken from one that does not let it go
 LOOK = 0.5  # seconds between looks whether it is to be taken
 STAMP = 64  # bytes that name the holder
+EVERY = 0.05  # seconds between looks whether a walk is to stand still
+SIGNAL = signal.SIGURG  # ignored by default, and hardly used by anyone
+
+_here = threading.local()  # the gates that are open in a thread
 
 
 class Gate:
@@ -26,9 +34,14 @@ class Gate:
 
     Args:
         path: The lock file; empty for a gate that is always open.
+
+    Attributes:
+        waited: Seconds that `wait` has taken so far.
     """
 
     def __init__(self, path: str) -> None:
+        self.waited = 0.0
+        self._inside = 0  # calls of methods that must not be interrupted by `wait`
         self._path = Path(path)
         self._file = open_lock(self._path) if path else None
         self._renewed = time.monotonic()
@@ -45,23 +58,32 @@ class Gate:
             self._file = None
 
     def wait(self) -> None:
-        """Return at once when nobody measures, else when they are done. Costs some microseconds.
+        """Return at once when nobody else measures, else when they are done. Costs some microseconds.
 
         From now on a measurement waits until this is called again, or until `leave`.
         """
-        if self._file is None or (self._mark is not None and self._is_open()):
+        if self._file is None or self._holds:
             return
-        while True:
-            self.leave()
-            while not self._is_open():
-                time.sleep(0.005)
-                self._take_from_stopped()
-            self._arrive()
-            if self._is_open():
+        with self._uninterrupted():
+            if self._mark is not None and self._is_open():
                 return
+            began = time.monotonic()
+            while True:
+                self._leave()
+                while not self._is_open():
+                    time.sleep(0.005)
+                    self._take_from_stopped()
+                self._arrive()
+                if self._is_open():
+                    break
+            self.waited += time.monotonic() - began
 
     def leave(self) -> None:
-        """Nobody needs to wait for this one any more: it does not compute in batches now."""
+        """Nobody needs to wait for this one any more: it does not compute now."""
+        with self._uninterrupted():
+            self._leave()
+
+    def _leave(self) -> None:
         if self._mark is not None:
             file, path = self._mark
             with contextlib.suppress(OSError):
@@ -70,26 +92,35 @@ class Gate:
             self._mark = None
 
     @contextmanager
+    def away(self) -> Iterator[None]:
+        """Inside, nobody waits for this one, which waits for something itself."""
+        computes = self._mark is not None
+        self.leave()
+        yield
+        if computes:
+            self.wait()
+
+    @contextmanager
     def closed(self, patience: float = math.inf) -> Iterator[None]:
-        """Hold the gate, once all others have come to it: one measurer at a time.
+        """Hold the gate, once all others have come to it: one measurer at a time. Inside, it may be called again.
 
         Args:
             patience: Seconds to wait for another who holds it; after them, go on without.
         """
-        if self._file is None:
+        if self._file is None or self._holds:
             yield
             return
-        self.leave()
-        until = time.monotonic() + patience
-        while not (held := self.try_close()) and time.monotonic() < until:
-            time.sleep(0.002)
-            self._take_from_stopped()
-        if held:
-            self._wait_for_others()
-        try:
-            yield
-        finally:
-            self.open()
+        with self.away(), self._uninterrupted():
+            until = time.monotonic() + patience
+            while not (held := self.try_close()) and time.monotonic() < until:
+                time.sleep(0.002)
+                self._take_from_stopped()
+            try:
+                if held:
+                    self._wait_for_others()
+                yield
+            finally:
+                self.open()
 
     def try_close(self) -> bool:
         """Hold the gate if nobody does, without waiting for anyone; `open` lets it go."""
@@ -119,6 +150,23 @@ class Gate:
         if self._file is None or self._is_open():
             return None
         return _pid(self._stamp())
+
+    def bars(self, other: Gate) -> bool:
+        """Whether another one, which computes now, should stand still; asked from a thread beside it, by a gate of its own."""
+        return not other._inside and not other._holds and not self._is_open()
+
+    def stand(self) -> None:
+        """Wait as `wait` does, at any time and wherever the thread is; nothing happens inside of another method."""
+        if not self._inside:
+            self.wait()
+
+    @contextmanager
+    def _uninterrupted(self) -> Iterator[None]:
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
 
     # Locks of others
 
@@ -168,6 +216,64 @@ class Gate:
         for path in self._path.parent.glob(f"{self._path.name}.*"):
             while not _is_away(path) and time.monotonic() < until:
                 time.sleep(0.002)
+
+
+@contextmanager
+def opened_gate(path: str) -> Iterator[Gate]:
+    """A gate for as long as a walk takes: inside, the walk stands still while another process measures.
+
+    Training passes the gate at each batch. Everything else (scoring, exporting, looking for mistakes, a person's own code) is
+    interrupted between two steps of Python, so that no loop has to think of it; what takes long inside of a library is done first.
+    A walk that is not in the main thread, which alone can be interrupted, stands still only where it calls `wait`.
+
+    Args:
+        path: The lock file; empty for a gate that is always open. A walk within another one has the same gate.
+    """
+    gates: dict[str, Gate] = _here.__dict__.setdefault("gates", {})
+    if path in gates:
+        yield gates[path]
+        return
+    gate = gates[path] = Gate(path)
+    try:
+        with _standing_still(gate, path) if path and _can_be_interrupted() else contextlib.nullcontext():
+            yield gate
+    finally:
+        del gates[path]
+        gate.close()
+
+
+def _can_be_interrupted() -> bool:
+    return threading.current_thread() is threading.main_thread() and signal.getsignal(SIGNAL) == signal.SIG_DFL
+
+
+@contextmanager
+def _standing_still(gate: Gate, path: str) -> Iterator[None]:
+    """Inside, the main thread is interrupted and waits whenever another process closes the gate."""
+    own, over = Gate(path), threading.Event()  # two threads must not use one file
+
+    def look() -> None:
+        while not over.wait(EVERY):
+            with contextlib.suppress(OSError):
+                if own.bars(gate):
+                    _thread.interrupt_main(SIGNAL)  # no real signal, by which a library's call could fail
+
+    def stand(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if not over.is_set():
+            with contextlib.suppress(OSError):  # the code in hand has nothing to do with locks
+                gate.stand()
+
+    thread = threading.Thread(target=look, name="gate", daemon=True)
+    before = signal.signal(SIGNAL, stand)
+    thread.start()
+    try:
+        gate.wait()
+        yield
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(SIGNAL, before)
+        own.close()
 
 
 def _is_away(mark: Path) -> bool:

@@ -22,13 +22,12 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.data.open import open_data
-from lepton_automl.gate import Gate
+from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, DataSpec, Decision, LeanPlan, Measurement, Report, TrialJob, TrialResult
 from lepton_automl.walks import weigh
-from lepton_automl.walks.opened import opened_gate
 from lepton_automl.walks.trial import run_trial
 from lepton_automl.walks.weigh import reference
 

@@ -25,7 +25,8 @@ from typing import Any
 from lepton_automl._json import Value
 from lepton_automl.errors import LeptonError
 from lepton_automl.examined import ExamineJob
-from lepton_automl.locks import is_stopped
+from lepton_automl.gate import opened_gate
+from lepton_automl.locks import gate_path, is_stopped
 from lepton_automl.values import (
     GO_ON,
     NOBODY,
@@ -81,8 +82,7 @@ class Worker:
 
     def _clean(self, job: Any, work: Callable[[Any], Value]) -> Value:
         """Do a job; where a person's code took part, see whether the process is fit for another one, and tell if it is not."""
-        trial = getattr(job, "job", getattr(job, "trial", None))
-        if getattr(job if not isinstance(trial, TrialJob) else trial, "own", None) is None:
+        if getattr(_origin(job), "own", None) is None:
             return work(job)
         before = snapshot()
         found = work(job)
@@ -171,24 +171,32 @@ class Worker:
             self._send(Beat(text=text))
 
         try:
-            if isinstance(job, CheckJob):
-                return check_own(job)
-            if isinstance(job, WeighJob):
-                return weigh_host(job)
-            if isinstance(job, AccelerateJob):
-                return finish(job, told)
-            if isinstance(job, PortraitJob):
-                return draw(job)
-            if isinstance(job, ExamineJob):
-                return examine(job)
-            if isinstance(job, ProfileJob):
-                return profile(job, told)
-            assert isinstance(job, ScoreJob)
-            return score(job)
+            # Whatever is asked, it stands still while others measure.
+            with opened_gate(getattr(_origin(job), "gate", gate_path())):
+                if isinstance(job, CheckJob):
+                    return check_own(job)
+                if isinstance(job, WeighJob):
+                    return weigh_host(job)
+                if isinstance(job, AccelerateJob):
+                    return finish(job, told)
+                if isinstance(job, PortraitJob):
+                    return draw(job)
+                if isinstance(job, ExamineJob):
+                    return examine(job)
+                if isinstance(job, ProfileJob):
+                    return profile(job, told)
+                assert isinstance(job, ScoreJob)
+                return score(job)
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.
             return TrialResult(trial=NOBODY, status="failed", reason=str(error), traceback=traceback.format_exc())
+
+
+def _origin(job: Any) -> Any:
+    """The trial that a request is about, or the request itself."""
+    trial = getattr(job, "job", getattr(job, "trial", None))
+    return trial if isinstance(trial, TrialJob) else job
 
 
 def main(descriptor: str, walk: str, death: str) -> None:

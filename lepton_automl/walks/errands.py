@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
+from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, Portrait, PortraitJob, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
@@ -17,7 +18,7 @@ from .bottleneck import bottleneck
 from .craft import Lesson
 from .examine import examine
 from .finish import finish
-from .opened import opened_data, opened_gate
+from .opened import opened_data
 from .own import check_own, craft_of
 from .pack import bundle_scores
 from .weigh import Scale, quiet_reference
@@ -28,13 +29,13 @@ TIMED_STEPS = 12
 
 def weigh_host(job: WeighJob) -> Weighed:
     """Time the reference when the machine is quiet, the smallest network of the space, and an epoch of a usual one."""
-    data = opened_data(job.data)
     with opened_gate(job.gate) as gate:
+        data = opened_data(job.data)
         with gate.closed():
             own = quiet_reference(job.target.threads)
         scale = Scale(data, job.target, gate, own.median)
         fastest = _fastest(job, scale)
-        return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, gate.wait))
+        return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, gate))
 
 
 def _fastest(job: WeighJob, scale: Scale) -> Profile:
@@ -55,21 +56,17 @@ def _fastest(job: WeighJob, scale: Scale) -> Profile:
     return found
 
 
-def _epoch_seconds(job: WeighJob, data: Data, wait: Callable[[], None]) -> float:
+def _epoch_seconds(job: WeighJob, data: Data, gate: Gate) -> float:
     """Wall seconds of an epoch of the usual network, from a few steps after the first; without those spent waiting."""
     craft = craft_of(job.usual, job)
     model = craft.build(craft.whole)
     times: list[float] = []
-    waited = 0.0
 
     def on_step() -> None:
-        nonlocal waited
-        now = time.perf_counter()
-        times.append(now - waited)
+        times.append(time.perf_counter() - gate.waited)
         if len(times) > TIMED_STEPS:
             raise _Enough
-        wait()
-        waited += time.perf_counter() - now
+        gate.wait()
 
     lesson = Lesson(first=0, last=2, on_epoch=lambda *_: GO_ON, wait=on_step, score=False)
     batches = craft.batches(data, model, chunk=1)

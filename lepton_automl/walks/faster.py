@@ -25,7 +25,7 @@ from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
-from lepton_automl.gate import Gate
+from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.locks import gate_path
 from lepton_automl.models.plain import Bare
 from lepton_automl.training.own import loose
@@ -35,7 +35,6 @@ from lepton_automl.variant import Variant
 
 from .accelerate import Stand, Won, accelerate
 from .given import check_target, given
-from .opened import opened_gate
 from .weigh import quiet_reference
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
@@ -144,8 +143,9 @@ def faster(
         evaluating(model),
         tempfile.TemporaryDirectory() as folder,
         torch.inference_mode(mode=False),
+        opened_gate(gate_path()) as gate,
     ):
-        return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk()
+        return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk(gate)
 
 
 class _Walk:
@@ -155,14 +155,13 @@ class _Walk:
         self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
         self.metric = next(iter(metrics_of(rows.spec.task)))
 
-    def walk(self) -> Faster:
+    def walk(self, gate: Gate) -> Faster:
         self.told("exporting")
         inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
-        with opened_gate(gate_path()) as gate:
-            won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
+        won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
         return self._found(won)
 
     def _stand(self, gate: Gate) -> Stand:

@@ -14,11 +14,12 @@ from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.seal import read_bundle
 from lepton_automl.deployment.verify import GLANCE, spread
+from lepton_automl.gate import opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
 
 from .accelerate import Stand, Won, accelerate
-from .opened import opened_data, opened_gate
+from .opened import opened_data
 from .own import craft_of
 from .pack import answers_of, believed, card_of, model_scores
 from .weigh import Scale

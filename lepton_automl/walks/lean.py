@@ -17,6 +17,8 @@ from lepton_automl.compression.reparam import plain
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.deployment.untouched import untouched
 from lepton_automl.errors import BundleError, ConfigError, LimitError
+from lepton_automl.gate import opened_gate
+from lepton_automl.locks import gate_path
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 
@@ -113,7 +115,7 @@ def lean(model: Network, data: Any, wish: Wish, told: Told = lambda _: None) -> 
         LimitError: No cut keeps the limit.
     """
     rows = checked(model, data, wish)
-    with untouched(model), torch.inference_mode(mode=False):
+    with untouched(model), torch.inference_mode(mode=False), opened_gate(gate_path()):
         walk = _Walk(model, rows, wish, told)
         if names := borrowed(walk.parent, model, walk.sample[:2]):
             what, fix = borrowing(names, type(model).__name__)

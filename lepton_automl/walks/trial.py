@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from lepton_automl import families
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
-from lepton_automl.gate import Gate
+from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.snapshot import Snapshot, untrained
@@ -20,7 +21,7 @@ from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 from .checkpoint import Checkpoint, Keeper, Stopwatch
 from .craft import Lesson, Network
 from .held_out import keep_held_out
-from .opened import opened_data, opened_gate
+from .opened import opened_data
 from .own import craft_of
 from .pack import pack
 from .weigh import Scale
@@ -102,7 +103,9 @@ class _Walk:
 
     def says(self, report: Report) -> Decision:
         """Report, and remember the answer."""
-        self.decision = self.report(report.replace(seconds=self._watch.read()["seconds"]))
+        timed = report.replace(seconds=self._watch.read()["seconds"])
+        with self.gate.away() if report.waits else contextlib.nullcontext():
+            self.decision = self.report(timed)
         return self.decision
 
     def end(self, **known: object) -> TrialResult:
@@ -151,8 +154,6 @@ class _Walk:
             del epoch  # counted over all folds here
             self.epochs += 1
             waits = watched and self.epochs in self.job.rungs
-            if waits:
-                self.gate.leave()  # until the search has decided nobody needs to wait for this one
             return self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
@@ -164,10 +165,7 @@ class _Walk:
             self.gate.wait()
 
         lesson = Lesson(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
-        try:
-            self.craft.teach(model, batches, lesson)
-        finally:
-            self.gate.leave()
+        self.craft.teach(model, batches, lesson)
 
     def _inherit(self, data: Data) -> Network:
         """The parent, cut to the final shape: a child starts with what its parent has learnt, and only recovers."""

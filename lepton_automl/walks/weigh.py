@@ -23,7 +23,7 @@ from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE, ROWS, spread
 from lepton_automl.errors import BundleError
-from lepton_automl.gate import Gate
+from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.locks import gate_path
 from lepton_automl.measuring.cold import Opening
 from lepton_automl.measuring.latency import measure, quiet, race
@@ -33,7 +33,6 @@ from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.values import Measurement, Portrait, Profile, Target
 
 from .craft import Network
-from .opened import opened_gate
 
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 QUICK = 0.15  # for each of several ways, where only the fastest counts
