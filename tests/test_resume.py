@@ -79,7 +79,7 @@ def weights(job):
         (0, (2, 4), 1, [2, 3, 4, 5, 6]),  # after the cut, before the first rung
         (0, (2, 4), 3, [3, 4, 5, 6]),
         (0, (2, 4), 5, [5, 6]),
-        (2, (6, 12), 8, [8, 9, 10, 11, 12, 12, 13, 14, 15, 16, 17, 18]),  # in the second fold, after its cut
+        (2, (6, 12), 8, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),  # in the second fold, after its cut
         (2, (6, 12), 15, [14, 15, 16, 17, 18]),  # in the refit, after its cut
     ],
 )
@@ -95,7 +95,7 @@ def test_a_broken_walk_goes_on_from_its_last_rung_to_equal_weights(prepared, tmp
     assert killed_after == 0 or after[0] > before[epochs[0] - 1]  # the clock goes on where it stood
 
 
-@pytest.mark.parametrize(("folds", "rungs", "again"), [(0, (2, 4), [3, 4, 5, 6]), (2, (6, 12), [7, 8, 9, 10, 11, 12, 12])])
+@pytest.mark.parametrize(("folds", "rungs", "again"), [(0, (2, 4), [3, 4, 5, 6]), (2, (6, 12), [7, 8, 9, 10, 11, 12])])
 def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds, rungs, again):
     spec = prepared(folds)
     whole, frozen = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "frozen"))

@@ -182,6 +182,11 @@ def test_a_small_table_is_cross_validated_and_answers_in_its_own_unit(home, task
 def looks_at_the_folds(study, frame):
     """Each row is told with the answer of a network that had not learnt it, and the test stays sealed."""
     model, data = study.best(), study.data
+    reports, epochs = study.state.trial(model.number).reports, study.state.weighed.epochs
+    assert [told.epoch for told in reports] == list(range(6 * epochs + 1))  # each once: five folds and all rows
+    folds = [told for told in reports if study.state.settings.metric in told.scores]
+    assert [told.epoch for told in folds] == [epochs * fold for fold in range(1, 6)]
+    assert [told.epoch for told in reports if told.waits] == [0, epochs, 2 * epochs]  # it was compared, and went on
     assert (trial_folder(study.folder, model.number) / "examined-held-out.json").exists()  # for the report
     found = model.examine(progress=False)
     assert found.split == "held-out" and found.rows == data.train == 320 and study.state.tested is None

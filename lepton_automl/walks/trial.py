@@ -74,6 +74,7 @@ class _Walk:
         self.craft = craft_of(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
         self.decision = GO_ON
+        self._trained: dict[str, float] = {}  # what the last epoch told
         self._keeper = Keeper(job)
         self._resume(self._keeper.read() or Checkpoint())
 
@@ -119,7 +120,7 @@ class _Walk:
         )
         return result.replace(**{**self._watch.read(), **known})
 
-    def teach(self, data: Data, *, watched: bool) -> Network:
+    def teach(self, data: Data, *, watched: bool, in_fold: bool = False) -> Network:
         """A trained network of the final shape.
 
         Before the cut no score is taken: a candidate may not shine with channels that it will lose.
@@ -127,6 +128,7 @@ class _Walk:
         Args:
             data: What to learn from.
             watched: Whether validation scores are reported; a fold or a refit is trained unseen.
+            in_fold: Whether this is a fold, whose last epoch is reported with its scores.
         """
         craft, epochs, first = self.craft, self.craft.plan.epochs, 0
         start, self._start = self._start, None
@@ -138,21 +140,31 @@ class _Walk:
         batches = craft.batches(data, model)
         if craft.lean != model.recipe:
             first = self.cut.cut_epoch(epochs)
-            self._fit(model, batches, 0, first, watched=False)
+            self._fit(model, batches, 0, first, watched=False, in_fold=in_fold)
             if self.decision.stop:
                 return model
             model = craft.shrink(model, data)
             if craft.keeps:
                 self.keep(untrained(model, first))
-        self._fit(model, batches, first, epochs, watched=watched)
+        self._fit(model, batches, first, epochs, watched=watched, in_fold=in_fold)
         return model
 
     def _fit(
-        self, model: Network, batches: DataModule, first: int, last: int, *, watched: bool, start: Snapshot | None = None
+        self,
+        model: Network,
+        batches: DataModule,
+        first: int,
+        last: int,
+        *,
+        watched: bool,
+        in_fold: bool = False,
+        start: Snapshot | None = None,
     ) -> None:
         def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
-            del epoch  # counted over all folds here
-            self.epochs += 1
+            self.epochs += 1  # counted over all folds
+            self._trained = found
+            if in_fold and epoch == self.craft.plan.epochs:
+                return self.decision  # the fold is scored first: an epoch is reported once
             waits = watched and self.epochs in self.job.rungs
             return self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
 
@@ -176,14 +188,14 @@ class _Walk:
         """Scores on rows that the answering network has not seen, over all folds."""
         for number in range(self.fold, self.job.data.folds):
             fold = data.fold(number)
-            model = self.teach(fold, watched=False)
+            model = self.teach(fold, watched=False, in_fold=True)
             if self.decision.stop:
                 break
             told = _answers(deployable(model, self.job.data), fold.validation.inputs)
             self.answers.append((told, own_unit(fold.validation.targets, self.job.data)))
             self.found = scores(torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data)
             waits = self.epochs in self.job.rungs
-            self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self.found, waits=waits))
+            self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.found, waits=waits))
             self.fold = number + 1
             self.keep()  # also of one that is stopped: it may be thawed
             if self.decision.stop:
