@@ -94,11 +94,16 @@ def in_one_line(error: BaseException) -> str:
     while error.__cause__ is not None and type(error).__module__.startswith(_WRAPPERS) and id(error.__cause__) not in seen:
         error = error.__cause__
         seen.add(id(error))
-    lines = [line.strip() for line in _ANSI_CODES.sub("", str(error)).splitlines()]
+    lines = [line.strip() for line in without_colours(str(error)).splitlines()]
     said = next((line for line in lines if line), "")
     if len(said) > _LONGEST_REASON:
         said = said[:_LONGEST_REASON].rpartition(" ")[0] + " ..."
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def without_colours(text: str) -> str:
+    """A text without the codes by which terminals change colours."""
+    return _ANSI_CODES.sub("", text)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:

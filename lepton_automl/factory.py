@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._json import Value
-from .errors import ConfigError
+from .errors import ConfigError, in_one_line
 from .portable import portable_source
 from .trust import is_trusted, remember
 
@@ -69,7 +69,7 @@ class Factory(Value):
             return getattr(module, self.name)
         except Exception as error:
             raise ConfigError(
-                f"{self} cannot be loaded in a worker process: {type(error).__name__}: {error}",
+                f"{self} cannot be loaded in a worker process: {in_one_line(error)}",
                 where="model",
                 fix="A worker must be able to import it: put all that it needs into a file, or install it.",
             ) from error

@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from lepton_automl import memory
-from lepton_automl.errors import LeptonError, StudyError
+from lepton_automl.errors import ConfigError, LeptonError, StudyError
 from lepton_automl.execution.blame import fault_of
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.traces import changed, snapshot
+from lepton_automl.execution.worker import Worker
 from lepton_automl.factory import Factory
 from lepton_automl.gate import Gate
 from lepton_automl.testing import executor as contract
@@ -287,3 +288,26 @@ def test_whose_failure_it_is(error, fault):
     outer = ValueError("outer")
     outer.__cause__ = error
     assert fault_of(outer, Path("/study")) == fault
+
+
+ESSAY = "\x1b[31mCould not guard\x1b[0m on a data-dependent expression\n" + "The following call raised this error\n" * 40
+
+
+def test_another_packages_essay_reaches_a_person_as_one_plain_line(tmp_path, monkeypatch):
+    def walk(job, report, beat):
+        raise RuntimeError(ESSAY)
+
+    monkeypatch.setattr("lepton_automl.walks.errands.score", lambda _: walk(None, None, None))
+    worker = Worker(None, walk)
+    job = contract.job(0, tmp_path / "study" / "trials" / "0")
+    request = ScoreJob(data=image_spec(), bundles={})
+    tried, answered = worker._try(job), worker._answer(request)
+    assert tried.reason == answered.reason == "RuntimeError: Could not guard on a data-dependent expression"
+    assert "\x1b" not in tried.traceback and "The following call" in tried.traceback  # kept as a file, for who wants it all
+    assert answered.traceback.endswith(answered.reason) and "in walk" in answered.traceback  # shown below the error
+    source = f"raise ValueError({ESSAY!r})"
+    factory = Factory(name="make", module="__main__", source=source)
+    monkeypatch.setattr("lepton_automl.factory.is_trusted", lambda _: True)
+    with pytest.raises(ConfigError) as error:
+        factory.load()
+    assert error.value.what.endswith("in a worker process: ValueError: Could not guard on a data-dependent expression")

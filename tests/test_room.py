@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from contextlib import closing
 
@@ -13,19 +15,23 @@ from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import Home, lacks
 from lepton_automl.journal import Journal
 from lepton_automl.service.run import search
+from lepton_automl.service.study import Study
 from lepton_automl.state import StudyState
 from lepton_automl.testing.executor import SCRIPTED
 from lepton_automl.values import Budget, TrainPlan
 
+from . import samples
 from .samples import config, weighed
+from .test_stopping import PATIENCE, lepton
 
 
 @pytest.fixture
-def disk(tmp_path):
-    """A disk of 12 megabytes; yields its folder."""
+def disk(tmp_path, request):
+    """A disk of 12 megabytes, or as many as a test asks for; yields its folder."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", str(folder)], capture_output=True, check=False)
+    size = getattr(request, "param", "12m")
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False)
     if made.returncode:
         pytest.skip("a disk of its own can be mounted by root only")
     yield folder
@@ -92,6 +98,42 @@ def test_a_journal_that_cannot_be_written_holds_everything(disk):
     assert [trial.status for trial in state.trials.values()] == ["complete"] * 30
     assert sum(isinstance(one, Noted) for one in told) == 1 and not filler.exists()
     assert StudyState.replay(Journal(study / "journal.jsonl")) == state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disk", ["96m"], indirect=True)
+def test_a_search_that_waits_for_room_can_be_stopped_and_taken_up_later(disk):
+    table, home = disk / "rows.csv", disk / "home"
+    table.write_text("a,b,y\n" + "".join(f"{n % 37},{n % 11},{'high' if n % 37 > 18 else 'low'}\n" for n in range(300)))
+    words = ("search", str(table), "--target", "y", "--minutes", "30", "--workers", "1", "--detach", "--name", "one")
+    lepton(*words, home=home)
+    study, filler = Study("one", home), disk / "filler"
+    try:
+        samples.until(lambda: begun_well(study), "no model was ready", seconds=PATIENCE)
+        samples.until(lambda: full(study, filler), "it does not notice the full disk", seconds=PATIENCE)
+        told = lepton("stop", "one", home=home, fails=True)
+        assert "lepton resume one" in told and "Traceback" not in told
+        assert not study.home.running("one") and study.state.ended is None
+        filler.unlink()
+        lepton("resume", "one", home=home)
+        lepton("stop", "one", home=home)
+        assert study.is_handed_over and not study.state.running
+    finally:
+        if pid := study.home.searcher("one"):
+            os.kill(pid, signal.SIGKILL)
+
+
+def begun_well(study):
+    """Whether a model is ready."""
+    return (study.folder / "journal.jsonl").exists() and bool(study.state.front())
+
+
+def full(study, filler):
+    """Whether a search says that it cannot write; takes all room that has become free meanwhile."""
+    with contextlib.suppress(OSError), filler.open("ab") as file:
+        free = os.statvfs(filler.parent)
+        file.write(bytes(free.f_bavail * free.f_frsize))
+    return "cannot write the journal" in study.home.says(study.name).get("trouble", "")
 
 
 def test_a_folder_that_may_not_be_written_is_told_so(disk):

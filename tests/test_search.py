@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_automl import families
+from lepton_automl.errors import StudyError
 from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed, TrialThawed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.home import CHECKPOINT, Home
 from lepton_automl.journal import Journal
+from lepton_automl.search import unwritten
 from lepton_automl.search.budget import Purse, affordable_epochs
 from lepton_automl.search.judge import Judge
 from lepton_automl.search.loop import Loop
@@ -411,6 +413,45 @@ def test_what_a_person_asks_is_heard(tmp_path):
     assert state.ended.reason == "a person stopped it" and len(state.trials) > 10 and not state.running
     assert 6 < state.idle < 10 and state.paused is None  # 40 looks, a fifth of a second each
     assert any(one.proposed.origin == "enqueued" and one.proposed.config["model.width"] == 9 for one in state.trials.values())
+
+
+@pytest.mark.parametrize("what", ["stop", "resume", "enqueue"])
+def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp_path, monkeypatch, what):
+    folder = Home(tmp_path).create("sample")
+    executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
+    append, full, looks = Journal.append, [], itertools.count()
+    monkeypatch.setattr(unwritten, "RETRY", 1000.0 if what == "resume" else 0.5)
+
+    def refusing(journal, event, *, durable=True):
+        if full:
+            raise StudyError("cannot write the journal: No space left on device", where=str(journal.path))
+        append(journal, event, durable=durable)
+
+    def fill(event):
+        if isinstance(event, TrialEnded) and event.result.trial == 3:
+            full.append("full")
+
+    def inbox():
+        """Something is asked while the disk is full, which has room then unless that was the end."""
+        if not full or next(looks) != 1:
+            return []
+        if what != "stop":
+            full.clear()
+        return [Asked(at=executor.now(), uid="a", what=what, config={"model.width": 9})]
+
+    monkeypatch.setattr(Journal, "append", refusing)
+    asked = config(budget=Budget(trials=8))
+    if what == "stop":
+        with pytest.raises(StudyError, match=r"(?s)stopped while it waited for its journal .*lepton resume sample"):
+            search(asked, folder, executor, fill, inbox)
+        full.clear()
+        again = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=executor.now())
+        state = search(asked, folder, again)  # whoever resumes it takes the stop back
+    else:
+        state = search(asked, folder, executor, fill, inbox)
+    assert len(state.trials) == 8 and all(trial.result for trial in state.trials.values())
+    assert [one.what for one in state.asked] == ([] if what == "stop" else [what])
+    assert StudyState.replay(Journal(folder / "journal.jsonl")) == state
 
 
 def test_a_trial_whose_worker_is_lost_is_tried_once_more(tmp_path):

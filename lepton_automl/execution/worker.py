@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl._json import Value
-from lepton_automl.errors import LeptonError
+from lepton_automl.errors import LeptonError, in_one_line, without_colours
 from lepton_automl.examined import ExamineJob
 from lepton_automl.gate import opened_gate
 from lepton_automl.locks import gate_path, is_stopped
@@ -159,9 +159,9 @@ class Worker:
         try:
             return self.walk(job, self._report, self.beat)
         except Exception as error:
-            reason = str(error) if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
+            reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
             fault = fault_of(error, Path(job.folder).absolute().parents[1])
-            told = traceback.format_exc()
+            told = without_colours(traceback.format_exc())
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
@@ -190,7 +190,9 @@ class Worker:
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.
-            return TrialResult(trial=NOBODY, status="failed", reason=str(error), traceback=traceback.format_exc())
+            reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
+            frames = "".join(traceback.format_tb(error.__traceback__))  # all of it stands in the worker's log
+            return TrialResult(trial=NOBODY, status="failed", reason=reason, traceback=frames + in_one_line(error))
 
 
 def _origin(job: Any) -> Any:

@@ -6,7 +6,6 @@ taken up again takes in those of the journal first, and stands where it stood.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterable
 
@@ -38,6 +37,7 @@ from .finish import Finalists, NoFinalists
 from .judge import Judge, too_late
 from .outlook import Outlook
 from .propose import Proposer
+from .unwritten import RETRY, write_in_the_end
 
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
 HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
@@ -46,8 +46,9 @@ HURRY = 12.0  # seconds for finalists, where a person waits for the end
 HAND_OVER = 6.0  # of a grace period that are kept for MLflow and the registry
 LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
-RETRY = 2.0  # seconds between looks whether a journal can be written again, or a study's folder
-RARELY = 300.0  # seconds between them at most, where there seems to be room and trials fail for want of it all the same
+RARELY = (
+    300.0  # seconds between looks for room at most, where there seems to be room and trials fail for want of it all the same
+)
 
 
 class Loop:
@@ -94,6 +95,7 @@ class Loop:
         self._patience = RETRY
         self._hurry = HURRY
         self._waiting = False  # it is paused, as it has no slot of the machine
+        self._unheard: list[Asked] = []  # what people asked while the journal could not be written
 
     # What is known
 
@@ -138,19 +140,17 @@ class Loop:
         self.announce(event)
 
     def _wait_for_room(self, event: Event, error: StudyError) -> None:
-        """Hold all trials until the journal can be written: nothing that was earned is lost."""
+        """Hold all trials until the journal can be written: nothing that was earned is lost.
+
+        Raises:
+            StudyError: A person asked for the end meanwhile.
+        """
         since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
         self.announce(Noted(at=since, text=f"paused: {error}", level="error"))
-        while True:
-            time.sleep(RETRY)
-            try:
-                self.journal.append(StudyPaused(at=since, reason=str(error)))
-                self.journal.append(event)
-                break
-            except StudyError:
-                continue
-        self.take_in(StudyPaused(at=since, reason=str(error)))
+        paused = StudyPaused(at=since, reason=str(error))
+        self._unheard += write_in_the_end(self.journal, (paused, event), self.inbox, stopping=self.stopping == STOPPED)
+        self.take_in(paused)
         if before is None:  # else whoever paused it before ends that pause
             self._go_on("the journal can be written again")
 
@@ -215,7 +215,8 @@ class Loop:
     def _listen(self) -> None:
         """Do what people ask; while other studies have the machine, the study is paused."""
         self._look_for_slot()
-        for asked in self.inbox():
+        unheard, self._unheard = self._unheard, []
+        for asked in (*unheard, *self.inbox()):
             self.write(asked)
             match asked.what:
                 case "stop":

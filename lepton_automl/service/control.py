@@ -211,10 +211,24 @@ class Controls(Handle):
             if asked.what not in STANDS:
                 return False
             raise StudyError(f"the study has {status}", where=self.name, fix="There is nothing to hold.")
-        Journal(self.folder / WISHES).append(asked)
+        try:
+            Journal(self.folder / WISHES).append(asked)
+        except StudyError:  # there is no room for it
+            if asked.what == "stop" and self._terminate():
+                return True
+            raise
         if status == "starting" and asked.what in STANDS:
             return True  # it has no journal yet to answer in, and does it within a moment
         return self._heard(asked, ANSWER)
+
+    def _terminate(self) -> bool:
+        """Send the search the signal that stops it; false where it is not known which process that is."""
+        pid = self.home.searcher(self.name)
+        if pid is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        return True
 
     def _heard(self, asked: Asked, seconds: float) -> bool:
         """Wait until the journal has the asking; false where the study ended first."""
