@@ -38,7 +38,7 @@ def export(
     *,
     rows: int = ROWS,
     alone: int | None = None,
-) -> None:
+) -> OnnxModel:
     """Write a module as one ONNX file with a batch axis of any size, and make sure that it answers as the module does.
 
     A module of common layers is traced by `torch.fx` and translated here, in a few hundredths of a second. Another one
@@ -53,6 +53,9 @@ def export(
         rows: How many of the rows to compare the file on, together and one by one.
         alone: How many of these to ask of the module one by one; all by default.
 
+    Returns:
+        The file as it was compared, opened for one thread: opening it again takes some milliseconds.
+
     Raises:
         BundleError: Neither way can say what the module does, or it has no answer that a file could give (see `verify.expect`).
     """
@@ -61,17 +64,20 @@ def export(
     try:
         with untouched(module), evaluating(module), followed_lengths(module):
             translate(trace(module, inputs), inputs, file)
-        compare(expected, OnnxModel(file))
+        model = OnnxModel(file)
+        compare(expected, model)
     except Exception as reason:  # whatever it was, the other exporter may know better
         _warn(expected.name, reason)
         with untouched(module), evaluating(module), followed_lengths(module):
             _export_by_torch(module, inputs, file, expected.name)
-        _compare(module, expected, file)
+        return _compared(module, expected, file)
+    return model
 
 
-def _compare(module: nn.Module, expected: Expected, file: Path) -> None:
+def _compared(module: nn.Module, expected: Expected, file: Path) -> OnnxModel:
     try:
-        compare(expected, OnnxModel(file))
+        model = OnnxModel(file)
+        compare(expected, model)
     except Exception as error:  # a runtime may refuse what torch has written; their exceptions have no common base
         file.unlink(missing_ok=True)
         if is_random(module, expected):
@@ -83,6 +89,7 @@ def _compare(module: nn.Module, expected: Expected, file: Path) -> None:
         raise BundleError(
             f"{expected.name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
         ) from error
+    return model
 
 
 def _warn(name: str, reason: Exception) -> None:

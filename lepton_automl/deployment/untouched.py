@@ -6,7 +6,7 @@ import inspect
 import random
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,9 @@ from torch.nn.parameter import is_lazy
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 DEPTH = 2  # how deep containers inside containers are kept
+CONTAINERS = {dict, OrderedDict, list, set}
+
+Kept = tuple[Any, Any]  # a container, and a copy of it
 
 
 @contextmanager
@@ -30,15 +33,25 @@ def untouched(module: nn.Module) -> Iterator[None]:
     Args:
         module: What is left as it is.
     """
-    undo = [undo for part in list(module.modules()) for undo in _undo_module(part)]
-    undo += [_undo_tensor(tensor) for tensor in _tensors(module)]
+    modules = [(part, type(part), dict(part.__dict__)) for part in module.modules()]
+    containers: list[Kept] = []
+    for _, _, holds in modules:
+        _keep_containers(holds.values(), DEPTH, containers)
+        functions = [hook for name in HOOKS for hook in holds.get(name, {}).values()]
+        for function in [*functions, *([holds["forward"]] if "forward" in holds else [])]:
+            _keep_containers(_written_by(function), DEPTH, containers)
+    undo = [_undo_tensor(tensor) for tensor in _tensors(module)]
     state, drawn = random.getstate(), np.random.get_state()  # noqa: NPY002  # it is the person's, to be put back
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
-        for one in undo:
-            one()
+        for part, kind, holds in modules:
+            _put_back_module(part, kind, holds)
+        for one, kept in containers:
+            _put_back_container(one, kept)
+        for tensor in undo:
+            tensor()
         random.setstate(state)
         np.random.set_state(drawn)  # noqa: NPY002  # likewise
 
@@ -55,58 +68,37 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def _undo_module(module: nn.Module) -> Iterator[Callable[[], None]]:
-    kind, holds = type(module), dict(module.__dict__)
-
-    def undo() -> None:
-        if type(module) is not kind:
-            module.__class__ = kind
-        for name in [name for name in module.__dict__ if name not in holds]:
-            del module.__dict__[name]
-        module.__dict__.update(holds)
-
-    yield undo
-    for one in holds.values():
-        yield from _undo_container(one, DEPTH)
-    functions = [hook for name in HOOKS for hook in dict(holds.get(name, {})).values()]
-    for function in [*functions, holds.get("forward")]:
-        for one in _written_by(function):
-            yield from _undo_container(one, DEPTH)
+def _put_back_module(module: nn.Module, kind: type, holds: dict[str, Any]) -> None:
+    if type(module) is not kind:
+        module.__class__ = kind
+    for name in [name for name in module.__dict__ if name not in holds]:
+        del module.__dict__[name]
+    module.__dict__.update(holds)
 
 
-def _undo_container(one: Any, depth: int) -> Iterator[Callable[[], None]]:
-    """Nothing where it is no plain list, dict or set."""
-    kept: Any
-    if type(one) in (dict, OrderedDict):
-        kept = dict(one)
+def _keep_containers(values: Iterable[Any], depth: int, into: list[Kept]) -> None:
+    """Copy what is a plain list, dict or set among some values, and in these; modules have a dozen each, most of them empty."""
+    for one in values:
+        kind = type(one)
+        if kind not in CONTAINERS:
+            continue
+        into.append((one, (dict if kind is OrderedDict else kind)(one)))
+        if depth > 1 and one and kind is not set:
+            _keep_containers(one if kind is list else one.values(), depth - 1, into)
 
-        def undo() -> None:
-            if len(one) != len(kept) or any(name not in one or one[name] is not kept[name] for name in kept):
-                one.clear()
-                one.update(kept)
 
-        inside = list(kept.values())
-    elif type(one) is list:
-        kept = list(one)
-
-        def undo() -> None:
-            one[:] = kept
-
-        inside = kept
-    elif type(one) is set:
-        kept = set(one)
-
-        def undo() -> None:
+def _put_back_container(one: Any, kept: Any) -> None:
+    if not one and not kept:
+        return
+    if type(kept) is dict:
+        if len(one) != len(kept) or any(name not in one or one[name] is not kept[name] for name in kept):
             one.clear()
             one.update(kept)
-
-        inside = []
+    elif type(kept) is list:
+        one[:] = kept
     else:
-        return
-    yield undo
-    if depth > 1:
-        for part in inside:
-            yield from _undo_container(part, depth - 1)
+        one.clear()
+        one.update(kept)
 
 
 def _written_by(function: Any) -> list[Any]:

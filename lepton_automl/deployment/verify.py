@@ -102,13 +102,13 @@ def compare(expected: Expected, model: Opened, allowed: float | None = None) -> 
         BundleError: They differ by more, or in shape, or decide otherwise.
     """
     allowed = expected.tolerance if allowed is None else allowed
-    together, count = expected.together, len(expected.together)
-    worst = _differ(model(_copied(expected.rows)), together, allowed)
-    for n in range(count):
-        truth = expected.alone[n : n + 1] if n < len(expected.alone) else together[n : n + 1]
-        found = model({name: array[n : n + 1].copy() for name, array in expected.rows.items()})
-        worst = max(worst, _differ(found, truth, allowed))
-    return worst
+    together, alone = expected.together, expected.alone
+    worst = _differ(model(_copied(expected.rows)), together, allowed, f"{len(together)} rows")
+    each = [model({name: array[n : n + 1].copy() for name, array in expected.rows.items()}) for n in range(len(together))]
+    odd = next((found for found in each if found.shape != (1, *together.shape[1:])), None)
+    found = np.concatenate(each) if odd is None else odd
+    truth = np.concatenate([alone, together[len(alone) :]]) if odd is None else together[:1]
+    return max(worst, _differ(found, truth, allowed, "one row alone"))
 
 
 def verify(module: nn.Module, model: Opened, inputs: dict[str, Tensor], tolerance: float | None = None) -> float:
@@ -218,8 +218,7 @@ def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: array.copy() for name, array in rows.items()}
 
 
-def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float) -> float:
-    rows = f"{len(truth)} rows" if len(truth) > 1 else "one row alone"
+def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
     if found.shape != truth.shape:
         raise BundleError(
             f"the exported model gives the shape {found.shape}, the module {truth.shape}, for {rows}", where="verify"
@@ -232,7 +231,8 @@ def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float) -> float:
             fix="This is a fault of the export; please report it with the model's recipe.",
         )
     if other := int(_decide_otherwise(found, truth, TIE * allowed).sum()):
-        raise BundleError(f"the exported model decides otherwise than the module on {other} of {rows}", where="verify")
+        what = f"the exported model decides otherwise than the module on {rows}, for {other} of {len(truth)}"
+        raise BundleError(what, where="verify")
     return worst
 
 

@@ -61,10 +61,11 @@ def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[st
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model.onnx"
         # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
-        export(deployable(model, data.spec), scale.sample, path, alone=None if isinstance(model, OwnNet) else GLANCE)
-        answers = None if found else answers_of(OnnxModel(path), data.validation)
+        alone = None if isinstance(model, OwnNet) else GLANCE
+        exported = export(deployable(model, data.spec), scale.sample, path, alone=alone)
+        answers = None if found else answers_of(exported, data.validation)
         told = found if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
-        profile = scale.profile(path, model)
+        profile = scale.profile(path, model, opened=exported)
         save(model, path.parent)
         write_bundle(
             folder,
