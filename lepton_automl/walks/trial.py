@@ -134,7 +134,8 @@ class _Walk:
         start, self._start = self._start, None
         if start is not None:  # checkpoints are of the final shape: before the cut there is no rung
             model = craft.build(craft.lean)
-            self._fit(model, craft.batches(data, model), start.epoch, epochs, watched=watched, start=start)
+            rest = craft.batches(data, model)
+            self._fit(model, rest, start.epoch, epochs, watched=watched, in_fold=in_fold, start=start)
             return model
         model = self._inherit(data) if self.job.parent else craft.build(craft.whole)
         batches = craft.batches(data, model)
