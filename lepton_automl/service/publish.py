@@ -22,7 +22,7 @@ from lepton_automl.events import Noted
 from lepton_automl.home import Home, study_journal
 from lepton_automl.tracking.door import brief
 from lepton_automl.tracking.rebuild import rebuild_lost
-from lepton_automl.tracking.store import RefusedError, import_mlflow
+from lepton_automl.tracking.store import RefusedError, opened_store
 from lepton_automl.tracking.tracker import Tracker
 
 from .study import EVERY, Study
@@ -94,7 +94,8 @@ class Publishing:
         What fails now is tried again at the next look: the journal has it all.
         """
         over = self.over.wait(EVERY)
-        _load()
+        with contextlib.suppress(LeptonError):
+            _load(self.study.home.folder, self.study.state.settings.tracking.uri)
         self.first_cpu = time.process_time()
         while True:
             cost = self._look(over=over)
@@ -157,11 +158,12 @@ class Publishing:
         self.reserve = reserve(len(self.study.state.front()), took)
 
 
-def _load() -> None:
-    """Import what takes seconds, so that no look is charged with it."""
+def _load(home: Path, uri: str) -> None:
+    """Import what takes seconds, so that no look is charged with it; MLflow imports its database when it opens a store."""
     import lepton_automl.reporting.plots  # noqa: F401
 
-    import_mlflow()
+    with opened_store(home, uri):
+        pass
 
 
 def main() -> int:

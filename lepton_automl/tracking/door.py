@@ -26,6 +26,8 @@ PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 def brief(environment: MutableMapping[str, str]) -> None:
     """Let MLflow give up on a server in seconds; by default it tries again for minutes. Meant for processes of our own.
 
+    MLflow's telemetry is declined there, too: it would otherwise report to its makers over the network, unasked.
+
     A request that is not repeated makes no run twice; whoever wrote tries the whole again. See
     https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html.
 
@@ -34,6 +36,7 @@ def brief(environment: MutableMapping[str, str]) -> None:
     """
     environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     environment.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 @contextlib.contextmanager
