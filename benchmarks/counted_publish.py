@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,13 @@ from .tracking_rivals import Count
 CALLS_FILE = "calls.txt"  # in the study's folder
 
 if __name__ == "__main__":
-    count = Count()
+    count, leave = Count(), os._exit
+
+    def note(status: int) -> None:
+        """Write the count down before the process ends."""
+        Path(sys.argv[1], CALLS_FILE).write_text(str(count.calls))
+        leave(status)
+
+    os._exit = note  # type: ignore[assignment]  # it does end the process
     with count.counting():
-        status = main()
-    Path(sys.argv[1], CALLS_FILE).write_text(str(count.calls))
-    raise SystemExit(status)
+        main()

@@ -492,6 +492,7 @@ def test_a_study_ends_in_time_without_its_server(orphan):
     assert orphan.tracking_uri == orphan.state.started.config.tracking.uri
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(lacks_postgres()), reason=lacks_postgres() or "nothing is missing")
 @pytest.mark.usefixtures("untouched")
 def test_it_arrives_at_a_server_with_postgresql_files_and_passwords(orphan, port, tmp_path, monkeypatch):

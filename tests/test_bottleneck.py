@@ -270,6 +270,7 @@ def test_what_the_search_did_about_it_is_told(study_state):
     assert first.startswith("Trial 1 (") and "takes 0.5 ms in place of 1 ms, with accuracy 0.88 in place of 0.9" in first
 
 
+@pytest.mark.slow
 def test_a_studys_model_is_asked_in_python_and_at_the_shell(tmp_path):
     images, labels = digits()
     study = AutoML(name="asked", budget=Budget(trials=1), home=tmp_path, progress=False)

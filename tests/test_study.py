@@ -160,7 +160,7 @@ def test_a_limit_that_nothing_keeps_leaves_no_study(home, pictures):
     assert not (home / "studies" / "hopeless").exists()
 
 
-@pytest.mark.parametrize("task", ["regression", "binary"])
+@pytest.mark.parametrize("task", [pytest.param("regression", marks=pytest.mark.slow), "binary"])
 def test_a_small_table_is_cross_validated_and_answers_in_its_own_unit(home, task):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"size": rng.normal(50, 20, 400), "colour": rng.choice(["red", "blue", None], 400)})
