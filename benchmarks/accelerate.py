@@ -168,7 +168,7 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
     single = Single(parent.eval(), numbers)
     held = _flat(data.validation)
     least = accuracy_of(eager(single), held) - ALLOWED
-    chosen = study.best(min_accuracy=min(least, state.score(best)))
+    chosen = study.best(min_score=min(least, state.score(best)))
     print(chosen, state.trial(chosen.number).accelerated and state.trial(chosen.number).accelerated.variant.name, flush=True)  # type: ignore[union-attr]  # asked just before
 
     def enter(rows: Array) -> dict[str, Array]:

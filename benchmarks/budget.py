@@ -67,8 +67,8 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
     automl = AutoML(
         name=f"real-{number}", home=home, budget=Budget(minutes=minutes), workers=WORKERS, seed=number, progress=False
     )
-    automl.fit(*digits(), wait=True)
-    ended, state = time.time(), automl.state
+    study = automl.fit(*digits(), wait=True)
+    ended, state = time.time(), study.state
     assert state.started and state.ended
     seconds, end = ended - state.started.at, ended - state.ended.at
     told = (

@@ -63,12 +63,12 @@ def steer(study: Study, seconds: dict[str, list[float]], rounds: int, trials: in
             seconds["resume"].append(taken(study.resume))
             time.sleep(BETWEEN)
             limit = slowest if number % 2 else slowest / 2
-            seconds["limit"].append(taken(functools.partial(study.limit, max_latency_ms=limit)))
+            seconds["limit"].append(taken(functools.partial(study.control.limit, max_latency_ms=limit)))
             time.sleep(BETWEEN)
-            seconds["pin"].append(taken(lambda: study.pin({"model.kernel": 3})))
-            seconds["unpin"].append(taken(study.unpin))
+            seconds["pin"].append(taken(lambda: study.control.pin({"model.kernel": 3})))
+            seconds["unpin"].append(taken(study.control.unpin))
             if number % 4 == 0:
-                seconds["retune"].append(taken(lambda: study.retune(study.state.front()[0].number, trials=2)))
+                seconds["retune"].append(taken(lambda: study.control.retune(study.state.front()[0].number, trials=2)))
         seconds["stop"].append(taken(lambda: study.stop(wait=False)))
     finally:
         study.stop()

@@ -102,8 +102,7 @@ def table_case(home: Path, rows: int, trials: int, asked: int) -> Case:
     """Adult: numbers and categories."""
     frame = pd.read_csv(DATA / "tabular" / "adult.csv.gz").drop(columns="split", errors="ignore")
     frame = frame.sample(frac=1, random_state=0).reset_index(drop=True)
-    study = AutoML(name="adult", home=home, budget=Budget(trials=trials), progress=False)
-    study.fit(frame[:rows], target="income")
+    study = AutoML(name="adult", home=home, budget=Budget(trials=trials), progress=False).fit(frame[:rows], target="income")
     raw = frame[rows : rows + asked].drop(columns="income")
     records = json.loads(raw.to_json(orient="records"))
     arrays = study.best().predictor.preprocess.arrays(raw)
@@ -114,8 +113,9 @@ def table_case(home: Path, rows: int, trials: int, asked: int) -> Case:
 def picture_case(home: Path, rows: int, trials: int, asked: int) -> Case:
     """Fashion-MNIST: pictures as PNG files."""
     images, labels = (idx(DATA / "fashion_mnist" / f"train-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
-    study = AutoML(name="fashion", home=home, budget=Budget(trials=trials), progress=False)
-    study.fit(images[:rows], labels[:rows], folds=0)
+    study = AutoML(name="fashion", home=home, budget=Budget(trials=trials), progress=False).fit(
+        images[:rows], labels[:rows], folds=0
+    )
     raw = images[rows : rows + asked]
     arrays = study.best().predictor.preprocess.arrays(raw)
     return Case(study, raw, [payloads.image(png(one)) for one in raw], arrays["image"])

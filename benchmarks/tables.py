@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
-from lepton_automl import AutoML, Budget
+from lepton_automl import AutoML, Budget, Study
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.measuring.latency import measure, quiet
-from lepton_automl.service.model import Model
 
 from .ledger import Found, Ledger
 from .report import Figure, Result
@@ -103,12 +102,12 @@ class Trees:
         return self.model.predict(self.features.iloc[rows])
 
 
-def searched(table: Table, split: int, minutes: float, workers: int, home: Path) -> AutoML:
+def searched(table: Table, split: int, minutes: float, workers: int, home: Path) -> Study:
     """A finished search that saw only the outer training rows."""
     rows = table.train_rows(split)
     train = table.features.iloc[rows].assign(**{str(table.target.name): table.target.iloc[rows]})
-    study = AutoML(name=table.name, budget=Budget(minutes=minutes), seed=split, workers=workers, home=home, progress=False)
-    return study.fit(
+    automl = AutoML(name=table.name, budget=Budget(minutes=minutes), seed=split, workers=workers, home=home, progress=False)
+    return automl.fit(
         train.reset_index(drop=True),
         target=str(table.target.name),
         categorical=table.categorical,
@@ -125,7 +124,7 @@ def contest(table: Table, split: int, minutes: float, workers: int, home: Path) 
     began = time.monotonic()
     study = searched(table, split, minutes, workers, home)
     seconds = time.monotonic() - began
-    models = {"knee": study.best(), "best": Model(study, study.state.front()[0].number)}
+    models = {"knee": study.best(), "best": study.models[study.state.front()[0].number]}
     row: dict[str, Any] = table.features.iloc[test[0]].to_dict()
     one = trees.features.iloc[test[:1]]
     calls: dict[str, Callable[[], object]] = {

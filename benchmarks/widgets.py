@@ -21,7 +21,7 @@ from .report import Figure, Result
 NAME = "streamed"
 PATIENCE = 120.0  # seconds for whatever may take long on a busy machine
 TICK = 0.05  # seconds between two cells of the person who works beside the search
-SHOW = "from lepton_automl import AutoML\nd = AutoML.attach({name!r}).dashboard()\nd"
+SHOW = "from lepton_automl import open_study\nd = open_study({name!r}).dashboard()\nd"
 MEMORY = "import resource; print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize())"
 ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
 

@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, accelerate, builder, lean, load_accelerated
+    from .api import AutoML, builder
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
+    from .networks import accelerate, lean, load_accelerated
     from .service.model import Model, load_model
     from .service.registry import Registry
-    from .service.study import Study
+    from .service.study import Study, open_study
     from .space import Knob, pick, real, whole
     from .values import Budget, DataSpec, Target
 
@@ -22,11 +23,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AutoML": "api",
-    "accelerate": "api",
+    "accelerate": "networks",
     "builder": "api",
-    "lean": "api",
-    "load_accelerated": "api",
+    "lean": "networks",
+    "load_accelerated": "networks",
     "Study": "service.study",
+    "open_study": "service.study",
     "Model": "service.model",
     "load_model": "service.model",
     "Registry": "service.registry",
@@ -67,6 +69,7 @@ __all__ = [
     "lean",
     "load_accelerated",
     "load_model",
+    "open_study",
     "pick",
     "real",
     "whole",

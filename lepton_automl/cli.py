@@ -8,12 +8,15 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .errors import Complaints, ConfigError, LeptonError, StudyError
 from .service.interrupts import Terminated, ending
+
+if TYPE_CHECKING:
+    from .service.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +26,7 @@ app = typer.Typer(
 )
 
 LATEST = 10  # studies whose pages are named
-Study = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
+StudyName = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
 Trust = Annotated[bool, typer.Option("--trust", help="Let code that the study carries run here; that is remembered.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
 
@@ -73,9 +76,8 @@ def demo(
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
     page = Target(batch_size=256)
-    study = AutoML(name=name or Home().free_name("digits"), target=page, budget=Budget(minutes=minutes))
-    study.fit(*digits())
-    if study.ended_by:
+    study = AutoML(name=name or Home().free_name("digits"), target=page, budget=Budget(minutes=minutes)).fit(*digits())
+    if study.stop_signal:
         _show_end(study)
         return
     study.evaluate_test()
@@ -146,7 +148,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         max_latency_ms=max_latency_ms,
         max_size_bytes=size,
     )
-    study = AutoML(
+    automl = AutoML(
         name=name,
         target=device,
         budget=budget,
@@ -176,11 +178,11 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     said = {key: value for key, value in options.items() if value or value is False}
     if split is not None:
         said["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
-    study.fit(data, target=target, wait=not detach, resume=resume, **said)
+    study = automl.fit(data, target=target, wait=not detach, resume=resume, **said)
     if detach:
         print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")
         return
-    if test and not study.ended_by:
+    if test and not study.stop_signal:
         study.evaluate_test()
     _show_end(study)
 
@@ -206,14 +208,14 @@ def _listed(text: str | None) -> tuple[str, ...]:
 def list_studies() -> None:
     """List all studies."""
     from .home import Home
-    from .service.study import Study as Handle
+    from .service.study import Study
     from .texts import many
 
     home = Home()
     if not home.studies:
         print(f"There are no studies in {home.folder}. Start with: lepton demo")
     for name in home.studies:
-        handle = Handle(name, home)
+        handle = Study(name, home)
         try:
             with _quietly():
                 state, standing = handle.state, _standing(handle)
@@ -221,15 +223,15 @@ def list_studies() -> None:
             print(f"{name}: did not begin: {error.what}")
         else:
             behind = "; MLflow is behind" * bool(state.untracked)
-            damaged = f"; its journal is damaged: lepton repair {name}" if handle.damage else ""
+            damaged = f"; its journal is damaged: lepton repair {name}" if handle.client.damage else ""
             counted = f"{many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front"
             print(f"{name}: {counted}, {standing}{behind}{damaged}")
 
 
-def _standing(handle: Any) -> str:
+def _standing(handle: Study) -> str:
     """How a study stands, in words."""
     status, state = handle.status, handle.state
-    if status == "ended":
+    if status == "ended" and state.ended:
         return f"ended: {state.ended.reason.partition('. ')[0]}"
     if status == "lost":
         return f"lost: its process is gone; lepton resume {handle.name} takes it up"
@@ -244,7 +246,7 @@ def _standing(handle: Any) -> str:
 
 
 @app.command()
-def status(study: Study, as_json: Json = False) -> None:
+def status(study: StudyName, as_json: Json = False) -> None:
     """Say how a study stands: what is spent, what was found, what runs."""
     from .reporting.status import status_json, status_lines
 
@@ -257,18 +259,18 @@ def status(study: Study, as_json: Json = False) -> None:
 
 
 @app.command()
-def pause(study: Study) -> None:
+def pause(study: StudyName) -> None:
     """Hold a study where it is; paused time is not part of its budget."""
     _open(study).pause()
     print(f"{study} is paused. Next: lepton resume {study}")
 
 
 @app.command()
-def resume(study: Study, trust: Trust = False) -> None:
+def resume(study: StudyName, trust: Trust = False) -> None:
     """Go on with a study that is paused, was stopped, or has lost its process."""
     handle = _open(study)
     if trust and handle.state.settings.own:
-        handle.trust()  # stands, even where the study cannot go on
+        handle.control.trust()  # stands, even where the study cannot go on
         print(f"{study}: the code that it carries may run here from now on.")
     handle.resume()
     print(f"{study} goes on.")
@@ -276,7 +278,7 @@ def resume(study: Study, trust: Trust = False) -> None:
 
 @app.command()
 def stop(
-    study: Study,
+    study: StudyName,
     wait: Annotated[bool, typer.Option(help="Wait until its chosen model is handed over.")] = True,
 ) -> None:
     """End a study; what it found stands, and its chosen model is registered."""
@@ -292,7 +294,7 @@ def stop(
 
 @app.command()
 def extend(
-    study: Study,
+    study: StudyName,
     minutes: Annotated[float | None, typer.Option(help="More minutes.")] = None,
     trials: Annotated[int | None, typer.Option(help="More trials.")] = None,
     epochs: Annotated[int | None, typer.Option(help="More epochs.")] = None,
@@ -305,7 +307,7 @@ def extend(
 
 @app.command()
 def limit(
-    study: Study,
+    study: StudyName,
     max_latency_ms: Annotated[
         str | None, typer.Option(help="Hard limit on one call, in milliseconds; `none` lifts it.")
     ] = None,
@@ -318,7 +320,7 @@ def limit(
     latency, size = _limit(max_latency_ms, complaints), _limit(max_size_kb, complaints)
     complaints.raise_any()
     handle = _open(study)
-    handle.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
+    handle.control.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
     from .texts import many
 
     print(f"{study}: {many(len(handle.state.front()), 'model')} on the front within the limits.")
@@ -337,7 +339,7 @@ def _limit(text: str | None, complaints: Complaints) -> Any:
 
 @app.command()
 def pin(
-    study: Study,
+    study: StudyName,
     settings: Annotated[
         list[str], typer.Argument(help="Knobs and their settings: `model.kernel=3`.", metavar="KNOB=SETTING...")
     ],
@@ -349,35 +351,35 @@ def pin(
         complaints.check("=" in one, f"{one!r} names no setting", "Say KNOB=SETTING, such as train.lr=0.01.")
     complaints.raise_any()
     told = [one.partition("=") for one in settings]
-    handle.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
+    handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
     print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
 
 
 @app.command()
 def unpin(
-    study: Study,
+    study: StudyName,
     knobs: Annotated[list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")] = None,
 ) -> None:
     """Let pinned knobs of a study turn again."""
     handle = _open(study)
-    handle.unpin(*knobs or ())
+    handle.control.unpin(*knobs or ())
     left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
     print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
 
 
 @app.command()
 def retune(
-    study: Study,
+    study: StudyName,
     trial: Annotated[int, typer.Argument(help="The trial's number; `lepton front` shows those of the front.")],
     trials: Annotated[int, typer.Option(help="How many variations.")] = 8,
 ) -> None:
     """Try variations of a trial next."""
-    _open(study).retune(trial, trials)
+    _open(study).control.retune(trial, trials)
     print(f"{study} tries up to {trials} variations of trial {trial} next.")
 
 
 @app.command()
-def front(study: Study, as_json: Json = False) -> None:
+def front(study: StudyName, as_json: Json = False) -> None:
     """Show the front: every model worth having."""
     handle = _open(study)
     if as_json:
@@ -394,7 +396,7 @@ def _front_json(handle: Any) -> dict[str, Any]:
 
 @app.command()
 def predict(
-    study: Study,
+    study: StudyName,
     file: Annotated[str, typer.Argument(help="A picture or a folder of them; a table, or one row as JSON.")],
     max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities, as a line of JSON for each answer.")] = False,
@@ -411,7 +413,7 @@ def predict(
 
 @app.command()
 def bottleneck(
-    study: Study,
+    study: StudyName,
     trial: Annotated[int | None, typer.Option(help="A finished trial's number; by default the chosen model.")] = None,
     tries: Annotated[int, typer.Option(help="How many changes are made and timed.")] = 1,
     out: Annotated[Path | None, typer.Option(help="Write the report with its picture here, as one HTML page.")] = None,
@@ -419,10 +421,9 @@ def bottleneck(
 ) -> None:
     """Say where the time of a model goes, what binds it, and what one change would gain."""
     from .reporting.tables import bottleneck_lines
-    from .service.model import Model
 
     handle = _open(study)
-    model = handle.best() if trial is None else Model(handle, trial)
+    model = handle.best() if trial is None else handle.models[trial]
     found = model.bottleneck(tries=tries, progress=not as_json)
     if out is not None:
         found.save(out)
@@ -438,16 +439,16 @@ def bottleneck(
 
 @app.command()
 def report(
-    study: Study,
+    study: StudyName,
     out: Annotated[Path | None, typer.Option(help="The file; by default report.html in the study's folder.")] = None,
 ) -> None:
     """Write the report: what was asked, what was found and why, as one HTML page that needs no network."""
-    print(_open(study).report(out))
+    print(_open(study).report.write(out))
 
 
 @app.command()
 def export(
-    study: Study,
+    study: StudyName,
     out: Annotated[Path, typer.Option(help="A new folder.")],
     max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
     key: Annotated[Path | None, typer.Option(help="Sign it with the Ed25519 key in this PEM file.")] = None,
@@ -458,7 +459,7 @@ def export(
 
 
 @app.command()
-def repair(study: Study) -> None:
+def repair(study: StudyName) -> None:
     """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
     from .home import Home
     from .service.repair import repair as mend
@@ -468,7 +469,7 @@ def repair(study: Study) -> None:
 
 
 @app.command()
-def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
     from .home import Home
     from .service.remove import remove
@@ -487,7 +488,7 @@ def delete(study: Study, yes: Annotated[bool, typer.Option("--yes", "-y", help="
 
 @app.command()
 def sync(
-    study: Study,
+    study: StudyName,
     tracking_uri: Annotated[str | None, typer.Option(help="Any MLflow store; by default the study's own.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on until the study ends.")] = False,
 ) -> None:
@@ -498,9 +499,9 @@ def sync(
     from .tracking.secrets import masked
 
     handle = _open(study)
-    trials = handle.sync(tracking_uri, follow=follow)
+    trials = handle.tracking.sync(tracking_uri, follow=follow)
     print(
-        f"{study} is in {masked(tracking_uri or handle.tracking_uri)}: {trials} ended trials, each once. Nothing was registered."
+        f"{study} is in {masked(tracking_uri or handle.tracking.uri)}: {trials} ended trials, each once. Nothing was registered."
     )
 
 
@@ -603,12 +604,12 @@ def serve(
     os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself
 
 
-def _open(study: str) -> Any:
-    from .service.study import Study as Handle
+def _open(study: str) -> Study:
+    from .service.study import open_study
 
-    handle = Handle(study).check()
+    handle = open_study(study)
     with _quietly():
-        damage = handle.damage
+        damage = handle.client.damage
     if damage:
         print(f"warning: {study}: {damage}", file=sys.stderr)
     return handle
@@ -622,7 +623,7 @@ def _quietly() -> Iterator[None]:
         yield
 
 
-def _print_front(handle: Any) -> None:
+def _print_front(handle: Study) -> None:
     from rich.console import Console
 
     from .reporting.terminal import front_table
@@ -635,7 +636,7 @@ def _print_front(handle: Any) -> None:
     print("* chosen: the knee, where no limit is asked")
 
 
-def _show_end(study: Any) -> None:
+def _show_end(study: Study) -> None:
     """What a person wants to know when a search is over."""
     from .tracking.secrets import masked
 
@@ -647,5 +648,5 @@ def _show_end(study: Any) -> None:
         print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
     if study.state.registered:
         print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
-        print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking_uri)}")
+        print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking.uri)}")
     print(f"see all trials: lepton ui {study.name}")

@@ -176,6 +176,11 @@ class Budget(Value):
             complaints.check(_positive(price), f"the price of {device!r} is {price!r}; it must be a number above 0")
         complaints.raise_any()
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The units that it limits."""
+        return tuple(unit for unit in ("minutes", "trials", "epochs", "cost") if getattr(self, unit) is not None)
+
     def seconds(self, device: str, workers: int) -> float | None:
         """Seconds of search on so many workers: those of the minutes, or what the cost buys if that is less; None without."""
         limits = [] if self.minutes is None else [self.minutes * 60]

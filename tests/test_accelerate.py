@@ -86,8 +86,8 @@ def test_all_that_is_wrong_is_told_at_once(taught):
 def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     images, labels = digits()
     knobs = {"model.width": 8, "model.depth1": 1}
-    study = AutoML(name="fast", home=tmp_path, budget=Budget(trials=2), workers=1, knobs=knobs, progress=False)
-    study.fit(images[:600], labels[:600], folds=0, wait=True)
+    automl = AutoML(name="fast", home=tmp_path, budget=Budget(trials=2), workers=1, knobs=knobs, progress=False)
+    study = automl.fit(images[:600], labels[:600], folds=0, wait=True)
     state = study.state
     assert state.front() and all(trial.accelerated for trial in state.front())
     kinds = [type(event) for _, event in Journal(study.folder / "journal.jsonl").read()]

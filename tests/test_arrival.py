@@ -215,7 +215,7 @@ def test_a_projector_that_is_killed_writes_everything_once(home):
         from lepton_automl.service.study import Study
         from lepton_automl.tracking import tracker
         tracker.BATCH = 15
-        Study("killed", {str(home.folder)!r}).sync()
+        Study("killed", {str(home.folder)!r}).tracking.sync()
     """
     made = "select count(*) from runs where name like 'killed-%'"
     for number in (3, 12, 20, 33):
@@ -225,7 +225,7 @@ def test_a_projector_that_is_killed_writes_everything_once(home):
                 time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was too fast"
-    assert done.sync() == 40
+    assert done.tracking.sync() == 40
     with opened_store(home.folder) as store:
         runs = runs_of(store, "lepton/killed")
         assert set(runs) == {None, *map(str, range(40))} and runs[None].data.tags["lepton.status"] == "ended"
@@ -241,9 +241,9 @@ def test_a_locked_store_is_told_within_seconds_and_catches_up(home):
         other.execute("BEGIN EXCLUSIVE")
         began = time.monotonic()
         with pytest.raises(StudyError, match=r"database is locked[\s\S]*lepton sync"):
-            late.mirror()
+            late.tracking.mirror()
         assert time.monotonic() - began < 10
-    assert late.sync() == 3
+    assert late.tracking.sync() == 3
 
 
 @pytest.mark.parametrize("answer", ["none", "silence", "503"])
@@ -253,7 +253,7 @@ def test_a_dead_server_is_told_within_seconds(home, tmp_path, answer, monkeypatc
     with lame_server(answer) as uri:
         began = time.monotonic()
         with pytest.raises(StudyError, match="cannot be written"):
-            there.sync(uri)
+            there.tracking.sync(uri)
         assert time.monotonic() - began < 10
 
 
@@ -287,7 +287,7 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypa
     """As a person deletes it in MLflow's pages while the study runs; once it is restored, all is written."""
     monkeypatch.setattr(publish, "EVERY", 0.05)
     gone = study(home, "gone")
-    gone.mirror()
+    gone.tracking.mirror()
     with opened_store(home.folder) as store:
         (experiment,) = {run.info.experiment_id for run in runs_of(store, "lepton/gone").values()}
         store.client.delete_experiment(experiment)
@@ -304,11 +304,11 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypa
     assert "MLflow is behind: MLflow refuses this study" in said and "is deleted" in said and "; MLflow is behind" in said
     assert "MLflow is behind" in run_html(Moment(state=gone.state, status="running", now=1.0, news=(), chosen=None))
     with pytest.raises(StudyError, match=r"is deleted[\s\S]*experiments restore --experiment-id"):
-        gone.sync()
+        gone.tracking.sync()
     with opened_store(home.folder) as store:
         assert store.client.get_experiment(experiment).lifecycle_stage == "deleted"
         store.client.restore_experiment(experiment)
-    assert gone.sync() == 3 and not gone.state.untracked
+    assert gone.tracking.sync() == 3 and not gone.state.untracked
 
 
 def test_a_search_does_not_begin_where_mlflow_would_refuse_it(home, monkeypatch):
@@ -319,7 +319,7 @@ def test_a_search_does_not_begin_where_mlflow_would_refuse_it(home, monkeypatch)
 
 
 def test_another_store_that_is_added_later_gets_everything(home, tmp_path):
-    study(home, "later").mirror()
+    study(home, "later").tracking.mirror()
     uri = f"sqlite:///{tmp_path / 'team.db'}"
     said = CliRunner().invoke(cli.app, ["sync", "later", "--tracking-uri", uri], env={"LEPTON_HOME": str(home.folder)})
     assert said.exit_code == 0 and "3 ended trials, each once" in said.output and "Nothing was registered" in said.output
@@ -332,7 +332,7 @@ def test_another_store_that_is_added_later_gets_everything(home, tmp_path):
 
 
 def test_a_study_is_followed_into_a_store_while_it_runs(home, tmp_path, monkeypatch):
-    monkeypatch.setattr("lepton_automl.service.study.EVERY", 0.1)
+    monkeypatch.setattr("lepton_automl.service.mirror.EVERY", 0.1)
     uri, running = f"sqlite:///{tmp_path / 'team.db'}", study(home, "followed", 1, ended=False)
     with home.held("followed"), opened_store(home.folder, uri) as store:
         client = store.client
@@ -351,7 +351,7 @@ def test_a_study_is_followed_into_a_store_while_it_runs(home, tmp_path, monkeypa
     other = threading.Thread(target=go_on)
     other.start()
     alive.wait()
-    assert running.sync(uri, follow=True) == 2
+    assert running.tracking.sync(uri, follow=True) == 2
     other.join()
 
 
@@ -403,7 +403,7 @@ def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home,
         place = asked_place(home.folder)
         assert place == Place(uri=uri, experiment_id=experiment, parent=outer.info.run_id)
         assert asked_place(home.folder, "http://other:1").parent == ""
-        study(home, "nested", place=place).mirror()
+        study(home, "nested", place=place).tracking.mirror()
         with opened_store(home.folder, uri) as store:
             (own,) = store.runs(experiment, ("mlflow.parentRunId", outer.info.run_id))
             assert own.data.tags["lepton.study"] == "nested"
@@ -424,7 +424,7 @@ def test_no_password_is_ever_kept(home, uri, monkeypatch):
     for call in (
         lambda: address(uri, home.folder),
         lambda: AutoML(tracking_uri=uri, home=home.folder),
-        lambda: Study("x", home)._tracker(uri),
+        lambda: Study("x", home).tracking.sync(uri),
     ):
         with pytest.raises((ConfigError, StudyError)) as caught:
             call()
@@ -458,8 +458,8 @@ def test_deleting_a_study_leaves_its_namesake_in_a_shared_experiment(home, tmp_p
         from lepton_automl.events import event_from_json
 
         journal.append(event_from_json(data), durable=False)
-    mine.mirror()
-    other.mirror()
+    mine.tracking.mirror()
+    other.tracking.mirror()
     remove("flowers", home)
     with opened_store(tmp_path, place.uri) as store:
         left = store.runs(store.experiment(None, place), None)
@@ -489,7 +489,7 @@ def test_a_study_ends_in_time_without_its_server(orphan):
     assert len(orphan.front) >= 1 and time.time() - ended < 60
     warned = [event for event in orphan.state.notes if "lepton sync orphan brings it up later" in event.text]
     assert len(warned) == 1 and warned[0].level == "warning" and warned[0].at - ended < 20
-    assert orphan.tracking_uri == orphan.state.started.config.tracking.uri
+    assert orphan.tracking.uri == orphan.state.started.config.tracking.uri
 
 
 @pytest.mark.slow
@@ -503,11 +503,11 @@ def test_it_arrives_at_a_server_with_postgresql_files_and_passwords(orphan, port
         server = MlflowServer(tmp_path, port=port, backend=backend, options=("--app-name", "basic-auth"), environment=secrets)
         with server:
             with pytest.raises(StudyError, match=r"401[\s\S]*MLFLOW_TRACKING_USERNAME"):
-                orphan.sync()
+                orphan.tracking.sync()
             monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "lepton")
             monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "correct-horse-battery")
             before = surroundings()
-            assert orphan.sync() == 2
+            assert orphan.tracking.sync() == 2
             version = orphan.register("flowers")
             with opened_store(orphan.home.folder, server.uri) as store:
                 runs = runs_of(store, "team")

@@ -273,8 +273,8 @@ def test_what_the_search_did_about_it_is_told(study_state):
 @pytest.mark.slow
 def test_a_studys_model_is_asked_in_python_and_at_the_shell(tmp_path):
     images, labels = digits()
-    study = AutoML(name="asked", budget=Budget(trials=1), home=tmp_path, progress=False)
-    study.fit(images[:600], labels[:600], folds=0)
+    automl = AutoML(name="asked", budget=Budget(trials=1), home=tmp_path, progress=False)
+    study = automl.fit(images[:600], labels[:600], folds=0)
     report = study.best().bottleneck(progress=False)
     assert report.changes and report.changes[0].actual is not None
     told = lepton("bottleneck", "asked", "--tries", "0", "--out", str(tmp_path / "page.html"), home=tmp_path)

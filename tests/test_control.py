@@ -12,11 +12,12 @@ from functools import partial
 
 import pytest
 
-from lepton_automl import AutoML, Budget, ConfigError, StudyError
+from lepton_automl import AutoML, Budget, ConfigError, StudyError, open_study
 from lepton_automl.data.demo import digits
 from lepton_automl.events import Asked, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.home import Home
-from lepton_automl.service.control import extended, wish
+from lepton_automl.service.commands import command
+from lepton_automl.service.control import extended
 from lepton_automl.service.process import Inbox
 
 from . import samples
@@ -27,9 +28,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's back
 from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 images, labels = digits()
-study = AutoML(name="driven", budget=Budget(minutes=30), workers=1, knobs={"model.width": 8, "model.depth1": 1})
-study.enqueue({"train.lr": 0.015})
-study.fit(images[:300], labels[:300], folds=0)
+automl = AutoML(
+    name="driven", budget=Budget(minutes=30), workers=1, knobs={"model.width": 8, "model.depth1": 1},
+    initial_configs=[{"train.lr": 0.015}],
+)
+study = automl.fit(images[:300], labels[:300], folds=0)
 print("chosen", study.best())
 """
 PATIENCE = 120.0  # seconds, on a machine with other work
@@ -69,7 +72,7 @@ def test_a_study_lives_on_its_own(home):
     environment = {**os.environ, "LEPTON_HOME": str(home)}
     script = subprocess.Popen([sys.executable, "-c", SCRIPT], env=environment, stdout=subprocess.PIPE, text=True)
     until((home / "studies" / "driven" / "journal.jsonl").exists, "the study did not begin")
-    study = AutoML.attach("driven", home=home)
+    study = open_study("driven", home=home)
     until(lambda: completed(study) or script.poll() is not None, "no trial came to its end")
 
     assert study.status == "running" and study.state.trials[0].proposed.origin == "enqueued"
@@ -78,8 +81,8 @@ def test_a_study_lives_on_its_own(home):
     until(lambda: quiet(study), "it does not hold still")
     assert answered(study.resume) < SOON and study.status == "running"
     with pytest.raises(ConfigError, match="no knob"):
-        study.enqueue({"train.rate": 1})
-    assert answered(study.enqueue, config={"train.lr": 0.017}) < SOON
+        study.control.enqueue({"train.rate": 1})
+    assert answered(study.control.enqueue, config={"train.lr": 0.017}) < SOON
     assert answered(study.extend, minutes=1) < SOON and study.state.settings.budget.minutes == 31
     until(lambda: any(one.proposed.config["train.lr"] == 0.017 for one in study.state.trials.values()), "nothing was enqueued")
 
@@ -116,7 +119,7 @@ def test_a_study_with_callbacks_ends_and_is_extended_and_is_an_optuna_study(home
 
     images, labels = digits()
     knobs = {"model.width": 8, "model.depth1": 1}
-    study = AutoML(
+    automl = AutoML(
         name="short",
         home=home,
         budget=Budget(trials=1),
@@ -127,7 +130,7 @@ def test_a_study_with_callbacks_ends_and_is_extended_and_is_an_optuna_study(home
     )
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        study.fit(images[:300], labels[:300], folds=0, wait=True)
+        study = automl.fit(images[:300], labels[:300], folds=0, wait=True)
     assert sum("a callback failed at StudyStarted (ValueError: oops)" in str(one.message) for one in told) == 1
     kinds = [kind for kind, _ in seen]
     assert kinds[0] is StudyStarted and kinds.count(TrialEnded) == 1 and StudyEnded in kinds
@@ -154,7 +157,7 @@ def test_a_budget_is_extended_in_its_own_units():
 def test_what_was_heard_is_not_heard_again_and_the_rest_outlives_the_process(tmp_path):
     from lepton_automl.journal import Journal
 
-    asked = [wish("pause"), wish("enqueue", config={"model.width": 8}), wish("stop")]
+    asked = [command("pause"), command("enqueue", config={"model.width": 8}), command("stop")]
     for one in asked:
         Journal(tmp_path / "asked.jsonl").append(one)
     inbox = Inbox(tmp_path)

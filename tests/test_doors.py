@@ -89,8 +89,7 @@ def test_what_is_said_of_the_search_is_checked(tmp_path, table):
     study = AutoML(name="wrong", sampler="grid", grid="model.widht", home=tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"Did you mean 'model\.width'"):
         study.fit(table, target="price")
-    study = AutoML(name="wrong", home=tmp_path, progress=False)
-    study.enqueue({"train.lrr": 0.1})
+    study = AutoML(name="wrong", initial_configs=[{"train.lrr": 0.1}], home=tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"Did you mean 'train\.lr'"):
         study.fit(table, target="price")
     assert not (tmp_path / "studies" / "wrong").exists()

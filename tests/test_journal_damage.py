@@ -18,7 +18,7 @@ from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import JournalRepaired, Noted, TestOpened, TrialEnded, event_to_json
 from lepton_automl.home import JOURNAL, SPARE, Home, study_journal
 from lepton_automl.journal import Journal
-from lepton_automl.service.handle import Handle
+from lepton_automl.service.handle import StudyClient
 from lepton_automl.service.launch import prepare
 from lepton_automl.service.repair import repair
 from lepton_automl.service.salvage import check_whole, salvage
@@ -69,7 +69,7 @@ def line(body: bytes) -> bytes:
 
 def seen(home) -> StudyState:
     """The state that a handle shows; every window can draw it."""
-    handle = Study(NAME, home)
+    handle = StudyClient(NAME, home)
     state = handle.state
     assert handle.damage and "lepton repair sample" in handle.damage
     assert any("lepton repair" in note.text for note in state.notes)
@@ -134,7 +134,7 @@ def test_old_lines_in_any_order_end_in_words(home, path, order, left):
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old[at] for at in order[:left]))
     try:
-        state = Handle(NAME, home).state
+        state = StudyClient(NAME, home).state
         assert state.trials.keys() == {0, 1}  # their copies know them
         assert len(state.front()) == 1
     finally:
@@ -168,7 +168,7 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
     assert found[:-1] == expected and isinstance(found[-1], JournalRepaired)
     kept = next(path.parent.glob("journal.damaged-*"))
     assert kept.read_bytes() == b"".join(lines) and found[-1].kept == kept.name
-    assert Study(NAME, home).damage == ""
+    assert Study(NAME, home).client.damage == ""
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_a_right_checksum_over_wrong_content_ends_in_words(home, path, body):
 def test_a_line_of_a_newer_version_is_no_damage_and_outlives_a_repair(home, path):
     body = b'{"n":%d,"event":"FromTomorrow","at":20.0}' % len(EVENTS)
     path.write_bytes(path.read_bytes() + line(body))
-    assert Study(NAME, home).damage == "" and check_whole(path.parent) == EVENTS[:-1]
+    assert Study(NAME, home).client.damage == "" and check_whole(path.parent) == EVENTS[:-1]
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-2", 1))
     repair(NAME, home)
     assert b"FromTomorrow" in path.read_bytes()
@@ -260,7 +260,7 @@ def test_what_cannot_be_shown_in_mlflow_names_the_repair(home, path, how):
     elif how != "gone":
         path.write_bytes(b"" if how == "empty" else content.replace(b'"StudyStarted"', b'"StudyStartex"', 1))
     with pytest.raises(StudyError, match=r"(?s)What to do: lepton repair sample"):
-        Study(NAME, home).sync()
+        Study(NAME, home).tracking.sync()
 
 
 def test_a_repair_counts_what_was_whole_and_what_came_from_copies(home, path):
@@ -397,7 +397,7 @@ def test_a_repair_that_is_cut_off_is_done_again(home, path, monkeypatch):
 
 
 def test_a_window_that_is_open_sees_the_damage_and_the_repair(home, path):
-    handle = Handle(NAME, home)
+    handle = StudyClient(NAME, home)
     assert handle.look()[2] == EVENTS[:-1] and handle.damage == ""
     with open(path, "ab") as file:
         file.write(b"garbage\n")
@@ -437,7 +437,7 @@ def test_one_line_that_is_missing_between_two_looks_is_found_by_the_next_reader(
 def test_nothing_is_written_behind_a_damage(home, path):
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-9", 1))
     study, before = Study(NAME, home), path.read_bytes()
-    for act in (study.resume, lambda: study.limit(max_size_bytes=10**9), study.register):
+    for act in (study.resume, lambda: study.control.limit(max_size_bytes=10**9), study.register):
         with pytest.raises(StudyError, match="lepton repair"):
             act()
     assert path.read_bytes() == before
@@ -470,10 +470,10 @@ def test_files_of_a_study_are_their_owners_alone(home, path):
 def test_a_journal_of_an_older_version_is_read_and_goes_on(home, path):
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old))
-    assert check_whole(path.parent) == EVENTS[:-1] and Study(NAME, home).damage == ""
+    assert check_whole(path.parent) == EVENTS[:-1] and Study(NAME, home).client.damage == ""
     study_journal(path.parent).append(Noted(at=30.0, text="new"))
     last = list(Journal(path).lines())[-1]
-    assert last.number == len(EVENTS) and last.fault == "" and Study(NAME, home).damage == ""
+    assert last.number == len(EVENTS) and last.fault == "" and Study(NAME, home).client.damage == ""
 
 
 def test_a_journal_that_cannot_be_read_says_so(home, path, monkeypatch):

@@ -103,7 +103,7 @@ def test_a_lost_store_comes_back_from_the_journals(tmp_path, loss):
     home = Home(tmp_path / "mlruns")
     roses, tulips = study(home, "roses", 2), study(home, "tulips", 3)
     for owner, trial in ((roses, 0), (tulips, 1), (tulips, 2), (roses, 1)):
-        owner.register_trial(trial, "flowers", "champion")
+        owner.tracking.register(trial, "flowers", "champion")
     registry = Registry(home.folder)
     registry.promote("flowers", 2, alias="challenger")
     registry.promote("flowers", 1)
@@ -114,7 +114,7 @@ def test_a_lost_store_comes_back_from_the_journals(tmp_path, loss):
     if loss == "half made":
         cut(home.folder / "mlflow.db", column=True)
     with pytest.warns(UserWarning, match="half made") if loss == "half made" else contextlib.nullcontext():
-        roses.sync()
+        roses.tracking.sync()
     table, runs, past = seen(home)
     assert table == [row for row in before[0] if row["version"] != "2"] and runs == before[1]
     assert past == before[2].replace("2,", "") and not (home.folder / REBUILD).exists()

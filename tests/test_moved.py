@@ -48,7 +48,7 @@ def test_paths_of_a_study_are_where_it_lies_and_relative_in_its_files(home, tmp_
         study = Study(name, place)
         assert study.state.settings.data.folder == str(study.folder / "data")
         assert study.state.trials[0].result.folder == str(study.folder / "trials/00000/bundle")
-        assert asked_config(study.folder).data.folder == str(study.folder / "data") and study.damage == ""
+        assert asked_config(study.folder).data.folder == str(study.folder / "data") and study.client.damage == ""
 
 
 def test_a_path_out_of_a_study_is_not_followed_into_it(home):

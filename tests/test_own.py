@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from lepton_automl import AutoML, Budget, ConfigError, load_model, pick, real, whole
+from lepton_automl.api import study_config
 from lepton_automl.compression.uniform import cut_evenly
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
@@ -47,7 +48,8 @@ def pictures(tmp_path_factory):
 
 def searched(executor, spec, folder, **asked):
     """A study by the doors' own configuration, on a worker that is awake already."""
-    config = AutoML(**{"budget": Budget(trials=3), "space": SPACE, "workers": 1, "home": folder, **asked})._config(spec, "own")
+    request = AutoML(**{"budget": Budget(trials=3), "space": SPACE, "workers": 1, "home": folder, **asked})
+    config = study_config(request, spec, "own")
     home = folder / "studies" / "own"
     home.mkdir(parents=True)
     return search(config, home, executor, lambda _: None)
@@ -195,10 +197,10 @@ def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
 
 def test_knobs_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
     added = {"train.batch_size": pick(16, 32, default=32), "train.warmup": 50}
-    space = AutoML(knobs=added, home=tmp_path)._config(pictures, "own").space
+    space = study_config(AutoML(knobs=added, home=tmp_path), pictures, "own").space
     assert space["train.batch_size"].choices == (16, 32) and space["train.warmup"].choices == (50,)
     with pytest.raises(ConfigError, match=r"no knob 'model\.widht'. Did you mean 'model\.width'"):
-        AutoML(knobs={"model.widht": pick(8, default=8)}, home=tmp_path)._config(pictures, "own")
+        study_config(AutoML(knobs={"model.widht": pick(8, default=8)}, home=tmp_path), pictures, "own")
 
 
 class Branches(nn.Module):

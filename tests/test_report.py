@@ -393,9 +393,9 @@ def test_the_report_says_what_was_found(study, tmp_path):
     for part in ("3 networks were tried", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst examples",
                  "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "sealed test split, opened once"):  # fmt: skip
         assert part in text, part
-    assert study.report(progress=False) == study.folder / "report.html"
+    assert study.report.write(progress=False) == study.folder / "report.html"
     with pytest.raises(ValueError, match="Name a file"):
-        study.report(tmp_path / "none" / "r.html")
+        study.report.write(tmp_path / "none" / "r.html")
 
 
 def test_the_report_stands_at_the_studys_run(study):

@@ -70,9 +70,9 @@ def test_a_living_panel_says_it_too():
 
 
 def test_fit_warns_where_nobody_sees_its_progress(tmp_path):
-    study = AutoML(budget=Budget(minutes=0.02), workers=1, home=tmp_path, progress=False)
+    automl = AutoML(budget=Budget(minutes=0.02), workers=1, home=tmp_path, progress=False)
     with pytest.warns(UserWarning, match=r"0\.02 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
-        study.fit(*digits())
+        study = automl.fit(*digits())
     assert study.front.empty and study.status == "ended"
 
 

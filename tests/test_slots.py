@@ -26,7 +26,7 @@ from lepton_automl.gate import Gate
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.locks import gate_path, is_stopped, lock_folder, started
-from lepton_automl.service.control import wish
+from lepton_automl.service.commands import command
 from lepton_automl.service.run import search
 from lepton_automl.testing import executor as contract
 from lepton_automl.values import GO_ON, Budget, Report, TrainPlan, TrialResult
@@ -337,7 +337,7 @@ def test_a_study_that_waits_can_be_paused_and_stopped(tmp_path):
         profile=contract.profile(), curve=({"accuracy": 0.5},) * 4, epoch_seconds=0.5, final={"accuracy": 0.5}
     )
     executor = Crowded(1, lambda _: recording, samples.weighed())
-    wishes = {4.0: wish("pause"), 200.0: wish("resume"), 210.0: wish("stop")}
+    wishes = {4.0: command("pause"), 200.0: command("resume"), 210.0: command("stop")}
 
     def inbox():
         due = [at for at in wishes if at <= executor.now()]

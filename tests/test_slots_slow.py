@@ -82,7 +82,7 @@ def test_a_second_study_waits_behind_the_first_and_gets_its_turn(launch):
     samples.until(lambda: first.state.paused is None, "a study that is paused keeps the core", seconds=PATIENCE)
     assert first.state.spent(time.time()) < spent + 60 and first.state.idle > 0
     first.stop()  # one that works, and one that waits for a person
-    assert first.is_handed_over
+    assert first.client.is_handed_over
     second.stop(wait=False)
     second.wait()
     assert second.state.ended

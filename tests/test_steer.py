@@ -188,7 +188,7 @@ def ended(tmp_path_factory):
 def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
     study = Study("ended", ended)
     whole, chosen = study.state.front(), study.state.ended.chosen
-    study.limit(max_latency_ms=1.2, max_size_bytes=5000)
+    study.control.limit(max_latency_ms=1.2, max_size_bytes=5000)
     assert study.status == "ended" and study.state.settings.target.max_size_bytes == 5000
     assert study.state.front() and all(trial.profile.latency_ms <= 1.2 for trial in study.state.front())
     assert study.state.ended.chosen == study.state.choose().number == Study("ended", ended).best().number
@@ -196,52 +196,52 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
     assert {tuple(trial.values) for trial in taken.best_trials} == {
         (study.state.score(model), model.profile.latency_ms) for model in study.state.front()
     }
-    study.limit(max_latency_ms=None)
+    study.control.limit(max_latency_ms=None)
     assert study.state.settings.target == Target(max_size_bytes=5000)
     assert numbers(study.state.front()) == numbers(whole) and study.state.ended.chosen == chosen
-    study.limit(max_size_bytes=None)
+    study.control.limit(max_size_bytes=None)
 
 
 def test_limits_that_nothing_keeps_are_refused_with_the_fastest_known(ended):
     study = Study("ended", ended)
     events = len(list(Journal(study.folder / "journal.jsonl").read()))
     with pytest.raises(LimitError, match=r"The fastest network here takes 0\.01 ms"):
-        study.limit(max_latency_ms=0.005)
+        study.control.limit(max_latency_ms=0.005)
     with pytest.raises(ConfigError, match="a limit must be a number above 0"):
-        study.limit(max_latency_ms=-1)
+        study.control.limit(max_latency_ms=-1)
     with pytest.raises(ConfigError, match=r"limit\(max_latency_ms=0.5\)"):
-        study.limit()
+        study.control.limit()
     assert len(list(Journal(study.folder / "journal.jsonl").read())) == events
 
 
 def test_what_cannot_be_pinned_is_said_all_at_once(ended):
     study = Study("ended", ended)
     with pytest.raises(ConfigError) as error:
-        study.pin({"model.kernal": 3, "train.lr": 7.0, "model.kernel": 4})
+        study.control.pin({"model.kernal": 3, "train.lr": 7.0, "model.kernel": 4})
     told = str(error.value)
     assert "Did you mean 'model.kernel'?" in told and "train.lr=7.0 is out of range" in told and "3, 5, 7" in told
-    study.pin({"model.kernel": 3})
-    study.pin({"train.lr": 0.02})
+    study.control.pin({"model.kernel": 3})
+    study.control.pin({"train.lr": 0.02})
     assert Study("ended", ended).state.pinned == {"model.kernel": 3, "train.lr": 0.02}
     with pytest.raises(ConfigError, match=r"unpin\('model.kernel'\) first"):
-        study.enqueue({"model.kernel": 5})
+        study.control.enqueue({"model.kernel": 5})
     with pytest.raises(ConfigError, match=r"'model.kernle' is not pinned. Did you mean 'model.kernel'\?"):
-        study.unpin("model.kernle")
-    study.unpin("model.kernel")
+        study.control.unpin("model.kernle")
+    study.control.unpin("model.kernel")
     assert study.state.pinned == {"train.lr": 0.02}
-    study.unpin()
+    study.control.unpin()
     with pytest.raises(ConfigError, match="nothing is pinned"):
-        study.unpin()
+        study.control.unpin()
 
 
 def test_a_study_that_has_ended_asks_for_a_budget_before_it_retunes(ended):
     study = Study("ended", ended)
     with pytest.raises(StudyError, match=r"Extend its budget, then retune: extend\(trials=...\)"):
-        study.retune(0)
+        study.control.retune(0)
     with pytest.raises(ConfigError, match="there is no trial 99"):
-        study.retune(99)
+        study.control.retune(99)
     with pytest.raises(ConfigError, match="at least 1"):
-        study.retune(0, trials=0)
+        study.control.retune(0, trials=0)
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -270,15 +270,15 @@ def test_an_interrupt_is_heard_between_events_and_a_second_one_at_once(ended, ti
 
 def test_a_real_study_is_steered_from_python_and_from_the_shell(tmp_path):
     images, labels = digits()
-    study = AutoML(name="real", home=tmp_path, budget=Budget(minutes=30), workers=1, knobs=SMALL, progress=False)
-    study.fit(images[:300], labels[:300], folds=0, wait=False)
+    automl = AutoML(name="real", home=tmp_path, budget=Budget(minutes=30), workers=1, knobs=SMALL, progress=False)
+    study = automl.fit(images[:300], labels[:300], folds=0, wait=False)
     try:
         until(lambda: completed(study), "no trial came to its end")
         slowest = max(trial.profile.latency_ms for trial in study.state.trials.values() if trial.profile)
         with pytest.raises(LimitError, match="The fastest network here takes"):
-            study.limit(max_latency_ms=1e-6)
-        assert answered(study.limit, max_latency_ms=slowest * 2) < SOON
-        assert answered(study.pin, config={"model.pool": 1}) < SOON
+            study.control.limit(max_latency_ms=1e-6)
+        assert answered(study.control.limit, max_latency_ms=slowest * 2) < SOON
+        assert answered(study.control.pin, config={"model.pool": 1}) < SOON
         assert "pinned are model.pool=1, model.squeeze=False" in lepton("pin", "real", "model.squeeze=false", home=tmp_path)
         assert "up to 2 variations" in lepton("retune", "real", "0", "--trials", "2", home=tmp_path)
         assert "within the limits" in lepton(

@@ -16,7 +16,9 @@ import pytest
 from lepton_automl.errors import StudyError
 from lepton_automl.home import Home, say
 from lepton_automl.locks import started
-from lepton_automl.service.control import Controls
+from lepton_automl.service.commands import CommandSender
+from lepton_automl.service.control import StudyControl
+from lepton_automl.service.handle import StudyClient
 from lepton_automl.service.interrupts import Interrupts, Terminated, ending
 from lepton_automl.service.process import Inbox
 from lepton_automl.service.study import Study
@@ -96,8 +98,8 @@ def test_a_signal_before_the_search_ends_the_command(usual):
 def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
     home = Home(tmp_path)
     home.create("one")
-    monkeypatch.setattr("lepton_automl.service.control.NUDGE", 0.0)
-    monkeypatch.setattr("lepton_automl.service.control.START", 0.5)
+    monkeypatch.setattr("lepton_automl.service.commands.NUDGE", 0.0)
+    monkeypatch.setattr("lepton_automl.service.commands.START", 0.5)
     with home.held("one") as alive:  # by a launcher: a notebook's kernel, perhaps
         assert home.says("one")["pid"] == os.getpid() and home.searcher("one") is None
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
@@ -113,9 +115,9 @@ def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(os, "kill", lambda pid, number: pytest.fail(f"{number} was sent to {pid}"))
             with pytest.raises(StudyError, match="does not answer to 'stop'"):
-                Controls("one", home).stop()
+                StudyControl(StudyClient("one", home)).stop()
     assert [one.what for one in Inbox(home.path("one"))()] == ["stop"]  # whoever is launched hears it
-    Controls("one", home)._stop_at_the_start()  # nobody runs it
+    CommandSender(StudyClient("one", home)).stop_at_the_start()  # nobody runs it
     assert not home.path("one").exists()
 
 
@@ -172,7 +174,7 @@ def test_a_command_that_is_ended_stops_its_search_and_hands_over(table, home, nu
     told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and f"stopping after {number.name}" in told and "chosen: <Model one/" in told
     study = Study("one", home)
-    assert study.status == "ended" and study.is_handed_over and study.state.ended.reason == "a person stopped it"
+    assert study.status == "ended" and study.client.is_handed_over and study.state.ended.reason == "a person stopped it"
 
 
 @pytest.mark.slow
@@ -184,10 +186,10 @@ def test_what_is_not_ready_in_time_waits_for_resume(table, home):
     study = Study("one", home)
     samples.until(lambda: not study.home.running("one"), "the search goes on", seconds=30)
     models = len(study.state.front())
-    assert models and not study.is_handed_over
+    assert models and not study.client.is_handed_over
     lepton("resume", "one", home=home)
     lepton("stop", "one", home=home)
-    assert study.is_handed_over and len(study.state.front()) >= 1
+    assert study.client.is_handed_over and len(study.state.front()) >= 1
 
 
 @pytest.mark.slow
@@ -219,4 +221,4 @@ def test_a_detached_search_is_stopped_at_once_and_outlives_its_launcher(table, h
     study.pause()
     assert time.monotonic() - began < 30 and study.status == "paused"
     study.stop()
-    assert study.is_handed_over
+    assert study.client.is_handed_over

@@ -61,7 +61,7 @@ def test_the_chosen_model_predicts_in_labels(study, pictures):
     assert np.mean(model.predict(images) == labels) > 0.8
     one = model.predict_proba(images[0])
     assert one.shape == (10,) and abs(one.sum() - 1) < 1e-5
-    assert study.best(min_accuracy=0.5).latency_ms == study.front.latency_ms.min()
+    assert study.best(min_score=0.5).latency_ms == study.front.latency_ms.min()
     with pytest.raises(LimitError, match="the fastest takes"):
         study.best(max_latency_ms=1e-6)
 

@@ -8,14 +8,15 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
-from lepton_automl import api, cli, trust
+from lepton_automl import cli, trust
 from lepton_automl.errors import ConfigError, StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted
 from lepton_automl.factory import Factory, factory_of
 from lepton_automl.home import Home, study_journal
 from lepton_automl.service.bottleneck import bottleneck
+from lepton_automl.service.handle import StudyClient
 from lepton_automl.service.launch import prepare
-from lepton_automl.service.study import Study
+from lepton_automl.service.study import Study, open_study
 from lepton_automl.values import Budget
 
 from .own_nets import make
@@ -77,7 +78,7 @@ def test_looking_at_a_study_runs_nothing_of_its_code(stranger, marker):
 
 def test_a_profile_of_its_network_asks_for_trust_before_a_worker_starts(stranger, marker):
     with pytest.raises(StudyError, match=r"(?s)have not said that you trust it.*lepton resume sample --trust") as caught:
-        bottleneck(Study("sample", stranger), 0, progress=False)
+        bottleneck(StudyClient("sample", stranger), 0, progress=False)
     assert str(caught.value).count("What to do") == 1 and not marker.exists()
 
 
@@ -92,12 +93,12 @@ def test_code_loads_once_it_is_trusted_and_that_is_remembered_outside_of_the_stu
     with pytest.raises(ConfigError, match="trust"):
         own.load()
     assert not marker.exists()
-    api.AutoML.attach("sample", stranger.folder, trust=True)
+    open_study("sample", stranger.folder, trust=True)
     monkeypatch.setenv(trust.SESSION, "")  # another process of the same user
     assert own.load().__name__ == "make" and marker.exists()
     assert user.read_text().split() == [own.digest] and stat.S_IMODE(user.stat().st_mode) == 0o600
     assert not any("trust" in path.name for path in stranger.folder.rglob("*"))
-    api.AutoML.attach("sample", stranger.folder, trust=True)
+    open_study("sample", stranger.folder, trust=True)
     assert user.read_text().split() == [own.digest]
 
 
@@ -105,7 +106,7 @@ def test_code_loads_once_it_is_trusted_and_that_is_remembered_outside_of_the_stu
     "change", [{"source": "def make(config, spec): evil()"}, {"paths": ("/tmp/evil",)}, {"name": "other"}, {"module": "os"}]
 )
 def test_other_code_is_not_trusted_with_it(stranger, change):
-    own = Study("sample", stranger).trust().state.settings.own
+    own = open_study("sample", stranger.folder, trust=True).state.settings.own
     assert own.untrusted() == "" and own.replace(**change).untrusted()
     with pytest.raises(ConfigError, match="trust"):
         own.replace(**change).load()

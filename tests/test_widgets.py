@@ -285,7 +285,7 @@ def test_a_stop_is_logged_once(tmp_path):
     journal.append(Asked(at=61.5, what="stop", uid="b"))
     journal.append(TrialEnded(at=62.0, result=TrialResult(trial=3, status="stopped", reason=STOPPED)))
     journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
-    _, state, news = Study("sample", study.home).look()
+    _, state, news = Study("sample", study.home).client.look()
     told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
     assert told == ["a person stopped the search"] and sentence(state, news[-1]) == "the search ended"
 
@@ -335,7 +335,7 @@ def test_a_click_does_what_the_line_of_python_does(tmp_path):
     dashboard = study.dashboard()
     dashboard.choose(1)
     dashboard.detail.buttons["use"].click()
-    until(lambda: dashboard.model is not None and "attach" in dashboard.acts.said.value)
+    until(lambda: dashboard.model is not None and "open_study" in dashboard.acts.said.value)
     assert dashboard.model.number == 1 and ".model(1)" in dashboard.acts.said.value
     dashboard.detail.folder.value = str(tmp_path / "out")
     dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised

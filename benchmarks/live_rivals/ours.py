@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
-from typing import Any
 
-from lepton_automl import AutoML, Budget
+from lepton_automl import AutoML, Budget, DataSpec, LeptonError, api, open_study
 from lepton_automl.events import StudyConfig
 
 from .setting import Setting
@@ -15,35 +15,36 @@ from .setting import Setting
 NAME = "ours"
 
 
-class Fixed(AutoML):
-    """The same with a given number of epochs, for short runs of this benchmark."""
+def fix_epochs(epochs: int) -> None:
+    """Search with a given number of epochs from now on, for short runs of this benchmark."""
+    usual = api.study_config
 
-    epochs = 0
+    def config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
+        found = usual(request, spec, name)
+        return found.replace(train=found.train.replace(epochs=epochs))
 
-    def _config(self, *given: Any) -> StudyConfig:
-        config = super()._config(*given)
-        return config.replace(train=config.train.replace(epochs=self.epochs))
+    api.study_config = config
 
 
 def compete(setting: Setting) -> None:
     """Search; returns when the budget is spent."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    study = (Fixed if setting.epochs else AutoML)(
+    if setting.epochs:
+        fix_epochs(setting.epochs)
+    home = setting.path / "home"
+    automl = AutoML(
         name=NAME,
         budget=Budget(minutes=setting.minutes),
         seed=setting.seed,
         workers=setting.workers,
-        home=setting.path / "home",
+        home=home,
         progress=False,
     )
-    if isinstance(study, Fixed):
-        study.epochs = setting.epochs
     began = time.monotonic()
     try:
-        study.fit(*setting.source())
+        automl.fit(*setting.source())
     except BaseException:
-        stop = getattr(study, "stop", None)  # a search in a process of its own would outlive this one
-        if stop is not None:
-            stop()
+        with contextlib.suppress(LeptonError):  # it had not begun
+            open_study(NAME, home).stop()  # a search in a process of its own would outlive this one
         raise
     setting.note(what="kept", minutes=(time.monotonic() - began) / 60)

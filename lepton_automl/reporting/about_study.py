@@ -124,7 +124,7 @@ def run(told: Told, figures: Figures) -> Html:
         "run",
         "How to run it",
         "<h3>Python</h3>",
-        code(f'from lepton_automl import AutoML\n\nmodel = AutoML.attach("{name}").best()\nmodel.predict({given})'),
+        code(f'from lepton_automl import open_study\n\nmodel = open_study("{name}").best()\nmodel.predict({given})'),
         "<h3>Shell</h3>",
         code(f"lepton predict {name} {shell}"),
         "<h3>Anywhere, without this package and without torch</h3>",

@@ -18,14 +18,15 @@ from lepton_automl.variant import Variant
 
 from .kept import keep
 from .run import jobs
+from .worker import ask_worker
 
 if TYPE_CHECKING:
-    from .study import Study
+    from .handle import StudyClient
 
 MOST_CHILDREN = 1  # that are told one by one, the best first
 
 
-def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
+def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
     """Profile a finished model in a worker process; `Model.bottleneck` is the usual way.
 
     Args:
@@ -46,7 +47,7 @@ def bottleneck(study: Study, trial: int, *, tries: int = 1, progress: bool = Tru
     return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
 
 
-def portrait(study: Study, trial: int, *, progress: bool = True) -> Portrait:
+def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Portrait:
     """What a finished model costs beside its latency, measured in a worker process; `Model.portrait` is the usual way.
 
     The latest one is kept beside the bundle, for the report.
@@ -58,7 +59,7 @@ def portrait(study: Study, trial: int, *, progress: bool = True) -> Portrait:
     return keep(trial_folder(study.folder, trial), "portrait", found)
 
 
-def asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
+def asked(study: StudyClient, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
     if known.status != "complete":
@@ -67,7 +68,7 @@ def asked(study: Study, trial: int, errand: Callable[[TrialJob, str], Errand], t
         )
     job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    return study.ask(errand(job, str(study.bundle(trial))), told)
+    return ask_worker(study, errand(job, str(study.bundle(trial))), told)
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:

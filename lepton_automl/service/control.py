@@ -1,38 +1,33 @@
-"""Driving a study from anywhere: what people ask of it, and how they hear that it was heard."""
+"""Driving a study from anywhere: pausing, stopping and extending it, and changing what it searches while it runs."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import os
-import signal
 import time
-import uuid
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from types import EllipsisType
 
-from lepton_automl.errors import Complaints, ConfigError, StudyError
-from lepton_automl.events import Asked, Event, Request
-from lepton_automl.factory import TRUST
-from lepton_automl.home import JOURNAL
-from lepton_automl.journal import Journal
+from lepton_automl.errors import Complaints, ConfigError, StudyError, did_you_mean
 from lepton_automl.search.budget import Purse
+from lepton_automl.space import Setting
+from lepton_automl.state import StudyState
 from lepton_automl.trust import remember
 from lepton_automl.values import Budget
 
-from .handle import Handle
-from .launch import WISHES, launch, lost
-
-LOOK = 0.02  # seconds between looks for an answer
-ANSWER = 2.0  # seconds in which a search that runs answers; it looks five times a second
-START = 120.0  # seconds in which one that is launched does, on a machine that is busy
-NUDGE = 10.0  # seconds after which a search that has not begun gets a signal, too
-STANDS: dict[str, bool] = {"pause": True, "resume": False}  # whether the study is paused, once such an asking is done
-UNITS = ("minutes", "trials", "epochs", "cost")
+from .commands import CommandSender, command
+from .handle import LOOK, StudyClient
+from .limits import check_limits
 
 
-class Controls(Handle):
-    """A handle that can also ask. Each asking returns when the search has written down that it heard it."""
+class StudyControl:
+    """Commands to a study. Each returns when the search has recorded it.
+
+    Args:
+        study: The study.
+    """
+
+    def __init__(self, study: StudyClient) -> None:
+        self._study, self._commands = study, CommandSender(study)
 
     def pause(self) -> None:
         """Hold all trials where they are; paused time is not part of the budget.
@@ -40,27 +35,16 @@ class Controls(Handle):
         Raises:
             StudyError: The search is not running, or does not answer.
         """
-        self._ask(wish("pause"))
+        self._commands.send(command("pause"))
 
-    def trust(self) -> Self:
+    def trust(self) -> None:
         """Say that the code which the study carries may run here: the factory of a person's own networks.
 
         That is remembered for this user, by the code's digest.
         """
-        own = self.state.settings.own
+        own = self._study.state.settings.own
         if own is not None:
             remember(own.digest)
-        return self
-
-    def check_trusted(self) -> None:
-        """See that the code which the study carries may run here, before anything is started that needs it.
-
-        Raises:
-            StudyError: Its user has not said so.
-        """
-        own = self.state.settings.own
-        if own is not None and (what := own.untrusted()):
-            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
 
     def resume(self, *, trust: bool = False) -> None:
         """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.
@@ -73,15 +57,17 @@ class Controls(Handle):
         """
         if trust:
             self.trust()
-        status = self._settled()
+        status = self._commands.settled()
         if status in {"starting", "running", "paused"}:
-            self._ask(wish("resume"))
+            self._commands.send(command("resume"))
         else:
-            spent = Purse(self.state).spent(time.time()) if self.state.ended else ""
-            if spent and self.is_handed_over:
-                unit = limits(self.state.settings.budget)[0]
-                raise StudyError(spent, where=self.name, fix=f"Give it more: lepton extend {self.name} --{unit} 5")
-            self._launch()
+            spent = Purse(self._study.state).spent(time.time()) if self._study.state.ended else ""
+            if spent and self._study.is_handed_over:
+                unit = self._study.state.settings.budget.units[0]
+                raise StudyError(
+                    spent, where=self._study.name, fix=f"Give it more: lepton extend {self._study.name} --{unit} 5"
+                )
+            self._commands.launch()
 
     def stop(self, *, wait: bool = True, grace: float | None = None) -> None:
         """End the search; what it found stands, and its chosen model is handed over. Nothing is left where it had not begun.
@@ -94,15 +80,15 @@ class Controls(Handle):
         Raises:
             StudyError: The study's process is lost, or does not answer.
         """
-        status = self.status
+        status = self._study.status
         if status == "starting":
-            self._stop_at_the_start()
-            if not self.folder.exists():
+            self._commands.stop_at_the_start()
+            if not self._study.folder.exists():
                 return
-        elif status in {"running", "paused", "lost"} and not self._ask(wish("stop", grace=grace)):
+        elif status in {"running", "paused", "lost"} and not self._commands.send(command("stop", grace=grace)):
             return
         if wait:
-            self.wait()
+            self._study.wait()
 
     def extend(
         self,
@@ -124,60 +110,114 @@ class Controls(Handle):
             ConfigError: The budget has no such unit, or would still be spent.
             StudyError: The search does not answer.
         """
-        status = self._settled()
+        status = self._commands.settled()
         more = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
-        budget = extended(self.state.settings.budget, more)
-        state = dataclasses.replace(self.state, config=self.state.settings.replace(budget=budget))
+        budget = extended(self._study.state.settings.budget, more)
+        state = dataclasses.replace(self._study.state, config=self._study.state.settings.replace(budget=budget))
         if spent := Purse(state).spent(time.time()):
             raise ConfigError(f"even so, {spent}", where="extend", fix="Extend that, too.")
-        asked = wish("extend", budget=budget)
-        if status in {"ended", "lost"} or not self._ask(asked):
-            self._launch(asked)
+        asked = command("extend", budget=budget)
+        if status in {"ended", "lost"} or not self._commands.send(asked):
+            self._commands.launch(asked)
 
-    def wait(self, timeout: float | None = None) -> Self:
-        """Wait until the study has ended and its model is handed over.
+    def limit(
+        self, *, max_latency_ms: float | EllipsisType | None = ..., max_size_bytes: int | EllipsisType | None = ...
+    ) -> None:
+        """Set hard limits, or lift them; a limit that is not named stays as it is.
 
-        Args:
-            timeout: Seconds; None for as long as it takes.
-
-        Raises:
-            LeptonError: It could not begin, or its process is lost.
-            TimeoutError: It still runs.
-        """
-        until = None if timeout is None else time.monotonic() + timeout
-        while self.home.running(self.name):
-            if until is not None and time.monotonic() > until:
-                raise TimeoutError(f"{self.name} still runs after {timeout:g} s")
-            time.sleep(LOOK)
-        if self.state.ended is None:
-            raise lost(self.name, self.home)
-        return self
-
-    def follow(self, *callbacks: Callable[[Event, Any], None], progress: bool = True) -> Self:
-        """Show the study until its end; interrupting this (Ctrl-C) ends nothing but the view.
+        From now on candidates that break one are infeasible: new ones before any training, running ones at their next
+        report. Finished models that break one leave the front, and come back when it is lifted. Of a study that has ended
+        the front alone changes; it goes on within the limits if its budget is extended. One that is still weighing its
+        machine is waited for.
 
         Args:
-            *callbacks: Called as `f(event, study)` for every event, from the first one on.
-            progress: Whether to show anything.
+            max_latency_ms: What one call may take on the target, in milliseconds; None to lift the limit.
+            max_size_bytes: What the exported model file may take, in bytes; None to lift the limit.
 
         Raises:
-            LeptonError: It could not begin, or its process is lost.
+            ConfigError: Nothing is given, or something is out of range.
+            LimitError: Nothing can keep the limits; the message says what the fastest network known takes.
+            StudyError: The search does not answer.
         """
-        from lepton_automl.reporting.terminal import Progress
+        named = {"max_latency_ms": max_latency_ms, "max_size_bytes": max_size_bytes}
+        given = {name: limit for name, limit in named.items() if limit is not ...}
+        if not given:
+            fix = "Say limit(max_latency_ms=0.5), or None in place of a number to lift a limit."
+            raise ConfigError("nothing is given", where="limit", fix=fix)
+        state = self._weighed()
+        target = state.settings.target.replace(**given)
+        if state.weighed is not None:
+            check_limits(target, state.weighed.weighed, [trial.profile for trial in state.trials.values() if trial.profile])
+        self._commands.record(command("limit", target=target))
 
-        from .follow import Follower
+    def pin(self, config: Mapping[str, Setting]) -> None:
+        """Hold knobs still: whatever is tried from now on has these settings; what was learnt of the other knobs stands.
 
-        with Progress(shown=progress) as window:
-            Follower(self, window, callbacks).run()
-        return self
+        Args:
+            config: A setting for each knob to hold, beside those that are pinned already.
 
-    @property
-    def is_handed_over(self) -> bool:
-        """Whether the study has ended, and its chosen model is registered since, if there is one."""
-        ended = self.state.ended
-        return ended is not None and (
-            ended.chosen is None or any(one.trial == ended.chosen and one.at >= ended.at for one in self.state.registered)
-        )
+        Raises:
+            ConfigError: Nothing is given, or a knob is unknown or out of range; all of it is listed.
+            StudyError: The search does not answer.
+        """
+        if not config:
+            raise ConfigError("nothing is given", where="pin", fix="Name a knob and its setting: pin({'train.lr': 0.01}).")
+        self._study.state.settings.space.complete(config)
+        self._commands.record(command("pin", config=dict(config)))
+
+    def unpin(self, *names: str) -> None:
+        """Let pinned knobs turn again.
+
+        Args:
+            *names: Their names; all that are pinned, if none is given.
+
+        Raises:
+            ConfigError: A knob is not pinned; all such are listed.
+            StudyError: The search does not answer.
+        """
+        complaints, pinned = Complaints("unpin"), self._study.state.pinned
+        for name in names:
+            complaints.check(name in pinned, f"{name!r} is not pinned.{did_you_mean(name, pinned)}")
+        complaints.check(pinned or names, "nothing is pinned")
+        complaints.raise_any()
+        self._commands.record(command("unpin", knobs=names or tuple(pinned)))
+
+    def enqueue(self, config: Mapping[str, Setting]) -> None:
+        """Try a configuration next.
+
+        Args:
+            config: Settings of knobs; those left out stand at their defaults, or where they are pinned.
+
+        Raises:
+            ConfigError: A knob is unknown, out of range or pinned elsewhere; all of it is listed.
+            StudyError: The search is not running, or does not answer.
+        """
+        asked, pinned = command("enqueue", config=dict(config)), self._study.state.pinned
+        self._study.state.settings.space.complete(config)
+        complaints = Complaints("enqueue")
+        for name in pinned.keys() & config.keys():
+            held = pinned[name]
+            complaints.check(config[name] == held, f"{name} is pinned to {held!r}", f"Say unpin({name!r}) first.")
+        complaints.raise_any()
+        self._commands.send_while_it_runs(asked)
+
+    def retune(self, trial: int, trials: int = 8) -> None:
+        """Try variations of a trial's configuration next: of each, one to three knobs are turned, the rest stays as it is.
+
+        They are trained like any other candidate, from fresh weights. Fewer are tried where there are no more that are new.
+
+        Args:
+            trial: The trial's number.
+            trials: How many variations.
+
+        Raises:
+            ConfigError: There is no such trial, or `trials` is no whole number of at least 1.
+            StudyError: The search is not running, or does not answer.
+        """
+        number = self._study.state.trial(trial).number
+        if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
+            raise ConfigError(f"trials is {trials!r}; it must be a whole number of at least 1", where="retune")
+        self._commands.send_while_it_runs(command("retune", trial=number, trials=trials))
 
     def repair(self) -> str:
         """Put a damaged journal right: from its whole lines, their copies, and what lies beside the models.
@@ -192,113 +232,13 @@ class Controls(Handle):
         """
         from .repair import repair
 
-        return repair(self.name, self.home)
+        return repair(self._study.name, self._study.home)
 
-    # How it is asked
-
-    def _settled(self) -> str:
-        """The status, when one that is ending has ended."""
-        if self.status == "ending":
-            self.wait()
-        return self.status
-
-    def _ask(self, asked: Asked) -> bool:
-        """Ask, and wait for the answer; false where the study has ended, which answers nothing any more."""
-        status = self.status
-        if status == "lost":
-            raise lost(self.name, self.home)
-        if status in {"ending", "ended"}:
-            if asked.what not in STANDS:
-                return False
-            raise StudyError(f"the study has {status}", where=self.name, fix="There is nothing to hold.")
-        try:
-            Journal(self.folder / WISHES).append(asked)
-        except StudyError:  # there is no room for it
-            if asked.what == "stop" and self._terminate():
-                return True
-            raise
-        if status == "starting" and asked.what in STANDS:
-            return True  # it has no journal yet to answer in, and does it within a moment
-        return self._heard(asked, ANSWER)
-
-    def _terminate(self) -> bool:
-        """Send the search the signal that stops it; false where it is not known which process that is."""
-        pid = self.home.searcher(self.name)
-        if pid is None:
-            return False
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        return True
-
-    def _heard(self, asked: Asked, seconds: float) -> bool:
-        """Wait until the journal has the asking; false where the study ended first."""
-        until = time.monotonic() + seconds
-        while True:
-            status = self.status  # before the look, so that the last word of a process is not missed
-            heard = any(one.uid == asked.uid for one in reversed(self.state.asked))
-            if heard and (asked.what not in STANDS or bool(self.state.paused) is STANDS[asked.what]):
-                return True
-            if status == "lost":
-                raise lost(self.name, self.home)
-            if status == "ended":
-                return False
-            if status == "starting":  # it weighs the machine, and listens thereafter
-                until = max(until, time.monotonic() + seconds)
-            if time.monotonic() > until:
-                if heard:  # somebody else asked for the contrary meanwhile
-                    return True
-                if status == "ending":  # it listens no more
-                    return False
-                trouble = self.home.says(self.name).get("trouble", "")
-                fix = trouble or f"Look at {self.folder / 'search.log'}; lepton status {self.name} says whether it still runs."
-                raise StudyError(f"the search does not answer to {asked.what!r}", where=self.name, fix=fix)
+    def _weighed(self) -> StudyState:
+        """The state, once the machine is weighed: only then is it known what can be kept."""
+        while self._study.status == "starting":
             time.sleep(LOOK)
-
-    def _launch(self, *more: Asked) -> None:
-        """Take the study up with a new process; what was asked of the old one and not heard is heard first.
-
-        Raises:
-            StudyError: Its journal is damaged, or it carries code that may not run here.
-        """
-        self._check_whole()
-        self.check_trusted()
-        last = wish("resume")  # takes back a pause or a stop that nobody heard
-        with self.home.held(self.name) as alive:
-            for asked in (*more, last):
-                Journal(self.folder / WISHES).append(asked)
-            launch(self.folder, alive)
-        before = self.state.ended
-        if not self._heard(last, START) and self.state.ended is before:
-            raise lost(self.name, self.home)
-
-    def _stop_at_the_start(self) -> None:
-        """Ask a process to end that has not begun to search; it may still be launching, and hears it when it listens.
-
-        Only one that does not listen gets a signal, and only if it is known to be the search: what launched it, such as a
-        notebook's kernel, is none of it.
-
-        Raises:
-            StudyError: It does not end.
-        """
-        Journal(self.folder / WISHES).append(wish("stop"))
-        began, signalled = time.monotonic(), False
-        while self.home.running(self.name) and not (self.folder / JOURNAL).exists():
-            waited = time.monotonic() - began
-            pid = self.home.searcher(self.name)
-            if waited > NUDGE and not signalled and pid is not None:
-                signalled = True
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGTERM)
-            if waited > START:
-                fix = f"Look at {self.folder / 'search.log'}; it is process {pid or 'of an unknown number'}."
-                raise StudyError("it does not answer to 'stop'", where=self.name, fix=fix)
-            time.sleep(LOOK)
-        self.home.forget(self.name)
-
-
-def wish(what: Request, **more: Any) -> Asked:
-    """Something that is asked of a study, now."""
-    return Asked(at=time.time(), uid=uuid.uuid4().hex, what=what, **more)
+        return self._study.state
 
 
 def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
@@ -309,7 +249,7 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
     """
     complaints = Complaints("extend")
     given = {name: amount for name, amount in more.items() if amount is not None}
-    limited = limits(budget)
+    limited = budget.units
     fix = f"It is limited by {' and '.join(limited)}: say extend({limited[0]}=...)."
     complaints.check(bool(given), "nothing is given", fix)
     for name, amount in given.items():
@@ -317,8 +257,3 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
         complaints.check(amount > 0, f"{name} is {amount!r}; it must be a number above 0")
     complaints.raise_any()
     return budget.replace(**{name: getattr(budget, name) + amount for name, amount in given.items()})
-
-
-def limits(budget: Budget) -> list[str]:
-    """The units that a budget limits."""
-    return [name for name in UNITS if getattr(budget, name) is not None]

@@ -13,10 +13,10 @@ from .bottleneck import asked
 from .kept import keep, kept
 
 if TYPE_CHECKING:
-    from .study import Study
+    from .handle import StudyClient
 
 
-def examine(study: Study, trial: int, *, split: Held | None = None, progress: bool = True) -> Examined:
+def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> Examined:
     """Look at what a finished model gets wrong; `Model.examine` is the usual way.
 
     Raises:
@@ -35,7 +35,7 @@ def examine(study: Study, trial: int, *, split: Held | None = None, progress: bo
     return found
 
 
-def usual_split(study: Study, trial: int) -> Held:
+def usual_split(study: StudyClient, trial: int) -> Held:
     """The rows to examine a model on: those of the validation split, or of the folds where scores were cross-validated.
 
     Where its answers on the folds were not kept, those of a test that is open.
@@ -45,16 +45,16 @@ def usual_split(study: Study, trial: int) -> Held:
     return "test" if _is_open(study, trial) and not _held_out(study, trial) else "held-out"
 
 
-def _is_open(study: Study, trial: int) -> bool:
+def _is_open(study: StudyClient, trial: int) -> bool:
     tested = study.state.tested
     return tested is not None and trial in tested.scores
 
 
-def _held_out(study: Study, trial: int) -> bool:
+def _held_out(study: StudyClient, trial: int) -> bool:
     return (trial_folder(study.folder, trial) / HELD_OUT).exists()
 
 
-def _may_ask(study: Study, trial: int, split: Held) -> None:
+def _may_ask(study: StudyClient, trial: int, split: Held) -> None:
     data = study.state.settings.data
     if split == "test" and not _is_open(study, trial):
         fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."

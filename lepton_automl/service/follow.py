@@ -16,7 +16,6 @@ from lepton_automl.home import JOURNAL
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
 
-from .control import Controls
 from .interrupts import Interrupts, Terminated, in_notebook
 from .launch import lost
 
@@ -38,7 +37,7 @@ class Follower:
         callbacks: Called as `f(event, study)`; what one raises is warned of once, and ends nothing.
     """
 
-    def __init__(self, study: Controls, window: Progress, callbacks: Sequence[Callback] = ()) -> None:
+    def __init__(self, study: Study, window: Progress, callbacks: Sequence[Callback] = ()) -> None:
         self.study, self._window, self._callbacks = study, window, tuple(callbacks)
         self._offset, self._drawn, self._trouble = 0, 0.0, ""
         self._warned: set[int] = set()
@@ -95,7 +94,7 @@ class Follower:
                 warnings.warn(what, stacklevel=2)
 
 
-def attend(study: Controls, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
+def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
     """Follow a study that was just launched; an interrupt (Ctrl-C) stops it, a second one leaves it to end by itself.
 
     SIGTERM and SIGHUP stop it, too, but wait no longer than a grace period for what it hands over.
@@ -155,7 +154,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
     with contextlib.suppress(StudyError):
         study.stop(wait=False, grace=grace)
     try:
-        if follower.run(interrupts, until) and study.is_handed_over:
+        if follower.run(interrupts, until) and study.client.is_handed_over:
             return
     except LeptonError:  # cut off
         pass
@@ -163,12 +162,12 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
     raise signal
 
 
-def _forget(study: Controls) -> None:
+def _forget(study: Study) -> None:
     """Leave nothing behind of a study that never began."""
     study.home.forget(study.name)
 
 
-def call_back(study: Controls, callbacks: Sequence[Callback]) -> None:
+def call_back(study: Study, callbacks: Sequence[Callback]) -> None:
     """Call callbacks from a thread, for as long as this process lives."""
 
     def run() -> None:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event, Noted
-from lepton_automl.home import JOURNAL, Home, study_journal, trials_in
+from lepton_automl.factory import TRUST
+from lepton_automl.home import JOURNAL, Home, study_journal, trial_folder, trials_in
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 
-from .launch import asked_config, left_error
+from .launch import asked_config, left_error, lost
 from .promised import Promised
 
 if TYPE_CHECKING:
     from .salvage import Salvage
 
+LOOK = 0.02  # seconds between looks at what a study's process does
 Status = Literal["starting", "running", "paused", "ending", "ended", "lost"]
 
 
-class Handle:
+class StudyClient:
     """A study by its name. Reads, and holds nothing open.
 
     Args:
@@ -147,7 +150,7 @@ class Handle:
         self._read()
         return f"{self._damage.words}. {self._damage.fix}" if self._damage else ""
 
-    def _check_whole(self) -> None:
+    def check_whole(self) -> None:
         """See that nothing is written behind a damage.
 
         Raises:
@@ -156,6 +159,16 @@ class Handle:
         self._read()
         if self._damage:
             raise self._damage.error()
+
+    def check_trusted(self) -> None:
+        """See that the code which the study carries may run here, before anything is started that needs it.
+
+        Raises:
+            StudyError: Its user has not said so.
+        """
+        own = self.state.settings.own
+        if own is not None and (what := own.untrusted()):
+            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
 
     def _journal(self) -> Journal:
         """The journal; it may not exist yet where a process is about to begin it."""
@@ -185,6 +198,37 @@ class Handle:
             return "starting"
         return "ending" if state.ended else "paused" if state.paused else "running"
 
+    def bundle(self, trial: int) -> Path:
+        """Where a finished trial's model lies; found from the study's own folder, which may have been moved."""
+        return trial_folder(self.folder, trial) / "bundle"
+
     def note(self, event: Event) -> None:
         """Write an event into the study's journal."""
         self.home.journal(self.name).append(event)
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until the study has ended and its model is handed over.
+
+        Args:
+            timeout: Seconds; None for as long as it takes.
+
+        Raises:
+            LeptonError: It could not begin, or its process is lost.
+            TimeoutError: It still runs.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.home.running(self.name):
+            if until is not None and time.monotonic() > until:
+                raise TimeoutError(f"{self.name} still runs after {timeout:g} s")
+            time.sleep(LOOK)
+        if self.state.ended is None:
+            raise lost(self.name, self.home)
+        return self
+
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the study has ended, and its chosen model is registered since, if there is one."""
+        ended = self.state.ended
+        return ended is not None and (
+            ended.chosen is None or any(one.trial == ended.chosen and one.at >= ended.at for one in self.state.registered)
+        )

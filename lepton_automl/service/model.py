@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lepton_automl.reporting.bottleneck import BottleneckReport
     from lepton_automl.values import Portrait
 
-    from .study import Study
+    from .handle import StudyClient
 
 
 class Model:
@@ -28,7 +28,7 @@ class Model:
         trial: The trial's number.
     """
 
-    def __init__(self, study: Study, trial: int) -> None:
+    def __init__(self, study: StudyClient, trial: int) -> None:
         self.study = study
         self.number = trial
         self._predictor: Predictor | None = None
@@ -187,7 +187,9 @@ class Model:
         Returns:
             The version.
         """
-        return self.study.register_trial(self.number, name or self.study.name, alias)
+        from .mirror import StudyTracking
+
+        return StudyTracking(self.study).register(self.number, name or self.study.name, alias)
 
 
 def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:

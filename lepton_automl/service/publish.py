@@ -25,7 +25,9 @@ from lepton_automl.tracking.rebuild import rebuild_lost
 from lepton_automl.tracking.store import RefusedError, opened_store
 from lepton_automl.tracking.tracker import Tracker
 
-from .study import EVERY, Study
+from .handle import StudyClient
+from .mirror import EVERY, StudyTracking
+from .models import StudyModels
 
 FINISH, LEAVE = b"finish", b"leave"  # requests: a last look and the study's end; a last look only
 HEARTBEAT = 2.0  # seconds between two lines that tell that this process goes on
@@ -53,18 +55,19 @@ def reserve(front: int = 0, refresh: float = GUESS) -> float:
 
 def publish_end(folder: Path) -> None:
     """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
-    study = Study(folder.name, Home(folder.parents[1]))
+    study = StudyClient(folder.name, Home(folder.parents[1]))
+    tracking = StudyTracking(study)
     try:
-        study.mirror()
-        study.log_models()
+        tracking.mirror()
+        tracking.log_models()
         if study.state.ended and study.state.ended.chosen is not None:
-            study.register()
-        study.attach_report()
+            StudyModels(study).best().register()
+        tracking.attach_report()
         if study.state.untracked:
             study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
     except Exception as error:
         reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
-        fix = f"lepton sync {study.name} brings it up later; Study({study.name!r}).register() registers the chosen model"
+        fix = f"lepton sync {study.name} brings it up later; open_study({study.name!r}).register() registers the chosen model"
         what = f"MLflow could not be brought up to date ({reason}); the study itself is complete. {fix}"
         study.note(Noted(at=time.time(), text=what, level="warning", subject="mlflow"))
 
@@ -79,7 +82,7 @@ class Publishing:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.study = Study(folder.name, Home(folder.parents[1]))
+        self.study = StudyClient(folder.name, Home(folder.parents[1]))
         self.tracker = Tracker(study_journal(folder), folder.parents[1])
         self.over = threading.Event()
         self.reserve = reserve()
@@ -151,7 +154,7 @@ class Publishing:
     def _mirror(self) -> None:
         """Attach the front as it stands; the first refresh counts little, by what is imported for it."""
         began = time.monotonic()
-        self.study.attach_front(self.tracker)
+        StudyTracking(self.study).attach_front(self.tracker)
         self._mirrored = time.monotonic()
         took = self._mirrored - began if self._refreshed else GUESS
         self._refreshed = True

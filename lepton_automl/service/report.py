@@ -19,35 +19,65 @@ from .examine import examine, usual_split
 from .kept import kept
 
 if TYPE_CHECKING:
-    from .study import Study
+    from .handle import StudyClient
 
 PAGE = "report.html"
 
 
-def write_report(study: Study, path: str | Path | None = None, *, progress: bool = True) -> Path:
-    """Write a study's report; `Study.report` is the usual way.
+class StudyReport:
+    """The report of a study: one HTML file that needs no network, for a reader who was not there.
 
-    Raises:
-        ConfigError: The file cannot be written.
+    It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
+    how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
+    model's errors have not been analyzed yet, a worker does that first, which takes some ten seconds.
+
+    Args:
+        study: The study.
     """
-    where = study.folder / PAGE if path is None else Path(path)
-    where = where / PAGE if where.is_dir() else where
-    content = report_html(gathered(study, ask=True, progress=progress))
-    try:
-        where.write_text(content, encoding="utf-8")
-    except OSError as error:
-        what = f"{where} cannot be written: {error.strerror}"
-        raise ConfigError(what, where="report", fix="Name a file in a folder that exists and that you may write to.") from error
-    return where
+
+    def __init__(self, study: StudyClient) -> None:
+        self._study = study
+
+    def html(self, *, progress: bool = True) -> str:
+        """The report as one page.
+
+        Args:
+            progress: Whether a terminal shows what is being done.
+        """
+        return report_html(gathered(self._study, ask=True, progress=progress))
+
+    def write(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+        """Write the report.
+
+        Args:
+            path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        where = self._study.folder / PAGE if path is None else Path(path)
+        where = where / PAGE if where.is_dir() else where
+        content = self.html(progress=progress)
+        try:
+            where.write_text(content, encoding="utf-8")
+        except OSError as error:
+            what = f"{where} cannot be written: {error.strerror}"
+            fix = "Name a file in a folder that exists and that you may write to."
+            raise ConfigError(what, where="report", fix=fix) from error
+        return where
 
 
-def pages(study: Study) -> dict[str, str]:
+def pages(study: StudyClient) -> dict[str, str]:
     """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
     told = gathered(study, ask=False)
     return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
 
 
-def gathered(study: Study, *, ask: bool, progress: bool = False) -> Told:
+def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
     """What a report is made of.
 
     Args:

@@ -13,7 +13,7 @@ from lepton_automl.space import Knob, Setting
 from lepton_automl.state import StudyState
 
 from .acts import Acts
-from .handle import OVER, Moment, StudyHandle
+from .handle import OVER, Driven, Moment
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")
@@ -27,7 +27,7 @@ class Controls(View):
         acts: Does what is asked.
     """
 
-    def __init__(self, drive: StudyHandle, acts: Acts) -> None:
+    def __init__(self, drive: Driven, acts: Acts) -> None:
         self._drive, self._acts = drive, acts
         self._state: StudyState | None = None
         self._limit_shown: float | None = None
@@ -80,9 +80,9 @@ class Controls(View):
         told = f"the limit is {max_latency_ms:g} ms now" if max_latency_ms else "there is no limit now"
         self._act(
             "limiting",
-            lambda: self._drive.limit(max_latency_ms=max_latency_ms),
+            lambda: self._drive.control.limit(max_latency_ms=max_latency_ms),
             told,
-            f"limit(max_latency_ms={max_latency_ms})",
+            f"control.limit(max_latency_ms={max_latency_ms})",
         )
 
     def _act(self, doing: str, act: Callable[[], Any], done: str, code: str) -> None:
@@ -94,21 +94,24 @@ class Controls(View):
 
     def _pause(self) -> None:
         self.pause.disabled = True  # seen at once, whatever the search says
-        self._act("pausing", self._drive.pause, "paused", "pause()")
+        self._act("pausing", self._drive.control.pause, "paused", "pause()")
 
     def _resume(self) -> None:
         self.resume.disabled = True
-        self._act("resuming", self._drive.resume, "it goes on", "resume()")
+        self._act("resuming", self._drive.control.resume, "it goes on", "resume()")
 
     def _stop(self) -> None:
         self.stop.disabled = True
-        self._act("stopping", lambda: self._drive.stop(wait=False), "it ends; its best model is handed over", "stop()")
+        self._act("stopping", lambda: self._drive.control.stop(wait=False), "it ends; its best model is handed over", "stop()")
 
     def _extend(self) -> None:
         unit = str(self.unit.value)
         amount = self.amount.value if unit in {"minutes", "cost"} else int(self.amount.value)
         self._act(
-            "extending", lambda: self._drive.extend(**{unit: amount}), f"{amount:g} {unit} more", f"extend({unit}={amount:g})"
+            "extending",
+            lambda: self._drive.control.extend(**{unit: amount}),
+            f"{amount:g} {unit} more",
+            f"extend({unit}={amount:g})",
         )
 
     def _limit_typed(self) -> None:
@@ -121,14 +124,16 @@ class Controls(View):
         name, setting = str(self.knob.value), typed(knob, self.setting.value)
         self._act(
             "pinning",
-            lambda: self._drive.pin({name: setting}),
+            lambda: self._drive.control.pin({name: setting}),
             f"{name} is held at {setting}",
-            f"pin({{{name!r}: {setting!r}}})",
+            f"control.pin({{{name!r}: {setting!r}}})",
         )
 
     def _unpin(self) -> None:
         name = str(self.knob.value)
-        self._act("letting go", lambda: self._drive.unpin(name), f"the search turns {name} again", f"unpin({name!r})")
+        self._act(
+            "letting go", lambda: self._drive.control.unpin(name), f"the search turns {name} again", f"control.unpin({name!r})"
+        )
 
     def _turned(self) -> Knob | None:
         return self._state.settings.space.get(str(self.knob.value)) if self._state else None

@@ -19,7 +19,7 @@ from .detail import DetailView
 from .drawing import Drawing
 from .face import draw_snapshot, text_face
 from .front import FrontView
-from .handle import OVER, Moment, StudyHandle
+from .handle import OVER, Driven, Moment, Watched
 from .importance import ImportanceView
 from .log import LogView
 from .picture import Script
@@ -47,7 +47,7 @@ class Dashboard(Lasting):
         model: The model that was taken by the button "use"; None before.
     """
 
-    def __init__(self, watch: StudyHandle, drive: StudyHandle) -> None:
+    def __init__(self, watch: Watched, drive: Driven) -> None:
         self.model: Any = None
         self._watch, self._drive = watch, drive
         self._pulse = Pulse(self._beat)
@@ -162,11 +162,11 @@ class Dashboard(Lasting):
             return f"its bundle is in {drive.model(trial).export(self.detail.folder.value)}"
 
         def retune(trial: int) -> str:
-            drive.retune(trial)
+            drive.control.retune(trial)
             return f"neighbours of trial {trial} are tried next"
 
         def code(trial: int, rest: str = "") -> str:
-            return f"AutoML.attach({drive.name!r}).model({trial}){rest}"
+            return f"open_study({drive.name!r}).model({trial}){rest}"
 
         return {
             "use": lambda n: do("taking", lambda: use(n), code=f"model = {code(n)}"),
@@ -179,9 +179,9 @@ class Dashboard(Lasting):
             "export": lambda n: (
                 do("exporting", lambda: export(n), code=code(n, f".export({self.detail.folder.value!r})")) and None
             ),
-            "retune": lambda n: do("asking", lambda: retune(n), code=f"study.retune({n})"),
+            "retune": lambda n: do("asking", lambda: retune(n), code=f"study.control.retune({n})"),
             "examine": lambda n: do("examining", lambda: self._examine(n), code=code(n, ".examine()")),
-            "mlflow": lambda n: do("opening MLflow", lambda: drive.mlflow_page(n)),
+            "mlflow": lambda n: do("opening MLflow", lambda: drive.tracking.page(n)),
         }
 
     def _examine(self, trial: int) -> str:
@@ -200,7 +200,7 @@ class Dashboard(Lasting):
         """The Python that shows it in another kernel."""
         usual = Home().path(self._drive.name).resolve() == self._drive.folder.resolve()
         home = "" if usual else f", home={str(self._drive.folder.parents[1])!r}"
-        return f"AutoML.attach({self._drive.name!r}{home}).dashboard()"
+        return f"open_study({self._drive.name!r}{home}).dashboard()"
 
     def picture(self, drawing: Drawing) -> None:
         """Draw the study as it is now."""

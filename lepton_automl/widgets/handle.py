@@ -14,19 +14,15 @@ from lepton_automl.state import StudyState
 OVER = frozenset({"ended", "lost"})  # statuses after which nothing happens by itself
 
 
-class StudyHandle(Protocol):
-    """A study as the widgets see it; `service.study.Study` is one. Askings return when they were heard."""
-
-    @property
-    def name(self) -> str:
-        """The study's name."""
-
-    @property
-    def folder(self) -> Path:
-        """Where its files lie."""
+class Watched(Protocol):
+    """A study as a window reads it; `service.handle.StudyClient` is one."""
 
     def look(self) -> tuple[str, StudyState, list[Event]]:
         """How it stands in a word, the state, and the events that led there since the last look."""
+
+
+class Control(Protocol):
+    """Commands to a study, which return when its search has recorded them; `service.control.StudyControl` is one."""
 
     def pause(self) -> None:
         """Hold all trials."""
@@ -54,11 +50,35 @@ class StudyHandle(Protocol):
     def retune(self, trial: int) -> None:
         """Try neighbours of a trial next."""
 
+
+class Pages(Protocol):
+    """A study in MLflow; `service.mirror.StudyTracking` is one."""
+
+    def page(self, trial: int) -> str:
+        """The address of a trial's run in an MLflow page on this machine."""
+
+
+class Driven(Protocol):
+    """A study as a window's buttons drive it; `service.study.Study` is one."""
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+
+    @property
+    def control(self) -> Control:
+        """Its commands."""
+
+    @property
+    def tracking(self) -> Pages:
+        """Its pages in MLflow."""
+
     def model(self, trial: int) -> Any:
         """A finished trial's model; see `service.model.Model`."""
-
-    def mlflow_page(self, trial: int) -> str:
-        """The address of a trial's run in an MLflow page on this machine."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ from lepton_automl import AutoML, Budget
 x, y = load_digits(return_X_y=True)
 study = AutoML(name={name!r}, budget=Budget(minutes=10), workers=1).fit((16 * x).clip(0, 255).astype("uint8").reshape(-1, 8, 8), y)
 """
-ATTACH = "from lepton_automl import AutoML\ndashboard = AutoML.attach({name!r}).dashboard()\ndashboard"
+ATTACH = "from lepton_automl import open_study\ndashboard = open_study({name!r}).dashboard()\ndashboard"
 BUSY = "import pathlib, time\nwhile not pathlib.Path({name!r}).exists():\n    time.sleep(0.1)"
 ANSWERS = """
 from tests.test_widgets import hostile_answers
@@ -229,7 +229,7 @@ def test_when_its_kernel_is_gone_it_keeps_its_place_and_tells_what_to_run(server
         case _:
             without_kernel(address, name)
     told.wait_for(timeout=PATIENCE)
-    assert "AutoML.attach('left').dashboard()" in told.inner_text()
+    assert "open_study('left').dashboard()" in told.inner_text()
     page.live().evaluate("element => element.scrollIntoView()")
     page.tab.wait_for_timeout(1000)
     page.shot(f"gone-{end}")

@@ -28,8 +28,8 @@ def address(tmp_path_factory):
     home = Home(given or tmp_path_factory.mktemp("home") / "mlruns")
     if not given:
         flowers = study(home, "flowers", 3)
-        flowers.register_trial(2, "flowers", "champion")
-        flowers.sync()
+        flowers.tracking.register(2, "flowers", "champion")
+        flowers.tracking.sync()
     with served(home.folder) as server:
         yield pages_at(server, study_pages(home.folder)["flowers"])
 
