@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lepton_automl import AutoML, Budget, Target, accelerate, lean
+from lepton_automl import AutoML, Budget, Deployment, accelerate, lean
 from lepton_automl.data.demo import digits
 from lepton_automl.data.labelled import hold_out
 from lepton_automl.data.open import Data, Split, open_data, open_test
@@ -112,8 +112,8 @@ def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
     print(small, flush=True)
 
     def ours(size: int) -> Way:
-        target = Target(batch_size=size, max_drop=max(ALLOWED - small.drop, 0.0))
-        fast = accelerate(small.model, train, validation=held, target=target, progress=False)
+        target = Deployment(batch_size=size, max_drop=max(ALLOWED - small.drop, 0.0))
+        fast = accelerate(small.model, train, validation=held, deployment=target, progress=False)
         print(fast, flush=True)
         return Way.of(fast.predict)
 

@@ -22,7 +22,7 @@ from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe, recipe_from_json
-from lepton_automl.values import DataSpec, Target
+from lepton_automl.values import DataSpec, Deployment
 from lepton_automl.walks.bottleneck import bottleneck, try_change
 from lepton_automl.walks.weigh import Scale, reference
 
@@ -124,7 +124,7 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
     every: list[list[Tried]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
-            scale = Scale(data, Target(batch_size=rows), Gate(""), own_ms())
+            scale = Scale(data, Deployment(batch_size=rows), Gate(""), own_ms())
             report, done = tried(name, recipe, scale, changes, seconds)
             reports.append(report)
             every.append(done)

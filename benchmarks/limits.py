@@ -18,7 +18,7 @@ from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.home import Home
 from lepton_automl.service.run import search
 from lepton_automl.space import Config
-from lepton_automl.values import Budget, Target, TrialJob
+from lepton_automl.values import Budget, Deployment, TrialJob
 
 from .made_up import recorded, study, weighed
 from .peers.optuna_peers import distribution
@@ -40,7 +40,7 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
     asked = study(Budget(epochs=18 * trainings), epochs=18)
     rng = random.Random(0)  # no secret hangs on it
     limit = float(np.quantile([latency(asked, asked.space.sample(rng)) for _ in range(DRAWS)], share))
-    asked = asked.replace(target=Target(max_latency_ms=limit))
+    asked = asked.replace(target=Deployment(max_latency_ms=limit))
     ours, theirs = ([of(asked.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
     ratios = [mine / other for mine, other in zip(volumes(ours, limit), volumes(theirs, limit), strict=True)]
     return Result(

@@ -11,11 +11,11 @@ from lepton_automl.execution.simulated import Recording
 from lepton_automl.values import (
     Budget,
     DataSpec,
+    Deployment,
     LeanPlan,
     Measurement,
     Objective,
     Profile,
-    Target,
     TrainPlan,
     TrialJob,
     Weighed,
@@ -48,7 +48,7 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
     made = StudyConfig(
         name="virtual",
         data=spec,
-        target=Target(),
+        target=Deployment(),
         budget=budget,
         metric="accuracy",
         objectives=goals,

@@ -25,7 +25,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.service.study import Study
-from lepton_automl.values import Target
+from lepton_automl.values import Deployment
 from lepton_automl.variant import Variant
 from lepton_automl.walks.accelerate import prove
 
@@ -197,7 +197,7 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
         if good:
             told.append(Figure.of(f"apart, {name}", [row["apart"] for row in good]))
             told.append(Figure.of(f"agree, {name}", [row["agree"] for row in good]))
-        low = sum(row["agree"] < 1 - Target().max_drop for row in good)
+        low = sum(row["agree"] < 1 - Deployment().max_drop for row in good)
         told.append(Figure(name=f"refused, {name}", value=len(rows) - len(good)))
         told.append(Figure(name=f"too low a score, {name}", value=low))
     silent = [row for row in found if not row["refused"] and _silent(row)]
@@ -215,7 +215,7 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
 def _silent(row: Row) -> bool:
     """Whether nothing would have told: neither the tool, nor the score that the accelerator holds against it."""
     precision = row["variant"]["precision"]
-    scored_out = precision != "fp32" and row["agree"] < 1 - Target().max_drop
+    scored_out = precision != "fp32" and row["agree"] < 1 - Deployment().max_drop
     same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may take kernels that sum in other orders
     apart = row["apart"] > ALLOWED[precision] and not scored_out
     return bool(apart or row["again"] > same or not np.isfinite(row["apart"]))

@@ -19,7 +19,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
-from lepton_automl.values import Budget, Target, TrialJob
+from lepton_automl.values import Budget, Deployment, TrialJob
 
 from .made_up import recorded, study, weighed
 from .mlflow_server import Page, served
@@ -75,7 +75,7 @@ def _project(home: Home, trials: int) -> list[Figure]:
 def _play(home: Home, trials: int) -> None:
     """A search on a virtual clock that began a day ago; one that was interrupted goes on."""
     folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
-    config = study(Budget(trials=trials), name=NAME, sampler="random", target=Target(max_latency_ms=20.0))
+    config = study(Budget(trials=trials), name=NAME, sampler="random", target=Deployment(max_latency_ms=20.0))
     search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - DAY))
 
 

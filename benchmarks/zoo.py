@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from lepton_automl import Target
+from lepton_automl import Deployment
 from lepton_automl.errors import LeptonError
 
 from .ledger import Found, Ledger
@@ -107,7 +107,7 @@ def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str
 
 def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("fork")
-    target = Target() if number % EVERY == 0 else Target(runtimes=("onnxruntime",))
+    target = Deployment() if number % EVERY == 0 else Deployment(runtimes=("onnxruntime",))
     ours, theirs = context.Pipe(duplex=False)
     # Every second one is handed over in training mode.
     body = functools.partial(trial, entry, training=bool(number % 2), target=target)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .service.registry import Registry
     from .service.study import Study, open_study
     from .space import Knob, pick, real, whole
-    from .values import Budget, DataSpec, Target
+    from .values import Budget, DataSpec, Deployment
 
 __version__ = "0.1.0"
 
@@ -34,7 +34,7 @@ _HOMES = {
     "Registry": "service.registry",
     "Budget": "values",
     "DataSpec": "values",
-    "Target": "values",
+    "Deployment": "values",
     "Knob": "space",
     "pick": "space",
     "real": "space",
@@ -55,6 +55,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DataSpec",
+    "Deployment",
     "ExtraError",
     "Knob",
     "LeptonError",
@@ -63,7 +64,6 @@ __all__ = [
     "Registry",
     "Study",
     "StudyError",
-    "Target",
     "accelerate",
     "builder",
     "lean",

@@ -33,7 +33,7 @@ from .validate import (
     precedents,
     warm_studies,
 )
-from .values import METRICS, Budget, DataSpec, LeanPlan, Objective, Target, check_metric, metrics_of
+from .values import METRICS, Budget, DataSpec, Deployment, LeanPlan, Objective, check_metric, metrics_of
 from .variant import lacks
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class AutoML:
 
     Args:
         name: The study's name; by default it is taken from the data.
-        target: The device the model must run on, and its hard limits.
+        deployment: The device the model must run on, and its hard limits.
         budget: What may be spent; ten minutes if nothing is said.
         objectives: What to make better: `"accuracy"` (the metric), `"latency"`, `"size"`.
         metric: The score; by default accuracy, or RMSE for regression.
@@ -92,7 +92,7 @@ class AutoML:
         ConfigError: Something is wrong; all of it is listed.
 
     Example:
-        >>> study = AutoML(target=Target(max_latency_ms=1.0), budget=Budget(minutes=10)).fit("photos/")  # doctest: +SKIP
+        >>> study = AutoML(deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10)).fit("photos/")  # doctest: +SKIP
         >>> study.best(max_latency_ms=0.5).predict("new_photo.jpg")  # doctest: +SKIP
 
     Your own network is a `pytorch_lightning.LightningModule`. Its `training_step(batch, batch_idx)` gets a tuple of inputs,
@@ -116,7 +116,7 @@ class AutoML:
     """
 
     name: str | None = None
-    target: Target = field(default_factory=Target)
+    deployment: Deployment = field(default_factory=Deployment)
     budget: Budget = field(default_factory=lambda: Budget(minutes=10))
     objectives: Sequence[str] = ("accuracy", "latency")
     metric: str | None = None
@@ -142,7 +142,7 @@ class AutoML:
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given or ()))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
-        for name, usual in (("target", Target()), ("budget", Budget(minutes=10)), ("knobs", {})):
+        for name, usual in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual)
         complaints = Complaints("AutoML")
@@ -225,12 +225,12 @@ class AutoML:
         complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), METRICS))
 
     def _check_device(self, complaints: Complaints) -> None:
-        if not isinstance(self.target, Target):
-            complaints.add(f"target is {self.target!r}", "Say target=Target(...).")
+        if not isinstance(self.deployment, Deployment):
+            complaints.add(f"deployment is {self.deployment!r}", "Say deployment=Deployment(...).")
             return
-        on_gpu = self.target.device == "cuda"
-        complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Target(device='cpu').")
-        for runtime in self.target.runtimes:
+        on_gpu = self.deployment.device == "cuda"
+        complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Deployment(device='cpu').")
+        for runtime in self.deployment.runtimes:
             fix = f'pip install "{lacks(runtime)}", or name no runtimes: those that are installed are used.'
             complaints.check(not lacks(runtime), f"the runtime {runtime!r} is not installed", fix)
 
@@ -348,7 +348,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     return StudyConfig(
         name=name,
         data=spec,
-        target=request.target,
+        target=request.deployment,
         budget=request.budget,
         metric=metric,
         objectives=(

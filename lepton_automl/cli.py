@@ -72,11 +72,11 @@ def demo(
     from .api import AutoML
     from .data.demo import digits
     from .home import Home
-    from .values import Budget, Target
+    from .values import Budget, Deployment
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
-    page = Target(batch_size=256)
-    study = AutoML(name=name or Home().free_name("digits"), target=page, budget=Budget(minutes=minutes)).fit(*digits())
+    page = Deployment(batch_size=256)
+    study = AutoML(name=name or Home().free_name("digits"), deployment=page, budget=Budget(minutes=minutes)).fit(*digits())
     if study.stop_signal:
         _show_end(study)
         return
@@ -132,7 +132,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
 ) -> None:
     """Search networks for your data."""
     from .api import AutoML
-    from .values import Budget, Target
+    from .values import Budget, Deployment
 
     if detach and test:
         raise ConfigError("--test waits for the end", where="--detach", fix="Open the test later: study.evaluate_test().")
@@ -140,7 +140,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     asked = {unit: amount for unit, amount in given.items() if amount is not None} or {"minutes": 10}
     budget = Budget(**asked, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
     size = None if max_size_kb is None else round(max_size_kb * 1000)
-    device = Target(
+    device = Deployment(
         threads=threads,
         batch_size=batch_size,
         runtimes=_listed(runtimes),
@@ -150,7 +150,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     )
     automl = AutoML(
         name=name,
-        target=device,
+        deployment=device,
         budget=budget,
         metric=metric,
         workers=workers,

@@ -21,11 +21,11 @@ from .values import (
     Budget,
     DataSpec,
     Decision,
+    Deployment,
     LeanPlan,
     Objective,
     Precedent,
     Report,
-    Target,
     Tracking,
     TrainPlan,
     TrialResult,
@@ -62,7 +62,7 @@ class StudyConfig(Value):
 
     name: str
     data: DataSpec
-    target: Target
+    target: Deployment
     budget: Budget
     metric: str
     objectives: tuple[Objective, ...]
@@ -203,7 +203,7 @@ class Asked(Event):
     what: Request
     budget: Budget | None = None
     config: Config = field(default_factory=dict)
-    target: Target | None = None
+    target: Deployment | None = None
     knobs: tuple[str, ...] = ()
     trial: int = 0
     trials: int = 0

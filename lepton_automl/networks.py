@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .values import Target
+from .values import Deployment
 
 if TYPE_CHECKING:
     from .walks.faster import Faster
@@ -17,7 +17,7 @@ def lean(
     model: Any,
     data: Any,
     *,
-    target: Target | None = None,
+    deployment: Deployment | None = None,
     ratio: float | None = None,
     max_latency_ms: float | None = None,
     max_drop: float | None = None,
@@ -45,7 +45,7 @@ def lean(
             left as it is.
         data: What to recover on: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read
             once. Whole numbers in `y` are classes, others are values.
-        target: Where it must run, for the measured latency.
+        deployment: Where it must run, for the measured latency.
         ratio: Share of the channels to remove, above 0 and below 1; 0.5 removes about three quarters of the weights.
         max_latency_ms: What one call of the exported network may take on the target, in milliseconds.
         max_drop: How much of the validation score (accuracy, or R² of values) may be lost; as much as possible is cut.
@@ -86,7 +86,7 @@ def lean(
         ratio=ratio,
         max_latency_ms=max_latency_ms,
         max_drop=max_drop,
-        target=Target() if target is None else target,
+        target=Deployment() if deployment is None else deployment,
         validation=validation,
         criterion=criterion,
         ranking=ranking,
@@ -105,12 +105,12 @@ def lean(
 
 
 def accelerate(
-    model: Any, data: Any, *, target: Target | None = None, validation: Any = None, seed: int = 0, progress: bool = True
+    model: Any, data: Any, *, deployment: Deployment | None = None, validation: Any = None, seed: int = 0, progress: bool = True
 ) -> Faster:
     """Find the fastest way to run your own trained network, as it is, without losing its accuracy.
 
     Every runtime that the target allows and every precision that the machine computes in is tried on this machine, timed
-    beside all others; the fastest whose validation score stays within `target.max_drop` is kept, with the whole table as
+    beside all others; the fastest whose validation score stays within `deployment.max_drop` is kept, with the whole table as
     evidence. Whole numbers are calibrated on rows of `data`; layers that they would harm stay in floats.
 
     Args:
@@ -118,7 +118,7 @@ def accelerate(
             left as it is.
         data: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read once. Whole numbers in
             `y` are classes, others are values.
-        target: Where it must run: threads, rows of a call, runtimes, and what may be lost.
+        deployment: Where it must run: threads, rows of a call, runtimes, and what may be lost.
         validation: Rows to score on, as `data`; by default a fifth of `data` is held out.
         seed: Of the rows held out.
         progress: Whether to show how it goes.
@@ -132,7 +132,7 @@ def accelerate(
         ExtraError: A runtime that the target names is not installed.
 
     Example:
-        >>> fast = accelerate(model, (x, y), target=Target(batch_size=1))  # doctest: +SKIP
+        >>> fast = accelerate(model, (x, y), deployment=Deployment(batch_size=1))  # doctest: +SKIP
         >>> print(fast, fast.table)  # doctest: +SKIP
         >>> fast.predict(x[:1])  # doctest: +SKIP
     """
@@ -140,7 +140,7 @@ def accelerate(
     from .walks.faster import faster
 
     with doing("accelerate", shown=progress) as told:
-        return faster(model, data, Target() if target is None else target, validation, seed=seed, told=told)
+        return faster(model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told)
 
 
 def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], Any]:

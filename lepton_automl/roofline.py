@@ -88,7 +88,7 @@ class CallTime(Value):
 
     Args:
         layers: Every layer that took time.
-        runtime: What ran it, by its name in `Target.runtimes`.
+        runtime: What ran it, by its name in `Deployment.runtimes`.
         calls: How many calls were profiled.
         call_ms: Milliseconds of one call without the profiler, in turns with it.
         outside_ms: What of it is in no layer: the call itself, its inputs and its answer.

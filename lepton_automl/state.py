@@ -34,7 +34,7 @@ from .journal import Journal
 from .misfit import misfit
 from .shortfall import no_model
 from .space import Config
-from .values import GO_ON, Accelerated, Decision, Objective, Profile, Report, Target, TrialResult
+from .values import GO_ON, Accelerated, Decision, Deployment, Objective, Profile, Report, TrialResult
 from .variant import Variant
 
 FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
@@ -288,7 +288,7 @@ class StudyState:
         elif event.what == "unpin":
             self.pinned = {name: setting for name, setting in self.pinned.items() if name not in event.knobs}
 
-    def _limit(self, target: Target) -> None:
+    def _limit(self, target: Deployment) -> None:
         """Go by other hard limits: models leave the front, and come back."""
         self.config = self.settings.replace(target=target)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):

@@ -58,7 +58,7 @@ class Objective(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target(Value):
+class Deployment(Value):
     """The device that a model must run on, and what it must keep to there.
 
     Args:
@@ -85,7 +85,7 @@ class Target(Value):
     max_size_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        complaints = Complaints("Target")
+        complaints = Complaints("Deployment")
         devices = get_args(Device)
         complaints.check(self.device in devices, f"there is no device {self.device!r}", one_of(str(self.device), devices))
         for runtime in self.runtimes:
@@ -476,7 +476,7 @@ class TrialJob(Value):
     uid: str
     config: Config
     data: DataSpec
-    target: Target
+    target: Deployment
     train: TrainPlan
     lean: LeanPlan
     metric: str
@@ -509,7 +509,7 @@ class WeighJob(Value):
     """
 
     data: DataSpec
-    target: Target
+    target: Deployment
     smallest: Config
     usual: Config
     train: TrainPlan

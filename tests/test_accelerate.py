@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lepton_automl import AutoML, Budget, BundleError, ConfigError, Target, accelerate, load_accelerated, load_model
+from lepton_automl import AutoML, Budget, BundleError, ConfigError, Deployment, accelerate, load_accelerated, load_model
 from lepton_automl.data.demo import digits
 from lepton_automl.deployment.opened import RUNTIME
 from lepton_automl.events import ModelAccelerated, StudyEnded
@@ -42,7 +42,7 @@ def taught():
 def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
     net, x, y = taught
     net.train()
-    fast = accelerate(net, (x, y), target=Target(max_drop=0.01), progress=False)
+    fast = accelerate(net, (x, y), deployment=Deployment(max_drop=0.01), progress=False)
     assert net.training, "the network was left in another mode"
     assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01 and fast.speedup > 1
     assert list(fast.table.said).count("chosen") == 1 and ITSELF in set(fast.table.said)
@@ -79,8 +79,8 @@ def test_values_are_told_as_well_as_classes():
 def test_all_that_is_wrong_is_told_at_once(taught):
     net, x, y = taught
     with pytest.raises(ConfigError) as error:
-        accelerate(net, (x, y[:-1]), target="cpu", progress=False)
-    assert "target is 'cpu'" in str(error.value) and "rows and" in str(error.value)
+        accelerate(net, (x, y[:-1]), deployment="cpu", progress=False)
+    assert "deployment is 'cpu'" in str(error.value) and "rows and" in str(error.value)
 
 
 def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
@@ -117,4 +117,4 @@ def test_an_older_journals_models_run_in_floats():
 def test_a_runtime_that_is_not_installed_is_told_before_anything_begins(monkeypatch):
     monkeypatch.setattr("lepton_automl.variant.find_spec", lambda name: None if name == "openvino" else object())
     with pytest.raises(ConfigError, match="'openvino' is not installed"):
-        AutoML(target=Target(runtimes=("onnxruntime", "openvino")))
+        AutoML(deployment=Deployment(runtimes=("onnxruntime", "openvino")))

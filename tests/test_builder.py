@@ -162,15 +162,15 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
         made.goals.metric.control.value = "mae"
         made.goals.pins.knob.value, made.goals.pins.setting.value = "model.depth", "2"
         made.goals.pins.pin.click()
-        made.goals.target["threads"].control.value = "2"
+        made.goals.deployment["threads"].control.value = "2"
     else:
         made.goals.objectives["size"].value = True
         made.goals.pins.knob.value, made.goals.pins.setting.value = "model.block", '"plain"'
         made.goals.pins.pin.click()
         made.goals.name.control.value = "007"
         made.goals.budget["trials"].control.value = "5"
-    made.goals.target["max_latency_ms"].control.value = "1.0"
-    made.goals.target["max_size_bytes"].control.value = "200"
+    made.goals.deployment["max_latency_ms"].control.value = "1.0"
+    made.goals.deployment["max_size_bytes"].control.value = "200"
     made.goals.workers.control.value = "1"
     monkeypatch.setattr(looking, "prepare", None)
     with monkeypatch.context() as patched:
@@ -303,9 +303,9 @@ def test_every_field_says_what_is_wrong_beside_it_all_at_once(home):
     (home / "studies" / "taken" / "journal.jsonl").touch()
     goals = made.goals
     fields = {
-        goals.target["max_latency_ms"]: ("-1", "a limit must be a number above 0"),
-        goals.target["threads"]: ("two", "threads is"),
-        goals.target["batch_size"]: ("1.5", "whole number"),
+        goals.deployment["max_latency_ms"]: ("-1", "a limit must be a number above 0"),
+        goals.deployment["threads"]: ("two", "threads is"),
+        goals.deployment["batch_size"]: ("1.5", "whole number"),
         goals.budget["minutes"]: ("0", "must be a number above 0"),
         goals.budget["trials"]: ("nan", "must be"),
         goals.workers: ("0", "at least 1"),
@@ -366,8 +366,8 @@ def test_what_is_written_out_is_what_was_meant(value):
 
 
 def test_a_plan_says_no_more_than_was_said():
-    plan = Plan(data="df", target={"max_latency_ms": 1.0}, budget={"minutes": 10}, said={"target": "income"})
-    told = 'AutoML(target=Target(max_latency_ms=1.0), budget=Budget(minutes=10)).fit(df, target="income")'
+    plan = Plan(data="df", deployment={"max_latency_ms": 1.0}, budget={"minutes": 10}, said={"target": "income"})
+    told = 'AutoML(deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10)).fit(df, target="income")'
     assert plan.code == told
 
 

@@ -22,7 +22,7 @@ from lepton_automl.deployment.verify import verify
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.values import DataSpec, Measurement, Profile, Target
+from lepton_automl.values import DataSpec, Deployment, Measurement, Profile
 
 torch.set_num_threads(1)
 
@@ -266,7 +266,7 @@ def bundle_of(spec, folder):
         given = {"modality": "table", "columns": COLUMNS[: 3 + len(spec.cardinalities)]}
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
-        name="x/1", recipe=module.recipe, spec=spec, target=Target(), metric="accuracy", scores={"accuracy": 0.5},
+        name="x/1", recipe=module.recipe, spec=spec, target=Deployment(), metric="accuracy", scores={"accuracy": 0.5},
         profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
     )  # fmt: skip
     write_bundle(
@@ -281,7 +281,7 @@ def test_a_card_shows_labels_and_names_as_they_are():
     spec = TABLE.replace(name=evil, target=evil, classes=(evil, "plain"), counts=(1, 1), warnings=(evil,))
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
-        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE))).recipe, spec=spec, target=Target(), metric="accuracy",
+        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE))).recipe, spec=spec, target=Deployment(), metric="accuracy",
         scores={"accuracy": 0.5}, profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
     )  # fmt: skip
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import lepton_automl
-from lepton_automl import AutoML, Budget, Target
+from lepton_automl import AutoML, Budget, Deployment
 
 LIGHT = [
     "lepton_automl",
@@ -140,7 +140,7 @@ def test_the_shell_says_what_went_wrong_without_a_traceback(tmp_path):
 def test_a_home_that_cannot_be_written_says_so(tmp_path, table):
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match="cannot make a folder for the study"):
-        AutoML(name="a", home=tmp_path / "file", budget=Budget(trials=1), target=Target()).fit(table, target="price")
+        AutoML(name="a", home=tmp_path / "file", budget=Budget(trials=1), deployment=Deployment()).fit(table, target="price")
 
 
 def test_help_is_there_for_every_command(tmp_path):

@@ -25,7 +25,7 @@ from lepton_automl.factory import Factory
 from lepton_automl.gate import Gate
 from lepton_automl.testing import executor as contract
 from lepton_automl.trust import allow
-from lepton_automl.values import GO_ON, LeanPlan, Report, ScoreJob, Target, TrainPlan, TrialJob, TrialResult
+from lepton_automl.values import GO_ON, Deployment, LeanPlan, Report, ScoreJob, TrainPlan, TrialJob, TrialResult
 
 from .samples import image_spec
 
@@ -43,7 +43,7 @@ def job(trial: int, folder: object) -> TrialJob:
         uid=str(trial),
         config={},
         data=image_spec().replace(folder=str(folder)),
-        target=Target(),
+        target=Deployment(),
         train=TrainPlan(),
         lean=LeanPlan(),
         metric="accuracy",

@@ -22,7 +22,7 @@ from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.recipe import recipe_from_json
 from lepton_automl.texts import code_span, markdown
-from lepton_automl.values import Budget, LeanPlan, Target
+from lepton_automl.values import Budget, Deployment, LeanPlan
 
 from .samples import config, events, image_spec, table_spec
 
@@ -44,7 +44,7 @@ def test_an_event_of_a_newer_version_is_skipped():
 
 def test_every_complaint_about_a_target_is_raised_at_once():
     with pytest.raises(ConfigError) as error:
-        Target(device="gpu", threads=0, batch_size=True, max_latency_ms=-1)
+        Deployment(device="gpu", threads=0, batch_size=True, max_latency_ms=-1)
     for part in ("'gpu'", "Did you mean 'cpu'", "threads", "batch_size", "max_latency_ms"):
         assert part in str(error.value)
 

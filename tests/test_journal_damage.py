@@ -278,12 +278,12 @@ def bundled(home, number: int) -> None:
     profile = trial[-1].result.profile
     from lepton_automl.deployment.card import model_card
     from lepton_automl.recipe import recipe_from_json
-    from lepton_automl.values import Target
+    from lepton_automl.values import Deployment
 
     from .samples import image_spec
 
     card = model_card(
-        name="sample/0", recipe=recipe_from_json(trial[0].recipe), spec=image_spec(), target=Target(), profile=profile,
+        name="sample/0", recipe=recipe_from_json(trial[0].recipe), spec=image_spec(), target=Deployment(), profile=profile,
         metric="accuracy", scores=trial[-1].result.scores,
     )  # fmt: skip
     bundle = home.path(NAME) / "trials" / f"{number:05d}" / "bundle"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lepton_automl import Target, lean
+from lepton_automl import Deployment, lean
 from lepton_automl.compression import shrink
 from lepton_automl.compression.anynet import groups_of, trace
 from lepton_automl.compression.blocks import drop_blocks
@@ -316,13 +316,13 @@ def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
             nn.Flatten(), nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1024), nn.ReLU(), nn.Linear(1024, 4)
         )
     )
-    target = Target(batch_size=4)
+    target = Deployment(batch_size=4)
     whole = Balance(target, learnable[0]).weigh(net).median
-    found = lean(net, learnable, target=target, max_latency_ms=whole / 2, epochs=0, progress=False)
+    found = lean(net, learnable, deployment=target, max_latency_ms=whole / 2, epochs=0, progress=False)
     assert found.after.latency.median < 0.6 * found.before.latency.median
     assert found.after.parameters > 0.1 * found.before.parameters
     with pytest.raises(LimitError, match="of its channels gone this network still takes"):
-        lean(net, learnable, target=target, max_latency_ms=1e-5, epochs=0, progress=False)
+        lean(net, learnable, deployment=target, max_latency_ms=1e-5, epochs=0, progress=False)
 
 
 @pytest.mark.usefixtures("unweighed")

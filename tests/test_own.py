@@ -23,7 +23,7 @@ from lepton_automl.models import own
 from lepton_automl.models.files import load_by
 from lepton_automl.recipe import OwnRecipe, recipe_from_json
 from lepton_automl.service.run import search
-from lepton_automl.values import Target
+from lepton_automl.values import Deployment
 
 from . import own_nets
 from .test_doors import python
@@ -179,7 +179,7 @@ def test_a_network_that_cannot_be_cut_is_searched_whole_and_that_is_said_once(ex
 
 def test_a_limit_is_weighed_before_any_training(executor, pictures, tmp_path):
     with pytest.raises(ValueError, match="The fastest network here takes"):
-        searched(executor, pictures, tmp_path, model=own_nets.make, target=Target(max_latency_ms=1e-5))
+        searched(executor, pictures, tmp_path, model=own_nets.make, deployment=Deployment(max_latency_ms=1e-5))
 
 
 def test_wrong_spaces_and_models_are_told_at_once(tmp_path):

@@ -39,7 +39,7 @@ from lepton_automl.service.report import pages
 from lepton_automl.space import Space, pick, whole
 from lepton_automl.state import StudyState
 from lepton_automl.training.findings import calibration, class_scores, confusion
-from lepton_automl.values import Decision, Portrait, Report, Target, TrialResult
+from lepton_automl.values import Decision, Deployment, Portrait, Report, TrialResult
 
 from .samples import config, image_spec, measured, profile, table_spec, trial_events
 from .test_doors import lepton, python
@@ -155,7 +155,7 @@ def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models,
      (0.001, "◂ limit 0.001 ms", "left", False)],
 )  # fmt: skip
 def test_a_limit_is_in_sight_or_it_is_said_where_it_is(study_state, limit, text, anchor, seen):
-    state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Target(max_latency_ms=limit))
+    state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Deployment(max_latency_ms=limit))
     layout = plots.front_figure(state).layout
     low, high = layout.xaxis.range
     told = layout.annotations[-1]

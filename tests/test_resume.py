@@ -13,7 +13,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.home import CHECKPOINT
-from lepton_automl.values import GO_ON, Decision, LeanPlan, Target, TrainPlan, TrialJob
+from lepton_automl.values import GO_ON, Decision, Deployment, LeanPlan, TrainPlan, TrialJob
 from lepton_automl.walks.checkpoint import Checkpoint, Keeper
 from lepton_automl.walks.trial import run_trial
 
@@ -40,7 +40,7 @@ def job_of(spec, folder, **changes) -> TrialJob:
         uid="three",
         config=config,
         data=spec,
-        target=Target(),
+        target=Deployment(),
         train=TrainPlan(epochs=6, seed=5),
         lean=LeanPlan(),
         metric="accuracy",

@@ -22,7 +22,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.recipe import TableRecipe
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
 from lepton_automl.training.scores import scores
-from lepton_automl.values import DataSpec, Target, drop
+from lepton_automl.values import DataSpec, Deployment, drop
 from lepton_automl.variant import Variant
 from lepton_automl.walks.accelerate import Stand, accelerate
 
@@ -66,7 +66,7 @@ def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
         return scores(spoil(answers) if spoil else answers, truth, SPEC)
 
     return Stand(
-        target=Target(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
+        target=Deployment(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
         score=score, gate=Gate(tmp_path / "gate"),
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
 
 def test_runtimes_are_asked_for_by_name(monkeypatch):
     with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
-        Target(runtimes=("openvin",))
+        Deployment(runtimes=("openvin",))
     assert {one.name for one in allowed(())} <= {"onnxruntime", "openvino"}
     monkeypatch.setattr(KNOWN["openvino"], "lacks", lambda: "lepton-automl[openvino]", raising=False)
     with pytest.raises(ExtraError, match=r"lepton-automl\[openvino\]"):

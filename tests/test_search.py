@@ -33,7 +33,7 @@ from lepton_automl.search.warm import Prior, designs, precedents
 from lepton_automl.service.run import jobs, proposer_of, search
 from lepton_automl.space import Space, pick, real, whole
 from lepton_automl.state import StudyState
-from lepton_automl.values import Budget, Objective, Target, TrialResult
+from lepton_automl.values import Budget, Deployment, Objective, TrialResult
 
 from .samples import config, profile, table_spec, weighed
 
@@ -126,7 +126,7 @@ def test_every_sampler_stays_within_ranges_and_learns_from_what_it_is_told(name)
 
 
 def test_the_sampler_learns_where_limits_are_kept():
-    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}), target=Target(max_latency_ms=0.21))
+    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}), target=Deployment(max_latency_ms=0.21))
     asked = []
     for _ in range(60):
         proposal = played.ask()
@@ -189,7 +189,7 @@ def test_a_search_keeps_its_trials_and_the_journal_tells_it_again(tmp_path):
 
 
 def test_a_study_is_an_optuna_study_with_the_same_front(tmp_path):
-    state, *_ = run(tmp_path, budget=Budget(trials=30), target=Target(max_latency_ms=2.0))
+    state, *_ = run(tmp_path, budget=Budget(trials=30), target=Deployment(max_latency_ms=2.0))
     taken = to_optuna(state)
     best = {tuple(trial.values) for trial in taken.best_trials}  # of equal models Optuna lists all
     assert best == {(state.score(model), model.profile.latency_ms) for model in state.front()}
@@ -297,7 +297,7 @@ def test_an_epoch_budget_ends_the_search(tmp_path):
 
 
 def test_no_epoch_is_spent_on_what_breaks_a_limit(tmp_path):
-    state, *_ = run(tmp_path, budget=Budget(trials=20), target=Target(max_latency_ms=1.0))
+    state, *_ = run(tmp_path, budget=Budget(trials=20), target=Deployment(max_latency_ms=1.0))
     broken = [trial for trial in state.trials.values() if trial.profile.latency_ms > 1.0]
     assert broken and all(trial.status == "infeasible" and trial.epochs == 0 for trial in broken)
     assert all(trial.profile.latency_ms <= 1.0 for trial in state.front())
@@ -305,7 +305,7 @@ def test_no_epoch_is_spent_on_what_breaks_a_limit(tmp_path):
 
 def test_a_limit_that_nothing_can_keep_is_found_before_any_trial(tmp_path):
     with pytest.raises(ValueError, match=r"The fastest network here takes 0\.01 ms"):
-        run(tmp_path, target=Target(max_latency_ms=0.001))
+        run(tmp_path, target=Deployment(max_latency_ms=0.001))
 
 
 def test_epochs_are_cut_to_what_the_time_affords():
@@ -347,7 +347,7 @@ def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path
         return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 2))
 
     folder = Home(tmp_path).create("sample")
-    asked = config(budget=Budget(trials=20), target=Target(max_latency_ms=1.5))
+    asked = config(budget=Budget(trials=20), target=Deployment(max_latency_ms=1.5))
     state = search(asked, folder, SimulatedExecutor(2, slower, weighed()), lambda _: None)
     assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
     assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())

@@ -24,15 +24,15 @@ from lepton_automl.service.run import search
 from lepton_automl.service.study import Study
 from lepton_automl.space import Space, pick, real, whole
 from lepton_automl.state import StudyState
-from lepton_automl.values import Budget, Target
+from lepton_automl.values import Budget, Deployment
 
 from .samples import config, weighed
 from .test_control import SOON, answered, completed, until
 from .test_doors import lepton
 from .test_search import GOALS, recorded, table
 
-TIGHT = Target(max_latency_ms=1.2)
-LIMITED = {6: {"what": "limit", "target": TIGHT}, 16: {"what": "limit", "target": Target()}}
+TIGHT = Deployment(max_latency_ms=1.2)
+LIMITED = {6: {"what": "limit", "target": TIGHT}, 16: {"what": "limit", "target": Deployment()}}
 PINNED = {
     5: {"what": "pin", "config": {"model.kernel": 5, "model.block": "plain"}},
     14: {"what": "unpin", "knobs": ("model.kernel",)},
@@ -106,7 +106,7 @@ def test_all_goes_by_the_limits_as_they_stand(tmp_path):
 
 
 def test_what_a_limit_stopped_goes_on_once_it_is_lifted_and_not_before(tmp_path):
-    script = {10: {"what": "limit", "target": TIGHT}, 18: {"what": "limit", "target": Target()}}
+    script = {10: {"what": "limit", "target": TIGHT}, 18: {"what": "limit", "target": Deployment()}}
     state, _, events = steered(tmp_path, "limited", script)
     lifted = at(events, 18)
     waiting = numbers(one for one in StudyState().feed(events[:lifted]).frozen.values() if one.status == "infeasible")
@@ -197,7 +197,7 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
         (study.state.score(model), model.profile.latency_ms) for model in study.state.front()
     }
     study.control.limit(max_latency_ms=None)
-    assert study.state.settings.target == Target(max_size_bytes=5000)
+    assert study.state.settings.target == Deployment(max_size_bytes=5000)
     assert numbers(study.state.front()) == numbers(whole) and study.state.ended.chosen == chosen
     study.control.limit(max_size_bytes=None)
 
@@ -284,7 +284,7 @@ def test_a_real_study_is_steered_from_python_and_from_the_shell(tmp_path):
         assert "within the limits" in lepton(
             "limit", "real", "--max-latency-ms", "none", "--max-size-kb", "4000", home=tmp_path
         )
-        assert study.state.settings.target == Target(max_size_bytes=4_000_000)
+        assert study.state.settings.target == Deployment(max_size_bytes=4_000_000)
         assert "pinned are model.squeeze=False" in lepton("unpin", "real", "model.pool", home=tmp_path)
         until(lambda: any(one.proposed.origin == "retuned" for one in study.state.trials.values()), "nothing was retuned")
         retuned = [one.proposed.config for one in study.state.trials.values() if one.proposed.origin == "retuned"]

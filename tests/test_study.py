@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_automl import AutoML, Budget, ConfigError, LimitError, Registry, StudyError, Target, load_model
+from lepton_automl import AutoML, Budget, ConfigError, Deployment, LimitError, Registry, StudyError, load_model
 from lepton_automl.data.demo import digits
 from lepton_automl.examined import HELD_OUT
 from lepton_automl.home import trial_folder
@@ -156,7 +156,7 @@ def test_a_second_study_of_the_name_is_refused(study, home, pictures):
 
 def test_a_limit_that_nothing_keeps_leaves_no_study(home, pictures):
     with pytest.raises(LimitError, match="The fastest network here takes"):
-        AutoML(name="hopeless", home=home, target=Target(max_latency_ms=1e-5), progress=False).fit(*pictures, folds=0)
+        AutoML(name="hopeless", home=home, deployment=Deployment(max_latency_ms=1e-5), progress=False).fit(*pictures, folds=0)
     assert not (home / "studies" / "hopeless").exists()
 
 

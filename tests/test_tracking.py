@@ -38,7 +38,7 @@ from lepton_automl.tracking.projector import progress, trial_records
 from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
-from lepton_automl.values import Budget, Target, TrialResult
+from lepton_automl.values import Budget, Deployment, TrialResult
 
 from . import samples
 
@@ -497,7 +497,7 @@ def test_a_deleted_study_leaves_its_name_and_its_registered_models(home, client,
 
 def test_the_page_holds_every_trial_and_no_strangers_markup(study_state):
     state = study_state([(0.90, 1.0), (0.97, 2.0), (0.98, 8.0), (0.95, 4.0)])
-    state.config = samples.config(name="<script>alert(1)</script>", target=Target(max_latency_ms=9.0))
+    state.config = samples.config(name="<script>alert(1)</script>", target=Deployment(max_latency_ms=9.0))
     result = TrialResult(trial=4, status="stopped", reason="</script><b>behind</b>", epochs=1)
     proposed, weigh, learnt, _ = samples.trial_events(4, 0.5, 3.0)
     state.feed([proposed, weigh, learnt, TrialEnded(at=4.0, result=result)])

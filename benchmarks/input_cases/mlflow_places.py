@@ -12,7 +12,7 @@ from lepton_automl.families import space_for
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.experiments import check_experiment
-from lepton_automl.values import Budget, DataSpec, LeanPlan, Objective, Target, Tracking, TrainPlan
+from lepton_automl.values import Budget, DataSpec, Deployment, LeanPlan, Objective, Tracking, TrainPlan
 from lepton_automl.widgets.handle import Moment
 from lepton_automl.widgets.run import run_html
 
@@ -100,7 +100,7 @@ def standing(folder: Path, *news: Noted) -> dict[str, str]:
     )  # fmt: skip
     ends = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
     config = StudyConfig(
-        name="flowers", data=spec, target=Target(), budget=Budget(trials=4), metric="accuracy", objectives=ends,
+        name="flowers", data=spec, target=Deployment(), budget=Budget(trials=4), metric="accuracy", objectives=ends,
         space=space_for(spec), train=TrainPlan(epochs=8), lean=LeanPlan(),
     )  # fmt: skip
     state = StudyState().feed([StudyStarted(at=0.0, config=config), *news])

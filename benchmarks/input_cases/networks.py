@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize
 
-from lepton_automl import Target, accelerate, lean
+from lepton_automl import Deployment, accelerate, lean
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.errors import LeptonError
@@ -602,7 +602,9 @@ def _accelerated(folder: Path) -> None:
     torch.manual_seed(0)
     net = taught(plain(Folded(16)))
     with unchanged(net):
-        fast = accelerate(net, labelled(), validation=labelled(), target=Target(runtimes=("onnxruntime",)), progress=False)
+        fast = accelerate(
+            net, labelled(), validation=labelled(), deployment=Deployment(runtimes=("onnxruntime",)), progress=False
+        )
     assert accuracy(net) > 0.95 and abs(fast.before["accuracy"] - accuracy(net)) < 1e-9, repr(fast)
     assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01, repr(fast)
     found = fast.predict(labelled()[0]).argmax(1)
@@ -705,7 +707,7 @@ def _accelerate_counting(folder: Path) -> None:
     net = taught(Counting()).train()
     calls = net.calls
     with unchanged(net):
-        accelerate(net, labelled(), target=Target(runtimes=("onnxruntime",)), progress=False)
+        accelerate(net, labelled(), deployment=Deployment(runtimes=("onnxruntime",)), progress=False)
     assert net.calls == calls and len(net.seen) == calls
 
 

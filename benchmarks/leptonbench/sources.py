@@ -14,7 +14,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import load_spec
-from lepton_automl.values import DataSpec, Target
+from lepton_automl.values import DataSpec, Deployment
 
 FASHION_IMAGES = 5_000
 FASHION_SIDE = 14
@@ -46,9 +46,9 @@ class Source:
     child_epochs: int
 
     @property
-    def target(self) -> Target:
+    def target(self) -> Deployment:
         """One thread of this machine's CPU."""
-        return Target(batch_size=self.batch_size)
+        return Deployment(batch_size=self.batch_size)
 
     def prepared(self, raw: Path, folder: Path) -> DataSpec:
         """The prepared data, made at the first asking."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from lepton_automl.recipe import Recipe, recipe_from_json
 from lepton_automl.space import Config, Space
-from lepton_automl.values import METRICS, DataSpec, Direction, LeanPlan, Measurement, Profile, Target
+from lepton_automl.values import METRICS, DataSpec, Deployment, Direction, LeanPlan, Measurement, Profile
 
 FOLDER = Path(__file__).parent
 
@@ -89,7 +89,7 @@ class Table:
     about: str
     rows: tuple[Row, ...]
     spec: DataSpec
-    target: Target
+    target: Deployment
     space: Space
     lean: LeanPlan
     metric: str
@@ -167,7 +167,7 @@ def load(name: str) -> Table:
         about=told["about"],
         rows=tuple(_row(line) for line in found.to_pylist()),
         spec=DataSpec.from_json(told["spec"]),
-        target=Target.from_json(told["target"]),
+        target=Deployment.from_json(told["target"]),
         space=Space.from_json(told["space"]),
         lean=LeanPlan.from_json(told["lean"]),
         metric=told["metric"],

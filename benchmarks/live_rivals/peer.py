@@ -7,7 +7,7 @@ import optuna
 from lepton_automl import families
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, LeanPlan, Target, TrialJob
+from lepton_automl.values import GO_ON, Deployment, LeanPlan, TrialJob
 from lepton_automl.walks.trial import run_trial
 from lepton_automl.walks.weigh import reference
 
@@ -27,7 +27,7 @@ def compete(setting: Setting) -> None:
             uid=f"peer-{trial.number}",
             config=config,
             data=spec,
-            target=Target(),
+            target=Deployment(),
             train=plan.replace(seed=setting.seed * 100_003 + trial.number),
             lean=LeanPlan(),
             metric="accuracy",

@@ -25,7 +25,7 @@ from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.space import Config
-from lepton_automl.values import LeanPlan, Profile, Target, TrainPlan
+from lepton_automl.values import Deployment, LeanPlan, Profile, TrainPlan
 from lepton_automl.walks.pack import artifact_scores
 from lepton_automl.walks.weigh import Scale, reference
 
@@ -81,7 +81,7 @@ def compete(setting: Setting) -> None:
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name("textbook") is None:
             client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
-    scale = Scale(data, Target(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
+    scale = Scale(data, Deployment(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
 
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
         seed = setting.seed * 100_003 + trial.number

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lepton_automl import Target, accelerate, lean
+from lepton_automl import Deployment, accelerate, lean
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.models.plain import INPUT, Bare
@@ -33,7 +33,7 @@ class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an er
     """An answer, a score or a state that is not what it should be, without an error."""
 
 
-def trial(entry: Entry, *, training: bool, target: Target) -> dict[str, Any]:
+def trial(entry: Entry, *, training: bool, target: Deployment) -> dict[str, Any]:
     """Train, accelerate and cut one network.
 
     Args:
@@ -147,8 +147,8 @@ def alike(answers: Array, expected: Array, what: str) -> None:
         need((answers.argmax(1) == expected.argmax(1))[clear].all(), f"{what}: decisions differ")
 
 
-def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, target: Target) -> None:
-    found = accelerate(model, train, target=target, validation=held, progress=False)
+def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, target: Deployment) -> None:
+    found = accelerate(model, train, deployment=target, validation=held, progress=False)
     metric = "r2" if held[1].is_floating_point() else "accuracy"
     own, batch = score_of(expected, held[1]), found.predict(held[0])
     reported = {"before": (found.before[metric], own), "after": (found.after[metric], score_of(batch, held[1]))}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.texts import code_span, markdown
-from lepton_automl.values import DataSpec, Profile, Target
+from lepton_automl.values import DataSpec, Deployment, Profile
 from lepton_automl.variant import Variant
 
 LONGEST = 1000  # characters of a warning
@@ -17,7 +17,7 @@ def model_card(
     name: str,
     recipe: Recipe,
     spec: DataSpec,
-    target: Target,
+    target: Deployment,
     profile: Profile,
     metric: str,
     scores: Mapping[str, float],
@@ -64,7 +64,7 @@ def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
     return "\n".join([chosen, "", "| score | value |", "|---|---|", *told])
 
 
-def _speed(target: Target, profile: Profile, variant: Variant) -> str:
+def _speed(target: Deployment, profile: Profile, variant: Variant) -> str:
     latency, wall = profile.latency, profile.wall
     threads = f"{target.threads} thread{'s' * (target.threads > 1)}"
     return "\n".join(

@@ -184,7 +184,7 @@ def allowed(names: Iterable[str]) -> list[Runtime]:
     """The runtimes of a target.
 
     Args:
-        names: As `Target.runtimes` has them; none stands for all usual ones that are installed.
+        names: As `Deployment.runtimes` has them; none stands for all usual ones that are installed.
 
     Raises:
         ExtraError: One that was named is not installed.

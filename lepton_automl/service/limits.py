@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lepton_automl.errors import LimitError
-from lepton_automl.values import Profile, Target, Weighed
+from lepton_automl.values import Deployment, Profile, Weighed
 
 
-def check_limits(target: Target, weighed: Weighed, tried: Iterable[Profile] = ()) -> None:
+def check_limits(target: Deployment, weighed: Weighed, tried: Iterable[Profile] = ()) -> None:
     """See that some network keeps the hard limits.
 
     Args:

@@ -17,12 +17,12 @@ from lepton_automl.execution.executor import Executor, Message
 from lepton_automl.values import (
     DataSpec,
     Decision,
+    Deployment,
     LeanPlan,
     Measurement,
     Profile,
     Report,
     ScoreJob,
-    Target,
     TrainPlan,
     TrialJob,
     TrialResult,
@@ -70,7 +70,7 @@ def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (
         uid=str(trial),
         config={"fails": fails},
         data=DataSpec(name="none", folder=str(folder / "data"), digest="", **shape, **rows),  # type: ignore[arg-type]  # of several types
-        target=Target(),
+        target=Deployment(),
         train=TrainPlan(epochs=epochs),
         lean=LeanPlan(),
         metric="accuracy",

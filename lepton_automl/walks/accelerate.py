@@ -25,7 +25,7 @@ from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
-from lepton_automl.values import Measurement, Target, Tried, drop
+from lepton_automl.values import Deployment, Measurement, Tried, drop
 from lepton_automl.variant import Variant
 
 from .weigh import reference
@@ -52,7 +52,7 @@ class Stand:
         alone: Rows that are asked of the network one by one; all that files are compared on by default.
     """
 
-    target: Target
+    target: Deployment
     metric: str
     call: Callable[[Opened], Callable[[], object]]
     score: Callable[[Opened], dict[str, float]]

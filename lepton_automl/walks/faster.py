@@ -30,7 +30,7 @@ from lepton_automl.locks import gate_path
 from lepton_automl.models.plain import Bare
 from lepton_automl.training.own import loose
 from lepton_automl.training.scores import scores
-from lepton_automl.values import Measurement, Target, Tried, metrics_of
+from lepton_automl.values import Deployment, Measurement, Tried, metrics_of
 from lepton_automl.variant import Variant
 
 from .accelerate import Stand, Won, accelerate
@@ -113,7 +113,7 @@ class Faster:
 def faster(
     model: nn.Module,
     data: Any,
-    target: Target,
+    target: Deployment,
     validation: Any = None,
     *,
     seed: int = 0,
@@ -151,7 +151,7 @@ def faster(
 class _Walk:
     """One network on its way."""
 
-    def __init__(self, module: Bare, rows: Labelled, target: Target, folder: Path, told: Callable[[str], None]) -> None:
+    def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, told: Callable[[str], None]) -> None:
         self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
         self.metric = next(iter(metrics_of(rows.spec.task)))
 

@@ -12,7 +12,7 @@ from lepton_automl.deployment.suspects import suspects
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.errors import Complaints, in_one_line
 from lepton_automl.training.own import loose, uninitialised
-from lepton_automl.values import Target
+from lepton_automl.values import Deployment
 
 
 def given(
@@ -45,10 +45,10 @@ def given(
 
 def check_target(target: Any, complaints: Complaints) -> None:
     """Complain of what is no target, or none that can be measured."""
-    on_target = isinstance(target, Target)
-    complaints.check(on_target, f"target is {target!r}.", "Say target=Target(...).")
+    on_target = isinstance(target, Deployment)
+    complaints.check(on_target, f"deployment is {target!r}.", "Say deployment=Deployment(...).")
     if on_target:
-        complaints.check(target.device == "cpu", "speed cannot be measured on a GPU yet.", "Say Target(device='cpu').")
+        complaints.check(target.device == "cpu", "speed cannot be measured on a GPU yet.", "Say Deployment(device='cpu').")
 
 
 def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:

@@ -13,7 +13,7 @@ from lepton_automl.compression.ranking import RANKINGS
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.errors import Complaints, one_of
 from lepton_automl.training.own import can_train_itself
-from lepton_automl.values import Target
+from lepton_automl.values import Deployment
 
 from .given import check_target, given
 
@@ -27,7 +27,7 @@ class Wish:
     ratio: float | None = None
     max_latency_ms: float | None = None
     max_drop: float | None = None
-    target: Target = field(default_factory=Target)
+    target: Deployment = field(default_factory=Deployment)
     validation: Any = None
     criterion: str
     ranking: str

@@ -30,7 +30,7 @@ from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.portrait import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.values import Measurement, Portrait, Profile, Target
+from lepton_automl.values import Deployment, Measurement, Portrait, Profile
 
 from .craft import Network
 
@@ -65,7 +65,7 @@ class Scale:
     """
 
     data: Data
-    target: Target
+    target: Deployment
     gate: Gate
     reference_ms: float | None = None
 
@@ -143,7 +143,7 @@ class Balance:
         sample: Some rows, [N, ...].
     """
 
-    def __init__(self, target: Target, sample: Tensor) -> None:
+    def __init__(self, target: Deployment, sample: Tensor) -> None:
         self.target, self.sample = target, sample[:SAMPLE_ROWS]
         self.reasons: list[str] = []  # why networks could not be weighed
 

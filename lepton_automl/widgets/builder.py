@@ -95,7 +95,7 @@ class Builder(Lasting):
         return Plan(
             data=source.code if source else "...",
             asked={**self.goals.asked(), **self.more.asked(), **self._said},
-            target=self.goals.of_target(),
+            deployment=self.goals.of_deployment(),
             budget=self.goals.of_budget(),
             said={**self.data.said, **self.more.said},
             test=self.more.source.alone if self.more.source else "",

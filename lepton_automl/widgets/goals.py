@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from lepton_automl.execution.capacity import bearable, cores
 from lepton_automl.home import Home
-from lepton_automl.values import Budget, DataSpec, Target, metrics_of
+from lepton_automl.values import Budget, DataSpec, Deployment, metrics_of
 
 from .fields import choice, number, offer, words
 from .pins import Pins
@@ -40,7 +40,7 @@ class Goals(View):
             name: w.Checkbox(name in USUAL, description=name, tooltip=tip, indent=False, layout={"width": "auto"})
             for name, tip in OBJECTIVES.items()
         }
-        self.target = {
+        self.deployment = {
             "max_latency_ms": number("max ms a call", "no limit", "Hard limit on the time of one call, in milliseconds"),
             "max_size_bytes": number("max KiB", "no limit", "Hard limit on the exported model file, in KiB of 1,024 bytes"),
             "threads": number("threads", "1", "Threads that one call may use"),
@@ -54,7 +54,7 @@ class Goals(View):
         self.workers = number("workers", str(bearable(cores())[0]), "Worker processes at most, one thread each")
         self.name = words("name", "from the data", "The study's name, by which it is found again")
         self.pins = Pins(changed)
-        for one in (self.metric, *self.target.values(), *self.budget.values(), self.workers, self.name):
+        for one in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):
             one.hear(changed)
         for one in self.objectives.values():
             one.observe(lambda _: changed(), "value")
@@ -65,7 +65,7 @@ class Goals(View):
             self.metric,
             better,
             w.HTML("<h4>where it must run: this machine's CPU</h4>"),
-            *self.target.values(),
+            *self.deployment.values(),
             w.HTML("<h4>what may be spent</h4>"),
             *self.budget.values(),
             self.workers,
@@ -80,7 +80,7 @@ class Goals(View):
         self.pins.know(spec)
 
     def asked(self) -> dict[str, Any]:
-        """Arguments of `AutoML` that were said, beside target and budget."""
+        """Arguments of `AutoML` that were said, beside deployment and budget."""
         objectives = ("accuracy", *(name for name, box in self.objectives.items() if box.value))
         said = {
             "name": self.name.value,
@@ -91,9 +91,9 @@ class Goals(View):
         }
         return _given(said)
 
-    def of_target(self) -> dict[str, Any]:
-        """Arguments of `Target` that were said."""
-        said = {name: field.value for name, field in self.target.items()}
+    def of_deployment(self) -> dict[str, Any]:
+        """Arguments of `Deployment` that were said."""
+        said = {name: field.value for name, field in self.deployment.items()}
         size = said["max_size_bytes"]
         said["max_size_bytes"] = int(size * KIB) if _finite(size) else size
         return _given(said)
@@ -104,8 +104,8 @@ class Goals(View):
 
     def complain(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
-        target, budget = self.of_target(), self.of_budget()
-        told = {field: _alone(Target, name, target) for name, field in self.target.items()}
+        deployment, budget = self.of_deployment(), self.of_budget()
+        told = {field: _alone(Deployment, name, deployment) for name, field in self.deployment.items()}
         told |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
         asked = self.asked()
         told |= {field: _alone(self._make, name, asked) for name, field in (("workers", self.workers), ("metric", self.metric))}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.values import Budget, Target
+from lepton_automl.values import Budget, Deployment
 
 MINUTES = 10  # of a budget, where nothing is said
 
@@ -19,7 +19,7 @@ class Plan:
     Args:
         data: The source, as the arguments of `fit` are written: `df`, `x, y`, `"photos/"`.
         asked: Arguments of `AutoML` beside the next two.
-        target: Of `Target`.
+        deployment: Of `Deployment`.
         budget: Of `Budget`.
         said: Arguments of `fit` beside the source.
         test: The test data, as they are written; empty where they are cut off from the others.
@@ -27,7 +27,7 @@ class Plan:
 
     data: str = "..."
     asked: Mapping[str, Any] = field(default_factory=dict)
-    target: Mapping[str, Any] = field(default_factory=dict)
+    deployment: Mapping[str, Any] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
     said: Mapping[str, Any] = field(default_factory=dict)
     test: str = ""
@@ -35,16 +35,16 @@ class Plan:
     @property
     def code(self) -> str:
         """The line of Python that it equals."""
-        target = {"target": Code(called("Target", self.target))} if self.target else {}
+        deployment = {"deployment": Code(called("Deployment", self.deployment))} if self.deployment else {}
         budget = {"budget": Code(called("Budget", self.budget or {"minutes": MINUTES}))}
-        asked = called("AutoML", {**_named(self.asked), **target, **budget, **_rest(self.asked)})
+        asked = called("AutoML", {**_named(self.asked), **deployment, **budget, **_rest(self.asked)})
         test = {"test": Code(self.test)} if self.test else {}
         return f"{asked}.fit({', '.join([self.data, *arguments({**self.said, **test})])})"
 
     @property
     def imports(self) -> str:
         """The line that must stand above it."""
-        return f"from lepton_automl import AutoML, Budget{', Target' * bool(self.target)}"
+        return f"from lepton_automl import AutoML, Budget{', Deployment' * bool(self.deployment)}"
 
     def arguments(self) -> dict[str, Any]:
         """The same as arguments of `AutoML`.
@@ -54,7 +54,7 @@ class Plan:
         """
         return {
             **self.asked,
-            "target": Target(**self.target),
+            "deployment": Deployment(**self.deployment),
             "budget": Budget(**self.budget or {"minutes": MINUTES}),
         }
 

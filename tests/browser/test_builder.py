@@ -50,7 +50,7 @@ def test_a_person_builds_a_search(server, opened):
     limit.fill("1.0")
     form.get_by_label("name").fill(name)
     form.get_by_label("workers").fill("1")
-    code = f'AutoML(name="{name}", target=Target(max_latency_ms=1.0), budget=Budget(minutes=10), workers=1).fit(x, y)'
+    code = f'AutoML(name="{name}", deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10), workers=1).fit(x, y)'
     form.locator(".l-code").filter(has_text=code).wait_for(timeout=PATIENCE)
     shot("ready")
     start.focus()
