@@ -26,7 +26,7 @@ from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage
-from lepton_automl.space import Setting, whole
+from lepton_automl.space import Integer, Setting
 from lepton_automl.training.fit import fit
 from lepton_automl.values import GO_ON, DataSpec, LeanPlan, TrainPlan
 from lepton_automl.walks.pack import artifact_scores
@@ -155,7 +155,7 @@ def drawn(number: int) -> Recipe:
     spec, pins = KINDS[number % len(KINDS)]
     space = families.space_for(spec).restrict(pins)
     if spec.modality == "image":
-        space = space.restrict({"model.width": whole(4, 24, default=16, log=True)})  # the widest take megabytes
+        space = space.restrict({"model.width": Integer(4, 24, default=16, log=True)})  # the widest take megabytes
     return families.draw(families.room(space.sample(random.Random(number)), "model"), spec)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .service.model import Model, load_model
     from .service.registry import Registry
     from .service.study import Study, open_study
-    from .space import Knob, pick, real, whole
+    from .space import Categorical, Float, Hyperparameter, Integer
     from .values import Budget, DataSpec, Deployment
 
 __version__ = "0.1.0"
@@ -35,10 +35,10 @@ _HOMES = {
     "Budget": "values",
     "DataSpec": "values",
     "Deployment": "values",
-    "Knob": "space",
-    "pick": "space",
-    "real": "space",
-    "whole": "space",
+    "Hyperparameter": "space",
+    "Categorical": "space",
+    "Float": "space",
+    "Integer": "space",
     "LeptonError": "errors",
     "ConfigError": "errors",
     "DataError": "errors",
@@ -52,12 +52,15 @@ __all__ = [
     "AutoML",
     "Budget",
     "BundleError",
+    "Categorical",
     "ConfigError",
     "DataError",
     "DataSpec",
     "Deployment",
     "ExtraError",
-    "Knob",
+    "Float",
+    "Hyperparameter",
+    "Integer",
     "LeptonError",
     "LimitError",
     "Model",
@@ -70,9 +73,6 @@ __all__ = [
     "load_accelerated",
     "load_model",
     "open_study",
-    "pick",
-    "real",
-    "whole",
 ]
 
 

@@ -18,7 +18,7 @@ from .home import JOURNAL, Home
 from .own import own_epochs
 from .service.commands import command
 from .service.study import Study
-from .space import Knob, Setting
+from .space import Hyperparameter, Setting
 from .tracking.experiments import check_experiment
 from .tracking.place import asked_place
 from .trust import remember
@@ -61,7 +61,7 @@ class AutoML:
         seed: Seeds splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
         knobs: Knobs to pin to a setting, or to replace: `{"model.kernel": 3}`; settings of the training plan that usually
-            stand still may be added, such as `{"train.batch_size": pick(32, 64, 128, default=64)}`.
+            stand still may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
         model: A factory of your own networks, `make(config, spec)`, which is searched in place of ours; see below.
         space: Its knobs by name, `model.*` or `train.*`, and `lean.ratio` where channels may be cut.
         sampler: What draws configurations: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -107,10 +107,10 @@ class AutoML:
         >>> def make(config, spec):  # doctest: +SKIP
         ...     return MyModule(width=config["width"], lr=config["lr"], inputs=spec.input_shape, outputs=spec.outputs)
         >>> space = {  # doctest: +SKIP
-        ...     "model.width": whole(8, 64, default=16, log=True),
-        ...     "train.lr": real(1e-4, 1e-1, default=1e-3, log=True),
+        ...     "model.width": Integer(8, 64, default=16, log=True),
+        ...     "train.lr": Float(1e-4, 1e-1, default=1e-3, log=True),
         ...     "train.epochs": 20,  # the most a trial may take
-        ...     "lean.ratio": real(0.0, 0.7, default=0.0),  # share of the channels to cut
+        ...     "lean.ratio": Float(0.0, 0.7, default=0.0),  # share of the channels to cut
         ... }
         >>> AutoML(model=make, space=space, budget=Budget(minutes=5)).fit(x, y)  # doctest: +SKIP
     """
@@ -122,9 +122,9 @@ class AutoML:
     metric: str | None = None
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
-    knobs: Mapping[str, Knob | Setting] = field(default_factory=dict)
+    knobs: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
-    space: Mapping[str, Knob | Setting] | None = None
+    space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: SamplerName = "tpe"
     grid: Sequence[str] = ()
     warm_start: Study | str | Sequence[Study | str] = ()

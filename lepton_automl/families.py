@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from .factory import Factory
 from .own import own_recipe
 from .recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
-from .space import Config, Knob, Setting, Space, pick, real, whole
+from .space import Categorical, Config, Float, Hyperparameter, Integer, Setting, Space
 from .values import DataSpec, LeanPlan, TrainPlan
 
 
 def space_for(spec: DataSpec) -> Space:
     """Every knob of a data set's family, of its training and of cutting, by prefixed name."""
     return (_image_space(spec) if spec.modality == "image" else _table_space(spec)) | Space(
-        knobs={"lean.ratio": real(0.0, 0.75, default=0.0)}
+        knobs={"lean.ratio": Float(0.0, 0.75, default=0.0)}
     )
 
 
-def widened(space: Space, spec: DataSpec, changes: Mapping[str, Knob | Setting]) -> Space:
+def widened(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
     """A family's space with some knobs pinned, replaced or added.
 
     What can be added are the settings of the training plan that usually stand still.
@@ -28,12 +28,14 @@ def widened(space: Space, spec: DataSpec, changes: Mapping[str, Knob | Setting])
         ConfigError: A knob is one that the family's networks do not have, or a setting is out of range.
     """
     plan = usual_plan(spec)
-    added: dict[str, Knob] = {}
+    added: dict[str, Hyperparameter] = {}
     for name, change in changes.items():
         setting: float | None = getattr(plan, name.removeprefix("train."), None) if name in ADDABLE else None
         if name not in space and setting is not None:
             # Any number may be pinned, as in a range of its own.
-            added[name] = change if isinstance(change, Knob) else real(0.0, max(1.0, 2.0 * float(setting)), default=setting)
+            added[name] = (
+                change if isinstance(change, Hyperparameter) else Float(0.0, max(1.0, 2.0 * float(setting)), default=setting)
+            )
     return (space | Space(knobs=added)).restrict(changes)
 
 
@@ -117,26 +119,26 @@ def usual_plan(spec: DataSpec) -> TrainPlan:
 def _image_space(spec: DataSpec) -> Space:
     stages = _usual_stages(spec)
     small = min(spec.shape[1:]) <= TINY
-    knobs: dict[str, Knob] = {
-        "model.block": pick("plain", "residual", "inverted", default="plain"),
-        "model.width": whole(4, 64, default=16, log=True),
-        "model.growth": pick(1.5, 2.0, default=2.0),
-        "model.stages": whole(1, stages + 1, default=stages),
-        "model.expand": pick(0.5, 1.0, 2.0, 4.0, default=1.0),
-        "model.kernel": pick(3, 5, 7, default=3),
-        "model.squeeze": pick(False, True, default=False),
-        "model.stem_stride": pick(1, 2, default=1 if small else 2),
-        "model.pool": pick(1, 2, default=2 if small else 1),
-        "train.lr": real(5e-3, 6e-2, default=3e-2, log=True),
-        "train.weight_decay": real(5e-3, 2e-1, default=5e-2, log=True),
-        "train.label_smoothing": real(0.0, 0.2, default=0.1),
-        "train.shift": real(0.0, 0.15, default=0.0 if small else 0.07),
-        "train.flip": pick(False, True, default=False),
-        "train.cutout": real(0.0, 0.4, default=0.0),
-        "train.mixup": real(0.0, 0.4, default=0.0),
+    knobs: dict[str, Hyperparameter] = {
+        "model.block": Categorical("plain", "residual", "inverted", default="plain"),
+        "model.width": Integer(4, 64, default=16, log=True),
+        "model.growth": Categorical(1.5, 2.0, default=2.0),
+        "model.stages": Integer(1, stages + 1, default=stages),
+        "model.expand": Categorical(0.5, 1.0, 2.0, 4.0, default=1.0),
+        "model.kernel": Categorical(3, 5, 7, default=3),
+        "model.squeeze": Categorical(False, True, default=False),
+        "model.stem_stride": Categorical(1, 2, default=1 if small else 2),
+        "model.pool": Categorical(1, 2, default=2 if small else 1),
+        "train.lr": Float(5e-3, 6e-2, default=3e-2, log=True),
+        "train.weight_decay": Float(5e-3, 2e-1, default=5e-2, log=True),
+        "train.label_smoothing": Float(0.0, 0.2, default=0.1),
+        "train.shift": Float(0.0, 0.15, default=0.0 if small else 0.07),
+        "train.flip": Categorical(False, True, default=False),
+        "train.cutout": Float(0.0, 0.4, default=0.0),
+        "train.mixup": Float(0.0, 0.4, default=0.0),
     }
     for stage in range(1, stages + 2):
-        knobs[f"model.depth{stage}"] = whole(1, 3, default=2)
+        knobs[f"model.depth{stage}"] = Integer(1, 3, default=2)
     return Space(knobs=knobs)
 
 
@@ -193,22 +195,22 @@ def _even(width: float) -> int:
 
 
 def _table_space(spec: DataSpec) -> Space:
-    knobs: dict[str, Knob] = {
-        "model.kind": pick("mlp", "resnet", default="mlp"),
-        "model.width": whole(16, 256, default=128, log=True),
-        "model.depth": whole(1, 4, default=3),
-        "model.heads": pick(1, 2, 4, 8, 16, default=4),
-        "model.dropout": real(0.0, 0.4, default=0.1),
-        "train.lr": real(3e-3, 5e-2, default=1.5e-2, log=True),
-        "train.weight_decay": real(1e-3, 3e-1, default=1e-2, log=True),
+    knobs: dict[str, Hyperparameter] = {
+        "model.kind": Categorical("mlp", "resnet", default="mlp"),
+        "model.width": Integer(16, 256, default=128, log=True),
+        "model.depth": Integer(1, 4, default=3),
+        "model.heads": Categorical(1, 2, 4, 8, 16, default=4),
+        "model.dropout": Float(0.0, 0.4, default=0.1),
+        "train.lr": Float(3e-3, 5e-2, default=1.5e-2, log=True),
+        "train.weight_decay": Float(1e-3, 3e-1, default=1e-2, log=True),
     }
     if spec.shape[0] > spec.plain:
-        knobs["model.embedding"] = pick("linear", "piecewise", "periodic", default="periodic")
-        knobs["model.frequency"] = real(0.5, 3.0, default=2.0)
-        knobs["model.bins"] = whole(8, 32, default=16)
-        knobs["model.embedded"] = pick(8, 16, 24, default=16)
+        knobs["model.embedding"] = Categorical("linear", "piecewise", "periodic", default="periodic")
+        knobs["model.frequency"] = Float(0.5, 3.0, default=2.0)
+        knobs["model.bins"] = Integer(8, 32, default=16)
+        knobs["model.embedded"] = Categorical(8, 16, 24, default=16)
     if spec.cardinalities:
-        knobs["model.one_hot"] = pick(False, True, default=False)
+        knobs["model.one_hot"] = Categorical(False, True, default=False)
     return Space(knobs=knobs)
 
 

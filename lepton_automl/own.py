@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .errors import Complaints
 from .factory import Factory
 from .recipe import OwnRecipe
-from .space import Config, Knob, Setting, Space, pick
+from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .values import DataSpec, TrainPlan
 
 ROOMS = ("model", "train")
@@ -16,7 +16,7 @@ PLANNED = ("batch_size", "flip", "shift", "cutout")  # `train.*` knobs that shap
 EPOCHS = "train.epochs"
 
 
-def own_space(given: Mapping[str, Knob | Setting]) -> Space:
+def own_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
     """The space of a person's own networks, checked.
 
     Args:
@@ -27,7 +27,7 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
         ConfigError: A name or a knob cannot be; all such are listed.
     """
     complaints = Complaints("space")
-    complaints.check(given, "it is empty", 'Name a knob: space={"model.width": whole(8, 64, default=16)}.')
+    complaints.check(given, "it is empty", 'Name a knob: space={"model.width": Integer(8, 64, default=16)}.')
     seen: dict[str, str] = {}
     for name, knob in given.items():
         room, dot, word = str(name).partition(".")
@@ -38,7 +38,7 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
         elif word in seen:
             complaints.add(f"{seen[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
         seen[word] = str(name)
-        if isinstance(knob, Knob) and name == CUT:
+        if isinstance(knob, Hyperparameter) and name == CUT:
             whole = knob.low is not None and knob.high is not None and knob.low >= 0 and knob.high < 1
             complaints.check(whole or _shares(knob.choices), f"{CUT} must lie from 0 to below 1")
         if name == EPOCHS:
@@ -47,10 +47,12 @@ def own_space(given: Mapping[str, Knob | Setting]) -> Space:
                 f"{EPOCHS} is no knob: trials are compared at equal epochs",
                 f'Give a number, as in {{"{EPOCHS}": 20}}, or leave it out: the budget decides.',
             )
-        if not isinstance(knob, Knob | bool | int | float | str):
-            complaints.add(f"{name} is {knob!r}", "Give pick(...), real(...), whole(...), or a plain setting.")
+        if not isinstance(knob, Hyperparameter | bool | int | float | str):
+            complaints.add(f"{name} is {knob!r}", "Give Categorical(...), Float(...), Integer(...), or a plain setting.")
     complaints.raise_any()
-    knobs = {name: knob if isinstance(knob, Knob) else pick(knob, default=knob) for name, knob in given.items()}
+    knobs = {
+        name: knob if isinstance(knob, Hyperparameter) else Categorical(knob, default=knob) for name, knob in given.items()
+    }
     return Space(knobs={name: knob for name, knob in knobs.items() if name != EPOCHS})
 
 
@@ -74,6 +76,6 @@ def own_plan(config: Config, plan: TrainPlan) -> TrainPlan:
     return plan.replace(mixup=0.0, **known)  # a mixed batch would be more than inputs and targets
 
 
-def own_epochs(given: Mapping[str, Knob | Setting], plan: TrainPlan) -> TrainPlan:
+def own_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
     """A plan with as many epochs as a person's space says, if it does."""
     return plan.replace(epochs=given.get(EPOCHS, plan.epochs))

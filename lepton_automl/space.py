@@ -16,8 +16,8 @@ Config = dict[str, Setting]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Knob(Value):
-    """One thing that a search may turn.
+class Hyperparameter(Value):
+    """A hyperparameter: one thing that a search may vary.
 
     Either `choices` (in any order that means something: neighbours should be alike), or `low` and `high`.
 
@@ -38,7 +38,7 @@ class Knob(Value):
     choices: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        complaints = Complaints("Knob")
+        complaints = Complaints("Hyperparameter")
         if not self.choices:
             ranged = isinstance(self.low, int | float) and isinstance(self.high, int | float) and self.low < self.high
             complaints.check(ranged, f"low is {self.low!r} and high is {self.high!r}", "Give choices, or low below high.")
@@ -90,28 +90,28 @@ class Knob(Value):
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.log else "")
 
 
-def pick(*choices: Setting, default: Setting) -> Knob:
-    """A categorical knob."""
-    return Knob(default=default, choices=choices)
+def Categorical(*choices: Setting, default: Setting) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
+    """A hyperparameter with choices."""
+    return Hyperparameter(default=default, choices=choices)
 
 
-def real(low: float, high: float, *, default: float, log: bool = False) -> Knob:
-    """A knob over real numbers."""
-    return Knob(default=default, low=low, high=high, log=log)
+def Float(low: float, high: float, *, default: float, log: bool = False) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
+    """A hyperparameter over real numbers."""
+    return Hyperparameter(default=default, low=low, high=high, log=log)
 
 
-def whole(low: int, high: int, *, default: int, log: bool = False) -> Knob:
-    """A knob over whole numbers."""
-    return Knob(default=default, low=low, high=high, log=log, integer=True)
+def Integer(low: int, high: int, *, default: int, log: bool = False) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
+    """A hyperparameter over whole numbers."""
+    return Hyperparameter(default=default, low=low, high=high, log=log, integer=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Space(Value, Mapping[str, Knob]):
+class Space(Value, Mapping[str, Hyperparameter]):
     """Named knobs; names are prefixed by room (`model.depth`, `train.lr`, `lean.ratio`)."""
 
-    knobs: dict[str, Knob]
+    knobs: dict[str, Hyperparameter]
 
-    def __getitem__(self, name: str) -> Knob:
+    def __getitem__(self, name: str) -> Hyperparameter:
         return self.knobs[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -155,7 +155,7 @@ class Space(Value, Mapping[str, Knob]):
         """What this space knows and allows of a configuration."""
         return {name: setting for name, setting in config.items() if name in self.knobs and self.knobs[name].allows(setting)}
 
-    def restrict(self, changes: Mapping[str, Knob | Setting]) -> Space:
+    def restrict(self, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
         """The space with some knobs replaced, or pinned to one setting.
 
         Raises:
@@ -165,10 +165,10 @@ class Space(Value, Mapping[str, Knob]):
         for name, change in changes.items():
             if name not in knobs:
                 complaints.add(f"there is no knob {name!r}.{did_you_mean(name, knobs)}")
-            elif isinstance(change, Knob):
+            elif isinstance(change, Hyperparameter):
                 knobs[name] = change
             elif knobs[name].takes(change):
-                knobs[name] = pick(change, default=change)
+                knobs[name] = Categorical(change, default=change)
             else:
                 complaints.add(f"{name} cannot be {change!r} ({knobs[name].describe()})")
         complaints.raise_any()

@@ -13,7 +13,7 @@ from lepton_automl import families, front
 from lepton_automl.search.curves import Curves
 from lepton_automl.search.gain import Frontier
 from lepton_automl.search.surrogate import Surrogate, encode
-from lepton_automl.space import Space, pick, real, whole
+from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.values import LeanPlan
 
 from .samples import image_spec
@@ -70,7 +70,7 @@ def test_doubt_makes_a_dominated_point_worth_something():
 
 
 def test_the_surrogate_ranks_what_it_has_not_seen():
-    space = Space(knobs={"model.a": real(0.0, 1.0, default=0.5), "model.n": whole(1, 64, default=8, log=True)})
+    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.5), "model.n": Integer(1, 64, default=8, log=True)})
     rng = np.random.default_rng(0)
     drawn = [{"model.a": float(a), "model.n": int(n)} for a, n in zip(rng.random(80), rng.integers(1, 65, 80), strict=True)]
     rows = np.array([encode(space, one) for one in drawn])
@@ -82,7 +82,11 @@ def test_the_surrogate_ranks_what_it_has_not_seen():
 
 def test_choices_that_are_names_are_told_one_by_one_and_pinned_knobs_not_at_all():
     space = Space(
-        knobs={"model.k": pick("a", "b", "c", default="a"), "model.w": pick(3, 5, 7, default=3), "model.p": pick(1, default=1)}
+        knobs={
+            "model.k": Categorical("a", "b", "c", default="a"),
+            "model.w": Categorical(3, 5, 7, default=3),
+            "model.p": Categorical(1, default=1),
+        }
     )
     assert encode(space, {"model.k": "b", "model.w": 7, "model.p": 1}, (2.0,)) == [0.0, 1.0, 0.0, 1.0, 2.0]
 

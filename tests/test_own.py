@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from lepton_automl import AutoML, Budget, ConfigError, load_model, pick, real, whole
+from lepton_automl import AutoML, Budget, Categorical, ConfigError, Float, Integer, load_model
 from lepton_automl.api import study_config
 from lepton_automl.compression.uniform import cut_evenly
 from lepton_automl.data.demo import digits
@@ -28,8 +28,8 @@ from lepton_automl.values import Deployment
 from . import own_nets
 from .test_doors import python
 
-WIDTH = {"model.width": whole(8, 24, default=16, log=True)}
-SPACE = {**WIDTH, "train.lr": real(3e-3, 3e-2, default=1e-2, log=True), "train.epochs": 4}
+WIDTH = {"model.width": Integer(8, 24, default=16, log=True)}
+SPACE = {**WIDTH, "train.lr": Float(3e-3, 3e-2, default=1e-2, log=True), "train.epochs": 4}
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def searched(executor, spec, folder, **asked):
 
 
 def test_a_persons_network_is_searched_cut_measured_and_deployed(executor, pictures, tmp_path):
-    space = SPACE | {"lean.ratio": pick(0.0, 0.5, default=0.5)}
+    space = SPACE | {"lean.ratio": Categorical(0.0, 0.5, default=0.5)}
     state = searched(executor, pictures, tmp_path, model=own_nets.make, space=space)
     trials = list(state.trials.values())
     assert len(trials) == 3 and {trial.status for trial in trials} <= {"complete", "stopped"}
@@ -171,7 +171,7 @@ def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures,
 
 
 def test_a_network_that_cannot_be_cut_is_searched_whole_and_that_is_said_once(executor, pictures, tmp_path):
-    space = SPACE | {"train.epochs": 2, "lean.ratio": real(0.0, 0.5, default=0.25)}
+    space = SPACE | {"train.epochs": 2, "lean.ratio": Float(0.0, 0.5, default=0.25)}
     state = searched(executor, pictures, tmp_path, model=own_nets.make_baked, space=space, budget=Budget(trials=1))
     assert "lean.ratio" not in state.settings.space and state.trials[0].status == "complete"
     assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
@@ -183,9 +183,9 @@ def test_a_limit_is_weighed_before_any_training(executor, pictures, tmp_path):
 
 
 def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
-    nets = {"width": 3, "model.lr": 0.1, "train.lr": real(0.1, 0.2, default=0.1), "lean.ratio": real(0, 1, default=0)}
+    nets = {"width": 3, "model.lr": 0.1, "train.lr": Float(0.1, 0.2, default=0.1), "lean.ratio": Float(0, 1, default=0)}
     with pytest.raises(ValueError, match="2 things are wrong") as error:
-        AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": whole(1, 9, default=3)}, home=tmp_path)
+        AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": Integer(1, 9, default=3)}, home=tmp_path)
     told = str(error.value)
     for part in ("top level", "'model.width'", "both be config['lr']", "from 0 to below 1", "train.epochs is no knob"):
         assert part in told
@@ -196,11 +196,11 @@ def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
 
 
 def test_knobs_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
-    added = {"train.batch_size": pick(16, 32, default=32), "train.warmup": 50}
+    added = {"train.batch_size": Categorical(16, 32, default=32), "train.warmup": 50}
     space = study_config(AutoML(knobs=added, home=tmp_path), pictures, "own").space
     assert space["train.batch_size"].choices == (16, 32) and space["train.warmup"].choices == (50,)
     with pytest.raises(ConfigError, match=r"no knob 'model\.widht'. Did you mean 'model\.width'"):
-        study_config(AutoML(knobs={"model.widht": pick(8, default=8)}, home=tmp_path), pictures, "own")
+        study_config(AutoML(knobs={"model.widht": Categorical(8, default=8)}, home=tmp_path), pictures, "own")
 
 
 class Branches(nn.Module):

@@ -17,15 +17,15 @@ from benchmarks.peers.recorded import Moment
 from benchmarks.peers.runs import Run, Store
 from benchmarks.peers.verdict import Contest, Curve, duels, holm
 from benchmarks.search import figures, run
-from lepton_automl.space import Space, pick, real, whole
+from lepton_automl.space import Categorical, Float, Integer, Space
 
 EPOCHS = 9
 SPACE = Space(
     knobs={
-        "model.width": whole(4, 64, default=16, log=True),
-        "model.kind": pick("plain", "residual", default="plain"),
-        "train.lr": real(1e-3, 1e-1, default=1e-2, log=True),
-        **{f"train.idle{n}": real(0.0, 1.0, default=0.5) for n in range(4)},
+        "model.width": Integer(4, 64, default=16, log=True),
+        "model.kind": Categorical("plain", "residual", default="plain"),
+        "train.lr": Float(1e-3, 1e-1, default=1e-2, log=True),
+        **{f"train.idle{n}": Float(0.0, 1.0, default=0.5) for n in range(4)},
     }
 )
 

@@ -36,7 +36,7 @@ from lepton_automl.reporting.told import Told
 from lepton_automl.search import importance
 from lepton_automl.service.kept import keep, kept
 from lepton_automl.service.report import pages
-from lepton_automl.space import Space, pick, whole
+from lepton_automl.space import Categorical, Integer, Space
 from lepton_automl.state import StudyState
 from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.values import Decision, Deployment, Portrait, Report, TrialResult
@@ -69,7 +69,7 @@ def failing(number: int, status: str, reason: str, epochs: int = 2) -> list[obje
 def state() -> StudyState:
     """A study with every kind of trial in it, whose classes, knobs and reasons have names from hell."""
     spec = image_spec().replace(classes=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
-    space = Space(knobs={**families.space_for(spec).knobs, "model.kind": pick(*HOSTILE[:3], default=HOSTILE[0])})
+    space = Space(knobs={**families.space_for(spec).knobs, "model.kind": Categorical(*HOSTILE[:3], default=HOSTILE[0])})
     state = StudyState().feed(
         [StudyStarted(at=0.0, config=config(spec, space=space, name="hostile"), versions={"torch": HOSTILE[2]})]
     )
@@ -218,9 +218,9 @@ def random_study(count: int, cost) -> StudyState:
     """Trials whose latency is a function of their configuration, and whose score is another's."""
     space = Space(
         knobs={
-            "model.width": whole(4, 64, default=8),
-            "model.kind": pick("a", "b", default="a"),
-            "train.lr": whole(1, 9, default=1),
+            "model.width": Integer(4, 64, default=8),
+            "model.kind": Categorical("a", "b", default="a"),
+            "train.lr": Integer(1, 9, default=1),
         }
     )
     state = StudyState().feed([StudyStarted(at=0.0, config=config(space=space))])

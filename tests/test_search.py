@@ -31,7 +31,7 @@ from lepton_automl.search.stopping import goes_on, rungs
 from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.search.warm import Prior, designs, precedents
 from lepton_automl.service.run import jobs, proposer_of, search
-from lepton_automl.space import Space, pick, real, whole
+from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.state import StudyState
 from lepton_automl.values import Budget, Deployment, Objective, TrialResult
 
@@ -90,7 +90,7 @@ class Played:
         self.proposer.tell(self.state.trials[number])
 
 
-SMALL = Space(knobs={"model.a": pick(1, 2, 3, default=1), "model.b": pick("x", "y", default="x")})
+SMALL = Space(knobs={"model.a": Categorical(1, 2, 3, default=1), "model.b": Categorical("x", "y", default="x")})
 
 
 @pytest.mark.parametrize("name", get_args(SamplerName))
@@ -112,7 +112,7 @@ def test_every_sampler_fills_a_space_without_repeating_itself_and_the_same_again
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "random"])
 def test_every_sampler_stays_within_ranges_and_learns_from_what_it_is_told(name):
-    space = Space(knobs={"model.a": real(0.0, 1.0, default=0.9), "model.n": whole(1, 64, default=8, log=True)})
+    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9), "model.n": Integer(1, 64, default=8, log=True)})
     played = Played(space, sampler_name=name)
     asked = []
     for _ in range(14 if name == "gp" else 60):
@@ -126,7 +126,7 @@ def test_every_sampler_stays_within_ranges_and_learns_from_what_it_is_told(name)
 
 
 def test_the_sampler_learns_where_limits_are_kept():
-    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}), target=Deployment(max_latency_ms=0.21))
+    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}), target=Deployment(max_latency_ms=0.21))
     asked = []
     for _ in range(60):
         proposal = played.ask()
@@ -138,7 +138,7 @@ def test_the_sampler_learns_where_limits_are_kept():
 
 
 def test_failures_teach_nothing_and_break_nothing():
-    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}))
+    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}))
     for _ in range(20):
         played.end(played.ask(), {})
     assert played.ask() is not None
@@ -363,7 +363,7 @@ def test_a_search_in_which_everything_fails_ends_and_says_why(tmp_path):
 
 
 def test_any_seed_will_do():
-    played = Played(Space(knobs={"model.a": real(0.0, 1.0, default=0.9)}), seed=2**32 - 1)
+    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}), seed=2**32 - 1)
     assert played.ask() is not None
 
 

@@ -22,7 +22,7 @@ from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.service.follow import Follower
 from lepton_automl.service.run import search
 from lepton_automl.service.study import Study
-from lepton_automl.space import Space, pick, real, whole
+from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.state import StudyState
 from lepton_automl.values import Budget, Deployment
 
@@ -154,7 +154,11 @@ def test_a_steered_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path):
 @pytest.mark.parametrize("name", get_args(SamplerName))
 def test_every_sampler_holds_what_is_pinned_and_turns_the_rest(name):
     space = Space(
-        knobs={"model.a": pick(1, 2, 3, default=1), "model.b": pick("x", "y", default="x"), "model.n": whole(1, 9, default=2)}
+        knobs={
+            "model.a": Categorical(1, 2, 3, default=1),
+            "model.b": Categorical("x", "y", default="x"),
+            "model.n": Integer(1, 9, default=2),
+        }
     )
     drawing = sampler(name, space, GOALS, seed=3)
     for number in range(2 if name == "grid" else 12):
@@ -166,7 +170,7 @@ def test_every_sampler_holds_what_is_pinned_and_turns_the_rest(name):
 
 
 def test_a_sampler_that_learns_anew_goes_by_the_new_limits():
-    space = Space(knobs={"model.a": real(0.0, 1.0, default=0.9)})
+    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)})
     drawing = sampler("tpe", space, GOALS, seed=0)
     told = [Observation({"model.a": one}, (one, one)) for one in np.linspace(0.01, 1.0, 40)]
     for one in told:

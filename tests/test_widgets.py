@@ -16,7 +16,7 @@ from lepton_automl.events import HostWeighed, KnobsRanked, Noted, StudyEnded, St
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.service.study import Study
-from lepton_automl.space import Space, pick
+from lepton_automl.space import Categorical, Space
 from lepton_automl.values import Budget, TrialResult
 
 from .samples import config, image_spec, trial_events, until, weighed
@@ -143,7 +143,7 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
 def hostile(home):
     """A study in which everything that may have a name has one of a stranger's; some of its trials are complete."""
     spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
-    knobs = {f"model.{text}": pick(text, "plain", default=text) for text in HOSTILE}
+    knobs = {f"model.{text}": Categorical(text, "plain", default=text) for text in HOSTILE}
     study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
     for number, text in enumerate(HOSTILE, len(MODELS)):
         drawn = {f"model.{text}": text}

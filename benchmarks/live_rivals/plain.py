@@ -8,7 +8,7 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from lepton_automl.space import Config, Knob, Space
+from lepton_automl.space import Config, Hyperparameter, Space
 from lepton_automl.space import Setting as KnobSetting
 
 from .setting import Setting
@@ -42,7 +42,7 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
     study.optimize(tried, catch=(Exception,))
 
 
-def suggested(trial: optuna.Trial, name: str, knob: Knob) -> KnobSetting:
+def suggested(trial: optuna.Trial, name: str, knob: Hyperparameter) -> KnobSetting:
     """What the study's sampler says of one knob."""
     if knob.choices:
         chosen: KnobSetting = trial.suggest_categorical(name, knob.choices)

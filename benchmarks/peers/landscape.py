@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl import front
-from lepton_automl.space import Knob
+from lepton_automl.space import Hyperparameter
 
 from .recorded import Row, Table
 
@@ -189,7 +189,7 @@ class Deck:
         return np.array([_scaled(knob, config[name]) for name, knob in self._knobs.items()])
 
 
-def _scaled(knob: Knob, setting: Any) -> float:
+def _scaled(knob: Hyperparameter, setting: Any) -> float:
     if knob.choices:
         return float(knob.choices.index(setting))
     assert knob.low is not None and knob.high is not None

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lepton_automl.space import Knob
+from lepton_automl.space import Hyperparameter
 
 from .clock import Status, simulate
 from .landscape import Deck, Landscape
@@ -82,7 +82,7 @@ def moasha(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     return simulate(landscape, Moasha(landscape, seed), workers=workers)
 
 
-def _domain(domains: Any, knob: Knob) -> Any:
+def _domain(domains: Any, knob: Hyperparameter) -> Any:
     if knob.choices:
         return domains.choice(list(knob.choices))
     kind = ("log" if knob.log else "") + ("randint" if knob.integer else "uniform")

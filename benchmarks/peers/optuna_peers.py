@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from lepton_automl.space import Knob
+from lepton_automl.space import Hyperparameter
 
 from .clock import Status, simulate
 from .halving import Rungs
@@ -128,7 +128,7 @@ def tpe_halving(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     return simulate(landscape, OptunaHalving(landscape, tpe(seed)), workers=workers)
 
 
-def distribution(knob: Knob) -> BaseDistribution:
+def distribution(knob: Hyperparameter) -> BaseDistribution:
     """A knob as Optuna has it."""
     if knob.choices:
         return CategoricalDistribution(knob.choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.space import Knob
+from lepton_automl.space import Hyperparameter
 from lepton_automl.state import StudyState, Trial
 
 from .dress import SCALE, Theme, dressed, log_ticks, note
@@ -62,7 +62,7 @@ def _knobs(state: StudyState) -> list[str]:
     return [knob for knob in turned if knob in chosen]
 
 
-def _knob_axis(name: str, knob: Knob, trials: list[Trial]) -> Axis:
+def _knob_axis(name: str, knob: Hyperparameter, trials: list[Trial]) -> Axis:
     """An axis of its own kind: categories in their order, logarithms, or plain numbers."""
     settings = [trial.proposed.config.get(name, knob.default) for trial in trials]
     if knob.choices or any(isinstance(setting, str | bool) for setting in settings):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from lepton_automl.events import TrialProposed
-from lepton_automl.space import Config, Knob, Setting, Space
+from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Objective
 
@@ -240,7 +240,7 @@ def vary(space: Space, config: Config, rng: random.Random) -> Config:
     return config | {name: _turned(space[name], config[name], rng) for name in turned}
 
 
-def _turned(knob: Knob, setting: Setting, rng: random.Random) -> Setting:
+def _turned(knob: Hyperparameter, setting: Setting, rng: random.Random) -> Setting:
     if knob.choices or rng.random() < 0.2:
         return knob.sample(rng)
     assert knob.low is not None and knob.high is not None and not isinstance(setting, str)

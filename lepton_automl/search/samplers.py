@@ -20,7 +20,7 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lepton_automl.space import Config, Knob, Setting, Space
+from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.values import Objective
 
 WINDOW = 200  # finished trials that a model-based sampler looks at: the best, and the latest of the rest
@@ -201,7 +201,7 @@ def _key(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(config.items()))
 
 
-def steps(knob: Knob) -> Iterator[Any]:
+def steps(knob: Hyperparameter) -> Iterator[Any]:
     """A knob's settings on a grid."""
     if knob.choices:
         yield from knob.choices
@@ -229,7 +229,7 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
     return {name: distribution(knob) for name, knob in space.items()}
 
 
-def distribution(knob: Knob) -> BaseDistribution:
+def distribution(knob: Hyperparameter) -> BaseDistribution:
     """A knob as Optuna knows it."""
     if knob.choices:
         choices: tuple[Any, ...] = knob.choices

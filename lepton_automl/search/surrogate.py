@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.space import Config, Knob, Space
+from lepton_automl.space import Config, Hyperparameter, Space
 
 from .forest import Forest, cap
 
@@ -41,7 +41,7 @@ def encode(space: Space, config: Config, shape: Sequence[float] = ()) -> list[fl
     return [number for name, knob in space.items() for number in _numbers(knob, config[name])] + list(shape)
 
 
-def _numbers(knob: Knob, setting: object) -> list[float]:
+def _numbers(knob: Hyperparameter, setting: object) -> list[float]:
     if knob.choices:
         if len(knob.choices) < 2:
             return []

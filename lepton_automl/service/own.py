@@ -10,7 +10,7 @@ from lepton_automl.errors import Complaints
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.executor import Executor
 from lepton_automl.own import CUT
-from lepton_automl.space import Knob, Space
+from lepton_automl.space import Hyperparameter, Space
 from lepton_automl.values import Checked, CheckJob
 
 
@@ -58,7 +58,7 @@ def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:
     return {name: _ends(knob) for name, knob in config.space.items() if name.startswith("model.")}
 
 
-def _ends(knob: Knob) -> tuple[Any, ...]:
+def _ends(knob: Hyperparameter) -> tuple[Any, ...]:
     if knob.choices:
         return knob.choices
     assert knob.low is not None and knob.high is not None

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.reporting.labels import clean, marked
-from lepton_automl.space import Knob, Setting
+from lepton_automl.space import Hyperparameter, Setting
 from lepton_automl.state import StudyState
 
 from .acts import Acts
@@ -135,7 +135,7 @@ class Controls(View):
             "letting go", lambda: self._drive.control.unpin(name), f"the search turns {name} again", f"control.unpin({name!r})"
         )
 
-    def _turned(self) -> Knob | None:
+    def _turned(self) -> Hyperparameter | None:
         return self._state.settings.space.get(str(self.knob.value)) if self._state else None
 
     def _offer_units(self, state: StudyState) -> None:
@@ -156,13 +156,13 @@ class Controls(View):
             offer_settings(self.setting, knob)
 
 
-def offer_settings(field: w.Combobox, knob: Knob) -> None:
+def offer_settings(field: w.Combobox, knob: Hyperparameter) -> None:
     """Offer a knob's choices in an empty field, and say what it takes; `typed` reads what a person makes of it."""
     field.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
     field.value, field.placeholder = "", clean(knob.describe(), 60)
 
 
-def typed(knob: Knob, text: str) -> Setting:
+def typed(knob: Hyperparameter, text: str) -> Setting:
     """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
     for choice in knob.choices:
         if text in {clean(json.dumps(choice), 60), str(choice)}:
