@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .values import Deployment
 
 if TYPE_CHECKING:
-    from .walks.faster import Faster
+    from .walks.faster import AcceleratedModel
     from .walks.lean import Lean
 
 
@@ -106,7 +106,7 @@ def lean(
 
 def accelerate(
     model: Any, data: Any, *, deployment: Deployment | None = None, validation: Any = None, seed: int = 0, progress: bool = True
-) -> Faster:
+) -> AcceleratedModel:
     """Find the fastest way to run your own trained network, as it is, without losing its accuracy.
 
     Every runtime that the target allows and every precision that the machine computes in is tried on this machine, timed

@@ -402,7 +402,7 @@ class Profile(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portrait(Value):
+class ResourceProfile(Value):
     """What an artifact costs beside its latency.
 
     Args:

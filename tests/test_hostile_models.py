@@ -15,7 +15,7 @@ from lepton_automl.deployment.external import unusual_operations
 from lepton_automl.deployment.first_run import try_bundle
 from lepton_automl.deployment.predictor import OPERATIONS, Predictor
 from lepton_automl.variant import Variant
-from lepton_automl.walks.faster import Faster, opened
+from lepton_automl.walks.faster import AcceleratedModel, opened
 
 from . import samples
 from .test_bundle import PICTURE, PICTURES, write
@@ -111,7 +111,7 @@ def test_an_accelerated_folder_reads_no_other_file(tmp_path):
 
 def test_control_flow_that_accelerate_saved_is_named_and_runs(tmp_path):
     timed = samples.measured(1.0)
-    fast = Faster(
+    fast = AcceleratedModel(
         variant=Variant(),
         before={},
         after={},

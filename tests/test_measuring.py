@@ -23,7 +23,7 @@ from lepton_automl.measuring.latency import ROUNDS_TO_JUDGE, measure, quiet, rac
 from lepton_automl.measuring.statistics import bootstrap, verdict
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.values import Deployment, Portrait
+from lepton_automl.values import Deployment, ResourceProfile
 from lepton_automl.walks.weigh import Scale
 
 
@@ -242,4 +242,4 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     assert found.best_rows > 1 and found.throughput[found.best_rows] > 2 * found.throughput[1]
     assert (found.energy is None) == ("energy" in found.absent)
     assert "cold start" in str(found) and all(reason in str(found) for reason in found.absent.values())
-    assert Portrait.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert ResourceProfile.from_json(json.loads(json.dumps(found.to_json()))) == found

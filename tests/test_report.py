@@ -39,7 +39,7 @@ from lepton_automl.service.report import pages
 from lepton_automl.space import Categorical, Integer, Space
 from lepton_automl.state import StudyState
 from lepton_automl.training.findings import calibration, class_scores, confusion
-from lepton_automl.values import Decision, Deployment, Portrait, Report, TrialResult
+from lepton_automl.values import Decision, Deployment, Report, ResourceProfile, TrialResult
 
 from .samples import config, image_spec, measured, profile, table_spec, trial_events
 from .test_doors import lepton, python
@@ -129,7 +129,7 @@ def test_pictures_of_errors_and_speed_have_their_traces_too(examined, study_stat
         assert "<script" not in one.to_json() + other.to_json()
     trial = study_state([(0.9, 1.0)]).trial(0)
     assert [trace.name for trace in speed.variants_figure(trial).data] == ["tried", "chosen"]
-    portrait = Portrait(
+    portrait = ResourceProfile(
         size_bytes=1, memory=None, imports=measured(1.0), cold_start=measured(1.0), energy=None,
         batches={1: measured(1.0), 64: measured(8.0)},
     )  # fmt: skip
@@ -313,7 +313,7 @@ def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_
     model = study.best()
     folder = trial_folder(study.folder, model.number)
     found = kept(folder, "examined-validation", Examined)
-    assert found is not None and found == model.examine(progress=False) == Examined.from_json(
+    assert found is not None and found == model.analyze_errors(progress=False) == Examined.from_json(
         json.loads(json.dumps(found.to_json()))
     )
     assert found.scores["accuracy"] == pytest.approx(model.score) and found.rows == study.state.settings.data.validation
@@ -367,9 +367,9 @@ def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right
 def test_the_test_rows_are_asked_only_once_they_are_open(study):
     model = study.best()
     with pytest.raises(StudyError, match="sealed"):
-        model.examine(split="test", progress=False)
+        model.analyze_errors(split="test", progress=False)
     study.evaluate_test()
-    found = model.examine(split="test", progress=False)
+    found = model.analyze_errors(split="test", progress=False)
     assert found.scores["accuracy"] == pytest.approx(model.test_scores["accuracy"]) and found.split == "test"
 
 

@@ -188,7 +188,7 @@ def looks_at_the_folds(study, frame):
     assert [told.epoch for told in folds] == [epochs * fold for fold in range(1, 6)]
     assert [told.epoch for told in reports if told.waits] == [0, epochs, 2 * epochs]  # it was compared, and went on
     assert (trial_folder(study.folder, model.number) / "examined-held-out.json").exists()  # for the report
-    found = model.examine(progress=False)
+    found = model.analyze_errors(progress=False)
     assert found.split == "held-out" and found.rows == data.train == 320 and study.state.tested is None
     searched = study.state.trial(model.number).result.scores
     assert found.scores == pytest.approx({name: searched[name] for name in found.scores}, rel=1e-3)
@@ -198,11 +198,11 @@ def looks_at_the_folds(study, frame):
         pytest.approx(worst.truth, rel=1e-4) if data.task == "regression" else worst.truth
     )
     with pytest.raises(StudyError, match='split="held-out"'):
-        model.examine(split="validation", progress=False)
+        model.analyze_errors(split="validation", progress=False)
     (trial_folder(study.folder, model.number) / "examined-held-out.json").unlink()
     (trial_folder(study.folder, model.number) / HELD_OUT).unlink()
     with pytest.raises(StudyError, match="not kept"):
-        model.examine(progress=False)
+        model.analyze_errors(progress=False)
 
 
 def test_delete_asks_and_frees_everything(study, home):  # the last one here: the study is gone after it

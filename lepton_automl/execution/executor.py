@@ -13,10 +13,10 @@ from lepton_automl.values import (
     Checked,
     CheckJob,
     Decision,
-    Portrait,
     PortraitJob,
     ProfileJob,
     Report,
+    ResourceProfile,
     Scored,
     ScoreJob,
     TrialJob,
@@ -27,7 +27,7 @@ from lepton_automl.values import (
 
 Message = Report | TrialResult
 Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob
-Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | Portrait | Examined
+Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | ResourceProfile | Examined
 
 
 class Executor(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lepton_automl.values import Device, Measurement, Portrait
+from lepton_automl.values import Device, Measurement, ResourceProfile
 
 from .cold import Opening, cold
 from .energy import Absent, energy, meter_for
@@ -27,7 +27,7 @@ def portrait(
     seconds: float = 0.5,
     threads: int = 1,
     device: Device = "cpu",
-) -> Portrait:
+) -> ResourceProfile:
     """What an artifact costs beside its latency; what cannot be measured here is named, with the reason.
 
     Args:
@@ -47,7 +47,7 @@ def portrait(
         absent["memory"] = "this system does not tell how much memory a process has held at most"
     calls = {str(count): call_for(count) for count in rows}
     raced = race(calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device)
-    return Portrait(
+    return ResourceProfile(
         size_bytes=bytes_on_disk(path),
         memory=born.memory,
         imports=born.imports,

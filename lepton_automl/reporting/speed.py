@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lepton_automl.state import Trial
-from lepton_automl.values import Portrait
+from lepton_automl.values import ResourceProfile
 
 from .dress import BLUE, GREY, ORANGE, Theme, dressed, log_axis, note
 from .labels import label
@@ -56,7 +56,7 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
     )
 
 
-def batches_figure(portrait: Portrait | None, theme: Theme = "neutral") -> go.Figure:
+def batches_figure(portrait: ResourceProfile | None, theme: Theme = "neutral") -> go.Figure:
     """Latency and throughput by the number of rows in a call.
 
     Returns:
@@ -86,4 +86,4 @@ def batches_figure(portrait: Portrait | None, theme: Theme = "neutral") -> go.Fi
         figure.update_xaxes(**log_axis(batches), title="rows in a call", row=1, col=column)
         figure.update_xaxes(tickvals=list(batches), ticktext=[str(rows) for rows in batches], row=1, col=column)
         figure.update_yaxes(title=name, rangemode="tozero", row=1, col=column)
-    return dressed(figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.portrait()")])
+    return dressed(figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.profile_resources()")])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.examined import Examined
 from lepton_automl.state import StudyState
-from lepton_automl.values import Portrait
+from lepton_automl.values import ResourceProfile
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -28,5 +28,5 @@ class Told:
 
     state: StudyState
     examined: Examined | None = None
-    portrait: Portrait | None = None
+    portrait: ResourceProfile | None = None
     missing: str = ""

@@ -13,7 +13,7 @@ from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import doing
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Portrait, PortraitJob, ProfileJob, TrialJob
+from lepton_automl.values import PortraitJob, ProfileJob, ResourceProfile, TrialJob
 from lepton_automl.variant import Variant
 
 from .kept import keep
@@ -47,15 +47,15 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
     return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
 
 
-def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Portrait:
-    """What a finished model costs beside its latency, measured in a worker process; `Model.portrait` is the usual way.
+def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> ResourceProfile:
+    """What a finished model costs beside its latency, measured in a worker process; `Model.profile_resources` is the usual way.
 
     The latest one is kept beside the bundle, for the report.
     """
     with doing(f"{study.name}/{trial}", shown=progress) as told:
         told("measuring memory, cold start, energy and sizes of a call")
         found = asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
-    assert isinstance(found, Portrait)
+    assert isinstance(found, ResourceProfile)
     return keep(trial_folder(study.folder, trial), "portrait", found)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> Examined:
-    """Look at what a finished model gets wrong; `Model.examine` is the usual way.
+    """Look at what a finished model gets wrong; `Model.analyze_errors` is the usual way.
 
     Raises:
         StudyError: The trial left no model, there are no rows to ask it, or the test split is still sealed.
@@ -64,6 +64,6 @@ def _may_ask(study: StudyClient, trial: int, split: Held) -> None:
         raise StudyError("scores were cross-validated: there is no validation split", where=study.name, fix=fix)
     if split == "held-out" and not _held_out(study, trial):
         what = "its answers on the folds were not kept" if data.folds else "scores were not cross-validated"
-        other = 'examine(split="validation")' if data.validation else "evaluate_test(), and examine the test rows"
+        other = 'analyze_errors(split="validation")' if data.validation else "evaluate_test(), and examine the test rows"
         fix = f"The network itself was trained on all rows: call {other}." if data.folds else f"Call {other}."
         raise StudyError(f"there are no held-out rows for trial {trial}: {what}", where=study.name, fix=fix)

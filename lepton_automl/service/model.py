@@ -15,7 +15,7 @@ from lepton_automl.errors import ConfigError
 if TYPE_CHECKING:
     from lepton_automl.examined import Examined, Held
     from lepton_automl.reporting.bottleneck import BottleneckReport
-    from lepton_automl.values import Portrait
+    from lepton_automl.values import ResourceProfile
 
     from .handle import StudyClient
 
@@ -113,7 +113,7 @@ class Model:
 
         return bottleneck(self.study, self.number, tries=tries, progress=progress)
 
-    def portrait(self, *, progress: bool = True) -> Portrait:
+    def profile_resources(self, *, progress: bool = True) -> ResourceProfile:
         """What it costs beside its latency, measured in a worker process in some ten seconds.
 
         Args:
@@ -127,7 +127,7 @@ class Model:
 
         return portrait(self.study, self.number, progress=progress)
 
-    def examine(self, *, split: Held | None = None, progress: bool = True) -> Examined:
+    def analyze_errors(self, *, split: Held | None = None, progress: bool = True) -> Examined:
         """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
 
         Args:

@@ -13,7 +13,7 @@ from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.reporting.told import Told
 from lepton_automl.search.importance import rank
 from lepton_automl.state import StudyState
-from lepton_automl.values import Portrait
+from lepton_automl.values import ResourceProfile
 
 from .examine import examine, usual_split
 from .kept import kept
@@ -91,13 +91,13 @@ def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
         return Told(state)
     folder = trial_folder(study.folder, number)
     found = kept(folder, f"examined-{usual_split(study, number)}", Examined)
-    missing = "" if found else "Its errors have not been looked at. Model.examine() does."
+    missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
     if found is None and ask:
         try:
             found = examine(study, number, progress=progress)
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
-    return Told(state, found, kept(folder, "portrait", Portrait), missing)
+    return Told(state, found, kept(folder, "portrait", ResourceProfile), missing)
 
 
 def ranked(state: StudyState) -> StudyState:

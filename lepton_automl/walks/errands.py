@@ -12,7 +12,7 @@ from lepton_automl.data.open import Data, open_test
 from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, Portrait, PortraitJob, Profile, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
+from lepton_automl.values import GO_ON, PortraitJob, Profile, ProfileJob, ResourceProfile, Scored, ScoreJob, Weighed, WeighJob
 
 from .bottleneck import bottleneck
 from .craft import Lesson
@@ -90,7 +90,7 @@ def score(job: ScoreJob) -> Scored:
     )
 
 
-def draw(job: PortraitJob) -> Portrait:
+def draw(job: PortraitJob) -> ResourceProfile:
     """The portrait of a finished model: what it costs beside its latency."""
     trial = job.trial
     with opened_gate(trial.gate) as gate:

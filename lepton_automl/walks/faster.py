@@ -43,7 +43,7 @@ ONNX = ".onnx"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Faster:
+class AcceleratedModel:
     """A network in the runtime and the precision that suit it best, and what that gained and cost.
 
     Args:
@@ -105,7 +105,7 @@ class Faster:
     def __repr__(self) -> str:
         name = next(iter(self.before))
         return (
-            f"<Faster: {self.variant.name}, {self.latency.median:.3g} ms a call of {self.batch_size}, {self.speedup:.1f} times "
+            f"<AcceleratedModel: {self.variant.name}, {self.latency.median:.3g} ms a call of {self.batch_size}, {self.speedup:.1f} times "
             f"as fast as PyTorch; {name} {self.before[name]:.4f} -> {self.after[name]:.4f}>"
         )
 
@@ -118,7 +118,7 @@ def faster(
     *,
     seed: int = 0,
     told: Callable[[str], None] = lambda _: None,
-) -> Faster:
+) -> AcceleratedModel:
     """Find the fastest way to run a trained network.
 
     Args:
@@ -155,7 +155,7 @@ class _Walk:
         self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
         self.metric = next(iter(metrics_of(rows.spec.task)))
 
-    def walk(self, gate: Gate) -> Faster:
+    def walk(self, gate: Gate) -> AcceleratedModel:
         self.told("exporting")
         inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
@@ -187,9 +187,9 @@ class _Walk:
         answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
         return scores(answers, held.targets, spec)
 
-    def _found(self, won: Won) -> Faster:
+    def _found(self, won: Won) -> AcceleratedModel:
         assert won.winner.timed is not None
-        return Faster(
+        return AcceleratedModel(
             variant=won.winner.variant,
             before=won.before,
             after=won.winner.scores,
@@ -203,7 +203,7 @@ class _Walk:
 
 
 def opened(folder: Path, threads: int) -> Opened:
-    """What `Faster.save` wrote, in its runtime.
+    """What `AcceleratedModel.save` wrote, in its runtime.
 
     Raises:
         BundleError: It is no such folder, no model that its runtime can open, or one that could run without end.

@@ -30,7 +30,7 @@ from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.portrait import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.values import Deployment, Measurement, Portrait, Profile
+from lepton_automl.values import Deployment, Measurement, Profile, ResourceProfile
 
 from .craft import Network
 
@@ -97,7 +97,7 @@ class Scale:
         raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
-    def portrait(self, bundle: Path, seconds: float = SECONDS) -> Portrait:
+    def portrait(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
         """What a bundle's model costs beside its latency, from disk to energy, as it runs; takes some ten seconds."""
         threads, size = self.target.threads, self.target.batch_size
         opened = open_bundle(bundle, threads, rows=size)

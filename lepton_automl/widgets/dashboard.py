@@ -180,12 +180,12 @@ class Dashboard(Lasting):
                 do("exporting", lambda: export(n), code=code(n, f".export({self.detail.folder.value!r})")) and None
             ),
             "retune": lambda n: do("asking", lambda: retune(n), code=f"study.control.retune({n})"),
-            "examine": lambda n: do("examining", lambda: self._examine(n), code=code(n, ".examine()")),
+            "examine": lambda n: do("examining", lambda: self._examine(n), code=code(n, ".analyze_errors()")),
             "mlflow": lambda n: do("opening MLflow", lambda: drive.tracking.page(n)),
         }
 
     def _examine(self, trial: int) -> str:
-        found = self._drive.model(trial).examine(progress=False)
+        found = self._drive.model(trial).analyze_errors(progress=False)
         with self._drawing:
             self.detail.show_examined(found)
         return f"trial {trial} examined"
