@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from lepton_automl import AutoML, Budget, cli
+from lepton_automl import AutoML, Budget
+from lepton_automl.cli import shared
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
@@ -98,6 +99,6 @@ def test_a_trial_that_comes_too_late_is_not_said_to_need_no_time(left, told):
 def test_a_front_without_models_is_words_and_no_table(capsys, over):
     state = ended_empty(Budget(minutes=0.05), workers=1)
     state.ended = state.ended if over else None
-    cli._print_front(SimpleNamespace(state=state))
+    shared.print_front(SimpleNamespace(state=state))
     told = capsys.readouterr().out
     assert "no model is ready" in told and "chosen" not in told and ("extend(" in told) == over

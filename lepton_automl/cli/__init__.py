@@ -1,0 +1,46 @@
+"""The shell: `lepton`. Every command is a few lines over what Python offers; imports wait until they are needed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.service.interrupts import Terminated, ending
+
+from . import model, registry, search, study  # noqa: F401  # each registers its commands
+from .shared import app
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is said in a few lines, with exit code 1."""
+    known = [command for command in app.registered_commands if sys.argv[1:2] == [_name(command)]]
+    if known:  # preparing the parsers of all the others would take a tenth of a quick command's time
+        app.registered_commands = known
+    try:
+        with ending():
+            app()
+    except Terminated as error:
+        print(f"ended by {error}", file=sys.stderr)
+        raise
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        from lepton_automl.preprocess import InputError  # brings NumPy
+
+        if not isinstance(error, LeptonError | InputError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _name(command: Any) -> str:
+    return str(command.name or command.callback.__name__)
+
+
+@app.callback()
+def _group() -> None:
+    """Finds every network worth having for your data and your device, from most accurate to fastest."""

@@ -1,0 +1,80 @@
+"""What the commands of `lepton` share: the application, and arguments and outputs that several have."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lepton_automl.service.study import Study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Finds every network worth having for your data and your device, from most accurate to fastest.",
+)
+
+StudyName = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let code that the study carries run here; that is remembered.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+
+def opened(study: str) -> Study:
+    """The study of a name, with a warning where its journal is damaged."""
+    from lepton_automl.service.study import open_study
+
+    handle = open_study(study)
+    with quietly():
+        damage = handle.client.damage
+    if damage:
+        print(f"warning: {study}: {damage}", file=sys.stderr)
+    return handle
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without the warning of a damaged journal, which is said in words of the shell."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """What stands between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
+
+
+def print_front(handle: Study) -> None:
+    """Print the front as a table, or why there is none."""
+    from rich.console import Console
+
+    from lepton_automl.reporting.terminal import front_table
+    from lepton_automl.shortfall import NONE
+
+    if not handle.state.front():
+        print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")
+        return
+    Console(highlight=False).print(front_table(handle.state, limit=None))
+    print("* chosen: the knee, where no limit is asked")
+
+
+def show_end(study: Study) -> None:
+    """What a person wants to know when a search is over."""
+    from lepton_automl.tracking.secrets import masked
+
+    model = study.best()  # raises where there is none, and says what to do
+    print_front(study)
+    metric = study.state.settings.metric
+    print(f"\nchosen: {model}")
+    if model.test_scores:
+        print(f"test {metric} of the chosen model: {model.test_scores[metric]:.4f}")
+    if study.state.registered:
+        print(f"load it anywhere: mlflow.pyfunc.load_model('models:/{study.name}@champion')")
+        print(f"  with MLFLOW_TRACKING_URI={masked(study.tracking.uri)}")
+    print(f"see all trials: lepton ui {study.name}")

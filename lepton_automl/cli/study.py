@@ -1,0 +1,217 @@
+"""Commands that show a study and drive it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lepton_automl.errors import Complaints, LeptonError, StudyError
+
+from .shared import Json, StudyName, Trust, app, opened, quietly
+
+if TYPE_CHECKING:
+    from lepton_automl.service.study import Study
+
+
+@app.command(name="list")
+def list_studies() -> None:
+    """List all studies."""
+    from lepton_automl.home import Home
+    from lepton_automl.service.study import Study
+    from lepton_automl.texts import many
+
+    home = Home()
+    if not home.studies:
+        print(f"There are no studies in {home.folder}. Start with: lepton demo")
+    for name in home.studies:
+        handle = Study(name, home)
+        try:
+            with quietly():
+                state, standing = handle.state, _standing(handle)
+        except LeptonError as error:
+            print(f"{name}: did not begin: {error.what}")
+        else:
+            behind = "; MLflow is behind" * bool(state.untracked)
+            damaged = f"; its journal is damaged: lepton repair {name}" if handle.client.damage else ""
+            counted = f"{many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front"
+            print(f"{name}: {counted}, {standing}{behind}{damaged}")
+
+
+def _standing(handle: Study) -> str:
+    """How a study stands, in words."""
+    status, state = handle.status, handle.state
+    if status == "ended" and state.ended:
+        return f"ended: {state.ended.reason.partition('. ')[0]}"
+    if status == "lost":
+        return f"lost: its process is gone; lepton resume {handle.name} takes it up"
+    trouble = handle.home.says(handle.name).get("trouble", "") or (f"paused: {state.paused.reason}" if state.paused else "")
+    return (
+        f"{status}, {trouble}"
+        if status == "starting" and trouble
+        else trouble
+        if status in {"running", "paused"} and trouble
+        else status
+    )
+
+
+@app.command()
+def status(study: StudyName, as_json: Json = False) -> None:
+    """Say how a study stands: what is spent, what was found, what runs."""
+    from lepton_automl.reporting.status import status_json, status_lines
+
+    handle = opened(study)
+    if as_json:
+        print(json.dumps(status_json(handle.state, handle.status)))
+        return
+    print(f"{study}: {'ended' if handle.status == 'ended' else _standing(handle)}")  # why it ended is in the next line
+    print("\n".join(status_lines(handle.state, handle.status)))
+
+
+@app.command()
+def pause(study: StudyName) -> None:
+    """Hold a study where it is; paused time is not part of its budget."""
+    opened(study).pause()
+    print(f"{study} is paused. Next: lepton resume {study}")
+
+
+@app.command()
+def resume(study: StudyName, trust: Trust = False) -> None:
+    """Go on with a study that is paused, was stopped, or has lost its process."""
+    handle = opened(study)
+    if trust and handle.state.settings.own:
+        handle.control.trust()  # stands, even where the study cannot go on
+        print(f"{study}: the code that it carries may run here from now on.")
+    handle.resume()
+    print(f"{study} goes on.")
+
+
+@app.command()
+def stop(
+    study: StudyName,
+    wait: Annotated[bool, typer.Option(help="Wait until its chosen model is handed over.")] = True,
+) -> None:
+    """End a study; what it found stands, and its chosen model is registered."""
+    handle = opened(study)
+    handle.stop(wait=wait)
+    if not handle.folder.exists():
+        print(f"{study} is stopped; it had not begun, and nothing is left of it.")
+    elif not wait:
+        print(f"{study} is stopping.")
+    else:
+        print(f"{study} is stopped. " + (f"chosen: {handle.best()}" if handle.state.front() else "No model was ready."))
+
+
+@app.command()
+def extend(
+    study: StudyName,
+    minutes: Annotated[float | None, typer.Option(help="More minutes.")] = None,
+    trials: Annotated[int | None, typer.Option(help="More trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="More epochs.")] = None,
+    cost: Annotated[float | None, typer.Option(help="More money.")] = None,
+) -> None:
+    """Add to a study's budget; one that has ended goes on."""
+    opened(study).extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
+    print(f"{study} goes on with the larger budget.")
+
+
+@app.command()
+def limit(
+    study: StudyName,
+    max_latency_ms: Annotated[
+        str | None, typer.Option(help="Hard limit on one call, in milliseconds; `none` lifts it.")
+    ] = None,
+    max_size_kb: Annotated[
+        str | None, typer.Option(help="Hard limit on the model file, in kilobytes; `none` lifts it.")
+    ] = None,
+) -> None:
+    """Set a study's hard limits, or lift them; models that break them leave the front."""
+    complaints = Complaints("limit")
+    latency, size = _limit(max_latency_ms, complaints), _limit(max_size_kb, complaints)
+    complaints.raise_any()
+    handle = opened(study)
+    handle.control.limit(max_latency_ms=latency, max_size_bytes=round(size * 1000) if isinstance(size, float) else size)
+    from lepton_automl.texts import many
+
+    print(f"{study}: {many(len(handle.state.front()), 'model')} on the front within the limits.")
+
+
+def _limit(text: str | None, complaints: Complaints) -> Any:
+    """A limit as `Study.limit` takes it: `...` where nothing is said, None where it is lifted."""
+    if text is None or text.lower() == "none":
+        return ... if text is None else None
+    try:
+        return float(text)
+    except ValueError:
+        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to lift it.")
+        return ...
+
+
+@app.command()
+def pin(
+    study: StudyName,
+    settings: Annotated[
+        list[str], typer.Argument(help="Knobs and their settings: `model.kernel=3`.", metavar="KNOB=SETTING...")
+    ],
+) -> None:
+    """Hold knobs of a study still from now on."""
+    handle = opened(study)
+    space, complaints = handle.state.settings.space, Complaints("pin")
+    for one in settings:
+        complaints.check("=" in one, f"{one!r} names no setting", "Say KNOB=SETTING, such as train.lr=0.01.")
+    complaints.raise_any()
+    told = [one.partition("=") for one in settings]
+    handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
+    print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
+
+
+@app.command()
+def unpin(
+    study: StudyName,
+    knobs: Annotated[list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")] = None,
+) -> None:
+    """Let pinned knobs of a study turn again."""
+    handle = opened(study)
+    handle.control.unpin(*knobs or ())
+    left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
+    print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
+
+
+@app.command()
+def retune(
+    study: StudyName,
+    trial: Annotated[int, typer.Argument(help="The trial's number; `lepton front` shows those of the front.")],
+    trials: Annotated[int, typer.Option(help="How many variations.")] = 8,
+) -> None:
+    """Try variations of a trial next."""
+    opened(study).control.retune(trial, trials)
+    print(f"{study} tries up to {trials} variations of trial {trial} next.")
+
+
+@app.command()
+def repair(study: StudyName) -> None:
+    """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
+    from lepton_automl.home import Home
+    from lepton_automl.service.repair import repair as mend
+
+    done = mend(study, Home())
+    print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
+
+
+@app.command()
+def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+    """Delete a study: its journal, its models and its runs in MLflow."""
+    from lepton_automl.home import Home
+    from lepton_automl.service.remove import remove
+
+    home = Home()
+    if not home.path(study).exists():
+        opened(study)  # says that there is none, and which there are
+    if home.running(study):
+        raise StudyError("the study is running", where=study, fix=f"End it first: lepton stop {study}")
+    size = home.size(study) / 1e6
+    if not yes and not typer.confirm(f"Delete {study} ({size:.1f} MB)?"):
+        raise typer.Abort
+    remove(study, home)
+    print(f"{study} is deleted; {size:.1f} MB are free again. Models that were registered stay in the registry.")
