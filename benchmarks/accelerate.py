@@ -21,12 +21,12 @@ from lepton_automl.deployment.opened import open_bundle
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
+from lepton_automl.pipelines.adapter import FitRequest
+from lepton_automl.pipelines.cost import reference
+from lepton_automl.pipelines.custom import adapter_for
 from lepton_automl.service.run import jobs
 from lepton_automl.service.study import Study
 from lepton_automl.values import GO_ON
-from lepton_automl.walks.craft import Lesson
-from lepton_automl.walks.own import craft_of
-from lepton_automl.walks.weigh import reference
 
 from . import lean as pruning
 from .by_hand import Array, Call, Made, accuracy_of, eager, portfolio
@@ -216,9 +216,9 @@ def _parent(study: Study, data: Data, trial: int) -> nn.Module:
     """A trial's network as it was before any cut, trained for as long."""
     state = study.state
     job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
-    craft = craft_of(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
+    craft = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
     model = craft.build(craft.whole)
-    lesson = Lesson(first=0, last=craft.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
+    lesson = FitRequest(first=0, last=craft.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
     craft.teach(model, craft.batches(data, model), lesson)
     return model.eval()
 

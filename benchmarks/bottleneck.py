@@ -21,10 +21,10 @@ from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.bottleneck import bottleneck, try_change
+from lepton_automl.pipelines.cost import CostProfiler, reference
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe, recipe_from_json
 from lepton_automl.values import DataSpec, Deployment
-from lepton_automl.walks.bottleneck import bottleneck, try_change
-from lepton_automl.walks.weigh import Scale, reference
 
 from .report import Figure, Result
 from .shrink import parent
@@ -73,7 +73,7 @@ class Tried(NamedTuple):
     by_macs: float
 
 
-def tried(name: str, recipe: Recipe, scale: Scale, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
+def tried(name: str, recipe: Recipe, scale: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
     """The report of a network, and its best change with others spread over the whole range of predictions."""
     model = build(recipe)
     found = bottleneck(model, scale, tries=0)
@@ -124,7 +124,7 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
     every: list[list[Tried]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
-            scale = Scale(data, Deployment(batch_size=rows), Gate(""), own_ms())
+            scale = CostProfiler(data, Deployment(batch_size=rows), Gate(""), own_ms())
             report, done = tried(name, recipe, scale, changes, seconds)
             reports.append(report)
             every.append(done)

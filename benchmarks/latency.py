@@ -22,7 +22,7 @@ from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.statistics import ALIKE, bootstrap, verdict
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.walks.weigh import SECONDS, reference
+from lepton_automl.pipelines.cost import SECONDS, reference
 
 from .report import Figure, Result
 from .shrink import KINDS, drawn, random_rows

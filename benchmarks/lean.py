@@ -17,8 +17,8 @@ from torch.nn.functional import cross_entropy
 from lepton_automl import lean
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.macs import count_macs
+from lepton_automl.pipelines.cost import Balance
 from lepton_automl.values import Deployment
-from lepton_automl.walks.weigh import Balance
 
 from .handmade import HANDMADE, Rows, accuracy, batches, fashion, taught
 from .ledger import Found, Ledger

@@ -24,10 +24,10 @@ from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.models.plain import INPUT, Bare
+from lepton_automl.pipelines.accelerate import prove
 from lepton_automl.service.study import Study
 from lepton_automl.values import Deployment
 from lepton_automl.variant import Variant
-from lepton_automl.walks.accelerate import prove
 
 from .accelerate import CACHE, CHECKOUT, encoder, table
 from .handmade import HANDMADE

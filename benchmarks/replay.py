@@ -17,9 +17,9 @@ from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.home import Home
 from lepton_automl.journal import Journal
+from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.service.run import search
 from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
-from lepton_automl.walks.checkpoint import Checkpoint, Keeper
 
 from .made_up import profile, study, weighed
 
@@ -31,7 +31,7 @@ EPOCH_SECONDS = 0.012
 
 def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
     """Play a trial's recording in real time; keeps its checkpoints where the real walk keeps them, by the same code."""
-    keeper = Keeper(job)
+    keeper = CheckpointWriter(job)
     kept = keeper.read()
     epoch: int = kept.told["epochs"] if kept else 0
     weights = kept.arrays["model.weights"] if kept else np.zeros(20_000, np.float32)

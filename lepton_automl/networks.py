@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .values import Deployment
 
 if TYPE_CHECKING:
-    from .walks.faster import AcceleratedModel
-    from .walks.lean import Lean
+    from .pipelines.accelerated_model import AcceleratedModel
+    from .pipelines.lean import Lean
 
 
 def lean(
@@ -78,11 +78,11 @@ def lean(
         >>> print(small)  # doctest: +SKIP
         >>> small.model(x[:1])  # doctest: +SKIP
     """
+    from .pipelines import lean as walk
+    from .pipelines.prune_config import PruneConfig
     from .reporting.terminal import doing
-    from .walks import lean as walk
-    from .walks.lean_wish import Wish
 
-    wish = Wish(
+    wish = PruneConfig(
         ratio=ratio,
         max_latency_ms=max_latency_ms,
         max_drop=max_drop,
@@ -136,8 +136,8 @@ def accelerate(
         >>> print(fast, fast.table)  # doctest: +SKIP
         >>> fast.predict(x[:1])  # doctest: +SKIP
     """
+    from .pipelines.accelerated_model import faster
     from .reporting.terminal import doing
-    from .walks.faster import faster
 
     with doing("accelerate", shown=progress) as told:
         return faster(model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told)
@@ -160,6 +160,6 @@ def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], An
         BundleError: It is no such folder, damaged, or a model that could run without end.
         ExtraError: The runtime that it was made for is not installed.
     """
-    from .walks.faster import load
+    from .pipelines.accelerated_model import load
 
     return load(folder, threads)

@@ -21,14 +21,14 @@ from lepton_automl.gate import Gate
 from lepton_automl.measuring.ceilings import ceilings
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.bottleneck import bottleneck
+from lepton_automl.pipelines.changes import predicted_gain, single_changes
+from lepton_automl.pipelines.cost import CostProfiler
 from lepton_automl.recipe import Block, ConvRecipe, Stage, TableRecipe
 from lepton_automl.reporting.bottleneck import COLOURS, BottleneckReport
 from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
 from lepton_automl.service.bottleneck import history
 from lepton_automl.values import Deployment
-from lepton_automl.walks.bottleneck import bottleneck
-from lepton_automl.walks.changes import predicted_gain, single_changes
-from lepton_automl.walks.weigh import Scale
 
 from .samples import image_spec, measured, table_spec
 from .test_doors import lepton, python
@@ -186,7 +186,7 @@ def test_each_single_change_is_one_smaller_network():
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory):
-    return Scale(open_data(digits(), tmp_path_factory.mktemp("digits")), Deployment(batch_size=16), Gate(""))
+    return CostProfiler(open_data(digits(), tmp_path_factory.mktemp("digits")), Deployment(batch_size=16), Gate(""))
 
 
 @pytest.fixture(scope="module")

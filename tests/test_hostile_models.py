@@ -14,8 +14,8 @@ from lepton_automl.deployment.bundle import add_file
 from lepton_automl.deployment.external import unusual_operations
 from lepton_automl.deployment.first_run import try_bundle
 from lepton_automl.deployment.predictor import OPERATIONS, Predictor
+from lepton_automl.pipelines.accelerated_model import AcceleratedModel, opened
 from lepton_automl.variant import Variant
-from lepton_automl.walks.faster import AcceleratedModel, opened
 
 from . import samples
 from .test_bundle import PICTURE, PICTURES, write

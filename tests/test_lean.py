@@ -26,12 +26,12 @@ from lepton_automl.data.datamodule import Batch
 from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
+from lepton_automl.pipelines.cost import Balance
 from lepton_automl.recipe import Block, ConvRecipe, Stage
 from lepton_automl.training.distill import Distilled, Distilling
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity
 from lepton_automl.values import TrainPlan
-from lepton_automl.walks.weigh import Balance
 
 from .samples import image_spec
 from .zoo import ZOO, Lit, lived, resnet

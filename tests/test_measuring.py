@@ -23,8 +23,8 @@ from lepton_automl.measuring.latency import ROUNDS_TO_JUDGE, measure, quiet, rac
 from lepton_automl.measuring.statistics import bootstrap, verdict
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.cost import CostProfiler
 from lepton_automl.values import Deployment, ResourceProfile
-from lepton_automl.walks.weigh import Scale
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +232,7 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
     data = open_data((X, X[:, 0] > 0), tmp_path / "data")
     recipe = families.draw(families.room(families.space_for(data.spec).sample(random.Random(0)), "model"), data.spec)
-    scale, path = Scale(data, Deployment(), Gate(""), reference_ms=1.0), tmp_path / "model.onnx"
+    scale, path = CostProfiler(data, Deployment(), Gate(""), reference_ms=1.0), tmp_path / "model.onnx"
     export(deployable(build(recipe), data.spec), scale.sample, path)
     found = scale.portrait(tmp_path, seconds=0.1)
     assert found.size_bytes == path.stat().st_size

@@ -255,8 +255,8 @@ def test_silent_channels_are_the_ones_that_leave():
 
 def test_a_network_comes_back_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.models import save
+    from lepton_automl.pipelines.custom import OwnCraft
     from lepton_automl.values import LeanPlan, TrainPlan
-    from lepton_automl.walks.own import OwnCraft
 
     asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(own_nets.make), "folder": str(tmp_path)}
     craft = OwnCraft({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)

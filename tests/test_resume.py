@@ -13,9 +13,9 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.home import CHECKPOINT
+from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
+from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.values import GO_ON, Decision, Deployment, LeanPlan, TrainPlan, TrialJob
-from lepton_automl.walks.checkpoint import Checkpoint, Keeper
-from lepton_automl.walks.trial import run_trial
 
 
 class Killed(BaseException):
@@ -109,12 +109,12 @@ def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds
 
 def test_a_checkpoint_is_whole_or_not_there(tmp_path, prepared):
     job = job_of(prepared(0), tmp_path)
-    keeper = Keeper(job)
+    keeper = CheckpointWriter(job)
     arrays = {f"model.{n}": np.full((64, 64), float(n), np.float32) for n in range(40)} | {"n": np.array(7)}
     keeper.write(Checkpoint(arrays=arrays, told={"epochs": 4, "least": float("inf")}))
     kept = keeper.read()
     assert kept.told == {"epochs": 4, "least": float("inf")} and kept.arrays["n"].shape == ()
-    assert Keeper(job.replace(uid="another")).read() is None
+    assert CheckpointWriter(job.replace(uid="another")).read() is None
     content = (tmp_path / CHECKPOINT).read_bytes()
     for cut in (0, 4, 100, len(content) // 2):
         (tmp_path / CHECKPOINT).write_bytes(content[:cut])

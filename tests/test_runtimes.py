@@ -19,12 +19,12 @@ from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.gate import Gate
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.accelerate import VariantBench, accelerate
 from lepton_automl.recipe import TableRecipe
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
 from lepton_automl.training.scores import scores
 from lepton_automl.values import DataSpec, Deployment, drop
 from lepton_automl.variant import Variant
-from lepton_automl.walks.accelerate import Stand, accelerate
 
 torch.set_num_threads(1)
 SPEC = DataSpec(
@@ -65,7 +65,7 @@ def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
         answers = model(rows)
         return scores(spoil(answers) if spoil else answers, truth, SPEC)
 
-    return Stand(
+    return VariantBench(
         target=Deployment(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
         score=score, gate=Gate(tmp_path / "gate"),
     )  # fmt: skip

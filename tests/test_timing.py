@@ -15,8 +15,8 @@ import pytest
 from lepton_automl.execution.worker import Worker
 from lepton_automl.gate import EVERY, SIGNAL, Gate, opened_gate
 from lepton_automl.locks import gate_path
+from lepton_automl.pipelines import requests
 from lepton_automl.values import Scored, ScoreJob
-from lepton_automl.walks import errands
 
 from . import samples
 
@@ -40,7 +40,7 @@ from lepton_automl.data.open import Split
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.gate import opened_gate
-from lepton_automl.walks.pack import answers_of
+from lepton_automl.pipelines.pack import answers_of
 
 count, tally = 0, os.open(sys.argv[2], os.O_RDWR)
 
@@ -77,6 +77,7 @@ with tempfile.TemporaryDirectory() as folder, opened_gate(sys.argv[1]):
 HOLD = """
 import sys, time
 from lepton_automl.gate import Gate
+
 with Gate(sys.argv[1]).closed():
     print("held", flush=True)
     time.sleep(1000)
@@ -172,7 +173,7 @@ def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch)
         order.append("scored")
         return Scored(scores={})
 
-    monkeypatch.setattr(errands, "score", score)
+    monkeypatch.setattr(requests, "score", score)
     measurer = threading.Thread(target=measure)
     measurer.start()
     held.wait()

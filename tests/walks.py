@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.testing.executor import scripted
 from lepton_automl.values import GO_ON, TrialResult
-from lepton_automl.walks.checkpoint import Checkpoint, Keeper
 
 
 def hang(job, report, beat):
@@ -45,7 +45,7 @@ def chatter(job, report, beat):
 
 def keep(job, report, beat):
     """Keeps a megabyte after each epoch, and goes on from there."""
-    keeper = Keeper(job)
+    keeper = CheckpointWriter(job)
     kept = keeper.read()
     done = kept.told["epoch"] if kept else 0
 

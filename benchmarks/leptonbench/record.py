@@ -25,11 +25,11 @@ from lepton_automl.data.open import open_data
 from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.pipelines import cost
+from lepton_automl.pipelines.cost import reference
+from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, DataSpec, Decision, LeanPlan, Measurement, Report, TrialJob, TrialResult
-from lepton_automl.walks import weigh
-from lepton_automl.walks.trial import run_trial
-from lepton_automl.walks.weigh import reference
 
 from . import rows
 from .ledger import Ledger, Line
@@ -154,7 +154,7 @@ class _Diary:
             finally:
                 self.timings.append(time.process_time() - began)
 
-        with mock.patch.object(weigh, "measure", timed), mock.patch.object(Gate, "wait", self.step):
+        with mock.patch.object(cost, "measure", timed), mock.patch.object(Gate, "wait", self.step):
             yield
 
     def step(self) -> None:

@@ -6,10 +6,10 @@ import optuna
 
 from lepton_automl import families
 from lepton_automl.measuring.latency import quiet
+from lepton_automl.pipelines.cost import reference
+from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, Deployment, LeanPlan, TrialJob
-from lepton_automl.walks.trial import run_trial
-from lepton_automl.walks.weigh import reference
 
 from .plain import optimize
 from .setting import Setting

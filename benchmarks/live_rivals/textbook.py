@@ -24,10 +24,10 @@ from lepton_automl.gate import Gate
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.cost import CostProfiler, reference
+from lepton_automl.pipelines.pack import artifact_scores
 from lepton_automl.space import Config
 from lepton_automl.values import Deployment, LeanPlan, Profile, TrainPlan
-from lepton_automl.walks.pack import artifact_scores
-from lepton_automl.walks.weigh import Scale, reference
 
 from .plain import optimize
 from .setting import Setting
@@ -81,7 +81,7 @@ def compete(setting: Setting) -> None:
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name("textbook") is None:
             client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
-    scale = Scale(data, Deployment(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
+    scale = CostProfiler(data, Deployment(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
 
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
         seed = setting.seed * 100_003 + trial.number
@@ -106,7 +106,7 @@ def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoade
     return DataLoader(TensorDataset(split.inputs["image"], split.targets), batch_size=plan.batch_size, shuffle=shuffle)
 
 
-def finished(model: LeptonNet, data: Data, scale: Scale, setting: Setting, number: int) -> tuple[float, Profile]:
+def finished(model: LeptonNet, data: Data, scale: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
     """Accuracy and profile of the exported network, by the same rows and the same clock as for everyone."""
     path = setting.path / f"{number}.onnx"
     export(deployable(model, data.spec), scale.sample, path)

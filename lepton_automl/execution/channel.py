@@ -10,7 +10,7 @@ from typing import Any, get_args
 from lepton_automl._json import Value
 from lepton_automl.values import Decision, Report, TrialJob, TrialResult
 
-from .executor import Answer, Errand
+from .executor import WorkerRequest, WorkerResponse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Spent(Value):
     reason: str
 
 
-_ALL = (TrialJob, Report, Decision, TrialResult, Beat, Spent, *get_args(Errand), *get_args(Answer))
+_ALL = (TrialJob, Report, Decision, TrialResult, Beat, Spent, *get_args(WorkerRequest), *get_args(WorkerResponse))
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

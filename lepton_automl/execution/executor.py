@@ -26,8 +26,8 @@ from lepton_automl.values import (
 )
 
 Message = Report | TrialResult
-Errand = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob
-Answer = Checked | Weighed | Scored | Accelerated | Bottleneck | ResourceProfile | Examined
+WorkerRequest = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob
+WorkerResponse = Checked | Weighed | Scored | Accelerated | Bottleneck | ResourceProfile | Examined
 
 
 class Executor(Protocol):
@@ -63,12 +63,12 @@ class Executor(Protocol):
 
     def run(
         self,
-        errand: Errand,
+        errand: WorkerRequest,
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> Answer:
+    ) -> WorkerResponse:
         """Run an errand and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
 
         Args:

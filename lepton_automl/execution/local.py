@@ -20,11 +20,11 @@ from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
 from .channel import Beat, Spent
 from .ends import ABSENT, Worked, exit_of, fix, gib, swollen
-from .executor import Answer, Errand, Message
+from .executor import Message, WorkerRequest, WorkerResponse
 from .process import Process
 from .slots import Slots
 
-WALK = "lepton_automl.walks.trial:run_trial"
+WALK = "lepton_automl.pipelines.trial:run_trial"
 PATIENCE = 120.0  # seconds without a sign of life, in which even a large network is packed
 EPOCHS_OF_PATIENCE = 20  # or so many times the longest epoch seen, if that is longer
 LOOK = 1.0  # seconds between looks at memory
@@ -192,12 +192,12 @@ class LocalExecutor:
 
     def run(
         self,
-        errand: Errand,
+        errand: WorkerRequest,
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> Answer:
+    ) -> WorkerResponse:
         """Run an errand on the first worker; one that hangs is replaced, once.
 
         Args:
@@ -219,7 +219,9 @@ class LocalExecutor:
             if self._seats and (self._seats[0].busy or self._seats[0].heavy):  # nobody waits for the answer, or it is spoilt
                 self._renew(0)
 
-    def _answer(self, errand: Errand, meanwhile: Callable[[], None], told: Callable[[str], None], limit: float) -> Answer:
+    def _answer(
+        self, errand: WorkerRequest, meanwhile: Callable[[], None], told: Callable[[str], None], limit: float
+    ) -> WorkerResponse:
         clock, hung = Worked(limit), 0
         while True:
             seat = self._free_seat(meanwhile, told)
@@ -240,7 +242,7 @@ class LocalExecutor:
                     if isinstance(value, TrialResult) and value.trial == NOBODY:  # else that of a trial which was written off
                         seat.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
-                    if isinstance(value, Answer):
+                    if isinstance(value, WorkerResponse):
                         seat.busy = False
                         return value
                     if isinstance(value, Beat) and value.text:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from lepton_automl.errors import StudyError
 from lepton_automl.values import Decision, Profile, Report, TrialJob, TrialResult, Weighed, WeighJob
 
-from .executor import Answer, Errand, Message
+from .executor import Message, WorkerRequest, WorkerResponse
 
 
 @dataclass(frozen=True)
@@ -133,12 +133,12 @@ class SimulatedExecutor:
 
     def run(
         self,
-        errand: Errand,
+        errand: WorkerRequest,
         meanwhile: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> Answer:
+    ) -> WorkerResponse:
         """The recorded weights; nothing else is recorded."""
         meanwhile()
         del told, limit

@@ -165,7 +165,7 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.walks.errands import check_own, draw, examine, finish, profile, score, weigh_host
+        from lepton_automl.pipelines.requests import check_own, draw, examine, finish, profile, score, weigh_host
 
         def told(text: str) -> None:
             self._send(Beat(text=text))

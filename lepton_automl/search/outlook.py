@@ -31,7 +31,7 @@ WORTH = 0.9  # quantile of the scores' costs, beyond which a model is worth noth
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrialObservation:
     """What a trial that ended teaches.
 
     Args:
@@ -65,8 +65,8 @@ class Outlook:
         self._state = state
         self._goals = state.settings.objectives
         self._ends, self._next = 0, 1.0
-        self._lessons: dict[int, Lesson] = {}
-        self._lately: list[Lesson] = []
+        self._lessons: dict[int, TrialObservation] = {}
+        self._lately: list[TrialObservation] = []
         self._learnt: tuple[Curves, Surrogate | None] | None = None
         self.frontier: Frontier | None = None
         self._prior = Prior(state.settings.precedents, self._known_shapes)
@@ -83,7 +83,7 @@ class Outlook:
             costs[0] = math.nan
         counts, features = trial.status == "complete", self.features(trial)
         self._lessons.pop(trial.number, None)  # of one that was thawed since; the latest come last
-        self._lessons[trial.number] = Lesson(features, costs, self.curve(trial), counts)
+        self._lessons[trial.number] = TrialObservation(features, costs, self.curve(trial), counts)
         if trial.status == "complete":
             self._look_ahead()
         if self._ends >= self._next:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
-from lepton_automl.execution.executor import Answer, Errand
+from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
 from lepton_automl.home import trial_folder
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
@@ -59,7 +59,9 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
     return keep(trial_folder(study.folder, trial), "portrait", found)
 
 
-def asked(study: StudyClient, trial: int, errand: Callable[[TrialJob, str], Errand], told: Callable[[str], None]) -> Answer:
+def asked(
+    study: StudyClient, trial: int, errand: Callable[[TrialJob, str], WorkerRequest], told: Callable[[str], None]
+) -> WorkerResponse:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
     if known.status != "complete":

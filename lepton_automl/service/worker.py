@@ -9,10 +9,10 @@ from .begin import LONGEST
 from .handle import StudyClient
 
 if TYPE_CHECKING:
-    from lepton_automl.execution.executor import Answer, Errand
+    from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
 
 
-def ask_worker(study: StudyClient, errand: Errand, told: Callable[[str], None] = lambda _: None) -> Answer:
+def ask_worker(study: StudyClient, errand: WorkerRequest, told: Callable[[str], None] = lambda _: None) -> WorkerResponse:
     """The response of a worker process that is started for one request.
 
     Args:

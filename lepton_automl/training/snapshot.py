@@ -48,7 +48,7 @@ def take(task: Task, epochs: Epochs) -> Snapshot:
 
 
 def put_back(snapshot: Snapshot, task: Task, epochs: Epochs) -> None:
-    """Stand where the snapshot was taken. The optimiser has been made by now, and the model is on its device."""
+    """Go back to where the snapshot was taken. The optimiser has been made by now, and the model is on its device."""
     task.model.load_state_dict(_tensors(snapshot, MODEL))
     if not snapshot.told:
         return

@@ -27,10 +27,10 @@ from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import DataSpec, Profile, TrialJob
 from lepton_automl.variant import Variant
 
-from .craft import Network
+from .adapter import Network
+from .cost import CostProfiler
 from .held_out import held_out
-from .opened import opened_data
-from .weigh import Scale
+from .worker_cache import opened_data
 
 ROWS = 512  # rows of one call when many are scored
 
@@ -44,7 +44,7 @@ class Packed:
     profile: Profile
 
 
-def pack(model: Network, data: Data, job: TrialJob, scale: Scale, found: dict[str, float]) -> Packed:
+def pack(model: Network, data: Data, job: TrialJob, scale: CostProfiler, found: dict[str, float]) -> Packed:
     """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
 
     Args:

@@ -31,14 +31,14 @@ from lepton_automl.space import Config
 from lepton_automl.training.own import complaints_about, fit_own
 from lepton_automl.values import GO_ON, Checked, CheckJob, DataSpec, LeanPlan, TrainPlan, TrialJob, WeighJob
 
+from .adapter import FitRequest, LeptonCraft, Network, NetworkAdapter
 from .copies import borrowed, borrowing, copied, forget_computed
-from .craft import Craft, LeptonCraft, Lesson, Network
-from .opened import opened_data
+from .worker_cache import opened_data
 
 CHECK_ROWS = 8  # rows that a person's forward is tried on
 
 
-def craft_of(config: Config, job: TrialJob | WeighJob) -> Craft:
+def adapter_for(config: Config, job: TrialJob | WeighJob) -> NetworkAdapter:
     """How a candidate is made: as ours are, or by a person's own factory.
 
     Args:
@@ -102,7 +102,7 @@ class OwnCraft:
         assert isinstance(model, OwnNet)
         return PairModule(data, self.plan, model.rows)
 
-    def teach(self, model: Network, batches: DataModule, lesson: Lesson) -> None:
+    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
         """By the module's own steps and optimisers."""
         assert isinstance(model, OwnNet)
         fit_own(
@@ -189,7 +189,7 @@ def _step(craft: OwnCraft, model: OwnNet, data: Data) -> None:
     """Two steps of training on a copy."""
     tried = copy.deepcopy(model)
     few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * craft.plan.batch_size)), data.train.rows(slice(0, 0)))
-    lesson = Lesson(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
+    lesson = FitRequest(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
     craft.teach(tried, craft.batches(few, tried), lesson)
 
 

@@ -18,11 +18,11 @@ from lepton_automl.gate import opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
 
-from .accelerate import Stand, Won, accelerate
-from .opened import opened_data
-from .own import craft_of
+from .accelerate import BestVariant, VariantBench, accelerate
+from .cost import CostProfiler
+from .custom import adapter_for
 from .pack import answers_of, believed, card_of, model_scores
-from .weigh import Scale
+from .worker_cache import opened_data
 
 FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of, should a better one be wanted later
 SAMPLE_ROWS = 512  # training rows that set ranges
@@ -41,13 +41,13 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
     job = errand.job
     data, trial = opened_data(job.data), Path(job.folder)
     bundle = trial / "bundle"
-    model = craft_of(job.config, job).load(bundle)
+    model = adapter_for(job.config, job).load(bundle)
     if not (trial / FLOAT).exists():
         shutil.copyfile(bundle / MODEL, trial / FLOAT)
     inputs = spread(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
-        scale = Scale(data, job.target, gate, job.reference_ms)
+        scale = CostProfiler(data, job.target, gate, job.reference_ms)
         won = accelerate(source, _stand(errand, scale, told), Path(folder))
         scores = _scores(errand, won)
         latency, wall, _ = won.winner.timed or (None, None, None)
@@ -70,14 +70,14 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
     return found
 
 
-def _stand(errand: AccelerateJob, scale: Scale, told: Callable[[str], None]) -> Stand:
+def _stand(errand: AccelerateJob, scale: CostProfiler, told: Callable[[str], None]) -> VariantBench:
     data, job = scale.data, errand.job
     rows = data.validation if len(data.validation) else data.train
 
     def score(model: Opened) -> dict[str, float]:
         return model_scores(model, rows, data.spec)
 
-    return Stand(
+    return VariantBench(
         target=job.target,
         metric=job.metric,
         call=scale.call_of,
@@ -89,7 +89,7 @@ def _stand(errand: AccelerateJob, scale: Scale, told: Callable[[str], None]) -> 
     )
 
 
-def _scores(errand: AccelerateJob, won: Won) -> dict[str, float]:
+def _scores(errand: AccelerateJob, won: BestVariant) -> dict[str, float]:
     """Those of the artifact on rows that it has not learnt."""
     if not errand.job.data.folds:
         return won.winner.scores

@@ -22,11 +22,11 @@ from lepton_automl.locks import gate_path
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 
+from .candidate_shapes import BLOCKS, MULTIPLES, Shape, grid_of, menu
 from .copies import borrowed, borrowing, copied
-from .lean_wish import Wish, checked
-from .menu import BLOCKS, MULTIPLES, Shape, grid_of, menu
+from .cost import Balance
+from .prune_config import PruneConfig, checked
 from .recovery import Teacher, usual_rate
-from .weigh import Balance
 
 Network = TypeVar("Network", bound=nn.Module)
 Told = Callable[[str], None]
@@ -101,7 +101,7 @@ def _line(name: str, was: int, now: int) -> str:
     return f"  {name:<12}{was:>12,} -> {now:,} ({100 * now / max(1, was):.0f} %)"
 
 
-def lean(model: Network, data: Any, wish: Wish, told: Told = lambda _: None) -> Lean[Network]:
+def lean(model: Network, data: Any, wish: PruneConfig, told: Told = lambda _: None) -> Lean[Network]:
     """Make a trained network smaller.
 
     Args:
@@ -126,7 +126,7 @@ def lean(model: Network, data: Any, wish: Wish, told: Told = lambda _: None) -> 
 class _Walk(Generic[Network]):
     """One network on its way."""
 
-    def __init__(self, model: Network, rows: Labelled, wish: Wish, told: Told) -> None:
+    def __init__(self, model: Network, rows: Labelled, wish: PruneConfig, told: Told) -> None:
         self.wish, self.told = wish, told
         plan = TrainPlan(lr=wish.lr or usual_rate(model), batch_size=wish.batch_size, seed=wish.seed)
         self.teacher = Teacher(rows, plan, own_steps=wish.own_steps, distill=wish.distill)

@@ -19,8 +19,8 @@ from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.training.scores import own_unit, scores
 
 from .held_out import held_out
-from .opened import opened_data
 from .pack import answers_of
+from .worker_cache import opened_data
 
 Array = NDArray[Any]
 PAIRS = 1_000  # rows of which truth and answer are kept

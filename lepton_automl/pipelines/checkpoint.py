@@ -32,7 +32,7 @@ class Checkpoint:
     told: dict[str, Any] = field(default_factory=dict)
 
 
-class Keeper:
+class CheckpointWriter:
     """Keeps a trial's checkpoint in its folder. Whoever hears of the trial's end removes it: a result may get lost.
 
     Args:

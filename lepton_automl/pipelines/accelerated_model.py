@@ -33,9 +33,9 @@ from lepton_automl.training.scores import scores
 from lepton_automl.values import Deployment, Measurement, Tried, metrics_of
 from lepton_automl.variant import Variant
 
-from .accelerate import Stand, Won, accelerate
-from .given import check_target, given
-from .weigh import quiet_reference
+from .accelerate import BestVariant, VariantBench, accelerate
+from .cost import quiet_reference
+from .validate_inputs import check_target, given
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
 CALL = 512  # rows of one call when many are scored
@@ -164,13 +164,13 @@ class _Walk:
         won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
         return self._found(won)
 
-    def _stand(self, gate: Gate) -> Stand:
+    def _stand(self, gate: Gate) -> VariantBench:
         threads, size = self.target.threads, self.target.batch_size
         held = self.rows.validation.inputs[ROWS]
         one = {ROWS: held[np.arange(size) % len(held)].numpy()}
         with gate.closed():
             reference_ms = quiet_reference(threads).median
-        return Stand(
+        return VariantBench(
             target=self.target,
             metric=self.metric,
             call=lambda opened: lambda: opened(one),
@@ -187,7 +187,7 @@ class _Walk:
         answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
         return scores(answers, held.targets, spec)
 
-    def _found(self, won: Won) -> AcceleratedModel:
+    def _found(self, won: BestVariant) -> AcceleratedModel:
         assert won.winner.timed is not None
         return AcceleratedModel(
             variant=won.winner.variant,

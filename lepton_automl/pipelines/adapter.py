@@ -27,7 +27,7 @@ CUT_ROWS = 256  # rows that tell what a channel or block is worth
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class FitRequest:
     """A part of a training.
 
     Args:
@@ -49,7 +49,7 @@ class Lesson:
     keep: Callable[[Callable[[], Snapshot]], None] = lambda _: None
 
 
-class Craft(Protocol):
+class NetworkAdapter(Protocol):
     """How one candidate is drawn, built, fed, taught and cut.
 
     Attributes:
@@ -73,7 +73,7 @@ class Craft(Protocol):
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
         """What the network is taught with."""
 
-    def teach(self, model: Network, batches: DataModule, lesson: Lesson) -> None:
+    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
         """Train the network in place."""
 
     def shrink(self, model: Network, data: Data) -> Network:
@@ -110,7 +110,7 @@ class LeptonCraft:
         del model
         return DataModule(data, self.plan, chunk)
 
-    def teach(self, model: Network, batches: DataModule, lesson: Lesson) -> None:
+    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
         """By the house's own training."""
         fit(
             model,

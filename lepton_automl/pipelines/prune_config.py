@@ -15,13 +15,13 @@ from lepton_automl.errors import Complaints, one_of
 from lepton_automl.training.own import can_train_itself
 from lepton_automl.values import Deployment
 
-from .given import check_target, given
+from .validate_inputs import check_target, given
 
 GOALS = ("ratio", "max_latency_ms", "max_drop")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class PruneConfig:
     """A goal, and how to reach it; `api.lean` says what each is."""
 
     ratio: float | None = None
@@ -42,7 +42,7 @@ class Wish:
     seed: int = 0
 
 
-def checked(model: nn.Module, data: Any, wish: Wish) -> Labelled:
+def checked(model: nn.Module, data: Any, wish: PruneConfig) -> Labelled:
     """The rows, after everything that was given has been looked at.
 
     Raises:
@@ -60,7 +60,7 @@ def checked(model: nn.Module, data: Any, wish: Wish) -> Labelled:
     return given(model, data, wish.validation, complaints, seed=wish.seed, standardise=not wish.own_steps)
 
 
-def _check_goal(wish: Wish, complaints: Complaints) -> None:
+def _check_goal(wish: PruneConfig, complaints: Complaints) -> None:
     given = [name for name in GOALS if getattr(wish, name) is not None]
     complaints.check(
         len(given) == 1, f"{len(given)} goals are given.", f"Say exactly one of {', '.join(f'{name}=...' for name in GOALS)}."
@@ -78,7 +78,7 @@ def _check_goal(wish: Wish, complaints: Complaints) -> None:
         complaints.check(good, f"{name} is {said!r}; it must be a number above 0.")
 
 
-def _check_ways(wish: Wish, complaints: Complaints) -> None:
+def _check_ways(wish: PruneConfig, complaints: Complaints) -> None:
     complaints.check(
         wish.criterion in CRITERIA, f"there is no criterion {wish.criterion!r}.", one_of(str(wish.criterion), CRITERIA)
     )

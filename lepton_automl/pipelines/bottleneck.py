@@ -27,9 +27,9 @@ from lepton_automl.recipe import Recipe, describe, recipe_from_json
 from lepton_automl.roofline import CallTime, Ceilings
 from lepton_automl.values import Measurement
 
+from .adapter import Network
 from .changes import Single, old_name, predicted_gain, single_changes
-from .craft import Network
-from .weigh import Scale, reference
+from .cost import CostProfiler, reference
 
 SECONDS = 1.0  # of timing for the call, the same for the profile, half as much for the preprocessing
 
@@ -42,7 +42,7 @@ def ceilings_of(threads: int) -> Ceilings:
     return ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
 
 
-def bottleneck(model: Network, scale: Scale, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
+def bottleneck(model: Network, scale: CostProfiler, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
     """Profile a network on the target, and say what binds it and what would make it faster.
 
     Args:
@@ -67,7 +67,7 @@ def bottleneck(model: Network, scale: Scale, *, tries: int = 1, progress: Progre
     return found.replace(changes=tuple(changes))
 
 
-def try_change(change: Change, unchanged: Path, scale: Scale, latency_ms: float, seconds: float = SECONDS) -> Change:
+def try_change(change: Change, unchanged: Path, scale: CostProfiler, latency_ms: float, seconds: float = SECONDS) -> Change:
     """Make a change and time it, in turns with the unchanged network.
 
     Args:
@@ -103,7 +103,7 @@ class _Bench:
         folder: Where the files go.
     """
 
-    scale: Scale
+    scale: CostProfiler
     folder: Path
 
     def exported(self, model: Network, name: str) -> Path:

@@ -18,13 +18,13 @@ from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.snapshot import Snapshot, untrained
 from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
-from .checkpoint import Checkpoint, Keeper, Stopwatch
-from .craft import Lesson, Network
+from .adapter import FitRequest, Network
+from .checkpoint import Checkpoint, CheckpointWriter, Stopwatch
+from .cost import CostProfiler
+from .custom import adapter_for
 from .held_out import keep_held_out
-from .opened import opened_data
-from .own import craft_of
 from .pack import pack
-from .weigh import Scale
+from .worker_cache import opened_data
 
 GLANCE = 0.3  # seconds of the first weighing: others wait for it, and what comes to its end is weighed again
 
@@ -47,7 +47,7 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
     with opened_gate(job.gate) as gate:
         walk = _Walk(job, report, gate, beat)
         data = opened_data(job.data)
-        scale = Scale(data, job.target, gate, job.reference_ms)
+        scale = CostProfiler(data, job.target, gate, job.reference_ms)
         lean = walk.craft.lean
         if not walk.resumed:
             profile = scale.weigh(walk.craft.build(lean), GLANCE)
@@ -71,15 +71,15 @@ class _Walk:
 
     def __init__(self, job: TrialJob, report: ReportFn, gate: Gate, beat: Callable[[], None]) -> None:
         self.job, self.report, self.gate, self.beat = job, report, gate, beat
-        self.craft = craft_of(job.config, job)
+        self.craft = adapter_for(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
         self.decision = GO_ON
         self._trained: dict[str, float] = {}  # what the last epoch told
-        self._keeper = Keeper(job)
+        self._keeper = CheckpointWriter(job)
         self._resume(self._keeper.read() or Checkpoint())
 
     def _resume(self, kept: Checkpoint) -> None:
-        """Stand where the checkpoint was taken; an empty one is the beginning."""
+        """Go back to where the checkpoint was taken; an empty one is the beginning."""
         told = kept.told
         self.resumed = bool(told)
         self.epochs, self.fold = told.get("epochs", 0), told.get("fold", 0)
@@ -177,7 +177,7 @@ class _Walk:
             self.beat()
             self.gate.wait()
 
-        lesson = Lesson(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
+        lesson = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
         self.craft.teach(model, batches, lesson)
 
     def _inherit(self, data: Data) -> Network:

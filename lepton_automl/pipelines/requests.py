@@ -14,14 +14,14 @@ from lepton_automl.measuring.host import describe_host
 from lepton_automl.space import Config
 from lepton_automl.values import GO_ON, PortraitJob, Profile, ProfileJob, ResourceProfile, Scored, ScoreJob, Weighed, WeighJob
 
+from .accelerate_finalist import finish
+from .adapter import FitRequest
 from .bottleneck import bottleneck
-from .craft import Lesson
-from .examine import examine
-from .finish import finish
-from .opened import opened_data
-from .own import check_own, craft_of
+from .cost import CostProfiler, quiet_reference
+from .custom import adapter_for, check_own
+from .error_analysis import examine
 from .pack import bundle_scores
-from .weigh import Scale, quiet_reference
+from .worker_cache import opened_data
 
 __all__ = ["check_own", "draw", "examine", "finish", "profile", "score", "weigh_host"]
 TIMED_STEPS = 12
@@ -33,16 +33,16 @@ def weigh_host(job: WeighJob) -> Weighed:
         data = opened_data(job.data)
         with gate.closed():
             own = quiet_reference(job.target.threads)
-        scale = Scale(data, job.target, gate, own.median)
+        scale = CostProfiler(data, job.target, gate, own.median)
         fastest = _fastest(job, scale)
         return Weighed(host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, gate))
 
 
-def _fastest(job: WeighJob, scale: Scale) -> Profile:
+def _fastest(job: WeighJob, scale: CostProfiler) -> Profile:
     """The profile of the fastest network of the space; where that is a guess which breaks a limit, others are tried."""
 
     def weigh(config: Config) -> Profile:
-        craft = craft_of(config, job)
+        craft = adapter_for(config, job)
         return scale.weigh(craft.build(craft.lean))
 
     best, found = job.smallest, weigh(job.smallest)
@@ -58,7 +58,7 @@ def _fastest(job: WeighJob, scale: Scale) -> Profile:
 
 def _epoch_seconds(job: WeighJob, data: Data, gate: Gate) -> float:
     """Wall seconds of an epoch of the usual network, from a few steps after the first; without those spent waiting."""
-    craft = craft_of(job.usual, job)
+    craft = adapter_for(job.usual, job)
     model = craft.build(craft.whole)
     times: list[float] = []
 
@@ -68,7 +68,7 @@ def _epoch_seconds(job: WeighJob, data: Data, gate: Gate) -> float:
             raise _Enough
         gate.wait()
 
-    lesson = Lesson(first=0, last=2, on_epoch=lambda *_: GO_ON, wait=on_step, score=False)
+    lesson = FitRequest(first=0, last=2, on_epoch=lambda *_: GO_ON, wait=on_step, score=False)
     batches = craft.batches(data, model, chunk=1)
     with contextlib.suppress(_Enough):
         craft.teach(model, batches, lesson)
@@ -94,7 +94,7 @@ def draw(job: PortraitJob) -> ResourceProfile:
     """The portrait of a finished model: what it costs beside its latency."""
     trial = job.trial
     with opened_gate(trial.gate) as gate:
-        return Scale(opened_data(trial.data), trial.target, gate, trial.reference_ms).portrait(Path(job.bundle))
+        return CostProfiler(opened_data(trial.data), trial.target, gate, trial.reference_ms).portrait(Path(job.bundle))
 
 
 def profile(job: ProfileJob, told: Callable[[str], None] = lambda _: None) -> Bottleneck:
@@ -106,6 +106,6 @@ def profile(job: ProfileJob, told: Callable[[str], None] = lambda _: None) -> Bo
     """
     trial = job.trial
     with opened_gate(trial.gate) as gate:
-        scale = Scale(opened_data(trial.data), trial.target, gate, trial.reference_ms)
-        model = craft_of(trial.config, trial).load(Path(job.bundle))
+        scale = CostProfiler(opened_data(trial.data), trial.target, gate, trial.reference_ms)
+        model = adapter_for(trial.config, trial).load(Path(job.bundle))
         return bottleneck(model, scale, tries=job.tries, progress=told)

@@ -28,7 +28,7 @@ from lepton_automl.measuring.statistics import verdict
 from lepton_automl.values import Deployment, Measurement, Tried, drop
 from lepton_automl.variant import Variant
 
-from .weigh import reference
+from .cost import reference
 
 SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
 MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
@@ -37,7 +37,7 @@ STEADY = 0.1  # mean difference between rows' answers alone and among others, of
 
 
 @dataclass(frozen=True)
-class Stand:
+class VariantBench:
     """Where ways are timed and scored.
 
     Args:
@@ -97,7 +97,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Won:
+class BestVariant:
     """How a contest ended.
 
     Args:
@@ -113,7 +113,7 @@ class Won:
     speedup: float
 
 
-def accelerate(source: Source, stand: Stand, folder: Path) -> Won:
+def accelerate(source: Source, stand: VariantBench, folder: Path) -> BestVariant:
     """Find the fastest way to run a network whose score is good enough.
 
     Args:
@@ -125,20 +125,20 @@ def accelerate(source: Source, stand: Stand, folder: Path) -> Won:
         BundleError: Not one way answers.
         ExtraError: A runtime that the target names is not installed.
     """
-    contest = _Contest(source, stand, folder)
+    contest = _VariantSearch(source, stand, folder)
     ways = [variant for runtime in allowed(stand.target.runtimes) for variant in runtime.variants(source)]
     contest.enter(variant for variant in ways if variant.quantizer != SECOND)
     contest.race(contest.running)
     winner = contest.simplest(contest.fastest())
     winner = contest.milder(winner, ways)
     winner = contest.tuned(winner)
-    return Won(winner, contest.before, contest.evidence(winner), contest.speedup(winner))
+    return BestVariant(winner, contest.before, contest.evidence(winner), contest.speedup(winner))
 
 
-class _Contest:
+class _VariantSearch:
     """All ways to run one network."""
 
-    def __init__(self, source: Source, stand: Stand, folder: Path) -> None:
+    def __init__(self, source: Source, stand: VariantBench, folder: Path) -> None:
         self.source, self.stand, self.folder = source, stand, folder
         self.all: list[Contestant] = []
         self.failed: list[Tried] = []

@@ -32,7 +32,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.values import Deployment, Measurement, Profile, ResourceProfile
 
-from .craft import Network
+from .adapter import Network
 
 SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
 QUICK = 0.15  # for each of several ways, where only the fastest counts
@@ -54,7 +54,7 @@ def quiet_reference(threads: int) -> Measurement:
 
 
 @dataclass(frozen=True)
-class Scale:
+class CostProfiler:
     """Weighs candidates for one target.
 
     Args:
