@@ -32,13 +32,13 @@ def launch(tmp_path, monkeypatch):
 
     def start(name: str, **more: object) -> Study:
         asked = {"budget": Budget(minutes=30), "knobs": {"model.width": 8, "model.depth1": 1}, **more}
-        study = AutoML(name=name, home=tmp_path / f"home-{name}", progress=False, **asked)
-        launched.append(study)
-        return study.fit(images[:300], labels[:300], folds=0, wait=False)
+        automl = AutoML(name=name, home=tmp_path / f"home-{name}", progress=False, **asked)
+        launched.append(automl.fit(images[:300], labels[:300], folds=0, wait=False))
+        return launched[-1]
 
     yield start
     for study in launched:
-        if study.name and study.home.running(study.name):
+        if study.home.running(study.name):
             pid = study.home.says(study.name)["pid"]
             os.kill(pid, signal.SIGKILL)
             samples.until(lambda one=study: not one.home.running(one.name), "it cannot be killed", seconds=60)
