@@ -111,7 +111,7 @@ def test_the_champion_of_a_copied_home_is_loaded_from_the_copy(tmp_path):
     """By MLflow alone, as the README shows it, once the copy was opened by us."""
     home, copy = tmp_path / "mlruns", tmp_path / "copy"
     flowers = finished(Home(home), "flowers", 1)
-    flowers.register_trial(0, "flowers", "champion")
+    flowers.tracking.register(0, "flowers", "champion")
     shutil.copytree(home, copy)
     assert Registry(copy).models == ["flowers"]
     for original in ("there", "gone"):

@@ -117,7 +117,7 @@ def test_a_search_that_waits_for_room_can_be_stopped_and_taken_up_later(disk):
         filler.unlink()
         lepton("resume", "one", home=home)
         lepton("stop", "one", home=home)
-        assert study.is_handed_over and not study.state.running
+        assert study.client.is_handed_over and not study.state.running
     finally:
         if pid := study.home.searcher("one"):
             os.kill(pid, signal.SIGKILL)
