@@ -317,7 +317,7 @@ def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
         )
     )
     target = Deployment(batch_size=4)
-    whole = Balance(target, learnable[0]).weigh(net).median
+    whole = min(Balance(target, learnable[0]).weigh(net).median for _ in range(3))  # the machine may be busy with others
     found = lean(net, learnable, deployment=target, max_latency_ms=whole / 2, epochs=0, progress=False)
     assert found.after.latency.median < 0.6 * found.before.latency.median
     assert found.after.parameters > 0.1 * found.before.parameters
