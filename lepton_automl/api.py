@@ -145,6 +145,9 @@ class AutoML:
         for name, usual in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, usual)
+        for name in ("knobs", "space"):  # what is changed in them later is not part of the request
+            if isinstance(given := getattr(self, name), Mapping):
+                object.__setattr__(self, name, dict(given))
         complaints = Complaints("AutoML")
         check_place(self.tracking_uri, self.experiment, complaints)
         check_name(self.name, Home(self.home), complaints)
@@ -342,7 +345,10 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     metric = request.metric or next((name for name in request.objectives if name in METRICS and name != "accuracy"), None)
     metric = metric or next(iter(metrics_of(spec.task)))
     direction = check_metric(metric, spec.task)
-    own, own_space = check_model(request.model, request.space)
+    complaints = Complaints("AutoML")  # what was right when the request was made may have gone since
+    own, own_space = check_model(request.model, request.space, complaints)
+    earlier = warm_studies(request.warm_start, Home(request.home), complaints)
+    complaints.raise_any()
     plan = families.usual_plan(spec)
     space = own_space.restrict(request.knobs) if own_space else families.widened(families.space_for(spec), spec, request.knobs)
     return StudyConfig(
@@ -363,7 +369,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         own=own,
         sampler=request.sampler,
         grid=tuple(request.grid),
-        precedents=precedents(warm_studies(request.warm_start, Home(request.home)), space),
+        precedents=precedents(earlier, space),
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what `AutoML` and its `fit` are given, and the study's configuration that follows from it."""
+"""Checks of what `AutoML` and its `fit` are given."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from .tracking.place import check_name as check_experiment_name
 from .values import Precedent
 
 
-def warm_studies(said: Any, home: Home, complaints: Complaints | None = None) -> list[Study]:
+def warm_studies(said: Any, home: Home, complaints: Complaints) -> list[Study]:
     """The studies to learn from, which can be read; what is wrong with others is added to the complaints."""
-    complaints = complaints or Complaints("AutoML")
     found: list[Study] = []
     for one in said if isinstance(said, list | tuple) else [said]:
         if not isinstance(one, str | Study):
@@ -49,9 +48,8 @@ def precedents(earlier: Sequence[Study], space: Space) -> tuple[Precedent, ...]:
     return tuple(one for known in told.values() for one in known)
 
 
-def check_model(model: Any, space: Any, complaints: Complaints | None = None) -> tuple[Factory | None, Space | None]:
+def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None, Space | None]:
     """A person's own factory and space, checked as far as that goes without the data."""
-    complaints = complaints or Complaints("AutoML")
     if model is None:
         fix = "Say knobs=... for our own networks, or give your own by model=..."
         complaints.check(space is None, "space is given without a model", fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,12 @@ import pandas as pd
 import pytest
 
 import lepton_automl
-from lepton_automl import AutoML, Budget, Deployment
+from lepton_automl import AutoML, Budget, ConfigError, Deployment
+from lepton_automl.events import StudyStarted
+from lepton_automl.home import Home
+from lepton_automl.journal import Journal
+
+from . import samples
 
 LIGHT = [
     "lepton_automl",
@@ -92,6 +98,13 @@ def test_what_is_said_of_the_search_is_checked(tmp_path, table):
     study = AutoML(name="wrong", initial_configs=[{"train.lrr": 0.1}], home=tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"Did you mean 'train\.lr'"):
         study.fit(table, target="price")
+    assert not (tmp_path / "studies" / "wrong").exists()
+    earlier = Home(tmp_path).create("earlier")
+    Journal(earlier / "journal.jsonl").append(StudyStarted(at=1.0, config=samples.config(name="earlier")))
+    automl = AutoML(name="wrong", warm_start="earlier", home=tmp_path, progress=False)
+    shutil.rmtree(earlier)  # between the request and its fit
+    with pytest.raises(ConfigError, match="no study 'earlier'"):
+        automl.fit(table, target="price")
     assert not (tmp_path / "studies" / "wrong").exists()
     told = lepton("search", "x.csv", "--cost", "1", "--price", "cpu:2", home=tmp_path, code=1)
     assert "'cpu:2' is no price" in told and "Traceback" not in told

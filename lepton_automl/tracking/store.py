@@ -281,7 +281,7 @@ class Store:
 def _quiet() -> Iterator[None]:
     """Without the chatter of migrations; what goes wrong is raised anyway."""
     loggers = [logging.getLogger(name) for name in _LOUD]
-    import_mlflow()  # which sets its loggers up, so it comes first
+    _import_mlflow()  # which sets its loggers up, so it comes first
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
@@ -292,9 +292,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def import_mlflow() -> None:
-    """Import MLflow, which takes 1 to 2 s, so not before it is needed."""
-    import mlflow.tracking  # noqa: F401
+def _import_mlflow() -> None:
+    import mlflow.tracking  # noqa: F401  # 1 to 2 s, so not before it is needed
 
 
 def _bears(key: tuple[str, str]) -> str:
