@@ -17,7 +17,7 @@ from lepton_automl.bottleneck import Bottleneck, Change
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.export import export
-from lepton_automl.gate import Gate
+from lepton_automl.measurement_lock import Gate
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable

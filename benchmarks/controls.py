@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
-from lepton_automl.service.study import Study
+from lepton_automl.study.study import Study
 
 from .report import Figure, Result
 

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from lepton_automl.service.publish import main
+from lepton_automl.study.publish import main
 
 from .tracking_rivals import Count
 

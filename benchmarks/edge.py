@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl import AutoML, Budget, load_model
-from lepton_automl.service.model import Model
+from lepton_automl.study.model import Model
 
 from . import launch
 from .live_rivals.setting import CHECKOUT, DATA, fashion

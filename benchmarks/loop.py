@@ -13,9 +13,9 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.events import Event, TrialEnded, TrialProposed, TrialReported
 from lepton_automl.execution.simulated import SimulatedExecutor
-from lepton_automl.home import Home
 from lepton_automl.search.loop import Loop
-from lepton_automl.service.run import run_study, search
+from lepton_automl.study.runner import run_study, search
+from lepton_automl.study_store import Home
 from lepton_automl.values import Budget, Decision, Report
 
 from .live_rivals.setting import DATA, fashion

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.execution.simulated import SimulatedExecutor
-from lepton_automl.home import Home
 from lepton_automl.journal import Journal
-from lepton_automl.service.run import search
 from lepton_automl.state import StudyState
-from lepton_automl.tracking.door import brief
-from lepton_automl.tracking.place import SQLITE, tracking_uri
+from lepton_automl.study.runner import search
+from lepton_automl.study_store import Home
 from lepton_automl.tracking.projector import STUDY, TRIAL, study_uid
 from lepton_automl.tracking.store import opened_store
+from lepton_automl.tracking.store_lock import brief
+from lepton_automl.tracking.tracking_uri import SQLITE, tracking_uri
 from lepton_automl.values import Budget
 
 from .made_up import recorded, study, weighed

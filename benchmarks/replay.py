@@ -15,10 +15,10 @@ import numpy as np
 
 from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
-from lepton_automl.service.run import search
+from lepton_automl.study.runner import search
+from lepton_automl.study_store import Home
 from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
 
 from .made_up import profile, study, weighed

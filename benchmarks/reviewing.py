@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
-from lepton_automl.home import Home
 from lepton_automl.journal import Journal
-from lepton_automl.service.run import search
 from lepton_automl.state import StudyState
+from lepton_automl.study.runner import search
+from lepton_automl.study_store import Home
 from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker

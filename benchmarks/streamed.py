@@ -21,9 +21,9 @@ from lepton_automl.events import (
     TrialProposed,
     TrialReported,
 )
-from lepton_automl.home import Home
 from lepton_automl.journal import Journal
-from lepton_automl.service.process import Inbox
+from lepton_automl.study.process import Inbox
+from lepton_automl.study_store import Home
 from lepton_automl.values import GO_ON, Budget, Decision, Report, TrialJob, TrialResult
 
 from .made_up import recorded, study, weighed

@@ -14,12 +14,12 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.home import Home
 from lepton_automl.journal import Journal
 from lepton_automl.search.loop import Loop
-from lepton_automl.service.publisher import Publisher
-from lepton_automl.service.run import run_study, search
 from lepton_automl.state import StudyState, Trial
+from lepton_automl.study.publisher import Publisher
+from lepton_automl.study.runner import run_study, search
+from lepton_automl.study_store import Home
 from lepton_automl.tracking.registry import tracking_uri
 from lepton_automl.values import Budget
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from .api import AutoML, builder
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .networks import accelerate, lean, load_accelerated
-    from .service.model import Model, load_model
-    from .service.registry import Registry
-    from .service.study import Study, open_study
     from .space import Categorical, Float, Hyperparameter, Integer
+    from .study.model import Model, load_model
+    from .study.registry import Registry
+    from .study.study import Study, open_study
     from .values import Budget, DataSpec, Deployment
 
 __version__ = "0.1.0"
@@ -27,11 +27,11 @@ _HOMES = {
     "builder": "api",
     "lean": "networks",
     "load_accelerated": "networks",
-    "Study": "service.study",
-    "open_study": "service.study",
-    "Model": "service.model",
-    "load_model": "service.model",
-    "Registry": "service.registry",
+    "Study": "study.study",
+    "open_study": "study.study",
+    "Model": "study.model",
+    "load_model": "study.model",
+    "Registry": "study.registry",
     "Budget": "values",
     "DataSpec": "values",
     "Deployment": "values",

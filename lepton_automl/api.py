@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import families
+from .custom import own_epochs
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, ExtraError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
-from .home import JOURNAL, Home
-from .own import own_epochs
-from .service.commands import command
-from .service.study import Study
 from .space import Hyperparameter, Setting
+from .study.commands import command
+from .study.study import Study
+from .study_store import JOURNAL, Home
 from .tracking.experiments import check_experiment
-from .tracking.place import asked_place
+from .tracking.tracking_uri import asked_place
 from .trust import remember
 from .validate import (
     check_model,
@@ -249,7 +249,7 @@ class _Fit:
     """
 
     def __init__(self, request: AutoML, *, wait: bool | None = None, ready: Ready | None = None) -> None:
-        from .service.interrupts import in_notebook
+        from .study.interrupts import in_notebook
 
         self._request, self._ready = request, ready
         self._waits = not in_notebook() if wait is None else wait
@@ -257,7 +257,7 @@ class _Fit:
 
     def run(self, data: Any, y: Any, test: Any, options: dict[str, Any], *, resume: bool = False, trust: bool = False) -> Study:
         """The study, started, or taken up where `resume` says so."""
-        from .service.interrupts import ending
+        from .study.interrupts import ending
 
         with ending() if self._waits else contextlib.nullcontext():
             name = self._request.name or name_of(data)
@@ -266,7 +266,7 @@ class _Fit:
 
     def _started(self, data: Any, y: Any, test: Any, options: dict[str, Any]) -> Study:
         """A new study in a process of its own; nothing is left of it where that fails."""
-        from .service import launch
+        from .study import launch
 
         request, home = self._request, self._home
         name = request.name or home.free_name(name_of(data))
@@ -322,8 +322,8 @@ class _Fit:
 
     def _attend(self, study: Study) -> Study:
         """Wait for the study's end, or leave it to itself."""
-        from .service.follow import attend, call_back, show
-        from .service.interrupts import in_notebook
+        from .study.follow import attend, call_back, show
+        from .study.interrupts import in_notebook
 
         request = self._request
         if self._waits:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from .custom import own_recipe
 from .factory import Factory
-from .own import own_recipe
 from .recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
 from .space import Categorical, Config, Float, Hyperparameter, Integer, Setting, Space
 from .values import DataSpec, LeanPlan, TrainPlan

@@ -32,7 +32,7 @@ from .events import (
 )
 from .journal import Journal
 from .misfit import misfit
-from .shortfall import no_model
+from .no_model_advice import no_model
 from .space import Config
 from .values import GO_ON, Accelerated, Decision, Deployment, Objective, Profile, Report, TrialResult
 from .variant import Variant

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .custom import own_space
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, LeptonError, one_of
 from .factory import Factory, factory_of
-from .home import Home
-from .own import own_space
-from .service.study import Study
 from .space import Space
-from .tracking.place import address
-from .tracking.place import check_name as check_experiment_name
+from .study.study import Study
+from .study_store import Home
+from .tracking.tracking_uri import address
+from .tracking.tracking_uri import check_name as check_experiment_name
 from .values import Precedent
 
 

@@ -24,7 +24,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from lepton_automl import Study
-from lepton_automl.home import Home
+from lepton_automl.study_store import Home
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"

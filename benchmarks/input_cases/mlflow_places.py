@@ -13,7 +13,7 @@ from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.experiments import check_experiment
 from lepton_automl.values import Budget, DataSpec, Deployment, LeanPlan, Objective, Tracking, TrainPlan
-from lepton_automl.widgets.handle import Moment
+from lepton_automl.widgets.protocols import Moment
 from lepton_automl.widgets.run import run_html
 
 from .case import case

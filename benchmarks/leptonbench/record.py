@@ -22,7 +22,7 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.data.open import open_data
-from lepton_automl.gate import Gate, opened_gate
+from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.pipelines import cost

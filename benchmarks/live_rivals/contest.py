@@ -14,8 +14,8 @@ from typing import Any
 
 from lepton_automl.data.store import load_spec
 from lepton_automl.execution.process import THREAD_VARIABLES
-from lepton_automl.home import Home
 from lepton_automl.state import StudyState
+from lepton_automl.study_store import Home
 
 from .setting import CHECKOUT, Setting
 

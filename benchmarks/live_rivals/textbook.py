@@ -20,7 +20,7 @@ from lepton_automl import families
 from lepton_automl.data.augment import Augment, mix
 from lepton_automl.data.open import Data, Split, open_data
 from lepton_automl.deployment.export import export
-from lepton_automl.gate import Gate
+from lepton_automl.measurement_lock import Gate
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.service.interrupts import Terminated, ending
+from lepton_automl.study.interrupts import Terminated, ending
 
 from . import model, registry, search, study  # noqa: F401  # each registers its commands
 from .shared import app

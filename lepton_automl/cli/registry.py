@@ -41,12 +41,12 @@ def ui(
     """Serve MLflow's pages over the store; of a server they are there already."""
     import subprocess
 
-    from lepton_automl.home import Home
+    from lepton_automl.study_store import Home
     from lepton_automl.tracking.experiments import study_pages
     from lepton_automl.tracking.pages import app_options
-    from lepton_automl.tracking.place import asked_place
     from lepton_automl.tracking.rebuild import rebuild_lost
     from lepton_automl.tracking.store import pages_at, ui_command
+    from lepton_automl.tracking.tracking_uri import asked_place
 
     if study is not None:
         opened(study)  # says what is not there
@@ -75,7 +75,7 @@ def models(
     as_json: Json = False,
 ) -> None:
     """Show registered models; of one its versions side by side, with their aliases."""
-    from lepton_automl.service.registry import Registry
+    from lepton_automl.study.registry import Registry
 
     registry = Registry()
     if name is None:
@@ -95,7 +95,7 @@ def promote(
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
     """Give an alias to a version of a registered model."""
-    from lepton_automl.service.registry import Registry
+    from lepton_automl.study.registry import Registry
 
     Registry().promote(name, version, alias=alias)
     print(f"{name}@{alias} is version {version}. To take it back: lepton rollback {name} --alias {alias}")
@@ -107,7 +107,7 @@ def rollback(
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
     """Give an alias back to the version that bore it before."""
-    from lepton_automl.service.registry import Registry
+    from lepton_automl.study.registry import Registry
 
     print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
 
@@ -120,7 +120,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Where to listen.")] = 5001,
 ) -> None:
     """Serve a registered model over HTTP, by MLflow's own server."""
-    from lepton_automl.service.registry import Registry
+    from lepton_automl.study.registry import Registry
     from lepton_automl.tracking.serving import serve_command
 
     registry = Registry()

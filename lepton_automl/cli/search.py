@@ -19,7 +19,7 @@ def demo(
     """Search small networks for scikit-learn's handwritten digits, with no download, and open the sealed test."""
     from lepton_automl.api import AutoML
     from lepton_automl.data.demo import digits
-    from lepton_automl.home import Home
+    from lepton_automl.study_store import Home
     from lepton_automl.values import Budget, Deployment
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.

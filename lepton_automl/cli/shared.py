@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from lepton_automl.service.study import Study
+    from lepton_automl.study.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +27,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a
 
 def opened(study: str) -> Study:
     """The study of a name, with a warning where its journal is damaged."""
-    from lepton_automl.service.study import open_study
+    from lepton_automl.study.study import open_study
 
     handle = open_study(study)
     with quietly():
@@ -54,8 +54,8 @@ def print_front(handle: Study) -> None:
     """Print the front as a table, or why there is none."""
     from rich.console import Console
 
+    from lepton_automl.no_model_advice import NONE
     from lepton_automl.reporting.terminal import front_table
-    from lepton_automl.shortfall import NONE
 
     if not handle.state.front():
         print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")

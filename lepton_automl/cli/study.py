@@ -12,14 +12,14 @@ from lepton_automl.errors import Complaints, LeptonError, StudyError
 from .shared import Json, StudyName, Trust, app, opened, quietly
 
 if TYPE_CHECKING:
-    from lepton_automl.service.study import Study
+    from lepton_automl.study.study import Study
 
 
 @app.command(name="list")
 def list_studies() -> None:
     """List all studies."""
-    from lepton_automl.home import Home
-    from lepton_automl.service.study import Study
+    from lepton_automl.study.study import Study
+    from lepton_automl.study_store import Home
     from lepton_automl.texts import many
 
     home = Home()
@@ -192,8 +192,8 @@ def retune(
 @app.command()
 def repair(study: StudyName) -> None:
     """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
-    from lepton_automl.home import Home
-    from lepton_automl.service.repair import repair as mend
+    from lepton_automl.study.repair import repair as mend
+    from lepton_automl.study_store import Home
 
     done = mend(study, Home())
     print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
@@ -202,8 +202,8 @@ def repair(study: StudyName) -> None:
 @app.command()
 def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
-    from lepton_automl.home import Home
-    from lepton_automl.service.remove import remove
+    from lepton_automl.study.remove import remove
+    from lepton_automl.study_store import Home
 
     home = Home()
     if not home.path(study).exists():

@@ -16,8 +16,8 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from .group import ROOTS, Group, Member, member_of
+from .opaque import WHOLE, own_pruners, sealed
 from .reparam import kernels
-from .sealed import WHOLE, own_pruners, sealed
 
 
 def trace(model: nn.Module, rows: Tensor) -> Any:

@@ -19,9 +19,15 @@ from lepton_automl.errors import BundleError
 
 from .container import containerfile, requirements
 from .external import unusual_operations
-from .opened import RUNTIME
+from .integrity import (
+    FORMAT,
+    MANIFEST,
+    SIGNATURE,
+    is_plain,
+    read_bundle,
+)
+from .open_artifact import RUNTIME
 from .predictor import MODEL, OPERATIONS, PREPROCESS
-from .seal import FORMAT, MANIFEST, SIGNATURE, is_plain, read_bundle
 
 RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "recipe.json",
@@ -40,11 +46,11 @@ SOURCES = (
     "lepton_automl.memory",
     "lepton_automl.unpacked",
     "lepton_automl.delimited",
-    "lepton_automl.deployment.seal",
+    "lepton_automl.deployment.integrity",
     "lepton_automl.deployment.external",
     "lepton_automl.deployment.session",
-    "lepton_automl.deployment.vino",
-    "lepton_automl.deployment.opened",
+    "lepton_automl.deployment.openvino_session",
+    "lepton_automl.deployment.open_artifact",
     "lepton_automl.deployment.predictor",
     "lepton_automl.deployment.command",
 )

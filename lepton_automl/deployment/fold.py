@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from .embedding_fusion import fold_lookups
 from .graph import Array, GraphWriter
-from .lookups import fold_lookups
 
 
 def fold(graph: GraphWriter) -> None:

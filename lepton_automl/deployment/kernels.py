@@ -11,7 +11,13 @@ import onnx
 
 from lepton_automl.roofline import Work
 
-from .work import CONVOLUTIONS, PRODUCTS, Graph, initializer_sizes, layer_of
+from .node_costs import (
+    CONVOLUTIONS,
+    PRODUCTS,
+    Graph,
+    initializer_sizes,
+    layer_of,
+)
 
 LAYOUT = frozenset({"Transpose", "Reshape", "Cast", "Pad", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear"})
 REORDER = ("ReorderInput", "ReorderOutput")  # to the order in memory that convolutions like, and back

@@ -15,8 +15,8 @@ from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.preprocess import InputError, load_preprocess
 
 from .external import unusual_operations
-from .opened import RUNTIME, open_model
-from .seal import AGAIN, MANIFEST, read_bundle
+from .integrity import AGAIN, MANIFEST, read_bundle
+from .open_artifact import RUNTIME, open_model
 
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
 OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from lepton_automl.errors import BundleError, in_one_line
 from lepton_automl.variant import Variant
 
+from .openvino_session import keep_to_yourself
 from .session import OnnxModel
-from .vino import keep_to_yourself
 
 Rows = Mapping[str, NDArray[Any]]
 

@@ -19,9 +19,9 @@ from lepton_automl.errors import ExtraError, one_of
 from lepton_automl.variant import RUNTIMES, Variant, lacks
 
 from .eager import open_program, write_program
-from .opened import Opened, open_model
+from .open_artifact import Opened, open_model
+from .openvino_session import capabilities
 from .quantize import Quantizer
-from .vino import capabilities
 
 SECOND = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
 
@@ -174,7 +174,7 @@ def survives(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -
 
 _OPENS = """
 import json, sys
-from lepton_automl.deployment.opened import open_model
+from lepton_automl.deployment.open_artifact import open_model
 _, how, path, threads, rows = sys.argv
 open_model(path, json.loads(how), int(threads), rows=int(rows))
 """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import ConfigError, ExtraError
 
-from .seal import MANIFEST, SIGNATURE
+from .integrity import MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

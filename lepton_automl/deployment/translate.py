@@ -11,9 +11,9 @@ from torch import Tensor, fx
 from . import activations, elementwise, layers, sampling, shapes
 from .fold import fold
 from .graph import GraphWriter
+from .node_costs import OWN
 from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
 from .trace import Traced, layer_of
-from .work import OWN
 
 __all__ = ["translate"]
 HOMES = ("torch", "_operator", "builtins")

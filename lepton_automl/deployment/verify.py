@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
-from .opened import Opened
+from .open_artifact import Opened
 from .suspects import suspects
 from .untouched import evaluating, untouched
 

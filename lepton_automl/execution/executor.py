@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lepton_automl.bottleneck import Bottleneck
-from lepton_automl.examined import Examined, ExamineJob
+from lepton_automl.error_analysis import Examined, ExamineJob
 from lepton_automl.values import (
     Accelerated,
     AccelerateJob,

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl._json import Value
+from lepton_automl.error_analysis import ExamineJob
 from lepton_automl.errors import LeptonError, in_one_line, without_colours
-from lepton_automl.examined import ExamineJob
-from lepton_automl.gate import opened_gate
 from lepton_automl.locks import gate_path, is_stopped
+from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.values import (
     GO_ON,
     NOBODY,
@@ -42,8 +42,8 @@ from lepton_automl.values import (
     WeighJob,
 )
 
-from .blame import fault_of
 from .channel import Beat, Channel, Spent
+from .failure_cause import fault_of
 from .traces import changed, snapshot
 
 Walk = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lepton_automl.values import Device, Measurement
 
-from .part import Callee
 from .statistics import summary
+from .timed_callable import Callee
 
 POWERCAP = Path("/sys/class/powercap")
 TURN_SECONDS = 0.2  # of work, then of rest: RAPL counts every millisecond, NVML about every 20

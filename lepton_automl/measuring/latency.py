@@ -18,8 +18,8 @@ import numpy as np
 from lepton_automl.values import Device, Measurement
 
 from .host import WALL, clock_for, describe_host
-from .part import QUIET_QUANTILE, Callee, Part
 from .statistics import bootstrap, quantiles, summary
+from .timed_callable import QUIET_QUANTILE, Callee, Part
 
 FEWEST_ROUNDS = 5  # below, the bootstrap interval of a median says little
 ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement

@@ -17,7 +17,7 @@ def channels_last_is_safe() -> bool:
     """Whether convolutions may keep channels last, which is a third faster on CPUs with AVX-512, and on GPUs.
 
     On a CPU with AVX2 and no more, oneDNN's backward pass of narrow networks writes beyond its memory in that format (seen
-    with torch 2.13: `tests/test_models.py` aborts); by ONEDNN_MAX_CPU_ISA=AVX, or with channels first, it does not.
+    with torch 2.13: `tests/models/test_models.py` aborts); by ONEDNN_MAX_CPU_ISA=AVX, or with channels first, it does not.
     """
     return torch.cuda.is_available() or "AVX512" in torch.backends.cpu.get_cpu_capability()
 

@@ -9,8 +9,8 @@ from lepton_automl.values import DataSpec
 
 from .answers import Answer
 from .build import LeptonNet
+from .custom import OwnNet
 from .flat import flatten
-from .own import OwnNet
 from .table import TableNet
 
 Network = TypeVar("Network", bound=LeptonNet | OwnNet)

@@ -15,7 +15,7 @@ from lepton_automl.errors import BundleError
 from lepton_automl.recipe import Recipe, recipe_from_json
 
 from .build import LeptonNet, build
-from .own import OwnNet
+from .custom import OwnNet
 
 Network = TypeVar("Network", bound=LeptonNet | OwnNet)
 RECIPE, WEIGHTS = "recipe.json", "model.safetensors"

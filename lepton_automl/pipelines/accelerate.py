@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from lepton_automl.deployment.eager import TorchModel
-from lepton_automl.deployment.opened import Opened
+from lepton_automl.deployment.open_artifact import Opened
 from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of, survives
 from lepton_automl.deployment.session import LEVELS
 from lepton_automl.deployment.verify import Expected, compare, expect
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
-from lepton_automl.gate import Gate
+from lepton_automl.measurement_lock import Gate
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
 from lepton_automl.values import Deployment, Measurement, Tried, drop

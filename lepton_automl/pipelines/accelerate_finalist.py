@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
-from lepton_automl.deployment.opened import Opened
+from lepton_automl.deployment.integrity import read_bundle
+from lepton_automl.deployment.open_artifact import Opened
 from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
-from lepton_automl.deployment.seal import read_bundle
 from lepton_automl.deployment.verify import GLANCE, spread
-from lepton_automl.gate import opened_gate
+from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
 

@@ -19,16 +19,16 @@ from torch import Tensor, nn
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.external import refuse_external, unusual_operations
-from lepton_automl.deployment.opened import RUNTIME, Opened
+from lepton_automl.deployment.open_artifact import RUNTIME, Opened
 from lepton_automl.deployment.predictor import OPERATIONS
 from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
-from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.locks import gate_path
+from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.models.plain import Bare
-from lepton_automl.training.own import loose
+from lepton_automl.training.custom import loose
 from lepton_automl.training.scores import scores
 from lepton_automl.values import Deployment, Measurement, Tried, metrics_of
 from lepton_automl.variant import Variant

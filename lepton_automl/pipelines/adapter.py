@@ -12,8 +12,8 @@ from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.models.build import LeptonNet, build
+from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.files import load
-from lepton_automl.models.own import OwnNet
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
 from lepton_automl.training.epochs import OnEpoch

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lepton_automl.compression.copies import computed, deep
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.errors import ConfigError, in_one_line
-from lepton_automl.training.own import loose
+from lepton_automl.training.custom import loose
 
 Network = TypeVar("Network", bound=nn.Module)
 

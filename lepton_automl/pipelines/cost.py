@@ -17,17 +17,17 @@ from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.opened import Opened, open_bundle
+from lepton_automl.deployment.open_artifact import Opened, open_bundle
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE, ROWS, spread
 from lepton_automl.errors import BundleError
-from lepton_automl.gate import Gate, opened_gate
 from lepton_automl.locks import gate_path
-from lepton_automl.measuring.cold import Opening
+from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.measuring.cold_start import Opening
 from lepton_automl.measuring.latency import measure, quiet, race
-from lepton_automl.measuring.portrait import portrait
+from lepton_automl.measuring.resource_profile import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.values import Deployment, Measurement, Profile, ResourceProfile

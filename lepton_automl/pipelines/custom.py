@@ -14,6 +14,7 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.compression.uniform import cut_evenly
+from lepton_automl.custom import handed, own_plan, own_recipe
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
@@ -22,13 +23,12 @@ from lepton_automl.deployment.untouched import untouched
 from lepton_automl.deployment.verify import ROWS, spread
 from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
+from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
-from lepton_automl.models.own import OwnNet
-from lepton_automl.own import handed, own_plan, own_recipe
 from lepton_automl.recipe import OwnRecipe, Recipe
 from lepton_automl.space import Config
-from lepton_automl.training.own import complaints_about, fit_own
+from lepton_automl.training.custom import complaints_about, fit_own
 from lepton_automl.values import GO_ON, Checked, CheckJob, DataSpec, LeanPlan, TrainPlan, TrialJob, WeighJob
 
 from .adapter import FitRequest, LeptonCraft, Network, NetworkAdapter

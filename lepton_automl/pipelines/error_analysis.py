@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from lepton_automl.data.glance import picture
 from lepton_automl.data.open import Data, Split, open_test
 from lepton_automl.data.original import original_rows
-from lepton_automl.deployment.opened import open_bundle
+from lepton_automl.deployment.open_artifact import open_bundle
+from lepton_automl.error_analysis import Examined, ExamineJob, Example
 from lepton_automl.errors import DataError
-from lepton_automl.examined import Examined, ExamineJob, Example
 from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.training.scores import own_unit, scores
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lepton_automl.data.open import Data, Split
+from lepton_automl.error_analysis import HELD_OUT
 from lepton_automl.errors import DataError
-from lepton_automl.examined import HELD_OUT
 
 
 def keep_held_out(folder: Path, answers: Iterable[Tensor]) -> None:

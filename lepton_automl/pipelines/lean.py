@@ -17,8 +17,8 @@ from lepton_automl.compression.reparam import plain
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.deployment.untouched import untouched
 from lepton_automl.errors import BundleError, ConfigError, LimitError
-from lepton_automl.gate import opened_gate
 from lepton_automl.locks import gate_path
+from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.values import Measurement, TrainPlan
 

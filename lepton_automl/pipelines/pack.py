@@ -14,14 +14,14 @@ from lepton_automl.data.open import Data, Split
 from lepton_automl.deployment.bundle import provenance_of, write_bundle
 from lepton_automl.deployment.card import model_card
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.opened import Opened, open_bundle
+from lepton_automl.deployment.open_artifact import Opened, open_bundle
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE
+from lepton_automl.error_analysis import calibrated
 from lepton_automl.errors import DataError
-from lepton_automl.examined import calibrated
+from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
-from lepton_automl.models.own import OwnNet
 from lepton_automl.training.findings import calibration
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.values import DataSpec, Profile, TrialJob

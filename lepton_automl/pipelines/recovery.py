@@ -15,11 +15,11 @@ from lepton_automl.data.open import Split
 from lepton_automl.data.pairs import PairModule
 from lepton_automl.models.plain import Plain
 from lepton_automl.training.averaging import norms, refresh
+from lepton_automl.training.custom import fit_own, loose
 from lepton_automl.training.distill import TOLD, Distilled, Distilling
 from lepton_automl.training.epochs import STATISTICS, OnEpoch, answer
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
-from lepton_automl.training.own import fit_own, loose
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.sensitivity import sensitivity
 from lepton_automl.values import GO_ON, Decision, TrainPlan

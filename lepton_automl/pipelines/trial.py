@@ -12,7 +12,7 @@ from torch import Tensor
 from lepton_automl import families
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
-from lepton_automl.gate import Gate, opened_gate
+from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.snapshot import Snapshot, untrained

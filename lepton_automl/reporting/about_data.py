@@ -6,9 +6,9 @@ from lepton_automl.texts import many
 from lepton_automl.values import DataSpec
 
 from .labels import clean, marked
+from .narrative import joined
 from .page import facts as listed_facts
 from .page import listed
-from .words import joined
 
 SAID = 400  # characters of a sentence at most
 KINDS = {"number": "numeric", "time": "time", "category": "categorical"}

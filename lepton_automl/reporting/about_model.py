@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from html import escape
 
-from lepton_automl.examined import Examined, Example
+from lepton_automl.error_analysis import Examined, Example
 
-from . import words
+from . import narrative
+from .context import Figures, Told
+from .error_plots import calibration_figure, confusion_figure, residuals_figure
 from .labels import clean
-from .mistakes import calibration_figure, confusion_figure, residuals_figure
 from .page import Html, facts, folded, listed, paragraph, plot, section, table, text
 from .speed import batches_figure, variants_figure
-from .told import Figures, Told
 
 
 def why(told: Told, figures: Figures) -> Html:
     """Why the model that is handed over, and not its neighbours."""
     del figures
-    reasons_why = words.why(told.state)
-    return section("why", "Why this model", listed(reasons_why), paragraph(words.doubt(told.state)) if reasons_why else "")
+    reasons_why = narrative.why(told.state)
+    return section("why", "Why this model", listed(reasons_why), paragraph(narrative.doubt(told.state)) if reasons_why else "")
 
 
 def errors(told: Told, figures: Figures) -> Html:
@@ -29,7 +29,7 @@ def errors(told: Told, figures: Figures) -> Html:
     return section(
         "errors",
         "What it gets wrong",
-        listed(words.errors(found)),
+        listed(narrative.errors(found)),
         *(_numbers if found.task == "regression" else _classes)(found, figures),
         _worst(found),
     )
@@ -124,7 +124,7 @@ def _picture(found: Examined, one: Example) -> str:
 
 def speed(told: Told, figures: Figures) -> Html:
     """How fast it is, and how that is known."""
-    state, model = told.state, words.chosen(told.state)
+    state, model = told.state, narrative.chosen(told.state)
     if model is None or model.profile is None:
         return Html("")
     latency, wall = model.profile.latency, model.profile.wall

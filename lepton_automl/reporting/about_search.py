@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from . import words
+from . import narrative
+from .context import Figures, Told
 from .curves import curves_figure
 from .ends import ends_figure, reasons
 from .front import front_figure
@@ -13,7 +14,6 @@ from .page import Html, facts, folded, paragraph, plot, section, table
 from .parallel import parallel_figure
 from .tables import front_table
 from .timeline import timeline_figure
-from .told import Figures, Told
 
 COLUMNS = {"latency_ms": "ms a call", "size_bytes": "bytes", "parameters": "weights", "variant": "runs in"}
 
@@ -96,7 +96,7 @@ def cost(told: Told, figures: Figures) -> Html:
     return section(
         "cost",
         "Time and cost",
-        facts(words.cost(state)),
+        facts(narrative.cost(state)),
         plot(
             "timeline",
             "Which trial ran when, on which worker.",
@@ -107,5 +107,5 @@ def cost(told: Told, figures: Figures) -> Html:
             "The hypervolume of the front over time and over epochs.",
             "How much of the space between the worst and the best the front beats. Flat at the end: more time would have added little.",
         ),
-        paragraph(words.progress(state)),
+        paragraph(narrative.progress(state)),
     )

@@ -8,12 +8,12 @@ from lepton_automl.events import StudyStarted
 from lepton_automl.state import StudyState
 from lepton_automl.texts import many
 
-from . import words
+from . import narrative
+from .context import Figures, Told
 from .importance import NAMES
 from .labels import clean
 from .page import Html, code, facts, folded, listed, paragraph, section, table
 from .tables import chosen_trial
-from .told import Figures, Told
 
 
 def asked(told: Told, figures: Figures) -> Html:
@@ -23,7 +23,7 @@ def asked(told: Told, figures: Figures) -> Html:
     data, target = settings.data, settings.target
     limits = [
         f"{target.max_latency_ms:g} ms a call" if target.max_latency_ms else "",
-        words.size(target.max_size_bytes) if target.max_size_bytes else "",
+        narrative.size(target.max_size_bytes) if target.max_size_bytes else "",
     ]
     better = [
         f"{'more' if goal.direction == 'maximize' else 'less'} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
@@ -40,13 +40,13 @@ def asked(told: Told, figures: Figures) -> Html:
                 else f"{many(len(data.cardinalities), 'categorical column')}, {many(data.shape[0] - data.plain, 'column')} of numbers",
             ),
             ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
-            ("to make better", words.joined(better)),
+            ("to make better", narrative.joined(better)),
             (
                 "on",
                 f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} a call",
             ),
             ("hard limits", " and ".join(filter(None, limits)) or "none"),
-            ("budget", words.budget(told.state)),
+            ("budget", narrative.budget(told.state)),
         ]
     )
     warned = listed([*data.warnings, *(note.text for note in told.state.notes if note.level != "info")][:12])

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREEN, GREY, ORANGE, Theme, dressed, score_axis
 from .labels import label
 from .tables import chosen_trial
+from .theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    Theme,
+    dressed,
+    score_axis,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

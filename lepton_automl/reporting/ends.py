@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, dressed, note
 from .labels import label
+from .theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Theme,
+    dressed,
+    note,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

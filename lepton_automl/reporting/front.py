@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, GREY, ORANGE, SCALE, Theme, dressed, log_axis, note, score_axis
 from .ends import told_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
+from .theme import (
+    BLUE,
+    GREY,
+    ORANGE,
+    SCALE,
+    Theme,
+    dressed,
+    log_axis,
+    note,
+    score_axis,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

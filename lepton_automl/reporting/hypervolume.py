@@ -11,7 +11,7 @@ import numpy as np
 from lepton_automl.front import hypervolume
 from lepton_automl.state import StudyState, Trial
 
-from .dress import BLUE, Theme, dressed, note
+from .theme import BLUE, Theme, dressed, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

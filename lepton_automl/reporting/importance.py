@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.events import KnobsRanked
 
-from .dress import BLUE, ORANGE, PURPLE, Theme, dressed, note
 from .labels import label
+from .theme import (
+    BLUE,
+    ORANGE,
+    PURPLE,
+    Theme,
+    dressed,
+    note,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

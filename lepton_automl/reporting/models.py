@@ -6,7 +6,7 @@ from html import escape
 
 from lepton_automl.state import StudyState, Trial
 
-from . import words
+from . import narrative
 from .ends import told_reason
 from .labels import clean
 from .page import Html, facts, folded, table, text
@@ -45,7 +45,7 @@ def cards(state: StudyState) -> Html:
 
 def _named(state: StudyState, trial: Trial) -> str:
     score = last_score(state, trial)
-    told = words.scored(state, score) if score is not None else "not scored"
+    told = narrative.scored(state, score) if score is not None else "not scored"
     latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else ""
     standing = "chosen" if trial.number == chosen_trial(state) else "front" if trial in state.front() else trial.status
     return f"trial {trial.number}: {told}, {latency} ({standing})"
@@ -63,14 +63,14 @@ def _card(state: StudyState, trial: Trial) -> str:
     known = facts(
         [
             ("network", network(trial)),
-            ("score", words.scored(state, value) if (value := last_score(state, trial)) is not None else "not scored"),
+            ("score", narrative.scored(state, value) if (value := last_score(state, trial)) is not None else "not scored"),
             (
                 "latency",
                 f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
             ),
-            ("size", f"{words.size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
+            ("size", f"{narrative.size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
-            ("how it ended", f"{words.STATUSES[trial.status]} after {trial.epochs} epochs"),
+            ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),
             ("why", told_reason(trial)),
             (
                 "where it came from",

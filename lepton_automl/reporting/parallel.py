@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.space import Hyperparameter
 from lepton_automl.state import StudyState, Trial
 
-from .dress import SCALE, Theme, dressed, log_ticks, note
 from .importance import shown_knobs
 from .labels import label, tick
 from .tables import last_score
+from .theme import (
+    SCALE,
+    Theme,
+    dressed,
+    log_ticks,
+    note,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -7,13 +7,13 @@ the same order whatever the study holds.
 from __future__ import annotations
 
 from .curves import curves_figure
-from .dress import Theme, template
 from .ends import ends_figure
 from .front import front_figure
 from .hypervolume import hypervolume_figure
 from .importance import importance_figure
 from .parallel import parallel_figure
 from .report import front_html, plots_html
+from .theme import Theme, template
 from .timeline import timeline_figure
 
 __all__ = [

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from lepton_automl.state import StudyState
 
-from . import about_model, about_search, about_study, words
+from . import about_model, about_search, about_study, narrative
+from .context import Figures, Told
 from .labels import clean
 from .page import Html, listed, page, paragraph, text
-from .told import Figures, Told
 
 
 def report_html(told: Told) -> str:
@@ -46,7 +46,7 @@ def plots_html(state: StudyState) -> str:
 
 def _head(told: Told) -> str:
     state = told.state
-    data, model = state.settings.data, words.chosen(state)
+    data, model = state.settings.data, narrative.chosen(state)
     told_apart = (
         f"{clean(data.target, 60)!r}, one of {len(data.classes)} classes"
         if data.classes
@@ -56,23 +56,23 @@ def _head(told: Told) -> str:
     lead = paragraph(
         f"A search for networks that tell {told_apart}, from {given}: well, and fast on the machine that they must run on."
     )
-    found = listed([*words.in_short(state), words.tested(state)])
+    found = listed([*narrative.in_short(state), narrative.tested(state)])
     return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(told) if model else ''}{found}</header>"
 
 
 def _cards(told: Told) -> Html:
-    state, model = told.state, words.chosen(told.state)
+    state, model = told.state, narrative.chosen(told.state)
     assert model is not None and model.profile is not None
     tested = state.tested.scores.get(model.number, {}).get(state.settings.metric) if state.tested else None
     latency = model.profile.latency
     rows = state.settings.target.batch_size
     shown = [
-        (words.scored(state, state.score(model)), f"{words.metric(state)}, validation"),
-        (words.scored(state, tested) if tested is not None else "sealed", f"{words.metric(state)}, test")
+        (narrative.scored(state, state.score(model)), f"{narrative.metric(state)}, validation"),
+        (narrative.scored(state, tested) if tested is not None else "sealed", f"{narrative.metric(state)}, test")
         if state.settings.data.test
         else ("", ""),
         (f"{latency.median:.3g} ms", f"a call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
-        (words.size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
+        (narrative.size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
         (str(len(state.front())), f"models worth having, of {len(state.trials):,} tried"),
     ]
     made = "".join(

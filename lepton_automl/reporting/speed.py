@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 from lepton_automl.state import Trial
 from lepton_automl.values import ResourceProfile
 
-from .dress import BLUE, GREY, ORANGE, Theme, dressed, log_axis, note
 from .labels import label
+from .theme import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Theme,
+    dressed,
+    log_axis,
+    note,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.state import Stint, StudyState, Trial
 
-from .dress import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, Theme, dressed
 from .front import hover
+from .theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    Theme,
+    dressed,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -27,15 +27,15 @@ from lepton_automl.events import (
 )
 from lepton_automl.execution.executor import Executor
 from lepton_automl.journal import Journal
-from lepton_automl.shortfall import told_reason
+from lepton_automl.no_model_advice import told_reason
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from . import importance
 from .budget import Purse
+from .early_stopper import Judge, too_late
 from .finish import Finalists, NoFinalists
-from .judge import Judge, too_late
-from .outlook import Outlook
+from .forecast import Outlook
 from .propose import Proposer
 from .unwritten import RETRY, write_in_the_end
 

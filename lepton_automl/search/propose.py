@@ -12,7 +12,7 @@ from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Objective
 
-from .outlook import Outlook
+from .forecast import Outlook
 from .samplers import Observation, RandomSettings, Sampler
 
 TRIES = 20  # how often a proposal that was seen before is drawn again

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from lepton_automl.errors import ConfigError, StudyError
 from lepton_automl.values import Tracking
 
-from .place import EXPERIMENT, SQLITE, tracking_uri
 from .secrets import SERVERS, masked
+from .tracking_uri import EXPERIMENT, SQLITE, tracking_uri
 
 WAIT = 1.0  # seconds for a file that is being written
 FIRST = "0"  # the id of the experiment that every store has

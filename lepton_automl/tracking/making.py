@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from urllib.parse import quote
 
-from .place import SQLITE, tracking_uri
+from .tracking_uri import SQLITE, tracking_uri
 
 STILL = 3.0  # seconds without a change, after which nobody else is making the file
 PATIENCE = 60.0  # seconds to wait for that

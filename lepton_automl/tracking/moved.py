@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from .place import OWN
+from .tracking_uri import OWN
 
 # Where MLflow keeps addresses of artifacts, by table and column.
 PLACES = (

@@ -18,11 +18,11 @@ from lepton_automl.events import (
 )
 from lepton_automl.state import StudyState
 
-from . import parent
-from .child import changed_trial, costs, ended_trial
-from .note import note
-from .parent import progress
+from . import study_run
 from .records import NOTE, STUDY, TRIAL, Point, RunRecord, flag, ms, points
+from .run_description import note
+from .study_run import progress
+from .trial_run import changed_trial, costs, ended_trial
 
 __all__ = ["MARKS", "OFFSET", "REPAIRS", "STUDY", "TRIAL", "Point", "RunRecord", "marks", "progress", "study_record", "study_uid", "trial_records"]  # fmt: skip
 
@@ -53,7 +53,7 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
             an extended study can.
     """
     assert state.started is not None
-    status, end_ms = parent.status(news)
+    status, end_ms = study_run.status(news)
     stands = "ended" if state.ended else "paused" if state.paused else "running"
     told = {"lepton.study": state.settings.name, "lepton.status": stands}
     if state.paused or any(isinstance(event, StudyResumed) for event in news):
@@ -73,15 +73,15 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         status=status,
         end_ms=end_ms,
         params=_params(state, news, first=first),
-        tags=told | ended | parent.source(state.started) | position,
-        texts=parent.papers(state) if first else {},
+        tags=told | ended | study_run.source(state.started) | position,
+        texts=study_run.papers(state) if first else {},
     )
 
 
 def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
     """The machine is weighed after the study began, so a first record may come before it."""
-    found = [parent.machine(event) for event in news if isinstance(event, HostWeighed)]
-    return (parent.settings(state) if first else {}) | (found[0] if found else {})
+    found = [study_run.machine(event) for event in news if isinstance(event, HostWeighed)]
+    return (study_run.settings(state) if first else {}) | (found[0] if found else {})
 
 
 def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Iterator[RunRecord]:

@@ -9,16 +9,16 @@ from typing import NamedTuple
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import AliasMoved, ModelRegistered
-from lepton_automl.home import Home, trial_folder
 from lepton_automl.state import StudyState
+from lepton_automl.study_store import Home, trial_folder
 
 from .facts import model_facts
 from .logged import ModelRecord, logged_model
 from .making import REBUILD, is_whole
-from .place import OWN
 from .registry import add_version, model_names_in, set_alias
 from .store import Store, opened_store
 from .tracker import Tracker
+from .tracking_uri import OWN
 
 UNDER_WAY = "lepton.rebuilding"  # a registered model's tag, until it is whole
 

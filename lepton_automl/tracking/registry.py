@@ -12,10 +12,10 @@ from lepton_automl.errors import Complaints, StudyError, did_you_mean
 from lepton_automl.texts import code_span
 
 from .logged import VERSIONS, ModelRecord, log_models, logged_model, show_at_parent
-from .place import tracking_uri
 from .remove import delete_study
 from .secrets import masked
 from .store import LONGEST, Store, opened_store, ui_command
+from .tracking_uri import tracking_uri
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from lepton_automl.values import Tracking
 
 from .logged import STUDY_NAME, VERSIONS, logged_models
-from .place import EXPERIMENT, OWN
 from .projector import STUDY
 from .store import ELSEWHERE, PARENT, Store, opened_store
+from .tracking_uri import EXPERIMENT, OWN
 
 
 def delete_study(name: str, *, home: str | Path, place: Tracking = ELSEWHERE, uid: str = "") -> None:

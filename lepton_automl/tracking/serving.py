@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from .place import tracking_uri
+from .tracking_uri import tracking_uri
 
 CONNECTIONS = "500"  # at a time, also idle ones, which the model's door closes; the web server answers 503 to more
 

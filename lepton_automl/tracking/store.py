@@ -20,13 +20,13 @@ from urllib.parse import quote, urlsplit
 from lepton_automl.errors import StudyError
 from lepton_automl.values import Tracking
 
-from .door import alone, knock
 from .experiments import deleted
 from .making import ensure_whole
 from .moved import forget_places, settle
 from .pages import app_options
-from .place import EXPERIMENT, SQLITE, tracking_uri
 from .secrets import SERVERS, masked
+from .store_lock import alone, knock
+from .tracking_uri import EXPERIMENT, SQLITE, tracking_uri
 from .views import views
 
 if TYPE_CHECKING:

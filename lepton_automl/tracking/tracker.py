@@ -21,9 +21,9 @@ from lepton_automl.state import StudyState
 from lepton_automl.values import Tracking
 
 from .dataset import dataset_record
-from .place import address
 from .projector import MARKS, OFFSET, REPAIRS, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records
 from .store import PARENT, Store, opened_store
+from .tracking_uri import address
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

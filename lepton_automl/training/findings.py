@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.examined import ClassScore, SureBin
+from lepton_automl.error_analysis import ClassScore, SureBin
 
 Array = NDArray[Any]
 BINS = 15  # of the usual definition

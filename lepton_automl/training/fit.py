@@ -14,7 +14,7 @@ from torch import nn
 from lepton_automl.values import DataSpec, Decision, TrainPlan
 
 from .epochs import Epochs, Feed, Keep, OnEpoch
-from .quiet import OwnSignals, interruptible, quiet
+from .silence import OwnSignals, interruptible, quiet
 from .snapshot import Snapshot
 from .task import Task
 

@@ -14,22 +14,22 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.data.options import DataOptions
-from lepton_automl.home import Home
 from lepton_automl.reporting.labels import marked
+from lepton_automl.study_store import Home
 from lepton_automl.values import DataSpec
 
-from .acts import Acts
+from .actions import Acts
 from .data import DataView
 from .drawing import DIM, Drawing
 from .fields import CSS as FORM
 from .goals import Goals
 from .inferred import draw_inferred, inferred_html, inferred_text
-from .looking import Looker, Seen
 from .more import More
 from .plan import Plan
-from .pulse import Pulse
+from .poller import Pulse
+from .preview_worker import Looker, Seen
 from .sources import sources
-from .still import Lasting, sign
+from .static_view import Lasting, sign
 from .view import button, free_clicks
 
 SOON = 1.0  # seconds from a change to the still picture of it

@@ -12,8 +12,8 @@ from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.space import Hyperparameter, Setting
 from lepton_automl.state import StudyState
 
-from .acts import Acts
-from .handle import OVER, Driven, Moment
+from .actions import Acts
+from .protocols import OVER, Driven, Moment
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")

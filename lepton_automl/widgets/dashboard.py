@@ -10,23 +10,23 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.home import Home
+from lepton_automl.study_store import Home
 
-from .acts import Acts
+from .actions import Acts
 from .controls import Controls
 from .curves import curves_view, growth_view, timeline_view
 from .detail import DetailView
 from .drawing import Drawing
-from .face import draw_snapshot, text_face
 from .front import FrontView
-from .handle import OVER, Driven, Moment, Watched
 from .importance import ImportanceView
 from .log import LogView
 from .picture import Script
-from .pulse import EVERY, Pulse
+from .poller import EVERY, Pulse
+from .protocols import OVER, Driven, Moment, Watched
 from .run import RunView
-from .still import Lasting
+from .static_view import Lasting
 from .table import TableView
+from .text_view import draw_snapshot, text_face
 from .view import View, free_clicks
 
 STILL = 15.0  # seconds between still pictures, which are saved with the notebook

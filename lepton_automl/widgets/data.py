@@ -13,7 +13,7 @@ from lepton_automl.reporting.labels import marked
 from lepton_automl.values import Task
 
 from .fields import LABEL, Field, choice, offer, words
-from .looking import Seen
+from .preview_worker import Seen
 from .sources import Source, completions, identical, keep, path_source
 from .view import View, button
 

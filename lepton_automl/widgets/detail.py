@@ -8,15 +8,15 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.examined import Examined
+from lepton_automl.error_analysis import Examined
 from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.tables import last_score
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.values import Measurement
 
-from .examined import examined_html
-from .handle import Moment
+from .errors import examined_html
 from .network import network_svg, shape_of
+from .protocols import Moment
 from .run import where_it_stands
 from .style import GREY
 from .view import View, button

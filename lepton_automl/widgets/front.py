@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from lepton_automl.reporting.plots import front_figure
 from lepton_automl.reporting.tables import last_score
 
-from .handle import Moment
 from .picture import PictureView
+from .protocols import Moment
 from .style import ACCENT
 
 LINE = "limit"  # the name of the shape

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.execution.capacity import bearable, cores
-from lepton_automl.home import Home
+from lepton_automl.study_store import Home
 from lepton_automl.values import Budget, DataSpec, Deployment, metrics_of
 
 from .fields import choice, number, offer, words

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lepton_automl.reporting.plots import importance_figure, parallel_figure
 
-from .handle import Moment
 from .picture import PictureView
+from .protocols import Moment
 from .view import View
 
 SLANTED = {"l": 70, "r": 40, "t": 78, "b": 16}  # room for the names above the axes

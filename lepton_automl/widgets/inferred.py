@@ -11,8 +11,8 @@ from lepton_automl.values import DataSpec
 
 from .cells import cell
 from .drawing import DIM, INK, Drawing
-from .examined import BASE64
-from .looking import Seen
+from .errors import BASE64
+from .preview_worker import Seen
 from .style import ACCENT, COLOURS
 
 COLUMNS = 200  # that are listed

@@ -32,7 +32,7 @@ from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.terminal import accelerated_line, trial_line
 from lepton_automl.state import StudyState
 
-from .handle import Moment
+from .protocols import Moment
 from .view import View
 
 LINES = 200  # that are shown

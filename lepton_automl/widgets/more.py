@@ -11,8 +11,8 @@ import ipywidgets as w
 from lepton_automl.events import SamplerName
 
 from .fields import LABEL, Field, choice, number, offer
-from .looking import Seen
 from .plan import wrong
+from .preview_worker import Seen
 from .sources import Source, identical, path_source
 from .view import View
 

@@ -14,8 +14,8 @@ import traitlets
 
 from lepton_automl.state import StudyState
 
-from .handle import Moment
 from .loading import load_figure_widget
+from .protocols import Moment
 from .view import View, free_clicks
 
 load_figure_widget()

@@ -11,7 +11,7 @@ from lepton_automl.reporting.status import status_json
 from lepton_automl.state import StudyState, Trial
 
 from .drawing import DIM, INK, LINE, SOFT, Drawing
-from .handle import OVER, Moment
+from .protocols import OVER, Moment
 from .style import COLOURS, MARKS, SHAPES
 from .view import View
 

@@ -14,7 +14,7 @@ from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.tables import Row, trial_table
 
 from .cells import cell, missing
-from .handle import Moment
+from .protocols import Moment
 from .view import View
 
 PAGE = 25  # rows at once, so that a long study sends no more than a short one

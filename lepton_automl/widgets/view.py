@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from lepton_automl.reporting.labels import clean
 
-from .handle import Moment
+from .protocols import Moment
 
 
 class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types

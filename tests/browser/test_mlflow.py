@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mlflow_server import served
-from lepton_automl.home import Home
+from lepton_automl.study_store import Home
 from lepton_automl.tracking.experiments import study_pages
 from lepton_automl.tracking.pages import app_options
 from lepton_automl.tracking.store import pages_at
-from tests.test_mending import study
+from tests.tracking.test_store_repair import study
 
 from .page import PATIENCE, SHOTS
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lepton_automl.reporting.context import Told
 from lepton_automl.reporting.report import plots_html, report_html
-from lepton_automl.reporting.told import Told
-from tests.test_report import examined, numbers_examined, state  # noqa: F401  # fixtures
+from tests.reporting.test_report import examined, numbers_examined, state  # noqa: F401  # fixtures
 
 from .page import SHOTS
 

@@ -1,0 +1,73 @@
+"""A model's file in the runtime that it was chosen for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .openvino_session import VinoModel
+from .session import OnnxModel
+
+RUNTIME = "runtime.json"  # in a bundle: which runtime its file was measured in, and how that was set
+
+
+class Opened(Protocol):
+    """A model that answers."""
+
+    @property
+    def any_rows(self) -> bool:
+        """Whether it takes any number of rows."""
+
+    def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """The answer for some rows; one array for each input, all with the same first axis."""
+
+
+def open_model(
+    source: str | os.PathLike[str] | bytes, how: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
+) -> Opened:
+    """Open an ONNX file, quantized or not.
+
+    Args:
+        source: The file, or its bytes.
+        how: A `Variant` as JSON: the runtime, the precision, the options.
+        threads: Threads that one call may use.
+        rows: The usual number of rows in a call; 0 where there is none.
+        strict: Whether only the runtime that is named will do; else ONNX Runtime answers where it is missing, from the same
+            file, after a warning.
+
+    Raises:
+        BundleError: It is no model that the runtime can open.
+        ExtraError: The runtime is not installed.
+    """
+    options = dict(how.get("options", {}))
+    threads = min(threads, options.get("threads", threads))
+    runtime = how.get("runtime", "onnxruntime")
+    if runtime == "openvino" and not strict and importlib.util.find_spec("openvino") is None:
+        what = (
+            "This model is fastest in OpenVINO, which is not installed; ONNX Runtime answers. To mend it: pip install openvino"
+        )
+        warnings.warn(what, stacklevel=2)
+        runtime = "onnxruntime"
+    if runtime == "openvino":
+        return VinoModel(source, threads, rows=rows, precision=str(how.get("precision", "fp32")))
+    return OnnxModel(source, threads, level=str(options.get("level", "all")))
+
+
+def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> Opened:
+    """Open a bundle's model file as it was measured, for so many rows in a call; its digests are the caller's affair.
+
+    Raises:
+        BundleError: It is no model that the runtime can open.
+        ExtraError: The runtime is not installed.
+    """
+    noted = folder / RUNTIME
+    how = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+    return open_model(folder / "model.onnx", how, threads, rows=rows)

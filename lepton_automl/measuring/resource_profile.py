@@ -1,0 +1,72 @@
+"""All that an artifact costs: memory, disk, the cold start, energy, and latency by the number of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lepton_automl.values import Device, Measurement, ResourceProfile
+
+from .cold_start import Opening, cold
+from .energy import Absent, energy, meter_for
+from .host import clock_for
+from .latency import race
+from .timed_callable import Callee
+
+ROWS = (1, 2, 4, 8, 16, 32, 64)
+
+
+def portrait(
+    path: Path,
+    opening: Opening,
+    call_for: Callable[[int], Callee],
+    reference: Callee,
+    *,
+    rows: Sequence[int] = ROWS,
+    reference_ms: float | None = None,
+    seconds: float = 0.5,
+    threads: int = 1,
+    device: Device = "cpu",
+) -> ResourceProfile:
+    """What an artifact costs beside its latency; what cannot be measured here is named, with the reason.
+
+    Args:
+        path: The artifact, a file or a folder.
+        opening: How a fresh process opens it.
+        call_for: A call of so many rows, ready to run.
+        reference: What to time it beside.
+        rows: Numbers of rows in one call to try; the first is the one whose energy is weighed.
+        reference_ms: The reference's quiet time on this host (see `latency.quiet`).
+        seconds: Wall seconds for each number of rows (see `latency.race`).
+        threads: Threads that a call uses.
+        device: Where the calls run.
+    """
+    absent: dict[str, str] = {}
+    born = cold(opening)
+    if born.memory is None:
+        absent["memory"] = "this system does not tell how much memory a process has held at most"
+    calls = {str(count): call_for(count) for count in rows}
+    raced = race(calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device)
+    return ResourceProfile(
+        size_bytes=bytes_on_disk(path),
+        memory=born.memory,
+        imports=born.imports,
+        cold_start=born.cold_start,
+        energy=_energy(clock_for(threads, device).settled(calls[str(rows[0])]), device, absent),
+        batches={count: raced[str(count)].latency for count in rows},
+        absent=absent,
+    )
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def _energy(call: Callee, device: Device, absent: dict[str, str]) -> Measurement | None:
+    try:
+        return energy(call, meter_for(device))
+    except Absent as reason:
+        absent["energy"] = str(reason)
+        return None

@@ -1,0 +1,169 @@
+"""What a model gets wrong, as pictures: confusion, calibration, and truth against answer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.error_analysis import Examined
+
+from .confidence import interval
+from .labels import label
+from .theme import (
+    BLUE,
+    GREY,
+    ORANGE,
+    Theme,
+    dressed,
+    note,
+)
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+MOST = 20  # classes that are told apart: those with the most mistakes
+# Opaque, so that the figures on them are read on any page.
+RIGHT = [[0.0, "#cfe3f0"], [1.0, "#005f96"]]
+WRONG = [[0.0, "#fbe3d1"], [1.0, "#b84f00"]]
+
+
+def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+    """Rows by what they are and what the model said; blue is right, orange is wrong, darker is a larger share of the class.
+
+    Returns:
+        Traces `right`, `wrong`.
+    """
+    import plotly.graph_objects as go
+
+    shown = shown_classes(found)
+    place = {index: at for at, index in enumerate(shown)}
+    names = [label(found.classes[index].label, 16) for index in shown]
+    blank: list[list[Any]] = [[None] * len(shown) for _ in shown]
+    shares = [[*row] for row in blank], [[*row] for row in blank]
+    texts = [["" for _ in row] for row in blank], [["" for _ in row] for row in blank]
+    for truth, answer, count in found.confusion:
+        if truth in place and answer in place:
+            y, x = place[truth], place[answer]
+            shares[truth != answer][y][x] = math.sqrt(count / found.classes[truth].rows)  # a few of many can be seen too
+            texts[truth != answer][y][x] = str(count)
+    figure = go.Figure()
+    for name, z, words, scale in zip(("right", "wrong"), shares, texts, (RIGHT, WRONG), strict=True):
+        hints = [[f"is {names[y]}, said {names[x]}: {count}" for x, count in enumerate(row)] for y, row in enumerate(words)]
+        figure.add_heatmap(
+            z=z,
+            text=words,
+            texttemplate="%{text}" if len(shown) <= MOST else "",
+            hovertext=hints,
+            hovertemplate="%{hovertext}<extra></extra>",
+            colorscale=scale,
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            name=name,
+            xgap=2,
+            ygap=2,
+            textfont={"size": 12},
+        )
+    ticks = {"tickvals": list(range(len(shown))), "ticktext": names, "showgrid": False}
+    return dressed(
+        figure,
+        theme,
+        height=160 + 34 * max(len(shown), 4),
+        xaxis={**ticks, "title": {"text": "the model says"}, "tickangle": -45 if len(shown) > 6 else 0},
+        yaxis={**ticks, "title": {"text": "it is"}, "autorange": "reversed"},
+        annotations=[] if shown else [note("it predicts a number")],
+    )
+
+
+def shown_classes(found: Examined) -> list[int]:
+    """The classes of a picture, in order: all, or those with the most mistakes."""
+    if len(found.classes) <= MOST:
+        return list(range(len(found.classes)))
+    missed = [one.rows + one.answered - 2 * one.right for one in found.classes]
+    return sorted(sorted(range(len(missed)), key=lambda index: -missed[index])[:MOST])
+
+
+def calibration_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+    """How often the model is right, by how sure it is: above the line it is too modest, below too bold.
+
+    Returns:
+        Traces `as sure as right` (the diagonal), `rows` (bars), `the model` (points with 95 % intervals).
+    """
+    import plotly.graph_objects as go
+
+    bins, most = found.calibration, max((one.rows for one in found.calibration), default=1)
+    ends = [interval(one.right, one.rows) for one in bins]
+    figure = go.Figure()
+    line = {"color": GREY, "dash": "dot"}
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="as sure as right", hoverinfo="skip")
+    figure.add_bar(
+        x=[(one.low + one.high) / 2 for one in bins],
+        y=[0.25 * one.rows / most for one in bins],
+        width=[one.high - one.low for one in bins],
+        customdata=[one.rows for one in bins],
+        marker={"color": GREY, "opacity": 0.35},
+        name="rows",
+        hovertemplate="%{customdata} rows<extra></extra>",
+    )
+    figure.add_scatter(
+        x=[one.sure for one in bins],
+        y=[one.right for one in bins],
+        customdata=[one.rows for one in bins],
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [max(0.0, high - one.right) for one, (_, high) in zip(bins, ends, strict=True)],
+            "arrayminus": [max(0.0, one.right - low) for one, (low, _) in zip(bins, ends, strict=True)],
+            "thickness": 1,
+        },
+        mode="lines+markers",
+        line={"color": BLUE},
+        marker={"size": 8},
+        name="the model",
+        hovertemplate="sure %{x:.2f}, right %{y:.2f} (%{customdata} rows)<extra></extra>",
+    )
+    return dressed(
+        figure,
+        theme,
+        height=380,
+        xaxis={"title": {"text": "probability that the model gives its answer"}, "range": [0, 1.02]},
+        yaxis={"title": {"text": "share of these answers that are right"}, "range": [0, 1.05]},
+        annotations=[] if bins else [note("it predicts a number")],
+    )
+
+
+def residuals_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+    """Answer against truth, and how far the answers are off.
+
+    Returns:
+        Traces `as it is` (the diagonal), `rows`, `off by` (a histogram).
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    truth, told = [pair[0] for pair in found.pairs], [pair[1] for pair in found.pairs]
+    ends = [min([*truth, *told], default=0.0), max([*truth, *told], default=1.0)]
+    figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.1, column_widths=[0.55, 0.45]))
+    line = {"color": GREY, "dash": "dot"}
+    figure.add_scatter(
+        x=ends, y=ends, mode="lines", line=line, name="as it is", hoverinfo="skip", showlegend=False, row=1, col=1
+    )
+    figure.add_scatter(
+        x=truth,
+        y=told,
+        mode="markers",
+        marker={"color": BLUE, "size": 5, "opacity": 0.5},
+        name="rows",
+        showlegend=False,
+        hovertemplate="it is %{x:.4g}, the model says %{y:.4g}<extra></extra>",
+        row=1,
+        col=1,
+    )
+    off = [answer - true for true, answer in found.pairs]
+    figure.add_histogram(x=off, marker={"color": ORANGE}, name="off by", showlegend=False, nbinsx=40, row=1, col=2)
+    target = label(found.target, 30)
+    figure.update_xaxes(title=f"{target}, as it is", row=1, col=1)
+    figure.update_yaxes(title=f"{target}, as the model says", row=1, col=1)
+    figure.update_xaxes(title="off by: what the model says less what it is", row=1, col=2)
+    figure.update_yaxes(title="rows", row=1, col=2)
+    return dressed(figure, theme, height=380, annotations=[] if found.pairs else [note("it predicts classes")])

@@ -1,0 +1,252 @@
+"""What a study found, in sentences for a reader who was not there. No markup; names from data are told as they are."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from lepton_automl.error_analysis import Examined
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.texts import many
+
+from .confidence import interval
+from .hypervolume import growth
+from .labels import clean
+from .tables import chosen_trial, network
+
+SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
+CALLED = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
+STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "beyond a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
+FOLDS = "Scores were cross-validated: each of these rows was asked of a network of this recipe that had not learnt it."
+
+
+def chosen(state: StudyState) -> Trial | None:
+    """The model that is handed over when nothing is asked."""
+    number = chosen_trial(state)
+    return None if number is None else state.trials.get(number)
+
+
+def metric(state: StudyState) -> str:
+    """The score's name for people."""
+    return CALLED.get(state.settings.metric, state.settings.metric)
+
+
+def scored(state: StudyState, value: float) -> str:
+    """A score as people say it: a share in per cent."""
+    return f"{100 * value:.1f} %" if state.settings.metric in SHARES - {"auroc", "r2"} else f"{value:.4g}"
+
+
+def in_short(state: StudyState) -> list[str]:
+    """What was found, in a few sentences."""
+    model = chosen(state)
+    if model is None or model.profile is None:
+        return [_tried(state), "No model is ready."]
+    return [_tried(state), _worth(state), _handed_over(state, model), *_ends_of_front(state, model)]
+
+
+def _tried(state: StudyState) -> str:
+    counts = Counter(trial.status for trial in state.trials.values())
+    told = [f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status]]
+    minutes = state.spent(state.last_at) / 60
+    return (
+        f"{many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
+        f" ({joined(told) or 'none has begun'})."
+    )
+
+
+def _worth(state: StudyState) -> str:
+    count = len(state.front())
+    if count == 1:
+        return "One is worth having: it is better than all others in everything that was asked."
+    return f"{count} are worth having: nothing that was tried beats any of them in everything that was asked."
+
+
+def _handed_over(state: StudyState, model: Trial) -> str:
+    assert model.profile is not None
+    rows = state.settings.target.batch_size
+    return (
+        f"The one that is handed over, trial {model.number}, reaches {scored(state, state.score(model))} {metric(state)} on "
+        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms for a call of {many(rows, 'row')} in "
+        f"{model.variant.name}; its file has {size(model.profile.size_bytes)}."
+    )
+
+
+def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
+    front = state.front()
+    if len(front) < 3:
+        return []
+    best, fastest = front[0], min(front, key=_ms)
+    told = []
+    if best.number != model.number:
+        told.append(
+            f"The best-scored one, trial {best.number}, reaches {scored(state, state.score(best))} in {_ms(best):.3g} ms."
+        )
+    if fastest.number != model.number:
+        told.append(
+            f"The fastest, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {scored(state, state.score(fastest))}."
+        )
+    return told
+
+
+def tested(state: StudyState) -> str:
+    """What the sealed test says, or that it has not been asked."""
+    model, data = chosen(state), state.settings.data
+    if not data.test:
+        return "There is no test split: the scores here chose the model, and flatter it a little."
+    if state.tested is None or model is None or model.number not in state.tested.scores:
+        return (
+            f"The test split ({data.test:,} rows) is still sealed. The scores here chose the model, and flatter it a little; "
+            "evaluate_test() opens it, once, for an honest figure."
+        )
+    name = state.settings.metric
+    value = state.tested.scores[model.number].get(name, math.nan)
+    return f"On the {data.test:,} rows of the sealed test split, opened once, it reaches {scored(state, value)}{_within(name, value, data.test)}."
+
+
+def doubt(state: StudyState) -> str:
+    """How far apart scores must be on so many rows to mean anything."""
+    model, rows = chosen(state), state.settings.data.validation
+    if model is None or state.settings.metric != "accuracy" or not rows:
+        return ""
+    low, high = interval(state.score(model), rows)
+    return (
+        f"On {rows:,} rows a model of this accuracy would score anywhere from {100 * low:.1f} to {100 * high:.1f} % by the luck of "
+        "the draw (95 % interval): smaller differences between models on the front say little."
+    )
+
+
+def why(state: StudyState) -> list[str]:
+    """Why this model and not its neighbours on the front."""
+    model, front = chosen(state), state.front()
+    if model is None or model not in front or len(front) < 2:
+        return []
+    at = front.index(model)
+    knee = (
+        "Nobody said how fast it must be, so the knee of the front is taken: from there on a better score costs much time, and "
+        "less time costs much of the score. Both are compared by their ratios, and models that make far more mistakes than the "
+        "best one are left out."
+    )
+    told = [knee if len(front) > 2 else "Of models that make about as few mistakes as the best one, the fastest is taken."]
+    if at > 0:
+        told.append(_step(state, model, front[at - 1], "The next better-scored model"))
+    if at + 1 < len(front):
+        told.append(_step(state, model, front[at + 1], "The next worse-scored model"))
+    return told
+
+
+def _step(state: StudyState, model: Trial, other: Trial, name: str) -> str:
+    ratio, gain = _ms(other) / _ms(model), state.score(other) - state.score(model)
+    times = f"{ratio:.2g} times the time" if ratio >= 1 else f"{1 / ratio:.2g} times as fast"
+    takes = f"takes {times}" if ratio >= 1 else f"is {times}"
+    points = _points(abs(100 * gain)) if state.settings.metric in SHARES else f"{abs(gain):.3g}"
+    better = (gain > 0) == (state.settings.objectives[0].direction == "maximize")
+    if state.settings.metric in SHARES:
+        change = f"{'gains' if better else 'loses'} {points} of {metric(state)}"
+    else:
+        change = f"has {points} {'more' if gain > 0 else 'less'} {metric(state)}"
+    change = change if gain else "scores the same"
+    count = _rows_of(state, gain)
+    return f"{name}, trial {other.number} ({network(other)}), {takes} and {change}{count}."
+
+
+def _rows_of(state: StudyState, gain: float) -> str:
+    rows = state.settings.data.validation
+    if state.settings.metric != "accuracy" or not rows or not gain:
+        return ""
+    return f", which is {many(round(abs(gain) * rows), 'row')} of {rows:,}"
+
+
+def errors(found: Examined) -> list[str]:
+    """What it gets wrong, in sentences."""
+    return [*_errors(found), *([FOLDS] if found.split == "held-out" else [])]
+
+
+def _errors(found: Examined) -> list[str]:
+    if found.task == "regression":
+        half, most, _ = found.spread
+        side = "too high" if (found.bias or 0) > 0 else "too low"
+        off = (
+            f"Asked {found.rows:,} {found.split} rows, half of its answers are within {half:.4g} of the truth and nine in ten within "
+            f"{most:.4g}; on average they are {abs(found.bias or 0):.3g} {side}."
+        )
+        return [off]
+    if not found.wrong:
+        return [f"Asked {found.rows:,} {found.split} rows, it is right in all of them.", found.calibrated]
+    told = [
+        f"Asked {found.rows:,} {found.split} rows, it is wrong in {found.wrong:,} ({100 * found.wrong / found.rows:.1f} %)."
+    ]
+    pairs = [f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.mixed_up(3)]
+    told += [f"Most often it takes {joined(pairs)}."] if pairs else []
+    return [*told, found.calibrated]
+
+
+def progress(state: StudyState) -> str:
+    """When the front stopped growing."""
+    told = growth(state)
+    if len(told) < 3:
+        return ""
+    near = next(trial for trial, volume in told if volume >= 0.95 * told[-1][1])
+    return (
+        f"Of what the front came to, 95 % was there after {near.spent[0] / 60:.1f} minutes and "
+        f"{near.spent[1]:,} epochs of {state.epochs:,}."
+    )
+
+
+def cost(state: StudyState) -> list[tuple[str, str]]:
+    """What it took."""
+    settings, seconds = state.settings, state.spent(state.last_at)
+    hours = seconds * settings.workers / 3600
+    price = settings.budget.prices.get(settings.target.device)
+    trained = sum(trial.result.seconds for trial in state.trials.values() if trial.result)
+    wasted = sum(trial.epochs for trial in state.trials.values() if trial.status != "complete")
+    return [
+        ("time", f"{seconds / 60:.1f} minutes on {many(settings.workers, 'worker')}, {hours:.3g} device-hours"),
+        ("price", f"{hours * price:.3g}, at {price:g} an hour" if price else ""),
+        (
+            "training",
+            f"{state.epochs:,} epochs in {trained / 60:.1f} worker-minutes; {wasted:,} of them on trials that were stopped",
+        ),
+        ("budget", budget(state)),
+    ]
+
+
+def budget(state: StudyState) -> str:
+    """What might be spent."""
+    asked = state.settings.budget
+    units = (("minutes", asked.minutes), ("trials", asked.trials), ("epochs", asked.epochs), ("of money", asked.cost))
+    return ", ".join(f"{value:g} {unit}" for unit, value in units if value is not None)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
+
+
+def joined(parts: list[str]) -> str:
+    """Parts of a sentence."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+
+
+def _within(name: str, value: float, rows: int) -> str:
+    if name != "accuracy" or math.isnan(value):
+        return ""
+    low, high = interval(value, rows)
+    return f" (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+
+
+def _asked_rows(state: StudyState) -> str:
+    data = state.settings.data
+    return (
+        f"{data.validation:,} validation rows"
+        if data.validation
+        else f"{data.folds}-fold cross-validation of {data.train:,} rows"
+    )
+
+
+def _points(count: float) -> str:
+    told = f"{count:.2g}"
+    return f"{told} point{'s' * (told != '1')}"
+
+
+def _ms(trial: Trial) -> float:
+    return trial.profile.latency_ms if trial.profile else math.inf

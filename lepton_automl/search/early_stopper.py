@@ -1,0 +1,86 @@
+"""Who goes on: what is known of all trials at each rung, and the rule that decides by it."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Literal
+
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import GO_ON, Decision, Report
+
+from .forecast import Outlook
+from .stopping import goes_on
+
+TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
+REMEMBERED = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
+ETA = 2
+Rule = Literal["rank", "gain", "either", "both", "none"]
+WORTHWHILE = 2e-3  # expected gain, as a share of the box of costs, from which the rest of a training is worth it
+
+
+class Judge:
+    """Decides at rungs. Fresh networks and children are compared among themselves: a child starts with what it inherits.
+
+    Args:
+        state: The study.
+        outlook: What curves come to.
+        rule: `"rank"`: what stands in the better half at its rung goes on; `"gain"`: what is expected to add to the front;
+            `"either"`, `"both"`: one of the two, or both; `"none"`: everything.
+    """
+
+    def __init__(self, state: StudyState, outlook: Outlook, rule: Rule = "either") -> None:
+        self._state, self._outlook, self._rule = state, outlook, rule
+        self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
+
+    def hear(self, trial: Trial, report: Report) -> None:
+        """Remember how a trial stands at a rung."""
+        if report.waits and report.epoch:
+            rung = self._rung(trial, report)
+            rung[trial.number] = self.costs(trial, report)
+            if len(rung) > REMEMBERED:
+                del rung[next(iter(rung))]
+
+    def decide(self, trial: Trial, report: Report) -> Decision:
+        """Whether a trial that waits at a rung goes on."""
+        metric = self._state.settings.metric
+        score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
+        rung = self._rung(trial, report)
+        others = [costs for number, costs in rung.items() if self._state.keeps_limits(self._state.trials[number])]
+        ranked = goes_on(self.costs(trial, report), others, ETA)
+        gain = self._outlook.gain(trial, report)
+        adds = ranked if gain is None else gain >= WORTHWHILE
+        if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
+            return GO_ON
+        return Decision(stop=True, reason=f"it would hardly add to the front; behind most of {len(others) + 1} ({score})")
+
+    def seconds_left(self, trial: Trial, report: Report) -> float:
+        """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""
+        first = next((one for one in trial.reports if one.epoch > 0), report)
+        epochs = report.epoch - first.epoch
+        if epochs <= 0:
+            return 0.0
+        total = self._state.settings.epochs_of(child=trial.is_child)
+        return (total - report.epoch) * (report.seconds - first.seconds) / epochs
+
+    def costs(self, trial: Trial, report: Report) -> list[float]:
+        """The objectives at a rung: only the score still grows. Times and sizes within 2 % of each other count as equal."""
+        settings = self._state.settings
+        return [
+            goal.cost(report.scores.get(settings.metric, math.nan))
+            if goal.name == "score"
+            else round(math.log(self._state.searched(trial, goal)) / TOLD_APART)
+            for goal in settings.objectives
+        ]
+
+    def _rung(self, trial: Trial, report: Report) -> dict[int, list[float]]:
+        return self._rungs[trial.is_child, report.epoch]
+
+
+def too_late(left: float) -> str:
+    """Why a trial is stopped that the budget has no time for.
+
+    Args:
+        left: Seconds that it would still take; 0 while unknown.
+    """
+    return f"it would have taken {left:.0f} s more, and the budget ends before" if left >= 0.5 else "the budget ended first"

@@ -1,0 +1,69 @@
+"""A model's errors, worked out once in a worker process and kept beside its bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lepton_automl.error_analysis import HELD_OUT, Examined, ExamineJob, Held
+from lepton_automl.errors import StudyError
+from lepton_automl.reporting.terminal import doing
+from lepton_automl.study_store import trial_folder
+
+from .bottleneck import asked
+from .result_cache import keep, kept
+
+if TYPE_CHECKING:
+    from .client import StudyClient
+
+
+def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> Examined:
+    """Look at what a finished model gets wrong; `Model.analyze_errors` is the usual way.
+
+    Raises:
+        StudyError: The trial left no model, there are no rows to ask it, or the test split is still sealed.
+    """
+    held = split or usual_split(study, trial)
+    _may_ask(study, trial, held)
+    folder = trial_folder(study.folder, trial)
+    found = kept(folder, f"examined-{held}", Examined)
+    if found is None:
+        with doing(f"{study.name}/{trial}", shown=progress) as told:
+            told(f"asking it the {held} rows")
+            answer = asked(study, trial, lambda job, bundle: ExamineJob(trial=job, bundle=bundle, split=held), told)
+        assert isinstance(answer, Examined)
+        found = keep(folder, f"examined-{held}", answer)
+    return found
+
+
+def usual_split(study: StudyClient, trial: int) -> Held:
+    """The rows to examine a model on: those of the validation split, or of the folds where scores were cross-validated.
+
+    Where its answers on the folds were not kept, those of a test that is open.
+    """
+    if study.state.settings.data.validation:
+        return "validation"
+    return "test" if _is_open(study, trial) and not _held_out(study, trial) else "held-out"
+
+
+def _is_open(study: StudyClient, trial: int) -> bool:
+    tested = study.state.tested
+    return tested is not None and trial in tested.scores
+
+
+def _held_out(study: StudyClient, trial: int) -> bool:
+    return (trial_folder(study.folder, trial) / HELD_OUT).exists()
+
+
+def _may_ask(study: StudyClient, trial: int, split: Held) -> None:
+    data = study.state.settings.data
+    if split == "test" and not _is_open(study, trial):
+        fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."
+        raise StudyError(f"the test split is sealed for trial {trial}", where=study.name, fix=fix)
+    if split == "validation" and not data.validation:
+        fix = 'Say split="held-out": each row is then asked of a network that was trained without it.'
+        raise StudyError("scores were cross-validated: there is no validation split", where=study.name, fix=fix)
+    if split == "held-out" and not _held_out(study, trial):
+        what = "its answers on the folds were not kept" if data.folds else "scores were not cross-validated"
+        other = 'analyze_errors(split="validation")' if data.validation else "evaluate_test(), and examine the test rows"
+        fix = f"The network itself was trained on all rows: call {other}." if data.folds else f"Call {other}."
+        raise StudyError(f"there are no held-out rows for trial {trial}: {what}", where=study.name, fix=fix)

@@ -1,0 +1,111 @@
+"""The bottleneck report of a finished model, and what its study made of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from lepton_automl.bottleneck import Bottleneck
+from lepton_automl.errors import StudyError
+from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
+from lepton_automl.reporting.bottleneck import BottleneckReport
+from lepton_automl.reporting.tables import network
+from lepton_automl.reporting.terminal import doing
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.study_store import trial_folder
+from lepton_automl.values import PortraitJob, ProfileJob, ResourceProfile, TrialJob
+from lepton_automl.variant import Variant
+
+from .result_cache import keep
+from .runner import jobs
+from .worker import ask_worker
+
+if TYPE_CHECKING:
+    from .client import StudyClient
+
+MOST_CHILDREN = 1  # that are told one by one, the best first
+
+
+def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
+    """Profile a finished model in a worker process; `Model.bottleneck` is the usual way.
+
+    Args:
+        study: The study it comes from.
+        trial: The trial's number.
+        tries: How many changes are made and timed.
+        progress: Whether a terminal shows what is being done.
+
+    Raises:
+        StudyError: The trial left no model, or its network is made by code that may not run here.
+    """
+    study.check_trusted()  # layers are told apart in the network itself
+    state = study.state
+    known = state.trial(trial)
+    with doing(f"{study.name}/{trial}", shown=progress) as told:
+        found = asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
+    assert isinstance(found, Bottleneck)
+    return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
+
+
+def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> ResourceProfile:
+    """What a finished model costs beside its latency, measured in a worker process; `Model.profile_resources` is the usual way.
+
+    The latest one is kept beside the bundle, for the report.
+    """
+    with doing(f"{study.name}/{trial}", shown=progress) as told:
+        told("measuring memory, cold start, energy and sizes of a call")
+        found = asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
+    assert isinstance(found, ResourceProfile)
+    return keep(trial_folder(study.folder, trial), "portrait", found)
+
+
+def asked(
+    study: StudyClient, trial: int, errand: Callable[[TrialJob, str], WorkerRequest], told: Callable[[str], None]
+) -> WorkerResponse:
+    """What a worker says of a trial's model."""
+    known = study.state.trial(trial)
+    if known.status != "complete":
+        raise StudyError(
+            f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
+        )
+    job = jobs(study.state, study.folder)(known)
+    job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
+    return ask_worker(study, errand(job, str(study.bundle(trial))), told)
+
+
+def _runs(trial: Trial) -> tuple[str, ...]:
+    """How the model is handed over, where that is not what the layers are timed in."""
+    if trial.accelerated is None or trial.variant == Variant():
+        return ()
+    took = trial.accelerated.profile.latency_ms
+    return (f"It is handed over in {trial.variant.name}, at {took:.3g} ms; the layers are timed in ONNX Runtime's floats.",)
+
+
+def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
+    """What the search made of a network: its children, which inherited its weights and are smaller.
+
+    Args:
+        state: The study.
+        trial: The network.
+
+    Returns:
+        Sentences; none where it has no children.
+    """
+    children = [one for one in state.trials.values() if one.proposed.parent == trial.number]
+    if not children:
+        return ()
+    done = sorted((one for one in children if one.status == "complete"), key=lambda one: -state.score(one))
+    front = {one.number for one in state.front()}
+    kept = sum(one.number in front for one in done)
+    head = f"The search cut {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {kept} stand on the front."
+    return (head, *(_compared(state, trial, child) for child in done[:MOST_CHILDREN]))
+
+
+def _compared(state: StudyState, parent: Trial, child: Trial) -> str:
+    assert parent.profile is not None
+    assert child.profile is not None
+    before, after = parent.profile.latency_ms, child.profile.latency_ms
+    return (
+        f"Trial {child.number} ({network(child)}) takes {after:.3g} ms in place of {before:.3g} ms, "
+        f"with {state.settings.metric} {state.score(child):.4g} in place of {state.score(parent):.4g}."
+    )

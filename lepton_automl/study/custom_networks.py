@@ -1,0 +1,65 @@
+"""A study of a person's own networks: tried before anything is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.custom import CUT
+from lepton_automl.errors import Complaints
+from lepton_automl.events import StudyConfig
+from lepton_automl.execution.executor import Executor
+from lepton_automl.space import Hyperparameter, Space
+from lepton_automl.values import Checked, CheckJob
+
+
+def checked(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    meanwhile: Callable[[], None] = lambda: None,
+    limit: float | None = None,
+) -> tuple[StudyConfig, tuple[str, ...]]:
+    """The configuration after a person's factory was tried, and what there is to say; that of our own networks as it is.
+
+    Where channels cannot be cut, nothing is cut in the whole study, and that is said once.
+
+    Raises:
+        ConfigError: The factory makes nothing that can be searched; all that is wrong with it is listed.
+    """
+    if config.own is None:
+        return config, ()
+    cut = config.space.get(CUT)
+    errand = CheckJob(
+        data=config.data,
+        own=config.own,
+        usual=config.space.defaults,
+        train=config.train,
+        ratio=max(float(setting) for setting in _ends(cut)) if cut else 0.0,
+        folder=str(folder),
+    )
+    found = executor.run(errand, meanwhile, limit=limit)
+    assert isinstance(found, Checked)
+    complaints = Complaints("model")
+    for what, fix in found.wrong:
+        complaints.add(what, fix)
+    complaints.raise_any()
+    if not found.uncuttable:
+        return config, found.notes
+    space = Space(knobs={name: knob for name, knob in config.space.items() if name != CUT})
+    return config.replace(space=space), (*found.notes, f"No channels are cut in this study: {found.uncuttable}.")
+
+
+def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:
+    """The ends of a person's knobs: their names do not tell which of them is the fast one."""
+    if config.own is None:
+        return {}
+    return {name: _ends(knob) for name, knob in config.space.items() if name.startswith("model.")}
+
+
+def _ends(knob: Hyperparameter) -> tuple[Any, ...]:
+    if knob.choices:
+        return knob.choices
+    assert knob.low is not None and knob.high is not None
+    return (int(knob.low), int(knob.high)) if knob.integer else (knob.low, knob.high)

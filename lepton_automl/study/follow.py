@@ -1,0 +1,186 @@
+"""Following a study from another process: its window and a person's callbacks hear every event of its journal."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.errors import ExtraError, LeptonError, StudyError
+from lepton_automl.events import Event
+from lepton_automl.journal import Journal
+from lepton_automl.reporting.terminal import Progress
+from lepton_automl.study_store import JOURNAL
+
+from .interrupts import Interrupts, Terminated, in_notebook
+from .launch import lost
+
+if TYPE_CHECKING:
+    from .study import Study
+
+LOOK = 0.1  # seconds between looks at the journal
+TICK = 1.0  # seconds between redraws while nothing happens
+GRACE = 10.0  # seconds from SIGTERM to the end, after which containers are killed by most who run them
+Callback = Callable[[Event, Any], None]
+
+
+class Follower:
+    """Reads a study's journal as it is written, from its beginning.
+
+    Args:
+        study: The study.
+        window: Shows it.
+        callbacks: Called as `f(event, study)`; what one raises is warned of once, and ends nothing.
+    """
+
+    def __init__(self, study: Study, window: Progress, callbacks: Sequence[Callback] = ()) -> None:
+        self.study, self._window, self._callbacks = study, window, tuple(callbacks)
+        self._offset, self._drawn, self._trouble = 0, 0.0, ""
+        self._warned: set[int] = set()
+
+    def run(self, interrupts: Interrupts | None = None, until: float = math.inf) -> bool:
+        """Follow until the study's process is gone; interrupted, it may be run again and goes on.
+
+        Args:
+            interrupts: Heard between two looks; by default Ctrl-C is.
+            until: When to end at the latest, by the monotonic clock.
+
+        Returns:
+            Whether the process is gone.
+
+        Raises:
+            LeptonError: The process is gone before the study's end; the error it left, of its class there.
+        """
+        study, alive = self.study, True
+        with contextlib.nullcontext(interrupts) if interrupts else Interrupts() as heard:
+            while alive:
+                alive = study.home.running(study.name)  # before the look, so that no last word is missed
+                self._look()
+                heard.heed()
+                if alive:
+                    if time.monotonic() > until:
+                        return False
+                    time.sleep(LOOK)
+        if study.state.ended is None:
+            raise lost(study.name, study.home)
+        return True
+
+    def _look(self) -> None:
+        news = False
+        for offset, event in Journal(self.study.folder / JOURNAL).read(self._offset):
+            self._offset, news = offset, True
+            self._window(event)
+            for number, callback in enumerate(self._callbacks):
+                self._call(number, callback, event)
+        if news or time.monotonic() > self._drawn + TICK:
+            self._drawn = time.monotonic()
+            self._window.draw()
+            trouble = self.study.home.says(self.study.name).get("trouble", "")
+            if trouble and trouble != self._trouble:
+                self._window.note(trouble)
+            self._trouble = trouble
+
+    def _call(self, number: int, callback: Callback, event: Event) -> None:
+        try:
+            callback(event, self.study)
+        except Exception as error:
+            if number not in self._warned:
+                self._warned.add(number)
+                what = f"a callback failed at {type(event).__name__} ({type(error).__name__}: {error}); the search goes on"
+                warnings.warn(what, stacklevel=2)
+
+
+def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace: float = GRACE) -> int:
+    """Follow a study that was just launched; an interrupt (Ctrl-C) stops it, a second one leaves it to end by itself.
+
+    SIGTERM and SIGHUP stop it, too, but wait no longer than a grace period for what it hands over.
+
+    Args:
+        study: The study.
+        callbacks: Called as `f(event, study)`.
+        progress: Whether to show anything.
+        grace: Seconds from a signal to the end.
+
+    Returns:
+        The signal by which it was stopped; 0 where there was none.
+
+    Raises:
+        LeptonError: It could not begin, and nothing is left of it; or its process is lost.
+        KeyboardInterrupt: It was interrupted before it began, or a second time.
+        Terminated: A signal stopped it before it began, or not all was handed over in time.
+    """
+    received = 0
+    with Progress(shown=progress) as window, Interrupts(ends=not in_notebook()) as interrupts:
+        data = study.state.settings.data
+        for note in (*data.notes, *data.warnings):
+            window.note(note)
+        follower = Follower(study, window, callbacks)
+        try:
+            follower.run(interrupts)
+        except (KeyboardInterrupt, Terminated) as interrupt:
+            if study.status == "starting":
+                study.stop()
+                raise
+            if isinstance(interrupt, Terminated):
+                received = interrupt.number
+                _end_soon(follower, window, interrupts, interrupt, grace)
+            else:
+                window.note("stopping; the chosen model is handed over. Ctrl-C again leaves the study to end by itself")
+                with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it
+                    study.stop(wait=False)
+                follower.run(interrupts)
+        except LeptonError:
+            _forget(study)
+            raise
+    state = study.state
+    if not progress and not state.front():  # else the last line has just said so
+        warnings.warn(str(state.no_model()), stacklevel=4)
+    return received
+
+
+def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, signal: Terminated, grace: float) -> None:
+    """Stop a study, and wait for its end no longer than a grace period.
+
+    Raises:
+        Terminated: It has not handed over everything by then.
+    """
+    study, until = follower.study, time.monotonic() + grace
+    later = f"what is not ready by then waits for: lepton resume {study.name}"
+    window.note(f"stopping after {signal}; the chosen model is handed over within {grace:g} s, {later}")
+    with contextlib.suppress(StudyError):
+        study.stop(wait=False, grace=grace)
+    try:
+        if follower.run(interrupts, until) and study.client.is_handed_over:
+            return
+    except LeptonError:  # cut off
+        pass
+    window.note(f"not all was ready within {grace:g} s: lepton resume {study.name} goes on where it was")
+    raise signal
+
+
+def _forget(study: Study) -> None:
+    """Leave nothing behind of a study that never began."""
+    study.home.forget(study.name)
+
+
+def call_back(study: Study, callbacks: Sequence[Callback]) -> None:
+    """Call callbacks from a thread, for as long as this process lives."""
+
+    def run() -> None:
+        with contextlib.suppress(LeptonError):  # whoever looks at the study is told
+            Follower(study, Progress(shown=False), callbacks).run()
+
+    threading.Thread(target=run, name="callbacks", daemon=True).start()
+
+
+def show(study: Study) -> bool:
+    """Show a study's dashboard below the cell that runs; false where the packages for it are not installed."""
+    try:
+        study.dashboard().show()
+    except ExtraError:
+        return False
+    return True

@@ -1,0 +1,96 @@
+"""Launching a study as a process of its own, and what it says when it cannot go on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from lepton_automl.errors import LeptonError, StudyError, error_from_json
+from lepton_automl.events import Asked, StudyConfig, StudyStarted, event_from_json, event_to_json
+from lepton_automl.journal import Journal, located, relative, write_private
+from lepton_automl.study_store import ASKED, JOURNAL, Home
+
+ERROR, LOG, WISHES = "error.json", "search.log", "asked.jsonl"
+LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
+
+
+def prepare(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> None:
+    """Leave what was asked in the study's folder, for the process that will run it."""
+    for wish in wishes:
+        Journal(folder / WISHES).append(wish)
+    told = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
+    try:
+        write_private(folder / ASKED, json.dumps(told, indent=1))
+    except OSError as error:
+        raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
+
+
+def asked_config(folder: Path) -> StudyConfig | None:
+    """What was asked of a study when it was launched; None where that cannot be read."""
+    try:
+        told = {"event": "StudyStarted", "at": 0.0, "config": json.loads((folder / ASKED).read_text())}
+        event = event_from_json(located(told, folder))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    return event.config if isinstance(event, StudyStarted) else None
+
+
+def launch(folder: Path, alive: IO[bytes]) -> None:
+    """Start the study's process, detached from this one: no terminal, closed window or restarted kernel ends it.
+
+    Args:
+        folder: The study's folder, prepared.
+        alive: The study's held file (`Home.held`); the process inherits the lock, so that there is no moment between.
+    """
+    (folder / ERROR).unlink(missing_ok=True)
+    words = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
+    with open(folder / LOG, "ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lepton_automl.study.process", *words],
+            pass_fds=[alive.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C here is not Ctrl-C there
+        )
+    threading.Thread(target=process.wait, name="reaper", daemon=True).start()  # no zombie, while this process lives
+
+
+def leave_error(error: BaseException, folder: Path) -> None:
+    """Write an error where `left_error` finds it; a disk without room for it has the journal's last word instead."""
+    if isinstance(error, LeptonError):
+        left = error
+    elif isinstance(error, KeyboardInterrupt):
+        left = StudyError("it was stopped before it began", where=folder.name, fix="Search again.")
+    else:
+        what = f"the search failed: {type(error).__name__}: {error}"
+        left = StudyError(what, where=folder.name, fix=f"Look at {folder / LOG}.")
+    with contextlib.suppress(OSError):
+        write_private(folder / ERROR, json.dumps(left.to_json()))
+
+
+def left_error(folder: Path) -> LeptonError | None:
+    """The error that ended a study's process, of the class that it had there."""
+    try:
+        return error_from_json(json.loads((folder / ERROR).read_text()), StudyError)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def lost(name: str, home: Home) -> LeptonError:
+    """Why a study's process is gone before its end."""
+    error = left_error(home.path(name))
+    if error is not None:
+        return error
+    log = home.path(name) / LOG
+    said = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
+    begun = (home.path(name) / JOURNAL).exists()
+    fix = f"lepton resume {name} takes it up." if begun else "Search again."
+    return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{said}" if said else fix)

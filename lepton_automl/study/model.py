@@ -1,0 +1,211 @@
+"""A finished model in a person's hands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.deployment.bundle import check_bundle
+from lepton_automl.deployment.first_run import try_bundle
+from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.deployment.signing import private_key, sign_bundle
+from lepton_automl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lepton_automl.error_analysis import Examined, Held
+    from lepton_automl.reporting.bottleneck import BottleneckReport
+    from lepton_automl.values import ResourceProfile
+
+    from .client import StudyClient
+
+
+class Model:
+    """One model of a study's front: the exported artifact, ready to run. Needs no torch.
+
+    Args:
+        study: The study it comes from.
+        trial: The trial's number.
+    """
+
+    def __init__(self, study: StudyClient, trial: int) -> None:
+        self.study = study
+        self.number = trial
+        self._predictor: Predictor | None = None
+
+    def __repr__(self) -> str:
+        size = self.size_bytes / 1e3
+        metric = self.study.state.settings.metric
+        return f"<Model {self.study.name}/{self.number}: {metric} {self.score:.4g}, {self.latency_ms:.3g} ms, {size:.0f} kB>"
+
+    @property
+    def path(self) -> Path:
+        """The bundle's folder."""
+        return self.study.bundle(self.number)
+
+    @property
+    def score(self) -> float:
+        """The study's metric on the validation split, of this very artifact."""
+        return self.study.state.score(self.study.state.trial(self.number))
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds of one call on the target."""
+        profile = self.study.state.trial(self.number).profile
+        assert profile is not None
+        return profile.latency_ms
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the exported model file."""
+        profile = self.study.state.trial(self.number).profile
+        assert profile is not None
+        return profile.size_bytes
+
+    @property
+    def test_scores(self) -> dict[str, float] | None:
+        """Scores on the sealed test split, once `evaluate_test` has opened it; None before, and for later models."""
+        tested = self.study.state.tested
+        return tested.scores.get(self.number) if tested else None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The opened artifact."""
+        if self._predictor is None:
+            self._predictor = Predictor(self.path)
+        return self._predictor
+
+    def predict(self, raw: Any) -> Any:
+        """Labels, or numbers in the target's own unit.
+
+        Args:
+            raw: One example or many. Of a table: a dict, a Series, a DataFrame, cells in the order of the columns. Of
+                images: a path, a Pillow image, an array.
+
+        Returns:
+            One answer for one example, an array for many.
+        """
+        return self.predictor.predict(raw)
+
+    def predict_proba(self, raw: Any) -> Any:
+        """Probabilities of the classes, in the order of `classes`."""
+        return self.predictor.predict_proba(raw)
+
+    @property
+    def classes(self) -> list[Any]:
+        """Labels in the order of `predict_proba`; empty for regression."""
+        return list(self.study.state.settings.data.classes)
+
+    def bottleneck(self, *, tries: int = 1, progress: bool = True) -> BottleneckReport:
+        """Where the time of a call goes, layer by layer; what binds it, and what one change would gain.
+
+        It takes about ten seconds in a worker process. Layers are timed by the runtime's own profiler and held against what
+        the machine can do at best (Williams et al., Roofline, CACM 52(4), 2009).
+
+        Args:
+            tries: How many of the most promising changes are made and timed beside the model.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            A report that prints as a few sentences, shows itself in a notebook with a picture, and can be saved.
+        """
+        from .bottleneck import bottleneck
+
+        return bottleneck(self.study, self.number, tries=tries, progress=progress)
+
+    def profile_resources(self, *, progress: bool = True) -> ResourceProfile:
+        """What it costs beside its latency, measured in a worker process in some ten seconds.
+
+        Args:
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            Its size on disk, peak memory, cold start (load and first answer in a fresh process), energy where the machine has a
+            meter (else why there is none), and latency and throughput by the number of rows.
+        """
+        from .bottleneck import portrait
+
+        return portrait(self.study, self.number, progress=progress)
+
+    def analyze_errors(self, *, split: Held | None = None, progress: bool = True) -> Examined:
+        """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
+
+        Args:
+            split: `"validation"`, or `"test"` once `evaluate_test` has opened it; by default the validation rows. Where scores
+                were cross-validated there are none, and `"held-out"` is what is usual: every row, with the answer of the
+                network of this recipe that was trained without its fold. The model itself has learnt all of them.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            Of classes the confusion, precision and recall, and how often it is right by how sure it is; of numbers truth and
+            answer; the worst examples, with their pictures or their cells.
+
+        Raises:
+            StudyError: The test split is sealed, or there are no other rows.
+        """
+        from .analyze_errors import examine
+
+        return examine(self.study, self.number, split=split, progress=progress)
+
+    def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
+        """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.
+
+        Args:
+            out: A folder that does not exist yet, or is empty.
+            key: A file with the Ed25519 private key to sign it with, in PEM; None to leave it unsigned.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: The folder or the key cannot be used.
+            BundleError: The bundle is damaged.
+            ExtraError: A key is given, and the package `cryptography` is not installed.
+        """
+        signer = None if key is None else private_key(key)
+        folder = Path(out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "is not empty" if folder.is_dir() else "is a file"
+            raise ConfigError(f"{folder} {what}", where="export", fix="Name a new folder.")
+        check_bundle(self.path)
+        try:
+            shutil.copytree(self.path, folder, dirs_exist_ok=True)
+        except (OSError, shutil.Error) as error:
+            raise ConfigError(f"{folder} cannot be written: {error}", where="export", fix="Name another folder.") from error
+        if signer:
+            sign_bundle(folder, signer)
+        return folder
+
+    def register(self, name: str | None = None, *, alias: str = "champion") -> str:
+        """Make this model a version in the MLflow registry; one that is a version there already stays that version.
+
+        Args:
+            name: The registered model; by default the study's name.
+            alias: What the version is called by. It passes from an earlier version, to which `Registry.roll_back` returns
+                it; `alias="challenger"` leaves the champion where it is, until `Registry.promote` says otherwise.
+
+        Returns:
+            The version.
+        """
+        from .tracking import StudyTracking
+
+        return StudyTracking(self.study).register(self.number, name or self.study.name, alias)
+
+
+def load_model(bundle: str | Path, *, public_key: str | Path | None = None) -> Predictor:
+    """Open an exported bundle; no code in it is run.
+
+    The model is opened and asked for one row in a process of its own first, which has a minute and limited memory: a file that
+    never answers, or takes all memory, ends there.
+
+    Args:
+        bundle: The folder.
+        public_key: A file with the Ed25519 key that must have signed it, in PEM; None to ask for no signature.
+
+    Raises:
+        BundleError: It is damaged, was changed, is not signed by that key, or is no bundle; or its model does not answer.
+        ConfigError: The public key cannot be read.
+        ExtraError: A public key is given, and the package `cryptography` is not installed.
+    """
+    try_bundle(Path(bundle), public_key)
+    return Predictor(Path(bundle), public_key=public_key)

@@ -1,0 +1,116 @@
+"""The models of a study: its front, and what is done with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import TestOpened
+from lepton_automl.state import StudyState
+from lepton_automl.values import Scored, ScoreJob
+
+from .client import StudyClient
+from .tracking import StudyTracking
+from .worker import ask_worker
+
+if TYPE_CHECKING:  # and imported where they are used: `lepton status` does without them
+    import pandas as pd
+
+    from .model import Model
+
+
+class StudyModels:
+    """The finished models of a study; iterating gives those of the front, from the best score to the fastest.
+
+    Args:
+        study: The study.
+    """
+
+    def __init__(self, study: StudyClient) -> None:
+        self._study = study
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter([self[trial.number] for trial in self._study.state.front()])
+
+    def __len__(self) -> int:
+        return len(self._study.state.front())
+
+    def __getitem__(self, trial: int) -> Model:
+        """The model of one trial, on the front or not.
+
+        Args:
+            trial: Its number.
+
+        Raises:
+            ConfigError: There is no such trial.
+            StudyError: It has no model.
+        """
+        from .model import Model
+
+        known = self._study.state.trial(trial)
+        if known.status != "complete":
+            what = f"trial {trial} has no model: it is {known.status}"
+            raise StudyError(what, where=self._study.name, fix="Take a complete one.")
+        return Model(self._study, trial)
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """Every model worth having, from the best score to the fastest: one row a model."""
+        import pandas as pd
+
+        from lepton_automl.reporting.tables import front_columns, front_table
+
+        return pd.DataFrame(front_table(self._study.state), columns=front_columns(self._study.state))
+
+    def best(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Model:
+        """A model from the front, chosen by validation scores only.
+
+        Args:
+            max_latency_ms: The best-scored model that is at least this fast.
+            min_score: The fastest model with at least this score, in the study's metric; with at most this error,
+                where less is better.
+
+        Returns:
+            The knee of the front when nothing is asked.
+
+        Raises:
+            LimitError: Nothing on the front will do.
+        """
+        from .model import Model
+
+        return Model(self._study, self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score).number)
+
+    def evaluate_test(self) -> pd.DataFrame:
+        """Open the sealed test split, once, and score the whole front.
+
+        A second call returns what the first one found: choosing again after having looked would make the test worthless.
+
+        Returns:
+            The front with its test scores.
+
+        Raises:
+            StudyError: The study is still running, has no test split, or no model.
+        """
+        state = self._study.state
+        if state.tested is None:
+            self._study.check_whole()
+            self._may_test(state)
+            settings = state.settings
+            bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}
+            data = settings.data.replace(folder=str(self._study.folder / "data"))
+            scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
+            assert isinstance(scored, Scored)
+            self._study.note(TestOpened(at=time.time(), scores=scored.scores))
+            StudyTracking(self._study).mirror_or_warn(report=True)
+        return self.front
+
+    def _may_test(self, state: StudyState) -> None:
+        if state.ended is None and self._study.home.running(self._study.name):
+            fix = "Wait for its end: what is trained later would have no test score."
+            raise StudyError("the study is still running", where=self._study.name, fix=fix)
+        if not state.settings.data.test:
+            raise StudyError("there is no test split", where=self._study.name, fix="Search again with a test share above 0.")
+        if not state.front():
+            raise state.no_model()

@@ -1,0 +1,102 @@
+"""After the search: every model of the front gets what suits it best to run in, and the chosen one is examined."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from lepton_automl.error_analysis import Examined, ExamineJob, Held
+from lepton_automl.errors import LeptonError, StudyError
+from lepton_automl.events import Event, ModelAccelerated, Noted
+from lepton_automl.execution.executor import Executor
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Accelerated, AccelerateJob, TrialJob
+
+from .result_cache import keep
+
+GUESS = 5.0  # seconds for one model, before one was timed
+LATE = 1.0  # seconds beyond the end, after which a request is broken off
+LOOK = 1.0  # seconds for a look at the chosen model's errors, in a worker that has the data open already
+
+
+class Finalists:
+    """Accelerates the front's models, one after another on an otherwise idle machine; the one to be chosen comes first.
+
+    Those for which there is no time stay as they are: floats in ONNX Runtime.
+
+    Args:
+        state: The study.
+        executor: Runs the errands.
+        job: Makes a trial's job, which tells all about it.
+    """
+
+    def __init__(self, state: StudyState, executor: Executor, job: Callable[[Trial], TrialJob]) -> None:
+        self._state, self._executor, self._job = state, executor, job
+        self._took = GUESS
+        self._until: Callable[[], float | None] = lambda: None
+
+    def seconds(self) -> float:
+        """How long the front as it stands will take."""
+        models = self._state.front()
+        return self._took * sum(trial.accelerated is None for trial in models) + LOOK * bool(models)
+
+    def __call__(self, meanwhile: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
+        """Accelerate while there is time.
+
+        Args:
+            meanwhile: Called a few times a second.
+            until: When to have ended, by the executor's clock, as things stand; None for no limit.
+        """
+        self._until = until
+
+        def watch() -> None:
+            meanwhile()
+            if self._seconds_left() < -LATE:
+                raise StudyError("there was no time left for it", where="worker")
+
+        done: set[int] = set()
+        while left := [trial for trial in self._left() if trial.number not in done]:  # anew: a limit may change the front
+            trial, began = left[0], self._executor.now()
+            done.add(trial.number)
+            if self._seconds_left() < self._took + LOOK:
+                break
+            yield self._accelerated(trial, watch)
+            self._took = self._executor.now() - began
+        if self._seconds_left() >= LOOK:
+            self._examine(watch)
+
+    def _seconds_left(self) -> float:
+        end = self._until()
+        return math.inf if end is None else end - self._executor.now()
+
+    def _examine(self, meanwhile: Callable[[], None]) -> None:
+        """Keep what the chosen model gets wrong, for the report; without it the report works it out, or does without."""
+        if not self._state.front():
+            return
+        held: Held = "validation" if self._state.settings.data.validation else "held-out"
+        job = self._job(self._state.choose())
+        with contextlib.suppress(LeptonError):
+            found = self._executor.run(ExamineJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), meanwhile)
+            assert isinstance(found, Examined)
+            keep(Path(job.folder), f"examined-{held}", found)
+
+    def _left(self) -> list[Trial]:
+        """Those of the front that are still as they were packed."""
+        models = [trial for trial in self._state.front() if trial.accelerated is None]
+        if not models:
+            return []
+        chosen = self._state.choose().number
+        return sorted(models, key=lambda trial: trial.number != chosen)
+
+    def _accelerated(self, trial: Trial, meanwhile: Callable[[], None]) -> Event:
+        assert trial.result is not None
+        try:
+            errand = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
+            found = self._executor.run(errand, meanwhile)
+        except LeptonError as error:
+            what = f"the model of trial {trial.number} stays in floats: {error.what}"
+            return Noted(at=self._executor.now(), text=what, level="warning")
+        assert isinstance(found, Accelerated)
+        return ModelAccelerated(at=self._executor.now(), found=found)

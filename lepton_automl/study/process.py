@@ -1,0 +1,151 @@
+"""The process that a study is: `python -m lepton_automl.study.process FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import threading
+import time
+import traceback
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import Asked, Event, Noted, StudyPaused, StudyResumed
+from lepton_automl.journal import Journal
+from lepton_automl.locks import started
+from lepton_automl.state import StudyState
+from lepton_automl.study_store import Home, say, study_journal
+from lepton_automl.tracking.store_lock import brief
+
+from .launch import WISHES, asked_config, leave_error
+from .publisher import Publisher
+from .runner import run_study
+
+MARGIN = 0.6  # seconds before the end of a grace period, in which this process is gone
+
+
+def main() -> int:
+    """Run the study of the folder that is named; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Runs a study to its end; one that has begun is taken up.")
+    parser.add_argument("folder", type=Path, help="the study's folder, with its config.json")
+    parser.add_argument("--alive", type=int, help="a file descriptor that holds the study's lock already")
+    parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
+    asked = parser.parse_args()
+    folder = asked.folder.absolute()
+    brief(os.environ)
+    with ExitStack() as stack:
+        if asked.alive is None:
+            alive = stack.enter_context(Home(folder.parents[1]).held(folder.name))
+        else:
+            alive = stack.enter_context(os.fdopen(asked.alive, "r+b", buffering=0))
+            os.set_inheritable(asked.alive, False)  # the workers do not keep a study alive  # os takes it so
+        say(alive, **_me())
+        try:
+            _run(folder, alive, asked.since)
+        except BaseException as error:
+            traceback.print_exc()
+            leave_error(error, folder)
+            return 1
+    return 0
+
+
+def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
+    """Search, track, register."""
+    config = asked_config(folder) or StudyState.replay(study_journal(folder)).settings
+    inbox = Inbox(folder)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, inbox.terminate)
+    with Publisher(folder) as publisher:
+        voice = Voice(alive)
+        run_study(config, folder, voice, inbox, since=since, reserve=publisher.reserve, tell=voice.waits)
+        publisher.finish()
+
+
+def _me() -> dict[str, Any]:
+    """What names this process for good: its number is given to others after its end."""
+    return {"pid": os.getpid(), "since": started(os.getpid())}
+
+
+class Voice:
+    """Says in the study's held file what the journal cannot be told: that it cannot be written."""
+
+    def __init__(self, alive: IO[bytes]) -> None:
+        self._alive = alive
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        if isinstance(event, Noted) and event.level == "error":
+            say(self._alive, **_me(), trouble=event.text)
+        elif isinstance(event, StudyResumed):
+            say(self._alive, **_me())
+        if isinstance(event, StudyPaused | StudyResumed):
+            print(event.reason, flush=True)  # noqa: T201  # into the study's log
+
+    def waits(self, text: str) -> None:
+        """Say what a study waits for that has no journal yet."""
+        print(text or "it goes on", flush=True)  # noqa: T201  # into the study's log
+        say(self._alive, **_me(), trouble=text)
+
+
+class Inbox:
+    """What people ask of a study: a journal of their own, read from where it was left.
+
+    What the study's journal has, was heard; so an asking outlives the process that it was meant for.
+
+    Args:
+        folder: The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._own, self._wishes = study_journal(folder), Journal(folder / WISHES)
+        self._heard = {event.uid for _, event in self._own.read() if isinstance(event, Asked)}
+        self._offset = 0
+        self._signals: list[Asked] = []
+
+    def __call__(self) -> list[Asked]:
+        """What was asked since the last look."""
+        asked, self._signals = self._signals, []
+        try:
+            for offset, event in self._wishes.read(self._offset):
+                self._offset = offset
+                if isinstance(event, Asked) and event.uid not in self._heard:
+                    self._heard.add(event.uid)
+                    asked.append(event)
+                    if event.what == "stop" and event.grace is not None:
+                        _cut_off(self._own, event.grace - (time.time() - event.at))
+        except StudyError:  # it cannot be read just now
+            traceback.print_exc()
+        return asked
+
+    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # so does `signal` call it
+        """Ask for the end; before the study has begun there is nothing to end in order."""
+        if not self._own.path.exists():
+            raise KeyboardInterrupt
+        self._signals.append(Asked(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
+
+
+def _cut_off(journal: Journal, seconds: float) -> None:
+    """End this process in so many seconds, wherever it stands: the journal is whole at any time, and the rest is made anew."""
+
+    def note() -> None:
+        text = "not all was handed over within the grace period; lepton resume takes it up"
+        journal.append(Noted(at=time.time(), text=text, level="warning"))
+
+    def end() -> None:
+        last = threading.Thread(target=note, daemon=True)
+        last.start()
+        last.join(MARGIN / 2)
+        os._exit(1)
+
+    timer = threading.Timer(max(0.0, seconds - MARGIN), end)
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

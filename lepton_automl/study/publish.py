@@ -1,0 +1,204 @@
+"""What a study leaves in MLflow: its trials while it runs, its front and its chosen model at the end.
+
+It happens in a process of its own, so that neither MLflow's work nor its imports take time from the search:
+`python -m lepton_automl.study.publish FOLDER`, which `Publisher` starts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import select
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from lepton_automl.errors import LeptonError
+from lepton_automl.events import Noted
+from lepton_automl.study_store import Home, study_journal
+from lepton_automl.tracking.rebuild import rebuild_lost
+from lepton_automl.tracking.store import RefusedError, opened_store
+from lepton_automl.tracking.store_lock import brief
+from lepton_automl.tracking.tracker import Tracker
+
+from .client import StudyClient
+from .models import StudyModels
+from .tracking import EVERY, StudyTracking
+
+FINISH, LEAVE = b"finish", b"leave"  # requests: a last look and the study's end; a last look only
+HEARTBEAT = 2.0  # seconds between two lines that tell that this process goes on
+SHARE = 0.015  # of one core's time that the looks take at most, apart from the pictures; the pause after a look follows from it
+LONGEST = 20.0  # seconds between two looks at most
+REFRESH = 60.0  # seconds between refreshed pictures of the front
+FIRST = 30.0  # seconds until the first; a study that ends before needs none but the last
+GUESS = 0.5  # seconds that such a refresh takes, before one was timed
+FAREWELL = 2.0  # seconds for the last words of trials and workers
+PATIENCE = 60.0  # seconds without MLflow, before a person is told
+REFUSALS = 2  # looks in a row that MLflow refuses, before a person is told
+MODELS = 0.5  # what a model of the front costs that is logged, in refreshes
+MIRRORS = 11.0  # what else the end costs, in refreshes: a last one, the first registration (six), the report (four)
+
+
+def reserve(front: int = 0, refresh: float = GUESS) -> float:
+    """Seconds that the end of a study takes.
+
+    Args:
+        front: Models on the front.
+        refresh: Seconds that a refresh of the front in MLflow took last.
+    """
+    return FAREWELL + (MIRRORS + MODELS * front) * refresh
+
+
+def publish_end(folder: Path) -> None:
+    """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
+    study = StudyClient(folder.name, Home(folder.parents[1]))
+    tracking = StudyTracking(study)
+    try:
+        tracking.mirror()
+        tracking.log_models()
+        if study.state.ended and study.state.ended.chosen is not None:
+            StudyModels(study).best().register()
+        tracking.attach_report()
+        if study.state.untracked:
+            study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
+    except Exception as error:
+        reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
+        fix = f"lepton sync {study.name} brings it up later; open_study({study.name!r}).register() registers the chosen model"
+        what = f"MLflow could not be brought up to date ({reason}); the study itself is complete. {fix}"
+        study.note(Noted(at=time.time(), text=what, level="warning", subject="mlflow"))
+
+
+class Publishing:
+    """Projects the journal into MLflow while the search runs; the search never waits for it and never sees its errors.
+
+    Each minute it also attaches the front as it stands, which shows how long the end will take.
+
+    Args:
+        folder: The study's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.study = StudyClient(folder.name, Home(folder.parents[1]))
+        self.tracker = Tracker(study_journal(folder), folder.parents[1])
+        self.over = threading.Event()
+        self.reserve = reserve()
+        self.first_cpu = 0.0  # seconds of this process until its first look: imports, mostly
+        self._mirrored, self._refreshed = time.monotonic() + FIRST - REFRESH, False
+        self._mended = False  # whether the store was seen to be there
+        self._well, self._told, self._refusals = time.monotonic(), False, 0
+
+    def follow(self) -> None:
+        """Look at the journal every few seconds until the search is over, and once more then.
+
+        What fails now is tried again at the next look: the journal has it all.
+        """
+        over = self.over.wait(EVERY)
+        with contextlib.suppress(LeptonError):
+            _load(self.study.home.folder, self.study.state.settings.tracking.uri)
+        self.first_cpu = time.process_time()
+        while True:
+            cost = self._look(over=over)
+            if over:
+                return
+            over = self.over.wait(min(max(EVERY, cost / SHARE), LONGEST))
+
+    def _look(self, *, over: bool) -> float:
+        """Write what is new; seconds of CPU that it took, without the pictures."""
+        began, cost = time.thread_time(), None
+        try:
+            written = self.tracker.catch_up()
+            cost = time.thread_time() - began
+            if written and not self._mended and not self.tracker.place.uri:
+                rebuild_lost(self.study.home.folder)
+                self._mended = True
+            if not over and time.monotonic() > self._mirrored + REFRESH and self.study.state.front():
+                self._mirror()
+            self._stands_well()
+        except LeptonError as error:
+            self._tell(error)
+        return time.thread_time() - began if cost is None else cost
+
+    def send(self, lines: TextIO) -> None:
+        """Write how this process stands as one line of JSON; nobody may be there to read it."""
+        facts = {"reserve": self.reserve, "cpu": time.process_time(), "first_cpu": self.first_cpu}
+        with contextlib.suppress(OSError):
+            print(json.dumps(facts), file=lines, flush=True)
+
+    def _tell(self, error: LeptonError) -> None:
+        """Tell, once, that MLflow refuses the study or has been away for a while; at the end, `publish_end` does."""
+        self._refusals = self._refusals + 1 if isinstance(error, RefusedError) else 0
+        if self._told or (self._refusals < REFUSALS and time.monotonic() < self._well + PATIENCE):
+            return
+        self._told = True
+        if self._refusals:
+            what = f"MLflow refuses this study ({error.what}); the search goes on. {error.fix}"
+        else:
+            what = f"MLflow has been away for {PATIENCE:.0f} s ({error.what}); the search goes on, and all is written once it is back"
+        self._note(what, "warning")
+
+    def _stands_well(self) -> None:
+        """All is written; told where it was told that it was not."""
+        self._well, self._refusals = time.monotonic(), 0
+        if self._told:
+            self._told = False
+            self._note("MLflow is up to date again", "info")
+
+    def _note(self, text: str, level: str) -> None:
+        with contextlib.suppress(LeptonError):
+            self.study.note(Noted(at=time.time(), text=text, level=level, subject="mlflow"))
+
+    def _mirror(self) -> None:
+        """Attach the front as it stands; the first refresh counts little, by what is imported for it."""
+        began = time.monotonic()
+        StudyTracking(self.study).attach_front(self.tracker)
+        self._mirrored = time.monotonic()
+        took = self._mirrored - began if self._refreshed else GUESS
+        self._refreshed = True
+        self.reserve = reserve(len(self.study.state.front()), took)
+
+
+def _load(home: Path, uri: str) -> None:
+    """Import what takes seconds, so that no look is charged with it; MLflow imports its database when it opens a store."""
+    import lepton_automl.reporting.plots  # noqa: F401
+
+    with opened_store(home, uri):
+        pass
+
+
+def main() -> NoReturn:
+    """Publish the study of the folder that is named, until the search that started this process asks for the end."""
+    parser = argparse.ArgumentParser(description="Writes a running study into MLflow.")
+    parser.add_argument("folder", type=Path, help="the study's folder")
+    folder = parser.parse_args().folder
+    brief(os.environ)
+    lines = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # whatever a library prints goes to the log
+    publishing, request = Publishing(folder), [LEAVE]
+    threading.Thread(target=_attend, args=(publishing, lines, request), daemon=True).start()
+    publishing.follow()
+    publishing.send(lines)
+    if request == [FINISH]:
+        publish_end(folder)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # taking MLflow's modules apart would keep the study waiting for a second
+
+
+def _attend(publishing: Publishing, lines: TextIO, request: list[bytes]) -> None:
+    """Receive the search's request, and send it how this process stands; end with it where it ends without a request."""
+    while True:
+        if select.select([0], [], [], HEARTBEAT)[0]:
+            received = os.read(0, 64).strip()
+            if not received:
+                os._exit(1)  # the search is gone
+            request[0] = received
+            publishing.over.set()
+        publishing.send(lines)
+
+
+if __name__ == "__main__":
+    main()

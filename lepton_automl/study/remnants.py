@@ -1,0 +1,130 @@
+"""What a study's folder tells of it without its journal: what was asked, and of each bundle where it comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lepton_automl.deployment.bundle import CARD, PROVENANCE, RECIPE
+from lepton_automl.deployment.open_artifact import RUNTIME
+from lepton_automl.errors import LeptonError
+from lepton_automl.events import Event, HostWeighed, ModelAccelerated, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.journal import Line, encoded
+from lepton_automl.study_store import trials_in
+from lepton_automl.values import METRICS, Accelerated, Measurement, Profile, TrialResult, Weighed
+from lepton_automl.variant import Variant
+
+from .launch import asked_config
+
+EPOCH = 1.0  # seconds that an epoch is taken to last, where nothing tells
+_SCORE = re.compile(r"^\| (\w+) \| (\S+) \|$", re.MULTILINE)
+_LATENCY = re.compile(r"latency: (\S+) ms \(95 % interval (\S+) to (\S+)\)")
+_WALL = re.compile(r"wall clock: p50 (\S+) ms, p95 (\S+) ms")
+_SIZE = re.compile(r"size: ([\d,]+) bytes; weights: ([\d,]+)")
+_HOST = re.compile(r"^- host: (.*)$", re.MULTILINE)
+
+
+def head(study: Path, events: list[Event]) -> list[Line]:
+    """How the study began, as far as its journal and the copies do not tell: from what was asked, and from the trials.
+
+    Args:
+        study: The study's folder.
+        events: All that are known, in any order.
+    """
+    made: list[Event] = []
+    weighed = next((event for event in events if isinstance(event, HostWeighed)), None)
+    if weighed is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
+        weighed = _weighed(results, min(event.at for event in events))
+        made += [weighed] if weighed else []
+    config = None if any(isinstance(event, StudyStarted) for event in events) else asked_config(study)
+    if config is not None:
+        if weighed:  # what was asked is from before the machine was timed
+            config = config.replace(train=config.train.replace(epochs=weighed.epochs))
+        made.insert(0, StudyStarted(at=min((event.at for event in events), default=0.0), config=config))
+    return [_line(event, study) for event in made]
+
+
+def _weighed(results: list[TrialResult], at: float) -> HostWeighed | None:
+    """How fast the machine was, by what its trials took."""
+    profiles = [result.profile for result in results if result.profile and result.profile.latency.ratio]
+    if not profiles:
+        return None
+    fastest = min(profiles, key=lambda profile: profile.latency_ms)
+    reference = fastest.latency.median / (fastest.latency.ratio or 1.0)
+    plain = _measured(reference, reference, reference, fastest.latency.host)
+    epochs = [result.seconds / result.epochs for result in results if result.epochs]
+    told = Weighed(
+        host=fastest.latency.host, reference=plain, fastest=fastest, epoch_seconds=sorted(epochs)[len(epochs) // 2] if epochs else EPOCH
+    )  # fmt: skip
+    return HostWeighed(at=at, weighed=told, epochs=max((result.epochs for result in results), default=1))
+
+
+def remnants(study: Path, events: list[Event]) -> list[Line]:
+    """What the bundles tell of trials that are not known to have a model.
+
+    Args:
+        study: The study's folder.
+        events: All that are known, in any order.
+    """
+    proposed = {event.trial: event.uid for event in events if isinstance(event, TrialProposed)}
+    packed = {event.result.trial for event in events if isinstance(event, TrialEnded) and event.result.scores}
+    lines: list[Line] = []
+    for folder in trials_in(study):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, LeptonError):
+            lines += [_line(event, study) for event in _of_bundle(folder / "bundle", proposed, packed)]
+    return lines
+
+
+def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iterator[Event]:
+    """A trial's events, from its bundle."""
+    told: dict[str, Any] = json.loads((bundle / PROVENANCE).read_text(encoding="utf-8"))
+    number, uid, config = int(told["trial"]), str(told["uid"]), dict(told["config"])
+    if number in packed or proposed.get(number, uid) != uid:
+        return
+    recipe = json.loads((bundle / RECIPE).read_text(encoding="utf-8"))
+    card = (bundle / CARD).read_text(encoding="utf-8")
+    scores = {name: float(value) for name, value in _SCORE.findall(card) if name in METRICS}
+    at, profile = (bundle / PROVENANCE).stat().st_mtime, _profile(card)
+    if number not in proposed:
+        yield TrialProposed(at=at, trial=number, uid=uid, config=config, recipe=recipe, origin="repaired")
+    yield TrialEnded(
+        at=at,
+        result=TrialResult(
+            trial=number, status="complete", scores=scores, profile=profile, recipe=recipe, folder=str(bundle), epochs=0
+        ),
+    )
+    variant = Variant.from_json(json.loads((bundle / RUNTIME).read_text(encoding="utf-8")))
+    if variant != Variant():
+        yield ModelAccelerated(
+            at=at, found=Accelerated(trial=number, variant=variant, scores=scores, profile=profile, tried=())
+        )
+
+
+def _profile(card: str) -> Profile:
+    """What a model costs, as its card says it."""
+    latency, wall, size, host = (found.search(card) for found in (_LATENCY, _WALL, _SIZE, _HOST))
+    if latency is None or wall is None or size is None:
+        raise ValueError("the card does not tell what the model costs")
+    where = host[1] if host else ""
+    median, p95 = float(wall[1]), float(wall[2])
+    return Profile(
+        latency=_measured(float(latency[1]), float(latency[2]), float(latency[3]), where),
+        wall=_measured(median, median, p95, where),
+        size_bytes=int(size[1].replace(",", "")),
+        parameters=int(size[2].replace(",", "")),
+    )
+
+
+def _measured(median: float, low: float, high: float, host: str) -> Measurement:
+    said = ("taken from the model's card, when the journal was repaired",)
+    return Measurement(
+        name="latency", unit="ms", median=median, low=low, high=high, p5=low, p95=high, n=0, clock="", host=host, warnings=said
+    )
+
+
+def _line(event: Event, study: Path) -> Line:
+    return Line(0, event, "", 0, encoded(event, 0, study)[:-1])

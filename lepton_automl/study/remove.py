@@ -1,0 +1,34 @@
+"""Deleting a study, everywhere it left something."""
+
+from __future__ import annotations
+
+from lepton_automl.events import StudyStarted
+from lepton_automl.study_store import Home
+from lepton_automl.tracking.projector import study_uid
+from lepton_automl.tracking.registry import delete_study
+from lepton_automl.values import Tracking
+
+from .launch import asked_config
+from .salvage import salvage
+
+
+def remove(name: str, home: Home) -> None:
+    """Delete a study's runs in MLflow, then its folder, whatever state that is in.
+
+    Only the store that it was begun with is looked at; where it was synced to as well, it stays.
+    """
+    started = _started(name, home)
+    place = started.config.tracking if started else _asked(name, home)
+    delete_study(name, home=home.folder, place=place, uid=study_uid(started) if started else "")
+    home.remove(name)
+
+
+def _started(name: str, home: Home) -> StudyStarted | None:
+    """How the study began, as far as its journal can be read."""
+    return salvage(home.path(name)).state.started
+
+
+def _asked(name: str, home: Home) -> Tracking:
+    """Where it was to be shown, for one that never began."""
+    asked = asked_config(home.path(name))
+    return asked.tracking if asked else Tracking()

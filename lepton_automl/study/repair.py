@@ -1,0 +1,109 @@
+"""Putting a damaged journal right."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import JournalRepaired, StudyStarted
+from lepton_automl.journal import Line, encoded, private, renumbered
+from lepton_automl.study_store import JOURNAL, Home, spare_of, trials_in
+
+from .salvage import Salvage, salvage
+
+NEW = "journal.new"  # until it is whole
+
+
+def repair(name: str, home: Home) -> str:
+    """Write a study's journal anew from all that is whole, and keep the damaged one; `Study.repair` is the usual way.
+
+    Whenever it is cut off, the old journal or the new one is there, and it may be done again.
+
+    Args:
+        name: The study's.
+        home: Where it lives.
+
+    Returns:
+        What was done, in words; empty where nothing is wrong.
+
+    Raises:
+        StudyError: The study runs, there is none, or nothing of it can be restored.
+    """
+    study = home.path(name)
+    if not (study / JOURNAL).exists() and not trials_in(study):
+        home.journal(name)  # raises: there is no such study, or it did not begin
+    if home.running(name):
+        raise StudyError("the study is running", where=name, fix=f"End it first: lepton stop {name}")
+    with home.held(name):
+        found = salvage(study)
+        if not found.faults:
+            return ""
+        if not any(isinstance(event, StudyStarted) for event in found.events):
+            fix = f"Its models lie in {study / 'trials'}, each in a folder `bundle`, and can be used from there: load_model(folder)."
+            raise StudyError("nothing tells what was asked of the study", where=name, fix=fix)
+        try:
+            kept = _rewrite(study, found)
+        except OSError as error:
+            fix = "Make room or give write permission, then try again; nothing is lost."
+            raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
+    models = sum(trial.is_packed for trial in found.state.trials.values())
+    counted = f"lines that were whole: {found.whole:,}, restored from copies: {found.restored:,}, lost: {found.lost:,}"
+    told = f"the journal is whole again: {counted}; {len(found.state.trials)} trials are known, {models} with a model"
+    return f"{told}. The damaged file is kept: {study / kept}" if kept else told
+
+
+def _rewrite(study: Path, found: Salvage) -> str:
+    """Put the new journal into the old one's place, with copies of its lines; returns what the old one is called now."""
+    kept = _free(study) if (study / JOURNAL).exists() else ""
+    told = JournalRepaired(at=found.state.last_at, whole=found.whole, restored=found.restored, lost=found.lost, kept=kept)
+    lines = [*found.lines, Line(0, told, raw=encoded(told, 0, study)[:-1])]
+    written = [(line, renumbered(line.core, number)) for number, line in enumerate(lines, 1)]
+    _write(study / NEW, (raw for _, raw in written))
+    copies: dict[Path, list[bytes]] = defaultdict(list)
+    for line, raw in written:
+        if line.event is not None and (path := spare_of(study, line.event)):
+            copies[path].append(raw)
+    if kept:
+        _keep(study / JOURNAL, study / kept)
+    (study / NEW).replace(study / JOURNAL)
+    for path, some in copies.items():
+        part = path.with_suffix(".new")
+        _write(part, some)
+        part.replace(path)
+    return kept
+
+
+def _write(path: Path, lines: Iterable[bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    with open(path, "wb", opener=private) as file:
+        file.writelines(lines)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _keep(journal: Path, kept: Path) -> None:
+    """Give what lies in the journal's place a second name; a folder moves there."""
+    if not journal.is_file():
+        journal.rename(kept)
+        return
+    with contextlib.suppress(OSError):  # a file system without links
+        kept.hardlink_to(journal)
+        return
+    shutil.copy2(journal, kept)
+
+
+def _free(study: Path) -> str:
+    """A name for the damaged file that is not taken."""
+    name = f"journal.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    number, free = 1, name
+    while (study / free).exists():
+        number += 1
+        free = f"{name}-{number}"
+    return free

@@ -1,0 +1,107 @@
+"""The report of a study: what its journal says, with what its chosen model gets wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lepton_automl.error_analysis import Examined
+from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.reporting.context import Told
+from lepton_automl.reporting.report import plots_html, report_html
+from lepton_automl.reporting.tables import chosen_trial
+from lepton_automl.search.importance import rank
+from lepton_automl.state import StudyState
+from lepton_automl.study_store import trial_folder
+from lepton_automl.values import ResourceProfile
+
+from .analyze_errors import examine, usual_split
+from .result_cache import kept
+
+if TYPE_CHECKING:
+    from .client import StudyClient
+
+PAGE = "report.html"
+
+
+class StudyReport:
+    """The report of a study: one HTML file that needs no network, for a reader who was not there.
+
+    It says what was asked and what was found, shows the front to explore, why this model was chosen, what it gets wrong,
+    how its speed is known, what mattered, what was stopped and why, what it cost and how to run it. Where the chosen
+    model's errors have not been analyzed yet, a worker does that first, which takes some ten seconds.
+
+    Args:
+        study: The study.
+    """
+
+    def __init__(self, study: StudyClient) -> None:
+        self._study = study
+
+    def html(self, *, progress: bool = True) -> str:
+        """The report as one page.
+
+        Args:
+            progress: Whether a terminal shows what is being done.
+        """
+        return report_html(gathered(self._study, ask=True, progress=progress))
+
+    def write(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
+        """Write the report.
+
+        Args:
+            path: The file, or a folder to put `report.html` in; by default the study's own folder.
+            progress: Whether a terminal shows what is being done.
+
+        Returns:
+            The file.
+
+        Raises:
+            ConfigError: The file cannot be written.
+        """
+        where = self._study.folder / PAGE if path is None else Path(path)
+        where = where / PAGE if where.is_dir() else where
+        content = self.html(progress=progress)
+        try:
+            where.write_text(content, encoding="utf-8")
+        except OSError as error:
+            what = f"{where} cannot be written: {error.strerror}"
+            fix = "Name a file in a folder that exists and that you may write to."
+            raise ConfigError(what, where="report", fix=fix) from error
+        return where
+
+
+def pages(study: StudyClient) -> dict[str, str]:
+    """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
+    told = gathered(study, ask=False)
+    return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
+
+
+def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
+    """What a report is made of.
+
+    Args:
+        study: The study, running or ended.
+        ask: Whether a worker is started to examine the chosen model, where nobody has yet.
+        progress: Whether a terminal shows what is being done.
+    """
+    state = ranked(study.state)
+    number = chosen_trial(state)
+    if number is None:
+        return Told(state)
+    folder = trial_folder(study.folder, number)
+    found = kept(folder, f"examined-{usual_split(study, number)}", Examined)
+    missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
+    if found is None and ask:
+        try:
+            found = examine(study, number, progress=progress)
+        except LeptonError as error:
+            missing = f"{error.what}. {error.fix}".partition("\n")[0]
+    return Told(state, found, kept(folder, "portrait", ResourceProfile), missing)
+
+
+def ranked(state: StudyState) -> StudyState:
+    """The state with its knobs ranked, also where the journal is of an older version, or the search has only begun."""
+    if state.ranked is None:
+        state.ranked = rank(state, state.last_at)
+    return state

@@ -1,0 +1,271 @@
+"""A study from its configuration to its end: wires the rooms, decides nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from lepton_automl import families
+from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, TrialEnded
+from lepton_automl.execution.capacity import bearable
+from lepton_automl.execution.executor import Executor
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.journal import Journal
+from lepton_automl.locks import gate_path
+from lepton_automl.search.budget import affordable_epochs
+from lepton_automl.search.early_stopper import Judge
+from lepton_automl.search.forecast import Outlook
+from lepton_automl.search.loop import Loop
+from lepton_automl.search.propose import Proposer
+from lepton_automl.search.samplers import sampler
+from lepton_automl.search.stopping import rungs
+from lepton_automl.search.warm import designs
+from lepton_automl.space import Config
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.study_store import (
+    SPARE,
+    forget_checkpoint,
+    lacks,
+    study_journal,
+    trial_folder,
+)
+from lepton_automl.values import TrialJob, Weighed, WeighJob
+
+from .custom_networks import checked, others
+from .limits import check_limits
+from .origin import described
+from .post_search import Finalists
+from .salvage import check_whole
+from .startup import LEAST, LONGEST, Beginning
+
+
+def run_study(
+    config: StudyConfig,
+    folder: Path,
+    announce: Callable[[Event], None] = lambda _: None,
+    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> StudyState:
+    """Search, in this process, with worker processes of its own; a study that has begun is taken up where it stands.
+
+    Args:
+        config: What was asked; its data is prepared. A study that has begun goes by its own journal instead.
+        folder: The study's folder, which exists.
+        announce: Told every event after it is written.
+        inbox: What people have asked since the last look.
+        since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
+        reserve: Seconds that what comes after the search will take; see `Purse`.
+        tell: Called with what a study waits for that has not begun, and with an empty text when it goes on.
+
+    Returns:
+        The study at its end.
+
+    Raises:
+        LimitError: No network of the space keeps the hard limits; found before any training.
+        StudyError: The journal is damaged; `lepton repair` puts it right.
+    """
+    workers, note = bearable(config.workers, data=folder / "data")
+    executor = LocalExecutor(workers, folder / "workers", name=config.name)
+    asked, notes = config.replace(workers=workers), (note,) if note else ()
+    try:
+        return search(
+            asked, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True, tell=tell, notes=notes
+        )
+    finally:
+        executor.close()
+
+
+def search(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    announce: Callable[[Event], None] = lambda _: None,
+    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    *,
+    since: float | None = None,
+    reserve: Callable[[], float] | None = None,
+    finish: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
+    notes: tuple[str, ...] = (),
+) -> StudyState:
+    """The same on a given executor.
+
+    Args:
+        notes: What is told of the machine at the begin.
+        finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
+            has no models. For the other arguments see `run_study`.
+    """
+    journal, past = study_journal(folder), check_whole(folder)
+    begins = not any(isinstance(event, HostWeighed) for event in past)
+    if begins:
+        beginning = Beginning(executor, inbox, tell)
+        past = _begin(config, folder, executor, journal, announce, since, beginning, notes)
+        inbox = beginning.inbox
+    begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
+    state = StudyState().feed(past[:begun])
+    outlook = Outlook(state)
+    job = jobs(state, folder)
+    loop = Loop(
+        state,
+        journal=journal,
+        executor=executor,
+        proposer=proposer_of(state, outlook),
+        judge=Judge(state, outlook),
+        outlook=outlook,
+        job=job,
+        announce=_tidied(folder, state, announce),
+        inbox=inbox,
+        lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
+        reserve=reserve,
+        finalists=Finalists(state, executor, job) if finish else None,
+    )
+    loop.take_up(past[begun:], lost=not begins and len(past) > begun)
+    for note in () if begins else notes:
+        loop.write(Noted(at=executor.now(), text=note, level="warning"))
+    for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint
+        _forget(folder, state, trial.number)
+    return loop.run()
+
+
+def _tidied(folder: Path, state: StudyState, announce: Callable[[Event], None]) -> Callable[[Event], None]:
+    """Checkpoints go once the journal has their trials' ends, and not before; those of frozen trials stay."""
+    kept: set[int] = set()
+
+    def told(event: Event) -> None:
+        if isinstance(event, TrialEnded):
+            for number in kept | {event.result.trial}:
+                _forget(folder, state, number)
+            kept.clear()
+            kept.update(state.frozen)
+        announce(event)
+
+    return told
+
+
+def _forget(folder: Path, state: StudyState, number: int) -> None:
+    if number not in state.running and number not in state.frozen:
+        forget_checkpoint(folder, number)
+
+
+def _begin(  # noqa: PLR0917  # the parts of one search, in its order
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    journal: Journal,
+    announce: Callable[[Event], None],
+    since: float | None,
+    beginning: Beginning,
+    told: tuple[str, ...],
+) -> list[Event]:
+    """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
+    began = executor.now() if since is None else since
+    started = described(began, config)
+    limit = max(LEAST, config.budget.seconds(config.target.device, config.workers) or LONGEST)
+    config, notes = checked(config, folder, executor, beginning, limit)
+    weighed = weigh(config, folder, executor, beginning, limit)
+    began += beginning.idle  # its minutes did not run
+    trainings = config.data.folds + 1  # of one trial: each fold, and all rows
+    seconds = config.budget.seconds(config.target.device, config.workers)
+    epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, config.workers)
+    config = config.replace(train=config.train.replace(epochs=epochs))
+    events: list[Event] = [
+        started.replace(at=began, config=config),
+        HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
+        *(Noted(at=executor.now(), text=note, level="warning") for note in (*told, *notes)),
+    ]
+    for path in (journal.path, folder / SPARE):  # of a study that was killed between the two: nothing was earned
+        path.unlink(missing_ok=True)
+    for event in events:
+        journal.append(event)
+        announce(event)
+    return events
+
+
+def weigh(
+    config: StudyConfig,
+    folder: Path,
+    executor: Executor,
+    meanwhile: Callable[[], None] = lambda: None,
+    limit: float = LONGEST,
+) -> Weighed:
+    """Time the machine, and see at once whether anything can keep the limits.
+
+    Args:
+        meanwhile: Called a few times a second. For the other arguments see `run_study`.
+        limit: Seconds that it may take.
+    """
+    errand = WeighJob(
+        data=config.data,
+        target=config.target,
+        smallest=families.smallest(config.space),
+        usual=config.space.defaults,
+        train=config.train,
+        lean=config.lean,
+        folder=str(folder),
+        gate=gate_path(),
+        own=config.own,
+        others=others(config),
+    )
+    weighed = executor.run(errand, meanwhile, limit=limit)
+    assert isinstance(weighed, Weighed)
+    check_limits(config.target, weighed)
+    return weighed
+
+
+def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
+    """What proposes for a study: its sampler, behind the family's first designs."""
+    config = state.settings
+
+    def identity(candidate: Config) -> object:
+        recipe = families.final_recipe(candidate, config.data, config.lean, config.own)
+        return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
+
+    drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
+    usual = families.first_designs(config.space, config.data, config.own)
+    first = () if config.sampler == "grid" else designs(config.precedents, config.space, usual)
+    screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
+
+    def children(trial: Trial) -> list[Config]:
+        """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
+        return [] if config.own else families.children(trial.proposed.config, config.space, config.data, config.lean)
+
+    return Proposer(state, drawn, outlook=screened, first=first, children=children, identity=identity, seed=config.seed)
+
+
+def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
+    """What makes a trial's job."""
+    config, weighed = state.settings, state.weighed
+    assert weighed is not None
+    gate = gate_path()
+    epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
+    # Compared after the cut, where scores begin; across folds, after the first and the second.
+    fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
+
+    def job(trial: Trial) -> TrialJob:
+        event = trial.proposed
+        child = event.parent is not None
+        plan = config.train.replace(seed=config.seed * 100_003 + event.trial)
+        return TrialJob(
+            trial=event.trial,
+            uid=event.uid,
+            config=event.config,
+            data=config.data,
+            target=state.settings.target,  # whose limits a person may have changed
+            train=plan.replace(epochs=recovery) if child else plan,
+            lean=config.lean,
+            metric=config.metric,
+            rungs=rungs(1, recovery) if child else fresh,
+            folder=str(trial_folder(folder, event.trial)),
+            gate=gate,
+            since=trial.thawed.at if trial.thawed else event.at,
+            done=trial.thawed.epoch if trial.thawed else 0,
+            reference_ms=weighed.weighed.reference.median,
+            parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
+            own=config.own,
+        )
+
+    return job

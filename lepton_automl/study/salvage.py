@@ -1,0 +1,170 @@
+"""What can be known of a study whose journal is damaged or gone: its whole lines, and the copies beside the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lepton_automl.errors import StudyError
+from lepton_automl.events import Event
+from lepton_automl.journal import Journal, Line
+from lepton_automl.state import StudyState
+from lepton_automl.study_store import JOURNAL, SPARE, study_journal, trials_in
+from lepton_automl.texts import many
+
+from .expected_lines import Promised
+from .remnants import head, remnants
+
+PASSES = 100  # through what does not fit where it stands
+
+
+@dataclass
+class Salvage:
+    """All that is whole, in its order.
+
+    Args:
+        name: The study's.
+        lines: Whole lines that follow one another.
+        state: What they lead to.
+        faults: What is wrong with the journal, each in words.
+        whole: Lines of the journal that are whole and could be kept.
+        restored: Lines that come from copies, or from what lies beside a model.
+        lost: Lines that are known to be lost.
+    """
+
+    name: str
+    lines: list[Line] = field(default_factory=list)
+    state: StudyState = field(default_factory=StudyState)
+    faults: list[str] = field(default_factory=list)
+    whole: int = 0
+    restored: int = 0
+    lost: int = 0
+
+    @property
+    def events(self) -> list[Event]:
+        """The events of the lines."""
+        return _events(self.lines)
+
+    @property
+    def words(self) -> str:
+        """What is wrong, in a sentence; empty where nothing is."""
+        if not self.faults:
+            return ""
+        first, more = self.faults[0], len(self.faults) - 1
+        told = [f"the journal is damaged: {first}{f', and {more} more of its lines' * bool(more)}"]
+        if self.restored:
+            told.append(f"{many(self.restored, 'line')} can be restored from copies")
+        if self.lost:
+            told.append(f"{many(self.lost, 'line')} {'are' if self.lost > 1 else 'is'} lost")
+        return "; ".join(told)
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return f"lepton repair {self.name} puts it right, and keeps the damaged file. Until then all that is whole can be read."
+
+    def error(self) -> StudyError:
+        """The same as an error, for whoever would write behind the damage."""
+        return StudyError(self.words, where=self.name, fix=self.fix)
+
+
+def salvage(study: Path) -> Salvage:
+    """Read a study's journal past all damage, with the copies of its lines.
+
+    Args:
+        study: The study's folder.
+    """
+    found = Salvage(study.name)
+    journal = _journal_lines(study, found)
+    known = {line.core for line in journal}
+    copies = [line for line in _copies(study) if line.core not in known]
+    if copies and not found.faults:
+        found.faults.append(
+            f"{many(len(copies), 'line')} that {'has a copy is' if len(copies) == 1 else 'have copies are'} missing"
+        )
+    numbers = {line.number for line in (*journal, *copies) if line.number}
+    lines = sorted([*journal, *copies], key=lambda line: line.number or 0)
+    bare = remnants(study, _events(lines))
+    begin = head(study, _events([*lines, *bare]))
+    _follow(found, [*begin, *lines, *bare])
+    taken = {line.core for line in found.lines}
+    found.whole = sum(line.core in taken for line in journal)
+    found.restored = sum(line.core in taken for line in (*begin, *copies, *bare))
+    found.lost = max(numbers) - len(numbers) if numbers else 0
+    return found
+
+
+def check_whole(study: Path) -> list[Event]:
+    """All events of a journal that nothing is wrong with.
+
+    Raises:
+        StudyError: Something is; the message names what puts it right.
+    """
+    promised = Promised.by(study)
+    state, events, wrong, last = StudyState(), [], False, None
+    for at, line in enumerate(study_journal(study).lines(), 1):
+        last = line.number or at
+        fits = line.event is None or state.apply(line.event)
+        wrong = wrong or bool(line.fault) or not fits
+        if line.event is not None:
+            events.append(line.event)
+    if wrong or not promised.kept(state, last):
+        raise salvage(study).error()
+    return events
+
+
+def _journal_lines(study: Path, found: Salvage) -> list[Line]:
+    """The whole lines of the journal, each with a number; faults are noted."""
+    lines: list[Line] = []
+    seen: set[bytes] = set()
+    path = study / JOURNAL
+    try:
+        for at, line in enumerate(study_journal(study).lines(), 1):
+            if line.fault:
+                found.faults.append(f"line {at}: {line.fault}")
+            if line.raw and (line.event is not None or not line.fault) and line.core not in seen:
+                seen.add(line.core)
+                lines.append(line if line.number is not None else Line(line.end, line.event, "", at, line.raw))
+    except StudyError as error:
+        found.faults.append(error.what)
+    if not lines and not found.faults:
+        found.faults.append("it is empty" if path.exists() else "it is gone")
+    return lines
+
+
+def _copies(study: Path) -> list[Line]:
+    """The whole lines of all spare files, each once."""
+    lines: dict[bytes, Line] = {}
+    for folder in (study, *trials_in(study)):
+        try:
+            for line in Journal(folder / SPARE, study=study).lines():
+                if line.event is not None:
+                    lines.setdefault(line.core, line)
+        except StudyError:  # it cannot be read: there may be others
+            continue
+    return list(lines.values())
+
+
+def _follow(found: Salvage, lines: Iterable[Line]) -> None:
+    """Take in lines that follow what is known; those that do not yet are tried again behind all others."""
+    left = list(lines)
+    for _ in range(PASSES):
+        later = [line for line in left if not _takes(found, line)]
+        if len(later) in {0, len(left)}:
+            left = later
+            break
+        left = sorted(later, key=lambda line: line.event.at if line.event else 0.0)
+    if left:
+        found.faults.append(f"{many(len(left), 'line')} cannot follow what is there before")
+
+
+def _takes(found: Salvage, line: Line) -> bool:
+    if line.event is not None and not found.state.apply(line.event):
+        return False
+    found.lines.append(line)
+    return True
+
+
+def _events(lines: Iterable[Line]) -> list[Event]:
+    return [line.event for line in lines if line.event is not None]

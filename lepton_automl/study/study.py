@@ -1,0 +1,257 @@
+"""A study as its user holds it: what its journal has, its models, its report, and how it is driven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from lepton_automl.errors import ExtraError, LeptonError
+from lepton_automl.events import Event
+from lepton_automl.state import StudyState
+from lepton_automl.study_store import Home
+from lepton_automl.texts import many
+
+from .client import Status, StudyClient
+from .control import StudyControl
+from .models import StudyModels
+from .tracking import StudyTracking
+
+if TYPE_CHECKING:  # and imported where they are used: `lepton status` does without them
+    import optuna
+    import pandas as pd
+
+    from lepton_automl.reporting.about_data import DataReport
+    from lepton_automl.widgets.dashboard import Dashboard
+
+    from .model import Model
+    from .report import StudyReport
+
+
+class Study:
+    """A study, running or finished, from anywhere. Reads, and holds nothing open.
+
+    What is needed every day stands here; the rest is in its parts.
+
+    Args:
+        name: The study's name.
+        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+
+    Attributes:
+        client: Reads its journal.
+        control: Sends commands to its search: limits, pinned hyperparameters, configurations to try.
+        models: Its finished models, by the number of their trial.
+        report: Writes it down for others.
+        tracking: Shows it in MLflow.
+        stop_signal: The signal by which the search was stopped while this process waited for it; 0 where there was none.
+    """
+
+    def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
+        self.client = StudyClient(name, home)
+        self.control = StudyControl(self.client)
+        self.tracking = StudyTracking(self.client)
+        self.models = StudyModels(self.client)
+        self.stop_signal = 0
+
+    def __repr__(self) -> str:
+        try:
+            status, state = self.status, self.state
+        except LeptonError as error:
+            return f"<Study {self.name}: {error.what}>"
+        return f"<Study {self.name}: {status}, {many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front>"
+
+    @property
+    def report(self) -> StudyReport:
+        """Writes the study down for others: `study.report.write()`."""
+        from .report import StudyReport
+
+        return StudyReport(self.client)
+
+    # What is known
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.client.name
+
+    @property
+    def home(self) -> Home:
+        """Where it lives."""
+        return self.client.home
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.client.folder
+
+    @property
+    def state(self) -> StudyState:
+        """Everything known, up to the journal's last event.
+
+        Raises:
+            StudyError: There is no such study.
+            LeptonError: It could not begin; the error says why, as `LimitError` does.
+        """
+        return self.client.state
+
+    @property
+    def status(self) -> Status:
+        """How the study stands; see `StudyClient.status`."""
+        return self.client.status
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """Every model worth having, from the best score to the fastest: one row a model."""
+        return self.models.front
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Every candidate: hyperparameters, scores, costs, and how it ended."""
+        import pandas as pd
+
+        from lepton_automl.reporting.tables import trial_table
+
+        return pd.DataFrame(trial_table(self.state))
+
+    @property
+    def data(self) -> DataReport:
+        """What was inferred about the data and why, what looks wrong with them, and how the rows were split.
+
+        Printed, it is a few lines; its fields are those of a `DataSpec`: `notes`, `warnings`, `classes`, `train`.
+
+        Example:
+            >>> print(open_study("digits").data)  # doctest: +SKIP
+            multiclass classification of label
+            data: images of 8 x 8, grey
+            rows: 1,150 rows to learn from, 288 to choose by, 359 sealed
+            classes: 10 classes
+            inferred: pixels from 0 (black) to 16 (white) are stored as bytes
+        """
+        from lepton_automl.reporting.about_data import DataReport
+
+        return DataReport(**vars(self.state.settings.data))
+
+    def to_optuna(self) -> optuna.Study:
+        """The study as Optuna knows it, with every ended trial; see `search.to_optuna`."""
+        from lepton_automl.search.to_optuna import to_optuna
+
+        return to_optuna(self.state)
+
+    # Its models
+
+    def best(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Model:
+        """A model from the front, chosen by validation scores only; see `StudyModels.best`."""
+        return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score)
+
+    def model(self, trial: int) -> Model:
+        """The model of one trial, on the front or not: `study.models[trial]`."""
+        return self.models[trial]
+
+    def predict(self, raw: Any) -> Any:
+        """What the chosen model predicts; see `Model.predict`."""
+        return self.best().predict(raw)
+
+    def predict_proba(self, raw: Any) -> Any:
+        """The chosen model's probabilities."""
+        return self.best().predict_proba(raw)
+
+    def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
+        """The chosen model's bundle, copied to a folder, and signed where a key is given; see `Model.export`."""
+        return self.best().export(out, key=key)
+
+    def register(self, name: str | None = None, *, alias: str = "champion") -> str:
+        """The chosen model as a version in the MLflow registry."""
+        return self.best().register(name, alias=alias)
+
+    def evaluate_test(self) -> pd.DataFrame:
+        """Open the sealed test split, once, and score the whole front; see `StudyModels.evaluate_test`."""
+        return self.models.evaluate_test()
+
+    # Watching and driving it
+
+    def dashboard(self) -> Dashboard:
+        """The study live in a notebook: what it does, its front, and buttons that drive it; as text where there is no page.
+
+        It shows the whole study whenever it is made: after the kernel was restarted, in a second tab, when all has ended.
+
+        Returns:
+            A widget; its `model` is the one that a person took by the button "use".
+
+        Raises:
+            ExtraError: The packages for notebooks are not installed.
+            LeptonError: As `state` does.
+
+        Example:
+            >>> open_study("digits").dashboard()  # doctest: +SKIP
+        """
+        try:
+            from lepton_automl.widgets.dashboard import Dashboard
+        except ImportError as error:
+            fix = 'pip install "lepton-automl[notebook]"; follow() shows it as text.'
+            raise ExtraError(f"the dashboard needs {error.name}", where=self.name, fix=fix) from error
+        return Dashboard(StudyClient(self.name, self.home), Study(self.name, self.home))
+
+    def follow(self, *callbacks: Callable[[Event, Any], None], progress: bool = True) -> Self:
+        """Show the study until its end; interrupting this (Ctrl-C) ends nothing but the view.
+
+        Args:
+            *callbacks: Called as `f(event, study)` for every event, from the first one on.
+            progress: Whether to show anything.
+
+        Raises:
+            LeptonError: It could not begin, or its process is lost.
+        """
+        from lepton_automl.reporting.terminal import Progress
+
+        from .follow import Follower
+
+        with Progress(shown=progress) as window:
+            Follower(self, window, callbacks).run()
+        return self
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until the study has ended and its model is registered; see `StudyClient.wait`."""
+        self.client.wait(timeout)
+        return self
+
+    def pause(self) -> None:
+        """Hold all trials where they are; see `StudyControl.pause`."""
+        self.control.pause()
+
+    def resume(self, *, trust: bool = False) -> None:
+        """Go on, after a pause, an end before the budget's, or a lost process; see `StudyControl.resume`."""
+        self.control.resume(trust=trust)
+
+    def stop(self, *, wait: bool = True, grace: float | None = None) -> None:
+        """End the search; what it found stands; see `StudyControl.stop`."""
+        self.control.stop(wait=wait, grace=grace)
+
+    def extend(
+        self,
+        *,
+        minutes: float | None = None,
+        trials: int | None = None,
+        epochs: int | None = None,
+        cost: float | None = None,
+    ) -> None:
+        """Add to the budget; a study that has ended goes on; see `StudyControl.extend`."""
+        self.control.extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
+
+
+def open_study(name: str, home: str | Path | None = None, *, trust: bool = False) -> Study:
+    """An existing study, running or finished.
+
+    Args:
+        name: The study's name.
+        home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
+        trust: Whether code that it carries, the factory of a person's own networks, may run here; remembered for this
+            user by its digest. Looking at a study runs none of it; going on with its search does.
+
+    Raises:
+        StudyError: There is no such study; the message lists those there are.
+    """
+    study = Study(name, home)
+    study.client.check()
+    if trust:
+        study.control.trust()
+    return study

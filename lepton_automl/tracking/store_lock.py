@@ -1,0 +1,100 @@
+"""The way into a store: one writer of this home at a time, and no long wait before one that does not answer."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from lepton_automl.errors import StudyError
+
+from .secrets import masked
+from .tracking_uri import SQLITE, tracking_uri
+
+ANSWER = 3.0  # seconds in which a store must answer
+QUEUE = 30.0  # seconds for others of this home, who hold a store for a few
+LOOK = 0.01  # seconds between looks whether it is free
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+
+
+def brief(environment: MutableMapping[str, str]) -> None:
+    """Let MLflow give up on a server in seconds; by default it tries again for minutes. Meant for processes of our own.
+
+    MLflow's telemetry is declined there, too: it would otherwise report to its makers over the network, unasked.
+
+    A request that is not repeated makes no run twice; whoever wrote tries the whole again. See
+    https://mlflow.org/docs/latest/api_reference/python_api/mlflow.environment_variables.html.
+
+    Args:
+        environment: Of the process; what is set there stays.
+    """
+    environment.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    environment.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    environment.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@contextlib.contextmanager
+def alone(home: Path, uri: str) -> Iterator[None]:
+    """Be the only writer of this home to a store.
+
+    Raises:
+        StudyError: Another one holds it for too long.
+    """
+    own = uri == tracking_uri(home)
+    until = time.monotonic() + QUEUE
+    with open(home / ("mlflow.lock" if own else f"mlflow-{zlib.crc32(uri.encode()):08x}.lock"), "w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    fix = "Try again; another process of this home is writing there."
+                    raise StudyError("the store is in use", where=masked(uri), fix=fix) from None
+                time.sleep(LOOK)
+        yield
+
+
+def knock(uri: str) -> None:
+    """See whether a store answers, before MLflow is asked.
+
+    Raises:
+        Exception: It does not; what a socket, SQLite or MLflow says about it.
+    """
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"}:
+        _ask_server(uri)
+    elif uri.startswith(SQLITE):
+        _ask_file(Path(uri.removeprefix(SQLITE)))
+    elif parts.hostname:
+        _ask_host(parts)
+
+
+def _ask_server(uri: str) -> None:
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]  # MLflow has no types for it
+    said = http_request(creds, "/health", "GET", max_retries=0, timeout=ANSWER, raise_on_status=False)  # type: ignore[no-untyped-call]  # likewise
+    if said.status_code in {502, 503, 504}:  # of a proxy; any other answer is one, as not every server has such a page
+        raise ConnectionError(f"the server is not there: {said.status_code} {said.reason}")
+
+
+def _ask_file(path: Path) -> None:
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path, timeout=ANSWER)) as file:
+        file.execute("BEGIN IMMEDIATE")
+        file.rollback()
+
+
+def _ask_host(parts: SplitResult) -> None:
+    port = parts.port or PORTS.get(parts.scheme.partition("+")[0])
+    if port:
+        socket.create_connection((parts.hostname, port), ANSWER).close()

@@ -1,0 +1,153 @@
+"""One trial's run: what it is told when the trial ends. A stopped trial's carries little, so that thousands stay usable."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from lepton_automl.state import StudyState, Trial
+from lepton_automl.values import Profile, Status
+
+from .dataset import dataset_record
+from .records import NOTE, TRIAL, Point, RunRecord, flag, ms, points
+from .run_description import network, trial_note
+
+RUN_STATUS: dict[Status, str] = {"complete": "FINISHED", "stopped": "KILLED", "infeasible": "KILLED", "failed": "FAILED"}
+
+
+def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> RunRecord:
+    """A trial that has ended.
+
+    Args:
+        state: The study.
+        trial: The trial.
+        marked: Which of the marks that may pass to another it bears.
+    """
+    result, proposed = trial.result, trial.proposed
+    assert result is not None and trial.ended_at is not None
+    tags = _tags(state, trial) | {NOTE: trial_note(state, trial)}
+    if result.status == "complete":
+        tags |= {f"lepton.{mark}": flag(bears) for mark, bears in marked.items()}
+    return RunRecord(
+        key=(TRIAL, proposed.uid),
+        name=name_of(state, trial),
+        start_ms=ms(proposed.at),
+        status=RUN_STATUS[result.status],
+        end_ms=ms(trial.ended_at),
+        params={name: str(setting) for name, setting in proposed.config.items()},
+        # What matters comes first: MLflow's page of a run lists metrics as they were first told.
+        metrics=(*points(_figures(state, trial), trial.ended_at, result.epochs), *_curve(state, trial)),
+        tags={name: value for name, value in tags.items() if value or trial.thawed},  # what it said before may be no more
+        texts=_texts(trial),
+        dataset=dataset_record(state.settings.data) if result.status == "complete" else None,
+    )
+
+
+def changed_trial(
+    state: StudyState,
+    number: int,
+    *,
+    tags: dict[str, str] | None = None,
+    metrics: Iterable[Point] = (),
+    status: str = "",
+    texts: dict[str, str] | None = None,
+) -> RunRecord:
+    """What has changed about a trial that the store knows already; its note says what it is now."""
+    trial = state.trials[number]
+    return RunRecord(
+        key=(TRIAL, trial.proposed.uid),
+        name=name_of(state, trial),
+        start_ms=ms(trial.proposed.at),
+        whole=False,
+        status=status,
+        tags={**(tags or {}), NOTE: trial_note(state, trial)},
+        metrics=tuple(metrics),
+        texts=texts or {},
+    )
+
+
+def name_of(state: StudyState, trial: Trial) -> str:
+    """What a trial's run is called; the names sort as the trials began."""
+    return f"{state.settings.name}-{trial.number:04d}"
+
+
+def costs(profile: Profile) -> dict[str, float]:
+    """A profile as metrics, whose names keep what belongs together side by side."""
+    return {
+        "latency_ms.p50": profile.latency_ms,
+        "latency_ms.low": profile.latency.low,
+        "latency_ms.high": profile.latency.high,
+        "size_bytes": profile.size_bytes,
+        "parameters": profile.parameters,
+        **({"macs": profile.macs} if profile.macs else {}),
+        "wall_ms.p50": profile.wall.median,
+        "wall_ms.p95": profile.wall.p95,
+    }
+
+
+def rung(trial: Trial) -> int:
+    """How many rungs a trial has come to; 0 where it was never compared."""
+    return len({report.epoch for report in trial.reports if report.waits and report.epoch})
+
+
+def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
+    """What people filter by: of every trial; of one that gave something to look into, more."""
+    result, proposed = trial.result, trial.proposed
+    assert result is not None
+    keeps = trial.weighed is not None and not state.settings.target.breaks(trial.weighed)
+    tags = {
+        "lepton.trial": str(trial.number),
+        "lepton.status": result.status,
+        "lepton.reason": result.reason,
+        "lepton.origin": proposed.origin,
+        "lepton.feasible": flag(keeps) if trial.weighed else "",
+        "lepton.rung": str(rung(trial)),
+        "lepton.recipe": network(trial),
+        "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
+        "lepton.retries": str(trial.retries) if trial.retries else "",
+    }
+    if result.status != "complete":
+        return tags
+    more = {"lepton.study": state.settings.name, "lepton.bundle": result.folder, "lepton.variant": trial.variant.name}
+    return tags | more
+
+
+def _texts(trial: Trial) -> dict[str, str]:
+    """What a person reads who wants to know why; not of stopped trials, which a rule has stopped."""
+    result = trial.result
+    assert result is not None
+    told = {"traceback.txt": result.traceback, "stdout.txt": result.printed if result.status in {"complete", "failed"} else ""}
+    return {path: text for path, text in told.items() if text}
+
+
+def _curve(state: StudyState, trial: Trial) -> Iterator[Point]:
+    """The scores by epoch; those of the exported artifact take the place of the last."""
+    result = trial.result
+    assert result is not None
+    shown = {state.settings.metric, "train_loss"} if result.status == "stopped" else None
+    for report in trial.reports:
+        scores = {
+            name: value
+            for name, value in report.scores.items()
+            if (shown is None or name in shown) and not (report.epoch == result.epochs and name in result.scores)
+        }
+        yield from points(scores, trial.proposed.at + report.seconds, report.epoch)
+
+
+def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
+    """What a trial came to. `score` is the study's metric, of completed trials only."""
+    result = trial.result
+    assert result is not None
+    spent = {"epochs": result.epochs, "seconds": result.seconds}
+    if result.status in {"stopped", "infeasible"}:
+        return {**result.scores, **_bare(trial.weighed), **spent}
+    score = state.searched(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
+    head = {} if math.isnan(score) else {"score": score}
+    weight = costs(trial.weighed) if trial.weighed else {}
+    return {**head, **weight, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
+
+
+def _bare(profile: Profile | None) -> dict[str, float]:
+    """The three figures that a trial is compared by, without their doubt."""
+    names = ("latency_ms.p50", "size_bytes", "parameters")
+    return {name: value for name, value in costs(profile).items() if name in names} if profile else {}

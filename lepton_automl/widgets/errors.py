@@ -1,0 +1,86 @@
+"""What a model gets wrong: confusion or residuals, and its worst examples with their pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+from lepton_automl.error_analysis import Examined, Example
+from lepton_automl.reporting.labels import clean, marked
+
+from .cells import cell
+from .style import GREY
+
+CLASSES = 12  # that a matrix is drawn of; of more, what is mixed up most is listed
+ALL_RIGHT = '<p class="l-dim">All its answers on these rows are right.</p>'
+BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
+
+
+def examined_html(found: Examined) -> str:
+    """The findings, as HTML without scripts."""
+    head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
+    wrong = _matrix(found) if found.classes else _residuals(found.pairs)
+    shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
+    worst = f"<h4>worst examples</h4>{shown if found.worst else ALL_RIGHT}"
+    believed = f'<p class="l-dim">{marked(found.calibrated, 400)}</p>' if found.calibrated else ""
+    return f"{head}{wrong}{believed}{worst}"
+
+
+def _matrix(found: Examined) -> str:
+    """Truth by row, answer by column; for many classes the pairs that are mixed up most."""
+    if len(found.classes) > CLASSES:
+        rows = "".join(
+            f"<tr><td>{marked(truth, 40)}</td><td>{marked(answer, 40)}</td><td>{count}</td></tr>"
+            for truth, answer, count in found.mixed_up(10)
+        )
+        return f'<table class="l-plain"><tr><th>truth</th><th>answer</th><th>rows</th></tr>{rows}</table>'
+    names = [one.label for one in found.classes]
+    counts = {(truth, answer): count for truth, answer, count in found.confusion}
+    most = max((count for (truth, answer), count in counts.items() if truth != answer), default=1)
+    head = "".join(f'<th title="{escape(clean(name))}">{marked(name, 6)}</th>' for name in names)
+    rows = "".join(
+        f"<tr><th>{marked(name, 12)}</th>"
+        + "".join(_count(counts.get((truth, answer), 0), most, right=truth == answer) for answer in range(len(names)))
+        + "</tr>"
+        for truth, name in enumerate(names)
+    )
+    return f'<table class="l-matrix"><caption>truth by row, answer by column</caption><tr><td></td>{head}</tr>{rows}</table>'
+
+
+def _count(rows: int, most: int, *, right: bool) -> str:
+    """A cell of the matrix: errors the darker the more there are, right answers without colour."""
+    shade = "" if right or not rows else f' style="background:rgba(213,94,0,{0.15 + 0.6 * rows / most:.2f})"'
+    return f"<td{shade}>{f'<b>{rows}</b>' if right else rows or ''}</td>"
+
+
+def _residuals(pairs: Sequence[tuple[float, float]]) -> str:
+    """The answer against the truth; on the line it is right."""
+    if not pairs:
+        return ""
+    low, high = min(map(min, pairs)), max(map(max, pairs))
+    room = (high - low) or 1.0
+    dots = "".join(
+        f'<circle cx="{10 + 200 * (truth - low) / room:.1f}" cy="{210 - 200 * (answer - low) / room:.1f}" r="2" fill="#0072B2" '
+        'opacity=".5"/>'
+        for truth, answer in pairs
+    )
+    return (
+        '<svg role="img" aria-label="answers against truths" viewBox="0 0 330 232" font-size="10" style="width:min(100%,330px)">'
+        f'<line x1="10" y1="210" x2="210" y2="10" stroke="{GREY}"/>{dots}<text x="10" y="226">truth {low:.3g} to {high:.3g}</text>'
+        '<text x="216" y="20">answer</text></svg>'
+    )
+
+
+def _example(one: Example) -> str:
+    """Its picture or its cells, what it is, and what the model said."""
+    sure = "" if one.sure is None else f" ({one.sure:.0%})"
+    said = f"{marked(cell(one.truth), 30)}, not {marked(cell(one.answer), 30)}{sure}"
+    if one.picture and BASE64.fullmatch(one.picture):
+        shown = f'<img alt="row {one.row}" src="data:image/png;base64,{one.picture}">'
+    else:
+        cells = "".join(
+            f"<tr><th>{marked(name, 24)}</th><td>{marked(cell(value), 24)}</td></tr>" for name, value in one.cells.items()
+        )
+        shown = f'<details><summary>row {one.row}</summary><table class="l-plain">{cells}</table></details>' if cells else ""
+    return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"

@@ -1,0 +1,108 @@
+"""The faces of a dashboard where nothing lives: a text for a terminal, a still picture for a notebook without a kernel."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from lepton_automl.reporting.labels import clean
+from lepton_automl.reporting.status import status_lines
+from lepton_automl.reporting.tables import front_table, last_score
+from lepton_automl.reporting.theme import even_ticks, linear_ends, log_ends, log_ticks
+from lepton_automl.state import StudyState, Trial
+
+from .cells import cell
+from .drawing import DIM, Drawing
+from .protocols import Moment
+from .run import draw_run
+from .static_view import sign
+from .style import COLOURS, SHAPES
+
+HIGH, LEFT = 260, 56  # pixels of the picture of the front, and of what stands beside it
+MOST = 300  # points beside the front
+ROWS = 12  # models that are listed
+HEADS = {"latency_ms": "ms a call", "size_bytes": "bytes", "variant": "runs in"}
+
+
+def text_face(moment: Moment) -> str:
+    """The study in lines of text."""
+    state = moment.state
+    rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
+    table = [["trial", *_columns(state)[1:]], *rows] if rows else []
+    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(text.ljust(room) for text, room in zip(row, wide, strict=True)).rstrip() for row in table]
+    head = f"study {state.settings.name}: {moment.status}"
+    told = [head, *status_lines(state, moment.status), *lines]
+    return "\n".join(clean(line, 200) for line in told)
+
+
+def _columns(state: StudyState) -> list[str]:
+    return ["trial", state.settings.metric, "latency_ms", "size_bytes", "variant", "network"]
+
+
+def draw_snapshot(drawing: Drawing, moment: Moment, code: str) -> None:
+    """Draw the study as it is: how it stands, the front, its models, and the Python that shows it alive."""
+    draw_run(drawing, moment)
+    _draw_front(drawing, moment.state)
+    _draw_models(drawing, moment.state)
+    sign(drawing, moment.now, code)
+
+
+def _draw_front(drawing: Drawing, state: StudyState) -> None:
+    front = state.front()
+    others = [trial for trial in state.trials.values() if trial not in front and trial.status in {"complete", "stopped"}]
+    points = [(one, *at) for one in (*others[-MOST:], *front) if (at := _at(state, one))]
+    if not points:
+        return
+    top = drawing.y + 30
+    bottom, left, right = top + HIGH, drawing.left + LEFT, drawing.right - 8
+    xs, ys = log_ends(x for _, x, _ in points), linear_ends(y for _, _, y in points)
+    across, up = Scale(math.log10(xs[0]), math.log10(xs[1]), left, right), Scale(*ys, bottom, top)
+    for tick in log_ticks(*xs):
+        x = across(math.log10(tick))
+        drawing.line((x, top), (x, bottom))
+        drawing.text(x, bottom + 16, f"{tick:g}", size=11, colour=DIM, anchor="ms")
+    for tick in even_ticks(*ys):
+        drawing.line((left, up(tick)), (right, up(tick)))
+        drawing.text(left - 7, up(tick) + 4, f"{tick:.4g}", size=11, colour=DIM, anchor="rs")
+    steps = [(across(math.log10(x)), up(y)) for one, x, y in points if one in front]
+    for (ax, ay), (bx, by) in pairwise(sorted(steps)):
+        drawing.line((ax, ay), (bx, ay), (bx, by), colour=COLOURS["complete"])
+    for one, x, y in points:
+        faint = one not in front
+        size = 3.0 if faint else 5.5
+        drawing.mark(
+            across(math.log10(x)),
+            up(y),
+            SHAPES[one.status],
+            size=size,
+            colour=COLOURS[one.status],
+            opacity=0.45 if faint else 1,
+        )
+    drawing.text((left + right) / 2, bottom + 34, "latency, ms a call", size=11, colour=DIM, anchor="ms")
+    drawing.text(drawing.left, top - 10, state.settings.metric, size=11, colour=DIM)
+    drawing.y = bottom + 40
+
+
+def _at(state: StudyState, trial: Trial) -> tuple[float, float] | None:
+    score = last_score(state, trial)
+    known = trial.profile is not None and score is not None and math.isfinite(score) and trial.profile.latency_ms > 0
+    return (trial.profile.latency_ms, score) if known and trial.profile and score is not None else None
+
+
+class Scale:
+    """From values to pixels."""
+
+    def __init__(self, low: float, high: float, start: float, end: float) -> None:
+        self._low, self._high, self._start, self._end = low, high, start, end
+
+    def __call__(self, value: float) -> float:
+        """Where a value stands."""
+        return self._start + (value - self._low) / (self._high - self._low) * (self._end - self._start)
+
+
+def _draw_models(drawing: Drawing, state: StudyState) -> None:
+    rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
+    if rows:
+        head = [HEADS.get(name, name) for name in _columns(state)]
+        drawing.table(head, rows, right=range(4))

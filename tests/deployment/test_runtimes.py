@@ -1,0 +1,191 @@
+"""Runtimes keep their contract; the accelerator takes the fastest that is good enough, and says what it tried."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from lepton_automl.deployment import runtime as runtime_module
+from lepton_automl.deployment.eager import TorchModel, open_program
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.open_artifact import open_model
+from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed, survives
+from lepton_automl.errors import BundleError, ConfigError, ExtraError
+from lepton_automl.measurement_lock import Gate
+from lepton_automl.models.build import build
+from lepton_automl.models.deployable import deployable
+from lepton_automl.pipelines.accelerate import VariantBench, accelerate
+from lepton_automl.recipe import TableRecipe
+from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
+from lepton_automl.training.scores import scores
+from lepton_automl.values import DataSpec, Deployment, drop
+from lepton_automl.variant import Variant
+
+torch.set_num_threads(1)
+SPEC = DataSpec(
+    name="x", folder="/", modality="table", task="multiclass", target="label", classes=(0, 1, 2, 3), shape=(12,),
+    train=10, validation=5, test=0, digest="d",
+)  # fmt: skip
+
+
+class TestOnnxRuntime(RuntimeContract):
+    runtime = OnnxRuntime()
+
+
+class TestOpenVino(RuntimeContract):
+    runtime = OpenVino()
+
+
+class TestTorch(RuntimeContract):
+    runtime = Torch()
+
+
+def test_torch_computes_on_the_threads_that_it_was_opened_for():
+    class Asked(nn.Module):
+        def forward(self, x):
+            return x + torch.get_num_threads()
+
+    assert TorchModel(Asked(), 3)({"x": np.zeros((1, 1), np.float32)}) == 3
+    assert torch.get_num_threads() == 1
+
+
+def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
+    """Scores against what the module itself says, so that floats are right in every row."""
+    with torch.inference_mode():
+        truth = source.module(**source.inputs).argmax(1)
+    rows = {name: part.numpy() for name, part in source.inputs.items()}
+    one = {name: part[:1] for name, part in rows.items()}
+
+    def score(model):
+        answers = model(rows)
+        return scores(spoil(answers) if spoil else answers, truth, SPEC)
+
+    return VariantBench(
+        target=Deployment(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
+        score=score, gate=Gate(tmp_path / "gate"),
+    )  # fmt: skip
+
+
+def test_the_fastest_good_one_wins_with_its_evidence(tmp_path):
+    torch.manual_seed(0)
+    source = source_of(Pictures(), (3, 16, 16), tmp_path)
+    (tmp_path / "made").mkdir()
+    won = accelerate(source, stand(source, tmp_path, max_drop=0.2), tmp_path / "made")
+    assert won.before["accuracy"] == 1.0 and drop("accuracy", 1.0, won.winner.scores["accuracy"]) <= 0.2
+    said = [tried.said for tried in won.tried]
+    assert said.count("chosen") == 1 and all(said)
+    timed = [tried for tried in won.tried if tried.latency]
+    assert timed == sorted(timed, key=lambda tried: tried.latency.median) and len(timed) >= 3
+    chosen = next(tried for tried in won.tried if tried.said == "chosen")
+    assert chosen.variant == won.winner.variant and chosen.size_bytes == won.winner.path.stat().st_size
+    # What is slower than the winner by more than doubt was not kept for being good.
+    assert all(tried.latency.median > 0.8 * chosen.latency.median for tried in timed if not tried.said.startswith("its "))
+
+
+class Harmed(nn.Module):
+    """Its last layer sees two numbers of which one is a thousand times the other: whole numbers lose the small one."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(12, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 64))
+        self.head = nn.Linear(64, 4)
+
+    def forward(self, x):
+        rows = self.layers(x)
+        spread = torch.cat([rows[:, :1] * 0 + 3000.0, rows[:, 1:]], 1)
+        return self.head(spread).softmax(1)
+
+
+def harmed():
+    torch.manual_seed(0)
+    module = Harmed()
+    with torch.no_grad():
+        module.head.weight *= 100
+        module.head.weight[:, 0] = 0
+    return module
+
+
+def test_what_whole_numbers_harm_stays_in_floats(tmp_path):
+    source = source_of(harmed(), (12,), tmp_path)
+    quantizer = source.quantizer
+    assert quantizer.sensitive()[0] == quantizer.quantizable[-1]
+    whole, mild = (
+        Variant(precision="int8", quantizer="onnxruntime", floats=kept) for kept in ((), (quantizer.quantizable[-1],))
+    )
+    found = {}
+    rows = {name: part.numpy() for name, part in source.inputs.items()}
+    expected = open_model(source.model, {})(rows).argmax(1)
+    for variant in (whole, mild):
+        quantizer.write(variant, tmp_path / "q.onnx")
+        found[len(variant.floats)] = np.mean(open_model(tmp_path / "q.onnx", variant.to_json())(rows).argmax(1) == expected)
+    assert found[1] > 0.9 > found[0]
+    kinds = [node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node]
+    assert kinds.count("DequantizeLinear") < 2 * kinds.count("Gemm") + 8
+
+
+def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
+    source = source_of(harmed(), (12,), tmp_path)
+    (tmp_path / "made").mkdir()
+    won = accelerate(source, stand(source, tmp_path, max_drop=0.0), tmp_path / "made")
+    assert won.winner.scores["accuracy"] == 1.0
+    assert not any("cannot be" in tried.said for tried in won.tried), [tried.said for tried in won.tried]
+
+
+def test_runtimes_are_asked_for_by_name(monkeypatch):
+    with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
+        Deployment(runtimes=("openvin",))
+    assert {one.name for one in allowed(())} <= {"onnxruntime", "openvino"}
+    monkeypatch.setattr(KNOWN["openvino"], "lacks", lambda: "lepton-automl[openvino]", raising=False)
+    with pytest.raises(ExtraError, match=r"lepton-automl\[openvino\]"):
+        allowed(("openvino",))
+    assert [one.name for one in allowed(())] == ["onnxruntime"]
+
+
+def test_a_program_with_something_pickled_in_it_is_not_opened(tmp_path):
+    source = source_of(Pictures(), (3, 16, 16), tmp_path)
+    inputs = {name: rows[:2] for name, rows in source.inputs.items()}
+    program = torch.export.export(source.module, (), inputs, dynamic_shapes={"x": {0: torch.export.Dim("batch")}})
+    with contextlib.suppress(UserWarning):
+        torch.export.save(program, tmp_path / "model.pt2")  # keeps its example rows, pickled
+    with pytest.raises(BundleError, match="pickled"):
+        open_program(tmp_path / "model.pt2")
+
+
+def test_a_variant_names_itself():
+    told = Variant(runtime="openvino", precision="int8", quantizer="nncf", floats=("a", "b")).set(threads=2)
+    assert told.name == "OpenVINO int8 by NNCF, 2 layers in floats, 2 threads"
+    assert Variant.from_json(told.to_json()) == told
+
+
+def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
+    """ONNX Runtime has no kernel for the first, and OpenVINO answers with its memory's content for the second."""
+    recipe = TableRecipe(outputs=4, numeric=12, kind="resnet", width=24, mids=(48, 48), heads=2)
+    module = deployable(build(recipe), SPEC)
+    rows = torch.randn(96, 12, generator=torch.Generator().manual_seed(0))
+    inputs = {"numeric": rows}
+    export(module, inputs, tmp_path / "model.onnx")
+    source = Source(module, tmp_path / "model.onnx", inputs)
+    with torch.inference_mode():
+        expected = module(**inputs).numpy()
+    ran = 0
+    for runtime in allowed(()):
+        for number, variant in enumerate(runtime.variants(source)):
+            path = tmp_path / f"{runtime.name}-{number}.onnx"
+            runtime.write(variant, source, path)
+            opened = runtime.open(path, variant, rows=1)
+            told, alone = opened({"numeric": rows.numpy()}), opened({"numeric": rows[:1].numpy()})
+            assert np.abs(told - expected).max() < 0.1 and np.abs(alone - told[:1]).max() < 0.05, variant.name
+            ran += bool(variant.quantizer)
+    assert ran >= 1
+
+
+def test_a_file_that_ends_its_process_is_found_out_in_another(tmp_path, monkeypatch):
+    path = source_of(Pictures(), (3, 16, 16), tmp_path).model
+    assert survives(path, Variant(), rows=1)
+    monkeypatch.setattr(runtime_module, "_OPENS", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    assert not survives(path, Variant())

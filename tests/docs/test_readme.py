@@ -1,0 +1,39 @@
+"""The README's Python runs, as it stands but for its budget."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from lepton_automl.data.demo import digits
+
+README = Path(__file__).parents[2] / "README.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    example = EXAMPLES[0]
+    assert "Budget(minutes=2)" in example
+    exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), {})
+    told = capsys.readouterr().out
+    assert "rows to learn from" in told and "inferred: " in told
+    assert "accuracy" in told and "<Model study/" in told
+    assert (tmp_path / "my-model" / "predict.py").exists() and (tmp_path / "mlruns" / "mlflow.db").exists()
+
+
+def test_the_readmes_own_network_gets_leaner_and_faster(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (example,) = EXAMPLES[1:]
+    images, labels = digits()
+    x, y = torch.tensor(np.asarray(images[:400]), dtype=torch.float32).reshape(-1, 64), torch.tensor(labels[:400].astype(int))
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    exec(compile(example, str(README), "exec"), {"model": model, "x": x, "y": y})
+    told = capsys.readouterr().out
+    assert "Lean Sequential" in told and "times as fast as PyTorch" in told and "chosen" in told
+    assert (tmp_path / "fast" / "runtime.json").exists()

@@ -1,0 +1,27 @@
+"""Every executor keeps the contract that is shipped for plug-in authors."""
+
+from __future__ import annotations
+
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.testing.executor import EPOCH_SECONDS, SCRIPTED, ExecutorContract, profile, scores
+from tests.samples import weighed
+
+
+class TestLocal(ExecutorContract):
+    def start(self, slots, folder):
+        return LocalExecutor(slots, folder / "workers", walk=SCRIPTED)
+
+
+class TestSimulated(ExecutorContract):
+    def start(self, slots, folder):
+        return SimulatedExecutor(slots, played, weighed())
+
+
+def played(job) -> Recording:
+    """What the script would do."""
+    curve = tuple(scores(job, epoch + 1) for epoch in range(job.train.epochs))
+    failure = "it was scripted to fail" if job.config["fails"] else ""
+    return Recording(
+        profile=profile(), curve=curve, epoch_seconds=EPOCH_SECONDS, final=scores(job, len(curve)), failure=failure
+    )

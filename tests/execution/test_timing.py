@@ -1,0 +1,229 @@
+"""While one process measures, no other one computes, whatever it is doing; a test of the gate itself is in `test_slots`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lepton_automl.execution.worker import Worker
+from lepton_automl.locks import gate_path
+from lepton_automl.measurement_lock import EVERY, SIGNAL, Gate, opened_gate
+from lepton_automl.pipelines import requests
+from lepton_automl.values import Scored, ScoreJob
+from tests import samples
+
+COUNT = """
+import os, sys
+from lepton_automl.measurement_lock import opened_gate
+tally, count = os.open(sys.argv[2], os.O_RDWR), 0
+with opened_gate(sys.argv[1]):
+    print("begun", flush=True)
+    while True:
+        count += 1
+        os.pwrite(tally, b"%020d" % count, 0)
+"""
+
+COMPUTE = """
+import os, sys, tempfile, types, warnings
+from pathlib import Path
+import torch
+from torch import nn
+from lepton_automl.data.open import Split
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.pipelines.pack import answers_of
+
+count, tally = 0, os.open(sys.argv[2], os.O_RDWR)
+
+def counted(kind):
+    call = kind.__call__
+    def counting(self, *arguments, **options):
+        global count
+        count += 1
+        os.pwrite(tally, b"%020d" % count, 0)
+        return call(self, *arguments, **options)
+    kind.__call__ = counting
+
+class Odd(nn.Module):  # the quick exporter does not know it
+    def forward(self, input):
+        return torch.cumsum(input, 1).flip(1)
+
+warnings.simplefilter("ignore")
+network = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3), nn.Softmax(1)).eval()
+rows = {"input": torch.randn(64, 4)}
+counted(OnnxModel)
+counted(nn.Sequential)
+counted(Odd)
+with tempfile.TemporaryDirectory() as folder, opened_gate(sys.argv[1]):
+    path = Path(folder) / "model.onnx"
+    print("begun", flush=True)
+    while True:
+        if "slow" in sys.argv:
+            export(Odd(), rows, path)
+        else:
+            export(network, rows, path)
+            answers_of(OnnxModel(path), Split(rows, torch.zeros(64)))
+"""
+
+HOLD = """
+import sys, time
+from lepton_automl.measurement_lock import Gate
+
+with Gate(sys.argv[1]).closed():
+    print("held", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def process():
+    """Starts a script, which has printed a line when this returns; ended with the test."""
+    begun = []
+
+    def start(script: str, *words: object) -> subprocess.Popen[str]:
+        begun.append(subprocess.Popen([sys.executable, "-c", script, *map(str, words)], stdout=subprocess.PIPE, text=True))
+        assert begun[-1].stdout.readline().strip()
+        return begun[-1]
+
+    yield start
+    for one in begun:
+        one.kill()
+        one.communicate()
+
+
+class Progress:
+    """What a process that computes has done so far."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.gate = folder / "tally", folder / "gate"
+        self.path.write_bytes(b"0" * 20)
+
+    def steps(self) -> int:
+        return int(self.path.read_bytes())
+
+    def grows(self) -> None:
+        before = self.steps()
+        samples.until(lambda: self.steps() > before + 10, "it does not go on", seconds=120)
+
+    def stands(self, seconds: float = 0.3) -> None:
+        samples.until(lambda: not list(self.gate.parent.glob("gate.*")), "it does not come to the gate", seconds=120)
+        before = self.steps()
+        time.sleep(seconds)
+        assert self.steps() == before
+
+
+@pytest.mark.parametrize("script", [COUNT, pytest.param(COMPUTE, marks=pytest.mark.slow)], ids=["python", "export and scores"])
+def test_who_computes_stands_still_while_another_measures(tmp_path, process, script):
+    progress = Progress(tmp_path)
+    process(script, progress.gate, progress.path)
+    gate = Gate(str(progress.gate))
+    progress.grows()
+    for _ in range(3):
+        with gate.closed():
+            progress.stands()
+        progress.grows()
+    holder = process(HOLD, progress.gate)
+    progress.stands()
+    holder.kill()
+    progress.grows()
+    holder = process(HOLD, progress.gate)
+    progress.stands()
+    holder.send_signal(signal.SIGSTOP)  # the gate is taken from one that was stopped
+    progress.grows()
+    gate.close()
+
+
+@pytest.mark.slow
+def test_so_does_torchs_own_exporter_which_is_none_the_worse_for_it(tmp_path, process):
+    progress = Progress(tmp_path)
+    compute = process(COMPUTE, progress.gate, progress.path, "slow")
+    gate = Gate(str(progress.gate))
+    progress.grows()
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with gate.closed():
+            progress.stands(seconds=2 * EVERY)
+        time.sleep(EVERY)
+    progress.grows()
+    assert compute.poll() is None
+    gate.close()
+
+
+def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEPTON_LOCKS", str(tmp_path))
+    held, order = threading.Event(), []
+
+    def measure() -> None:
+        with Gate(gate_path()).closed():
+            held.set()
+            time.sleep(0.3)
+            order.append("measured")
+
+    def score(job: ScoreJob) -> Scored:
+        del job
+        order.append("scored")
+        return Scored(scores={})
+
+    monkeypatch.setattr(requests, "score", score)
+    measurer = threading.Thread(target=measure)
+    measurer.start()
+    held.wait()
+    request = ScoreJob(data=samples.image_spec(), bundles={})
+    assert Worker(None, None)._answer(request) == Scored(scores={})
+    measurer.join()
+    assert order == ["measured", "scored"]
+
+
+def test_who_measures_does_not_wait_for_itself(tmp_path):
+    path, other = str(tmp_path / "gate"), Gate(str(tmp_path / "gate"))
+    with opened_gate(path) as gate:
+        assert list(tmp_path.glob("gate.*"))  # a measurement would wait for it
+        with opened_gate(path) as inner, inner.closed(), gate.closed():
+            assert inner is gate
+            gate.wait()
+            time.sleep(3 * EVERY)
+            assert other.holder == os.getpid() and not other.try_close()
+            assert not list(tmp_path.glob("gate.*"))
+        assert other.try_close()
+        other.open()
+        assert list(tmp_path.glob("gate.*"))
+    assert [file.name for file in tmp_path.iterdir()] == ["gate"]
+    assert signal.getsignal(SIGNAL) == signal.SIG_DFL and not [one for one in threading.enumerate() if one.name == "gate"]
+    other.close()
+
+
+def test_those_who_want_to_measure_queue(tmp_path):
+    path, inside, most = str(tmp_path / "gate"), [], []
+
+    def walk() -> None:
+        with opened_gate(path) as gate:
+            for _ in range(5):
+                gate.wait()
+                with gate.closed():
+                    inside.append(1)
+                    most.append(len(inside))
+                    time.sleep(0.005)
+                    inside.pop()
+
+    threads = [threading.Thread(target=walk) for _ in range(3)]
+    for one in threads:
+        one.start()
+    walk()
+    for one in threads:
+        one.join()
+    assert most == [1] * 20
+
+
+def test_who_waits_for_an_answer_is_not_waited_for(tmp_path):
+    with opened_gate(str(tmp_path / "gate")) as gate:
+        with gate.away():
+            assert not list(tmp_path.glob("gate.*"))
+        assert list(tmp_path.glob("gate.*")) and gate.waited < 1

@@ -1,0 +1,120 @@
+"""A person's own network, and the models of a study, in the runtime and precision that suit them best."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lepton_automl import AutoML, Budget, BundleError, ConfigError, Deployment, accelerate, load_accelerated, load_model
+from lepton_automl.data.demo import digits
+from lepton_automl.deployment.open_artifact import RUNTIME
+from lepton_automl.events import ModelAccelerated, StudyEnded
+from lepton_automl.journal import Journal
+from lepton_automl.state import StudyState
+from lepton_automl.variant import Variant
+
+torch.set_num_threads(1)
+ITSELF = "the network itself, to compare with"
+
+
+@pytest.fixture(scope="module")
+def taught():
+    """A small network that has learnt digits, and its rows."""
+    images, labels = digits()
+    x, y = torch.tensor(np.asarray(images), dtype=torch.float32)[:, None] / 16, torch.tensor(np.asarray(labels).astype(int))
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(256, 10)
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), 3e-3)
+    for _ in range(6):
+        for batch in torch.randperm(len(x)).split(64):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x[batch]), y[batch]).backward()
+            optimizer.step()
+    return net, x, y
+
+
+def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
+    net, x, y = taught
+    net.train()
+    fast = accelerate(net, (x, y), deployment=Deployment(max_drop=0.01), progress=False)
+    assert net.training, "the network was left in another mode"
+    assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01 and fast.speedup > 1
+    assert list(fast.table.said).count("chosen") == 1 and ITSELF in set(fast.table.said)
+    told = fast.predict(x[:50].double().numpy())
+    with torch.inference_mode():
+        expected = net.eval()(x[:50])
+    assert (told.argmax(1) == expected.argmax(1).numpy()).mean() > 0.95 and "times as fast as PyTorch" in repr(fast)
+    again = load_accelerated(fast.save(tmp_path / "fast"))
+    assert np.array_equal(again(x[:50]), told)
+    with pytest.raises(ConfigError, match="not empty"):
+        fast.save(tmp_path / "fast")
+    (tmp_path / "fast" / RUNTIME).write_text("[]")
+    with pytest.raises(BundleError, match=r"no readable runtime\.json"):
+        load_accelerated(tmp_path / "fast")
+
+
+def test_values_are_told_as_well_as_classes():
+    torch.manual_seed(0)
+    x = torch.randn(400, 6)
+    y = 100 + 30 * x[:, :2].sum(1)
+    net = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 1))
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-2)
+    for _ in range(300):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(net(x)[:, 0], (y - 100) / 30).backward()
+        optimizer.step()
+    with torch.no_grad():
+        net[-1].weight *= 30
+        net[-1].bias.copy_(net[-1].bias * 30 + 100)
+    fast = accelerate(net, (x, y), progress=False)
+    assert fast.after["rmse"] <= 1.006 * fast.before["rmse"]
+
+
+def test_all_that_is_wrong_is_told_at_once(taught):
+    net, x, y = taught
+    with pytest.raises(ConfigError) as error:
+        accelerate(net, (x, y[:-1]), deployment="cpu", progress=False)
+    assert "deployment is 'cpu'" in str(error.value) and "rows and" in str(error.value)
+
+
+def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
+    images, labels = digits()
+    knobs = {"model.width": 8, "model.depth1": 1}
+    automl = AutoML(name="fast", home=tmp_path, budget=Budget(trials=2), workers=1, knobs=knobs, progress=False)
+    study = automl.fit(images[:600], labels[:600], folds=0, wait=True)
+    state = study.state
+    assert state.front() and all(trial.accelerated for trial in state.front())
+    kinds = [type(event) for _, event in Journal(study.folder / "journal.jsonl").read()]
+    assert kinds.index(ModelAccelerated) < kinds.index(StudyEnded)
+    best = study.best()
+    trial = state.trial(best.number)
+    assert json.loads((best.path / RUNTIME).read_text())["runtime"] == trial.variant.runtime
+    assert best.latency_ms == trial.accelerated.profile.latency_ms
+    # Beside the network in PyTorch, in one race; what it weighed before was measured at another time, under another load.
+    chosen, eager = (next(tried for tried in trial.accelerated.tried if tried.said == said) for said in ("chosen", ITSELF))
+    assert chosen.variant == trial.variant and chosen.latency.median < eager.latency.median
+    assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.target.max_drop
+    assert (
+        trial.variant.name in str(study.front.variant.tolist()) and trial.variant.name in (best.path / "README.md").read_text()
+    )
+    # What was scored is what answers.
+    model = load_model(best.export(tmp_path / "out"))
+    assert (model.predict(images) == labels).mean() > 0.5
+    tested = study.evaluate_test()
+    assert tested.test_accuracy.notna().all()
+
+
+def test_an_older_journals_models_run_in_floats():
+    assert StudyState().trials == {} and Variant.from_json({}) == Variant() and Variant().name == "ONNX Runtime fp32"
+
+
+def test_a_runtime_that_is_not_installed_is_told_before_anything_begins(monkeypatch):
+    monkeypatch.setattr("lepton_automl.variant.find_spec", lambda name: None if name == "openvino" else object())
+    with pytest.raises(ConfigError, match="'openvino' is not installed"):
+        AutoML(deployment=Deployment(runtimes=("onnxruntime", "openvino")))

@@ -1,0 +1,125 @@
+"""A trial that was broken off goes on from its last rung, and ends as if it had not been."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from lepton_automl import families
+from lepton_automl.data.demo import digits
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.prepare import prepare
+from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
+from lepton_automl.pipelines.trial import run_trial
+from lepton_automl.study_store import CHECKPOINT
+from lepton_automl.values import GO_ON, Decision, Deployment, LeanPlan, TrainPlan, TrialJob
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside."""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    images, labels = digits()
+
+    def prepared(folds: int):
+        folder = tmp_path_factory.mktemp("data")
+        return prepare((images[:400], labels[:400]), folder=folder, options=DataOptions(folds=folds))
+
+    return prepared
+
+
+def job_of(spec, folder, **changes) -> TrialJob:
+    config = families.space_for(spec).defaults | {"lean.ratio": 0.3}
+    job = TrialJob(
+        trial=3,
+        uid="three",
+        config=config,
+        data=spec,
+        target=Deployment(),
+        train=TrainPlan(epochs=6, seed=5),
+        lean=LeanPlan(),
+        metric="accuracy",
+        rungs=(2, 4),
+        folder=str(folder),
+        gate="",
+    )
+    return job.replace(**changes)
+
+
+def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
+    """The epochs that were reported, the seconds told, and the result; None if the walk was broken off."""
+    epochs, seconds = [], []
+
+    def report(said):
+        epochs.append(said.epoch)
+        seconds.append(said.seconds)
+        if said.epoch > killed_after:
+            raise Killed
+        return Decision(stop=True, reason="behind") if said.waits and said.epoch == stopped_at else GO_ON
+
+    try:
+        return epochs, seconds, run_trial(job, report)
+    except Killed:
+        return epochs, seconds, None
+
+
+def weights(job):
+    return load_file(f"{job.folder}/bundle/model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("folds", "rungs", "killed_after", "again"),
+    [
+        (0, (2, 4), 0, [0, 1, 2, 3, 4, 5, 6]),  # in the first epoch: nothing was earned
+        (0, (2, 4), 1, [2, 3, 4, 5, 6]),  # after the cut, before the first rung
+        (0, (2, 4), 3, [3, 4, 5, 6]),
+        (0, (2, 4), 5, [5, 6]),
+        (2, (6, 12), 8, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),  # in the second fold, after its cut
+        (2, (6, 12), 15, [14, 15, 16, 17, 18]),  # in the refit, after its cut
+    ],
+)
+def test_a_broken_walk_goes_on_from_its_last_rung_to_equal_weights(prepared, tmp_path, folds, rungs, killed_after, again):
+    spec = prepared(folds)
+    whole, broken = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "broken"))
+    *_, expected = walked(whole)
+    _, before, nothing = walked(broken, killed_after=killed_after)
+    assert nothing is None
+    epochs, after, result = walked(broken)
+    assert epochs == again and result.epochs == expected.epochs and result.scores == expected.scores
+    assert all(np.array_equal(array, weights(broken)[name]) for name, array in weights(whole).items())
+    assert killed_after == 0 or after[0] > before[epochs[0] - 1]  # the clock goes on where it stood
+
+
+@pytest.mark.parametrize(("folds", "rungs", "again"), [(0, (2, 4), [3, 4, 5, 6]), (2, (6, 12), [7, 8, 9, 10, 11, 12])])
+def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds, rungs, again):
+    spec = prepared(folds)
+    whole, frozen = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "frozen"))
+    *_, expected = walked(whole)
+    _, before, stopped = walked(frozen, stopped_at=rungs[0])
+    assert stopped.status == "stopped" and stopped.epochs == rungs[0]
+    epochs, after, result = walked(frozen)
+    assert epochs[: len(again)] == again and result.scores == expected.scores and after[0] > before[-1]
+    assert all(np.array_equal(array, weights(frozen)[name]) for name, array in weights(whole).items())
+
+
+def test_a_checkpoint_is_whole_or_not_there(tmp_path, prepared):
+    job = job_of(prepared(0), tmp_path)
+    keeper = CheckpointWriter(job)
+    arrays = {f"model.{n}": np.full((64, 64), float(n), np.float32) for n in range(40)} | {"n": np.array(7)}
+    keeper.write(Checkpoint(arrays=arrays, told={"epochs": 4, "least": float("inf")}))
+    kept = keeper.read()
+    assert kept.told == {"epochs": 4, "least": float("inf")} and kept.arrays["n"].shape == ()
+    assert CheckpointWriter(job.replace(uid="another")).read() is None
+    content = (tmp_path / CHECKPOINT).read_bytes()
+    for cut in (0, 4, 100, len(content) // 2):
+        (tmp_path / CHECKPOINT).write_bytes(content[:cut])
+        assert keeper.read() is None
+    began = time.perf_counter()
+    for _ in range(20):
+        keeper.write(Checkpoint(arrays=arrays))
+    assert time.perf_counter() - began < 20 * 0.5  # 650 KB; a few milliseconds each on a quiet machine

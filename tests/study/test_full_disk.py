@@ -1,0 +1,142 @@
+"""A disk that is full or may not be written: the study waits, says why, and goes on by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from contextlib import closing
+
+import pytest
+
+from lepton_automl.events import HostWeighed, Noted, StudyPaused, StudyResumed, StudyStarted, TrialEnded
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.journal import Journal
+from lepton_automl.state import StudyState
+from lepton_automl.study.runner import search
+from lepton_automl.study.study import Study
+from lepton_automl.study_store import Home, lacks
+from lepton_automl.testing.executor import SCRIPTED
+from lepton_automl.values import Budget, TrainPlan
+from tests import samples
+from tests.samples import config, weighed
+
+from .test_stopping import PATIENCE, lepton
+
+
+@pytest.fixture
+def disk(tmp_path, request):
+    """A disk of 12 megabytes, or as many as a test asks for; yields its folder."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = getattr(request, "param", "12m")
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("a disk of its own can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(file, left=0):
+    """Take all room of a disk but so many bytes."""
+    free = os.statvfs(file.parent)
+    file.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
+
+
+def begun(folder, trials=2):
+    """A study whose host was weighed, so that no network needs to be."""
+    study = Home(folder / "mlruns").create("sample")
+    asked = config(budget=Budget(trials=2), workers=1, train=TrainPlan(epochs=4))
+    journal = Journal(study / "journal.jsonl")
+    journal.append(StudyStarted(at=1.0, config=asked.replace(budget=Budget(trials=trials))))
+    journal.append(HostWeighed(at=2.0, weighed=weighed(), epochs=4))
+    return study, asked
+
+
+def searched(study, asked, announce, walk="tests.walks:keep"):
+    told = []
+
+    def hear(event):
+        told.append(event)
+        announce(event)
+
+    with closing(LocalExecutor(1, study / "workers", walk=walk)) as executor:
+        return search(asked, study, executor, hear), told
+
+
+def test_a_full_disk_pauses_a_study_until_there_is_room(disk):
+    study, asked = begun(disk)
+    filler = study / "filler"
+    fill(filler, left=200_000)
+
+    def make_room(event):
+        if isinstance(event, StudyPaused):
+            assert "No space left on device" in event.reason and str(study) in event.reason
+            assert "goes on by itself once there is room" in event.reason
+            filler.unlink()
+
+    state, told = searched(study, asked, make_room)
+    assert [trial.status for trial in state.trials.values()] == ["complete"] * 2
+    assert all(trial.retries == 0 for trial in state.trials.values())  # it was not their fault
+    assert [type(one) for one in told if isinstance(one, StudyPaused | StudyResumed)] == [StudyPaused, StudyResumed]
+    assert state.idle >= 2.0 and not list(study.glob("trials/*/checkpoint*")) and not list(study.glob("room-*"))
+
+
+def test_a_journal_that_cannot_be_written_holds_everything(disk):
+    study, asked = begun(disk, trials=30)
+    filler = study / "filler"
+
+    def spoil(event):
+        if isinstance(event, Noted):
+            assert "cannot write the journal: No space left on device" in event.text and "What to do" in event.text
+            filler.unlink()
+        elif isinstance(event, TrialEnded) and event.result.trial == 0:
+            fill(filler)
+
+    state, told = searched(study, asked, spoil, walk=SCRIPTED)
+    assert [trial.status for trial in state.trials.values()] == ["complete"] * 30
+    assert sum(isinstance(one, Noted) for one in told) == 1 and not filler.exists()
+    assert StudyState.replay(Journal(study / "journal.jsonl")) == state
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disk", ["96m"], indirect=True)
+def test_a_search_that_waits_for_room_can_be_stopped_and_taken_up_later(disk):
+    table, home = disk / "rows.csv", disk / "home"
+    table.write_text("a,b,y\n" + "".join(f"{n % 37},{n % 11},{'high' if n % 37 > 18 else 'low'}\n" for n in range(300)))
+    words = ("search", str(table), "--target", "y", "--minutes", "30", "--workers", "1", "--detach", "--name", "one")
+    lepton(*words, home=home)
+    study, filler = Study("one", home), disk / "filler"
+    try:
+        samples.until(lambda: begun_well(study), "no model was ready", seconds=PATIENCE)
+        samples.until(lambda: full(study, filler), "it does not notice the full disk", seconds=PATIENCE)
+        told = lepton("stop", "one", home=home, fails=True)
+        assert "lepton resume one" in told and "Traceback" not in told
+        assert not study.home.running("one") and study.state.ended is None
+        filler.unlink()
+        lepton("resume", "one", home=home)
+        lepton("stop", "one", home=home)
+        assert study.client.is_handed_over and not study.state.running
+    finally:
+        if pid := study.home.searcher("one"):
+            os.kill(pid, signal.SIGKILL)
+
+
+def begun_well(study):
+    """Whether a model is ready."""
+    return (study.folder / "journal.jsonl").exists() and bool(study.state.front())
+
+
+def full(study, filler):
+    """Whether a search says that it cannot write; takes all room that has become free meanwhile."""
+    with contextlib.suppress(OSError), filler.open("ab") as file:
+        free = os.statvfs(filler.parent)
+        file.write(bytes(free.f_bavail * free.f_frsize))
+    return "cannot write the journal" in study.home.says(study.name).get("trouble", "")
+
+
+def test_a_folder_that_may_not_be_written_is_told_so(disk):
+    assert lacks(disk) == ""
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert lacks(disk) == f"{disk} cannot be written: Read-only file system"

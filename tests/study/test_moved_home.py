@@ -1,0 +1,122 @@
+"""A home that was copied or moved is a home of its own: nothing is written to, or loaded from, where it came from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from lepton_automl import Registry
+from lepton_automl.events import StudyStarted, TrialEnded
+from lepton_automl.study.launch import asked_config, prepare
+from lepton_automl.study.study import Study
+from lepton_automl.study_store import JOURNAL, Home, study_journal
+from lepton_automl.tracking import moved
+from lepton_automl.tracking.store import opened_store
+from tests.samples import config, events, image_spec
+from tests.tracking.test_store_repair import study as finished
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "home")
+    folder = home.create("sample")
+    asked = config(image_spec().replace(folder=str(folder / "data")))
+    prepare(asked, folder)
+    journal = study_journal(folder)
+    for event in events()[:-1]:
+        if isinstance(event, StudyStarted):
+            event = event.replace(config=asked)
+        if isinstance(event, TrialEnded) and event.result.folder:
+            event = event.replace(result=event.result.replace(folder=str(folder / "trials/00000/bundle")))
+        journal.append(event)
+    return home
+
+
+def test_paths_of_a_study_are_where_it_lies_and_relative_in_its_files(home, tmp_path):
+    for file in (JOURNAL, "config.json"):
+        assert str(tmp_path) not in (home.path("sample") / file).read_text()
+    shutil.copytree(home.folder, tmp_path / "copy")
+    shutil.copytree(home.path("sample"), tmp_path / "alone" / "studies" / "other")
+    for place, name in ((home.folder, "sample"), (tmp_path / "copy", "sample"), (tmp_path / "alone", "other")):
+        study = Study(name, place)
+        assert study.state.settings.data.folder == str(study.folder / "data")
+        assert study.state.trials[0].result.folder == str(study.folder / "trials/00000/bundle")
+        assert asked_config(study.folder).data.folder == str(study.folder / "data") and study.client.damage == ""
+
+
+def test_a_path_out_of_a_study_is_not_followed_into_it(home):
+    from lepton_automl.journal import found_in
+
+    folder = home.path("sample")
+    assert found_in("../../../etc", folder) == "../../../etc" and found_in("", folder) == ""
+    assert found_in("/elsewhere/data", folder) == "/elsewhere/data"
+    (folder / "data").mkdir()
+    assert found_in("/gone/home/studies/sample/data", folder) == str(folder / "data")  # as older versions wrote it
+
+
+def addresses(home) -> set[str]:
+    with closing(sqlite3.connect(home / "mlflow.db")) as file:
+        found = [file.execute(f"SELECT {column} FROM {table}").fetchall() for table, column in moved.PLACES]
+    return {str(row[0]) for rows in found for row in rows if row[0]}
+
+
+def test_a_store_that_was_copied_with_its_home_writes_beside_itself(home, tmp_path):
+    with opened_store(home.folder) as store:
+        experiment = store.experiment("sample")
+        run = store.client.create_run(experiment).info.run_id
+        theirs = store.client.create_experiment("theirs", artifact_location=(tmp_path / "their/artifacts/place").as_uri())
+        store.client.log_text(run, "first", "note.txt")
+    before = sorted((path, path.stat().st_mtime_ns) for path in home.folder.rglob("*") if path.is_file())
+    copy = tmp_path / "a copy, ü"
+    shutil.copytree(home.folder, copy)
+    with opened_store(copy) as store:
+        store.client.log_text(run, "second", "note.txt")
+        found = store.client.get_run(run).info.artifact_uri
+        assert store.client.get_experiment(theirs).artifact_location == (tmp_path / "their/artifacts/place").as_uri()
+    assert found.startswith(copy.as_uri()) and len(list((copy / "artifacts").rglob("note.txt"))) == 1
+    assert next((copy / "artifacts").rglob("note.txt")).read_text() == "second"
+    after = sorted((path, path.stat().st_mtime_ns) for path in home.folder.rglob("*") if path.is_file())
+    assert after == before
+    assert not any(one.startswith(home.folder.as_uri() + "/") for one in addresses(copy))
+    with opened_store(home.folder) as store:  # the original is as it was
+        assert store.client.get_run(run).info.artifact_uri.startswith(home.folder.as_uri() + "/")
+    link = tmp_path / "link"
+    link.symlink_to(copy)
+    known = addresses(copy)
+    with opened_store(link):
+        pass
+    assert addresses(copy) == known  # another way to the same home
+
+
+LOADS = """
+import sys
+opened, original = [], sys.argv[1]
+sys.addaudithook(lambda event, args: opened.append(args[0]) if event == "open" and str(args[0]).startswith(original) else None)
+import mlflow, numpy, pandas
+picture = numpy.full((8, 8), 7, numpy.uint8).tolist()
+print(mlflow.pyfunc.load_model("models:/flowers@champion").predict(pandas.DataFrame({"image": [picture]}))["prediction"][0])
+print(opened)
+"""
+
+
+@pytest.mark.slow
+def test_the_champion_of_a_copied_home_is_loaded_from_the_copy(tmp_path):
+    """By MLflow alone, as the README shows it, once the copy was opened by us."""
+    home, copy = tmp_path / "mlruns", tmp_path / "copy"
+    flowers = finished(Home(home), "flowers", 1)
+    flowers.tracking.register(0, "flowers", "champion")
+    shutil.copytree(home, copy)
+    assert Registry(copy).models == ["flowers"]
+    for original in ("there", "gone"):
+        if original == "gone":
+            shutil.rmtree(home)
+        environment = os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{copy}/mlflow.db"}
+        command = [sys.executable, "-c", LOADS, str(home)]
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert ran.stdout.splitlines() == ["7.0", "[]"], original

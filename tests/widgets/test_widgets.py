@@ -1,0 +1,415 @@
+"""The dashboard without a browser: what it shows, what it escapes, what it sends, and when it rests."""
+
+from __future__ import annotations
+
+import base64
+import builtins
+import io
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import pytest
+
+from lepton_automl.errors import ExtraError
+from lepton_automl.events import HostWeighed, KnobsRanked, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.journal import Journal
+from lepton_automl.space import Categorical, Space
+from lepton_automl.study.study import Study
+from lepton_automl.study_store import Home
+from lepton_automl.values import Budget, TrialResult
+from tests.samples import (
+    config,
+    image_spec,
+    trial_events,
+    until,
+    weighed,
+)
+
+pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(2)>",
+    '"><svg/onload=alert(3)>',
+    "' onmouseover='alert(4)",
+    "javascript:alert(5)",
+    '<a href="javascript:alert(6)">x</a>',
+    "<iframe srcdoc='<script>alert(7)</script>'>",
+    "</style><script>alert(8)</script>",
+    "<b>bold</b><br>",
+    "&lt;script&gt;alert(9)&lt;/script&gt;",
+    "{{constructor.constructor('alert(10)')()}}",
+    "%{customdata}<extra></extra>",
+    "$\\href{javascript:alert(11)}{x}$",
+    "x" * 5000,
+    "\u202egnp.exe\u202c",
+    "عربى עברית",
+    "👩‍👩‍👧‍👦 🏳️‍🌈",
+    "null\x00bell\x07escape\x1b[31m\x9b",
+    "line\nbreak\ttab\r\u2028\u2029",
+    "\ud800 half",
+]
+PNG = b"\x89PNG"
+ALLOWED = {"href": ("http://127.0.0.1:",), "src": ("data:image/png;base64,",)}
+
+
+def lived(tmp_path, models, *, ended=True, **changes):
+    """A study whose journal was written by hand."""
+    home = Home(tmp_path)
+    folder = home.path("sample")
+    folder.mkdir(parents=True)
+    journal = Journal(folder / "journal.jsonl")
+    journal.append(StudyStarted(at=0.0, config=config(**changes)), durable=False)
+    journal.append(HostWeighed(at=1.0, weighed=weighed(), epochs=8), durable=False)
+    for number, (score, latency) in enumerate(models):
+        for event in trial_events(number, score, latency, at=10.0 * number):
+            journal.append(event, durable=False)
+    if ended:
+        journal.append(StudyEnded(at=100.0, reason="done", chosen=0), durable=False)
+    return Study("sample", home), journal
+
+
+MODELS = [(0.9, 1.0), (0.8, 0.1), (0.7, 0.5)]
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """All that widgets send to a page."""
+    from ipywidgets import Widget
+
+    told = []
+    monkeypatch.setattr(Widget, "_send", lambda self, message, buffers=None: told.append((self, message)))
+    return told
+
+
+def texts(dashboard):
+    """The HTML of every widget of a dashboard, with each of its tabs opened."""
+    import ipywidgets as w
+
+    from lepton_automl.widgets.view import below
+
+    for at in range(len(dashboard.views)):
+        dashboard.tabs.selected_index = at
+    return [one.value for one in below(dashboard) if isinstance(one, w.HTML)]
+
+
+def without_ipywidgets(monkeypatch):
+    """As on a machine where it is not installed."""
+    for name in [name for name in sys.modules if name.startswith("lepton_automl.widgets")]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def missing(name, *rest, **more):
+        if name == "ipywidgets":
+            raise ImportError("No module named 'ipywidgets'", name="ipywidgets")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would make of a text."""
+
+    def __init__(self):
+        super().__init__()
+        self.bad = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag in {"script", "iframe", "object", "embed", "form", "base", "meta"}:
+            self.bad.append(tag)
+        for name, value in attrs:
+            starts = ALLOWED.get(name)
+            if name.startswith("on") or name == "srcdoc" or (starts and not (value or "").startswith(starts)):
+                self.bad.append(f"{tag} {name}={value}")
+
+
+def harmless(text):
+    found = Tags()
+    found.feed(text)
+    return not found.bad and not any(mark in text for mark in "\x00\x07\x1b\x9b\u202e\u202c\ud800")
+
+
+def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    told = "".join(texts(dashboard))
+    assert "0.9000 (trial 0)" in told and "0.1 ms (trial 1)" in told and "the search ended: done" in told
+    front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
+    assert sorted(front.customdata) == [0, 1]
+    assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
+    dashboard.table._heard(None, {"sort": "score"}, [])
+    assert [row[0] for row in dashboard.table.grid.rows] == ["0", "1", "2"]
+    dashboard.table._heard(None, {"choose": 2}, [])
+    assert "trial 2: " in dashboard.detail.told.value and dashboard.detail.number.value == 2
+    assert dashboard.detail.buttons["use"].disabled is False
+
+
+def hostile(home):
+    """A study in which everything that may have a name has one of a stranger's; some of its trials are complete."""
+    spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
+    knobs = {f"model.{text}": Categorical(text, "plain", default=text) for text in HOSTILE}
+    study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
+    for number, text in enumerate(HOSTILE, len(MODELS)):
+        drawn = {f"model.{text}": text}
+        journal.append(TrialProposed(at=50.0, trial=number, uid=text, config=drawn, recipe={"family": text}, origin=text))
+        if number % 2:
+            failed = TrialResult(trial=number, status="failed", reason=text, traceback=text, recipe={"family": text})
+            journal.append(TrialEnded(at=51.0, result=failed))
+        else:
+            for event in trial_events(number, 0.9 + number / 1000, 1.0 + number / 10, at=51.0)[1:]:
+                journal.append(event)
+        journal.append(Noted(at=52.0, text=text))
+    shares = {f"model.{text}": 1 / (at + 2) for at, text in enumerate(HOSTILE)}
+    journal.append(KnobsRanked(at=53.0, shares={"score": shares}, trials={"score": 9}, ends=20))
+    return study
+
+
+def hostile_answers(classes=HOSTILE):
+    """What a model said of labels from a stranger."""
+    from lepton_automl.error_analysis import ClassScore, Examined, Example
+
+    scores = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in classes)
+    worst = tuple(
+        Example(row=n, truth=text, answer=text, loss=1.0, picture=text, cells={text: text}) for n, text in enumerate(HOSTILE)
+    )
+    return Examined(
+        trial=0, split="validation", rows=9, task="multiclass", target="y", scores={}, worst=worst, classes=scores,
+        confusion=((0, 1, 1),),
+    )  # fmt: skip
+
+
+def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
+    from lepton_automl.widgets.errors import examined_html
+
+    assert len(HOSTILE) >= 20
+    study = hostile(tmp_path)
+    dashboard = study.dashboard()
+    for number in study.state.trials:
+        dashboard.choose(number)
+        assert harmless(dashboard.detail.told.value)
+        dashboard.acts.say(HOSTILE[number % len(HOSTILE)], code=HOSTILE[number % len(HOSTILE)], link=HOSTILE[4])
+        assert harmless(dashboard.acts.said.value)
+    assert all(map(harmless, texts(dashboard)))
+    assert dashboard.png().startswith(PNG)
+    assert not any(mark in repr(dashboard) for mark in "\x00\x07\x1b\x9b\u202e\ud800")
+    cells = [cell for row in dashboard.table.grid.rows for cell in row]
+    assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
+    assert all(harmless(examined_html(hostile_answers(kept))) for kept in (HOSTILE, HOSTILE[:5]))
+
+
+def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    dashboard._pulse.end()
+    dashboard._beat()
+    sent.clear()
+    dashboard._beat()
+    assert sent == []  # nothing happened
+    for event in trial_events(3, 0.85, 0.05, at=60.0):
+        journal.append(event)
+    dashboard._beat()
+    plots = [message for one, message in sent if one is dashboard.front.figure]
+    assert plots and not any("_widget_data" in str(message.get("state", {}).keys()) for message in plots)
+    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "Keeper", "BoundedIntText"}
+
+
+def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+    for event in trial_events(3, 0.85, 0.05, at=60.0):
+        journal.append(event)
+    dashboard._beat()
+    asked = dashboard.front.figure.get_state()
+    front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
+    assert sorted(front["customdata"]) == [0, 3]
+    before, borne = dashboard.front.figure, dashboard.front.keeper.expected
+    assert borne == [before.layout.meta, *(trace.meta for trace in before.data)]  # what the page compares with its own
+    dashboard.choose(3)
+    assert [was != now for was, now in zip(borne[1:], dashboard.front.keeper.expected[1:], strict=True)] == [False] * 6 + [True]
+    dashboard.front._behind(None, "behind", [])  # a page that missed something
+    assert dashboard.front.figure is not before
+    front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
+    assert sorted(front.customdata) == [0, 3]
+
+
+def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_ended(tmp_path):
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    dashboard = study.dashboard()
+
+    def shows(text):
+        until(lambda: text in dashboard.run._told.value)
+
+    shows("lost")
+    with study.home.held("sample"):
+        shows("running")
+        for event in trial_events(3, 0.95, 2.0, at=60.0):
+            journal.append(event)
+        shows("0.9500 (trial 3)")
+        journal.append(StudyEnded(at=100.0, reason="done", chosen=3))
+    shows("ended")
+    dashboard.close()
+
+
+def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
+    from lepton_automl.reporting.status import status_json, status_lines
+
+    study, _ = lived(tmp_path, MODELS, budget=Budget(minutes=60))  # it was stopped after a minute and a half
+    told = status_json(study.state, "ended")
+    assert (told["used"], told["left"], told["step"]) == (1.0, "", None)
+    first = status_lines(study.state, "ended")[0]
+    assert first == "100% done: done" and repr(study.dashboard()).count("done: done") == 1
+    dashboard = study.dashboard()
+    assert 'aria-valuenow="100.0"' in dashboard.run._told.value and "left" not in dashboard.run._told.value
+
+
+def test_a_search_without_a_model_tells_the_step_in_hand_and_an_estimate():
+    from lepton_automl.reporting.status import step
+    from lepton_automl.state import StudyState
+
+    state = StudyState().feed([StudyStarted(at=0.0, config=config())])
+    assert "timing the machine" in step(state, "starting", 1.0)
+    state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    assert "a model takes about" in step(state, "running", 5.0)
+    proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
+    state.feed([proposed, weigh, learnt])
+    assert step(state, "running", 20.0) == "trial 0 is at epoch 1 of 8; the first model in about 70 s"
+    assert step(state, "running", 40.0).endswith("about 4 minutes")
+    state.feed([ended])
+    assert step(state, "running", 50.0) == ""
+
+
+def test_a_stop_is_logged_once(tmp_path):
+    from lepton_automl.events import STOPPED, Asked
+    from lepton_automl.widgets.log import sentence
+
+    study, journal = lived(tmp_path, MODELS, ended=False)
+    for event in trial_events(3, 0.9, 1.0, at=60.0)[:2]:
+        journal.append(event)
+    journal.append(Asked(at=61.0, what="stop", uid="a"))
+    journal.append(Asked(at=61.5, what="stop", uid="b"))
+    journal.append(TrialEnded(at=62.0, result=TrialResult(trial=3, status="stopped", reason=STOPPED)))
+    journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
+    _, state, news = Study("sample", study.home).client.look()
+    told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
+    assert told == ["a person stopped the search"] and sentence(state, news[-1]) == "the search ended"
+
+
+def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_path):
+    from rich.console import Console
+
+    from lepton_automl.reporting.terminal import panel
+
+    def shown(state):
+        console = Console(width=200, file=io.StringIO())
+        console.print(panel(state, 100.0))
+        return console.file.getvalue()
+
+    study, _ = lived(tmp_path / "a", MODELS)
+    assert "latency ms" not in shown(study.state) and "done" in shown(study.state)
+    study, _ = lived(tmp_path / "b", MODELS, ended=False)
+    assert "latency ms" in shown(study.state)
+
+
+@pytest.mark.parametrize("weighed_yet", [False, True])
+def test_the_pictures_of_a_search_that_has_just_begun_have_sensible_axes(weighed_yet):
+    from lepton_automl.reporting.plots import curves_figure, front_figure, hypervolume_figure, timeline_figure
+    from lepton_automl.state import StudyState
+
+    state = StudyState().feed([StudyStarted(at=0.0, config=config(budget=Budget(minutes=10)))])
+    if weighed_yet:
+        state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    front = front_figure(state)
+    assert tuple(front.layout.yaxis.range) == (0, 1) and "no model yet" in front.layout.annotations[0].text
+    low, high = (10**end for end in front.layout.xaxis.range)
+    assert low < (weighed().fastest.latency_ms if weighed_yet else 0.1) < high and high / low > 20
+    assert tuple(curves_figure(state).layout.yaxis.range) == (0, 1)
+    assert tuple(hypervolume_figure(state).layout.xaxis.range) == tuple(timeline_figure(state).layout.xaxis.range) == (0, 10)
+
+
+def test_a_closed_dashboard_looks_no_more(tmp_path):
+    study, _ = lived(tmp_path, MODELS, ended=False)
+    with study.home.held("sample"):
+        dashboard = study.dashboard()
+        dashboard.close()
+        until(lambda: not dashboard._pulse.alive)
+
+
+def test_a_click_does_what_the_line_of_python_does(tmp_path):
+    study, _ = lived(tmp_path, MODELS, budget=Budget(trials=3))
+    dashboard = study.dashboard()
+    dashboard.choose(1)
+    dashboard.detail.buttons["use"].click()
+    until(lambda: dashboard.model is not None and "open_study" in dashboard.acts.said.value)
+    assert dashboard.model.number == 1 and ".model(1)" in dashboard.acts.said.value
+    dashboard.detail.folder.value = str(tmp_path / "out")
+    dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised
+    until(lambda: "l-warn" in dashboard.acts.said.value)
+
+
+def test_without_a_page_it_is_text(tmp_path):
+    study, _ = lived(tmp_path, MODELS)
+    dashboard = study.dashboard()
+    told = repr(dashboard)
+    assert told.splitlines()[0] == "study sample: ended" and "0.9" in told and "<" not in told
+    assert dashboard._repr_mimebundle_()["text/plain"] == told
+
+
+def written(view, monkeypatch):
+    """The texts of a widget's still picture, with where they stand."""
+    from lepton_automl.widgets.drawing import Drawing
+
+    told, real = [], Drawing.text
+
+    def text(drawing, x, y, text, **how):
+        told.append((how.get("anchor", "ls"), str(text)))
+        return real(drawing, x, y, text, **how)
+
+    monkeypatch.setattr(Drawing, "text", text)
+    assert view.png().startswith(PNG)
+    return told
+
+
+def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path, monkeypatch):
+    study, _ = lived(tmp_path, [(0.9, 0.0338)])
+    told = written(study.dashboard(), monkeypatch)
+    across = [text for side, text in told if side == "ms" and text[0].isdigit()]
+    up = [text for side, text in told[: [text for _, text in told].index("trial")] if side == "rs"]
+    assert len(across) > 2 and all(0.017 < float(tick) < 0.068 for tick in across)
+    assert len(up) > 2 and all(0.85 < float(tick) < 0.95 for tick in up)
+
+
+def test_the_still_picture_is_an_image_with_a_table_as_its_text(tmp_path, monkeypatch):
+    from IPython import display
+
+    from lepton_automl.widgets import static_view
+
+    study, _ = lived(tmp_path, MODELS)
+    dashboard, shown = study.dashboard(), []
+    monkeypatch.setattr(static_view, "_in_kernel", lambda: True)
+    monkeypatch.setattr(display, "display", lambda what, **how: shown.append((what, how)))
+    dashboard._ipython_display_()
+    living, picture, hiding = (what for what, _ in shown)
+    assert living["text/plain"] == "study sample: ended"
+    assert set(picture) == {"image/png", "text/plain"} and base64.b64decode(picture["image/png"]).startswith(PNG)
+    assert picture["text/plain"] == repr(dashboard) and "trial  accuracy" in picture["text/plain"]
+    assert shown[1][1]["metadata"]["image/png"] == {"width": static_view.WIDE} and "lepton-hiding" in hiding.data
+
+
+def test_letters_of_other_scripts_stand_in_the_still_picture():
+    pytest.importorskip("matplotlib", reason="matplotlib, whose font is used, is not installed")
+    from lepton_automl.widgets.drawing import _has
+
+    assert all(_has("", 12, letter) for letter in "éß×→≥µжλ•…") and not _has("", 12, "\uffff")
+
+
+def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+    study, _ = lived(tmp_path, MODELS)
+    without_ipywidgets(monkeypatch)
+    with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
+        study.dashboard()
+
+
+def test_the_widgets_load_without_torch():
+    told = "import sys, lepton_automl.widgets.dashboard; print({'torch', 'optuna', 'mlflow'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "set()"
