@@ -77,7 +77,7 @@ def _time(name: str, told: list[dict[str, Any]]) -> Measurement:
 
 def _told(opening: Opening) -> dict[str, Any]:
     """What one fresh process says of itself; it may print what it likes before its last line."""
-    newborn = Path(__file__).with_name("newborn.py").read_text(encoding="utf-8")
+    newborn = Path(__file__).with_name("cold_start_probe.py").read_text(encoding="utf-8")
     pieces = {name: getattr(opening, name) for name in ("imports", "load", "answer")}
     command = [opening.python, "-c", newborn]
     ran = subprocess.run(

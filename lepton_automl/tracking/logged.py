@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEY, ON_FRONT, VERSIONS, STUDY_NAME = "lepton.model_uid", "lepton.on_front", "mlflow.modelVersions", "lepton.study"
 CODE = Path(__file__).with_name("pyfunc_model.py")
-DOOR = Path(__file__).with_name("pyfunc_door.py")
+REQUEST_GUARD = Path(__file__).with_name("request_guard.py")
 # Of one request to a served model. MLflow lets them be set anew by MLFLOW_PYFUNC_INFERENCE_CONFIG='{"max_rows": 500}'.
 LIMITS = {"max_rows": 10_000, "max_pixels": 64_000_000, "max_bytes": 16 << 20, "header_seconds": 10, "body_seconds": 30}
 
@@ -213,7 +213,7 @@ def _save(path: Path, record: ModelRecord, preprocess: dict[str, Any], model: Lo
             path=path,
             mlflow_model=described,
             python_model=CODE,
-            artifacts={"bundle": str(record.bundle.absolute()), "door": str(DOOR)},
+            artifacts={"bundle": str(record.bundle.absolute()), "request_guard": str(REQUEST_GUARD)},
             model_config={**LIMITS, "threads": record.threads},
             signature=signature(preprocess),
             input_example=example(preprocess),

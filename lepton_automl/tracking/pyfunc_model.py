@@ -33,7 +33,7 @@ class BundleModel(PythonModel):
     """Raw rows or images in; a `prediction` column out, and one `probability_<class>` column a class."""
 
     def load_context(self, context: Any) -> None:
-        """Open the bundle; and where MLflow is about to serve it, put a door into the server."""
+        """Open the bundle; and where MLflow is about to serve it, put a guard into the server."""
         limits = context.model_config
         self.rows, self.pixels = int(limits["max_rows"]), int(limits["max_pixels"])
         folder = Path(context.artifacts["bundle"])
@@ -43,9 +43,9 @@ class BundleModel(PythonModel):
         self.columns = [IMAGE] if self.image else self.predictor.preprocess.names
         self.names = ["prediction", *(f"probability_{label}" for label in self.predictor.classes)]
         self.lock = threading.Lock()  # the server answers in threads, and a request of OpenVINO's serves one at a time
-        door = _module(Path(context.artifacts["door"]))
+        request_guard = _module(Path(context.artifacts["request_guard"]))
         seconds = {name: float(limits[name]) for name in ("header_seconds", "body_seconds")}
-        door.guard(self.answer, self.columns, max_rows=self.rows, max_bytes=int(limits["max_bytes"]), **seconds)
+        request_guard.guard(self.answer, self.columns, max_rows=self.rows, max_bytes=int(limits["max_bytes"]), **seconds)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Answers for every row.
