@@ -18,6 +18,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.labelled import hold_out
 from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.deployment.open_artifact import open_bundle
+from lepton_automl.jobs import GO_ON
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
@@ -26,7 +27,6 @@ from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.custom import adapter_for
 from lepton_automl.study.runner import jobs
 from lepton_automl.study.study import Study
-from lepton_automl.values import GO_ON
 
 from . import lean as pruning
 from .by_hand import Array, Call, Made, accuracy_of, eager, portfolio

@@ -24,7 +24,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck, try_change
 from lepton_automl.pipelines.cost import CostProfiler, reference
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe, recipe_from_json
-from lepton_automl.values import DataSpec, Deployment
+from lepton_automl.specs import DataSpec, Deployment
 
 from .report import Figure, Result
 from .shrink import parent

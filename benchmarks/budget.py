@@ -10,10 +10,11 @@ from pathlib import Path
 from lepton_automl import AutoML
 from lepton_automl.data.demo import digits
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.jobs import TrialJob
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, TrialJob
 
 from .made_up import profile, study, weighed
 from .report import Figure, Result

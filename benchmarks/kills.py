@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.journal import Journal
+from lepton_automl.plans import LeanPlan
 from lepton_automl.search.stopping import rungs
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
-from lepton_automl.values import LeanPlan
 
 from .replay import EPOCHS, STUDY, WALKED, begin
 from .report import Figure, Result

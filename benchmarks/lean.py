@@ -18,7 +18,7 @@ from lepton_automl import lean
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.pipelines.cost import Balance
-from lepton_automl.values import Deployment
+from lepton_automl.specs import Deployment
 
 from .handmade import HANDMADE, Rows, accuracy, batches, fashion, taught
 from .ledger import Found, Ledger

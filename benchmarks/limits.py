@@ -15,10 +15,11 @@ import optuna
 from lepton_automl import front
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import SimulatedExecutor
+from lepton_automl.jobs import TrialJob
 from lepton_automl.space import Config
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, Deployment, TrialJob
 
 from .made_up import recorded, study, weighed
 from .peers.optuna_peers import distribution

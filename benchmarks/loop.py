@@ -13,10 +13,11 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.events import Event, TrialEnded, TrialProposed, TrialReported
 from lepton_automl.execution.simulated import SimulatedExecutor
+from lepton_automl.jobs import Decision, Report
 from lepton_automl.search.loop import Loop
+from lepton_automl.specs import Budget
 from lepton_automl.study.runner import run_study, search
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, Decision, Report
 
 from .live_rivals.setting import DATA, fashion
 from .made_up import recorded, study, weighed

@@ -8,18 +8,11 @@ from typing import Any
 from lepton_automl import families
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import Recording
-from lepton_automl.values import (
-    Budget,
-    DataSpec,
-    Deployment,
-    LeanPlan,
-    Measurement,
-    Objective,
-    Profile,
-    TrainPlan,
-    TrialJob,
-    Weighed,
-)
+from lepton_automl.jobs import TrialJob, Weighed
+from lepton_automl.objective import Objective
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.profile import Measurement, Profile
+from lepton_automl.specs import Budget, DataSpec, Deployment
 
 
 def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:

@@ -20,6 +20,7 @@ from typing import Any
 
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
@@ -27,7 +28,6 @@ from lepton_automl.tracking.projector import STUDY, TRIAL, study_uid
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.store_lock import brief
 from lepton_automl.tracking.tracking_uri import SQLITE, tracking_uri
-from lepton_automl.values import Budget
 
 from .made_up import recorded, study, weighed
 from .report import Figure, Result

@@ -13,11 +13,13 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from lepton_automl.jobs import GO_ON
 from lepton_automl.models.build import build
+from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
+from lepton_automl.specs import DataSpec
 from lepton_automl.training.fit import fit
 from lepton_automl.training.scores import scores
-from lepton_automl.values import GO_ON, DataSpec, TrainPlan
 
 from .report import Figure, Result
 

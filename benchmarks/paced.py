@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_automl.events import HostWeighed
+from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget
 from lepton_automl.study.origin import described
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
 
 from .made_up import recorded, study, weighed
 

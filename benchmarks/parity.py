@@ -25,8 +25,8 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.pipelines.accelerate import prove
+from lepton_automl.specs import Deployment
 from lepton_automl.study.study import Study
-from lepton_automl.values import Deployment
 from lepton_automl.variant import Variant
 
 from .accelerate import CACHE, CHECKOUT, encoder, table

@@ -15,11 +15,12 @@ import numpy as np
 
 from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
+from lepton_automl.specs import Budget
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, Decision, Report, TrialJob, TrialResult
 
 from .made_up import profile, study, weighed
 

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.jobs import TrialJob
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
 from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
-from lepton_automl.values import Budget, Deployment, TrialJob
 
 from .made_up import recorded, study, weighed
 from .mlflow_server import Page, served

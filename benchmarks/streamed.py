@@ -21,10 +21,11 @@ from lepton_automl.events import (
     TrialProposed,
     TrialReported,
 )
+from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget
 from lepton_automl.study.process import Inbox
 from lepton_automl.study_store import Home
-from lepton_automl.values import GO_ON, Budget, Decision, Report, TrialJob, TrialResult
 
 from .made_up import recorded, study, weighed
 

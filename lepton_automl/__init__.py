@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .networks import accelerate, lean, load_accelerated
     from .space import Categorical, Float, Hyperparameter, Integer
+    from .specs import Budget, DataSpec, Deployment
     from .study.model import Model, load_model
     from .study.registry import Registry
     from .study.study import Study, open_study
-    from .values import Budget, DataSpec, Deployment
 
 __version__ = "0.1.0"
 
@@ -32,9 +32,9 @@ _HOMES = {
     "Model": "study.model",
     "load_model": "study.model",
     "Registry": "study.registry",
-    "Budget": "values",
-    "DataSpec": "values",
-    "Deployment": "values",
+    "Budget": "specs",
+    "DataSpec": "specs",
+    "Deployment": "specs",
     "Hyperparameter": "space",
     "Categorical": "space",
     "Float": "space",

@@ -15,10 +15,14 @@ from .data.options import DataOptions
 from .errors import Complaints, ConfigError, ExtraError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
+from .objective import Objective
+from .plans import LeanPlan
 from .space import Hyperparameter, Setting
+from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
 from .study.study import Study
 from .study_store import JOURNAL, Home
+from .task import METRICS, check_metric, metrics_of
 from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import asked_place
 from .trust import remember
@@ -33,7 +37,6 @@ from .validate import (
     precedents,
     warm_studies,
 )
-from .values import METRICS, Budget, DataSpec, Deployment, LeanPlan, Objective, check_metric, metrics_of
 from .variant import lacks
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._json import Value
+from .profile import Measurement
 from .roofline import BOUNDS, Bound, CallTime, Ceilings, LayerTime
-from .values import Measurement
 
 PLAIN = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
 WORDS: dict[Bound, str] = {

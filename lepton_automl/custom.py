@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from .errors import Complaints
 from .factory import Factory
+from .plans import TrainPlan
 from .recipe import OwnRecipe
 from .space import Categorical, Config, Hyperparameter, Setting, Space
-from .values import DataSpec, TrainPlan
+from .specs import DataSpec
 
 ROOMS = ("model", "train")
 CUT = "lean.ratio"  # the one knob that the house turns by itself

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ._json import Value
-from .values import Task, TrialJob
+from .jobs import TrialJob
+from .task import Task
 
 Held = Literal["validation", "held-out", "test"]
 HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen

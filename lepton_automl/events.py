@@ -15,22 +15,11 @@ from typing import Any, Literal
 
 from ._json import Value, conforms
 from .factory import Factory
+from .jobs import Accelerated, Decision, Report, TrialResult, Weighed
+from .objective import Objective
+from .plans import LeanPlan, TrainPlan
 from .space import Config, Space
-from .values import (
-    Accelerated,
-    Budget,
-    DataSpec,
-    Decision,
-    Deployment,
-    LeanPlan,
-    Objective,
-    Precedent,
-    Report,
-    Tracking,
-    TrainPlan,
-    TrialResult,
-    Weighed,
-)
+from .specs import Budget, DataSpec, Deployment, Precedent, Tracking
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
 STOPPED = "a person stopped it"  # why a study, and each trial that still ran, has ended

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from .custom import own_recipe
 from .factory import Factory
+from .plans import LeanPlan, TrainPlan
 from .recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
 from .space import Categorical, Config, Float, Hyperparameter, Integer, Setting, Space
-from .values import DataSpec, LeanPlan, TrainPlan
+from .specs import DataSpec
 
 
 def space_for(spec: DataSpec) -> Space:

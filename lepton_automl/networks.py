@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .values import Deployment
+from .specs import Deployment
 
 if TYPE_CHECKING:
     from .pipelines.accelerated_model import AcceleratedModel

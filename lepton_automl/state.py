@@ -30,11 +30,14 @@ from .events import (
     TrialRetried,
     TrialThawed,
 )
+from .jobs import GO_ON, Accelerated, Decision, Report, TrialResult
 from .journal import Journal
 from .misfit import misfit
 from .no_model_advice import no_model
+from .objective import Objective
+from .profile import Profile
 from .space import Config
-from .values import GO_ON, Accelerated, Decision, Deployment, Objective, Profile, Report, TrialResult
+from .specs import Deployment
 from .variant import Variant
 
 FROZEN = 128  # the latest stopped trials, whose checkpoints are kept

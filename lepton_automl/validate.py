@@ -12,11 +12,11 @@ from .data.options import DataOptions
 from .errors import Complaints, ConfigError, LeptonError, one_of
 from .factory import Factory, factory_of
 from .space import Space
+from .specs import Precedent
 from .study.study import Study
 from .study_store import Home
 from .tracking.tracking_uri import address
 from .tracking.tracking_uri import check_name as check_experiment_name
-from .values import Precedent
 
 
 def warm_studies(said: Any, home: Home, complaints: Complaints) -> list[Study]:

@@ -26,20 +26,11 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
-from lepton_automl.values import (
-    Budget,
-    DataSpec,
-    Decision,
-    Deployment,
-    LeanPlan,
-    Measurement,
-    Objective,
-    Profile,
-    Report,
-    TrainPlan,
-    TrialResult,
-    Weighed,
-)
+from lepton_automl.jobs import Decision, Report, TrialResult, Weighed
+from lepton_automl.objective import Objective
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.profile import Measurement, Profile
+from lepton_automl.specs import Budget, DataSpec, Deployment
 
 
 def image_spec(side: int = 8, channels: int = 1) -> DataSpec:

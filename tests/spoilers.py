@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from lepton_automl.values import TrialResult
+from lepton_automl.jobs import TrialResult
 
 LEFT = []
 

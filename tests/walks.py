@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lepton_automl.jobs import GO_ON, TrialResult
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.testing.executor import scripted
-from lepton_automl.values import GO_ON, TrialResult
 
 
 def hang(job, report, beat):

@@ -14,7 +14,7 @@ import pandas as pd
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.preprocess import NumberColumn, TablePreprocess, TimeColumn, load_preprocess
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .case import case
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from lepton_automl import AutoML
 from lepton_automl.events import Noted, StudyConfig, StudyStarted
 from lepton_automl.families import space_for
+from lepton_automl.objective import Objective
+from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.reporting.status import status_json, status_lines
+from lepton_automl.specs import Budget, DataSpec, Deployment, Tracking
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.experiments import check_experiment
-from lepton_automl.values import Budget, DataSpec, Deployment, LeanPlan, Objective, Tracking, TrainPlan
 from lepton_automl.widgets.protocols import Moment
 from lepton_automl.widgets.run import run_html
 

@@ -15,7 +15,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.deployment.command import read_examples
 from lepton_automl.preprocess import load_preprocess
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .case import case
 

@@ -22,14 +22,17 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.data.open import open_data
+from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.pipelines import cost
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
+from lepton_automl.plans import LeanPlan
+from lepton_automl.profile import Measurement
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, DataSpec, Decision, LeanPlan, Measurement, Report, TrialJob, TrialResult
+from lepton_automl.specs import DataSpec
 
 from . import rows
 from .ledger import Ledger, Line

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lepton_automl import families, front
+from lepton_automl.plans import LeanPlan
 from lepton_automl.space import Config, Space
-from lepton_automl.values import METRICS, DataSpec, LeanPlan
+from lepton_automl.specs import DataSpec
+from lepton_automl.task import METRICS
 
 from .ledger import Line
 

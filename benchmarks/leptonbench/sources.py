@@ -14,7 +14,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import load_spec
-from lepton_automl.values import DataSpec, Deployment
+from lepton_automl.specs import DataSpec, Deployment
 
 FASHION_IMAGES = 5_000
 FASHION_SIDE = 14

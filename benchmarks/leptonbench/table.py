@@ -9,9 +9,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lepton_automl.objective import Direction
+from lepton_automl.plans import LeanPlan
+from lepton_automl.profile import Measurement, Profile
 from lepton_automl.recipe import Recipe, recipe_from_json
 from lepton_automl.space import Config, Space
-from lepton_automl.values import METRICS, DataSpec, Deployment, Direction, LeanPlan, Measurement, Profile
+from lepton_automl.specs import DataSpec, Deployment
+from lepton_automl.task import METRICS
 
 FOLDER = Path(__file__).parent
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import optuna
 
 from lepton_automl import families
+from lepton_automl.jobs import GO_ON, TrialJob
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
+from lepton_automl.plans import LeanPlan
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, Deployment, LeanPlan, TrialJob
+from lepton_automl.specs import Deployment
 
 from .plain import optimize
 from .setting import Setting

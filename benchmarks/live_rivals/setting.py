@@ -17,7 +17,9 @@ from lepton_automl.data.images import read_idx
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import load_spec
-from lepton_automl.values import DataSpec, Profile, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.profile import Profile
+from lepton_automl.specs import DataSpec
 
 CHECKOUT = Path(__file__).parents[2]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"

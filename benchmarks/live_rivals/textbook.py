@@ -26,8 +26,10 @@ from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
 from lepton_automl.pipelines.pack import artifact_scores
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.profile import Profile
 from lepton_automl.space import Config
-from lepton_automl.values import Deployment, LeanPlan, Profile, TrainPlan
+from lepton_automl.specs import Deployment
 
 from .plain import optimize
 from .setting import Setting

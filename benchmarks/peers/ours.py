@@ -13,7 +13,10 @@ from benchmarks.made_up import weighed
 from lepton_automl import families
 from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.jobs import TrialJob
 from lepton_automl.journal import Journal
+from lepton_automl.objective import Objective
+from lepton_automl.plans import TrainPlan
 from lepton_automl.search.early_stopper import Judge, Rule
 from lepton_automl.search.forecast import Outlook
 from lepton_automl.search.loop import Loop
@@ -21,9 +24,9 @@ from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.warm import designs, precedents
 from lepton_automl.space import Config
+from lepton_automl.specs import Budget, Precedent
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study.runner import jobs
-from lepton_automl.values import Budget, Objective, Precedent, TrainPlan, TrialJob
 
 from .landscape import Deck, Landscape
 from .recorded import Moment

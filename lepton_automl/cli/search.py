@@ -19,8 +19,8 @@ def demo(
     """Search small networks for scikit-learn's handwritten digits, with no download, and open the sealed test."""
     from lepton_automl.api import AutoML
     from lepton_automl.data.demo import digits
+    from lepton_automl.specs import Budget, Deployment
     from lepton_automl.study_store import Home
-    from lepton_automl.values import Budget, Deployment
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
     page = Deployment(batch_size=256)
@@ -80,7 +80,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
 ) -> None:
     """Search networks for your data."""
     from lepton_automl.api import AutoML
-    from lepton_automl.values import Budget, Deployment
+    from lepton_automl.specs import Budget, Deployment
 
     if detach and test:
         raise ConfigError("--test waits for the end", where="--detach", fix="Open the test later: study.evaluate_test().")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lepton_automl.values import TrainPlan
+from lepton_automl.plans import TrainPlan
 
 REACH = 2**31
 

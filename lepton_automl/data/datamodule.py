@@ -11,7 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 from .augment import Augment, mix
 from .open import Split

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.values import DataSpec, Modality
+from lepton_automl.specs import DataSpec, Modality
 
 from .options import DataOptions
 from .splits import TEST, TRAIN, VALIDATION, Plan, Roles, assign

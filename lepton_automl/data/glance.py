@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.preprocess import CategoryColumn, NumberColumn, TablePreprocess, load_preprocess
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .store import ROWS
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
 from lepton_automl.preprocess import CHANNELS, ImagePreprocess, InputError, levelled, to_bytes
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .album import album
 from .deal import deal

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lepton_automl.errors import Complaints
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .open import Split
 

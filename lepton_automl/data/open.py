@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lepton_automl.errors import ConfigError, DataError
 from lepton_automl.preprocess import ImagePreprocess, TablePreprocess, load_preprocess
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .options import DataOptions
 from .pictures import Progress

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from lepton_automl._json import Value
 from lepton_automl.errors import Complaints, one_of
-from lepton_automl.values import Task
+from lepton_automl.task import Task
 
 SPLITS = ("train", "validation", "test")
 

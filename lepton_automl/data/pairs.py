@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-from lepton_automl.values import TrainPlan
+from lepton_automl.plans import TrainPlan
 
 from .datamodule import Batch, DataModule, Rows
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.errors import ConfigError, DataError, did_you_mean
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from . import images, store, tables
 from .album import TARS

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import DataError
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 Array = NDArray[Any]
 ROWS, TEST_FOLDER = "rows", "test"

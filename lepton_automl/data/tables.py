@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lepton_automl.errors import Complaints, DataError, did_you_mean
 from lepton_automl.preprocess import CategoryColumn, Column, InputError, TablePreprocess, TimeColumn, is_missing
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .columns import fit_columns, infinite_error, infinite_words, own_type
 from .deal import deal

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lepton_automl.errors import DataError
 from lepton_automl.notation import means_missing
 from lepton_automl.preprocess import to_text
-from lepton_automl.values import Task
+from lepton_automl.task import Task
 
 from .forms import Form, label_notes, label_warnings, moments_refused, read_form, spans_refused
 from .options import DataOptions

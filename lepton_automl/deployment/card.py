@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lepton_automl.profile import Profile
 from lepton_automl.recipe import Recipe, describe
+from lepton_automl.specs import DataSpec, Deployment
 from lepton_automl.texts import code_span, markdown
-from lepton_automl.values import DataSpec, Deployment, Profile
 from lepton_automl.variant import Variant
 
 LONGEST = 1000  # characters of a warning

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from lepton_automl._json import Value
-from lepton_automl.values import Decision, Report, TrialJob, TrialResult
+from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 
 from .executor import WorkerRequest, WorkerResponse
 

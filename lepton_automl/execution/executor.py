@@ -7,7 +7,7 @@ from typing import Protocol
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.error_analysis import Examined, ExamineJob
-from lepton_automl.values import (
+from lepton_automl.jobs import (
     Accelerated,
     AccelerateJob,
     Checked,
@@ -16,7 +16,6 @@ from lepton_automl.values import (
     PortraitJob,
     ProfileJob,
     Report,
-    ResourceProfile,
     Scored,
     ScoreJob,
     TrialJob,
@@ -24,6 +23,7 @@ from lepton_automl.values import (
     Weighed,
     WeighJob,
 )
+from lepton_automl.profile import ResourceProfile
 
 Message = Report | TrialResult
 WorkerRequest = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob

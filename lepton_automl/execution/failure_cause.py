@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from lepton_automl.values import Fault
+from lepton_automl.jobs import Fault
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 FORBIDDEN = {errno.EACCES, errno.EPERM}

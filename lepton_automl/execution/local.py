@@ -14,9 +14,9 @@ from typing import TypeVar
 
 from lepton_automl import memory
 from lepton_automl.errors import StudyError
+from lepton_automl.jobs import NOBODY, Decision, Report, TrialJob, TrialResult
 from lepton_automl.locks import gate_path, is_stopped
 from lepton_automl.measurement_lock import Gate
-from lepton_automl.values import NOBODY, Decision, Report, TrialJob, TrialResult
 
 from .channel import Beat, Spent
 from .ends import ABSENT, Worked, exit_of, fix, gib, swollen

@@ -16,7 +16,7 @@ from typing import IO
 
 from lepton_automl import memory
 from lepton_automl._json import Value
-from lepton_automl.values import Report, TrialJob, TrialResult
+from lepton_automl.jobs import Report, TrialJob, TrialResult
 
 from .channel import Channel
 

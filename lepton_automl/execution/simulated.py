@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lepton_automl.errors import StudyError
-from lepton_automl.values import Decision, Profile, Report, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.profile import Profile
 
 from .executor import Message, WorkerRequest, WorkerResponse
 

@@ -25,9 +25,7 @@ from typing import Any
 from lepton_automl._json import Value
 from lepton_automl.error_analysis import ExamineJob
 from lepton_automl.errors import LeptonError, in_one_line, without_colours
-from lepton_automl.locks import gate_path, is_stopped
-from lepton_automl.measurement_lock import opened_gate
-from lepton_automl.values import (
+from lepton_automl.jobs import (
     GO_ON,
     NOBODY,
     AccelerateJob,
@@ -41,6 +39,8 @@ from lepton_automl.values import (
     TrialResult,
     WeighJob,
 )
+from lepton_automl.locks import gate_path, is_stopped
+from lepton_automl.measurement_lock import opened_gate
 
 from .channel import Beat, Channel, Spent
 from .failure_cause import fault_of

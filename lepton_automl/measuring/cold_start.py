@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.values import Measurement
+from lepton_automl.profile import Measurement
 
 from .latency import BUSY
 from .statistics import summary

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lepton_automl.values import Device, Measurement
+from lepton_automl.profile import Measurement
+from lepton_automl.specs import Device
 
 from .statistics import summary
 from .timed_callable import Callee

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.values import Device
+from lepton_automl.specs import Device
 
 
 @functools.cache

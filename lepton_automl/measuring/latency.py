@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lepton_automl.values import Device, Measurement
+from lepton_automl.profile import Measurement
+from lepton_automl.specs import Device
 
 from .host import WALL, clock_for, describe_host
 from .statistics import bootstrap, quantiles, summary

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lepton_automl.values import Device, Measurement, ResourceProfile
+from lepton_automl.profile import Measurement, ResourceProfile
+from lepton_automl.specs import Device
 
 from .cold_start import Opening, cold
 from .energy import Absent, energy, meter_for

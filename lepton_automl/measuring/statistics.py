@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.values import Measurement
+from lepton_automl.profile import Measurement
 
 from .host import describe_host
 

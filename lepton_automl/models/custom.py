@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.recipe import OwnRecipe
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .answers import Answer
 from .conv import Pixels

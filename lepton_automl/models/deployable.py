@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .answers import Answer
 from .build import LeptonNet

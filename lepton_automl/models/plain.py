@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 INPUT = "rows"  # the name of the one input
 

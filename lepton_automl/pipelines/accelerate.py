@@ -22,10 +22,13 @@ from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of
 from lepton_automl.deployment.session import LEVELS
 from lepton_automl.deployment.verify import Expected, compare, expect
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
+from lepton_automl.jobs import Tried
 from lepton_automl.measurement_lock import Gate
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
-from lepton_automl.values import Deployment, Measurement, Tried, drop
+from lepton_automl.profile import Measurement
+from lepton_automl.specs import Deployment
+from lepton_automl.task import drop
 from lepton_automl.variant import Variant
 
 from .cost import reference

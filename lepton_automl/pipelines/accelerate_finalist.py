@@ -14,9 +14,11 @@ from lepton_automl.deployment.open_artifact import Opened
 from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import GLANCE, spread
+from lepton_automl.jobs import Accelerated, AccelerateJob
 from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.models.deployable import deployable
-from lepton_automl.values import METRICS, Accelerated, AccelerateJob, Profile, drop
+from lepton_automl.profile import Profile
+from lepton_automl.task import METRICS, drop
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler

@@ -25,12 +25,15 @@ from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
+from lepton_automl.jobs import Tried
 from lepton_automl.locks import gate_path
 from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.models.plain import Bare
+from lepton_automl.profile import Measurement
+from lepton_automl.specs import Deployment
+from lepton_automl.task import metrics_of
 from lepton_automl.training.custom import loose
 from lepton_automl.training.scores import scores
-from lepton_automl.values import Deployment, Measurement, Tried, metrics_of
 from lepton_automl.variant import Variant
 
 from .accelerate import BestVariant, VariantBench, accelerate

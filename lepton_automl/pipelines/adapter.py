@@ -14,12 +14,13 @@ from lepton_automl.data.open import Data
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.files import load
+from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
+from lepton_automl.specs import DataSpec
 from lepton_automl.training.epochs import OnEpoch
 from lepton_automl.training.fit import fit
 from lepton_automl.training.snapshot import Snapshot
-from lepton_automl.values import DataSpec, LeanPlan, TrainPlan
 
 Network = LeptonNet | OwnNet
 

@@ -23,9 +23,9 @@ from lepton_automl.measuring.ceilings import ceilings
 from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
+from lepton_automl.profile import Measurement
 from lepton_automl.recipe import Recipe, describe, recipe_from_json
 from lepton_automl.roofline import CallTime, Ceilings
-from lepton_automl.values import Measurement
 
 from .adapter import Network
 from .changes import Single, old_name, predicted_gain, single_changes

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from lepton_automl.jobs import TrialJob
 from lepton_automl.study_store import CHECKPOINT
-from lepton_automl.values import TrialJob
 
 WHAT = "walk"  # the key of the JSON in the file's header
 

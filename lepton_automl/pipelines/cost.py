@@ -30,7 +30,8 @@ from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.resource_profile import portrait
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.values import Deployment, Measurement, Profile, ResourceProfile
+from lepton_automl.profile import Measurement, Profile, ResourceProfile
+from lepton_automl.specs import Deployment
 
 from .adapter import Network
 

@@ -23,13 +23,15 @@ from lepton_automl.deployment.untouched import untouched
 from lepton_automl.deployment.verify import ROWS, spread
 from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
+from lepton_automl.jobs import GO_ON, Checked, CheckJob, TrialJob, WeighJob
 from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
+from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import OwnRecipe, Recipe
 from lepton_automl.space import Config
+from lepton_automl.specs import DataSpec
 from lepton_automl.training.custom import complaints_about, fit_own
-from lepton_automl.values import GO_ON, Checked, CheckJob, DataSpec, LeanPlan, TrainPlan, TrialJob, WeighJob
 
 from .adapter import FitRequest, LeptonCraft, Network, NetworkAdapter
 from .copies import borrowed, borrowing, copied, forget_computed

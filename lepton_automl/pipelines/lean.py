@@ -20,7 +20,8 @@ from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.locks import gate_path
 from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.measuring.macs import count_macs
-from lepton_automl.values import Measurement, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.profile import Measurement
 
 from .candidate_shapes import BLOCKS, MULTIPLES, Shape, grid_of, menu
 from .copies import borrowed, borrowing, copied
@@ -42,7 +43,7 @@ class Standing:
     """What a network is worth and what it costs.
 
     Args:
-        scores: On the validation rows, by the names of `values.METRICS`.
+        scores: On the validation rows, by the names of `task.METRICS`.
         latency: One call of the exported file, timed beside the reference; None where it cannot be exported.
         parameters: Its weights.
         macs: Multiply-accumulate operations for one row.

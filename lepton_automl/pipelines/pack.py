@@ -19,12 +19,14 @@ from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE
 from lepton_automl.error_analysis import calibrated
 from lepton_automl.errors import DataError
+from lepton_automl.jobs import TrialJob
 from lepton_automl.models.custom import OwnNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
+from lepton_automl.profile import Profile
+from lepton_automl.specs import DataSpec
 from lepton_automl.training.findings import calibration
 from lepton_automl.training.scores import own_unit, scores
-from lepton_automl.values import DataSpec, Profile, TrialJob
 from lepton_automl.variant import Variant
 
 from .adapter import Network

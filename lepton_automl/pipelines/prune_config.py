@@ -12,8 +12,8 @@ from lepton_automl.compression.importance import CRITERIA
 from lepton_automl.compression.ranking import RANKINGS
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.errors import Complaints, one_of
+from lepton_automl.specs import Deployment
 from lepton_automl.training.custom import can_train_itself
-from lepton_automl.values import Deployment
 
 from .validate_inputs import check_target, given
 

@@ -13,7 +13,9 @@ from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.data.open import Split
 from lepton_automl.data.pairs import PairModule
+from lepton_automl.jobs import GO_ON, Decision
 from lepton_automl.models.plain import Plain
+from lepton_automl.plans import TrainPlan
 from lepton_automl.training.averaging import norms, refresh
 from lepton_automl.training.custom import fit_own, loose
 from lepton_automl.training.distill import TOLD, Distilled, Distilling
@@ -22,7 +24,6 @@ from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.sensitivity import sensitivity
-from lepton_automl.values import GO_ON, Decision, TrainPlan
 
 from .copies import forget_computed
 

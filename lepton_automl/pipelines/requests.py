@@ -9,10 +9,11 @@ from pathlib import Path
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
+from lepton_automl.jobs import GO_ON, PortraitJob, ProfileJob, Scored, ScoreJob, Weighed, WeighJob
 from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.measuring.host import describe_host
+from lepton_automl.profile import Profile, ResourceProfile
 from lepton_automl.space import Config
-from lepton_automl.values import GO_ON, PortraitJob, Profile, ProfileJob, ResourceProfile, Scored, ScoreJob, Weighed, WeighJob
 
 from .accelerate_finalist import finish
 from .adapter import FitRequest

@@ -12,11 +12,11 @@ from torch import Tensor
 from lepton_automl import families
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
+from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.snapshot import Snapshot, untrained
-from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from .adapter import FitRequest, Network
 from .checkpoint import Checkpoint, CheckpointWriter, Stopwatch

@@ -11,8 +11,8 @@ from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, rea
 from lepton_automl.deployment.suspects import suspects
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.errors import Complaints, in_one_line
+from lepton_automl.specs import Deployment
 from lepton_automl.training.custom import loose, uninitialised
-from lepton_automl.values import Deployment
 
 
 def given(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from lepton_automl.data.open import Data, open_data
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 
 @functools.lru_cache(maxsize=1)

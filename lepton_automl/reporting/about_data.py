@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lepton_automl.specs import DataSpec
 from lepton_automl.texts import many
-from lepton_automl.values import DataSpec
 
 from .labels import clean, marked
 from .narrative import joined

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lepton_automl.error_analysis import Examined
+from lepton_automl.profile import ResourceProfile
 from lepton_automl.state import StudyState
-from lepton_automl.values import ResourceProfile
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

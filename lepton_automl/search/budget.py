@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
-from lepton_automl.values import Budget
 
 RESERVE = 0.01  # share of the time kept for the end where nobody has measured it: last words, the choice, the registration
 LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute

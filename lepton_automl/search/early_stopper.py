@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from typing import Literal
 
+from lepton_automl.jobs import GO_ON, Decision, Report
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import GO_ON, Decision, Report
 
 from .forecast import Outlook
 from .stopping import goes_on

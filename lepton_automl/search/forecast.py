@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl import families
+from lepton_automl.jobs import Report
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Report
 
 from .curves import Curve, Curves
 from .gain import Frontier

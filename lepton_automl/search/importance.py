@@ -17,8 +17,8 @@ from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lepton_automl.events import KnobsRanked
+from lepton_automl.objective import Objective
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Objective
 
 from .samplers import distribution
 

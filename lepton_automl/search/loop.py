@@ -26,10 +26,10 @@ from lepton_automl.events import (
     TrialThawed,
 )
 from lepton_automl.execution.executor import Executor
+from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.no_model_advice import told_reason
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import GO_ON, Decision, Report, TrialJob, TrialResult
 
 from . import importance
 from .budget import Purse

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from lepton_automl.events import TrialProposed
+from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Objective
 
 from .forecast import Outlook
 from .samplers import Observation, RandomSettings, Sampler

@@ -20,8 +20,8 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
-from lepton_automl.values import Objective
 
 WINDOW = 200  # finished trials that a model-based sampler looks at: the best, and the latest of the rest
 POPULATION = 20  # of the genetic algorithm

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.space import Config, Space
+from lepton_automl.specs import Precedent
 from lepton_automl.state import StudyState
-from lepton_automl.values import Precedent
 
 from .forest import Forest
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
 from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
+from lepton_automl.jobs import PortraitJob, ProfileJob, TrialJob
+from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import doing
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import trial_folder
-from lepton_automl.values import PortraitJob, ProfileJob, ResourceProfile, TrialJob
 from lepton_automl.variant import Variant
 
 from .result_cache import keep

@@ -10,9 +10,9 @@ from types import EllipsisType
 from lepton_automl.errors import Complaints, ConfigError, StudyError, did_you_mean
 from lepton_automl.search.budget import Purse
 from lepton_automl.space import Setting
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.trust import remember
-from lepton_automl.values import Budget
 
 from .client import LOOK, StudyClient
 from .commands import CommandSender, command

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lepton_automl.errors import LimitError
-from lepton_automl.values import Deployment, Profile, Weighed
+from lepton_automl.jobs import Weighed
+from lepton_automl.profile import Profile
+from lepton_automl.specs import Deployment
 
 
 def check_limits(target: Deployment, weighed: Weighed, tried: Iterable[Profile] = ()) -> None:

@@ -14,8 +14,8 @@ from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
     from lepton_automl.error_analysis import Examined, Held
+    from lepton_automl.profile import ResourceProfile
     from lepton_automl.reporting.bottleneck import BottleneckReport
-    from lepton_automl.values import ResourceProfile
 
     from .client import StudyClient
 

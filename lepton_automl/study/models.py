@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import TestOpened
+from lepton_automl.jobs import Scored, ScoreJob
 from lepton_automl.state import StudyState
-from lepton_automl.values import Scored, ScoreJob
 
 from .client import StudyClient
 from .tracking import StudyTracking

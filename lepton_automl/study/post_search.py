@@ -11,8 +11,8 @@ from lepton_automl.error_analysis import Examined, ExamineJob, Held
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import Event, ModelAccelerated, Noted
 from lepton_automl.execution.executor import Executor
+from lepton_automl.jobs import Accelerated, AccelerateJob, TrialJob
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Accelerated, AccelerateJob, TrialJob
 
 from .result_cache import keep
 

@@ -13,9 +13,11 @@ from lepton_automl.deployment.bundle import CARD, PROVENANCE, RECIPE
 from lepton_automl.deployment.open_artifact import RUNTIME
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Event, HostWeighed, ModelAccelerated, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.jobs import Accelerated, TrialResult, Weighed
 from lepton_automl.journal import Line, encoded
+from lepton_automl.profile import Measurement, Profile
 from lepton_automl.study_store import trials_in
-from lepton_automl.values import METRICS, Accelerated, Measurement, Profile, TrialResult, Weighed
+from lepton_automl.task import METRICS
 from lepton_automl.variant import Variant
 
 from .launch import asked_config

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lepton_automl.events import StudyStarted
+from lepton_automl.specs import Tracking
 from lepton_automl.study_store import Home
 from lepton_automl.tracking.projector import study_uid
 from lepton_automl.tracking.registry import delete_study
-from lepton_automl.values import Tracking
 
 from .launch import asked_config
 from .salvage import salvage

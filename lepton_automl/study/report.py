@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.error_analysis import Examined
 from lepton_automl.errors import ConfigError, LeptonError
+from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.context import Told
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.search.importance import rank
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
-from lepton_automl.values import ResourceProfile
 
 from .analyze_errors import examine, usual_split
 from .result_cache import kept

@@ -11,6 +11,7 @@ from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, 
 from lepton_automl.execution.capacity import bearable
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.jobs import TrialJob, Weighed, WeighJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import gate_path
 from lepton_automl.search.budget import affordable_epochs
@@ -30,7 +31,6 @@ from lepton_automl.study_store import (
     study_journal,
     trial_folder,
 )
-from lepton_automl.values import TrialJob, Weighed, WeighJob
 
 from .custom_networks import checked, others
 from .limits import check_limits

@@ -14,19 +14,10 @@ from pathlib import Path
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.execution.executor import Executor, Message
-from lepton_automl.values import (
-    DataSpec,
-    Decision,
-    Deployment,
-    LeanPlan,
-    Measurement,
-    Profile,
-    Report,
-    ScoreJob,
-    TrainPlan,
-    TrialJob,
-    TrialResult,
-)
+from lepton_automl.jobs import Decision, Report, ScoreJob, TrialJob, TrialResult
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.profile import Measurement, Profile
+from lepton_automl.specs import DataSpec, Deployment
 
 SCRIPTED = "lepton_automl.testing.executor:scripted"
 EPOCH_SECONDS = 0.02

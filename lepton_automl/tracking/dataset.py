@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 KINDS = {"number": "double", "time": "datetime", "category": "string"}  # MLflow's words for a column's kinds
 MOST_CLASSES = 100  # whose counts are told

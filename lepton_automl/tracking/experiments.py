@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lepton_automl.errors import ConfigError, StudyError
-from lepton_automl.values import Tracking
+from lepton_automl.specs import Tracking
 
 from .secrets import SERVERS, masked
 from .tracking_uri import EXPERIMENT, SQLITE, tracking_uri

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from lepton_automl.values import Tracking
+from lepton_automl.specs import Tracking
 
 from .logged import STUDY_NAME, VERSIONS, logged_models
 from .projector import STUDY

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lepton_automl.errors import LeptonError
+from lepton_automl.profile import Profile
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import code_span, markdown
-from lepton_automl.values import Profile
 from lepton_automl.variant import Variant
 
 MOST = 30  # rows; a tag has room for 8,000 characters

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from lepton_automl.errors import StudyError
-from lepton_automl.values import Tracking
+from lepton_automl.specs import Tracking
 
 from .experiments import deleted
 from .making import ensure_whole

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from lepton_automl.events import Event, HostWeighed, StudyEnded, StudyResumed, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.jobs import Status
 from lepton_automl.state import StudyState
-from lepton_automl.values import Status
 
 from .records import Point, ms, points
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event, HostWeighed, JournalRepaired, StudyStarted, TrialEnded, TrialReported
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Tracking
 from lepton_automl.state import StudyState
-from lepton_automl.values import Tracking
 
 from .dataset import dataset_record
 from .projector import MARKS, OFFSET, REPAIRS, STUDY, TRIAL, Point, RunRecord, progress, study_record, study_uid, trial_records

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.values import Tracking
+from lepton_automl.specs import Tracking
 
 from .secrets import host_of, secret_in
 

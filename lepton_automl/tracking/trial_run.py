@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from lepton_automl.jobs import Status
+from lepton_automl.profile import Profile
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Profile, Status
 
 from .dataset import dataset_record
 from .records import NOTE, TRIAL, Point, RunRecord, flag, ms, points

@@ -10,7 +10,7 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from lepton_automl.values import TrainPlan
+from lepton_automl.plans import TrainPlan
 
 from .loss import Batch
 

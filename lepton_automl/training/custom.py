@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lepton_automl.errors import Complaints, in_one_line
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 from .diverged import Diverged
 from .epochs import Epochs, Feed, OnEpoch

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 TOO_MUCH = 100.0  # times the loss of knowing nothing; a network that learns anything stays below 2
 

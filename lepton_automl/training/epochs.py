@@ -11,7 +11,9 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.values import DataSpec, Decision, TrainPlan
+from lepton_automl.jobs import Decision
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 from .averaging import averaged, wear
 from .loss import Batch

@@ -11,7 +11,9 @@ import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # re-exported without saying so
 from torch import nn
 
-from lepton_automl.values import DataSpec, Decision, TrainPlan
+from lepton_automl.jobs import Decision
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 from .epochs import Epochs, Feed, Keep, OnEpoch
 from .silence import OwnSignals, interruptible, quiet

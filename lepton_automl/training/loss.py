@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss
 
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 
 class Batch(Protocol):

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import nll_loss
 from torchmetrics.functional.classification import binary_auroc
 
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 Numbers: TypeAlias = Tensor | NDArray[np.generic]
 
@@ -29,7 +29,7 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec) -> dict[str, floa
         spec: The task.
 
     Returns:
-        Scores by the names of `values.METRICS`.
+        Scores by the names of `task.METRICS`.
     """
     told, truth = torch.as_tensor(answers).cpu(), torch.as_tensor(targets).cpu()
     found = (

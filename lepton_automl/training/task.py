@@ -13,7 +13,8 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 from .averaging import adamw
 from .diverged import check

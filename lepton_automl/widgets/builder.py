@@ -15,8 +15,8 @@ import ipywidgets as w
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.reporting.labels import marked
+from lepton_automl.specs import DataSpec
 from lepton_automl.study_store import Home
-from lepton_automl.values import DataSpec
 
 from .actions import Acts
 from .data import DataView

@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from lepton_automl.reporting.about_data import title
 from lepton_automl.reporting.labels import marked
-from lepton_automl.values import Task
+from lepton_automl.task import Task
 
 from .fields import LABEL, Field, choice, offer, words
 from .preview_worker import Seen

@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.error_analysis import Examined
+from lepton_automl.profile import Measurement
 from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.tables import last_score
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.values import Measurement
 
 from .errors import examined_html
 from .network import network_svg, shape_of

@@ -8,8 +8,9 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.execution.capacity import bearable, cores
+from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, DataSpec, Deployment, metrics_of
+from lepton_automl.task import metrics_of
 
 from .fields import choice, number, offer, words
 from .pins import Pins

@@ -7,7 +7,7 @@ from html import escape
 from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
 from lepton_automl.reporting.about_data import facts, title
 from lepton_automl.reporting.labels import clean, marked
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .cells import cell
 from .drawing import DIM, INK, Drawing

@@ -10,7 +10,7 @@ import ipywidgets as w
 from lepton_automl import families
 from lepton_automl.reporting.labels import clean, marked
 from lepton_automl.space import Setting, Space
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .controls import offer_settings, typed
 from .fields import LABEL

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.values import Budget, Deployment
+from lepton_automl.specs import Budget, Deployment
 
 MINUTES = 10  # of a budget, where nothing is said
 

@@ -17,7 +17,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.reading import column_names
 from lepton_automl.errors import DataError, LeptonError
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 from .poller import EVERY
 from .sources import Source

@@ -14,8 +14,8 @@ import pytest
 from benchmarks import streamed
 from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget
 from tests.samples import config, weighed
 from tests.widgets.test_widgets import HOSTILE, hostile
 

@@ -14,7 +14,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError, DataError, LeptonError
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 
 def picture(path: Path, seed: int, size: tuple[int, int] = (12, 10), mode: str = "RGB") -> None:

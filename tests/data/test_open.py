@@ -11,7 +11,7 @@ from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.data.options import DataOptions
 from lepton_automl.errors import ConfigError, DataError
-from lepton_automl.values import TrainPlan
+from lepton_automl.plans import TrainPlan
 
 torch.set_num_threads(1)
 

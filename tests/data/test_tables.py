@@ -16,7 +16,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError, DataError, LeptonError
 from lepton_automl.preprocess import load_preprocess
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 RNG = np.random.default_rng(0)
 

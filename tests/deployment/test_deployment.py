@@ -22,7 +22,8 @@ from lepton_automl.deployment.verify import verify
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.values import DataSpec, Deployment, Measurement, Profile
+from lepton_automl.profile import Measurement, Profile
+from lepton_automl.specs import DataSpec, Deployment
 
 torch.set_num_threads(1)
 

@@ -21,9 +21,10 @@ from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.accelerate import VariantBench, accelerate
 from lepton_automl.recipe import TableRecipe
+from lepton_automl.specs import DataSpec, Deployment
+from lepton_automl.task import drop
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
 from lepton_automl.training.scores import scores
-from lepton_automl.values import DataSpec, Deployment, drop
 from lepton_automl.variant import Variant
 
 torch.set_num_threads(1)

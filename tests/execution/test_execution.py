@@ -22,10 +22,12 @@ from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.traces import changed, snapshot
 from lepton_automl.execution.worker import Worker
 from lepton_automl.factory import Factory
+from lepton_automl.jobs import GO_ON, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.measurement_lock import Gate
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.specs import Deployment
 from lepton_automl.testing import executor as contract
 from lepton_automl.trust import allow
-from lepton_automl.values import GO_ON, Deployment, LeanPlan, Report, ScoreJob, TrainPlan, TrialJob, TrialResult
 from tests.samples import image_spec
 
 

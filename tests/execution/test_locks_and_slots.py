@@ -22,14 +22,16 @@ from lepton_automl.execution import capacity
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.execution.slots import Claim, Slots, shares
+from lepton_automl.jobs import GO_ON, Report, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.locks import gate_path, is_stopped, lock_folder, started
 from lepton_automl.measurement_lock import Gate
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import Budget
 from lepton_automl.study.commands import command
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import Home
 from lepton_automl.testing import executor as contract
-from lepton_automl.values import GO_ON, Budget, Report, TrainPlan, TrialResult
 from tests import samples
 
 HOLD_GATE = """

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from lepton_automl.execution.worker import Worker
+from lepton_automl.jobs import Scored, ScoreJob
 from lepton_automl.locks import gate_path
 from lepton_automl.measurement_lock import EVERY, SIGNAL, Gate, opened_gate
 from lepton_automl.pipelines import requests
-from lepton_automl.values import Scored, ScoreJob
 from tests import samples
 
 COUNT = """

@@ -19,10 +19,11 @@ from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Noted, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal
 from lepton_automl.measurement_lock import Gate
+from lepton_automl.plans import LeanPlan
 from lepton_automl.recipe import recipe_from_json
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.study_store import Home
 from lepton_automl.texts import code_span, markdown
-from lepton_automl.values import Budget, Deployment, LeanPlan
 from tests.samples import config, events, image_spec, table_spec
 
 SPECS = [image_spec(8), image_spec(28), image_spec(96, channels=3), table_spec()]

@@ -24,7 +24,8 @@ from lepton_automl.measuring.statistics import bootstrap, verdict
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler
-from lepton_automl.values import Deployment, ResourceProfile
+from lepton_automl.profile import ResourceProfile
+from lepton_automl.specs import Deployment
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from torch import fx, nn
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.models import build, deployable, load, save
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
-from lepton_automl.values import DataSpec
+from lepton_automl.specs import DataSpec
 
 
 def conv_recipe(rng: random.Random) -> ConvRecipe:

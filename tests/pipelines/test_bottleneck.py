@@ -27,8 +27,8 @@ from lepton_automl.pipelines.cost import CostProfiler
 from lepton_automl.recipe import Block, ConvRecipe, Stage, TableRecipe
 from lepton_automl.reporting.bottleneck import COLOURS, BottleneckReport
 from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
+from lepton_automl.specs import Deployment
 from lepton_automl.study.bottleneck import history
-from lepton_automl.values import Deployment
 from tests.api.test_import_and_arguments import lepton, python
 from tests.samples import image_spec, measured, table_spec
 

@@ -22,8 +22,8 @@ from lepton_automl.factory import Factory, factory_of
 from lepton_automl.models import custom
 from lepton_automl.models.files import load_by
 from lepton_automl.recipe import OwnRecipe, recipe_from_json
+from lepton_automl.specs import Deployment
 from lepton_automl.study.runner import search
-from lepton_automl.values import Deployment
 from tests import own_nets
 from tests.api.test_import_and_arguments import python
 
@@ -255,7 +255,7 @@ def test_silent_channels_are_the_ones_that_leave():
 def test_a_network_comes_back_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.models import save
     from lepton_automl.pipelines.custom import OwnCraft
-    from lepton_automl.values import LeanPlan, TrainPlan
+    from lepton_automl.plans import LeanPlan, TrainPlan
 
     asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(own_nets.make), "folder": str(tmp_path)}
     craft = OwnCraft({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)

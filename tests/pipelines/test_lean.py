@@ -27,11 +27,11 @@ from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
 from lepton_automl.pipelines.cost import Balance
+from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Block, ConvRecipe, Stage
 from lepton_automl.training.distill import Distilled, Distilling
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity
-from lepton_automl.values import TrainPlan
 from tests.samples import image_spec
 from tests.zoo import ZOO, Lit, lived, resnet
 

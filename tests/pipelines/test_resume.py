@@ -12,10 +12,12 @@ from lepton_automl import families
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
+from lepton_automl.jobs import GO_ON, Decision, TrialJob
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.pipelines.trial import run_trial
+from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.specs import Deployment
 from lepton_automl.study_store import CHECKPOINT
-from lepton_automl.values import GO_ON, Decision, Deployment, LeanPlan, TrainPlan, TrialJob
 
 
 class Killed(BaseException):

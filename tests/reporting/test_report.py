@@ -24,6 +24,8 @@ from lepton_automl.data.open import open_data
 from lepton_automl.data.original import original_rows
 from lepton_automl.error_analysis import ClassScore, Examined, Example, calibrated
 from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialEnded, TrialProposed, TrialReported, TrialThawed
+from lepton_automl.jobs import Decision, Report, TrialResult
+from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting import error_plots, narrative, plots, speed
 from lepton_automl.reporting.about_data import DataReport
 from lepton_automl.reporting.context import Told
@@ -34,12 +36,12 @@ from lepton_automl.reporting.theme import even_ticks, linear_ends
 from lepton_automl.reporting.timeline import lanes
 from lepton_automl.search import importance
 from lepton_automl.space import Categorical, Integer, Space
+from lepton_automl.specs import Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.report import pages
 from lepton_automl.study.result_cache import keep, kept
 from lepton_automl.study_store import trial_folder
 from lepton_automl.training.findings import calibration, class_scores, confusion
-from lepton_automl.values import Decision, Deployment, Report, ResourceProfile, TrialResult
 from tests.api.test_import_and_arguments import lepton, python
 from tests.samples import (
     config,

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_automl import families, front
+from lepton_automl.plans import LeanPlan
 from lepton_automl.search.curves import Curves
 from lepton_automl.search.gain import Frontier
 from lepton_automl.search.surrogate import Surrogate, encode
 from lepton_automl.space import Categorical, Float, Integer, Space
-from lepton_automl.values import LeanPlan
 from tests.samples import image_spec
 
 EPOCHS = 18

@@ -12,12 +12,12 @@ from lepton_automl.cli import shared
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
+from lepton_automl.jobs import TrialResult
 from lepton_automl.no_model_advice import told_reason
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
 from lepton_automl.search.early_stopper import too_late
 from lepton_automl.state import StudyState
-from lepton_automl.values import TrialResult
 from tests.samples import config, trial_events, weighed
 
 

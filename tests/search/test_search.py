@@ -18,7 +18,9 @@ from lepton_automl import families
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Asked, HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed, TrialThawed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
+from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
+from lepton_automl.objective import Objective
 from lepton_automl.search import unwritten
 from lepton_automl.search.budget import Purse, affordable_epochs
 from lepton_automl.search.early_stopper import Judge
@@ -30,10 +32,10 @@ from lepton_automl.search.stopping import goes_on, rungs
 from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.search.warm import Prior, designs, precedents
 from lepton_automl.space import Categorical, Float, Integer, Space
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import jobs, proposer_of, search
 from lepton_automl.study_store import CHECKPOINT, Home
-from lepton_automl.values import Budget, Deployment, Objective, TrialResult
 from tests.samples import config, profile, table_spec, weighed
 
 GOALS = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))

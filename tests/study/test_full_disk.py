@@ -13,12 +13,13 @@ import pytest
 from lepton_automl.events import HostWeighed, Noted, StudyPaused, StudyResumed, StudyStarted, TrialEnded
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.journal import Journal
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import Home, lacks
 from lepton_automl.testing.executor import SCRIPTED
-from lepton_automl.values import Budget, TrainPlan
 from tests import samples
 from tests.samples import config, weighed
 

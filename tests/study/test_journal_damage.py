@@ -277,7 +277,7 @@ def bundled(home, number: int) -> None:
     profile = trial[-1].result.profile
     from lepton_automl.deployment.card import model_card
     from lepton_automl.recipe import recipe_from_json
-    from lepton_automl.values import Deployment
+    from lepton_automl.specs import Deployment
     from tests.samples import image_spec
 
     card = model_card(

@@ -19,12 +19,12 @@ from lepton_automl.reporting.terminal import Progress
 from lepton_automl.search.samplers import Observation, sampler
 from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.space import Categorical, Float, Integer, Space
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.follow import Follower
 from lepton_automl.study.runner import search
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, Deployment
 from tests.api.test_import_and_arguments import lepton
 from tests.samples import config, weighed
 from tests.search.test_search import GOALS, recorded, table

@@ -12,12 +12,12 @@ from lepton_automl import cli, trust
 from lepton_automl.errors import ConfigError, StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted
 from lepton_automl.factory import Factory, factory_of
+from lepton_automl.specs import Budget
 from lepton_automl.study.bottleneck import bottleneck
 from lepton_automl.study.client import StudyClient
 from lepton_automl.study.launch import prepare
 from lepton_automl.study.study import Study, open_study
 from lepton_automl.study_store import Home, study_journal
-from lepton_automl.values import Budget
 from tests.own_nets import make
 from tests.samples import config, trial_events, weighed
 

@@ -37,7 +37,10 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
+from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
+from lepton_automl.specs import Budget
+from lepton_automl.specs import Tracking as Place
 from lepton_automl.study import publish
 from lepton_automl.study.publisher import Publisher
 from lepton_automl.study.remove import remove
@@ -48,8 +51,6 @@ from lepton_automl.tracking.secrets import masked
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 from lepton_automl.tracking.tracking_uri import address, asked_place
-from lepton_automl.values import Budget, TrialResult
-from lepton_automl.values import Tracking as Place
 from lepton_automl.widgets.protocols import Moment
 from lepton_automl.widgets.run import run_html
 from tests import samples

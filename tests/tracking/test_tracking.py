@@ -28,9 +28,11 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
+from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.plots import front_html
 from lepton_automl.reporting.tables import front_json, front_table, trial_table
+from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.dataset import dataset_record
 from lepton_automl.tracking.pages import APP, create_app, with_mode
@@ -38,7 +40,6 @@ from lepton_automl.tracking.projector import progress, trial_records
 from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
-from lepton_automl.values import Budget, Deployment, TrialResult
 from tests import samples
 
 SPEC = samples.image_spec().replace(counts=(100,) * 10)

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 
 from lepton_automl.data.datamodule import Batch
 from lepton_automl.training.task import Task
-from lepton_automl.values import DataSpec, TrainPlan
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
 
 
 class Net(nn.Module):

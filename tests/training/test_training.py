@@ -15,14 +15,17 @@ from torch import Tensor, nn
 from benchmarks import overhead
 from lepton_automl.data.datamodule import Batch, DataModule
 from lepton_automl.data.open import Data, Split
+from lepton_automl.jobs import GO_ON, Decision
 from lepton_automl.models.build import build
+from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import TableRecipe
+from lepton_automl.specs import DataSpec
+from lepton_automl.task import CLASSIFICATION, REGRESSION
 from lepton_automl.training.averaging import adamw, averaged
 from lepton_automl.training.diverged import Diverged
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.scores import own_unit, scores
-from lepton_automl.values import CLASSIFICATION, GO_ON, REGRESSION, DataSpec, Decision, TrainPlan
 
 PLAN = TrainPlan(epochs=6, batch_size=32, lr=5e-2, warmup=5, seed=3)
 

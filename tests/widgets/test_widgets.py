@@ -13,11 +13,12 @@ import pytest
 
 from lepton_automl.errors import ExtraError
 from lepton_automl.events import HostWeighed, KnobsRanked, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.space import Categorical, Space
+from lepton_automl.specs import Budget
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import Home
-from lepton_automl.values import Budget, TrialResult
 from tests.samples import (
     config,
     image_spec,

@@ -1,0 +1,114 @@
+"""What an artifact costs, measured: figures that carry their own doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ._json import Value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Value):
+    """A number that carries its own doubt.
+
+    Args:
+        name: What was measured.
+        unit: Its unit.
+        median: The figure to use.
+        low: Lower end of the 95 % bootstrap interval of the median.
+        high: Upper end of it.
+        p5: 5th percentile of the samples.
+        p95: 95th percentile of the samples.
+        n: Samples (rounds of many calls).
+        clock: Which clock or meter: `"thread_cpu"`, `"wall"`, `"device"`; `"wall_with_core"` where waiting for a core is left
+            out; `"rapl"`, `"nvml"`; empty where none is needed.
+        ratio: Median ratio to the reference network, where one ran alongside.
+        busy: Whether the call often had to wait for a core, as the machine was busy with other work.
+        host: Where it was measured.
+        warnings: What the reader should know.
+    """
+
+    name: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    p5: float
+    p95: float
+    n: int
+    clock: str
+    ratio: float | None = None
+    busy: bool = False
+    host: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile(Value):
+    """What an artifact costs on the target.
+
+    Args:
+        latency: Time of one call in milliseconds, from decoded rows to probabilities, in the reference's quiet time.
+        wall: The same by the wall clock, as it was.
+        size_bytes: Size of the exported model file.
+        parameters: Number of weights.
+        macs: Multiply-accumulates of one example; 0 where not counted.
+    """
+
+    latency: Measurement
+    wall: Measurement
+    size_bytes: int
+    parameters: int
+    macs: int = 0
+
+    @property
+    def latency_ms(self) -> float:
+        """The figure that fronts and limits use."""
+        return self.latency.median
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceProfile(Value):
+    """What an artifact costs beside its latency.
+
+    Args:
+        size_bytes: Size on disk.
+        memory: Bytes that loading and answering take at most, above what the runtime's imports left.
+        imports: Time of the runtime's imports in a fresh process, in ms.
+        cold_start: Time of loading and the first answer after them, in ms.
+        energy: Energy of one call in mJ, above the idle machine's.
+        batches: Latency of one call in ms, by its rows.
+        absent: Why something could not be measured, by its name here.
+    """
+
+    size_bytes: int
+    memory: Measurement | None
+    imports: Measurement
+    cold_start: Measurement
+    energy: Measurement | None
+    batches: dict[int, Measurement]
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def throughput(self) -> dict[int, float]:
+        """Rows a second, by the rows of one call."""
+        return {rows: 1000 * rows / latency.median for rows, latency in self.batches.items()}
+
+    @property
+    def best_rows(self) -> int:
+        """The rows of one call that give the highest throughput."""
+        return max(self.throughput, key=self.throughput.__getitem__)
+
+    def __str__(self) -> str:
+        """For people, a line each."""
+        memory = f"{self.memory.median / 1e6:.1f} MB" if self.memory else "not measured"
+        energy = f"{self.energy.median:.3g} mJ a call" if self.energy else "not measured"
+        curve = ", ".join(f"{rows}: {latency.median:.3g} ms" for rows, latency in self.batches.items())
+        lines = [
+            f"size on disk  {self.size_bytes / 1e3:.1f} kB",
+            f"peak memory   {memory}, above the runtime's own",
+            f"cold start    {self.cold_start.median:.3g} ms to load and answer, after {self.imports.median:.3g} ms of imports",
+            f"energy        {energy}",
+            f"rows a call   {curve}; most a second at {self.best_rows}: {self.throughput[self.best_rows]:,.0f}",
+        ]
+        return "\n".join([*lines, *(f"{name}: {reason}" for name, reason in self.absent.items())])
