@@ -216,10 +216,10 @@ def _parent(study: Study, data: Data, trial: int) -> nn.Module:
     """A trial's network as it was before any cut, trained for as long."""
     state = study.state
     job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
-    craft = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
-    model = craft.build(craft.whole)
-    lesson = FitRequest(first=0, last=craft.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
-    craft.teach(model, craft.batches(data, model), lesson)
+    adapter = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
+    model = adapter.build(adapter.whole)
+    request = FitRequest(first=0, last=adapter.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
+    adapter.train(model, adapter.batches(data, model), request)
     return model.eval()
 
 

@@ -73,14 +73,14 @@ class Tried(NamedTuple):
     by_macs: float
 
 
-def tried(name: str, recipe: Recipe, scale: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
+def tried(name: str, recipe: Recipe, profiler: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
     """The report of a network, and its best change with others spread over the whole range of predictions."""
     model = build(recipe)
-    found = bottleneck(model, scale, tries=0)
+    found = bottleneck(model, profiler, tries=0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unchanged.onnx"
-        export(deployable(model, scale.data.spec), scale.sample, path)
-        picked = [try_change(one, path, scale, found.latency.median, seconds) for one in spread(found.changes, changes)]
+        export(deployable(model, profiler.data.spec), profiler.sample, path)
+        picked = [try_change(one, path, profiler, found.latency.median, seconds) for one in spread(found.changes, changes)]
     done = [one for one in (compared(change, recipe, found.latency.median) for change in picked) if one]
     for one in done:
         print(f"{name}: {one.what}: {one.predicted:.1%} predicted, {one.actual:.1%} gained", flush=True)
@@ -124,8 +124,8 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
     every: list[list[Tried]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
-            scale = CostProfiler(data, Deployment(batch_size=rows), Gate(""), own_ms())
-            report, done = tried(name, recipe, scale, changes, seconds)
+            profiler = CostProfiler(data, Deployment(batch_size=rows), Gate(""), own_ms())
+            report, done = tried(name, recipe, profiler, changes, seconds)
             reports.append(report)
             every.append(done)
     busy = statistics.mean(one.latency.busy for one in reports)

@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from lepton_automl import lean
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.macs import count_macs
-from lepton_automl.pipelines.cost import Balance
+from lepton_automl.pipelines.cost import LatencyProfiler
 from lepton_automl.specs import Deployment
 
 from .handmade import HANDMADE, Rows, accuracy, batches, fashion, taught
@@ -142,9 +142,9 @@ class Contest:
         return found
 
     def _judge(self, parent: nn.Module, small: nn.Module) -> Found:
-        balance = Balance(Deployment(), self.test[0][:64])
+        profiler = LatencyProfiler(Deployment(), self.test[0][:64])
         macs = [count_macs(model, self.test[0][:2]) for model in (parent, small)]
-        times = [balance.weigh(model).median for model in (parent, small)]
+        times = [profiler.measure(model).median for model in (parent, small)]
         whole = accuracy(parent, self.test)
         return {
             "parent": 100 * whole,

@@ -8,7 +8,7 @@ from typing import Any
 from lepton_automl import families
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import Recording
-from lepton_automl.jobs import TrialJob, Weighed
+from lepton_automl.jobs import HostBenchmark, TrialJob
 from lepton_automl.objective import Objective
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
@@ -64,9 +64,9 @@ def profile(latency_ms: float) -> Profile:
     return Profile(latency=latency, wall=latency, size_bytes=int(1e5 * latency_ms), parameters=1000)
 
 
-def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> Weighed:
+def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> HostBenchmark:
     """A machine that was timed."""
-    return Weighed(host="none", reference=measured(reference_ms), fastest=profile(0.01), epoch_seconds=epoch_seconds)
+    return HostBenchmark(host="none", reference=measured(reference_ms), fastest=profile(0.01), epoch_seconds=epoch_seconds)
 
 
 def recorded(job: TrialJob) -> Recording:

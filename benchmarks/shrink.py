@@ -63,7 +63,7 @@ def subset(data: Data, rows: int) -> Data:
     return replace(data, train=train, spec=data.spec.replace(train=len(train)))
 
 
-def teach(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
+def train(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
     """The network after these epochs of the plan."""
     module = DataModule(data, plan)
     fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: GO_ON, score=score)
@@ -86,14 +86,14 @@ class Artifact(NamedTuple):
 def taught(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
     """The parent, and for each ratio the network cut out of it on the way and its like from scratch; equal epochs for all."""
     cut_at = LeanPlan().cut_epoch(plan.epochs)
-    half_way = teach(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
-    models = {"parent": teach(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
+    half_way = train(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
+    models = {"parent": train(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
     for ratio in RATIOS:
         smaller = recipe.scale(1 - ratio)
         cut = build(smaller, plan.seed)
         cut.load_state_dict(shrink(half_way, smaller, data.train.inputs).state_dict())
-        models[f"cut_{name_of(ratio)}"] = teach(cut, data, plan, cut_at, plan.epochs)
-        models[f"scratch_{name_of(ratio)}"] = teach(build(smaller, plan.seed), data, plan, 0, plan.epochs)
+        models[f"cut_{name_of(ratio)}"] = train(cut, data, plan, cut_at, plan.epochs)
+        models[f"scratch_{name_of(ratio)}"] = train(build(smaller, plan.seed), data, plan, 0, plan.epochs)
     return {name: Artifact.of(model, data, folder / f"{name}.onnx") for name, model in models.items()}
 
 

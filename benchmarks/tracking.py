@@ -31,7 +31,7 @@ from .tracking_rivals import Count, fluent, rows, storage
 
 PAIRS = 4  # of a block of trials with the tracker and one without
 WORKERS = 2
-OWN = ("_hear", "_start", "_end")  # the loop's own work: to answer a report, to start a trial, to take in its end
+OWN = ("_handle_report", "_start", "_end")  # the loop's own work: to answer a report, to start a trial, to take in its end
 
 
 def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_trials: int = 5) -> Result:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from . import families
-from .custom import own_epochs
+from .custom import custom_epochs
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, ExtraError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
@@ -34,7 +34,7 @@ from .validate import (
     check_whole,
     data_options,
     name_of,
-    precedents,
+    prior_trials,
     warm_studies,
 )
 from .variant import lacks
@@ -349,11 +349,15 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     metric = metric or next(iter(metrics_of(spec.task)))
     direction = check_metric(metric, spec.task)
     complaints = Complaints("AutoML")  # what was right when the request was made may have gone since
-    own, own_space = check_model(request.model, request.space, complaints)
+    own, custom_space = check_model(request.model, request.space, complaints)
     earlier = warm_studies(request.warm_start, Home(request.home), complaints)
     complaints.raise_any()
     plan = families.usual_plan(spec)
-    space = own_space.restrict(request.knobs) if own_space else families.widened(families.space_for(spec), spec, request.knobs)
+    space = (
+        custom_space.restrict(request.knobs)
+        if custom_space
+        else families.widened(families.space_for(spec), spec, request.knobs)
+    )
     return StudyConfig(
         name=name,
         data=spec,
@@ -365,14 +369,14 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
             *(GOALS[goal] for goal in request.objectives if goal in GOALS),
         ),
         space=space,
-        train=own_epochs(dict(request.space or {}), plan) if own else plan,
+        train=custom_epochs(dict(request.space or {}), plan) if own else plan,
         lean=LeanPlan(),
         workers=request.workers or bearable(cores())[0],
         seed=request.seed,
         own=own,
         sampler=request.sampler,
         grid=tuple(request.grid),
-        precedents=precedents(earlier, space),
+        precedents=prior_trials(earlier, space),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .errors import Complaints
 from .factory import Factory
 from .plans import TrainPlan
-from .recipe import OwnRecipe
+from .recipe import CustomRecipe
 from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .specs import DataSpec
 
@@ -17,7 +17,7 @@ PLANNED = ("batch_size", "flip", "shift", "cutout")  # `train.*` knobs that shap
 EPOCHS = "train.epochs"
 
 
-def own_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
+def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
     """The space of a person's own networks, checked.
 
     Args:
@@ -66,17 +66,17 @@ def handed(config: Config) -> Config:
     return {name.partition(".")[2]: setting for name, setting in config.items() if name != CUT}
 
 
-def own_recipe(config: Config, spec: DataSpec, factory: Factory) -> OwnRecipe:
+def custom_recipe(config: Config, spec: DataSpec, factory: Factory) -> CustomRecipe:
     """The network before the cut."""
-    return OwnRecipe(outputs=spec.outputs, factory=str(factory), config=handed(config))
+    return CustomRecipe(outputs=spec.outputs, factory=str(factory), config=handed(config))
 
 
-def own_plan(config: Config, plan: TrainPlan) -> TrainPlan:
+def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:
     """A plan with those knobs turned that shape the batches."""
     known = {name: config[f"train.{name}"] for name in PLANNED if f"train.{name}" in config}
     return plan.replace(mixup=0.0, **known)  # a mixed batch would be more than inputs and targets
 
 
-def own_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
+def custom_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
     """A plan with as many epochs as a person's space says, if it does."""
     return plan.replace(epochs=given.get(EPOCHS, plan.epochs))

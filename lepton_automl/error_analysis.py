@@ -15,7 +15,7 @@ HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExamineJob(Value):
+class ErrorAnalysisJob(Value):
     """An errand: look at what a finished model gets wrong.
 
     Args:
@@ -103,8 +103,8 @@ class SureBin(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined(Value):
-    """The answer to an `ExamineJob`.
+class ErrorAnalysis(Value):
+    """The answer to an `ErrorAnalysisJob`.
 
     Args:
         trial: The model's trial.

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from ._json import Value, conforms
 from .factory import Factory
-from .jobs import Accelerated, Decision, Report, TrialResult, Weighed
+from .jobs import AccelerationResult, Decision, HostBenchmark, Report, TrialResult
 from .objective import Objective
 from .plans import LeanPlan, TrainPlan
 from .space import Config, Space
-from .specs import Budget, DataSpec, Deployment, Precedent, Tracking
+from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
 STOPPED = "a person stopped it"  # why a study, and each trial that still ran, has ended
@@ -63,7 +63,7 @@ class StudyConfig(Value):
     sampler: SamplerName = "tpe"
     grid: tuple[str, ...] = ()
     own: Factory | None = None
-    precedents: tuple[Precedent, ...] = ()
+    precedents: tuple[PriorTrial, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
 
     def epochs_of(self, *, child: bool) -> int:
@@ -110,7 +110,7 @@ class HostWeighed(Event):
         epochs: Epochs that a trial gets, so that the budget affords enough of them.
     """
 
-    weighed: Weighed
+    weighed: HostBenchmark
     epochs: int
 
 
@@ -232,7 +232,7 @@ class Noted(Event):
 class ModelAccelerated(Event):
     """A finalist got the runtime and the precision that suit it best."""
 
-    found: Accelerated
+    found: AccelerationResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .custom import own_recipe
+from .custom import custom_recipe
 from .factory import Factory
 from .plans import LeanPlan, TrainPlan
 from .recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
@@ -50,7 +50,7 @@ def draw(knobs: Config, spec: DataSpec) -> Recipe:
 
 def full_recipe(config: Config, spec: DataSpec, own: Factory | None = None) -> Recipe:
     """The shape that a configuration's network has before the cut; a person's own one is told by its factory."""
-    return own_recipe(config, spec, own) if own else draw(room(config, "model"), spec)
+    return custom_recipe(config, spec, own) if own else draw(room(config, "model"), spec)
 
 
 def final_recipe(config: Config, spec: DataSpec, lean: LeanPlan, own: Factory | None = None) -> Recipe:
@@ -242,10 +242,10 @@ def _draw_table(knobs: Config, spec: DataSpec) -> TableRecipe:
 
 def first_designs(space: Space, spec: DataSpec, own: Factory | None = None) -> list[Config]:
     """What a study tries first, within its space; of a person's own networks, the one with every knob at its default."""
-    return [space.nearest(design) for design in ([{}] if own else portfolio(spec))]
+    return [space.nearest(design) for design in ([{}] if own else initial_designs(spec))]
 
 
-def portfolio(spec: DataSpec) -> list[Config]:
+def initial_designs(spec: DataSpec) -> list[Config]:
     """Known-good configurations from small to large, in an order that spans the front early."""
     space = space_for(spec)
     listed = _IMAGE_DESIGNS if spec.modality == "image" else _TABLE_DESIGNS

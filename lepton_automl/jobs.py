@@ -60,7 +60,7 @@ class TrialJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeighJob(Value):
+class HostBenchmarkJob(Value):
     """An errand before the search: time the reference network, and the smallest network of the space beside it.
 
     Args:
@@ -90,7 +90,7 @@ class WeighJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckJob(Value):
+class FactoryCheckJob(Value):
     """An errand before all others: whether a person's own networks can be built, taught, cut and exported.
 
     Args:
@@ -111,8 +111,8 @@ class CheckJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked(Value):
-    """The answer to a `CheckJob`.
+class FactoryCheck(Value):
+    """The answer to a `FactoryCheckJob`.
 
     Args:
         wrong: What stands in the way of any trial, each with its remedy.
@@ -126,8 +126,8 @@ class Checked(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed(Value):
-    """The answer to a `WeighJob`.
+class HostBenchmark(Value):
+    """The answer to a `HostBenchmarkJob`.
 
     Args:
         host: What machine it is.
@@ -143,7 +143,7 @@ class Weighed(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PortraitJob(Value):
+class ResourceProfileJob(Value):
     """An errand: what a finished model costs beside its latency.
 
     Args:
@@ -156,7 +156,7 @@ class PortraitJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProfileJob(Value):
+class BottleneckJob(Value):
     """An errand after the search: say where the time of a finished model goes, and what a change would gain.
 
     Args:
@@ -186,7 +186,7 @@ class ScoreJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scored(Value):
+class ModelScores(Value):
     """The answer to a `ScoreJob`: test scores of each trial."""
 
     scores: dict[int, dict[str, float]]
@@ -206,7 +206,7 @@ class AccelerateJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tried(Value):
+class VariantResult(Value):
     """One way to run a network, tried.
 
     Args:
@@ -225,7 +225,7 @@ class Tried(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accelerated(Value):
+class AccelerationResult(Value):
     """The answer to an `AccelerateJob`: the fastest way whose score is good enough, and all that was tried.
 
     Args:
@@ -240,7 +240,7 @@ class Accelerated(Value):
     variant: Variant
     scores: dict[str, float]
     profile: Profile
-    tried: tuple[Tried, ...]
+    tried: tuple[VariantResult, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

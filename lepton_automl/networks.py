@@ -10,7 +10,7 @@ from .specs import Deployment
 
 if TYPE_CHECKING:
     from .pipelines.accelerated_model import AcceleratedModel
-    from .pipelines.lean import Lean
+    from .pipelines.lean import LeanModel
 
 
 def lean(
@@ -34,7 +34,7 @@ def lean(
     batch_size: int = 128,
     seed: int = 0,
     progress: bool = True,
-) -> Lean[Any]:
+) -> LeanModel[Any]:
     """Make your own trained network smaller: whole channels leave it, and it learns again what it lost.
 
     Say exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. Equal seeds give equal networks on a CPU where a ratio
@@ -82,7 +82,7 @@ def lean(
     from .pipelines.prune_config import PruneConfig
     from .reporting.terminal import doing
 
-    wish = PruneConfig(
+    config = PruneConfig(
         ratio=ratio,
         max_latency_ms=max_latency_ms,
         max_drop=max_drop,
@@ -101,7 +101,7 @@ def lean(
         seed=seed,
     )
     with doing("lean", shown=progress) as told:
-        return walk.lean(model, data, wish, told)
+        return walk.lean(model, data, config, told)
 
 
 def accelerate(
@@ -136,11 +136,13 @@ def accelerate(
         >>> print(fast, fast.table)  # doctest: +SKIP
         >>> fast.predict(x[:1])  # doctest: +SKIP
     """
-    from .pipelines.accelerated_model import faster
+    from .pipelines.accelerated_model import accelerate_network
     from .reporting.terminal import doing
 
     with doing("accelerate", shown=progress) as told:
-        return faster(model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told)
+        return accelerate_network(
+            model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told
+        )
 
 
 def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], Any]:

@@ -13,7 +13,7 @@ Widths = dict[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Value):
-    """A LeptonNet, described whole. Two families: `ConvRecipe` for images, `TableRecipe` for tables; and `OwnRecipe`.
+    """A LeptonNet, described whole. Two families: `ConvRecipe` for images, `TableRecipe` for tables; and `CustomRecipe`.
 
     A *width* is a number of channels that the whole network agrees on; `widths` names each by its path in the recipe
     (`"stages.1.blocks.0.mid"`). Cutting channels is asking for smaller widths.
@@ -301,7 +301,7 @@ class TableRecipe(Recipe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnRecipe(Recipe):
+class CustomRecipe(Recipe):
     """A person's own network, told by how it is made: its widths are its factory's affair.
 
     Args:
@@ -322,32 +322,32 @@ class OwnRecipe(Recipe):
         """None that are known by name."""
         return {}
 
-    def with_widths(self, widths: Widths) -> OwnRecipe:
+    def with_widths(self, widths: Widths) -> CustomRecipe:
         """The same network: it has no width to replace."""
         del widths
         return self
 
-    def scale(self, share: float, multiple: int = 8) -> OwnRecipe:
+    def scale(self, share: float, multiple: int = 8) -> CustomRecipe:
         """The same network with so many channels cut."""
         return self if share == 1 else self.replace(ratio=round(1 - share, 9), multiple=multiple)
 
     def contains(self, smaller: Recipe) -> bool:
         """Whether `smaller` is this network, as it is or cut; what was cut once is not cut again."""
         whole = self.replace(ratio=0.0)
-        return self == smaller or (self == whole and isinstance(smaller, OwnRecipe) and smaller.replace(ratio=0.0) == whole)
+        return self == smaller or (self == whole and isinstance(smaller, CustomRecipe) and smaller.replace(ratio=0.0) == whole)
 
     @property
     def depths(self) -> tuple[int, ...]:
         """None that are known."""
         return ()
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> OwnRecipe:
+    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> CustomRecipe:
         """The same network: it has no block to remove."""
         del kept
         return self
 
 
-FAMILIES: dict[str, type[Recipe]] = {"conv": ConvRecipe, "table": TableRecipe, "own": OwnRecipe}
+FAMILIES: dict[str, type[Recipe]] = {"conv": ConvRecipe, "table": TableRecipe, "own": CustomRecipe}
 
 
 def recipe_from_json(data: dict[str, Any]) -> Recipe:
@@ -366,7 +366,7 @@ def describe(recipe: Recipe) -> str:
         return f"conv {recipe.stem} | {stages}"
     if isinstance(recipe, TableRecipe):
         return f"{recipe.kind} {'-'.join(map(str, recipe.mids))} {recipe.embedding} x{recipe.heads} heads"
-    if isinstance(recipe, OwnRecipe):
+    if isinstance(recipe, CustomRecipe):
         told = ", ".join(
             f"{name}={setting:.3g}" if isinstance(setting, float) else f"{name}={setting}"
             for name, setting in recipe.config.items()

@@ -83,7 +83,7 @@ class Deployment(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Precedent(Value):
+class PriorTrial(Value):
     """A network that an earlier study tried.
 
     Args:

@@ -30,7 +30,7 @@ from .events import (
     TrialRetried,
     TrialThawed,
 )
-from .jobs import GO_ON, Accelerated, Decision, Report, TrialResult
+from .jobs import GO_ON, AccelerationResult, Decision, Report, TrialResult
 from .journal import Journal
 from .misfit import misfit
 from .no_model_advice import no_model
@@ -40,12 +40,12 @@ from .space import Config
 from .specs import Deployment
 from .variant import Variant
 
-FROZEN = 128  # the latest stopped trials, whose checkpoints are kept
+MOST_CHECKPOINTED = 128  # the latest stopped trials, whose checkpoints are kept
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
 
 
 @dataclass
-class Stint:
+class Interval:
     """A time in which a worker had something to do, or in which nobody had.
 
     Args:
@@ -71,8 +71,8 @@ class Trial:
     retries: int = 0
     thawed: TrialThawed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
-    accelerated: Accelerated | None = None
-    stints: list[Stint] = field(default_factory=list)  # one, and one more each time that it was thawed
+    accelerated: AccelerationResult | None = None
+    intervals: list[Interval] = field(default_factory=list)  # one, and one more each time that it was thawed
     spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
     breaks: str = ""  # the hard limit that its artifact breaks, as limits stand; empty while it keeps them all
 
@@ -153,11 +153,11 @@ class StudyState:
     asked: list[Asked] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
-    frozen: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
+    checkpointed: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
     epochs: int = 0  # spent on all trials
     ends: int = 0  # of trials; one that was thawed ends again
     ranked: KnobsRanked | None = None
-    rests: list[Stint] = field(default_factory=list)  # the study was paused, ended or had lost its process
+    rests: list[Interval] = field(default_factory=list)  # the study was paused, ended or had lost its process
     pinned: Config = field(default_factory=dict)  # the knobs that proposals hold
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
@@ -186,7 +186,7 @@ class StudyState:
                 self.weighed = event
             case TrialProposed():
                 trial = self.trials[event.trial] = self.running[event.trial] = Trial(event.trial, event)
-                trial.stints.append(Stint(event.at))
+                trial.intervals.append(Interval(event.at))
             case TrialReported():
                 self._report(self.trials[event.report.trial], event)
             case TrialRetried():
@@ -200,7 +200,7 @@ class StudyState:
             case StudyPaused():
                 self.paused = event
             case StudyResumed():
-                rest = Stint(self._still(self.last_at), event.at)
+                rest = Interval(self._still(self.last_at), event.at)
                 self.idle += max(0.0, event.at - rest.began)
                 self.rests.append(rest)
                 self.paused = self.ended = None
@@ -242,9 +242,9 @@ class StudyState:
 
     def _thaw(self, trial: Trial, event: TrialThawed) -> None:
         trial.thawed, trial.result, trial.ended_at = event, None, None
-        trial.stints.append(Stint(event.at, epoch=event.epoch))
+        trial.intervals.append(Interval(event.at, epoch=event.epoch))
         trial.decisions = {epoch: GO_ON if said.stop else said for epoch, said in trial.decisions.items()}
-        self.running[trial.number] = self.frozen.pop(trial.number, trial)
+        self.running[trial.number] = self.checkpointed.pop(trial.number, trial)
 
     def _end(self, trial: Trial, event: TrialEnded) -> None:
         before = trial.epochs
@@ -252,15 +252,15 @@ class StudyState:
         self.ends += 1
         self.running.pop(trial.number, None)
         self.epochs += trial.epochs - before
-        trial.stints[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
+        trial.intervals[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
         if trial.is_packed:
             trial.breaks = self._broken(trial.weighed)
         if trial.status == "complete":
             self._stand(trial)
         elif trial.can_go_on and self.settings.own is None:
-            self.frozen[trial.number] = trial
-            if len(self.frozen) > FROZEN:
-                del self.frozen[next(iter(self.frozen))]
+            self.checkpointed[trial.number] = trial
+            if len(self.checkpointed) > MOST_CHECKPOINTED:
+                del self.checkpointed[next(iter(self.checkpointed))]
 
     def _stand_anew(self) -> None:
         """Draw the front again: an artifact or a limit is not what it was."""

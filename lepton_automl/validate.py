@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .custom import own_space
+from .custom import custom_space
 from .data.options import DataOptions
 from .errors import Complaints, ConfigError, LeptonError, one_of
 from .factory import Factory, factory_of
 from .space import Space
-from .specs import Precedent
+from .specs import PriorTrial
 from .study.study import Study
 from .study_store import Home
 from .tracking.tracking_uri import address
@@ -34,13 +34,13 @@ def warm_studies(said: Any, home: Home, complaints: Complaints) -> list[Study]:
     return found
 
 
-def precedents(earlier: Sequence[Study], space: Space) -> tuple[Precedent, ...]:
+def prior_trials(earlier: Sequence[Study], space: Space) -> tuple[PriorTrial, ...]:
     """What earlier studies teach one over this space."""
     if not earlier:
         return ()
-    from .search.warm import precedents as precedents_of
+    from .search.warm import prior_trials as prior_trials_of
 
-    told, complaints = {study.name: precedents_of(study.state, space) for study in earlier}, Complaints("warm_start")
+    told, complaints = {study.name: prior_trials_of(study.state, space) for study in earlier}, Complaints("warm_start")
     for name, known in told.items():
         fix = "Leave it out, or name one that has trained networks of the same family (images or tables)."
         complaints.check(known, f"study {name!r} has nothing to teach this one", fix)
@@ -60,7 +60,7 @@ def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory
     except ConfigError as error:
         complaints.add(error.what, error.fix)
     try:
-        knobs = own_space(space or {})
+        knobs = custom_space(space or {})
     except ConfigError as error:
         complaints.add(f"space: {error.what}", error.fix)
     return factory, knobs

@@ -26,7 +26,7 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
-from lepton_automl.jobs import Decision, Report, TrialResult, Weighed
+from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialResult
 from lepton_automl.objective import Objective
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
@@ -92,9 +92,9 @@ def profile(latency_ms: float, size_bytes: int = 1000) -> Profile:
     return Profile(latency=measured(latency_ms), wall=measured(latency_ms), size_bytes=size_bytes, parameters=100)
 
 
-def weighed(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> Weighed:
+def weighed(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> HostBenchmark:
     """A host that was weighed."""
-    return Weighed(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
+    return HostBenchmark(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
 
 
 def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
@@ -118,7 +118,7 @@ def trial_events(
     number: int, score: float, latency_ms: float, at: float = 0.0
 ) -> list[TrialProposed | TrialReported | TrialEnded]:
     """A completed trial's life."""
-    drawn = families.portfolio(image_spec())[0]
+    drawn = families.initial_designs(image_spec())[0]
     recipe = families.final_recipe(drawn, image_spec(), LeanPlan()).to_json()
     weigh = Report(trial=number, epoch=0, profile=profile(latency_ms), waits=True)
     learnt = Report(trial=number, epoch=1, scores={"accuracy": score / 2, "train_loss": 1.5}, seconds=2.5)

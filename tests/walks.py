@@ -45,8 +45,8 @@ def chatter(job, report, beat):
 
 def keep(job, report, beat):
     """Keeps a megabyte after each epoch, and goes on from there."""
-    keeper = CheckpointWriter(job)
-    kept = keeper.read()
+    writer = CheckpointWriter(job)
+    kept = writer.read()
     done = kept.told["epoch"] if kept else 0
 
     def new(said):
@@ -54,7 +54,7 @@ def keep(job, report, beat):
             return GO_ON
         answer = report(said)
         if not answer.stop:
-            keeper.write(Checkpoint(arrays={"a": np.zeros(1 << 17)}, told={"epoch": said.epoch}))
+            writer.write(Checkpoint(arrays={"a": np.zeros(1 << 17)}, told={"epoch": said.epoch}))
         return answer
 
     return scripted(job, new, beat)

@@ -241,7 +241,7 @@ def main() -> None:
     torch.set_num_threads(1)
     until = time.monotonic() + 60 * asked.minutes
     recorder = Recorder(asked.table, asked.raw, asked.work, asked.longest)
-    designs = len(families.portfolio(recorder.spec))
+    designs = len(families.initial_designs(recorder.spec))
     while time.monotonic() < until:
         done = {line["number"] for line in recorder.ledger.lines()}
         if len(done) >= asked.fresh:

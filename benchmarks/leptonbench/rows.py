@@ -45,7 +45,7 @@ def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Confi
     """The configuration of a fresh row; a local one depends on what is recorded so far."""
     space, kind = families.space_for(spec), origin(number)
     if kind == "design":
-        return families.portfolio(spec)[number]
+        return families.initial_designs(spec)[number]
     rng = random.Random(number)
     if kind == "random":
         return space.sample(rng)

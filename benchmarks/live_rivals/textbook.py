@@ -83,7 +83,7 @@ def compete(setting: Setting) -> None:
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name("textbook") is None:
             client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
-    scale = CostProfiler(data, Deployment(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
+    profiler = CostProfiler(data, Deployment(), Gate(str(setting.path / "gate")), quiet(reference(1)).median)
 
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
         seed = setting.seed * 100_003 + trial.number
@@ -95,7 +95,7 @@ def compete(setting: Setting) -> None:
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
         taught = Classifier(model, plan, data.spec.pixel_mean, config)
         trainer.fit(taught, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
-        accuracy, profile = finished(model.cpu(), data, scale, setting, trial.number)
+        accuracy, profile = finished(model.cpu(), data, profiler, setting, trial.number)
         logger.log_metrics({"accuracy": accuracy, "latency_ms": profile.latency_ms})
         setting.trained(accuracy, profile)
         return accuracy, profile.latency_ms
@@ -108,8 +108,8 @@ def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoade
     return DataLoader(TensorDataset(split.inputs["image"], split.targets), batch_size=plan.batch_size, shuffle=shuffle)
 
 
-def finished(model: LeptonNet, data: Data, scale: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
+def finished(model: LeptonNet, data: Data, profiler: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
     """Accuracy and profile of the exported network, by the same rows and the same clock as for everyone."""
     path = setting.path / f"{number}.onnx"
-    export(deployable(model, data.spec), scale.sample, path)
-    return artifact_scores(path, data.validation, data.spec)["accuracy"], scale.profile(path, model)
+    export(deployable(model, data.spec), profiler.sample, path)
+    return artifact_scores(path, data.validation, data.spec)["accuracy"], profiler.profile_file(path, model)

@@ -64,12 +64,12 @@ def everyone() -> list[Contestant]:
         "rungs": partial(ours.run, rungs=False),
         "feasibility": partial(ours.run, screen=False),
         "children": partial(ours.run, children=False),
-        "first designs": partial(ours.run, portfolio=False),
+        "first designs": partial(ours.run, initial_designs=False),
         "thawing": ours.thawless,
     }
     after: dict[str, Contest] = {
         "warm start": ours.warm,
-        "warm start alone": partial(ours.warm, portfolio=False),
+        "warm start alone": partial(ours.warm, initial_designs=False),
         "misled": partial(ours.warm, misled=True),
     }
     ablations = [

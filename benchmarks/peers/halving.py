@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from lepton_automl.search.stopping import goes_on, rungs
+from lepton_automl.search.stopping import is_promoted, rungs
 
 from .clock import Status, simulate
 from .landscape import Deck, Landscape
@@ -38,7 +38,7 @@ class Rungs:
             return True
         self._passed[row] = due[-1]
         others = self._seen[due[-1]]
-        on = goes_on(costs, others, self._eta)
+        on = is_promoted(costs, others, self._eta)
         others.append(costs)
         return on
 

@@ -17,14 +17,14 @@ from lepton_automl.jobs import TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.objective import Objective
 from lepton_automl.plans import TrainPlan
-from lepton_automl.search.early_stopper import Judge, Rule
-from lepton_automl.search.forecast import Outlook
+from lepton_automl.search.early_stopper import EarlyStopper, Rule
+from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
-from lepton_automl.search.warm import designs, precedents
+from lepton_automl.search.warm import prior_trials, warm_start_designs
 from lepton_automl.space import Config
-from lepton_automl.specs import Budget, Precedent
+from lepton_automl.specs import Budget, PriorTrial
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study.runner import jobs
 
@@ -46,26 +46,26 @@ def run(landscape: Landscape, seed: int, workers: int, **settings: Any) -> list[
 
 def thawless(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     """The same where what is stopped is never taken up again."""
-    with patch("lepton_automl.state.FROZEN", 0):
+    with patch("lepton_automl.state.MOST_CHECKPOINTED", 0):
         return run(landscape, seed, workers)
 
 
-def warm(landscape: Landscape, seed: int, workers: int, *, portfolio: bool = True, misled: bool = False) -> list[Moment]:
+def warm(landscape: Landscape, seed: int, workers: int, *, initial_designs: bool = True, misled: bool = False) -> list[Moment]:
     """The same after a study of another table.
 
     Args:
         landscape: What is searched, one of `OTHER`.
         seed: Seeds both searches.
         workers: Trials at a time.
-        portfolio: Whether the known-good designs are tried as well.
+        initial_designs: Whether the known-good designs are tried as well.
         misled: Whether the earlier study is turned upside down: its worst stand on its front, its best at the end.
     """
     name = OTHER[landscape.name]
-    told = precedents(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
+    told = prior_trials(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
     if misled:
         worst = sorted(told, key=lambda one: -one.standing)[: sum(one.on_front for one in told)]
         told = tuple(one.replace(standing=1 - one.standing, on_front=one in worst) for one in told)
-    return run(landscape, seed, workers, portfolio=portfolio, known=told)
+    return run(landscape, seed, workers, initial_designs=initial_designs, known=told)
 
 
 def play(
@@ -76,9 +76,9 @@ def play(
     rungs: bool = True,
     screen: bool = True,
     children: bool = True,
-    portfolio: bool = True,
+    initial_designs: bool = True,
     rule: Rule = "either",
-    known: tuple[Precedent, ...] = (),
+    known: tuple[PriorTrial, ...] = (),
 ) -> Played:
     """A search to its end.
 
@@ -89,21 +89,21 @@ def play(
         rungs: Whether unpromising trials are stopped.
         screen: Whether candidates are picked by what they are expected to add, their speed guessed before training.
         children: Whether proposals may inherit weights (rows with a parent).
-        portfolio: Whether the search begins with known-good designs.
+        initial_designs: Whether the search begins with known-good designs.
         rule: By which a trial goes on.
         known: What an earlier study tried.
     """
     played = Played(landscape, seed, workers, known)
-    usual = families.portfolio(played.table.spec) if portfolio else []
-    first = designs(known, played.table.space, usual)
-    state, outlook = played.state, Outlook(played.state)
+    usual = families.initial_designs(played.table.spec) if initial_designs else []
+    first = warm_start_designs(known, played.table.space, usual)
+    state, forecaster = played.state, Forecaster(played.state)
     proposer = Proposer(
         state,
         sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
-        outlook=outlook if screen else None,
-        first=played.bring([played.table.space.nearest(design) for design in first]),
+        forecaster=forecaster if screen else None,
+        first=played.project([played.table.space.nearest(design) for design in first]),
         children=played.children if children else lambda _: (),
-        bring=played.bring,
+        project=played.project,
         identity=key,
         seed=seed,
     )
@@ -112,8 +112,8 @@ def play(
         journal=Nowhere(Path("nowhere")),
         executor=SimulatedExecutor(workers, played.recording, played.weighed),
         proposer=proposer,
-        judge=Judge(state, outlook, rule if rungs else "none"),
-        outlook=outlook,
+        early_stopper=EarlyStopper(state, forecaster, rule if rungs else "none"),
+        forecaster=forecaster,
         job=jobs(state, Path("/nowhere/studies/table")),
         announce=played.watch,
     )
@@ -136,7 +136,7 @@ def key(config: Config) -> str:
 class Played:
     """A study whose trials are a table's rows."""
 
-    def __init__(self, landscape: Landscape, seed: int, workers: int, known: tuple[Precedent, ...]) -> None:
+    def __init__(self, landscape: Landscape, seed: int, workers: int, known: tuple[PriorTrial, ...]) -> None:
         self.landscape, self.moments, self.rows = landscape, list[Moment](), dict[int, Row]()
         self._deck = Deck(landscape)
         table = self.table = cast("Table", landscape.table)
@@ -167,7 +167,7 @@ class Played:
         begun = HostWeighed(at=0.0, weighed=self.weighed, epochs=table.epochs)
         self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])
 
-    def bring(self, drawn: list[Config]) -> list[Config]:
+    def project(self, drawn: list[Config]) -> list[Config]:
         """The unused rows nearest to what was drawn."""
         near = [self._deck.nearest(config) for config in drawn]
         return [dict(self.landscape.rows[row].config) for row in dict.fromkeys(near) if row is not None]

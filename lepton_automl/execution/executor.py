@@ -6,28 +6,30 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from lepton_automl.bottleneck import Bottleneck
-from lepton_automl.error_analysis import Examined, ExamineJob
+from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.jobs import (
-    Accelerated,
     AccelerateJob,
-    Checked,
-    CheckJob,
+    AccelerationResult,
+    BottleneckJob,
     Decision,
-    PortraitJob,
-    ProfileJob,
+    FactoryCheck,
+    FactoryCheckJob,
+    HostBenchmark,
+    HostBenchmarkJob,
+    ModelScores,
     Report,
-    Scored,
+    ResourceProfileJob,
     ScoreJob,
     TrialJob,
     TrialResult,
-    Weighed,
-    WeighJob,
 )
 from lepton_automl.profile import ResourceProfile
 
 Message = Report | TrialResult
-WorkerRequest = CheckJob | WeighJob | ScoreJob | AccelerateJob | ProfileJob | PortraitJob | ExamineJob
-WorkerResponse = Checked | Weighed | Scored | Accelerated | Bottleneck | ResourceProfile | Examined
+WorkerRequest = (
+    FactoryCheckJob | HostBenchmarkJob | ScoreJob | AccelerateJob | BottleneckJob | ResourceProfileJob | ErrorAnalysisJob
+)
+WorkerResponse = FactoryCheck | HostBenchmark | ModelScores | AccelerationResult | Bottleneck | ResourceProfile | ErrorAnalysis
 
 
 class Executor(Protocol):

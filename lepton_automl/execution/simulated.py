@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lepton_automl.errors import StudyError
-from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult, Weighed, WeighJob
+from lepton_automl.jobs import Decision, HostBenchmark, HostBenchmarkJob, Report, TrialJob, TrialResult
 from lepton_automl.profile import Profile
 
 from .executor import Message, WorkerRequest, WorkerResponse
@@ -58,7 +58,9 @@ class SimulatedExecutor:
         began: The clock's first reading, in seconds.
     """
 
-    def __init__(self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: Weighed, *, began: float = 0.0) -> None:
+    def __init__(
+        self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: HostBenchmark, *, began: float = 0.0
+    ) -> None:
         self._slots = slots
         self._recorded, self._weighed, self._clock = recorded, weighed, began
         self._runs: dict[int, _Run] = {}
@@ -143,7 +145,7 @@ class SimulatedExecutor:
         """The recorded weights; nothing else is recorded."""
         meanwhile()
         del told, limit
-        if isinstance(errand, WeighJob):
+        if isinstance(errand, HostBenchmarkJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")
 

@@ -23,21 +23,21 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl._json import Value
-from lepton_automl.error_analysis import ExamineJob
+from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, in_one_line, without_colours
 from lepton_automl.jobs import (
     GO_ON,
     NOBODY,
     AccelerateJob,
-    CheckJob,
+    BottleneckJob,
     Decision,
-    PortraitJob,
-    ProfileJob,
+    FactoryCheckJob,
+    HostBenchmarkJob,
     Report,
+    ResourceProfileJob,
     ScoreJob,
     TrialJob,
     TrialResult,
-    WeighJob,
 )
 from lepton_automl.locks import gate_path, is_stopped
 from lepton_automl.measurement_lock import opened_gate
@@ -165,7 +165,15 @@ class Worker:
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
     def _answer(self, job: Value) -> Value:
-        from lepton_automl.pipelines.requests import check_own, draw, examine, finish, profile, score, weigh_host
+        from lepton_automl.pipelines.requests import (
+            accelerate_finalist,
+            analyze_errors,
+            benchmark_host,
+            check_factory,
+            find_bottleneck,
+            profile_resources,
+            score_models,
+        )
 
         def told(text: str) -> None:
             self._send(Beat(text=text))
@@ -173,20 +181,20 @@ class Worker:
         try:
             # Whatever is asked, it stands still while others measure.
             with opened_gate(getattr(_origin(job), "gate", gate_path())):
-                if isinstance(job, CheckJob):
-                    return check_own(job)
-                if isinstance(job, WeighJob):
-                    return weigh_host(job)
+                if isinstance(job, FactoryCheckJob):
+                    return check_factory(job)
+                if isinstance(job, HostBenchmarkJob):
+                    return benchmark_host(job)
                 if isinstance(job, AccelerateJob):
-                    return finish(job, told)
-                if isinstance(job, PortraitJob):
-                    return draw(job)
-                if isinstance(job, ExamineJob):
-                    return examine(job)
-                if isinstance(job, ProfileJob):
-                    return profile(job, told)
+                    return accelerate_finalist(job, told)
+                if isinstance(job, ResourceProfileJob):
+                    return profile_resources(job)
+                if isinstance(job, ErrorAnalysisJob):
+                    return analyze_errors(job)
+                if isinstance(job, BottleneckJob):
+                    return find_bottleneck(job, told)
                 assert isinstance(job, ScoreJob)
-                return score(job)
+                return score_models(job)
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.recipe import OwnRecipe
+from lepton_automl.recipe import CustomRecipe
 from lepton_automl.specs import DataSpec
 
 from .answers import Answer
@@ -32,7 +32,7 @@ class Rows(nn.Module):
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
 
-class OwnNet(nn.Module):
+class CustomNet(nn.Module):
     """A person's module between what the house feeds and what it asks for.
 
     Args:
@@ -41,7 +41,7 @@ class OwnNet(nn.Module):
         spec: Its data.
     """
 
-    def __init__(self, module: nn.Module, recipe: OwnRecipe, spec: DataSpec) -> None:
+    def __init__(self, module: nn.Module, recipe: CustomRecipe, spec: DataSpec) -> None:
         super().__init__()
         self.module, self.recipe = module, recipe
         self.enter: nn.Module = (

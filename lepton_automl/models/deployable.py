@@ -9,11 +9,11 @@ from lepton_automl.specs import DataSpec
 
 from .answers import Answer
 from .build import LeptonNet
-from .custom import OwnNet
+from .custom import CustomNet
 from .flat import flatten
 from .table import TableNet
 
-Network = TypeVar("Network", bound=LeptonNet | OwnNet)
+Network = TypeVar("Network", bound=LeptonNet | CustomNet)
 
 
 def deployable(model: Network, spec: DataSpec) -> Network:

@@ -15,13 +15,13 @@ from lepton_automl.errors import BundleError
 from lepton_automl.recipe import Recipe, recipe_from_json
 
 from .build import LeptonNet, build
-from .custom import OwnNet
+from .custom import CustomNet
 
-Network = TypeVar("Network", bound=LeptonNet | OwnNet)
+Network = TypeVar("Network", bound=LeptonNet | CustomNet)
 RECIPE, WEIGHTS = "recipe.json", "model.safetensors"
 
 
-def save(model: LeptonNet | OwnNet, folder: Path) -> None:
+def save(model: LeptonNet | CustomNet, folder: Path) -> None:
     """Write a network into a folder, which is made if need be; of a person's own one, the weights as their module names them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RECIPE).write_text(json.dumps(model.recipe.to_json(), indent=1), encoding="utf-8")
@@ -53,5 +53,5 @@ def load_by(folder: Path, make: Callable[[Recipe], Network]) -> Network:
     return model
 
 
-def _inner(model: LeptonNet | OwnNet) -> nn.Module:
-    return model.module if isinstance(model, OwnNet) else model
+def _inner(model: LeptonNet | CustomNet) -> nn.Module:
+    return model.module if isinstance(model, CustomNet) else model

@@ -1,5 +1,5 @@
 """One candidate, or a person's own network, through all workshops."""
 
-from .neighbours import check_torchvision
+from .torchvision_check import check_torchvision
 
 check_torchvision()  # before anything here imports Lightning, which fails in its own words

@@ -22,7 +22,7 @@ from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of
 from lepton_automl.deployment.session import LEVELS
 from lepton_automl.deployment.verify import Expected, compare, expect
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
-from lepton_automl.jobs import Tried
+from lepton_automl.jobs import VariantResult
 from lepton_automl.measurement_lock import Gate
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
@@ -67,7 +67,7 @@ class VariantBench:
 
 
 @dataclass
-class Contestant:
+class CandidateVariant:
     """One way on its trial.
 
     Args:
@@ -92,11 +92,11 @@ class Contestant:
         assert self.timed is not None
         return self.timed.latency
 
-    def tried(self, said: str) -> Tried:
+    def tried(self, said: str) -> VariantResult:
         """The evidence."""
         size = self.path.stat().st_size
         latency = self.timed.latency if self.timed else None
-        return Tried(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=said)
+        return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=said)
 
 
 @dataclass(frozen=True)
@@ -110,71 +110,71 @@ class BestVariant:
         speedup: How many times as fast as the network itself in PyTorch, timed in the winner's last race.
     """
 
-    winner: Contestant
+    winner: CandidateVariant
     before: dict[str, float]
-    tried: tuple[Tried, ...]
+    tried: tuple[VariantResult, ...]
     speedup: float
 
 
-def accelerate(source: Source, stand: VariantBench, folder: Path) -> BestVariant:
+def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant:
     """Find the fastest way to run a network whose score is good enough.
 
     Args:
         source: The network.
-        stand: Where ways are timed and scored.
+        bench: Where ways are timed and scored.
         folder: Where to leave the files.
 
     Raises:
         BundleError: Not one way answers.
         ExtraError: A runtime that the target names is not installed.
     """
-    contest = _VariantSearch(source, stand, folder)
-    ways = [variant for runtime in allowed(stand.target.runtimes) for variant in runtime.variants(source)]
-    contest.enter(variant for variant in ways if variant.quantizer != SECOND)
-    contest.race(contest.running)
-    winner = contest.simplest(contest.fastest())
-    winner = contest.milder(winner, ways)
-    winner = contest.tuned(winner)
-    return BestVariant(winner, contest.before, contest.evidence(winner), contest.speedup(winner))
+    search = _VariantSearch(source, bench, folder)
+    ways = [variant for runtime in allowed(bench.target.runtimes) for variant in runtime.variants(source)]
+    search.enter(variant for variant in ways if variant.quantizer != SECOND)
+    search.race(search.running)
+    winner = search.simplest(search.fastest())
+    winner = search.milder(winner, ways)
+    winner = search.tuned(winner)
+    return BestVariant(winner, search.before, search.evidence(winner), search.speedup(winner))
 
 
 class _VariantSearch:
     """All ways to run one network."""
 
-    def __init__(self, source: Source, stand: VariantBench, folder: Path) -> None:
-        self.source, self.stand, self.folder = source, stand, folder
-        self.all: list[Contestant] = []
-        self.failed: list[Tried] = []
-        self.expected = expect(source.module, source.inputs, alone=stand.alone)
-        itself = TorchModel(source.module.eval(), self.stand.target.threads)
-        self.before = stand.score(itself)
-        self.eager = Contestant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
+    def __init__(self, source: Source, bench: VariantBench, folder: Path) -> None:
+        self.source, self.bench, self.folder = source, bench, folder
+        self.all: list[CandidateVariant] = []
+        self.failed: list[VariantResult] = []
+        self.expected = expect(source.module, source.inputs, alone=bench.alone)
+        itself = TorchModel(source.module.eval(), self.bench.target.threads)
+        self.before = bench.score(itself)
+        self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
 
     @property
-    def running(self) -> list[Contestant]:
+    def running(self) -> list[CandidateVariant]:
         """Those that are not out."""
         return [one for one in self.all if not one.why]
 
-    def enter(self, variants: Iterable[Variant]) -> list[Contestant]:
+    def enter(self, variants: Iterable[Variant]) -> list[CandidateVariant]:
         """Make and open some; what cannot be is noted with its reason."""
         entered = []
         for variant in variants:
-            self.stand.told(f"making {variant.name}")
+            self.bench.told(f"making {variant.name}")
             try:
                 entered.append(self._open(variant))
             except LeptonError as error:
-                self.failed.append(Tried(variant=variant, said=str(error).splitlines()[0]))
+                self.failed.append(VariantResult(variant=variant, said=str(error).splitlines()[0]))
         self.all += entered
         return entered
 
-    def _open(self, variant: Variant) -> Contestant:
-        runtime, target = runtime_of(variant.runtime), self.stand.target
+    def _open(self, variant: Variant) -> CandidateVariant:
+        runtime, target = runtime_of(variant.runtime), self.bench.target
         # The runtimes that read ONNX share files: one that is made is not made again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             runtime.write(variant, self.source, path)
         where = {"threads": target.threads, "rows": target.batch_size}
-        if self.stand.guarded and variant.runtime == "openvino" and not survives(path, variant, **where):
+        if self.bench.guarded and variant.runtime == "openvino" and not survives(path, variant, **where):
             raise BundleError(f"{variant.name} ends the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
@@ -183,25 +183,25 @@ class _VariantSearch:
             raise
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
             raise BundleError(f"{variant.name} cannot be run: {in_one_line(error)}") from error
-        return Contestant(variant, path, model)
+        return CandidateVariant(variant, path, model)
 
-    def race(self, those: list[Contestant]) -> None:
+    def race(self, those: list[CandidateVariant]) -> None:
         """Time them beside each other."""
-        self.stand.told(f"timing {len(those)} ways to run it")
-        target = self.stand.target
-        calls = {str(number): self.stand.call(one.model) for number, one in enumerate(those)}
-        with self.stand.gate.closed():
+        self.bench.told(f"timing {len(those)} ways to run it")
+        target = self.bench.target
+        calls = {str(number): self.bench.call(one.model) for number, one in enumerate(those)}
+        with self.bench.gate.closed():
             found = race(
                 calls,
                 reference(target.threads),
-                reference_ms=self.stand.reference_ms,
+                reference_ms=self.bench.reference_ms,
                 seconds=SECONDS,
                 threads=target.threads,
             )
         for number, one in enumerate(those):
             one.timed = found[str(number)]
 
-    def fastest(self) -> Contestant:
+    def fastest(self) -> CandidateVariant:
         """The fastest that is good enough; those before it are out.
 
         Raises:
@@ -212,53 +212,53 @@ class _VariantSearch:
                 return one
         raise BundleError("no way to run this network answers as it does", where="accelerate", fix=self._reasons())
 
-    def _good(self, one: Contestant) -> bool:
+    def _good(self, one: CandidateVariant) -> bool:
         """Whether it keeps the score; asked once."""
         if not one.scores:
-            self.stand.told(f"scoring {one.variant.name}")
-            one.scores = self.stand.score(one.model)
-            lost = drop(self.stand.metric, self.before[self.stand.metric], one.scores[self.stand.metric])
-            if lost > self.stand.target.max_drop and one.variant.precision != "fp32":
-                one.why = f"its {self.stand.metric} is worse by {lost:.3g}; {self.stand.target.max_drop:g} is allowed"
+            self.bench.told(f"scoring {one.variant.name}")
+            one.scores = self.bench.score(one.model)
+            lost = drop(self.bench.metric, self.before[self.bench.metric], one.scores[self.bench.metric])
+            if lost > self.bench.target.max_drop and one.variant.precision != "fp32":
+                one.why = f"its {self.bench.metric} is worse by {lost:.3g}; {self.bench.target.max_drop:g} is allowed"
         return not one.why
 
     def _reasons(self) -> str:
         return " ".join(f"{tried.variant.name}: {tried.said}." for tried in self.failed)
 
-    def simplest(self, winner: Contestant) -> Contestant:
+    def simplest(self, winner: CandidateVariant) -> CandidateVariant:
         """Of those that are as fast as the winner, as far as can be told, the one that needs least."""
         for one in sorted(self.running, key=lambda one: _needs(one.variant)):
             if one is winner:
                 break
-            if _said(one, winner) == "equal" and self._good(one):
+            if _compared(one, winner) == "equal" and self._good(one):
                 return one
         return winner
 
-    def milder(self, winner: Contestant, ways: Sequence[Variant]) -> Contestant:
+    def milder(self, winner: CandidateVariant, ways: Sequence[Variant]) -> CandidateVariant:
         """The winner, or a milder one of those that were faster and lost too much, where it is faster still."""
-        out = [one for one in self.all if one.why and one.variant.precision == "int8" and _said(one, winner) == "faster"]
+        out = [one for one in self.all if one.why and one.variant.precision == "int8" and _compared(one, winner) == "faster"]
         for lost in sorted(out, key=lambda one: one.latency.median)[:1]:
             good = next(
                 (one for variant in self._milder(lost.variant, ways) for one in self.enter([variant]) if self._good(one)), None
             )
             if good is not None:
                 self.race([winner, good])
-                if _said(good, winner) == "faster":
+                if _compared(good, winner) == "faster":
                     return good
         return winner
 
     def _milder(self, variant: Variant, ways: Sequence[Variant]) -> Iterator[Variant]:
         yield from (way for way in ways if way == variant.replace(quantizer=SECOND))
         yield variant.set(seven_bit=True)
-        self.stand.told("looking for layers that whole numbers harm")
+        self.bench.told("looking for layers that whole numbers harm")
         harmed = self.source.quantizer.sensitive()
         for count in MILDER:
             if count < len(harmed):
                 yield variant.replace(floats=tuple(harmed[:count]))
 
-    def tuned(self, winner: Contestant) -> Contestant:
+    def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner in the settings that suit it best."""
-        variant, threads = winner.variant, self.stand.target.threads
+        variant, threads = winner.variant, self.bench.target.threads
         wanted = []
         if variant.runtime == "onnxruntime":
             wanted += [variant.set(level=level) for level in LEVELS if level != "all"]
@@ -267,18 +267,18 @@ class _VariantSearch:
         entered = self.enter(wanted)
         for one in entered:
             one.scores = winner.scores  # the same file, in the same runtime
-        self.race([winner, *entered, self.eager])
+        self.race([winner, *entered, self.baseline])
         best = min(entered, key=lambda one: one.latency.median, default=winner)
-        return best if _said(best, winner) == "faster" else winner
+        return best if _compared(best, winner) == "faster" else winner
 
-    def speedup(self, winner: Contestant) -> float:
+    def speedup(self, winner: CandidateVariant) -> float:
         """How many times as fast as the network itself, round by round of the last race."""
-        assert winner.timed is not None and self.eager.timed is not None
-        return 1 / verdict(winner.timed.ratios, self.eager.timed.ratios).ratio
+        assert winner.timed is not None and self.baseline.timed is not None
+        return 1 / verdict(winner.timed.ratios, self.baseline.timed.ratios).ratio
 
-    def evidence(self, winner: Contestant) -> tuple[Tried, ...]:
+    def evidence(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
         """What became of each."""
-        ordered = sorted((one for one in [*self.all, self.eager] if one.timed), key=lambda one: one.latency.median)
+        ordered = sorted((one for one in [*self.all, self.baseline] if one.timed), key=lambda one: one.latency.median)
         told = [one.tried("chosen" if one is winner else one.why or _slower(one, winner)) for one in ordered]
         untimed = [one.tried(one.why) for one in self.all if not one.timed]
         return (*told, *untimed, *self.failed)
@@ -326,7 +326,7 @@ def _needs(variant: Variant) -> tuple[int, int]:
     return (variant.runtime != "onnxruntime", ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
 
 
-def _said(one: Contestant, other: Contestant) -> str:
+def _compared(one: CandidateVariant, other: CandidateVariant) -> str:
     """Whether the first is faster; those of one race are compared round by round."""
     assert one.timed is not None and other.timed is not None
     mine, theirs = one.timed.ratios, other.timed.ratios
@@ -334,7 +334,7 @@ def _said(one: Contestant, other: Contestant) -> str:
     return verdict(mine[:count], theirs[:count]).said
 
 
-def _slower(one: Contestant, winner: Contestant) -> str:
+def _slower(one: CandidateVariant, winner: CandidateVariant) -> str:
     ratio = one.latency.median / winner.latency.median
     if ratio < 1:
         return f"no faster, as far as can be told, and the winner needs less ({ratio:.2f} times its time)"

@@ -14,7 +14,7 @@ from lepton_automl.deployment.open_artifact import Opened
 from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import GLANCE, spread
-from lepton_automl.jobs import Accelerated, AccelerateJob
+from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import opened_gate
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
@@ -23,14 +23,14 @@ from lepton_automl.task import METRICS, drop
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
 from .custom import adapter_for
-from .pack import answers_of, believed, card_of, model_scores
-from .worker_cache import opened_data
+from .pack import calibration_note, card_of, model_scores, predict_split
+from .worker_cache import cached_data
 
 FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of, should a better one be wanted later
 SAMPLE_ROWS = 512  # training rows that set ranges
 
 
-def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) -> Accelerated:
+def accelerate_finalist(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) -> AccelerationResult:
     """Find the fastest way to run a finished model whose score is good enough, and make that its bundle.
 
     Where scores are cross-validated no row is left that the network has not learnt: there the score may fall as far on the
@@ -41,7 +41,7 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
         told: Called at every step with what is being done.
     """
     job = errand.job
-    data, trial = opened_data(job.data), Path(job.folder)
+    data, trial = cached_data(job.data), Path(job.folder)
     bundle = trial / "bundle"
     model = adapter_for(job.config, job).load(bundle)
     if not (trial / FLOAT).exists():
@@ -49,19 +49,23 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
     inputs = spread(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
-        scale = CostProfiler(data, job.target, gate, job.reference_ms)
-        won = accelerate(source, _stand(errand, scale, told), Path(folder))
-        scores = _scores(errand, won)
-        latency, wall, _ = won.winner.timed or (None, None, None)
+        profiler = CostProfiler(data, job.target, gate, job.reference_ms)
+        best = accelerate(source, _bench(errand, profiler, told), Path(folder))
+        scores = _scores(errand, best)
+        latency, wall, _ = best.winner.timed or (None, None, None)
         assert latency is not None and wall is not None
         weights = sum(weight.numel() for weight in model.parameters())
-        profile = Profile(latency=latency, wall=wall, size_bytes=won.winner.path.stat().st_size, parameters=weights)
-        found = Accelerated(trial=job.trial, variant=won.winner.variant, scores=scores, profile=profile, tried=won.tried)
-        probabilities = believed(job, answers_of(won.winner.model, data.validation) if len(data.validation) else None)
+        profile = Profile(latency=latency, wall=wall, size_bytes=best.winner.path.stat().st_size, parameters=weights)
+        found = AccelerationResult(
+            trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried
+        )
+        probabilities = calibration_note(
+            job, predict_split(best.winner.model, data.validation) if len(data.validation) else None
+        )
         kept = read_bundle(bundle, (WEIGHTS, PROVENANCE))
         write_bundle(
             bundle,
-            model=won.winner.path,
+            model=best.winner.path,
             weights=kept[WEIGHTS],
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
@@ -72,8 +76,8 @@ def finish(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) 
     return found
 
 
-def _stand(errand: AccelerateJob, scale: CostProfiler, told: Callable[[str], None]) -> VariantBench:
-    data, job = scale.data, errand.job
+def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], None]) -> VariantBench:
+    data, job = profiler.data, errand.job
     rows = data.validation if len(data.validation) else data.train
 
     def score(model: Opened) -> dict[str, float]:
@@ -82,21 +86,21 @@ def _stand(errand: AccelerateJob, scale: CostProfiler, told: Callable[[str], Non
     return VariantBench(
         target=job.target,
         metric=job.metric,
-        call=scale.call_of,
+        call=profiler.call_of,
         score=score,
-        gate=scale.gate,
+        gate=profiler.gate,
         reference_ms=job.reference_ms,
         told=told,
         alone=None if job.own else GLANCE,
     )
 
 
-def _scores(errand: AccelerateJob, won: BestVariant) -> dict[str, float]:
+def _scores(errand: AccelerateJob, best: BestVariant) -> dict[str, float]:
     """Those of the artifact on rows that it has not learnt."""
     if not errand.job.data.folds:
-        return won.winner.scores
+        return best.winner.scores
     told = {}
     for name, before in errand.scores.items():
-        lost = drop(name, won.before[name], won.winner.scores[name]) if name in won.winner.scores else 0.0
+        lost = drop(name, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
         told[name] = before * (1 + lost) if METRICS[name] == "minimize" else before - lost
     return told

@@ -25,7 +25,7 @@ from lepton_automl.deployment.runtime import Source, runtime_of
 from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
-from lepton_automl.jobs import Tried
+from lepton_automl.jobs import VariantResult
 from lepton_automl.locks import gate_path
 from lepton_automl.measurement_lock import Gate, opened_gate
 from lepton_automl.models.plain import Bare
@@ -38,7 +38,7 @@ from lepton_automl.variant import Variant
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import quiet_reference
-from .validate_inputs import check_target, given
+from .validate_inputs import check_deployment, validate_inputs
 
 SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
 CALL = 512  # rows of one call when many are scored
@@ -65,7 +65,7 @@ class AcceleratedModel:
     before: dict[str, float]
     after: dict[str, float]
     latency: Measurement
-    tried: tuple[Tried, ...]
+    tried: tuple[VariantResult, ...]
     speedup: float
     batch_size: int
     content: bytes
@@ -103,7 +103,7 @@ class AcceleratedModel:
     def _open(self) -> Opened:
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
-            return opened(Path(folder), self.threads)
+            return open_accelerated(Path(folder), self.threads)
 
     def __repr__(self) -> str:
         name = next(iter(self.before))
@@ -113,7 +113,7 @@ class AcceleratedModel:
         )
 
 
-def faster(
+def accelerate_network(
     model: nn.Module,
     data: Any,
     target: Deployment,
@@ -138,8 +138,8 @@ def faster(
         ExtraError: A runtime that the target names is not installed.
     """
     complaints = Complaints("accelerate")
-    check_target(target, complaints)
-    rows = given(model, data, validation, complaints, seed=seed, standardise=False)
+    check_deployment(target, complaints)
+    rows = validate_inputs(model, data, validation, complaints, seed=seed, standardise=False)
     with (
         loose(model),
         untouched(model),
@@ -148,26 +148,27 @@ def faster(
         torch.inference_mode(mode=False),
         opened_gate(gate_path()) as gate,
     ):
-        return _Walk(Bare(model.eval()), rows, target, Path(folder), told).walk(gate)
+        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), told).run(gate)
 
 
-class _Walk:
+class AccelerationRun:
     """One network on its way."""
 
     def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, told: Callable[[str], None]) -> None:
         self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
         self.metric = next(iter(metrics_of(rows.spec.task)))
 
-    def walk(self, gate: Gate) -> AcceleratedModel:
+    def run(self, gate: Gate) -> AcceleratedModel:
+        """Export the network, try all variants and return the best."""
         self.told("exporting")
         inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
-        won = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._stand(gate), self.folder)
-        return self._found(won)
+        best = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._bench(gate), self.folder)
+        return self._found(best)
 
-    def _stand(self, gate: Gate) -> VariantBench:
+    def _bench(self, gate: Gate) -> VariantBench:
         threads, size = self.target.threads, self.target.batch_size
         held = self.rows.validation.inputs[ROWS]
         one = {ROWS: held[np.arange(size) % len(held)].numpy()}
@@ -190,23 +191,23 @@ class _Walk:
         answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
         return scores(answers, held.targets, spec)
 
-    def _found(self, won: BestVariant) -> AcceleratedModel:
-        assert won.winner.timed is not None
+    def _found(self, best: BestVariant) -> AcceleratedModel:
+        assert best.winner.timed is not None
         return AcceleratedModel(
-            variant=won.winner.variant,
-            before=won.before,
-            after=won.winner.scores,
-            latency=won.winner.timed.latency,
-            tried=won.tried,
-            speedup=won.speedup,
+            variant=best.winner.variant,
+            before=best.before,
+            after=best.winner.scores,
+            latency=best.winner.timed.latency,
+            tried=best.tried,
+            speedup=best.speedup,
             batch_size=self.target.batch_size,
-            content=won.winner.path.read_bytes(),
+            content=best.winner.path.read_bytes(),
             threads=self.target.threads,
         )
 
 
-def opened(folder: Path, threads: int) -> Opened:
-    """What `AcceleratedModel.save` wrote, in its runtime.
+def open_accelerated(folder: Path, threads: int) -> Opened:
+    """What `AccelerationResultModel.save` wrote, in its runtime.
 
     Raises:
         BundleError: It is no such folder, no model that its runtime can open, or one that could run without end.
@@ -246,7 +247,7 @@ def _refuse_strange(path: Path, known: list[str]) -> None:
 
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
     """The same, called with rows [N, ...] as the network's `forward` takes them."""
-    model = opened(Path(folder), threads)
+    model = open_accelerated(Path(folder), threads)
     return lambda rows: model({ROWS: _array(rows)})
 
 
@@ -255,7 +256,7 @@ def _array(rows: Any) -> NDArray[Any]:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def _row(tried: Tried) -> dict[str, Any]:
+def _row(tried: VariantResult) -> dict[str, Any]:
     latency = tried.latency
     return {
         "variant": tried.variant.name,

@@ -12,7 +12,7 @@ from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.models.build import LeptonNet, build
-from lepton_automl.models.custom import OwnNet
+from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.files import load
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import Recipe
@@ -22,7 +22,7 @@ from lepton_automl.training.epochs import OnEpoch
 from lepton_automl.training.fit import fit
 from lepton_automl.training.snapshot import Snapshot
 
-Network = LeptonNet | OwnNet
+Network = LeptonNet | CustomNet
 
 CUT_ROWS = 256  # rows that tell what a channel or block is worth
 
@@ -57,10 +57,10 @@ class NetworkAdapter(Protocol):
         plan: How it is trained.
         whole: Its shape before the cut.
         lean: Its final shape.
-        keeps: Whether a fit that was broken off can go on from a snapshot; else it begins again.
+        supports_checkpoints: Whether a fit that was broken off can go on from a snapshot; else it begins again.
     """
 
-    keeps: bool
+    supports_checkpoints: bool
     plan: TrainPlan
     whole: Recipe
     lean: Recipe
@@ -74,14 +74,14 @@ class NetworkAdapter(Protocol):
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
         """What the network is taught with."""
 
-    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
+    def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """Train the network in place."""
 
     def shrink(self, model: Network, data: Data) -> Network:
         """The network cut to the final shape."""
 
 
-class LeptonCraft:
+class LeptonAdapter:
     """How our own networks are made.
 
     Args:
@@ -91,7 +91,7 @@ class LeptonCraft:
         lean: Likewise.
     """
 
-    keeps = True
+    supports_checkpoints = True
 
     def __init__(self, config: Config, spec: DataSpec, train: TrainPlan, lean: LeanPlan) -> None:
         self.spec, self.plan = spec, families.plan_of(config, train)
@@ -111,20 +111,20 @@ class LeptonCraft:
         del model
         return DataModule(data, self.plan, chunk)
 
-    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
+    def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """By the house's own training."""
         fit(
             model,
             batches,
             self.plan,
             spec=self.spec,
-            first_epoch=lesson.first,
-            last_epoch=lesson.last,
-            on_epoch=lesson.on_epoch,
-            wait=lesson.wait,
-            score=lesson.score,
-            start=lesson.start,
-            keep=lesson.keep,
+            first_epoch=request.first,
+            last_epoch=request.last,
+            on_epoch=request.on_epoch,
+            wait=request.wait,
+            score=request.score,
+            start=request.start,
+            keep=request.keep,
         )
 
     def shrink(self, model: Network, data: Data) -> LeptonNet:

@@ -28,7 +28,7 @@ from lepton_automl.recipe import Recipe, describe, recipe_from_json
 from lepton_automl.roofline import CallTime, Ceilings
 
 from .adapter import Network
-from .changes import Single, old_name, predicted_gain, single_changes
+from .changes import SingleChange, old_name, predicted_gain, single_changes
 from .cost import CostProfiler, reference
 
 SECONDS = 1.0  # of timing for the call, the same for the profile, half as much for the preprocessing
@@ -42,47 +42,47 @@ def ceilings_of(threads: int) -> Ceilings:
     return ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
 
 
-def bottleneck(model: Network, scale: CostProfiler, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
+def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
     """Profile a network on the target, and say what binds it and what would make it faster.
 
     Args:
         model: Its weights do not matter.
-        scale: The data, the target and the gate.
+        profiler: The data, the target and the gate.
         tries: How many of the most promising changes are made and timed; none for 0.
         progress: Told what is being done.
     """
     with tempfile.TemporaryDirectory() as folder:
-        bench = _Bench(scale, Path(folder))
+        bench = _Bench(profiler, Path(folder))
         whole = bench.exported(model, "network")
         progress("measuring the machine")
-        with scale.gate.closed():
-            best = ceilings_of(scale.target.threads)
+        with profiler.gate.closed():
+            best = ceilings_of(profiler.target.threads)
             progress("timing the layers")
             found = bench.measured(whole, describe(model.recipe), best)
         progress("predicting changes")
         changes = sorted(bench.predictions(model.recipe, found.profile), key=lambda change: -change.predicted_ms)
         for number, change in enumerate(changes[:tries]):
             progress(f"trying {change.what}")
-            changes[number] = try_change(change, whole, scale, found.latency.median)
+            changes[number] = try_change(change, whole, profiler, found.latency.median)
     return found.replace(changes=tuple(changes))
 
 
-def try_change(change: Change, unchanged: Path, scale: CostProfiler, latency_ms: float, seconds: float = SECONDS) -> Change:
+def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_ms: float, seconds: float = SECONDS) -> Change:
     """Make a change and time it, in turns with the unchanged network.
 
     Args:
         change: What to make.
         unchanged: The exported network as it is.
-        scale: The data, the target and the gate.
+        profiler: The data, the target and the gate.
         latency_ms: What a call of the unchanged network takes.
         seconds: Wall seconds of timing.
     """
     with tempfile.TemporaryDirectory() as folder:
-        bench = _Bench(scale, Path(folder))
+        bench = _Bench(profiler, Path(folder))
         made = bench.exported(build(recipe_from_json(change.recipe)), "changed")
-        with scale.gate.closed():
+        with profiler.gate.closed():
             ratio, _ = measure(
-                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=scale.target.threads
+                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.target.threads
             )
     return change.replace(actual=_gained(ratio, latency_ms))
 
@@ -99,33 +99,35 @@ class _Bench:
     """A place where networks are exported and timed for one target.
 
     Args:
-        scale: The data, the target and the gate.
+        profiler: The data, the target and the gate.
         folder: Where the files go.
     """
 
-    scale: CostProfiler
+    profiler: CostProfiler
     folder: Path
 
     def exported(self, model: Network, name: str) -> Path:
         path = self.folder / f"{name}.onnx"
-        export(deployable(model, self.scale.data.spec), self.scale.sample, path, rows=GLANCE)
+        export(deployable(model, self.profiler.data.spec), self.profiler.sample, path, rows=GLANCE)
         return path
 
     def call(self, path: Path) -> Callable[[], object]:
         """One call on the target, preprocessing included."""
-        return self.scale.call_of(OnnxModel(path, threads=self.scale.target.threads))
+        return self.profiler.call_of(OnnxModel(path, threads=self.profiler.target.threads))
 
     def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
         """The report without its changes."""
-        threads, raw, arrays = self.scale.target.threads, self.scale.rows, self.scale.data.preprocess.arrays
+        threads, raw, arrays = self.profiler.target.threads, self.profiler.rows, self.profiler.data.preprocess.arrays
         profile = profile_layers(path, arrays(raw), seconds=SECONDS, threads=threads)
-        timed = functools.partial(measure, reference=reference(threads), reference_ms=self.scale.reference_ms, threads=threads)
+        timed = functools.partial(
+            measure, reference=reference(threads), reference_ms=self.profiler.reference_ms, threads=threads
+        )
         latency, _ = timed(self.call(path), seconds=SECONDS)
         before, _ = timed(lambda: arrays(raw), seconds=SECONDS / 2)
         inside = max(latency.median - before.median, 0.0)
         return Bottleneck(
             network=network,
-            rows=self.scale.target.batch_size,
+            rows=self.profiler.target.batch_size,
             latency=latency,
             preprocess_ms=before.median,
             profile=profile.scaled(inside / profile.call_ms),
@@ -139,9 +141,9 @@ class _Bench:
             Change(what=one.what, recipe=one.recipe.to_json(), predicted_ms=gain) for one, gain in gains if gain is not None
         ]
 
-    def _gain(self, one: Single, profile: CallTime) -> float | None:
+    def _gain(self, one: SingleChange, profile: CallTime) -> float | None:
         smaller = build(one.recipe)
         path = self.exported(smaller, "candidate")
-        layers = layers_of(path, self.scale.target.batch_size, self.scale.target.threads)
+        layers = layers_of(path, self.profiler.target.batch_size, self.profiler.target.threads)
         named = [layer.replace(layer=old_name(layer.layer, one.kept, smaller.block_lists)) for layer in layers]
         return predicted_gain(named, profile)

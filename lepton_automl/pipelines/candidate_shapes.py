@@ -40,18 +40,18 @@ class Shape:
     latency_ms: float
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """For people."""
         blocks = [f"{self.blocks} block{'s' * (self.blocks > 1)}"] if self.blocks else []
         channels = [f"{self.ratio:.0%} of the channels, by {self.multiple}s"] if self.ratio else []
         return " and ".join(blocks + channels)
 
 
-def menu(
+def shapes_worth_training(
     cut: Callable[[int, float, int], nn.Module],
     *,
     macs: Callable[[nn.Module], int],
-    weigh: Callable[[nn.Module], float],
+    latency_ms: Callable[[nn.Module], float],
     grid: Iterable[tuple[int, float, int]],
     whole_ms: float,
 ) -> list[Shape]:
@@ -60,7 +60,7 @@ def menu(
     Args:
         cut: An untrained cut: so many blocks, a ratio of the channels, a multiple.
         macs: Its arithmetic.
-        weigh: Its milliseconds.
+        latency_ms: Its milliseconds.
         grid: What to try; of shapes with equal arithmetic the first is weighed.
         whole_ms: The uncut network's time: what is no faster is left out.
 
@@ -73,7 +73,7 @@ def menu(
             model = cut(blocks, ratio, multiple)
             left = macs(model)
             if left not in found:
-                latency = weigh(model)
+                latency = latency_ms(model)
                 found[left] = Shape(blocks=blocks, ratio=ratio, multiple=multiple, macs=left, latency_ms=latency)
     return worth_training(list(found.values()), whole_ms)
 

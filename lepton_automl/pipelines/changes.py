@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.recipe import OwnRecipe, Recipe, narrowed
+from lepton_automl.recipe import CustomRecipe, Recipe, narrowed
 from lepton_automl.roofline import CallTime, Layer, LayerTime, Work, predicted_ms
 
 SHARES = (0.75, 0.5)  # to which a width is narrowed
@@ -15,7 +15,7 @@ VECTOR = 16  # numbers that the widest vectors hold: whole ones are also tried
 
 
 @dataclass(frozen=True)
-class Single:
+class SingleChange:
     """A network with one thing made smaller.
 
     Args:
@@ -29,28 +29,28 @@ class Single:
     kept: tuple[tuple[int, ...], ...]
 
 
-def single_changes(recipe: Recipe) -> list[Single]:
+def single_changes(recipe: Recipe) -> list[SingleChange]:
     """Each width narrowed by a quarter, by a half, and to whole vectors, and each block left out that can be.
 
     There are none for a person's own network, whose widths have no names.
     """
-    return [] if isinstance(recipe, OwnRecipe) else [*_narrower(recipe), *_shallower(recipe)]
+    return [] if isinstance(recipe, CustomRecipe) else [*_narrower(recipe), *_shallower(recipe)]
 
 
-def _narrower(recipe: Recipe) -> Iterator[Single]:
+def _narrower(recipe: Recipe) -> Iterator[SingleChange]:
     every = tuple(tuple(range(depth)) for depth in recipe.depths)
     for path, width in recipe.widths.items():
         less_wide = {narrowed(width, share, MULTIPLE) for share in SHARES} | {(width - 1) // VECTOR * VECTOR}
         for less in sorted(less_wide - {0, width}, reverse=True):
-            yield Single(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), every)
+            yield SingleChange(f"narrowing {path} from {width} to {less}", recipe.with_widths({path: less}), every)
 
 
-def _shallower(recipe: Recipe) -> Iterator[Single]:
+def _shallower(recipe: Recipe) -> Iterator[SingleChange]:
     for stage, depth in enumerate(recipe.depths):
         for block in range(depth if depth > 1 else 0):
             kept = tuple(tuple(b for b in range(count) if (s, b) != (stage, block)) for s, count in enumerate(recipe.depths))
             try:
-                yield Single(f"removing block {block} of stage {stage}", recipe.keep_blocks(kept), kept)
+                yield SingleChange(f"removing block {block} of stage {stage}", recipe.keep_blocks(kept), kept)
             except ConfigError:  # it carries a stride, or the next block needs what it gives
                 continue
 

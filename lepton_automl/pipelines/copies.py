@@ -15,7 +15,7 @@ from lepton_automl.training.custom import loose
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def copied(model: Network) -> Network:
+def copy_network(model: Network) -> Network:
     """A copy on the CPU, each part in its mode, without a Trainer.
 
     Raises:
@@ -32,14 +32,14 @@ def copied(model: Network) -> Network:
         ) from error
 
 
-def forget_computed(model: nn.Module) -> None:
+def detach_computed(model: nn.Module) -> None:
     """Cut the tensors that a network holds besides its weights off the calls that made them, so that it can be copied."""
     for part in model.modules():
         for name, one in computed(part).items():
             part.__dict__[name] = one.detach()
 
 
-def borrowed(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> list[str]:
+def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> list[str]:
     """The weights of the original that its copy still computes with.
 
     A function that was put in the place of a layer's `forward`, or a hook, goes into a copy as it is, with the network in it that
@@ -62,7 +62,7 @@ def borrowed(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> list[str]
     return [name for name, slope in zip(floats, slopes, strict=True) if slope is not None]
 
 
-def borrowing(names: list[str], network: str) -> tuple[str, str]:
+def shared_weights_error(names: list[str], network: str) -> tuple[str, str]:
     """What is wrong with a network whose copies borrow weights, and what to do."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     what = f"a copy of {network} still computes with {names[0]!r}{more} of the network that it was copied from"

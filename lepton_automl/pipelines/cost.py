@@ -70,14 +70,14 @@ class CostProfiler:
     gate: Gate
     reference_ms: float | None = None
 
-    def weigh(self, model: Network, seconds: float = SECONDS) -> Profile:
+    def profile(self, model: Network, seconds: float = SECONDS) -> Profile:
         """The profile of an untrained network: neither latency nor size depends on the weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             exported = export(deployable(model, self.data.spec), self.sample, path, rows=GLANCE)
-            return self.profile(path, model, seconds, exported)
+            return self.profile_file(path, model, seconds, exported)
 
-    def profile(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
+    def profile_file(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
         """The profile of an exported network, which may be open for one thread already: it is as fast as one opened anew."""
         threads = self.target.threads
         call = self.call_of(opened if opened and threads == 1 else OnnxModel(path, threads=threads))
@@ -98,7 +98,7 @@ class CostProfiler:
         raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
-    def portrait(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
+    def resource_profile(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
         """What a bundle's model costs beside its latency, from disk to energy, as it runs; takes some ten seconds."""
         threads, size = self.target.threads, self.target.batch_size
         opened = open_bundle(bundle, threads, rows=size)
@@ -136,7 +136,7 @@ class CostProfiler:
         return np.stack(rows) if self.data.spec.modality == "image" else rows
 
 
-class Balance:
+class LatencyProfiler:
     """Weighs a person's own networks for one target, from rows as `forward` takes them to what it gives.
 
     Args:
@@ -167,7 +167,7 @@ class Balance:
             export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx", rows=rows)
             yield Path(folder) / "model.onnx"
 
-    def weigh(self, model: nn.Module, seconds: float = SECONDS, rows: int = GLANCE) -> Measurement:
+    def measure(self, model: nn.Module, seconds: float = SECONDS, rows: int = GLANCE) -> Measurement:
         """The latency of a network's exported file; it does not depend on the weights.
 
         Raises:
@@ -185,7 +185,7 @@ class Balance:
                 )
         return latency
 
-    def quickest(self, model: nn.Module) -> float:
+    def fastest_ms(self, model: nn.Module) -> float:
         """Milliseconds of a call in the fastest way that the target allows, whatever its accuracy.
 
         Raises:
@@ -211,10 +211,10 @@ class Balance:
                 )
         return min(one.latency.median for one in found.values())
 
-    def weighed(self, model: nn.Module) -> Measurement | None:
+    def try_measure(self, model: nn.Module) -> Measurement | None:
         """The latency, or None where the network cannot be exported; `reasons` say why."""
         try:
-            return self.weigh(model, rows=SAMPLE_ROWS)
+            return self.measure(model, rows=SAMPLE_ROWS)
         except BundleError as error:
             self.reasons.append(error.what)
             return None

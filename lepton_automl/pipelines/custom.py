@@ -14,7 +14,7 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.compression.uniform import cut_evenly
-from lepton_automl.custom import handed, own_plan, own_recipe
+from lepton_automl.custom import custom_plan, custom_recipe, handed
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
@@ -23,24 +23,24 @@ from lepton_automl.deployment.untouched import untouched
 from lepton_automl.deployment.verify import ROWS, spread
 from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
-from lepton_automl.jobs import GO_ON, Checked, CheckJob, TrialJob, WeighJob
-from lepton_automl.models.custom import OwnNet
+from lepton_automl.jobs import GO_ON, FactoryCheck, FactoryCheckJob, HostBenchmarkJob, TrialJob
+from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
 from lepton_automl.plans import LeanPlan, TrainPlan
-from lepton_automl.recipe import OwnRecipe, Recipe
+from lepton_automl.recipe import CustomRecipe, Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
-from lepton_automl.training.custom import complaints_about, fit_own
+from lepton_automl.training.custom import complaints_about, fit_custom
 
-from .adapter import FitRequest, LeptonCraft, Network, NetworkAdapter
-from .copies import borrowed, borrowing, copied, forget_computed
-from .worker_cache import opened_data
+from .adapter import FitRequest, LeptonAdapter, Network, NetworkAdapter
+from .copies import copy_network, detach_computed, shared_weights, shared_weights_error
+from .worker_cache import cached_data
 
 CHECK_ROWS = 8  # rows that a person's forward is tried on
 
 
-def adapter_for(config: Config, job: TrialJob | WeighJob) -> NetworkAdapter:
+def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdapter:
     """How a candidate is made: as ours are, or by a person's own factory.
 
     Args:
@@ -48,8 +48,8 @@ def adapter_for(config: Config, job: TrialJob | WeighJob) -> NetworkAdapter:
         job: Knows the data, the plans that the knobs change, and the factory.
     """
     if job.own is None:
-        return LeptonCraft(config, job.data, job.train, job.lean)
-    return OwnCraft(config, job.data, train=job.train, lean=job.lean, own=job.own, folder=job.folder)
+        return LeptonAdapter(config, job.data, job.train, job.lean)
+    return CustomAdapter(config, job.data, train=job.train, lean=job.lean, own=job.own, folder=job.folder)
 
 
 @functools.lru_cache(maxsize=1)
@@ -58,7 +58,7 @@ def _loaded(factory: Factory) -> Any:
     return factory.load()
 
 
-class OwnCraft:
+class CustomAdapter:
     """How a person's own networks are made.
 
     Args:
@@ -70,12 +70,12 @@ class OwnCraft:
         folder: Where a person's module may write.
     """
 
-    keeps = False  # nobody knows all that a person's module remembers
+    supports_checkpoints = False  # nobody knows all that a person's module remembers
 
     def __init__(self, config: Config, spec: DataSpec, *, train: TrainPlan, lean: LeanPlan, own: Factory, folder: str) -> None:
         self.config, self.spec, self.factory, self.folder = config, spec, own, folder
-        self.plan = own_plan(config, train)
-        self.whole: Recipe = own_recipe(config, spec, own)
+        self.plan = custom_plan(config, train)
+        self.whole: Recipe = custom_recipe(config, spec, own)
         self.lean: Recipe = families.final_recipe(config, spec, lean, own)
 
     def make(self) -> Any:
@@ -84,97 +84,99 @@ class OwnCraft:
             torch.default_generator.manual_seed(self.plan.seed)
             return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
 
-    def build(self, recipe: Recipe) -> OwnNet:
+    def build(self, recipe: Recipe) -> CustomNet:
         """By the factory, then cut as the recipe says."""
-        assert isinstance(recipe, OwnRecipe)
-        model = self.dress(self.make())
+        assert isinstance(recipe, CustomRecipe)
+        model = self.wrap(self.make())
         return self.cut(model, recipe) if recipe.ratio else model
 
-    def dress(self, module: torch.nn.Module) -> OwnNet:
+    def wrap(self, module: torch.nn.Module) -> CustomNet:
         """What the factory made, before any cut."""
-        return OwnNet(module, own_recipe(self.config, self.spec, self.factory), self.spec)
+        return CustomNet(module, custom_recipe(self.config, self.spec, self.factory), self.spec)
 
-    def load(self, folder: Path) -> OwnNet:
+    def load(self, folder: Path) -> CustomNet:
         """By the factory again, with the weights of the bundle."""
         return load_by(folder, self.build)
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
         """Pairs of inputs and targets, one a step."""
         del chunk
-        assert isinstance(model, OwnNet)
+        assert isinstance(model, CustomNet)
         return PairModule(data, self.plan, model.rows)
 
-    def teach(self, model: Network, batches: DataModule, lesson: FitRequest) -> None:
+    def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """By the module's own steps and optimisers."""
-        assert isinstance(model, OwnNet)
-        fit_own(
+        assert isinstance(model, CustomNet)
+        fit_custom(
             model.module,
             model.answer,
             batches,
             self.plan,
             spec=self.spec,
-            first_epoch=lesson.first,
-            last_epoch=lesson.last,
-            on_epoch=lesson.on_epoch,
-            wait=lesson.wait,
-            score=lesson.score,
+            first_epoch=request.first,
+            last_epoch=request.last,
+            on_epoch=request.on_epoch,
+            wait=request.wait,
+            score=request.score,
             folder=self.folder,
         )
-        forget_computed(model)
+        detach_computed(model)
 
-    def shrink(self, model: Network, data: Data) -> OwnNet:
+    def shrink(self, model: Network, data: Data) -> CustomNet:
         """The same module with its least important channels gone."""
         del data  # the cut goes by the weights alone
-        assert isinstance(model, OwnNet) and isinstance(self.lean, OwnRecipe)
+        assert isinstance(model, CustomNet) and isinstance(self.lean, CustomRecipe)
         if not model.recipe.contains(self.lean):
             raise ConfigError("this network was cut before, or is another one", where="shrink", fix="Train a new one.")
         return self.cut(model, self.lean)
 
-    def cut(self, model: OwnNet, recipe: OwnRecipe) -> OwnNet:
+    def cut(self, model: CustomNet, recipe: CustomRecipe) -> CustomNet:
         """The same module, cut as a recipe says."""
         sample = torch.randn((2, *self.spec.input_shape), generator=torch.Generator().manual_seed(0))
         cut = cut_evenly(model.module, recipe.ratio, sample, multiple=recipe.multiple)
-        return OwnNet(cut, recipe, self.spec)
+        return CustomNet(cut, recipe, self.spec)
 
 
-def check_own(job: CheckJob) -> Checked:
+def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     """Try a person's factory before anything is lost: build, ask, step, and cut if that is wanted."""
-    craft = OwnCraft(job.usual, job.data, train=job.train, lean=LeanPlan(), own=job.own, folder=job.folder)
+    adapter = CustomAdapter(job.usual, job.data, train=job.train, lean=LeanPlan(), own=job.own, folder=job.folder)
     try:
-        module = craft.make()
+        module = adapter.make()
     except ConfigError as error:
-        return Checked(wrong=((error.what, error.fix),))
+        return FactoryCheck(wrong=((error.what, error.fix),))
     except Exception as error:
         what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
-        return Checked(wrong=((what, "It is called with a dict of the knobs, without their rooms' names, and a DataSpec."),))
-    data = opened_data(job.data)
-    model = craft.dress(module) if isinstance(module, torch.nn.Module) else None
+        return FactoryCheck(
+            wrong=((what, "It is called with a dict of the knobs, without their rooms' names, and a DataSpec."),)
+        )
+    data = cached_data(job.data)
+    model = adapter.wrap(module) if isinstance(module, torch.nn.Module) else None
     rows = data.train.rows(slice(0, CHECK_ROWS))
     entered = model.rows(rows.inputs) if model else rows.targets
     with untouched(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
         found = complaints_about(module, (entered, rows.targets), job.data)
     if found.found or model is None:
-        return Checked(wrong=tuple(found.found))
+        return FactoryCheck(wrong=tuple(found.found))
     try:
-        if names := borrowed(copied(model.module), model.module, entered[:2]):
-            return Checked(wrong=(borrowing(names, type(module).__name__),))
+        if names := shared_weights(copy_network(model.module), model.module, entered[:2]):
+            return FactoryCheck(wrong=(shared_weights_error(names, type(module).__name__),))
     except ConfigError as error:
-        return Checked(wrong=((error.what, error.fix),))
+        return FactoryCheck(wrong=((error.what, error.fix),))
     try:
-        _step(craft, model, data)
+        _step(adapter, model, data)
     except Exception as error:
         what = f"the first steps of training fail: {in_one_line(error)}"
         inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
         targets = "int64 targets [N]" if job.data.classes else "float32 standardised targets [N]"
-        return Checked(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
+        return FactoryCheck(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
     try:
         notes = _exported(model, data)
     except LeptonError as error:
-        return Checked(wrong=((error.what, error.fix),))
-    return Checked(uncuttable=_uncuttable(craft, model, data, job.ratio) if job.ratio else "", notes=notes)
+        return FactoryCheck(wrong=((error.what, error.fix),))
+    return FactoryCheck(uncuttable=_uncuttable(adapter, model, data, job.ratio) if job.ratio else "", notes=notes)
 
 
-def _exported(model: OwnNet, data: Data) -> tuple[str, ...]:
+def _exported(model: CustomNet, data: Data) -> tuple[str, ...]:
     """What exporting the network, on trial, gives to say.
 
     Raises:
@@ -187,19 +189,19 @@ def _exported(model: OwnNet, data: Data) -> tuple[str, ...]:
     return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
 
 
-def _step(craft: OwnCraft, model: OwnNet, data: Data) -> None:
+def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
     """Two steps of training on a copy."""
     tried = copy.deepcopy(model)
-    few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * craft.plan.batch_size)), data.train.rows(slice(0, 0)))
-    lesson = FitRequest(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
-    craft.teach(tried, craft.batches(few, tried), lesson)
+    few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * adapter.plan.batch_size)), data.train.rows(slice(0, 0)))
+    request = FitRequest(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
+    adapter.train(tried, adapter.batches(few, tried), request)
 
 
-def _uncuttable(craft: OwnCraft, model: OwnNet, data: Data, ratio: float) -> str:
+def _uncuttable(adapter: CustomAdapter, model: CustomNet, data: Data, ratio: float) -> str:
     """Why the network cannot be cut, or cannot be trained after it; empty where both can be."""
     try:
-        cut = craft.cut(model, model.recipe.replace(ratio=ratio))
-        _step(craft, cut, data)
+        cut = adapter.cut(model, model.recipe.replace(ratio=ratio))
+        _step(adapter, cut, data)
     except ConfigError as error:
         return error.what
     except Exception as error:

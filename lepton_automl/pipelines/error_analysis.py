@@ -13,30 +13,30 @@ from lepton_automl.data.glance import picture
 from lepton_automl.data.open import Data, Split, open_test
 from lepton_automl.data.original import original_rows
 from lepton_automl.deployment.open_artifact import open_bundle
-from lepton_automl.error_analysis import Examined, ExamineJob, Example
+from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob, Example
 from lepton_automl.errors import DataError
 from lepton_automl.training.findings import calibration, class_scores, confusion
 from lepton_automl.training.scores import own_unit, scores
 
 from .held_out import held_out
-from .pack import answers_of
-from .worker_cache import opened_data
+from .pack import predict_split
+from .worker_cache import cached_data
 
 Array = NDArray[Any]
 PAIRS = 1_000  # rows of which truth and answer are kept
 
 
-def examine(job: ExamineJob) -> Examined:
+def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
     """Ask a finished model, in the runtime that it was chosen for, and look at its answers.
 
     Raises:
         DataError: There are no rows to ask it.
     """
-    data = opened_data(job.trial.data)
+    data = cached_data(job.trial.data)
     split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _asked(job, data)
     truth = own_unit(split.targets, data.spec).numpy()
     look = _numbers if data.spec.task == "regression" else _labels
-    return Examined(
+    return ErrorAnalysis(
         trial=job.trial.trial,
         split=job.split,
         rows=len(split),
@@ -47,16 +47,16 @@ def examine(job: ExamineJob) -> Examined:
     )
 
 
-def _asked(job: ExamineJob, data: Data) -> tuple[Split, Array]:
+def _asked(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
     """The rows of a split, and what the model answers to them."""
     split = open_test(data.spec) if job.split == "test" else data.validation
     if not len(split):
         fix = 'Where scores were cross-validated, ask for split="held-out".'
         raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
-    return split, answers_of(open_bundle(Path(job.bundle), job.trial.target.threads), split)
+    return split, predict_split(open_bundle(Path(job.bundle), job.trial.target.threads), split)
 
 
-def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
+def _labels(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
     told, labels = answers.argmax(1), data.spec.classes
     sure, right = np.clip(answers.max(1), 0.0, 1.0), told == truth
     loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
@@ -76,7 +76,7 @@ def _labels(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Ar
     }
 
 
-def _numbers(job: ExamineJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
+def _numbers(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
     far = answers.astype(np.float64) - truth
     distance = np.abs(far)
     wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if _told(answers[row]) != _told(truth[row]))

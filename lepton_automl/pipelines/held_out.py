@@ -17,7 +17,7 @@ from lepton_automl.error_analysis import HELD_OUT
 from lepton_automl.errors import DataError
 
 
-def keep_held_out(folder: Path, answers: Iterable[Tensor]) -> None:
+def save_held_out(folder: Path, answers: Iterable[Tensor]) -> None:
     """Leave the answers in a trial's folder, fold by fold; a disk without room for them costs only a later look at them."""
     with contextlib.suppress(OSError):
         np.save(folder / HELD_OUT, torch.cat(list(answers)).numpy())

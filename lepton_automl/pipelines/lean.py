@@ -23,14 +23,14 @@ from lepton_automl.measuring.macs import count_macs
 from lepton_automl.plans import TrainPlan
 from lepton_automl.profile import Measurement
 
-from .candidate_shapes import BLOCKS, MULTIPLES, Shape, grid_of, menu
-from .copies import borrowed, borrowing, copied
-from .cost import Balance
-from .prune_config import PruneConfig, checked
-from .recovery import Teacher, usual_rate
+from .candidate_shapes import BLOCKS, MULTIPLES, Shape, grid_of, shapes_worth_training
+from .copies import copy_network, shared_weights, shared_weights_error
+from .cost import LatencyProfiler
+from .prune_config import PruneConfig, validated_rows
+from .recovery import RecoveryTrainer, usual_rate
 
 Network = TypeVar("Network", bound=nn.Module)
-Told = Callable[[str], None]
+Progress = Callable[[str], None]
 
 WIDEST = 0.95  # the largest ratio that is tried
 SHARES = 12  # ratios up to it that are weighed in search of one that keeps a limit
@@ -39,7 +39,7 @@ CALIBRATION = 512  # rows that tell what a block or a channel does
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class NetworkMetrics:
     """What a network is worth and what it costs.
 
     Args:
@@ -56,7 +56,7 @@ class Standing:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Lean(Generic[Network]):
+class LeanModel(Generic[Network]):
     """A network made smaller, and what that gained and cost.
 
     Args:
@@ -69,8 +69,8 @@ class Lean(Generic[Network]):
     """
 
     model: Network
-    before: Standing
-    after: Standing
+    before: NetworkMetrics
+    after: NetworkMetrics
     metric: str
     refused: dict[str, str]
     history: pd.DataFrame
@@ -102,56 +102,56 @@ def _line(name: str, was: int, now: int) -> str:
     return f"  {name:<12}{was:>12,} -> {now:,} ({100 * now / max(1, was):.0f} %)"
 
 
-def lean(model: Network, data: Any, wish: PruneConfig, told: Told = lambda _: None) -> Lean[Network]:
+def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda _: None) -> LeanModel[Network]:
     """Make a trained network smaller.
 
     Args:
         model: The network; it is left as it is.
         data: Rows and targets, as `data.labelled.read_pairs` takes them.
-        wish: The goal, and how to reach it.
+        config: The goal, and how to reach it.
         told: Told what is being done.
 
     Raises:
         ConfigError: Something is wrong with what was given (all of it is listed), or nothing can be cut.
         LimitError: No cut keeps the limit.
     """
-    rows = checked(model, data, wish)
+    rows = validated_rows(model, data, config)
     with untouched(model), torch.inference_mode(mode=False), opened_gate(gate_path()):
-        walk = _Walk(model, rows, wish, told)
-        if names := borrowed(walk.parent, model, walk.sample[:2]):
-            what, fix = borrowing(names, type(model).__name__)
+        run = PruneRun(model, rows, config, told)
+        if names := shared_weights(run.parent, model, run.sample[:2]):
+            what, fix = shared_weights_error(names, type(model).__name__)
             raise ConfigError(what, where="lean", fix=fix)
-        return walk.walk()
+        return run.run()
 
 
-class _Walk(Generic[Network]):
+class PruneRun(Generic[Network]):
     """One network on its way."""
 
-    def __init__(self, model: Network, rows: Labelled, wish: PruneConfig, told: Told) -> None:
-        self.wish, self.told = wish, told
-        plan = TrainPlan(lr=wish.lr or usual_rate(model), batch_size=wish.batch_size, seed=wish.seed)
-        self.teacher = Teacher(rows, plan, own_steps=wish.own_steps, distill=wish.distill)
+    def __init__(self, model: Network, rows: Labelled, config: PruneConfig, told: Progress) -> None:
+        self.config, self.progress = config, told
+        plan = TrainPlan(lr=config.lr or usual_rate(model), batch_size=config.batch_size, seed=config.seed)
+        self.trainer = RecoveryTrainer(rows, plan, own_steps=config.own_steps, distill=config.distill)
         self.modes = {name: part.training for name, part in model.named_modules()}
-        self.parent = copied(model).eval()
+        self.parent = copy_network(model).eval()
         self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
-        self.sample = self.teacher.sample(CALIBRATION)
-        self.balance = Balance(wish.target, self.sample)
-        self.multiples = MULTIPLES if wish.multiple is None else (wish.multiple,)
+        self.sample = self.trainer.sample(CALIBRATION)
+        self.profiler = LatencyProfiler(config.target, self.sample)
+        self.multiples = MULTIPLES if config.multiple is None else (config.multiple,)
         self.refused: dict[str, str] = {}
         self.history: list[dict[str, Any]] = []
 
-    def walk(self) -> Lean[Network]:
+    def run(self) -> LeanModel[Network]:
         """From the network as it came to the smaller one."""
-        before = self.standing(self.parent)
-        self.teacher.listen(self.parent)
-        model = self._shallower(self.parent) if self.wish.blocks else self.parent
+        before = self.metrics_of_network(self.parent)
+        self.trainer.record_parent(self.parent)
+        model = self._shallower(self.parent) if self.config.blocks else self.parent
         model = self._narrower(model, before).eval()
-        after = self.standing(model)
-        for reason in dict.fromkeys(self.balance.reasons):
+        after = self.metrics_of_network(model)
+        for reason in dict.fromkeys(self.profiler.reasons):
             warnings.warn(f"lean: the latency could not be measured: {reason}", stacklevel=5)
         for name, part in model.named_modules():
             part.training = self.modes.get(name, self.modes[""])
-        return Lean(
+        return LeanModel(
             model=model,
             before=before,
             after=after,
@@ -160,22 +160,22 @@ class _Walk(Generic[Network]):
             history=pd.DataFrame(self.history),
         )
 
-    def _narrower(self, model: Network, before: Standing) -> Network:
-        if self.wish.max_drop is not None:
-            return self._as_far_as(model, before.scores[self.metric] - self.wish.max_drop)
-        if self.wish.max_latency_ms is not None:
-            return self._fast_enough(model, before, self.wish.max_latency_ms)
-        if not self.wish.ratio:
+    def _narrower(self, model: Network, before: NetworkMetrics) -> Network:
+        if self.config.max_drop is not None:
+            return self._as_far_as(model, before.scores[self.metric] - self.config.max_drop)
+        if self.config.max_latency_ms is not None:
+            return self._fast_enough(model, before, self.config.max_latency_ms)
+        if not self.config.ratio:
             return model
-        shapes = self._menu(model, grid_of(self.multiples, (self.wish.ratio,))) if len(self.multiples) > 1 else []
-        return self._in_steps(model, self.wish.ratio, shapes[0].multiple if shapes else self.multiples[0])
+        shapes = self._shapes(model, grid_of(self.multiples, (self.config.ratio,))) if len(self.multiples) > 1 else []
+        return self._in_steps(model, self.config.ratio, shapes[0].multiple if shapes else self.multiples[0])
 
     def _in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
         """Cut to a share of the channels, recovering after each of several steps; epochs are shared out among them."""
-        steps, done, left = self.wish.steps, 0, 1.0
+        steps, done, left = self.config.steps, 0, 1.0
         for step in range(1, steps + 1):
             stays = 1 - ratio * step / steps
-            last = round(self.wish.epochs * step / steps)
+            last = round(self.config.epochs * step / steps)
             model = self._step(model, 1 - stays / left, multiple, f"{1 - stays:.0%} of the channels", last - done)
             done, left = last, stays
         return model
@@ -185,7 +185,7 @@ class _Walk(Generic[Network]):
 
         A shape that is trained in vain is lost time, so few are: three of a menu of eight.
         """
-        shapes, best = self._menu(model, grid_of(self.multiples, blocks=BLOCKS)), model
+        shapes, best = self._shapes(model, grid_of(self.multiples, blocks=BLOCKS)), model
         good, bad = -1, len(shapes)
         while bad - good > 1:
             middle = (good + bad) // 2
@@ -198,14 +198,16 @@ class _Walk(Generic[Network]):
                 bad = middle
         return best
 
-    def _fast_enough(self, model: Network, before: Standing, limit: float) -> Network:
+    def _fast_enough(self, model: Network, before: NetworkMetrics, limit: float) -> Network:
         """The most capable shape that keeps the limit as it is exported, in floats."""
         if before.latency is None:
-            raise BundleError(f"its speed cannot be measured: {self.balance.reasons[-1]}", where="lean")
+            raise BundleError(f"its speed cannot be measured: {self.profiler.reasons[-1]}", where="lean")
         if before.latency.high <= limit:
             return model
         ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
-        shapes = self._menu(model, grid_of(self.multiples, ratios), weigh=lambda cut: self.balance.weigh(cut, GLANCE).high)
+        shapes = self._shapes(
+            model, grid_of(self.multiples, ratios), latency_ms=lambda cut: self.profiler.measure(cut, GLANCE).high
+        )
         shape = next((shape for shape in shapes if shape.latency_ms <= limit), None)
         if shape is None:
             fastest = shapes[-1].latency_ms if shapes else before.latency.median
@@ -220,46 +222,46 @@ class _Walk(Generic[Network]):
         """One cut to a shape of the menu, and its recovery."""
         shallower, gone = drop_blocks(model, shape.blocks, self.sample)
         if shape.ratio:
-            return self._step(shallower, shape.ratio, shape.multiple, shape.told, self.wish.epochs)
-        return self._recovered(shallower, f"took out {', '.join(gone)}", self.wish.epochs, 0)
+            return self._step(shallower, shape.ratio, shape.multiple, shape.description, self.config.epochs)
+        return self._recovered(shallower, f"took out {', '.join(gone)}", self.config.epochs, 0)
 
-    def _menu(
-        self, model: Network, grid: Sequence[tuple[int, float, int]], weigh: Callable[[nn.Module], float] | None = None
+    def _shapes(
+        self, model: Network, grid: Sequence[tuple[int, float, int]], latency_ms: Callable[[nn.Module], float] | None = None
     ) -> list[Shape]:
         """Shapes of the network, weighed in the fastest way that the target allows unless something else is said."""
-        cheap = "l2" if self.wish.ranking == "layer" else ""  # the widths are the same whichever channels leave
+        cheap = "l2" if self.config.ranking == "layer" else ""  # the widths are the same whichever channels leave
 
         def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
-            self.told(f"weighing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
+            self.progress(f"weighing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
             shallower = drop_blocks(model, blocks, self.sample)[0]
             return self._cut(shallower, ratio, multiple, cheap).model if ratio else shallower
 
         def macs(one: nn.Module) -> int:
             return count_macs(one, self.sample[:2])
 
-        weigh = weigh or self.balance.quickest
+        latency_ms = latency_ms or self.profiler.fastest_ms
         try:
-            whole_ms = weigh(model)
+            whole_ms = latency_ms(model)
         except BundleError:  # it cannot be exported: its arithmetic has to stand for its speed
-            weigh, whole_ms = macs, float(macs(model))
-        return menu(cut, macs=macs, weigh=weigh, grid=grid, whole_ms=whole_ms)
+            latency_ms, whole_ms = macs, float(macs(model))
+        return shapes_worth_training(cut, macs=macs, latency_ms=latency_ms, grid=grid, whole_ms=whole_ms)
 
     def _step(self, model: Network, ratio: float, multiple: int, what: str, epochs: int) -> Network:
         """One cut and its recovery."""
-        self.told(f"cutting {what}")
+        self.progress(f"cutting {what}")
         pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
         return self._recovered(pruned.model, f"cut {what}", epochs, pruned.gone)
 
     def _shallower(self, model: Network) -> Network:
-        self.told(f"taking out {self.wish.blocks} blocks")
-        cut, gone = drop_blocks(model, self.wish.blocks, self.sample)
-        ends_here = self.wish.ratio == 0
-        return self._recovered(cut, f"took out {', '.join(gone)}", self.wish.epochs if ends_here else 0, 0)
+        self.progress(f"taking out {self.config.blocks} blocks")
+        cut, gone = drop_blocks(model, self.config.blocks, self.sample)
+        ends_here = self.config.ratio == 0
+        return self._recovered(cut, f"took out {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
 
     def _recovered(self, model: Network, what: str, epochs: int, gone: int) -> Network:
         at_once = self.score(model)[self.metric]
-        self.teacher.recover(model, epochs, lambda done: self.told(f"{what}: epoch {done} of {epochs}"))
+        self.trainer.recover(model, epochs, lambda done: self.progress(f"{what}: epoch {done} of {epochs}"))
         self.history.append(
             {
                 "step": what,
@@ -275,21 +277,21 @@ class _Walk(Generic[Network]):
         return model
 
     def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> Pruned[Network]:
-        wish, criterion = self.wish, criterion or self.wish.criterion
-        how = Cut(ratio=ratio, criterion=criterion, ranking=wish.ranking, multiple=multiple, seed=wish.seed)
-        sensitive = self.teacher.sensitivity(plain(model), CALIBRATION) if criterion == "taylor" else None
+        config, criterion = self.config, criterion or self.config.criterion
+        how = Cut(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
+        sensitive = self.trainer.sensitivity(plain(model), CALIBRATION) if criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""
-        return self.teacher.score(model)
+        return self.trainer.score(model)
 
-    def standing(self, model: nn.Module) -> Standing:
+    def metrics_of_network(self, model: nn.Module) -> NetworkMetrics:
         """All that is told of a network."""
-        self.told("scoring and weighing")
-        return Standing(
+        self.progress("scoring and weighing")
+        return NetworkMetrics(
             scores=self.score(model),
-            latency=self.balance.weighed(model),
+            latency=self.profiler.try_measure(model),
             parameters=_parameters(model),
             macs=count_macs(model, self.sample[:2]),
         )

@@ -20,7 +20,7 @@ from lepton_automl.deployment.verify import GLANCE
 from lepton_automl.error_analysis import calibrated
 from lepton_automl.errors import DataError
 from lepton_automl.jobs import TrialJob
-from lepton_automl.models.custom import OwnNet
+from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
@@ -32,13 +32,13 @@ from lepton_automl.variant import Variant
 from .adapter import Network
 from .cost import CostProfiler
 from .held_out import held_out
-from .worker_cache import opened_data
+from .worker_cache import cached_data
 
 ROWS = 512  # rows of one call when many are scored
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedModel:
     """A finished model: where it lies, how good it is, what it costs."""
 
     folder: Path
@@ -46,14 +46,14 @@ class Packed:
     profile: Profile
 
 
-def pack(model: Network, data: Data, job: TrialJob, scale: CostProfiler, found: dict[str, float]) -> Packed:
+def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, found: dict[str, float]) -> PackedModel:
     """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
 
     Args:
         model: Trained.
         data: Its rows.
         job: The trial.
-        scale: Weighs the exported file.
+        profiler: Weighs the exported file.
         found: Cross-validated scores; empty where the file is to be scored on the validation rows.
 
     Raises:
@@ -63,11 +63,11 @@ def pack(model: Network, data: Data, job: TrialJob, scale: CostProfiler, found: 
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model.onnx"
         # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
-        alone = None if isinstance(model, OwnNet) else GLANCE
-        exported = export(deployable(model, data.spec), scale.sample, path, alone=alone)
-        answers = None if found else answers_of(exported, data.validation)
+        alone = None if isinstance(model, CustomNet) else GLANCE
+        exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
+        answers = None if found else predict_split(exported, data.validation)
         told = found if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
-        profile = scale.profile(path, model, opened=exported)
+        profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
         write_bundle(
             folder,
@@ -76,10 +76,10 @@ def pack(model: Network, data: Data, job: TrialJob, scale: CostProfiler, found: 
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
             provenance=_provenance(job),
-            card=card_of(model, job, profile, told, Variant(), probabilities=believed(job, answers)),
+            card=card_of(model, job, profile, told, Variant(), probabilities=calibration_note(job, answers)),
             runtime=Variant().to_json(),
         )
-    return Packed(folder, told, profile)
+    return PackedModel(folder, told, profile)
 
 
 def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
@@ -94,10 +94,10 @@ def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 
 
 def model_scores(model: Opened, split: Split, spec: DataSpec) -> dict[str, float]:
     """The same of an opened model."""
-    return scores(answers_of(model, split), own_unit(split.targets, spec), spec)
+    return scores(predict_split(model, split), own_unit(split.targets, spec), spec)
 
 
-def answers_of(model: Opened, split: Split) -> NDArray[np.float32]:
+def predict_split(model: Opened, split: Split) -> NDArray[np.float32]:
     """What an opened model answers to some rows, in the order of the rows."""
     arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
     starts = range(0, len(split), ROWS)
@@ -110,7 +110,7 @@ def _provenance(job: TrialJob) -> dict[str, object]:
     )
 
 
-def believed(job: TrialJob, answers: NDArray[Any] | None) -> str:
+def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
     """Whether a finished model's probabilities can be believed, for its card: from the answers that its report looks at.
 
     Args:
@@ -120,7 +120,7 @@ def believed(job: TrialJob, answers: NDArray[Any] | None) -> str:
     Returns:
         A sentence; empty where a number is predicted, or where the answers were not kept.
     """
-    data, split = opened_data(job.data), "validation"
+    data, split = cached_data(job.data), "validation"
     if data.spec.task == "regression":
         return ""
     rows = data.validation

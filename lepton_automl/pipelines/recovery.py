@@ -17,7 +17,7 @@ from lepton_automl.jobs import GO_ON, Decision
 from lepton_automl.models.plain import Plain
 from lepton_automl.plans import TrainPlan
 from lepton_automl.training.averaging import norms, refresh
-from lepton_automl.training.custom import fit_own, loose
+from lepton_automl.training.custom import fit_custom, loose
 from lepton_automl.training.distill import TOLD, Distilled, Distilling
 from lepton_automl.training.epochs import STATISTICS, OnEpoch, answer
 from lepton_automl.training.fit import fit
@@ -25,7 +25,7 @@ from lepton_automl.training.loss import Loss
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.sensitivity import sensitivity
 
-from .copies import forget_computed
+from .copies import detach_computed
 
 FEW = 16  # rows of a batch that sensitivity is taken from
 
@@ -39,7 +39,7 @@ def usual_rate(model: nn.Module) -> float:
     return 2e-2 if norms(model) else 5e-3
 
 
-class Teacher:
+class RecoveryTrainer:
     """Teaches and scores networks on some rows.
 
     Args:
@@ -60,7 +60,7 @@ class Teacher:
     def _some(self, count: int) -> Split:
         return self.rows.train.rows(epoch_order(len(self.rows.train), self.plan.seed, 0)[:count])
 
-    def listen(self, parent: nn.Module) -> None:
+    def record_parent(self, parent: nn.Module) -> None:
         """Keep what the parent says of every training row, for those who are taught after it."""
         if not self.distill or self.own_steps:
             return
@@ -89,13 +89,13 @@ class Teacher:
         else:
             # No score chooses among the epochs: the validation rows only tell how it went.
             fit(dressed, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
-        forget_computed(model)
+        detach_computed(model)
         model.eval()
 
     def _by_itself(self, dressed: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
         """By the module's own steps and optimisers."""
         with tempfile.TemporaryDirectory() as folder, loose(dressed.module):
-            fit_own(
+            fit_custom(
                 dressed.module,
                 dressed.answer,
                 PairModule(self.rows, plan, lambda inputs: inputs[ROWS]),

@@ -22,9 +22,9 @@ from .adapter import FitRequest, Network
 from .checkpoint import Checkpoint, CheckpointWriter, Stopwatch
 from .cost import CostProfiler
 from .custom import adapter_for
-from .held_out import keep_held_out
+from .held_out import save_held_out
 from .pack import pack
-from .worker_cache import opened_data
+from .worker_cache import cached_data
 
 GLANCE = 0.3  # seconds of the first weighing: others wait for it, and what comes to its end is weighed again
 
@@ -45,38 +45,38 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
         How it ended. What goes wrong with a candidate (it diverged, it cannot be exported) is raised.
     """
     with opened_gate(job.gate) as gate:
-        walk = _Walk(job, report, gate, beat)
-        data = opened_data(job.data)
-        scale = CostProfiler(data, job.target, gate, job.reference_ms)
-        lean = walk.craft.lean
-        if not walk.resumed:
-            profile = scale.weigh(walk.craft.build(lean), GLANCE)
-            if walk.says(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
-                return walk.end()
-        found = walk.cross_validate(data) if job.data.folds else {}
-        if walk.decision.stop:
-            return walk.end()
+        run = TrialRun(job, report, gate, beat)
+        data = cached_data(job.data)
+        profiler = CostProfiler(data, job.target, gate, job.reference_ms)
+        lean = run.adapter.lean
+        if not run.resumed:
+            profile = profiler.profile(run.adapter.build(lean), GLANCE)
+            if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
+                return run.end()
+        found = run.cross_validate(data) if job.data.folds else {}
+        if run.decision.stop:
+            return run.end()
         rows = data.whole() if job.data.folds else data
-        model = walk.teach(rows, watched=not job.data.folds)
-        if walk.decision.stop:
-            return walk.end()
-        if walk.answers:
-            keep_held_out(Path(job.folder), [answers for answers, _ in walk.answers])
-        packed = pack(model, rows, job, scale, found)
-        return walk.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
+        model = run.train(rows, watched=not job.data.folds)
+        if run.decision.stop:
+            return run.end()
+        if run.answers:
+            save_held_out(Path(job.folder), [answers for answers, _ in run.answers])
+        packed = pack(model, rows, job, profiler, found)
+        return run.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
 
 
-class _Walk:
+class TrialRun:
     """One candidate on its way: its plans, how far it has come, and what the search said last."""
 
     def __init__(self, job: TrialJob, report: ReportFn, gate: Gate, beat: Callable[[], None]) -> None:
         self.job, self.report, self.gate, self.beat = job, report, gate, beat
-        self.craft = adapter_for(job.config, job)
+        self.adapter = adapter_for(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
         self.decision = GO_ON
         self._trained: dict[str, float] = {}  # what the last epoch told
-        self._keeper = CheckpointWriter(job)
-        self._resume(self._keeper.read() or Checkpoint())
+        self._checkpoints = CheckpointWriter(job)
+        self._resume(self._checkpoints.read() or Checkpoint())
 
     def _resume(self, kept: Checkpoint) -> None:
         """Go back to where the checkpoint was taken; an empty one is the beginning."""
@@ -100,9 +100,9 @@ class _Walk:
         if fit is not None:
             told |= {"epoch": fit.epoch, "fit": fit.told}
             arrays |= fit.arrays
-        self._keeper.write(Checkpoint(arrays=arrays, told=told))
+        self._checkpoints.write(Checkpoint(arrays=arrays, told=told))
 
-    def says(self, report: Report) -> Decision:
+    def send_report(self, report: Report) -> Decision:
         """Report, and remember the answer."""
         timed = report.replace(seconds=self._watch.read()["seconds"])
         with self.gate.away() if report.waits else contextlib.nullcontext():
@@ -115,12 +115,12 @@ class _Walk:
             trial=self.job.trial,
             status=self.decision.status,
             reason=self.decision.reason,
-            recipe=self.craft.lean.to_json(),
+            recipe=self.adapter.lean.to_json(),
             epochs=self.epochs,
         )
         return result.replace(**{**self._watch.read(), **known})
 
-    def teach(self, data: Data, *, watched: bool, in_fold: bool = False) -> Network:
+    def train(self, data: Data, *, watched: bool, in_fold: bool = False) -> Network:
         """A trained network of the final shape.
 
         Before the cut no score is taken: a candidate may not shine with channels that it will lose.
@@ -130,22 +130,22 @@ class _Walk:
             watched: Whether validation scores are reported; a fold or a refit is trained unseen.
             in_fold: Whether this is a fold, whose last epoch is reported with its scores.
         """
-        craft, epochs, first = self.craft, self.craft.plan.epochs, 0
+        adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
         start, self._start = self._start, None
         if start is not None:  # checkpoints are of the final shape: before the cut there is no rung
-            model = craft.build(craft.lean)
-            rest = craft.batches(data, model)
+            model = adapter.build(adapter.lean)
+            rest = adapter.batches(data, model)
             self._fit(model, rest, start.epoch, epochs, watched=watched, in_fold=in_fold, start=start)
             return model
-        model = self._inherit(data) if self.job.parent else craft.build(craft.whole)
-        batches = craft.batches(data, model)
-        if craft.lean != model.recipe:
+        model = self._inherit(data) if self.job.parent else adapter.build(adapter.whole)
+        batches = adapter.batches(data, model)
+        if adapter.lean != model.recipe:
             first = self.cut.cut_epoch(epochs)
             self._fit(model, batches, 0, first, watched=False, in_fold=in_fold)
             if self.decision.stop:
                 return model
-            model = craft.shrink(model, data)
-            if craft.keeps:
+            model = adapter.shrink(model, data)
+            if adapter.supports_checkpoints:
                 self.keep(untrained(model, first))
         self._fit(model, batches, first, epochs, watched=watched, in_fold=in_fold)
         return model
@@ -164,10 +164,10 @@ class _Walk:
         def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
             self.epochs += 1  # counted over all folds
             self._trained = found
-            if in_fold and epoch == self.craft.plan.epochs:
+            if in_fold and epoch == self.adapter.plan.epochs:
                 return self.decision  # the fold is scored first: an epoch is reported once
             waits = watched and self.epochs in self.job.rungs
-            return self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
+            return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
             if watched and self.epochs in self.job.rungs:
@@ -177,26 +177,26 @@ class _Walk:
             self.beat()
             self.gate.wait()
 
-        lesson = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
-        self.craft.teach(model, batches, lesson)
+        request = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
+        self.adapter.train(model, batches, request)
 
     def _inherit(self, data: Data) -> Network:
         """The parent, cut to the final shape: a child starts with what its parent has learnt, and only recovers."""
-        parent = self.craft.load(Path(str(self.job.parent)) / "bundle")
-        return parent if parent.recipe == self.craft.lean else self.craft.shrink(parent, data)
+        parent = self.adapter.load(Path(str(self.job.parent)) / "bundle")
+        return parent if parent.recipe == self.adapter.lean else self.adapter.shrink(parent, data)
 
     def cross_validate(self, data: Data) -> dict[str, float]:
         """Scores on rows that the answering network has not seen, over all folds."""
         for number in range(self.fold, self.job.data.folds):
             fold = data.fold(number)
-            model = self.teach(fold, watched=False, in_fold=True)
+            model = self.train(fold, watched=False, in_fold=True)
             if self.decision.stop:
                 break
             told = _answers(deployable(model, self.job.data), fold.validation.inputs)
             self.answers.append((told, own_unit(fold.validation.targets, self.job.data)))
             self.found = scores(torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data)
             waits = self.epochs in self.job.rungs
-            self.says(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.found, waits=waits))
+            self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.found, waits=waits))
             self.fold = number + 1
             self.keep()  # also of one that is stopped: it may be thawed
             if self.decision.stop:

@@ -15,7 +15,7 @@ from lepton_automl.specs import Deployment
 from lepton_automl.training.custom import loose, uninitialised
 
 
-def given(
+def validate_inputs(
     model: Any, data: Any, validation: Any, complaints: Complaints, *, seed: int = 0, standardise: bool = True
 ) -> Labelled:
     """The rows, after the network was tried on a few of them.
@@ -43,7 +43,7 @@ def given(
     return labelled(train, held, outputs, standardise=standardise)
 
 
-def check_target(target: Any, complaints: Complaints) -> None:
+def check_deployment(target: Any, complaints: Complaints) -> None:
     """Complain of what is no target, or none that can be measured."""
     on_target = isinstance(target, Deployment)
     complaints.check(on_target, f"deployment is {target!r}.", "Say deployment=Deployment(...).")

@@ -9,6 +9,6 @@ from lepton_automl.specs import DataSpec
 
 
 @functools.lru_cache(maxsize=1)
-def opened_data(spec: DataSpec) -> Data:
+def cached_data(spec: DataSpec) -> Data:
     """A study's data, kept open between a worker's trials."""
     return open_data(spec)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from lepton_automl.error_analysis import Examined, Example
+from lepton_automl.error_analysis import ErrorAnalysis, Example
 
 from . import narrative
 from .context import Figures, Told
@@ -35,7 +35,7 @@ def errors(told: Told, figures: Figures) -> Html:
     )
 
 
-def _classes(found: Examined, figures: Figures) -> list[str]:
+def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
     figures["confusion"], figures["calibration"] = confusion_figure(found), calibration_figure(found)
     scores = table(
         ["class", "rows", "said", "right", "precision", "recall"],
@@ -70,7 +70,7 @@ def _classes(found: Examined, figures: Figures) -> list[str]:
     ]
 
 
-def _numbers(found: Examined, figures: Figures) -> list[str]:
+def _numbers(found: ErrorAnalysis, figures: Figures) -> list[str]:
     figures["residuals"] = residuals_figure(found)
     return [
         plot(
@@ -81,7 +81,7 @@ def _numbers(found: Examined, figures: Figures) -> list[str]:
     ]
 
 
-def _worst(found: Examined) -> str:
+def _worst(found: ErrorAnalysis) -> str:
     """The wrong answers with the highest loss."""
     head = "<h3>Its worst examples</h3>"
     if not found.worst:
@@ -110,12 +110,12 @@ def _worst(found: Examined) -> str:
     )
 
 
-def _value(found: Examined, value: object) -> object:
+def _value(found: ErrorAnalysis, value: object) -> object:
     """A number as a number; a class by its name, also where that is a number."""
     return value if found.task == "regression" else clean(value)
 
 
-def _picture(found: Examined, one: Example) -> str:
+def _picture(found: ErrorAnalysis, one: Example) -> str:
     sure = "" if one.sure is None else f", {100 * one.sure:.0f} % sure"
     words_under = f"is {text(clean(one.truth, 40))}, said {text(clean(one.answer, 40))}{sure}"
     shown = f'<img alt="{found.split} row {one.row}" src="data:image/png;base64,{escape(one.picture)}">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lepton_automl.error_analysis import Examined
+from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.state import StudyState
 
@@ -27,6 +27,6 @@ class Told:
     """
 
     state: StudyState
-    examined: Examined | None = None
+    examined: ErrorAnalysis | None = None
     portrait: ResourceProfile | None = None
     missing: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.error_analysis import Examined
+from lepton_automl.error_analysis import ErrorAnalysis
 
 from .confidence import interval
 from .labels import label
@@ -27,7 +27,7 @@ RIGHT = [[0.0, "#cfe3f0"], [1.0, "#005f96"]]
 WRONG = [[0.0, "#fbe3d1"], [1.0, "#b84f00"]]
 
 
-def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """Rows by what they are and what the model said; blue is right, orange is wrong, darker is a larger share of the class.
 
     Returns:
@@ -75,7 +75,7 @@ def confusion_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
     )
 
 
-def shown_classes(found: Examined) -> list[int]:
+def shown_classes(found: ErrorAnalysis) -> list[int]:
     """The classes of a picture, in order: all, or those with the most mistakes."""
     if len(found.classes) <= MOST:
         return list(range(len(found.classes)))
@@ -83,7 +83,7 @@ def shown_classes(found: Examined) -> list[int]:
     return sorted(sorted(range(len(missed)), key=lambda index: -missed[index])[:MOST])
 
 
-def calibration_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """How often the model is right, by how sure it is: above the line it is too modest, below too bold.
 
     Returns:
@@ -132,7 +132,7 @@ def calibration_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
     )
 
 
-def residuals_figure(found: Examined, theme: Theme = "neutral") -> go.Figure:
+def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """Answer against truth, and how far the answers are off.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from lepton_automl.error_analysis import Examined
+from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import many
 
@@ -156,12 +156,12 @@ def _rows_of(state: StudyState, gain: float) -> str:
     return f", which is {many(round(abs(gain) * rows), 'row')} of {rows:,}"
 
 
-def errors(found: Examined) -> list[str]:
+def errors(found: ErrorAnalysis) -> list[str]:
     """What it gets wrong, in sentences."""
     return [*_errors(found), *([FOLDS] if found.split == "held-out" else [])]
 
 
-def _errors(found: Examined) -> list[str]:
+def _errors(found: ErrorAnalysis) -> list[str]:
     if found.task == "regression":
         half, most, _ = found.spread
         side = "too high" if (found.bias or 0) > 0 else "too low"

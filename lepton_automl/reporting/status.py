@@ -95,7 +95,7 @@ def step(state: StudyState, status: str, now: float) -> str:
     trial = max(state.running.values(), key=lambda one: one.epochs, default=None)
     if trial is None:
         return f"drawing a network; a model takes about {_about(whole * host.weighed.epoch_seconds)}"
-    began = trial.stints[-1].began if trial.stints else now
+    began = trial.intervals[-1].began if trial.intervals else now
     each = (now - began) / trial.epochs if trial.epochs else host.weighed.epoch_seconds
     left = max(0.0, (whole - trial.epochs) * each)
     return f"trial {trial.number} is at epoch {trial.epochs} of {whole}; the first model in about {_about(left)}"

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lepton_automl.state import Stint, StudyState, Trial
+from lepton_automl.state import Interval, StudyState, Trial
 
 from .front import hover
 from .theme import (
@@ -43,12 +43,12 @@ class Bar:
 
     Args:
         trial: The trial.
-        stint: When.
+        interval: When.
         lane: The worker, counted from 0.
     """
 
     trial: Trial
-    stint: Stint
+    interval: Interval
     lane: int
 
 
@@ -72,8 +72,8 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         bars = [bar for bar in packed if _kind(bar, front) == name]
         figure.add_bar(
             y=[bar.lane + 1 for bar in bars],
-            base=[(bar.stint.began - began) / 60 for bar in bars],
-            x=[(_end(state, bar.stint) - bar.stint.began) / 60 for bar in bars],
+            base=[(bar.interval.began - began) / 60 for bar in bars],
+            x=[(_end(state, bar.interval) - bar.interval.began) / 60 for bar in bars],
             orientation="h",
             name=name,
             showlegend=bool(bars),
@@ -128,53 +128,53 @@ def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
 
 def lanes(state: StudyState) -> list[Bar]:
     """Stints in the order in which they began, each on the first worker that is free."""
-    stints = sorted(
-        ((stint, trial) for trial in state.trials.values() for stint in trial.stints),
+    intervals = sorted(
+        ((interval, trial) for trial in state.trials.values() for interval in trial.intervals),
         key=lambda pair: (pair[0].began, pair[1].number),
     )
     free, busy, made, packed = list[int](), list[tuple[float, int]](), 0, []
-    for stint, trial in stints:
-        while busy and busy[0][0] <= stint.began:
+    for interval, trial in intervals:
+        while busy and busy[0][0] <= interval.began:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if not free:
             heapq.heappush(free, made)
             made += 1
         lane = heapq.heappop(free)
-        heapq.heappush(busy, (math.inf if stint.ended is None else stint.ended, lane))
-        packed.append(Bar(trial, stint, lane))
+        heapq.heappush(busy, (math.inf if interval.ended is None else interval.ended, lane))
+        packed.append(Bar(trial, interval, lane))
     return packed
 
 
-def _end(state: StudyState, stint: Stint) -> float:
-    return stint.ended if stint.ended is not None else max(state.last_at, stint.began)
+def _end(state: StudyState, interval: Interval) -> float:
+    return interval.ended if interval.ended is not None else max(state.last_at, interval.began)
 
 
 def _kind(bar: Bar, front: set[int]) -> str:
-    if bar.trial.number in front and bar.stint is bar.trial.stints[-1]:
+    if bar.trial.number in front and bar.interval is bar.trial.intervals[-1]:
         return "front"
-    return "stopped" if bar.stint is not bar.trial.stints[-1] else bar.trial.status
+    return "stopped" if bar.interval is not bar.trial.intervals[-1] else bar.trial.status
 
 
 def _inheritance(figure: go.Figure, state: StudyState, packed: list[Bar], began: float) -> None:
     last = {bar.trial.number: bar for bar in packed}
     x: list[float | None] = []
     y: list[float | None] = []
-    for bar in [bar for bar in packed if bar.trial.is_child and bar.stint is bar.trial.stints[0]][-ARROWS:]:
+    for bar in [bar for bar in packed if bar.trial.is_child and bar.interval is bar.trial.intervals[0]][-ARROWS:]:
         parent = last.get(bar.trial.proposed.parent or 0)
         if parent is not None:
-            x += [(_end(state, parent.stint) - began) / 60, (bar.stint.began - began) / 60, None]
+            x += [(_end(state, parent.interval) - began) / 60, (bar.interval.began - began) / 60, None]
             y += [parent.lane + 1, bar.lane + 1, None]
     line = {"color": ORANGE, "width": 1}
     figure.add_scatter(x=x, y=y, mode="lines", line=line, name="inherits", hoverinfo="skip", showlegend=bool(x))
 
 
 def _thaws(figure: go.Figure, packed: list[Bar], began: float) -> None:
-    thawed = [bar for bar in packed if bar.stint is not bar.trial.stints[0]]
+    thawed = [bar for bar in packed if bar.interval is not bar.trial.intervals[0]]
     figure.add_scatter(
-        x=[(bar.stint.began - began) / 60 for bar in thawed],
+        x=[(bar.interval.began - began) / 60 for bar in thawed],
         y=[bar.lane + 1 for bar in thawed],
         customdata=[bar.trial.number for bar in thawed],
-        text=[f"trial {bar.trial.number} goes on from epoch {bar.stint.epoch}" for bar in thawed],
+        text=[f"trial {bar.trial.number} goes on from epoch {bar.interval.epoch}" for bar in thawed],
         mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": ORANGE, "line": {"width": 1, "color": "white"}},
         name="thawed",

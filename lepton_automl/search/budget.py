@@ -9,10 +9,10 @@ from lepton_automl.state import StudyState
 
 RESERVE = 0.01  # share of the time kept for the end where nobody has measured it: last words, the choice, the registration
 LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute
-MOST = 3 / 20  # of the time may be kept for the end, whatever was measured
+LARGEST_RESERVE = 3 / 20  # of the time may be kept for the end, whatever was measured
 
 
-class Purse:
+class BudgetTracker:
     """Watches a study's budget, which may be extended while it runs.
 
     Args:
@@ -34,12 +34,12 @@ class Purse:
     @property
     def deadline(self) -> float | None:
         """When trials must be over, by the executor's clock; None without a budget of time."""
-        return self._until(self._kept)
+        return self._until(self._reserved)
 
     @property
     def end(self) -> float | None:
         """When the finalists must be done too."""
-        return self._until(self._last)
+        return self._until(self._end_reserve)
 
     def _until(self, kept: Callable[[float], float]) -> float | None:
         seconds, state = self.seconds, self._state
@@ -47,15 +47,15 @@ class Purse:
             return None
         return state.started.at + state.idle + seconds - kept(seconds)
 
-    def _kept(self, seconds: float) -> float:
+    def _reserved(self, seconds: float) -> float:
         """Seconds kept for what comes after the search."""
-        return min(self._last(seconds) + self._finish(), seconds * MOST)
+        return min(self._end_reserve(seconds) + self._finish(), seconds * LARGEST_RESERVE)
 
-    def _last(self, seconds: float) -> float:
+    def _end_reserve(self, seconds: float) -> float:
         """Seconds kept for the end of the study."""
         if self._reserve is None:
             return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
-        return min(self._reserve(), seconds * MOST)
+        return min(self._reserve(), seconds * LARGEST_RESERVE)
 
     @property
     def seconds(self) -> float | None:
@@ -66,7 +66,7 @@ class Purse:
     def spent(self, now: float) -> str:
         """Why nothing more may be started; empty while something may."""
         budget, state, seconds = self.budget, self._state, self.seconds
-        if seconds is not None and state.spent(now) >= seconds - self._kept(seconds):
+        if seconds is not None and state.spent(now) >= seconds - self._reserved(seconds):
             what = f"{budget.minutes:g} minutes" if budget.cost is None else f"{budget.cost:g} (in the currency of its prices)"
             return f"the budget of {what} is spent"
         if budget.trials is not None and len(state.trials) >= budget.trials:

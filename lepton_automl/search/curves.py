@@ -24,7 +24,7 @@ DOUBT = 1.0
 LEAST = 4  # whole curves, before which nothing is told
 
 
-class Curves:
+class CurveForecaster:
     """Forecasts of final costs.
 
     Args:
@@ -38,7 +38,7 @@ class Curves:
         self._cap = cap(finals) if finals else math.inf
         for curve, final, features in known:
             for epoch in rungs(1, len(curve)):
-                place = stand(curve[:epoch], self._cap)
+                place = curve_features(curve[:epoch], self._cap)
                 if place is not None and math.isfinite(final):
                     rows.append([*place, *features])
                     left.append(place[1] - final)
@@ -55,7 +55,7 @@ class Curves:
         rows = [
             (number, [*place, *features])
             for number, (curve, features) in enumerate(curves)
-            if (place := stand(curve, self._cap))
+            if (place := curve_features(curve, self._cap))
         ]
         if self._forest is not None and rows:
             where = [number for number, _ in rows]
@@ -66,7 +66,7 @@ class Curves:
         return mean, deviation
 
 
-def stand(curve: Curve, most: float) -> tuple[float, float, float] | None:
+def curve_features(curve: Curve, most: float) -> tuple[float, float, float] | None:
     """The logarithm of the epoch, the cost there, and by how much it fell since half of that epoch; None without a cost.
 
     Args:

@@ -9,36 +9,36 @@ from typing import Literal
 from lepton_automl.jobs import GO_ON, Decision, Report
 from lepton_automl.state import StudyState, Trial
 
-from .forecast import Outlook
-from .stopping import goes_on
+from .forecast import Forecaster
+from .stopping import is_promoted
 
-TOLD_APART = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
-REMEMBERED = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
+EQUALITY_TOLERANCE = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
+WINDOW = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
 ETA = 2
 Rule = Literal["rank", "gain", "either", "both", "none"]
 WORTHWHILE = 2e-3  # expected gain, as a share of the box of costs, from which the rest of a training is worth it
 
 
-class Judge:
+class EarlyStopper:
     """Decides at rungs. Fresh networks and children are compared among themselves: a child starts with what it inherits.
 
     Args:
         state: The study.
-        outlook: What curves come to.
+        forecaster: What curves come to.
         rule: `"rank"`: what stands in the better half at its rung goes on; `"gain"`: what is expected to add to the front;
             `"either"`, `"both"`: one of the two, or both; `"none"`: everything.
     """
 
-    def __init__(self, state: StudyState, outlook: Outlook, rule: Rule = "either") -> None:
-        self._state, self._outlook, self._rule = state, outlook, rule
+    def __init__(self, state: StudyState, forecaster: Forecaster, rule: Rule = "either") -> None:
+        self._state, self._forecaster, self._rule = state, forecaster, rule
         self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
 
-    def hear(self, trial: Trial, report: Report) -> None:
+    def record_report(self, trial: Trial, report: Report) -> None:
         """Remember how a trial stands at a rung."""
         if report.waits and report.epoch:
             rung = self._rung(trial, report)
             rung[trial.number] = self.costs(trial, report)
-            if len(rung) > REMEMBERED:
+            if len(rung) > WINDOW:
                 del rung[next(iter(rung))]
 
     def decide(self, trial: Trial, report: Report) -> Decision:
@@ -47,8 +47,8 @@ class Judge:
         score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
         rung = self._rung(trial, report)
         others = [costs for number, costs in rung.items() if self._state.keeps_limits(self._state.trials[number])]
-        ranked = goes_on(self.costs(trial, report), others, ETA)
-        gain = self._outlook.gain(trial, report)
+        ranked = is_promoted(self.costs(trial, report), others, ETA)
+        gain = self._forecaster.gain(trial, report)
         adds = ranked if gain is None else gain >= WORTHWHILE
         if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
             return GO_ON
@@ -69,7 +69,7 @@ class Judge:
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
             if goal.name == "score"
-            else round(math.log(self._state.searched(trial, goal)) / TOLD_APART)
+            else round(math.log(self._state.searched(trial, goal)) / EQUALITY_TOLERANCE)
             for goal in settings.objectives
         ]
 
@@ -77,7 +77,7 @@ class Judge:
         return self._rungs[trial.is_child, report.epoch]
 
 
-def too_late(left: float) -> str:
+def out_of_time(left: float) -> str:
     """Why a trial is stopped that the budget has no time for.
 
     Args:

@@ -17,7 +17,7 @@ from lepton_automl.jobs import Report
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 
-from .curves import Curve, Curves
+from .curves import Curve, CurveForecaster
 from .gain import Frontier
 from .surrogate import Surrogate, encode
 from .warm import Prior
@@ -38,13 +38,13 @@ class TrialObservation:
         features: Its configuration as numbers.
         costs: Its costs; the score's is NaN unless it came to its end.
         curve: The cost of its score after each epoch.
-        counts: Whether it is a model that keeps the hard limits as they stand.
+        feasible: Whether it is a model that keeps the hard limits as they stand.
     """
 
     features: list[float]
     costs: list[float]
     curve: Curve
-    counts: bool
+    feasible: bool
 
     @property
     def worst(self) -> float:
@@ -52,7 +52,7 @@ class TrialObservation:
         return self.costs[0] if math.isfinite(self.costs[0]) or not self.curve else self.curve[-1]
 
 
-class Outlook:
+class Forecaster:
     """Keeps what is known, and tells what is to be expected.
 
     What is learnt, and when, depends on the ends of trials alone: a search that is taken up again learns the same.
@@ -65,15 +65,15 @@ class Outlook:
         self._state = state
         self._goals = state.settings.objectives
         self._ends, self._next = 0, 1.0
-        self._lessons: dict[int, TrialObservation] = {}
-        self._lately: list[TrialObservation] = []
-        self._learnt: tuple[Curves, Surrogate | None] | None = None
+        self._observations: dict[int, TrialObservation] = {}
+        self._recent: list[TrialObservation] = []
+        self._fitted: tuple[CurveForecaster, Surrogate | None] | None = None
         self.frontier: Frontier | None = None
         self._prior = Prior(state.settings.precedents, self._known_shapes)
 
     # What is known
 
-    def ended(self, trial: Trial) -> None:
+    def record_end(self, trial: Trial) -> None:
         """A trial is over: a complete one tells what curves come to, a stopped one counts by its forecast."""
         if trial.profile is None:
             return
@@ -81,32 +81,32 @@ class Outlook:
         costs = self.costs(trial)
         if not trial.is_packed:
             costs[0] = math.nan
-        counts, features = trial.status == "complete", self.features(trial)
-        self._lessons.pop(trial.number, None)  # of one that was thawed since; the latest come last
-        self._lessons[trial.number] = TrialObservation(features, costs, self.curve(trial), counts)
+        feasible, features = trial.status == "complete", self.features(trial)
+        self._observations.pop(trial.number, None)  # of one that was thawed since; the latest come last
+        self._observations[trial.number] = TrialObservation(features, costs, self.curve(trial), feasible)
         if trial.status == "complete":
-            self._look_ahead()
+            self._update_frontier()
         if self._ends >= self._next:
             self._next = self._ends * (1 + EVERY)
             on_front = {model.number for model in self._state.front()}
-            latest = list(self._lessons)[-WINDOW:]
-            self._lately = [self._lessons[number] for number in sorted(on_front.union(latest) & self._lessons.keys())]
-            self._learnt = None
+            latest = list(self._observations)[-WINDOW:]
+            self._recent = [self._observations[number] for number in sorted(on_front.union(latest) & self._observations.keys())]
+            self._fitted = None
 
-    def limited(self) -> None:
+    def limits_changed(self) -> None:
         """The hard limits are not what they were: see anew which models count."""
-        for number, known in self._lessons.items():
-            self._lessons[number] = replace(known, counts=self._state.trials[number].status == "complete")
-        self._look_ahead()
+        for number, known in self._observations.items():
+            self._observations[number] = replace(known, feasible=self._state.trials[number].status == "complete")
+        self._update_frontier()
 
-    def _look_ahead(self) -> None:
+    def _update_frontier(self) -> None:
         """See anew what no finished model reaches."""
-        known = np.array([one.costs for one in self._lessons.values() if one.counts and math.isfinite(one.costs[0])])
+        known = np.array([one.costs for one in self._observations.values() if one.feasible and math.isfinite(one.costs[0])])
         if len(known) < 2:
             self.frontier = None
             return
-        worst = np.max([one.costs for one in self._lessons.values()], axis=0)
-        scores = np.array([one.worst for one in self._lessons.values()])
+        worst = np.max([one.costs for one in self._observations.values()], axis=0)
+        scores = np.array([one.worst for one in self._observations.values()])
         worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
         for number, goal in enumerate(self._goals):  # beyond a limit a model is worth nothing either
             worst[number] = min(worst[number], math.log(self._state.settings.target.limits.get(goal.name, math.inf)))
@@ -132,7 +132,7 @@ class Outlook:
 
     def features(self, trial: Trial) -> list[float]:
         """A trial as numbers: its knobs, how large a network it is, and whether it inherited its weights."""
-        known = self._lessons.get(trial.number)
+        known = self._observations.get(trial.number)
         return known.features if known else list(self._encode([(trial.proposed.config, trial.is_child)])[0])
 
     def _encode(self, candidates: Sequence[tuple[Config, bool]]) -> Array:
@@ -156,9 +156,9 @@ class Outlook:
         gain = float(self._gains([(trial, self.curve(trial, report))])[0])
         return None if math.isnan(gain) else gain
 
-    def gains_of_frozen(self, trials: Sequence[Trial]) -> Array:
+    def gains_of_checkpointed(self, trials: Sequence[Trial]) -> Array:
         """What each stopped trial would add if it went on to its end; NaN while nobody can say."""
-        return self._gains([(trial, self._lessons[trial.number].curve) for trial in trials])
+        return self._gains([(trial, self._observations[trial.number].curve) for trial in trials])
 
     def _gains(self, trials: Sequence[tuple[Trial, Curve]]) -> Array:
         models, frontier = self._models(), self.frontier
@@ -182,17 +182,17 @@ class Outlook:
             return np.full(len(configs), math.nan)
         return frontier.gains(*models[1].predict(self._encode(configs)))
 
-    def _models(self) -> tuple[Curves, Surrogate | None] | None:
+    def _models(self) -> tuple[CurveForecaster, Surrogate | None] | None:
         """What is learnt from the trials up to the last time that it was due."""
-        if self._learnt is None and self._lately:
-            whole = [(one.curve, one.costs[0], one.features) for one in self._lately if math.isfinite(one.costs[0])]
-            curves = Curves(whole, seed=len(whole))
-            costs = np.array([one.costs for one in self._lately])
-            stopped = [number for number, one in enumerate(self._lately) if not math.isfinite(one.costs[0])]
+        if self._fitted is None and self._recent:
+            whole = [(one.curve, one.costs[0], one.features) for one in self._recent if math.isfinite(one.costs[0])]
+            curves = CurveForecaster(whole, seed=len(whole))
+            costs = np.array([one.costs for one in self._recent])
+            stopped = [number for number, one in enumerate(self._recent) if not math.isfinite(one.costs[0])]
             costs[stopped, 0] = curves.forecast(
-                [(self._lately[number].curve, self._lately[number].features) for number in stopped]
+                [(self._recent[number].curve, self._recent[number].features) for number in stopped]
             )[0]
             enough = np.isfinite(costs[:, 0]).sum() >= LEAST
-            rows = np.array([one.features for one in self._lately])
-            self._learnt = curves, Surrogate(rows, costs, seed=len(rows)) if enough else None
-        return self._learnt
+            rows = np.array([one.features for one in self._recent])
+            self._fitted = curves, Surrogate(rows, costs, seed=len(rows)) if enough else None
+        return self._fitted

@@ -39,7 +39,7 @@ class Frontier:
         """
         span = np.maximum(worst - best, 1e-9)
         low = best - MARGIN * span
-        points = low + _even(len(best)) * (worst - low)
+        points = low + _sobol_points(len(best)) * (worst - low)
         if len(front):
             points = points[~(front[:, None, :] <= points[None, :, :]).all(axis=2).any(axis=0)]
         return cls(points, len(points) / POINTS)
@@ -61,5 +61,5 @@ class Frontier:
 
 
 @functools.cache
-def _even(objectives: int) -> Array:
+def _sobol_points(objectives: int) -> Array:
     return np.asarray(qmc.Sobol(objectives, seed=0).random(POINTS), dtype=np.float64)

@@ -32,21 +32,21 @@ from lepton_automl.no_model_advice import told_reason
 from lepton_automl.state import StudyState, Trial
 
 from . import importance
-from .budget import Purse
-from .early_stopper import Judge, too_late
-from .finish import Finalists, NoFinalists
-from .forecast import Outlook
+from .budget import BudgetTracker
+from .early_stopper import EarlyStopper, out_of_time
+from .finalists import Finalists, NoFinalists
+from .forecast import Forecaster
+from .journal_retry import RETRY, write_when_possible
 from .propose import Proposer
-from .unwritten import RETRY, write_in_the_end
 
 TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
-HOPELESS = 6  # failures in a row, from the first trial on, that no other candidate would mend
+FIRST_FAILURES = 6  # failures in a row, from the first trial on, that no other candidate would mend
 STOPPED_WAITING = "it waits no longer"
-HURRY = 12.0  # seconds for finalists, where a person waits for the end
-HAND_OVER = 6.0  # of a grace period that are kept for MLflow and the registry
-LAST_WORDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
+FINISH_SECONDS = 12.0  # seconds for finalists, where a person waits for the end
+PUBLISH_SECONDS = 6.0  # of a grace period that are kept for MLflow and the registry
+SHUTDOWN_SECONDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
 TRIES = 2  # of a trial whose worker is lost
-RARELY = (
+LONGEST_DELAY = (
     300.0  # seconds between looks for room at most, where there seems to be room and trials fail for want of it all the same
 )
 
@@ -59,13 +59,13 @@ class Loop:
         journal: Where every event goes, before anything is done about it.
         executor: What runs trials.
         proposer: What to try next.
-        judge: Who goes on.
-        outlook: What is known and to be expected; the proposer's and the judge's.
+        early_stopper: Who goes on.
+        forecaster: What is known and to be expected; the proposer's and the judge's.
         job: Makes a trial's job.
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
-        lacks: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
-        reserve: Seconds that the end of the study will take; see `Purse`.
+        missing: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
+        reserve: Seconds that the end of the study will take; see `BudgetTracker`.
         finalists: What is done with the front when the trials are over; nothing by default.
     """
 
@@ -76,30 +76,32 @@ class Loop:
         journal: Journal,
         executor: Executor,
         proposer: Proposer,
-        judge: Judge,
-        outlook: Outlook,
+        early_stopper: EarlyStopper,
+        forecaster: Forecaster,
         job: Callable[[Trial], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
         inbox: Callable[[], Iterable[Asked]] = lambda: (),
-        lacks: Callable[[], str] = lambda: "",
+        missing: Callable[[], str] = lambda: "",
         reserve: Callable[[], float] | None = None,
         finalists: Finalists | None = None,
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
-        self.proposer, self.judge, self.outlook, self.job = proposer, judge, outlook, job
-        self.announce, self.inbox, self.lacks = announce, inbox, lacks
+        self.proposer, self.early_stopper, self.forecaster, self.job = proposer, early_stopper, forecaster, job
+        self.announce, self.inbox, self.missing = announce, inbox, missing
         self.finalists = finalists or NoFinalists()
-        self.purse = Purse(state, reserve, self.finalists.seconds)
+        self.budget_tracker = BudgetTracker(state, reserve, self.finalists.seconds)
         self.stopping = ""
-        self._cramped: float | None = None  # when to look whether the machine has what it lacked; None while it lacks nothing
-        self._patience = RETRY
-        self._hurry = HURRY
-        self._waiting = False  # it is paused, as it has no slot of the machine
-        self._unheard: list[Asked] = []  # what people asked while the journal could not be written
+        self._next_check: float | None = (
+            None  # when to look whether the machine has what it lacked; None while it lacks nothing
+        )
+        self._check_delay = RETRY
+        self._finish_seconds = FINISH_SECONDS
+        self._waits_for_slot = False  # it is paused, as it has no slot of the machine
+        self._deferred: list[Asked] = []  # what people asked while the journal could not be written
 
     # What is known
 
-    def take_in(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """Learn from an event, whether it just happened or the journal tells it again."""
         if not self.state.apply(event):
             return
@@ -107,15 +109,15 @@ class Loop:
             case TrialProposed():
                 self.proposer.recall(event)
             case TrialReported():
-                self.judge.hear(self.state.trials[event.report.trial], event.report)
+                self.early_stopper.record_report(self.state.trials[event.report.trial], event.report)
             case TrialEnded():
                 trial = self.state.trials[event.result.trial]
-                self.outlook.ended(trial)
+                self.forecaster.record_end(trial)
                 self.proposer.tell(trial)
             case Asked():
-                self._heed(event)
+                self._handle_command(event)
 
-    def _heed(self, asked: Asked) -> None:
+    def _handle_command(self, asked: Asked) -> None:
         """Let what a person asks change what is tried from now on."""
         match asked.what:
             case "enqueue":
@@ -125,8 +127,8 @@ class Loop:
             case "pin":
                 self.proposer.pin()
             case "limit":
-                self.outlook.limited()
-                self.proposer.limited()
+                self.forecaster.limits_changed()
+                self.proposer.limits_changed()
             case _:
                 pass
 
@@ -135,11 +137,11 @@ class Loop:
         try:
             self.journal.append(event, durable=durable)
         except StudyError as error:
-            self._wait_for_room(event, error)
-        self.take_in(event)
+            self._wait_for_journal(event, error)
+        self.apply(event)
         self.announce(event)
 
-    def _wait_for_room(self, event: Event, error: StudyError) -> None:
+    def _wait_for_journal(self, event: Event, error: StudyError) -> None:
         """Hold all trials until the journal can be written: nothing that was earned is lost.
 
         Raises:
@@ -149,22 +151,22 @@ class Loop:
         self.executor.hold(held=True)
         self.announce(Noted(at=since, text=f"paused: {error}", level="error"))
         paused = StudyPaused(at=since, reason=str(error))
-        self._unheard += write_in_the_end(self.journal, (paused, event), self.inbox, stopping=self.stopping == STOPPED)
-        self.take_in(paused)
+        self._deferred += write_when_possible(self.journal, (paused, event), self.inbox, stopping=self.stopping == STOPPED)
+        self.apply(paused)
         if before is None:  # else whoever paused it before ends that pause
-            self._go_on("the journal can be written again")
+            self._end_pause("the journal can be written again")
 
-    def _resume(self, reason: str) -> None:
+    def _write_resumed(self, reason: str) -> None:
         self.write(StudyResumed(at=self.executor.now(), reason=reason))
 
     # What is done
 
-    def take_up(self, past: Iterable[Event], *, lost: bool) -> None:
+    def replay(self, past: Iterable[Event], *, lost: bool) -> None:
         """Take in what the journal tells already; where its search was lost, the clock starts again."""
         for event in past:
-            self.take_in(event)
+            self.apply(event)
         if lost:
-            self._resume("the search was taken up again")
+            self._write_resumed("the search was taken up again")
 
     def run(self) -> StudyState:
         """Search until the budget is spent, or a person asks for the end; what was found by then stands."""
@@ -183,14 +185,14 @@ class Loop:
 
     def _finish(self, *, asked_to_stop: bool) -> None:
         """Let the finalists have their due while there is time; who asked for the end waits no longer than a moment."""
-        hurry = self.executor.now() + self._hurry
+        finish_by = self.executor.now() + self._finish_seconds
         self.stopping = ""
 
         def until() -> float | None:
             """Time that the study is paused is not spent, which is known when it goes on."""
-            return hurry if asked_to_stop else None if self.state.paused else self.purse.end
+            return finish_by if asked_to_stop else None if self.state.paused else self.budget_tracker.end
 
-        for event in self.finalists(self._listen, until):
+        for event in self.finalists(self._handle_commands, until):
             self.write(event)
             if self.stopping:
                 break
@@ -198,40 +200,42 @@ class Loop:
     def _search(self) -> str:
         """Search; returns why it ended."""
         reason = ""
-        while not (reason and (self.stopping or self._late() or not self.state.running)):
-            self._listen()
-            self._look_for_room()
+        while not (reason and (self.stopping or self._past_deadline() or not self.state.running)):
+            self._handle_commands()
+            self._check_machine()
             reason = self.stopping or self._fill()
             self.executor.need(len(self.state.running) if reason else self.state.settings.workers)
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
-                    self._hear(message)
+                    self._handle_report(message)
                 else:
                     self._end(message)
                     if importance.due(self.state):
                         self._rank()
         return reason
 
-    def _listen(self) -> None:
+    def _handle_commands(self) -> None:
         """Do what people ask; while other studies have the machine, the study is paused."""
-        self._look_for_slot()
-        unheard, self._unheard = self._unheard, []
-        for asked in (*unheard, *self.inbox()):
+        self._check_slot()
+        deferred, self._deferred = self._deferred, []
+        for asked in (*deferred, *self.inbox()):
             self.write(asked)
             match asked.what:
                 case "stop":
                     self.stopping = STOPPED
                     if asked.grace is not None:
-                        self._hurry = min(self._hurry, max(0.0, asked.grace - LAST_WORDS - HAND_OVER))
+                        self._finish_seconds = min(
+                            self._finish_seconds, max(0.0, asked.grace - SHUTDOWN_SECONDS - PUBLISH_SECONDS)
+                        )
                 case "pause":
-                    self._cramped = None  # a person's pause is ended by a person
-                    if self._waiting:
+                    self._next_check = None  # a person's pause is ended by a person
+                    if self._waits_for_slot:
                         self._stop_waiting(STOPPED_WAITING)
                     self._pause("a person paused it")
                 case "resume":
                     self.stopping = ""  # one that was asked for and not heard until now is taken back
-                    if self.state.paused and not self._waiting:
-                        self._go_on("a person resumed it")
+                    if self.state.paused and not self._waits_for_slot:
+                        self._end_pause("a person resumed it")
                 case _:
                     pass
 
@@ -241,33 +245,33 @@ class Loop:
             self.write(StudyPaused(at=self.executor.now(), reason=reason))
         self.executor.hold(held=True)
 
-    def _go_on(self, reason: str) -> None:
-        self._cramped = None
+    def _end_pause(self, reason: str) -> None:
+        self._next_check = None
         self.executor.hold(held=False)
-        self._resume(reason)
+        self._write_resumed(reason)
 
-    def _look_for_slot(self) -> None:
+    def _check_slot(self) -> None:
         """Pause while other studies have all of the machine: the time in which nothing can run is not spent."""
         waits = self.executor.waits()
         if waits and not self.state.paused:
-            self._waiting = True
+            self._waits_for_slot = True
             self.write(StudyPaused(at=self.executor.now(), reason=waits))
-        elif self._waiting and not waits:
+        elif self._waits_for_slot and not waits:
             self._stop_waiting("it has a core of its own again")
 
     def _stop_waiting(self, reason: str) -> None:
-        self._waiting = False
-        self._resume(reason)
+        self._waits_for_slot = False
+        self._write_resumed(reason)
 
-    def _look_for_room(self) -> None:
+    def _check_machine(self) -> None:
         """End a pause for want of room once there is some; look less often where that has not helped."""
-        if self._cramped is None or self.executor.now() < self._cramped:
+        if self._next_check is None or self.executor.now() < self._next_check:
             return
-        if self.lacks():
-            self._cramped = self.executor.now() + RETRY
+        if self.missing():
+            self._next_check = self.executor.now() + RETRY
         else:
-            self._patience = min(2 * self._patience, RARELY)
-            self._go_on("the machine has what was lacking")
+            self._check_delay = min(2 * self._check_delay, LONGEST_DELAY)
+            self._end_pause("the machine has what was lacking")
 
     def _rank(self) -> None:
         """Tell the windows which knobs mattered so far: each time that half as many trials have ended again, and at the end."""
@@ -275,30 +279,30 @@ class Loop:
         if ranked.shares:
             self.write(ranked)
 
-    def _late(self) -> bool:
-        deadline = self.purse.deadline
+    def _past_deadline(self) -> bool:
+        deadline = self.budget_tracker.deadline
         return deadline is not None and not self.state.paused and self.executor.now() >= deadline
 
     def _fill(self) -> str:
         """Start trials on all free slots; the reason why no more may be started, if there is one."""
         if self.state.paused:
             return ""
-        while not (reason := self._over()) and len(self.state.running) < self.executor.slots:
+        while not (reason := self._stop_reason()) and len(self.state.running) < self.executor.slots:
             if not self._start():
                 return f"every configuration {'that holds what is pinned' if self.state.pinned else 'of the space'} was tried"
         return reason
 
-    def _over(self) -> str:
+    def _stop_reason(self) -> str:
         """Why nothing more is started: the budget is spent, or the first trials all failed."""
-        return self.purse.spent(self.executor.now()) or self._hopeless()
+        return self.budget_tracker.spent(self.executor.now()) or self._all_failed()
 
-    def _hopeless(self) -> str:
+    def _all_failed(self) -> str:
         """Whether something is wrong with more than a candidate: the first trials all failed."""
         trials = self.state.trials
-        if not HOPELESS <= len(trials) < HOPELESS + 2 * self.state.settings.workers:
+        if not FIRST_FAILURES <= len(trials) < FIRST_FAILURES + 2 * self.state.settings.workers:
             return ""
         results = [trial.result for trial in trials.values() if trial.result]
-        if len(results) < HOPELESS or any(result.status != "failed" for result in results):
+        if len(results) < FIRST_FAILURES or any(result.status != "failed" for result in results):
             return ""
         return f"all of the first {len(results)} trials failed, the last one: {results[-1].reason.splitlines()[0]}"
 
@@ -308,8 +312,8 @@ class Loop:
         proposal = self.proposer.ask(number, self._in_time)
         if proposal is None:
             return False
-        if proposal.thawed is not None:
-            trial = self.state.trials[proposal.thawed]
+        if proposal.resumed is not None:
+            trial = self.state.trials[proposal.resumed]
             self.write(TrialThawed(at=now, trial=trial.number, epoch=trial.epochs))
             self.executor.submit(self.job(trial))
             return True
@@ -327,7 +331,7 @@ class Loop:
         self.executor.submit(self.job(self.state.trials[number]))
         return True
 
-    def _hear(self, report: Report) -> None:
+    def _handle_report(self, report: Report) -> None:
         """Take in a report, decide, and answer; what a trial says again after a restart is answered as it was before."""
         trial = self.state.trials[report.trial]
         if trial.result is not None:
@@ -347,14 +351,14 @@ class Loop:
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
             return GO_ON
-        left = self.judge.seconds_left(trial, report)
+        left = self.early_stopper.seconds_left(trial, report)
         if not self._in_time(trial, report):
-            return Decision(stop=True, reason=too_late(left))
-        return self.judge.decide(trial, report) if report.waits else GO_ON
+            return Decision(stop=True, reason=out_of_time(left))
+        return self.early_stopper.decide(trial, report) if report.waits else GO_ON
 
     def _in_time(self, trial: Trial, report: Report | None = None) -> bool:
         """Whether a trial would end before the budget does, as it went up to a report, its last one if not said."""
-        left, deadline = self.judge.seconds_left(trial, report or trial.reports[-1]), self.purse.deadline
+        left, deadline = self.early_stopper.seconds_left(trial, report or trial.reports[-1]), self.budget_tracker.deadline
         return deadline is None or self.executor.now() + left <= deadline
 
     def _end(self, result: TrialResult) -> None:
@@ -362,30 +366,30 @@ class Loop:
         trial = self.state.trials[result.trial]
         if trial.result is not None:
             return
-        if result.status == "failed" and not self.stopping and self._again(trial, result):
+        if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
         broken = self.state.settings.target.breaks(result.profile) if result.status == "complete" and result.profile else ""
         if broken:  # the finished file is what the limits are for, whatever was weighed before training
             result = result.replace(status="infeasible", reason=broken)
         if result.status == "complete":
-            self._patience = RETRY
+            self._check_delay = RETRY
         self.write(TrialEnded(at=self.executor.now(), result=result))
 
-    def _again(self, trial: Trial, result: TrialResult) -> bool:
+    def _retry(self, trial: Trial, result: TrialResult) -> bool:
         """Start a trial again from its last checkpoint, if its worker or the machine failed it."""
         counted = result.fault == "worker"
         if result.fault == "candidate" or (counted and trial.retries + 1 >= TRIES):
             return False
         self.write(TrialRetried(at=self.executor.now(), trial=trial.number, reason=result.reason, counted=counted))
         if not counted:
-            self._pause(self._told(result.reason))
-            self._cramped = self.executor.now() + self._patience
+            self._pause(self._pause_reason(result.reason))
+            self._next_check = self.executor.now() + self._check_delay
         self.executor.submit(self.job(trial))
         return True
 
-    def _told(self, reason: str) -> str:
+    def _pause_reason(self, reason: str) -> str:
         """Why a study is paused by its machine, and what a person can do about it."""
-        lack = self.lacks()
+        lack = self.missing()
         fix = "It goes on by itself once there is room and permission to write; lepton resume makes it look at once."
         return "\n".join([reason, *([lack] if lack and lack not in reason else []), f"  What to do: {fix}"])
 
@@ -396,7 +400,7 @@ class Loop:
         late = Decision(stop=True, reason=reason)
         for number in self.state.running:
             self.executor.cancel(number, late)
-        until = self.executor.now() + LAST_WORDS
+        until = self.executor.now() + SHUTDOWN_SECONDS
         while self.state.running and self.executor.now() < until:
             for message in self.executor.poll(TICK):
                 if isinstance(message, TrialResult):

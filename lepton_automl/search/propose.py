@@ -12,12 +12,12 @@ from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
 
-from .forecast import Outlook
-from .samplers import Observation, RandomSettings, Sampler
+from .forecast import Forecaster
+from .samplers import Observation, RandomSampler, Sampler
 
 TRIES = 20  # how often a proposal that was seen before is drawn again
 DRAWN, AROUND, EVEN = 1, 40, 20  # candidates that the sampler draws, around the front, evenly
-ASKED_FOR = ("enqueued", "retuned")  # where a proposal comes from that a person waits for
+REQUESTED = ("enqueued", "retuned")  # where a proposal comes from that a person waits for
 TRUST = 5  # every so many trials the sampler's own first draw is taken
 FRESH_SHARE = 0.5  # of a whole training that a fresh network takes in the mean, as most are stopped
 
@@ -30,13 +30,13 @@ class Proposal:
         config: The configuration to train.
         origin: Why this one; see `TrialProposed`.
         parent: The trial whose weights it inherits, if any.
-        thawed: The stopped trial that goes on; None for a new one.
+        resumed: The stopped trial that goes on; None for a new one.
     """
 
     config: Config
     origin: str
     parent: int | None = None
-    thawed: int | None = None
+    resumed: int | None = None
 
 
 class Proposer:
@@ -52,10 +52,10 @@ class Proposer:
     Args:
         state: The study.
         sampler: Draws configurations.
-        outlook: Tells what a candidate is expected to add; None to take what the sampler draws.
+        forecaster: Tells what a candidate is expected to add; None to take what the sampler draws.
         first: Configurations to try before the sampler is asked.
         children: The configurations that a finished trial's weights can be cut to.
-        bring: Brings what was drawn to what can be tried (a recorded table has only some configurations).
+        project: Brings what was drawn to what can be tried (a recorded table has only some configurations).
         identity: What makes two configurations the same network and training; duplicates are not proposed.
         seed: Seeds what is drawn around and evenly.
     """
@@ -65,17 +65,17 @@ class Proposer:
         state: StudyState,
         sampler: Sampler,
         *,
-        outlook: Outlook | None = None,
+        forecaster: Forecaster | None = None,
         first: Iterable[Config] = (),
         children: Callable[[Trial], Iterable[Config]] = lambda _: (),
-        bring: Callable[[list[Config]], list[Config]] = lambda drawn: drawn,
+        project: Callable[[list[Config]], list[Config]] = lambda drawn: drawn,
         identity: Callable[[Config], object] = lambda config: tuple(sorted(config.items())),
         seed: int = 0,
     ) -> None:
-        self._state, self._sampler, self._outlook, self._identity = state, sampler, outlook, identity
-        self._children, self._bring, self._seed = children, bring, seed
+        self._state, self._sampler, self._forecaster, self._identity = state, sampler, forecaster, identity
+        self._children, self._project, self._seed = children, project, seed
         self._space: Space = state.settings.space
-        self._spare = RandomSettings(self._space, seed)
+        self._spare = RandomSampler(self._space, seed)
         self._queue = [Proposal(self._space.complete(config), "portfolio") for config in first]
         self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()
@@ -88,37 +88,39 @@ class Proposer:
         Raises:
             ConfigError: A knob is unknown or out of range.
         """
-        self._line_up([Proposal(self._space.complete(self._held(config)), "enqueued")])
+        self._enqueue([Proposal(self._space.complete(self._with_pins(config)), "enqueued")])
 
     def retune(self, number: int, count: int) -> None:
         """Try so many variations of a trial's configuration next."""
         rng = random.Random(f"{self._seed}:retune:{len(self._state.asked)}")  # noqa: S311  # no secret hangs on it
-        model, found = self._held(self._state.trials[number].proposed.config), dict[object, Config]()
+        model, found = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
         for _ in range(TRIES * count):
-            config = self._held(vary(self._space, model, rng))
+            config = self._with_pins(vary(self._space, model, rng))
             if self._is_new(config) and len(found) < count:
                 found.setdefault(self._identity(config), config)
-        self._line_up([Proposal(config, "retuned") for config in found.values()])
+        self._enqueue([Proposal(config, "retuned") for config in found.values()])
 
     def pin(self) -> None:
         """Knobs were pinned, which what waits holds, too."""
-        self._queue = [replace(one, config=self._held(one.config)) for one in self._queue]
+        self._queue = [replace(one, config=self._with_pins(one.config)) for one in self._queue]
 
-    def limited(self) -> None:
+    def limits_changed(self) -> None:
         """The hard limits are not what they were: what the sampler was told of them, and what need not be tried, changes."""
-        self._sampler.relearn([lesson for trial in self._state.trials.values() if (lesson := self.lesson(trial))])
-        self._seen = {known for number, known in self._known.items() if not self._was_spared(self._state.trials[number])}
+        self._sampler.relearn(
+            [observation for trial in self._state.trials.values() if (observation := self.observation(trial))]
+        )
+        self._seen = {known for number, known in self._known.items() if not self._is_feasible_now(self._state.trials[number])}
 
-    def _line_up(self, proposals: list[Proposal]) -> None:
+    def _enqueue(self, proposals: list[Proposal]) -> None:
         """Let proposals wait behind what a person asked for before, and ahead of all else."""
-        waiting = sum(one.origin in ASKED_FOR for one in self._queue)
+        waiting = sum(one.origin in REQUESTED for one in self._queue)
         self._queue[waiting:waiting] = proposals
 
-    def _held(self, config: Config) -> Config:
+    def _with_pins(self, config: Config) -> Config:
         """A configuration with the pinned knobs where they are pinned."""
         return config | self._state.pinned
 
-    def _was_spared(self, trial: Trial) -> bool:
+    def _is_feasible_now(self, trial: Trial) -> bool:
         """Whether a trial broke a limit before any training, and would keep the limits as they stand."""
         return trial.status == "infeasible" and not trial.epochs and self._state.keeps_limits(trial)
 
@@ -132,11 +134,11 @@ class Proposer:
 
     def tell(self, trial: Trial) -> None:
         """A trial ended."""
-        lesson = self.lesson(trial)
-        if lesson is not None:
-            self._sampler.tell(lesson)
+        observation = self.observation(trial)
+        if observation is not None:
+            self._sampler.tell(observation)
 
-    def lesson(self, trial: Trial) -> Observation | None:
+    def observation(self, trial: Trial) -> Observation | None:
         """What the sampler hears of a trial; None for a failure, from which nothing is learnt.
 
         A stopped trial's score counts as far as it came, which is what it is worth to a search that would stop it again.
@@ -174,57 +176,60 @@ class Proposer:
             if self._is_new(proposal.config):
                 return proposal
         return (
-            self._promising(number, in_time)
+            self._most_promising(number, in_time)
             or self._drawn(number, self._sampler, "sampler")
             or self._drawn(number, self._spare, "random")
         )
 
-    def _promising(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
+    def _most_promising(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
         """Of all that could be done the one that is expected to add most for what it costs; None while nobody can say."""
-        if self._outlook is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
+        if self._forecaster is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
             return None
-        untried, frozen = self._untried(number), list(filter(in_time, filter(self._may_go_on, self._state.frozen.values())))
+        untried, checkpointed = (
+            self._untried(number),
+            list(filter(in_time, filter(self._can_resume, self._state.checkpointed.values()))),
+        )
         born = [(one.config, one.parent is not None) for one in untried]
-        gains = [*self._outlook.gains(born), *self._outlook.gains_of_frozen(frozen)]
-        offers = [*untried, *(Proposal(one.proposed.config, "thawed", thawed=one.number) for one in frozen)]
-        worth = [gain / self._price(one) for gain, one in zip(gains, offers, strict=True)]
+        gains = [*self._forecaster.gains(born), *self._forecaster.gains_of_checkpointed(checkpointed)]
+        offers = [*untried, *(Proposal(one.proposed.config, "thawed", resumed=one.number) for one in checkpointed)]
+        worth = [gain / self._cost(one) for gain, one in zip(gains, offers, strict=True)]
         known = [index for index, one in enumerate(worth) if one > 0]
         return offers[max(known, key=worth.__getitem__)] if known else None
 
     def _untried(self, number: int) -> list[Proposal]:
         """Fresh networks, and children of the front's models."""
-        assert self._outlook is not None
+        assert self._forecaster is not None
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
         models, pinned = [model.proposed.config for model in self._state.front()], self._state.pinned
-        around = [self._held(vary(self._space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
+        around = [self._with_pins(vary(self._space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
-        fresh = [Proposal(config, "sampler") for config in self._bring(drawn) if self._is_new(config)]
+        fresh = [Proposal(config, "sampler") for config in self._project(drawn) if self._is_new(config)]
         born = [
             Proposal(config, "child", model.number)
             for model in self._state.front()
             for config in self._children(model)
-            if self._is_new(config) and self._holds(config)
+            if self._is_new(config) and self._respects_pins(config)
         ]
         return [*fresh, *born]
 
-    def _may_go_on(self, trial: Trial) -> bool:
+    def _can_resume(self, trial: Trial) -> bool:
         """Whether a stopped trial is still what a person wants."""
-        return self._state.keeps_limits(trial) and self._holds(trial.proposed.config)
+        return self._state.keeps_limits(trial) and self._respects_pins(trial.proposed.config)
 
-    def _holds(self, config: Config) -> bool:
+    def _respects_pins(self, config: Config) -> bool:
         """Whether a network that cannot be changed any more has the pinned knobs where they are pinned."""
-        return config == self._held(config)
+        return config == self._with_pins(config)
 
-    def _price(self, offer: Proposal) -> float:
+    def _cost(self, offer: Proposal) -> float:
         """What it takes to its end, as a share of a whole training."""
-        settings, trial = self._state.settings, None if offer.thawed is None else self._state.trials[offer.thawed]
+        settings, trial = self._state.settings, None if offer.resumed is None else self._state.trials[offer.resumed]
         if trial is not None:
             return max(1, settings.epochs_of(child=trial.is_child) - trial.epochs) / settings.epochs_of(child=False)
         return FRESH_SHARE if offer.parent is None else settings.epochs_of(child=True) / settings.epochs_of(child=False)
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):
-            for config in self._bring(sampler.ask(number * TRIES + attempt, 1, self._state.pinned)):
+            for config in self._project(sampler.ask(number * TRIES + attempt, 1, self._state.pinned)):
                 if self._is_new(config):
                     return Proposal(config, origin)
         return None

@@ -28,7 +28,7 @@ POPULATION = 20  # of the genetic algorithm
 AHEAD = 64  # points of a grid that may be on their way at once
 GRID = 5  # settings of a knob over numbers on a grid
 Pins = Mapping[str, Setting]
-FREE: Pins = {}  # no knob is held
+NO_PINS: Pins = {}  # no knob is held
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Sampler(Protocol):
     def relearn(self, observations: Iterable[Observation]) -> None:
         """Forget what was told, and learn from these: a hard limit is not what it was."""
 
-    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
+    def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
         """So many candidates, the same ones for the same number after the same observations; fewer when none are left.
 
         Args:
@@ -91,25 +91,25 @@ class OptunaSampler:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._make, self._space, self._objectives, self._seed, self._window = make, space, objectives, seed, window
         self._distributions = distributions(space)
-        self._told: list[Observation] = []
+        self._observations: list[Observation] = []
         self._study = self._new_study([])
 
     def tell(self, observation: Observation) -> None:
         """Learn from a finished trial."""
-        self._told.append(observation)
-        if self._window is not None and len(self._told) > 2 * self._window:
-            self.relearn(self._told)
+        self._observations.append(observation)
+        if self._window is not None and len(self._observations) > 2 * self._window:
+            self.relearn(self._observations)
         else:
-            self._study.add_trial(frozen(observation, self._distributions, len(self._told) - 1))
+            self._study.add_trial(to_frozen_trial(observation, self._distributions, len(self._observations) - 1))
 
     def relearn(self, observations: Iterable[Observation]) -> None:
         """Begin anew with these."""
-        self._told = list(observations)
-        if self._window is not None and len(self._told) > 2 * self._window:
-            self._told = self._worth_keeping(self._told, self._window)
-        self._study = self._new_study(self._told)
+        self._observations = list(observations)
+        if self._window is not None and len(self._observations) > 2 * self._window:
+            self._observations = self._worth_keeping(self._observations, self._window)
+        self._study = self._new_study(self._observations)
 
-    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
+    def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
         """Candidates drawn anew for the number; none of them stays behind in the study.
 
         Knobs that are pinned are left out of what is drawn: the others are drawn by what all trials say of them, as by
@@ -125,24 +125,24 @@ class OptunaSampler:
             self._study.tell(trial, state=TrialState.FAIL)
         return drawn
 
-    def _new_study(self, told: Sequence[Observation]) -> Study:
+    def _new_study(self, observations: Sequence[Observation]) -> Study:
         study = optuna.create_study(directions=[goal.direction for goal in self._objectives])
-        study.add_trials([frozen(one, self._distributions, number) for number, one in enumerate(told)])
+        study.add_trials([to_frozen_trial(one, self._distributions, number) for number, one in enumerate(observations)])
         return study
 
-    def _worth_keeping(self, told: Sequence[Observation], count: int) -> list[Observation]:
+    def _worth_keeping(self, observations: Sequence[Observation], count: int) -> list[Observation]:
         """Half of them the best by rank, half of them the latest, in the order in which they were told."""
         from lepton_automl.front import ranks
 
-        rows = [[goal.cost(value) for goal, value in zip(self._objectives, one.values, strict=True)] for one in told]
+        rows = [[goal.cost(value) for goal, value in zip(self._objectives, one.values, strict=True)] for one in observations]
         rank = ranks(rows)
-        best = sorted(range(len(told)), key=lambda n: (told[n].violation, rank[n], -n))[: count // 2]
-        latest = range(len(told) - 1, -1, -1)
+        best = sorted(range(len(observations)), key=lambda n: (observations[n].violation, rank[n], -n))[: count // 2]
+        latest = range(len(observations) - 1, -1, -1)
         kept = set(itertools.islice(dict.fromkeys([*best, *latest]), count))
-        return [one for number, one in enumerate(told) if number in kept]
+        return [one for number, one in enumerate(observations) if number in kept]
 
 
-class RandomSettings:
+class RandomSampler:
     """Every knob drawn on its own."""
 
     def __init__(self, space: Space, seed: int) -> None:
@@ -154,13 +154,13 @@ class RandomSettings:
     def relearn(self, observations: Iterable[Observation]) -> None:
         """Nothing is learnt."""
 
-    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:
+    def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
         """Drawn anew for the number."""
         rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
         return [self._space.sample(rng) | dict(pinned) for _ in range(count)]
 
 
-class Grid:
+class GridSampler:
     """Every combination of the named knobs' settings, in an order shuffled by the seed; the other knobs stand still.
 
     Args:
@@ -171,7 +171,7 @@ class Grid:
 
     def __init__(self, space: Space, knobs: Sequence[str] = (), *, seed: int = 0) -> None:
         names = list(knobs) or [name for name, knob in space.items() if knob.choices]
-        settings = [list(steps(space[name])) for name in names]
+        settings = [list(grid_values(space[name])) for name in names]
         self._points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
         random.Random(seed).shuffle(self._points)  # noqa: S311  # no secret hangs on it
         self._done: set[object] = set()
@@ -183,7 +183,7 @@ class Grid:
     def relearn(self, observations: Iterable[Observation]) -> None:
         """What was done stays done."""
 
-    def ask(self, number: int, count: int = 1, pinned: Pins = FREE) -> list[Config]:  # noqa: ARG002  # nothing is drawn
+    def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:  # noqa: ARG002  # nothing is drawn
         """The first points that are left, more than are asked for, as some of them may be on their way."""
         return list(itertools.islice(self._left(pinned), count + AHEAD))
 
@@ -201,7 +201,7 @@ def _key(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(config.items()))
 
 
-def steps(knob: Hyperparameter) -> Iterator[Any]:
+def grid_values(knob: Hyperparameter) -> Iterator[Any]:
     """A knob's settings on a grid."""
     if knob.choices:
         yield from knob.choices
@@ -213,7 +213,7 @@ def steps(knob: Hyperparameter) -> Iterator[Any]:
     yield from dict.fromkeys(round(value) for value in values) if knob.integer else values
 
 
-def frozen(observation: Observation, known: dict[str, BaseDistribution], number: int) -> FrozenTrial:
+def to_frozen_trial(observation: Observation, known: dict[str, BaseDistribution], number: int) -> FrozenTrial:
     """The observation as Optuna knows it; the genetic algorithm needs to know its generation."""
     return create_trial(
         params=dict(observation.config),
@@ -240,7 +240,7 @@ def distribution(knob: Hyperparameter) -> BaseDistribution:
     return FloatDistribution(knob.low, knob.high, log=knob.log)
 
 
-class _Known:
+class _FixedSpace:
     """A sampler that need not look through all trials for the knobs that they share: every trial has all of them."""
 
     known: dict[str, BaseDistribution]
@@ -250,15 +250,15 @@ class _Known:
         return {name: distribution for name, distribution in self.known.items() if not distribution.single()}
 
 
-class _TPE(_Known, TPESampler):
+class _TPE(_FixedSpace, TPESampler):
     """Tree-structured Parzen estimators (Bergstra et al., 2011; several objectives: Ozaki et al., 2022)."""
 
 
-class _GP(_Known, GPSampler):
+class _GP(_FixedSpace, GPSampler):
     """A Gaussian process; seconds a proposal, worth it where a training takes minutes."""
 
 
-class _NSGA2(_Known, NSGAIISampler):
+class _NSGA2(_FixedSpace, NSGAIISampler):
     """The genetic algorithm NSGA-II (Deb et al., 2002)."""
 
 
@@ -299,6 +299,6 @@ def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed:
         case "nsga2":
             return OptunaSampler(nsga2, space, objectives, seed=seed, window=None)
         case "grid":
-            return Grid(space, knobs, seed=seed)
+            return GridSampler(space, knobs, seed=seed)
         case _:
-            return RandomSettings(space, seed)
+            return RandomSampler(space, seed)

@@ -24,7 +24,7 @@ def rungs(first: int, last: int, eta: int = 2) -> tuple[int, ...]:
     return tuple(found)
 
 
-def goes_on(costs: Sequence[float], others: Sequence[Sequence[float]], eta: int = 2) -> bool:
+def is_promoted(costs: Sequence[float], others: Sequence[Sequence[float]], eta: int = 2) -> bool:
     """Whether a candidate stands in the best 1/eta of those that reached its rung, or is beaten by none of them.
 
     By non-dominated rank, ties by crowding distance: the candidates of the last rank that fits go on when they are

@@ -43,11 +43,11 @@ def to_optuna(state: StudyState) -> optuna.Study:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # names on axes, no more
         study.set_metric_names([state.settings.metric if goal.name == "score" else goal.name for goal in goals])
     study.set_user_attr("budget", state.settings.budget.to_json())
-    study.add_trials([frozen(state, trial) for trial in state.trials.values() if trial.result is not None])
+    study.add_trials([to_frozen_trial(state, trial) for trial in state.trials.values() if trial.result is not None])
     return study
 
 
-def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
+def to_frozen_trial(state: StudyState, trial: Trial) -> FrozenTrial:
     """One ended trial."""
     assert trial.result is not None
     settings = state.settings
@@ -62,7 +62,7 @@ def frozen(state: StudyState, trial: Trial) -> FrozenTrial:
         params=dict(trial.proposed.config),
         distributions=_distributions(settings.space, trial.proposed.config),
         intermediate_values={} if pruned else curve,
-        user_attrs=_told(trial) | ({"curve": curve} if pruned else {}),
+        user_attrs=_user_attrs(trial) | ({"curve": curve} if pruned else {}),
         constraints={"limits": state.settings.target.excess(trial.weighed) if trial.weighed else 0.0},
     )
     made.datetime_start = datetime.fromtimestamp(trial.proposed.at)
@@ -75,7 +75,7 @@ def _distributions(space: Space, config: dict[str, Setting]) -> dict[str, BaseDi
     return {name: distribution(space[name]) for name in config}
 
 
-def _told(trial: Trial) -> dict[str, Any]:
+def _user_attrs(trial: Trial) -> dict[str, Any]:
     """What else is known of a trial."""
     assert trial.result is not None
     told: dict[str, Any] = {

@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.space import Config, Space
-from lepton_automl.specs import Precedent
+from lepton_automl.specs import PriorTrial
 from lepton_automl.state import StudyState
 
 from .forest import Forest
 
 Array = NDArray[np.float64]
 
-MOST = 200  # precedents that are taken from one study, the front's and the latest
+MOST = 200  # prior trials that are taken from one study, the front's and the latest
 DESIGNS = 6  # of its front that are tried first
 ALIKE = 0.5  # share of a space's knobs that networks of the same family have at least
-LEAST = 8  # precedents before anything is said about others
+LEAST = 8  # prior trials before anything is said about others
 
 
-def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
+def prior_trials(earlier: StudyState, space: Space) -> tuple[PriorTrial, ...]:
     """What an earlier study tried, as far as a new space knows its knobs; empty where it is of another family.
 
     A table's study and one of images share the training's knobs alone; learning from those was seen to do harm.
@@ -44,11 +44,11 @@ def precedents(earlier: StudyState, space: Space) -> tuple[Precedent, ...]:
         if len(config) >= ALIKE * len(space):
             standing = float(np.searchsorted(costs, cost)) / max(1, len(costs) - 1)
             name = earlier.settings.name
-            found.append(Precedent(study=name, config=config, standing=standing, on_front=trial.number in front))
+            found.append(PriorTrial(study=name, config=config, standing=standing, on_front=trial.number in front))
     return tuple(found)
 
 
-def designs(known: Sequence[Precedent], space: Space, usual: Sequence[Config]) -> list[Config]:
+def warm_start_designs(known: Sequence[PriorTrial], space: Space, usual: Sequence[Config]) -> list[Config]:
     """What to try first: the earlier front's networks, evenly spread over it, in turn with the usual designs.
 
     In turn, so that a study that was not like this one costs little.
@@ -71,7 +71,7 @@ class Prior:
         seed: Seeds the trees.
     """
 
-    def __init__(self, known: Sequence[Precedent], encode: Callable[[Sequence[Config]], Array], *, seed: int = 0) -> None:
+    def __init__(self, known: Sequence[PriorTrial], encode: Callable[[Sequence[Config]], Array], *, seed: int = 0) -> None:
         self._encode = encode
         standings = np.array([one.standing for one in known])
         self._forest = Forest(encode([one.config for one in known]), standings, seed=seed) if len(known) >= LEAST else None

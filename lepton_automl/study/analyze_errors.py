@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lepton_automl.error_analysis import HELD_OUT, Examined, ExamineJob, Held
+from lepton_automl.error_analysis import HELD_OUT, ErrorAnalysis, ErrorAnalysisJob, Held
 from lepton_automl.errors import StudyError
 from lepton_automl.reporting.terminal import doing
 from lepton_automl.study_store import trial_folder
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .client import StudyClient
 
 
-def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> Examined:
+def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> ErrorAnalysis:
     """Look at what a finished model gets wrong; `Model.analyze_errors` is the usual way.
 
     Raises:
@@ -25,12 +25,12 @@ def examine(study: StudyClient, trial: int, *, split: Held | None = None, progre
     held = split or usual_split(study, trial)
     _may_ask(study, trial, held)
     folder = trial_folder(study.folder, trial)
-    found = kept(folder, f"examined-{held}", Examined)
+    found = kept(folder, f"examined-{held}", ErrorAnalysis)
     if found is None:
         with doing(f"{study.name}/{trial}", shown=progress) as told:
             told(f"asking it the {held} rows")
-            answer = asked(study, trial, lambda job, bundle: ExamineJob(trial=job, bundle=bundle, split=held), told)
-        assert isinstance(answer, Examined)
+            answer = asked(study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=held), told)
+        assert isinstance(answer, ErrorAnalysis)
         found = keep(folder, f"examined-{held}", answer)
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
 from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
-from lepton_automl.jobs import PortraitJob, ProfileJob, TrialJob
+from lepton_automl.jobs import BottleneckJob, ResourceProfileJob, TrialJob
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
@@ -43,7 +43,7 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
     state = study.state
     known = state.trial(trial)
     with doing(f"{study.name}/{trial}", shown=progress) as told:
-        found = asked(study, trial, lambda job, bundle: ProfileJob(trial=job, bundle=bundle, tries=tries), told)
+        found = asked(study, trial, lambda job, bundle: BottleneckJob(trial=job, bundle=bundle, tries=tries), told)
     assert isinstance(found, Bottleneck)
     return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
 
@@ -55,7 +55,7 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
     """
     with doing(f"{study.name}/{trial}", shown=progress) as told:
         told("measuring memory, cold start, energy and sizes of a call")
-        found = asked(study, trial, lambda job, bundle: PortraitJob(trial=job, bundle=bundle), told)
+        found = asked(study, trial, lambda job, bundle: ResourceProfileJob(trial=job, bundle=bundle), told)
     assert isinstance(found, ResourceProfile)
     return keep(trial_folder(study.folder, trial), "portrait", found)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import EllipsisType
 
 from lepton_automl.errors import Complaints, ConfigError, StudyError, did_you_mean
-from lepton_automl.search.budget import Purse
+from lepton_automl.search.budget import BudgetTracker
 from lepton_automl.space import Setting
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
@@ -61,7 +61,7 @@ class StudyControl:
         if status in {"starting", "running", "paused"}:
             self._commands.send(command("resume"))
         else:
-            spent = Purse(self._study.state).spent(time.time()) if self._study.state.ended else ""
+            spent = BudgetTracker(self._study.state).spent(time.time()) if self._study.state.ended else ""
             if spent and self._study.is_handed_over:
                 unit = self._study.state.settings.budget.units[0]
                 raise StudyError(
@@ -114,7 +114,7 @@ class StudyControl:
         more = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
         budget = extended(self._study.state.settings.budget, more)
         state = dataclasses.replace(self._study.state, config=self._study.state.settings.replace(budget=budget))
-        if spent := Purse(state).spent(time.time()):
+        if spent := BudgetTracker(state).spent(time.time()):
             raise ConfigError(f"even so, {spent}", where="extend", fix="Extend that, too.")
         asked = command("extend", budget=budget)
         if status in {"ended", "lost"} or not self._commands.send(asked):

@@ -10,7 +10,7 @@ from lepton_automl.custom import CUT
 from lepton_automl.errors import Complaints
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.executor import Executor
-from lepton_automl.jobs import Checked, CheckJob
+from lepton_automl.jobs import FactoryCheck, FactoryCheckJob
 from lepton_automl.space import Hyperparameter, Space
 
 
@@ -31,7 +31,7 @@ def checked(
     if config.own is None:
         return config, ()
     cut = config.space.get(CUT)
-    errand = CheckJob(
+    errand = FactoryCheckJob(
         data=config.data,
         own=config.own,
         usual=config.space.defaults,
@@ -40,7 +40,7 @@ def checked(
         folder=str(folder),
     )
     found = executor.run(errand, meanwhile, limit=limit)
-    assert isinstance(found, Checked)
+    assert isinstance(found, FactoryCheck)
     complaints = Complaints("model")
     for what, fix in found.wrong:
         complaints.add(what, fix)

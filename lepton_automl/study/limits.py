@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lepton_automl.errors import LimitError
-from lepton_automl.jobs import Weighed
+from lepton_automl.jobs import HostBenchmark
 from lepton_automl.profile import Profile
 from lepton_automl.specs import Deployment
 
 
-def check_limits(target: Deployment, weighed: Weighed, tried: Iterable[Profile] = ()) -> None:
+def check_limits(target: Deployment, weighed: HostBenchmark, tried: Iterable[Profile] = ()) -> None:
     """See that some network keeps the hard limits.
 
     Args:

@@ -13,7 +13,7 @@ from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lepton_automl.error_analysis import Examined, Held
+    from lepton_automl.error_analysis import ErrorAnalysis, Held
     from lepton_automl.profile import ResourceProfile
     from lepton_automl.reporting.bottleneck import BottleneckReport
 
@@ -127,7 +127,7 @@ class Model:
 
         return portrait(self.study, self.number, progress=progress)
 
-    def analyze_errors(self, *, split: Held | None = None, progress: bool = True) -> Examined:
+    def analyze_errors(self, *, split: Held | None = None, progress: bool = True) -> ErrorAnalysis:
         """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
 
         Args:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import TestOpened
-from lepton_automl.jobs import Scored, ScoreJob
+from lepton_automl.jobs import ModelScores, ScoreJob
 from lepton_automl.state import StudyState
 
 from .client import StudyClient
@@ -101,7 +101,7 @@ class StudyModels:
             bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}
             data = settings.data.replace(folder=str(self._study.folder / "data"))
             scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
-            assert isinstance(scored, Scored)
+            assert isinstance(scored, ModelScores)
             self._study.note(TestOpened(at=time.time(), scores=scored.scores))
             StudyTracking(self._study).mirror_or_warn(report=True)
         return self.front

@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lepton_automl.error_analysis import Examined, ExamineJob, Held
+from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob, Held
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import Event, ModelAccelerated, Noted
 from lepton_automl.execution.executor import Executor
-from lepton_automl.jobs import Accelerated, AccelerateJob, TrialJob
+from lepton_automl.jobs import AccelerateJob, AccelerationResult, TrialJob
 from lepton_automl.state import StudyState, Trial
 
 from .result_cache import keep
@@ -78,8 +78,10 @@ class Finalists:
         held: Held = "validation" if self._state.settings.data.validation else "held-out"
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
-            found = self._executor.run(ExamineJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), meanwhile)
-            assert isinstance(found, Examined)
+            found = self._executor.run(
+                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), meanwhile
+            )
+            assert isinstance(found, ErrorAnalysis)
             keep(Path(job.folder), f"examined-{held}", found)
 
     def _left(self) -> list[Trial]:
@@ -98,5 +100,5 @@ class Finalists:
         except LeptonError as error:
             what = f"the model of trial {trial.number} stays in floats: {error.what}"
             return Noted(at=self._executor.now(), text=what, level="warning")
-        assert isinstance(found, Accelerated)
+        assert isinstance(found, AccelerationResult)
         return ModelAccelerated(at=self._executor.now(), found=found)

@@ -13,7 +13,7 @@ from lepton_automl.deployment.bundle import CARD, PROVENANCE, RECIPE
 from lepton_automl.deployment.open_artifact import RUNTIME
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Event, HostWeighed, ModelAccelerated, StudyStarted, TrialEnded, TrialProposed
-from lepton_automl.jobs import Accelerated, TrialResult, Weighed
+from lepton_automl.jobs import AccelerationResult, HostBenchmark, TrialResult
 from lepton_automl.journal import Line, encoded
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.study_store import trials_in
@@ -59,7 +59,7 @@ def _weighed(results: list[TrialResult], at: float) -> HostWeighed | None:
     reference = fastest.latency.median / (fastest.latency.ratio or 1.0)
     plain = _measured(reference, reference, reference, fastest.latency.host)
     epochs = [result.seconds / result.epochs for result in results if result.epochs]
-    told = Weighed(
+    told = HostBenchmark(
         host=fastest.latency.host, reference=plain, fastest=fastest, epoch_seconds=sorted(epochs)[len(epochs) // 2] if epochs else EPOCH
     )  # fmt: skip
     return HostWeighed(at=at, weighed=told, epochs=max((result.epochs for result in results), default=1))
@@ -102,7 +102,7 @@ def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iter
     variant = Variant.from_json(json.loads((bundle / RUNTIME).read_text(encoding="utf-8")))
     if variant != Variant():
         yield ModelAccelerated(
-            at=at, found=Accelerated(trial=number, variant=variant, scores=scores, profile=profile, tried=())
+            at=at, found=AccelerationResult(trial=number, variant=variant, scores=scores, profile=profile, tried=())
         )
 
 

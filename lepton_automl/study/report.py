@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lepton_automl.error_analysis import Examined
+from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.context import Told
@@ -90,7 +90,7 @@ def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
     if number is None:
         return Told(state)
     folder = trial_folder(study.folder, number)
-    found = kept(folder, f"examined-{usual_split(study, number)}", Examined)
+    found = kept(folder, f"examined-{usual_split(study, number)}", ErrorAnalysis)
     missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
     if found is None and ask:
         try:

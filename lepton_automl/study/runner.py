@@ -11,17 +11,17 @@ from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, 
 from lepton_automl.execution.capacity import bearable
 from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
-from lepton_automl.jobs import TrialJob, Weighed, WeighJob
+from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import gate_path
 from lepton_automl.search.budget import affordable_epochs
-from lepton_automl.search.early_stopper import Judge
-from lepton_automl.search.forecast import Outlook
+from lepton_automl.search.early_stopper import EarlyStopper
+from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
 from lepton_automl.search.stopping import rungs
-from lepton_automl.search.warm import designs
+from lepton_automl.search.warm import warm_start_designs
 from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import (
@@ -58,7 +58,7 @@ def run_study(
         announce: Told every event after it is written.
         inbox: What people have asked since the last look.
         since: When the study was launched, by the executor's clock; the budget counts from there. By default now.
-        reserve: Seconds that what comes after the search will take; see `Purse`.
+        reserve: Seconds that what comes after the search will take; see `BudgetTracker`.
         tell: Called with what a study waits for that has not begun, and with an empty text when it goes on.
 
     Returns:
@@ -107,23 +107,23 @@ def search(
         inbox = beginning.inbox
     begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
     state = StudyState().feed(past[:begun])
-    outlook = Outlook(state)
+    forecaster = Forecaster(state)
     job = jobs(state, folder)
     loop = Loop(
         state,
         journal=journal,
         executor=executor,
-        proposer=proposer_of(state, outlook),
-        judge=Judge(state, outlook),
-        outlook=outlook,
+        proposer=proposer_of(state, forecaster),
+        early_stopper=EarlyStopper(state, forecaster),
+        forecaster=forecaster,
         job=job,
         announce=_tidied(folder, state, announce),
         inbox=inbox,
-        lacks=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
+        missing=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
         finalists=Finalists(state, executor, job) if finish else None,
     )
-    loop.take_up(past[begun:], lost=not begins and len(past) > begun)
+    loop.replay(past[begun:], lost=not begins and len(past) > begun)
     for note in () if begins else notes:
         loop.write(Noted(at=executor.now(), text=note, level="warning"))
     for trial in state.trials.values():  # a search may be lost between a trial's end and the removal of its checkpoint
@@ -140,14 +140,14 @@ def _tidied(folder: Path, state: StudyState, announce: Callable[[Event], None]) 
             for number in kept | {event.result.trial}:
                 _forget(folder, state, number)
             kept.clear()
-            kept.update(state.frozen)
+            kept.update(state.checkpointed)
         announce(event)
 
     return told
 
 
 def _forget(folder: Path, state: StudyState, number: int) -> None:
-    if number not in state.running and number not in state.frozen:
+    if number not in state.running and number not in state.checkpointed:
         forget_checkpoint(folder, number)
 
 
@@ -191,14 +191,14 @@ def weigh(
     executor: Executor,
     meanwhile: Callable[[], None] = lambda: None,
     limit: float = LONGEST,
-) -> Weighed:
+) -> HostBenchmark:
     """Time the machine, and see at once whether anything can keep the limits.
 
     Args:
         meanwhile: Called a few times a second. For the other arguments see `run_study`.
         limit: Seconds that it may take.
     """
-    errand = WeighJob(
+    errand = HostBenchmarkJob(
         data=config.data,
         target=config.target,
         smallest=families.smallest(config.space),
@@ -211,12 +211,12 @@ def weigh(
         others=others(config),
     )
     weighed = executor.run(errand, meanwhile, limit=limit)
-    assert isinstance(weighed, Weighed)
+    assert isinstance(weighed, HostBenchmark)
     check_limits(config.target, weighed)
     return weighed
 
 
-def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
+def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
     """What proposes for a study: its sampler, behind the family's first designs."""
     config = state.settings
 
@@ -226,14 +226,14 @@ def proposer_of(state: StudyState, outlook: Outlook) -> Proposer:
 
     drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
     usual = families.first_designs(config.space, config.data, config.own)
-    first = () if config.sampler == "grid" else designs(config.precedents, config.space, usual)
-    screened = outlook if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
+    first = () if config.sampler == "grid" else warm_start_designs(config.precedents, config.space, usual)
+    screened = forecaster if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
 
     def children(trial: Trial) -> list[Config]:
         """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
         return [] if config.own else families.children(trial.proposed.config, config.space, config.data, config.lean)
 
-    return Proposer(state, drawn, outlook=screened, first=first, children=children, identity=identity, seed=config.seed)
+    return Proposer(state, drawn, forecaster=screened, first=first, children=children, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:

@@ -24,7 +24,7 @@ from .fit import Fitted, run
 Pair = tuple[Tensor, Tensor]
 
 
-def fit_own(
+def fit_custom(
     module: nn.Module,
     answer: Callable[[Tensor], Tensor],
     datamodule: pl.LightningDataModule,
@@ -61,7 +61,7 @@ def fit_own(
     """
     if first_epoch >= last_epoch:
         return Fitted(epochs=0, stopped=None, scores={})
-    epochs = OwnEpochs(
+    epochs = CustomEpochs(
         cast("Feed", datamodule), plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, answer=answer, wait=wait
     )
     return run(
@@ -69,7 +69,7 @@ def fit_own(
     )
 
 
-class OwnEpochs(Epochs):
+class CustomEpochs(Epochs):
     """What happens around each epoch of a person's module."""
 
     def __init__(self, *args: Any, answer: Callable[[Tensor], Tensor], wait: Callable[[], None], **options: Any) -> None:

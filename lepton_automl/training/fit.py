@@ -16,7 +16,7 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
 from .epochs import Epochs, Feed, Keep, OnEpoch
-from .silence import OwnSignals, interruptible, quiet
+from .silence import KeepSignals, interruptible, quiet
 from .snapshot import Snapshot
 from .task import Task
 
@@ -106,7 +106,7 @@ def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any
         accelerator="gpu" if gpus else "cpu",
         devices=gpus or 1,
         max_epochs=epochs,
-        callbacks=[callback, OwnSignals()],
+        callbacks=[callback, KeepSignals()],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -43,7 +43,7 @@ def interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-class OwnSignals(pl.Callback):
+class KeepSignals(pl.Callback):
     """SIGTERM goes on meaning what it meant; Lightning would note it and end at some later chunk, without an error."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.error_analysis import Examined
+from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.profile import Measurement
 from lepton_automl.reporting.labels import marked
 from lepton_automl.reporting.tables import last_score
@@ -65,7 +65,7 @@ class DetailView(View):
         for one in self.buttons.values():
             one.disabled = trial is None or (one in self._models_only and not ready)
 
-    def show_examined(self, found: Examined) -> None:
+    def show_examined(self, found: ErrorAnalysis) -> None:
         """Show what the chosen model gets wrong."""
         if found.trial == self._trial:
             self.examined.value = examined_html(found)

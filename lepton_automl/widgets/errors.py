@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from lepton_automl.error_analysis import Examined, Example
+from lepton_automl.error_analysis import ErrorAnalysis, Example
 from lepton_automl.reporting.labels import clean, marked
 
 from .cells import cell
@@ -17,7 +17,7 @@ ALL_RIGHT = '<p class="l-dim">All its answers on these rows are right.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
-def examined_html(found: Examined) -> str:
+def examined_html(found: ErrorAnalysis) -> str:
     """The findings, as HTML without scripts."""
     head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
     wrong = _matrix(found) if found.classes else _residuals(found.pairs)
@@ -27,7 +27,7 @@ def examined_html(found: Examined) -> str:
     return f"{head}{wrong}{believed}{worst}"
 
 
-def _matrix(found: Examined) -> str:
+def _matrix(found: ErrorAnalysis) -> str:
     """Truth by row, answer by column; for many classes the pairs that are mixed up most."""
     if len(found.classes) > CLASSES:
         rows = "".join(

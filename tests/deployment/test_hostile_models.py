@@ -14,7 +14,7 @@ from lepton_automl.deployment.bundle import add_file
 from lepton_automl.deployment.external import unusual_operations
 from lepton_automl.deployment.first_run import try_bundle
 from lepton_automl.deployment.predictor import OPERATIONS, Predictor
-from lepton_automl.pipelines.accelerated_model import AcceleratedModel, opened
+from lepton_automl.pipelines.accelerated_model import AcceleratedModel, open_accelerated
 from lepton_automl.variant import Variant
 from tests import samples
 
@@ -122,7 +122,7 @@ def test_control_flow_that_accelerate_saved_is_named_and_runs(tmp_path):
         content=looping(3),
         threads=1,
     )
-    model = opened(fast.save(tmp_path / "fast"), 1)
+    model = open_accelerated(fast.save(tmp_path / "fast"), 1)
     assert model({"image": np.full((1, 1, 8, 8), 7, np.uint8)}) == 7
 
 

@@ -298,7 +298,7 @@ def test_another_packages_essay_reaches_a_person_as_one_plain_line(tmp_path, mon
     def walk(job, report, beat):
         raise RuntimeError(ESSAY)
 
-    monkeypatch.setattr("lepton_automl.pipelines.requests.score", lambda _: walk(None, None, None))
+    monkeypatch.setattr("lepton_automl.pipelines.requests.score_models", lambda _: walk(None, None, None))
     worker = Worker(None, walk)
     job = contract.job(0, tmp_path / "study" / "trials" / "0")
     request = ScoreJob(data=image_spec(), bundles={})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lepton_automl.execution.worker import Worker
-from lepton_automl.jobs import Scored, ScoreJob
+from lepton_automl.jobs import ModelScores, ScoreJob
 from lepton_automl.locks import gate_path
 from lepton_automl.measurement_lock import EVERY, SIGNAL, Gate, opened_gate
 from lepton_automl.pipelines import requests
@@ -167,17 +167,17 @@ def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch)
             time.sleep(0.3)
             order.append("measured")
 
-    def score(job: ScoreJob) -> Scored:
+    def score(job: ScoreJob) -> ModelScores:
         del job
         order.append("scored")
-        return Scored(scores={})
+        return ModelScores(scores={})
 
-    monkeypatch.setattr(requests, "score", score)
+    monkeypatch.setattr(requests, "score_models", score)
     measurer = threading.Thread(target=measure)
     measurer.start()
     held.wait()
     request = ScoreJob(data=samples.image_spec(), bundles={})
-    assert Worker(None, None)._answer(request) == Scored(scores={})
+    assert Worker(None, None)._answer(request) == ModelScores(scores={})
     measurer.join()
     assert order == ["measured", "scored"]
 

@@ -84,14 +84,14 @@ def test_a_scaled_recipe_can_be_cut_out_of_its_parent_and_survives_json(spec, se
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.shape}")
 def test_first_designs_differ_and_lie_in_the_space(spec):
-    designs = [families.final_recipe(design, spec, LeanPlan()) for design in families.portfolio(spec)]
+    designs = [families.final_recipe(design, spec, LeanPlan()) for design in families.initial_designs(spec)]
     assert len({json.dumps(design.to_json()) for design in designs}) >= 5
     space = families.space_for(spec)
-    assert all(space.complete(design) == design for design in families.portfolio(spec))
+    assert all(space.complete(design) == design for design in families.initial_designs(spec))
 
 
 def test_only_a_smaller_recipe_is_contained():
-    recipe = families.draw(families.room(families.portfolio(image_spec(28))[0], "model"), image_spec(28))
+    recipe = families.draw(families.room(families.initial_designs(image_spec(28))[0], "model"), image_spec(28))
     assert not recipe.scale(0.5).contains(recipe)
     assert not recipe.contains(recipe.replace(outputs=7))
 

@@ -235,7 +235,7 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     recipe = families.draw(families.room(families.space_for(data.spec).sample(random.Random(0)), "model"), data.spec)
     scale, path = CostProfiler(data, Deployment(), Gate(""), reference_ms=1.0), tmp_path / "model.onnx"
     export(deployable(build(recipe), data.spec), scale.sample, path)
-    found = scale.portrait(tmp_path, seconds=0.1)
+    found = scale.resource_profile(tmp_path, seconds=0.1)
     assert found.size_bytes == path.stat().st_size
     assert 0.1e6 < found.memory.median < 100e6
     assert 0 < found.cold_start.median < found.imports.median  # NumPy and the runtime take longer than a small file

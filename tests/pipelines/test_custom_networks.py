@@ -21,7 +21,7 @@ from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.factory import Factory, factory_of
 from lepton_automl.models import custom
 from lepton_automl.models.files import load_by
-from lepton_automl.recipe import OwnRecipe, recipe_from_json
+from lepton_automl.recipe import CustomRecipe, recipe_from_json
 from lepton_automl.specs import Deployment
 from lepton_automl.study.runner import search
 from tests import own_nets
@@ -67,7 +67,7 @@ def test_a_persons_network_is_searched_cut_measured_and_deployed(executor, pictu
     assert "accuracy" not in first.reports[1].scores and {"accuracy", "train_loss"} <= set(first.reports[2].scores)
 
     recipe = recipe_from_json(first.result.recipe)
-    assert recipe == OwnRecipe(outputs=10, factory="tests.own_nets:make", config={"width": 16, "lr": 0.01}, ratio=0.5)
+    assert recipe == CustomRecipe(outputs=10, factory="tests.own_nets:make", config={"width": 16, "lr": 0.01}, ratio=0.5)
     images, labels = digits()
     told = load_model(first.result.folder).predict(images[600:900])
     assert np.mean(told == labels[600:900]) > 0.3
@@ -254,14 +254,14 @@ def test_silent_channels_are_the_ones_that_leave():
 
 def test_a_network_comes_back_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.models import save
-    from lepton_automl.pipelines.custom import OwnCraft
+    from lepton_automl.pipelines.custom import CustomAdapter
     from lepton_automl.plans import LeanPlan, TrainPlan
 
     asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(own_nets.make), "folder": str(tmp_path)}
-    craft = OwnCraft({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)
-    net = craft.build(craft.lean)
+    adapter = CustomAdapter({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)
+    net = adapter.build(adapter.lean)
     save(net, tmp_path)
-    back = load_by(tmp_path, craft.build)
-    assert isinstance(back, custom.OwnNet) and back.recipe == craft.lean and craft.whole.contains(craft.lean)
+    back = load_by(tmp_path, adapter.build)
+    assert isinstance(back, custom.CustomNet) and back.recipe == adapter.lean and adapter.whole.contains(adapter.lean)
     rows = {"image": torch.randint(256, (4, 1, 8, 8), dtype=torch.uint8)}
     torch.testing.assert_close(back(**rows), net.eval()(**rows))

@@ -26,7 +26,7 @@ from lepton_automl.data.datamodule import Batch
 from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
-from lepton_automl.pipelines.cost import Balance
+from lepton_automl.pipelines.cost import LatencyProfiler
 from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Block, ConvRecipe, Stage
 from lepton_automl.training.distill import Distilled, Distilling
@@ -63,8 +63,8 @@ def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
     def cannot(*_: object) -> float:
         raise BundleError("nobody times anything")
 
-    monkeypatch.setattr(Balance, "quickest", cannot)
-    monkeypatch.setattr(Balance, "weighed", lambda *_: None)
+    monkeypatch.setattr(LatencyProfiler, "fastest_ms", cannot)
+    monkeypatch.setattr(LatencyProfiler, "try_measure", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -316,7 +316,9 @@ def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
         )
     )
     target = Deployment(batch_size=4)
-    whole = min(Balance(target, learnable[0]).weigh(net).median for _ in range(3))  # the machine may be busy with others
+    whole = min(
+        LatencyProfiler(target, learnable[0]).measure(net).median for _ in range(3)
+    )  # the machine may be busy with others
     found = lean(net, learnable, deployment=target, max_latency_ms=whole / 2, epochs=0, progress=False)
     assert found.after.latency.median < 0.6 * found.before.latency.median
     assert found.after.parameters > 0.1 * found.before.parameters

@@ -22,7 +22,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.glance import picture
 from lepton_automl.data.open import open_data
 from lepton_automl.data.original import original_rows
-from lepton_automl.error_analysis import ClassScore, Examined, Example, calibrated
+from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, Example, calibrated
 from lepton_automl.events import KnobsRanked, StudyResumed, StudyStarted, TrialEnded, TrialProposed, TrialReported, TrialThawed
 from lepton_automl.jobs import Decision, Report, TrialResult
 from lepton_automl.profile import ResourceProfile
@@ -92,22 +92,22 @@ def state() -> StudyState:
 
 
 @pytest.fixture
-def examined() -> Examined:
+def examined() -> ErrorAnalysis:
     told = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1])
     truth = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 0])
     pairs = confusion(told, truth, 10)
     bins, error = calibration(np.linspace(0.5, 1.0, 12), told == truth)
     pixels = picture(np.arange(64, dtype=np.uint8).reshape(1, 8, 8))
     worst = tuple(Example(row=n, truth=HOSTILE[n], answer=HOSTILE[1], loss=2.0, sure=0.9, picture=pixels) for n in (0, 7))
-    return Examined(
+    return ErrorAnalysis(
         trial=1, split="validation", rows=12, task="multiclass", target=HOSTILE[1], scores={"accuracy": 10 / 12}, worst=worst,
         classes=class_scores(pairs, HOSTILE), confusion=pairs, calibration=bins, calibration_error=error,
     )  # fmt: skip
 
 
-def numbers_examined() -> Examined:
+def numbers_examined() -> ErrorAnalysis:
     cells = {HOSTILE[0]: HOSTILE[1], "age": 31.0, "left": None}
-    return Examined(
+    return ErrorAnalysis(
         trial=1, split="validation", rows=2, task="regression", target="price", scores={"rmse": 1.0}, pairs=((1.0, 2.0), (3.0, 2.5)),
         bias=0.25, spread=(0.75, 0.95, 1.0), worst=(Example(row=0, truth=1.0, answer=2.0, loss=1.0, cells=cells),),
     )  # fmt: skip
@@ -200,7 +200,7 @@ def test_the_time_line_packs_trials_on_as_many_workers_as_ran():
     state.feed([first[0].replace(at=0.0), second[0].replace(at=1.0), first[3].replace(at=5.0), third[0].replace(at=5.0)])
     stopped = TrialResult(trial=1, status="stopped", epochs=1)
     state.feed([TrialEnded(at=6.0, result=stopped), StudyResumed(at=8.0, reason=""), TrialThawed(at=8.0, trial=1, epoch=1)])
-    assert [(bar.trial.number, bar.lane, bar.stint.ended) for bar in lanes(state)] == [
+    assert [(bar.trial.number, bar.lane, bar.interval.ended) for bar in lanes(state)] == [
         (0, 0, 5.0),
         (1, 1, 6.0),
         (2, 0, None),
@@ -320,8 +320,8 @@ def study(tmp_path_factory):
 def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_its_score(study):
     model = study.best()
     folder = trial_folder(study.folder, model.number)
-    found = kept(folder, "examined-validation", Examined)
-    assert found is not None and found == model.analyze_errors(progress=False) == Examined.from_json(
+    found = kept(folder, "examined-validation", ErrorAnalysis)
+    assert found is not None and found == model.analyze_errors(progress=False) == ErrorAnalysis.from_json(
         json.loads(json.dumps(found.to_json()))
     )
     assert found.scores["accuracy"] == pytest.approx(model.score) and found.rows == study.state.settings.data.validation
@@ -385,9 +385,9 @@ def test_what_was_found_is_forgotten_with_the_artifact(tmp_path):
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "model.onnx").write_bytes(b"one")
     keep(tmp_path, "examined-validation", numbers_examined())
-    assert kept(tmp_path, "examined-validation", Examined) == numbers_examined()
+    assert kept(tmp_path, "examined-validation", ErrorAnalysis) == numbers_examined()
     (tmp_path / "bundle" / "model.onnx").write_bytes(b"another")
-    assert kept(tmp_path, "examined-validation", Examined) is None
+    assert kept(tmp_path, "examined-validation", ErrorAnalysis) is None
 
 
 # The page

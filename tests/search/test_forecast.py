@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lepton_automl import families, front
 from lepton_automl.plans import LeanPlan
-from lepton_automl.search.curves import Curves
+from lepton_automl.search.curves import CurveForecaster
 from lepton_automl.search.gain import Frontier
 from lepton_automl.search.surrogate import Surrogate, encode
 from lepton_automl.space import Categorical, Float, Integer, Space
@@ -31,7 +31,7 @@ KNOWN = [(one, one[-1], []) for end in (0.1, 0.2, 0.3, 0.4) for rate in (0.1, 0.
 
 @pytest.mark.parametrize("rate", [0.15, 0.5])
 def test_a_slow_learner_is_told_from_one_at_rest(rate):
-    learnt, whole_curve = Curves(KNOWN), curve(0.15, rate)
+    learnt, whole_curve = CurveForecaster(KNOWN), curve(0.15, rate)
     (falls, rests), doubts = learnt.forecast([(whole_curve[:8], []), ([whole_curve[7]] * 8, [])])
     assert falls < whole_curve[7] - 0.02 and abs(falls - whole_curve[-1]) < 3 * doubts[0]
     assert rests > falls + 0.02  # as good by now, and no longer falling
@@ -40,13 +40,13 @@ def test_a_slow_learner_is_told_from_one_at_rest(rate):
 def test_forecasts_know_the_configuration():
     """Curves that begin alike and end by a knob."""
     known = [([0.9, 0.8, *([0.8 - 0.5 * knob] * 14)], 0.8 - 0.5 * knob, [knob]) for knob in np.linspace(0, 1, 20)]
-    means, _ = Curves(known).forecast([([0.9, 0.8], [0.1]), ([0.9, 0.8], [0.9])])
+    means, _ = CurveForecaster(known).forecast([([0.9, 0.8], [0.1]), ([0.9, 0.8], [0.9])])
     assert means[0] > means[1] + 0.2
 
 
 def test_few_curves_tell_nothing_and_neither_does_an_empty_one():
     def told(curve, known=KNOWN):
-        return [float(one[0]) for one in Curves(known).forecast([(curve, [])])]
+        return [float(one[0]) for one in CurveForecaster(known).forecast([(curve, [])])]
 
     assert all(map(math.isnan, told([0.5], KNOWN[:3]) + told([]) + told([math.nan, math.nan])))
     assert all(map(math.isfinite, told([math.nan, 0.5]) + told([1e9])))  # a cost far from all known counts as a bad one

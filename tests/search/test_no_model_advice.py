@@ -16,7 +16,7 @@ from lepton_automl.jobs import TrialResult
 from lepton_automl.no_model_advice import told_reason
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
-from lepton_automl.search.early_stopper import too_late
+from lepton_automl.search.early_stopper import out_of_time
 from lepton_automl.state import StudyState
 from tests.samples import config, trial_events, weighed
 
@@ -91,7 +91,7 @@ def test_trials_of_a_lost_process_are_not_said_to_run():
     ("left", "told"), [(0.0, "the budget ended first"), (0.4, "the budget ended first"), (7.2, "7 s more")]
 )
 def test_a_trial_that_comes_too_late_is_not_said_to_need_no_time(left, told):
-    assert told in too_late(left)
+    assert told in out_of_time(left)
 
 
 @pytest.mark.parametrize("over", [True, False])

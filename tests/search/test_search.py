@@ -21,16 +21,16 @@ from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.objective import Objective
-from lepton_automl.search import unwritten
-from lepton_automl.search.budget import Purse, affordable_epochs
-from lepton_automl.search.early_stopper import Judge
-from lepton_automl.search.forecast import Outlook
+from lepton_automl.search import journal_retry
+from lepton_automl.search.budget import BudgetTracker, affordable_epochs
+from lepton_automl.search.early_stopper import EarlyStopper
+from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
-from lepton_automl.search.stopping import goes_on, rungs
+from lepton_automl.search.stopping import is_promoted, rungs
 from lepton_automl.search.to_optuna import to_optuna
-from lepton_automl.search.warm import Prior, designs, precedents
+from lepton_automl.search.warm import Prior, prior_trials, warm_start_designs
 from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
@@ -60,7 +60,7 @@ def test_rungs_end_before_the_last_epoch():
     ],
 )
 def test_the_better_half_by_rank_goes_on(costs, others, expected):
-    assert goes_on(costs, others) is expected
+    assert is_promoted(costs, others) is expected
 
 
 def studied(space: Space, **changes) -> StudyState:
@@ -222,7 +222,9 @@ def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
         seconds = [report.seconds for report in trial.reports]
         assert seconds == sorted(seconds)
     assert state.epochs == sum(trial.epochs for trial in state.trials.values())
-    assert set(state.frozen) == {trial.number for trial in state.trials.values() if trial.status == "stopped" and trial.epochs}
+    assert set(state.checkpointed) == {
+        trial.number for trial in state.trials.values() if trial.status == "stopped" and trial.epochs
+    }
 
 
 def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
@@ -230,16 +232,21 @@ def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
     events = [event for _, event in Journal(folder / "journal.jsonl").read()]
     at = next(number for number, event in enumerate(events) if isinstance(event, TrialThawed))
     state = StudyState().feed(events[:2])
-    outlook = Outlook(state)
-    proposer = proposer_of(state, outlook)
-    told = {"proposer": proposer, "outlook": outlook, "judge": Judge(state, outlook), "job": jobs(state, folder)}
-    Loop(state, journal=Journal(folder / "none.jsonl"), executor=executor, **told).take_up(events[2:at], lost=False)
-    assert proposer.ask(len(state.trials)).thawed == events[at].trial
-    assert proposer.ask(len(state.trials), lambda _: False).thawed is None
+    forecaster = Forecaster(state)
+    proposer = proposer_of(state, forecaster)
+    told = {
+        "proposer": proposer,
+        "forecaster": forecaster,
+        "early_stopper": EarlyStopper(state, forecaster),
+        "job": jobs(state, folder),
+    }
+    Loop(state, journal=Journal(folder / "none.jsonl"), executor=executor, **told).replay(events[2:at], lost=False)
+    assert proposer.ask(len(state.trials)).resumed == events[at].trial
+    assert proposer.ask(len(state.trials), lambda _: False).resumed is None
 
 
 def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr("lepton_automl.state.FROZEN", 3)
+    monkeypatch.setattr("lepton_automl.state.MOST_CHECKPOINTED", 3)
 
     class Writing(SimulatedExecutor):
         """Leaves a checkpoint for every trial."""
@@ -253,17 +260,17 @@ def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypa
     folder = Home(tmp_path).create("sample")
     state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, weighed()))
     left = {int(path.parent.name) for path in folder.glob(f"trials/*/{CHECKPOINT}")}
-    assert left == set(state.frozen) and len(left) == 3
+    assert left == set(state.checkpointed) and len(left) == 3
 
 
 def test_an_earlier_study_is_tried_first_and_learnt_from(tmp_path):
     earlier, *_ = run(tmp_path, "earlier", budget=Budget(trials=40))
     space = config().space.restrict({"model.kernel": 5})
-    known = precedents(earlier, space)
+    known = prior_trials(earlier, space)
     assert {one.study for one in known} == {"sample"} and min(one.standing for one in known) == 0
     assert all(one.config.keys() <= space.keys() for one in known)
-    usual = families.portfolio(config().data)
-    first = designs(known, space, usual)
+    usual = families.initial_designs(config().data)
+    first = warm_start_designs(known, space, usual)
     assert first[1::2][:3] == usual[:3] and len(usual) + 3 <= len(first) <= len(usual) + 6
     assert all(one["model.kernel"] == 5 for one in first[::2][:3])
 
@@ -275,12 +282,12 @@ def test_an_earlier_study_is_tried_first_and_learnt_from(tmp_path):
     assert prior.standings([good, bad])[:, 0] @ [-1, 1] > 0.3
     state, *_ = run(tmp_path, "warm", budget=Budget(trials=12), precedents=known)
     tried = [trial.proposed.config for trial in state.trials.values()][::2]
-    assert tried[:3] == designs(known, config().space, [])[:3]
+    assert tried[:3] == warm_start_designs(known, config().space, [])[:3]
 
 
 def test_a_study_of_another_family_teaches_nothing(tmp_path):
     earlier, *_ = run(tmp_path, budget=Budget(trials=10))
-    assert precedents(earlier, families.space_for(table_spec())) == ()
+    assert prior_trials(earlier, families.space_for(table_spec())) == ()
     assert Prior((), lambda configs: np.empty((len(configs), 0))).standings([{}, {}]).shape == (2, 0)
 
 
@@ -327,7 +334,7 @@ def test_epochs_are_cut_to_what_the_time_affords():
 def test_the_purse_says_how_much_is_used(study_state, budget, share):
     state = study_state([(0.9, 1.0)])
     state.config = state.settings.replace(budget=budget, workers=2)
-    assert Purse(state).share(state.started.at + 30.0) == pytest.approx(share)
+    assert BudgetTracker(state).share(state.started.at + 30.0) == pytest.approx(share)
 
 
 def test_an_interrupted_search_keeps_what_it_found(tmp_path):
@@ -421,7 +428,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp
     folder = Home(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
     append, full, looks = Journal.append, [], itertools.count()
-    monkeypatch.setattr(unwritten, "RETRY", 1000.0 if what == "resume" else 0.5)
+    monkeypatch.setattr(journal_retry, "RETRY", 1000.0 if what == "resume" else 0.5)
 
     def refusing(journal, event, *, durable=True):
         if full:

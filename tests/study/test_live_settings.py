@@ -109,7 +109,7 @@ def test_what_a_limit_stopped_goes_on_once_it_is_lifted_and_not_before(tmp_path)
     script = {10: {"what": "limit", "target": TIGHT}, 18: {"what": "limit", "target": Deployment()}}
     state, _, events = steered(tmp_path, "limited", script)
     lifted = at(events, 18)
-    waiting = numbers(one for one in StudyState().feed(events[:lifted]).frozen.values() if one.status == "infeasible")
+    waiting = numbers(one for one in StudyState().feed(events[:lifted]).checkpointed.values() if one.status == "infeasible")
     thawed = [(place, event.trial) for place, event in enumerate(events) if isinstance(event, TrialThawed)]
     assert {place > lifted for place, trial in thawed if trial in waiting} == {True}
     assert any(state.trials[number].status == "complete" for number in waiting)

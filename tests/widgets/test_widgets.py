@@ -168,13 +168,13 @@ def hostile(home):
 
 def hostile_answers(classes=HOSTILE):
     """What a model said of labels from a stranger."""
-    from lepton_automl.error_analysis import ClassScore, Examined, Example
+    from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, Example
 
     scores = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in classes)
     worst = tuple(
         Example(row=n, truth=text, answer=text, loss=1.0, picture=text, cells={text: text}) for n, text in enumerate(HOSTILE)
     )
-    return Examined(
+    return ErrorAnalysis(
         trial=0, split="validation", rows=9, task="multiclass", target="y", scores={}, worst=worst, classes=scores,
         confusion=((0, 1, 1),),
     )  # fmt: skip

@@ -13,7 +13,7 @@ RETRY = 2.0  # seconds between attempts
 LOOK = 0.2  # seconds between looks at what people ask
 
 
-def write_in_the_end(
+def write_when_possible(
     journal: Journal, events: Sequence[Event], inbox: Callable[[], Iterable[Asked]], *, stopping: bool = False
 ) -> list[Asked]:
     """Write events as soon as that is possible.
