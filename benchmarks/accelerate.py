@@ -18,7 +18,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.labelled import hold_out
 from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.deployment.open_artifact import open_bundle
-from lepton_automl.jobs import GO_ON
+from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
@@ -218,7 +218,7 @@ def _parent(study: Study, data: Data, trial: int) -> nn.Module:
     job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
     adapter = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
     model = adapter.build(adapter.whole)
-    request = FitRequest(first=0, last=adapter.plan.epochs, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=True)
+    request = FitRequest(first=0, last=adapter.plan.epochs, on_epoch=lambda *_: CONTINUE, wait=lambda: None, score=True)
     adapter.train(model, adapter.batches(data, model), request)
     return model.eval()
 

@@ -17,7 +17,7 @@ from lepton_automl.bottleneck import Bottleneck, Change
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.export import export
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
@@ -124,7 +124,7 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
     every: list[list[Tried]] = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, recipe, data, rows in itertools.islice(zoo(Path(temporary)), networks):
-            profiler = CostProfiler(data, Deployment(batch_size=rows), Gate(""), own_ms())
+            profiler = CostProfiler(data, Deployment(batch_size=rows), MeasurementLock(""), own_ms())
             report, done = tried(name, recipe, profiler, changes, seconds)
             reports.append(report)
             every.append(done)

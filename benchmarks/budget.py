@@ -14,7 +14,7 @@ from lepton_automl.jobs import TrialJob
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .made_up import profile, study, weighed
 from .report import Figure, Result
@@ -41,7 +41,7 @@ def run(minutes: str = "10,10,10") -> Result:
     asked = [float(part) for part in minutes.split(",") if part.strip()]
     with tempfile.TemporaryDirectory() as folder:
         real = [real_study(number, one, folder) for number, one in enumerate(asked)]
-        virtual = [virtual_study(number, one, Home(folder)) for number, one in enumerate(VIRTUAL)]
+        virtual = [virtual_study(number, one, StudyStore(folder)) for number, one in enumerate(VIRTUAL)]
     figures = [*figures_of("real", [kept for kept, _ in real]), *figures_of("virtual", [kept for kept, _ in virtual])]
     notes = [
         "off: how far kept / requested is from 1, in percent; a time is from the launch of the study's process to the end of the registration.",
@@ -79,7 +79,7 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
     return seconds / (60 * minutes), told
 
 
-def virtual_study(number: int, budget: Budget, home: Home) -> tuple[float, str]:
+def virtual_study(number: int, budget: Budget, home: StudyStore) -> tuple[float, str]:
     """The same loop on a virtual clock, on which nothing comes after the search."""
     executor = SimulatedExecutor(WORKERS, recorded, weighed(4.0), began=1000.0)
     folder: Path = home.create(f"virtual-{number}")

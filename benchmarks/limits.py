@@ -19,7 +19,7 @@ from lepton_automl.jobs import TrialJob
 from lepton_automl.space import Config
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .made_up import recorded, study, weighed
 from .peers.optuna_peers import distribution
@@ -80,12 +80,12 @@ class Spent:
 def searched(asked: StudyConfig) -> Spent:
     """This project's search."""
     with tempfile.TemporaryDirectory() as folder:
-        state = search(asked, Home(folder).create("limits"), SimulatedExecutor(WORKERS, recorded, weighed(1.0)))
+        state = search(asked, StudyStore(folder).create("limits"), SimulatedExecutor(WORKERS, recorded, weighed(1.0)))
     seconds, lost, feasible = 0.0, 0.0, []
     for trial in state.trials.values():
         assert trial.profile
         spent = trial.epochs * recorded(job(asked, trial.proposed.config, trial.number)).epoch_seconds
-        keeps = not asked.target.breaks(trial.profile)
+        keeps = not asked.target.broken_limit(trial.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         if keeps and trial.status == "complete":
             feasible.append((state.score(trial), trial.profile.latency_ms))
@@ -106,7 +106,7 @@ def constrained(asked: StudyConfig) -> Spent:
         trial = plain.ask(distributions)
         told = recorded(job(asked, trial.params, number))
         score, ms = told.final["accuracy"], told.profile.latency_ms
-        spent, keeps = asked.train.epochs * told.epoch_seconds, not asked.target.breaks(told.profile)
+        spent, keeps = asked.train.epochs * told.epoch_seconds, not asked.target.broken_limit(told.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         trial.set_constraint("latency", ms - limit)
         plain.tell(trial, [score, ms])
@@ -128,7 +128,7 @@ def job(asked: StudyConfig, config: Config, number: int) -> TrialJob:
         metric=asked.metric,
         rungs=(),
         folder="",
-        gate="",
+        measurement_lock="",
     )
 
 

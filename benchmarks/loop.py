@@ -17,7 +17,7 @@ from lepton_automl.jobs import Decision, Report
 from lepton_automl.search.loop import Loop
 from lepton_automl.specs import Budget
 from lepton_automl.study.runner import run_study, search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .live_rivals.setting import DATA, fashion
 from .made_up import recorded, study, weighed
@@ -35,7 +35,7 @@ def run(*, trials: int = 10_000, real_trials: int = 12) -> Result:
         real_trials: Of the searches with one and with two workers; 0 leaves them out.
     """
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(folder)
+        home = StudyStore(folder)
         watch = Watch()
         search(study(Budget(trials=trials)), home.create("virtual"), SimulatedExecutor(2, recorded, weighed(1.0)), watch)
         figures = [
@@ -86,7 +86,7 @@ class Watch:
         return 1000 * self.deciding / max(1, self.decisions)
 
 
-def speedup(home: Home, trials: int) -> float:
+def speedup(home: StudyStore, trials: int) -> float:
     """Epochs a second of two real workers over those of one, weighing and packing included.
 
     The default network on 10,000 pictures of Fashion-MNIST (digits where it is not there), every training whole.

@@ -23,7 +23,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.projector import STUDY, TRIAL, study_uid
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.store_lock import brief
@@ -93,7 +93,7 @@ class Found:
 class Growing:
     """A study whose journal is written over some time, by a thread."""
 
-    home: Home
+    home: StudyStore
     lines: list[bytes]
     seconds: float
     uri: str = ""
@@ -109,7 +109,7 @@ class Growing:
         """As long as it grows and the trouble lasts, the study runs; so whoever follows it goes on."""
         self.home.create(NAME)
         self._append(self.lines[:2])  # its start
-        with self.home.held(NAME):
+        with self.home.lock(NAME):
             writer = threading.Thread(target=self._write)
             writer.start()
             yield
@@ -146,7 +146,7 @@ class Growing:
 
 def journal_of(folder: Path, trials: int) -> list[bytes]:
     """The lines that a made-up study of so many trials writes."""
-    home = Home(folder / "made-up")
+    home = StudyStore(folder / "made-up")
     executor = SimulatedExecutor(2, recorded, weighed(1.0), began=BEGAN)
     search(study(Budget(trials=trials)), home.create(NAME), executor)
     return (home.path(NAME) / "journal.jsonl").read_bytes().splitlines(keepends=True)
@@ -155,7 +155,7 @@ def journal_of(folder: Path, trials: int) -> list[bytes]:
 def _server_killed(folder: Path, lines: list[bytes], seconds: float) -> Found:
     folder.mkdir()
     with MlflowServer(folder) as server:
-        growing = Growing(Home(folder / "home"), lines, 1.5 * seconds, server.uri)
+        growing = Growing(StudyStore(folder / "home"), lines, 1.5 * seconds, server.uri)
         with growing.grows():
             writer = growing.follow()
             _until(lambda: _rows(server.database, "select count(*) from runs")[0][0] > 1)
@@ -168,7 +168,7 @@ def _server_killed(folder: Path, lines: list[bytes], seconds: float) -> Found:
 
 def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
     folder.mkdir()
-    growing = Growing(Home(folder), lines, 1.5 * seconds)
+    growing = Growing(StudyStore(folder), lines, 1.5 * seconds)
     file = Path(tracking_uri(folder).removeprefix(SQLITE))
     with opened_store(folder):
         pass  # its tables
@@ -184,7 +184,7 @@ def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
 def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.Random) -> Found:
     """Each writer is killed a moment after it has begun to write: before, there is nothing to cut."""
     folder.mkdir()
-    growing = Growing(Home(folder), lines, 6.0 * kills)
+    growing = Growing(StudyStore(folder), lines, 6.0 * kills)
     file = Path(tracking_uri(folder).removeprefix(SQLITE))
     with opened_store(folder):
         pass

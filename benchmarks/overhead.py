@@ -13,7 +13,7 @@ from schedulefree import AdamWScheduleFree
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from lepton_automl.jobs import GO_ON
+from lepton_automl.jobs import CONTINUE
 from lepton_automl.models.build import build
 from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
@@ -69,7 +69,7 @@ class Synthetic(pl.LightningDataModule):
 
 def by_room(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) -> None:
     """The training room's fit."""
-    fit(model, feed, plan, spec=spec, on_epoch=lambda _epoch, _scores: GO_ON)
+    fit(model, feed, plan, spec=spec, on_epoch=lambda _epoch, _scores: CONTINUE)
 
 
 def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) -> None:

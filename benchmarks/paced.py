@@ -10,23 +10,23 @@ from lepton_automl.events import HostWeighed
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
-from lepton_automl.study.origin import described
-from lepton_automl.study_store import Home
+from lepton_automl.study.origin import study_started
+from lepton_automl.study_store import StudyStore
 
 from .made_up import recorded, study, weighed
 
-WALK = "benchmarks.paced:walk"
+TRIAL_FUNCTION = "benchmarks.paced:walk"
 EPOCH_SECONDS = 0.1
 EPOCHS = 8
 
 
-def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
+def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
     """Play a made-up training in real time, with all the scores that a real one reports."""
     played, began, epoch = recorded(job), time.monotonic(), 0
     answer = report(Report(trial=job.trial, epoch=0, profile=played.profile, waits=True))
     while not answer.stop and epoch < job.train.epochs:
         time.sleep(EPOCH_SECONDS)
-        beat()
+        heartbeat()
         epoch += 1
         scores, seconds = all_scores(played.curve[epoch - 1]["accuracy"]), time.monotonic() - began
         answer = report(Report(trial=job.trial, epoch=epoch, scores=scores, seconds=seconds, waits=epoch in job.rungs))
@@ -43,11 +43,11 @@ def all_scores(accuracy: float) -> dict[str, float]:
     return {**known, "log_loss": 1 - accuracy, "train_loss": 1.1 - accuracy}
 
 
-def begin(home: Home, name: str, trials: int, *, workers: int) -> Path:
+def begin(home: StudyStore, name: str, trials: int, *, workers: int) -> Path:
     """A study whose host was weighed; returns its folder."""
     config = study(Budget(trials=trials), epochs=EPOCHS, name=name, workers=workers, sampler="random")
     folder = home.create(name)
     journal = Journal(folder / "journal.jsonl")
-    journal.append(described(time.time(), config))
+    journal.append(study_started(time.time(), config))
     journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS), epochs=EPOCHS))
     return folder

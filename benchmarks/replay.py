@@ -20,7 +20,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.specs import Budget
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .made_up import profile, study, weighed
 
@@ -30,7 +30,7 @@ EPOCHS = 9
 EPOCH_SECONDS = 0.012
 
 
-def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
+def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
     """Play a trial's recording in real time; keeps its checkpoints where the real walk keeps them, by the same code."""
     keeper = CheckpointWriter(job)
     kept = keeper.read()
@@ -40,7 +40,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[],
     answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=found, waits=True))
     while not answer.stop and epoch < job.train.epochs:
         time.sleep(EPOCH_SECONDS)
-        beat()
+        heartbeat()
         epoch += 1
         weights = weights + np.float32(epoch)
         _note(Path(job.folder) / WALKED, epoch)
@@ -72,7 +72,7 @@ def chance(job: TrialJob) -> float:
 def begin(home: Path, trials: int, seed: int) -> Path:
     """A study whose host was weighed; returns its folder."""
     config = study(Budget(trials=trials), side=8, epochs=EPOCHS, name=STUDY, workers=1, seed=seed)
-    folder = Home(home).create(STUDY)
+    folder = StudyStore(home).create(STUDY)
     journal = Journal(folder / "journal.jsonl")
     journal.append(StudyStarted(at=time.time(), config=config))
     journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS, reference_ms=0.2), epochs=EPOCHS))
@@ -88,7 +88,7 @@ def _note(path: Path, epoch: int) -> None:
 def main(folder: Path) -> None:
     """Search until it ends; one worker, so that results come in one order only."""
     config = next(event for _, event in Journal(folder / "journal.jsonl").read() if isinstance(event, StudyStarted)).config
-    with closing(LocalExecutor(1, folder / "workers", walk="benchmarks.replay:walk")) as executor:
+    with closing(LocalExecutor(1, folder / "workers", trial_function="benchmarks.replay:walk")) as executor:
         search(config, folder, executor)
 
 

@@ -17,7 +17,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
@@ -40,7 +40,7 @@ def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: s
         home: A folder that keeps the study for another look; empty for one that goes.
     """
     with tempfile.TemporaryDirectory() as folder:
-        where = Home(home or folder)
+        where = StudyStore(home or folder)
         figures = _project(where, trials)
         with served(where.folder) as address:
             figures += _asked(where, address, repeats)
@@ -59,7 +59,7 @@ SECONDS = (
 NOTES = [SECONDS, "complete_rows and so on: rows of one such run in the tables of parameters, metrics and tags."]
 
 
-def _project(home: Home, trials: int) -> list[Figure]:
+def _project(home: StudyStore, trials: int) -> list[Figure]:
     """A study's journal in MLflow; of one that is kept, what is not there yet."""
     folder = home.path(NAME)
     journal = Journal(folder / "journal.jsonl")
@@ -73,7 +73,7 @@ def _project(home: Home, trials: int) -> list[Figure]:
     return [*timed, *_rows(home, StudyState.replay(journal)), Figure(name="database_mb", value=size, unit="MB")]
 
 
-def _play(home: Home, trials: int) -> None:
+def _play(home: StudyStore, trials: int) -> None:
     """A search on a virtual clock that began a day ago; one that was interrupted goes on."""
     folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
     config = study(Budget(trials=trials), name=NAME, sampler="random", target=Deployment(max_latency_ms=20.0))
@@ -88,7 +88,7 @@ def _played(job: TrialJob) -> Recording:
     return dataclasses.replace(made, curve=curve, final=all_scores(made.final["accuracy"]), failure=failure)
 
 
-def _rows(home: Home, state: StudyState) -> list[Figure]:
+def _rows(home: StudyStore, state: StudyState) -> list[Figure]:
     """Rows that a run of each kind has, in the tables of parameters, metrics and tags."""
     found: dict[str, list[int]] = {}
     with closing(sqlite3.connect(home.folder / "mlflow.db")) as store:
@@ -108,7 +108,7 @@ def _rows(home: Home, state: StudyState) -> list[Figure]:
     ]
 
 
-def _asked(home: Home, address: str, repeats: int) -> list[Figure]:
+def _asked(home: StudyStore, address: str, repeats: int) -> list[Figure]:
     with opened_store(home.folder) as store:
         experiment = store.experiment(NAME)
         parent = store.client.search_runs([experiment], f"tags.`{STUDY}` != ''", max_results=1)[0].info.run_id

@@ -21,7 +21,7 @@ from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.jobs import GO_ON
+from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
@@ -66,7 +66,7 @@ def subset(data: Data, rows: int) -> Data:
 def train(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
     """The network after these epochs of the plan."""
     module = DataModule(data, plan)
-    fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: GO_ON, score=score)
+    fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: CONTINUE, score=score)
     return model
 
 

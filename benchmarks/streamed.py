@@ -21,11 +21,11 @@ from lepton_automl.events import (
     TrialProposed,
     TrialReported,
 )
-from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
+from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.study.process import Inbox
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .made_up import recorded, study, weighed
 
@@ -38,7 +38,7 @@ ENDS = 3600.0  # seconds after which nobody looks any more
 def begin(home: Path, name: str, trials: int) -> StudyConfig:
     """A study whose host was weighed."""
     config = study(Budget(trials=trials), epochs=EPOCHS, name=name)
-    journal = Journal(Home(home).create(name) / "journal.jsonl")
+    journal = Journal(StudyStore(home).create(name) / "journal.jsonl")
     for event in (
         StudyStarted(at=time.time(), config=config),
         HostWeighed(at=time.time(), weighed=weighed(0.1), epochs=EPOCHS),
@@ -54,11 +54,11 @@ def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
         drawn = config.space.sample(chance)
         recipe = families.final_recipe(drawn, config.data, config.lean).to_json()
         job = TrialJob(trial=number, uid=str(number), config=drawn, data=config.data, target=config.target, train=config.train,
-                       lean=config.lean, metric=config.metric, folder="/nowhere", gate="/nowhere")  # fmt: skip
+                       lean=config.lean, metric=config.metric, folder="/nowhere", measurement_lock="/nowhere")  # fmt: skip
         played = recorded(job)
         events: list[Event] = [
             TrialProposed(at=0, trial=number, uid=job.uid, config=drawn, recipe=recipe, origin="sampler"),
-            TrialReported(at=0, report=Report(trial=number, epoch=0, profile=played.profile, waits=True), decision=GO_ON),
+            TrialReported(at=0, report=Report(trial=number, epoch=0, profile=played.profile, waits=True), decision=CONTINUE),
         ]
         result = TrialResult(
             trial=number, status="complete", scores=played.final, profile=played.profile, recipe=recipe, epochs=EPOCHS
@@ -80,7 +80,7 @@ def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
 def write(home: Path, name: str, trials: int) -> None:
     """A study that has ended, at once."""
     config = begin(home, name, trials)
-    journal = Journal(Home(home).path(name) / "journal.jsonl")
+    journal = Journal(StudyStore(home).path(name) / "journal.jsonl")
     for events in lives(config, trials):
         for event in events:
             journal.append(event.replace(at=time.time()), durable=False)
@@ -89,12 +89,12 @@ def write(home: Path, name: str, trials: int) -> None:
 
 def stream(folder: Path, seconds: float) -> None:
     """Let the trials of a study that has begun end one after another; listen all the while, until it is stopped."""
-    journal, inbox, home = Journal(folder / "journal.jsonl"), Inbox(folder), Home(folder.parents[1])
+    journal, inbox, home = Journal(folder / "journal.jsonl"), Inbox(folder), StudyStore(folder.parents[1])
     config = next(event.config for _, event in journal.read() if isinstance(event, StudyStarted))
     trials = config.budget.trials or 0
     waiting = (event for events in lives(config, trials) for event in events)
     each = seconds / sum(len(events) for events in lives(config, trials))
-    with home.held(folder.name):
+    with home.lock(folder.name):
         paused, due, until = False, time.monotonic(), time.monotonic() + ENDS
         while time.monotonic() < until:
             if not (folder / GO).exists():

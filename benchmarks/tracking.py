@@ -20,12 +20,12 @@ from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study.publisher import Publisher
 from lepton_automl.study.runner import run_study, search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.registry import tracking_uri
 
 from .counted_publish import CALLS_FILE
 from .made_up import study
-from .paced import WALK, begin
+from .paced import TRIAL_FUNCTION, begin
 from .report import Figure, Result
 from .tracking_rivals import Count, fluent, rows, storage
 
@@ -44,7 +44,7 @@ def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_t
         storage_trials: Trials that Optuna's storage writes, at seconds each.
     """
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(folder)
+        home = StudyStore(folder)
         _paced(home, "first", 2, tracked=True)
         pairs = [_pair(home, number, max(4, trials // (2 * PAIRS))) for number in range(PAIRS)]
         tracked = [block for pair in pairs for name, block in pair.items() if name == "with"]
@@ -137,7 +137,7 @@ def own_time() -> Iterator[Callable[[], float]]:
             setattr(Loop, name, method)
 
 
-def watched(home: Home, folder: Path, study_of: Callable[[], object], *, tracked: bool) -> Block:
+def watched(home: StudyStore, folder: Path, study_of: Callable[[], object], *, tracked: bool) -> Block:
     """Run a study, with the tracker or without."""
     database = home.folder / "mlflow.db"
     before = rows(database)
@@ -149,24 +149,24 @@ def watched(home: Home, folder: Path, study_of: Callable[[], object], *, tracked
     return Block(folder, seconds, publisher, rows(database) - before)
 
 
-def _pair(home: Home, number: int, trials: int) -> dict[str, Block]:
+def _pair(home: StudyStore, number: int, trials: int) -> dict[str, Block]:
     """A block with the tracker and one without, whose turns change."""
     turns = [True, False] if number % 2 else [False, True]
     names = {True: "with", False: "without"}
     return {names[on]: _paced(home, f"{names[on]}-{number}", trials, tracked=on) for on in turns}
 
 
-def _paced(home: Home, name: str, trials: int, *, tracked: bool) -> Block:
+def _paced(home: StudyStore, name: str, trials: int, *, tracked: bool) -> Block:
     folder = begin(home, name, trials, workers=WORKERS)
 
     def study_of() -> None:
-        with closing(LocalExecutor(WORKERS, folder / "workers", walk=WALK)) as executor:
+        with closing(LocalExecutor(WORKERS, folder / "workers", trial_function=TRIAL_FUNCTION)) as executor:
             search(study(Budget(trials=trials)), folder, executor)
 
     return watched(home, folder, study_of, tracked=tracked)
 
 
-def _real(home: Home, trials: int) -> Block:
+def _real(home: StudyStore, trials: int) -> Block:
     """A study of digits, as anyone would have it, in this process."""
     folder = home.create("digits")
     data = prepare(digits(), folder / "data", DataOptions(name="digits"))

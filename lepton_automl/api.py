@@ -21,7 +21,7 @@ from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
 from .study.study import Study
-from .study_store import JOURNAL, Home
+from .study_store import JOURNAL, StudyStore
 from .task import METRICS, check_metric, metrics_of
 from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import asked_place
@@ -153,7 +153,7 @@ class AutoML:
                 object.__setattr__(self, name, dict(given))
         complaints = Complaints("AutoML")
         check_place(self.tracking_uri, self.experiment, complaints)
-        check_name(self.name, Home(self.home), complaints)
+        check_name(self.name, StudyStore(self.home), complaints)
         self._check_goals(complaints)
         self._check_device(complaints)
         check_whole("seed", self.seed, 0, complaints)
@@ -171,7 +171,7 @@ class AutoML:
         complaints.check(not self.grid or self.sampler == "grid", what, "Say sampler='grid'.")
         for one in self.callbacks:
             complaints.check(callable(one), f"{one!r} cannot be called back", "Give functions f(event, study).")
-        warm_studies(self.warm_start, Home(self.home), complaints)
+        warm_studies(self.warm_start, StudyStore(self.home), complaints)
         complaints.raise_any()
 
     def __repr__(self) -> str:
@@ -256,7 +256,7 @@ class _Fit:
 
         self._request, self._ready = request, ready
         self._waits = not in_notebook() if wait is None else wait
-        self._home = Home(request.home)
+        self._home = StudyStore(request.home)
 
     def run(self, data: Any, y: Any, test: Any, options: dict[str, Any], *, resume: bool = False, trust: bool = False) -> Study:
         """The study, started, or taken up where `resume` says so."""
@@ -284,14 +284,14 @@ class _Fit:
             },
         )
         folder = home.create(name)
-        with home.held(name) as alive:
+        with home.lock(name) as alive:
             try:
                 source = data if y is None else (data, y)
                 spec = self._prepared(source, folder / "data", asked, test)
                 config = study_config(request, spec, name).replace(tracking=place)
                 check_search(config.space, request.grid, request.initial_configs)
                 commands = [command("enqueue", config=dict(config)) for config in request.initial_configs]
-                launch.prepare(config, folder, commands)
+                launch.write_request(config, folder, commands)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
@@ -350,7 +350,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     direction = check_metric(metric, spec.task)
     complaints = Complaints("AutoML")  # what was right when the request was made may have gone since
     own, custom_space = check_model(request.model, request.space, complaints)
-    earlier = warm_studies(request.warm_start, Home(request.home), complaints)
+    earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
     complaints.raise_any()
     plan = families.usual_plan(spec)
     space = (
@@ -422,4 +422,4 @@ def builder(names: Mapping[str, Any] | None = None, *, home: str | Path | None =
     except ImportError as error:
         fix = 'pip install "lepton-automl[notebook]"; AutoML(...).fit(...) works without.'
         raise ExtraError(f"the builder needs {error.name}", where="builder", fix=fix) from error
-    return Builder(_Prepared, names, Home(home), {} if home is None else {"home": str(home)})
+    return Builder(_Prepared, names, StudyStore(home), {} if home is None else {"home": str(home)})

@@ -10,7 +10,7 @@ from ._json import Value
 from .jobs import TrialJob
 from .task import Task
 
-Held = Literal["validation", "held-out", "test"]
+AnalysisSplit = Literal["validation", "held-out", "test"]
 HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen
 
 
@@ -28,7 +28,7 @@ class ErrorAnalysisJob(Value):
 
     trial: TrialJob
     bundle: str
-    split: Held = "validation"
+    split: AnalysisSplit = "validation"
     worst: int = 12
 
 
@@ -124,7 +124,7 @@ class ErrorAnalysis(Value):
     """
 
     trial: int
-    split: Held
+    split: AnalysisSplit
     rows: int
     task: Task
     target: str

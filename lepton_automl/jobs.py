@@ -32,7 +32,7 @@ class TrialJob(Value):
         metric: The score to report.
         rungs: Epochs at which the worker waits for a decision.
         folder: Where to leave what is made.
-        gate: A file that measuring locks.
+        measurement_lock: A file that measuring locks.
         since: When the trial was handed out, by the executor's clock.
         done: Epochs that it had behind it then.
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
@@ -51,7 +51,7 @@ class TrialJob(Value):
     metric: str
     rungs: tuple[int, ...] = ()
     folder: str
-    gate: str
+    measurement_lock: str
     since: float | None = None
     done: int = 0
     reference_ms: float | None = None
@@ -61,7 +61,7 @@ class TrialJob(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class HostBenchmarkJob(Value):
-    """An errand before the search: time the reference network, and the smallest network of the space beside it.
+    """A request before the search: time the reference network, and the smallest network of the space beside it.
 
     Args:
         data: The prepared data.
@@ -71,7 +71,7 @@ class HostBenchmarkJob(Value):
         train: The plan of the usual network's timed steps.
         lean: How the smallest network is cut.
         folder: Where to leave temporary files.
-        gate: A file that measuring locks.
+        measurement_lock: A file that measuring locks.
         own: What makes the networks, where they are a person's own.
         others: Of a person's own networks nobody knows which is the fastest: settings to try, knob by knob, should the
             smallest break a limit.
@@ -84,14 +84,14 @@ class HostBenchmarkJob(Value):
     train: TrainPlan
     lean: LeanPlan
     folder: str
-    gate: str
+    measurement_lock: str
     own: Factory | None = None
     others: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactoryCheckJob(Value):
-    """An errand before all others: whether a person's own networks can be built, taught, cut and exported.
+    """A request before all others: whether a person's own networks can be built, taught, cut and exported.
 
     Args:
         data: The prepared data.
@@ -144,7 +144,7 @@ class HostBenchmark(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceProfileJob(Value):
-    """An errand: what a finished model costs beside its latency.
+    """A request: what a finished model costs beside its latency.
 
     Args:
         trial: The trial that made it.
@@ -157,7 +157,7 @@ class ResourceProfileJob(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class BottleneckJob(Value):
-    """An errand after the search: say where the time of a finished model goes, and what a change would gain.
+    """A request after the search: say where the time of a finished model goes, and what a change would gain.
 
     Args:
         trial: The job that the model came from.
@@ -172,7 +172,7 @@ class BottleneckJob(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreJob(Value):
-    """An errand after the search: score finished models on the sealed test split.
+    """A request after the search: score finished models on the sealed test split.
 
     Args:
         data: The prepared data.
@@ -194,7 +194,7 @@ class ModelScores(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class AccelerateJob(Value):
-    """An errand after the search: find the fastest way to run a finished model.
+    """A request after the search: find the fastest way to run a finished model.
 
     Args:
         job: The trial that made it.
@@ -273,8 +273,8 @@ class Decision(Value):
     reason: str = ""
 
 
-GO_ON = Decision()
-NOBODY = -1  # the trial of a failed errand's result
+CONTINUE = Decision()
+NO_TRIAL = -1  # the trial of a failed request's result
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,7 +52,7 @@ def _own(folder: Path, fix: str) -> Path:
     return folder
 
 
-def gate_path() -> str:
+def measurement_lock_path() -> str:
     """The lock file of the gate between all workers of the user on this machine."""
     return str(lock_folder() / "gate")
 

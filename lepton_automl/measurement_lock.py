@@ -1,4 +1,4 @@
-"""A gate between workers of one machine: whoever measures closes it, the others stand still (see `opened_gate`)."""
+"""A measurement lock between workers of one machine: whoever measures closes it, the others stand still (see `pausing_for_measurements`)."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from types import FrameType
 
 from .locks import is_current, is_stopped, open_lock, take_over, try_lock
 
-ARRIVE = 2.0  # seconds that others get to come to the gate, before a measurement begins
-STOPPED = 2.0  # seconds after which the gate is taken from a process that was stopped while it measured
+ARRIVE = 2.0  # seconds that others get to come to the measurement lock, before a measurement begins
+STOPPED = 2.0  # seconds after which the measurement lock is taken from a process that was stopped while it measured
 LONGEST = 180.0  # seconds after which it is taken from one that does not let it go
 LOOK = 0.5  # seconds between looks whether it is to be taken
 STAMP = 64  # bytes that name the holder
 EVERY = 0.05  # seconds between looks whether a walk is to stand still
 SIGNAL = signal.SIGURG  # ignored by default, and hardly used by anyone
 
-_here = threading.local()  # the gates that are open in a thread
+_here = threading.local()  # the measurement locks that are open in a thread
 
 
-class Gate:
+class MeasurementLock:
     """A file lock that one worker holds while it measures; those who compute have a lock each, which it waits for.
 
     Args:
-        path: The lock file; empty for a gate that is always open.
+        path: The lock file; empty for a measurement lock that is always open.
 
     Attributes:
         waited: Seconds that `wait` has taken so far.
@@ -47,13 +47,13 @@ class Gate:
         self._renewed = time.monotonic()
         self._mark: tuple[int, Path] | None = None  # the lock that tells that this one computes
         self._holds = False
-        self._seen = (b"", 0.0)  # who holds the gate, and since when that was seen
+        self._seen = (b"", 0.0)  # who holds the measurement lock, and since when that was seen
 
     def close(self) -> None:
         """Give the files back."""
         self.leave()
         if self._file is not None:
-            self.open()
+            self.release()
             os.close(self._file)
             self._file = None
 
@@ -65,16 +65,16 @@ class Gate:
         if self._file is None or self._holds:
             return
         with self._uninterrupted():
-            if self._mark is not None and self._is_open():
+            if self._mark is not None and self._is_free():
                 return
             began = time.monotonic()
             while True:
                 self._leave()
-                while not self._is_open():
+                while not self._is_free():
                     time.sleep(0.005)
                     self._take_from_stopped()
-                self._arrive()
-                if self._is_open():
+                self._mark_computing()
+                if self._is_free():
                     break
             self.waited += time.monotonic() - began
 
@@ -92,7 +92,7 @@ class Gate:
             self._mark = None
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def idle(self) -> Iterator[None]:
         """Inside, nobody waits for this one, which waits for something itself."""
         computes = self._mark is not None
         self.leave()
@@ -101,8 +101,8 @@ class Gate:
             self.wait()
 
     @contextmanager
-    def closed(self, patience: float = math.inf) -> Iterator[None]:
-        """Hold the gate, once all others have come to it: one measurer at a time. Inside, it may be called again.
+    def held(self, patience: float = math.inf) -> Iterator[None]:
+        """Hold the measurement lock, once all others have come to it: one measurer at a time. Inside, it may be called again.
 
         Args:
             patience: Seconds to wait for another who holds it; after them, go on without.
@@ -110,9 +110,9 @@ class Gate:
         if self._file is None or self._holds:
             yield
             return
-        with self.away(), self._uninterrupted():
+        with self.idle(), self._uninterrupted():
             until = time.monotonic() + patience
-            while not (held := self.try_close()) and time.monotonic() < until:
+            while not (held := self.try_acquire()) and time.monotonic() < until:
                 time.sleep(0.002)
                 self._take_from_stopped()
             try:
@@ -120,24 +120,24 @@ class Gate:
                     self._wait_for_others()
                 yield
             finally:
-                self.open()
+                self.release()
 
-    def try_close(self) -> bool:
-        """Hold the gate if nobody does, without waiting for anyone; `open` lets it go."""
+    def try_acquire(self) -> bool:
+        """Hold the measurement lock if nobody does, without waiting for anyone; `open` lets it go."""
         if self._file is None:
             return True
         self._renew()
         if not try_lock(self._file):
             return False
         if not is_current(self._file, self._path):  # taken over just now
-            self.open()
+            self.release()
             return False
         os.pwrite(self._file, f"{os.getpid()} {uuid.uuid4().hex}".encode().ljust(STAMP), 0)
         self._holds = True
         return True
 
-    def open(self) -> None:
-        """Let the gate go; nothing happens if it is not held here."""
+    def release(self) -> None:
+        """Let the measurement lock go; nothing happens if it is not held here."""
         if self._file is not None:
             if self._holds:
                 os.pwrite(self._file, bytes(STAMP), 0)
@@ -147,15 +147,15 @@ class Gate:
     @property
     def holder(self) -> int | None:
         """The process that measures now; None if none does, or if it is just about to."""
-        if self._file is None or self._is_open():
+        if self._file is None or self._is_free():
             return None
         return _pid(self._stamp())
 
-    def bars(self, other: Gate) -> bool:
-        """Whether another one, which computes now, should stand still; asked from a thread beside it, by a gate of its own."""
-        return not other._inside and not other._holds and not self._is_open()
+    def should_pause(self, other: MeasurementLock) -> bool:
+        """Whether another one, which computes now, should stand still; asked from a thread beside it, by a measurement lock of its own."""
+        return not other._inside and not other._holds and not self._is_free()
 
-    def stand(self) -> None:
+    def pause(self) -> None:
         """Wait as `wait` does, at any time and wherever the thread is; nothing happens inside of another method."""
         if not self._inside:
             self.wait()
@@ -170,7 +170,7 @@ class Gate:
 
     # Locks of others
 
-    def _is_open(self) -> bool:
+    def _is_free(self) -> bool:
         if time.monotonic() - self._renewed > LOOK:  # seldom: this is asked at every batch
             self._renew()
         assert self._file is not None
@@ -192,7 +192,7 @@ class Gate:
         return os.pread(self._file, STAMP, 0)
 
     def _take_from_stopped(self) -> None:
-        """Put a new gate in the place of one whose holder was stopped, or never lets it go. A dead one's lock is free anyway."""
+        """Put a new measurement lock in the place of one whose holder was stopped, or never lets it go. A dead one's lock is free anyway."""
         assert self._file is not None
         stamp, now = self._stamp(), time.monotonic()
         if stamp != self._seen[0]:
@@ -202,7 +202,7 @@ class Gate:
             take_over(self._path, os.fstat(self._file).st_ino)
             self._seen = b"", now
 
-    def _arrive(self) -> None:
+    def _mark_computing(self) -> None:
         """Tell whoever will measure that there is someone to wait for."""
         path = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}")
         file = open_lock(path)
@@ -214,32 +214,32 @@ class Gate:
         """Wait until none of those that compute has a batch in hand; who was stopped or died is not waited for."""
         until = time.monotonic() + ARRIVE
         for path in self._path.parent.glob(f"{self._path.name}.*"):
-            while not _is_away(path) and time.monotonic() < until:
+            while not _is_idle(path) and time.monotonic() < until:
                 time.sleep(0.002)
 
 
 @contextmanager
-def opened_gate(path: str) -> Iterator[Gate]:
-    """A gate for as long as a walk takes: inside, the walk stands still while another process measures.
+def pausing_for_measurements(path: str) -> Iterator[MeasurementLock]:
+    """A measurement lock for as long as a walk takes: inside, the walk stands still while another process measures.
 
-    Training passes the gate at each batch. Everything else (scoring, exporting, looking for mistakes, a person's own code) is
+    Training passes the measurement lock at each batch. Everything else (scoring, exporting, looking for mistakes, a person's own code) is
     interrupted between two steps of Python, so that no loop has to think of it; what takes long inside of a library is done first.
     A walk that is not in the main thread, which alone can be interrupted, stands still only where it calls `wait`.
 
     Args:
-        path: The lock file; empty for a gate that is always open. A walk within another one has the same gate.
+        path: The lock file; empty for a measurement lock that is always open. A walk within another one has the same measurement_lock.
     """
-    gates: dict[str, Gate] = _here.__dict__.setdefault("gates", {})
-    if path in gates:
-        yield gates[path]
+    measurement_locks: dict[str, MeasurementLock] = _here.__dict__.setdefault("gates", {})
+    if path in measurement_locks:
+        yield measurement_locks[path]
         return
-    gate = gates[path] = Gate(path)
+    measurement_lock = measurement_locks[path] = MeasurementLock(path)
     try:
-        with _standing_still(gate, path) if path and _can_be_interrupted() else contextlib.nullcontext():
-            yield gate
+        with _pausing(measurement_lock, path) if path and _can_be_interrupted() else contextlib.nullcontext():
+            yield measurement_lock
     finally:
-        del gates[path]
-        gate.close()
+        del measurement_locks[path]
+        measurement_lock.close()
 
 
 def _can_be_interrupted() -> bool:
@@ -247,27 +247,27 @@ def _can_be_interrupted() -> bool:
 
 
 @contextmanager
-def _standing_still(gate: Gate, path: str) -> Iterator[None]:
-    """Inside, the main thread is interrupted and waits whenever another process closes the gate."""
-    own, over = Gate(path), threading.Event()  # two threads must not use one file
+def _pausing(measurement_lock: MeasurementLock, path: str) -> Iterator[None]:
+    """Inside, the main thread is interrupted and waits whenever another process closes the measurement_lock."""
+    own, over = MeasurementLock(path), threading.Event()  # two threads must not use one file
 
     def look() -> None:
         while not over.wait(EVERY):
             with contextlib.suppress(OSError):
-                if own.bars(gate):
+                if own.should_pause(measurement_lock):
                     _thread.interrupt_main(SIGNAL)  # no real signal, by which a library's call could fail
 
     def stand(number: int, frame: FrameType | None) -> None:
         del number, frame
         if not over.is_set():
             with contextlib.suppress(OSError):  # the code in hand has nothing to do with locks
-                gate.stand()
+                measurement_lock.pause()
 
     thread = threading.Thread(target=look, name="gate", daemon=True)
     before = signal.signal(SIGNAL, stand)
     thread.start()
     try:
-        gate.wait()
+        measurement_lock.wait()
         yield
     finally:
         over.set()
@@ -276,7 +276,7 @@ def _standing_still(gate: Gate, path: str) -> Iterator[None]:
         own.close()
 
 
-def _is_away(mark: Path) -> bool:
+def _is_idle(mark: Path) -> bool:
     """Whether who left a mark does not compute any more; the mark of a dead one is removed."""
     try:
         file = os.open(mark, os.O_RDWR)

@@ -62,7 +62,7 @@ class Deployment(Value):
             complaints.check(limit is None or _positive(limit), f"{name} is {limit!r}; a limit must be a number above 0")
         complaints.raise_any()
 
-    def breaks(self, profile: Profile) -> str:
+    def broken_limit(self, profile: Profile) -> str:
         """Which hard limit a profile breaks, in words; empty when it keeps them all."""
         if self.max_latency_ms is not None and profile.latency_ms > self.max_latency_ms:
             return f"latency {profile.latency_ms:.3g} ms is above the limit of {self.max_latency_ms:g} ms"

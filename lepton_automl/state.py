@@ -30,7 +30,7 @@ from .events import (
     TrialRetried,
     TrialThawed,
 )
-from .jobs import GO_ON, AccelerationResult, Decision, Report, TrialResult
+from .jobs import CONTINUE, AccelerationResult, Decision, Report, TrialResult
 from .journal import Journal
 from .misfit import misfit
 from .no_model_advice import no_model
@@ -69,12 +69,12 @@ class Trial:
     result: TrialResult | None = None
     ended_at: float | None = None
     retries: int = 0
-    thawed: TrialThawed | None = None
+    resumed: TrialThawed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
     accelerated: AccelerationResult | None = None
     intervals: list[Interval] = field(default_factory=list)  # one, and one more each time that it was thawed
     spent: tuple[float, int] = (0.0, 0)  # seconds of search, and epochs of all trials, when it ended
-    breaks: str = ""  # the hard limit that its artifact breaks, as limits stand; empty while it keeps them all
+    broken_limit: str = ""  # the hard limit that its artifact breaks, as limits stand; empty while it keeps them all
 
     @property
     def status(self) -> str:
@@ -82,7 +82,7 @@ class Trial:
         if self.result is None:
             return "running"
         if self.is_packed:
-            return "infeasible" if self.breaks else "complete"
+            return "infeasible" if self.broken_limit else "complete"
         return self.result.status
 
     @property
@@ -101,17 +101,17 @@ class Trial:
         return any(report.waits and report.epoch for report in self.reports)
 
     @property
-    def can_go_on(self) -> bool:
+    def can_resume(self) -> bool:
         """Whether it was ended on its way, by the search or by a limit, and left a checkpoint."""
         return self.status in {"stopped", "infeasible"} and not self.is_packed and self.has_checkpoint
 
     @property
     def profile(self) -> Profile | None:
         """The artifact's profile, or the one taken before training."""
-        return self.accelerated.profile if self.accelerated else self.weighed
+        return self.accelerated.profile if self.accelerated else self.search_profile
 
     @property
-    def weighed(self) -> Profile | None:
+    def search_profile(self) -> Profile | None:
         """What the search knows of its costs: as it was packed, or before training."""
         if self.result and self.result.profile:
             return self.result.profile
@@ -145,12 +145,12 @@ class StudyState:
     weighed: HostWeighed | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
     notes: list[Noted] = field(default_factory=list)
-    untracked: str = ""  # why MLflow does not show all of the study; empty while it does
+    mlflow_trouble: str = ""  # why MLflow does not show all of the study; empty while it does
     ended: StudyEnded | None = None
     tested: TestOpened | None = None
     registered: list[ModelRegistered] = field(default_factory=list)
-    moved: list[AliasMoved] = field(default_factory=list)  # aliases of registered models
-    asked: list[Asked] = field(default_factory=list)
+    alias_moves: list[AliasMoved] = field(default_factory=list)  # aliases of registered models
+    commands: list[Asked] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
     checkpointed: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
@@ -207,7 +207,7 @@ class StudyState:
             case Noted():
                 self.notes.append(event)
                 if event.subject == "mlflow":
-                    self.untracked = event.text if event.level != "info" else ""
+                    self.mlflow_trouble = event.text if event.level != "info" else ""
             case ModelAccelerated():
                 self.trials[event.found.trial].accelerated = event.found
                 self._stand_anew()
@@ -221,7 +221,7 @@ class StudyState:
             case ModelRegistered():
                 self.registered.append(event)
             case AliasMoved():
-                self.moved.append(event)
+                self.alias_moves.append(event)
             case JournalRepaired():
                 self.repairs += 1
         self.last_at = max(self.last_at, event.at)
@@ -241,9 +241,9 @@ class StudyState:
         self.epochs += trial.epochs - before
 
     def _thaw(self, trial: Trial, event: TrialThawed) -> None:
-        trial.thawed, trial.result, trial.ended_at = event, None, None
+        trial.resumed, trial.result, trial.ended_at = event, None, None
         trial.intervals.append(Interval(event.at, epoch=event.epoch))
-        trial.decisions = {epoch: GO_ON if said.stop else said for epoch, said in trial.decisions.items()}
+        trial.decisions = {epoch: CONTINUE if said.stop else said for epoch, said in trial.decisions.items()}
         self.running[trial.number] = self.checkpointed.pop(trial.number, trial)
 
     def _end(self, trial: Trial, event: TrialEnded) -> None:
@@ -254,10 +254,10 @@ class StudyState:
         self.epochs += trial.epochs - before
         trial.intervals[-1].ended, trial.spent = event.at, (self.spent(event.at), self.epochs)
         if trial.is_packed:
-            trial.breaks = self._broken(trial.weighed)
+            trial.broken_limit = self._broken(trial.search_profile)
         if trial.status == "complete":
             self._stand(trial)
-        elif trial.can_go_on and self.settings.own is None:
+        elif trial.can_resume and self.settings.own is None:
             self.checkpointed[trial.number] = trial
             if len(self.checkpointed) > MOST_CHECKPOINTED:
                 del self.checkpointed[next(iter(self.checkpointed))]
@@ -281,7 +281,7 @@ class StudyState:
         self._front = [one for one, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
 
     def _ask(self, event: Asked) -> None:
-        self.asked.append(event)
+        self.commands.append(event)
         if event.what == "extend" and event.budget is not None:
             self.config = self.settings.replace(budget=event.budget)
         elif event.what == "limit" and event.target is not None:
@@ -295,17 +295,17 @@ class StudyState:
         """Go by other hard limits: models leave the front, and come back."""
         self.config = self.settings.replace(target=target)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
-            trial.breaks = self._broken(trial.profile)
+            trial.broken_limit = self._broken(trial.profile)
         self._stand_anew()
         if self.ended:
             self.ended = self.ended.replace(chosen=self._choice())
 
-    def keeps_limits(self, trial: Trial) -> bool:
+    def within_limits(self, trial: Trial) -> bool:
         """Whether what the search knows of a trial's costs keeps the hard limits as they stand."""
-        return not self._broken(trial.weighed)
+        return not self._broken(trial.search_profile)
 
     def _broken(self, profile: Profile | None) -> str:
-        return self.settings.target.breaks(profile) if profile else ""
+        return self.settings.target.broken_limit(profile) if profile else ""
 
     def spent(self, now: float) -> float:
         """Seconds that the search has been at work since it began."""
@@ -336,9 +336,9 @@ class StudyState:
         """One objective's value for a trial's artifact; NaN where it is not known."""
         return self._value(objective, trial.scores, trial.profile)
 
-    def searched(self, trial: Trial, objective: Objective) -> float:
+    def search_value(self, trial: Trial, objective: Objective) -> float:
         """The same as the search compares trials: all in one runtime, whatever the artifact came to be later."""
-        return self._value(objective, trial.result.scores if trial.result else {}, trial.weighed)
+        return self._value(objective, trial.result.scores if trial.result else {}, trial.search_profile)
 
     def _value(self, objective: Objective, scores: dict[str, float], profile: Profile | None) -> float:
         if objective.name == "score":

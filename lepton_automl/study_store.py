@@ -33,18 +33,18 @@ CHECKPOINT = "checkpoint.safetensors"  # in a trial's folder, while it runs: how
 JOURNAL = "journal.jsonl"
 SPARE = "spare.jsonl"  # copies of lines of the journal: in a trial's folder those about it, in the study's the other ones
 ALIVE = "alive"  # a file that the process which runs a study keeps locked; it says there how it is
-SAYS = 2048  # bytes of that file, all written at once: room for a word when the disk has none any more
+INFO_BYTES = 2048  # bytes of that file, all written at once: room for a word when the disk has none any more
 PATIENCE = 0.5  # seconds in which a lock may be taken by those who only look
 ASKED = "config.json"  # what was asked of a study, for the process that is to run it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 # What a study leaves that has not begun; of anything else in its folder nobody knows what it is worth.
-UNBEGUN = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
+UNBEGUN_FILES = {ASKED, ALIVE, JOURNAL, SPARE, "data", "trials", "workers", "asked.jsonl", "error.json", "search.log"}
 ROOM = 4 << 20  # bytes that a folder must take for a study to go on
 
 
-def lacks(folder: Path) -> str:
+def write_problem(folder: Path) -> str:
     """What keeps a folder from being written: no room for a few megabytes, or no permission; empty when all is well."""
     probe = folder / f"room-{os.getpid()}"
     try:
@@ -60,7 +60,7 @@ def lacks(folder: Path) -> str:
     return ""
 
 
-def forget_checkpoint(study: Path, trial: int) -> None:
+def remove_checkpoint(study: Path, trial: int) -> None:
     """Remove what an ended trial would have gone on from; where it cannot be, it only takes room."""
     with contextlib.suppress(OSError):
         (trial_folder(study, trial) / CHECKPOINT).unlink(missing_ok=True)
@@ -73,10 +73,10 @@ def trial_folder(study: Path, trial: int) -> Path:
 
 def study_journal(study: Path) -> Journal:
     """The journal in a study's folder; what it is given is kept in spare files, too, from which it can be restored."""
-    return Journal(study / JOURNAL, lambda event: spare_of(study, event))
+    return Journal(study / JOURNAL, lambda event: spare_path(study, event))
 
 
-def spare_of(study: Path, event: Event) -> Path | None:
+def spare_path(study: Path, event: Event) -> Path | None:
     """Where a copy of an event's line is kept; None for what only passes by."""
     match event:
         case TrialProposed(trial=number) | TrialThawed(trial=number):
@@ -99,7 +99,7 @@ def trials_in(study: Path) -> list[Path]:
     return sorted(path for path in (study / "trials").glob("*") if path.is_dir())
 
 
-class Home:
+class StudyStore:
     """The folder that holds all studies, and MLflow's store beside them.
 
     Args:
@@ -136,7 +136,7 @@ class Home:
         if (path / JOURNAL).exists():
             return study_journal(path)
         if trials_in(path):
-            raise self.no_journal(name)
+            raise self.missing_journal(name)
         if path.exists():
             fix = f"Search again under this name, or remove what is left of it: lepton delete {name}"
             raise StudyError(f"the study {name!r} did not begin", where=str(self.folder), fix=fix)
@@ -144,17 +144,17 @@ class Home:
         listed = f"Studies here: {', '.join(known)}.{did_you_mean(name, known)}" if known else "There are none yet."
         raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
 
-    def no_journal(self, name: str) -> StudyError:
+    def missing_journal(self, name: str) -> StudyError:
         """That a study has trials, and no journal that tells of them."""
         what = f"the study has no journal, and {len(trials_in(self.path(name)))} trials"
         fix = f"lepton repair {name} restores the journal from what lies beside the models; lepton delete {name} removes all."
         return StudyError(what, where=name, fix=fix)
 
-    def forget(self, name: str) -> None:
+    def remove_unbegun(self, name: str) -> None:
         """Remove the folder of a study that never began; where a journal, a trial or anything else lies, it all stays."""
         path = self.path(name)
         began = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
-        if not began and {one.name for one in path.iterdir()} <= UNBEGUN:
+        if not began and {one.name for one in path.iterdir()} <= UNBEGUN_FILES:
             shutil.rmtree(path, ignore_errors=True)
 
     def free_name(self, name: str) -> str:
@@ -172,9 +172,9 @@ class Home:
             StudyError: The name is taken, or the folder cannot be written.
         """
         path = self.path(name)
-        self.forget(name)  # of a study that was killed before it began: nothing was earned
+        self.remove_unbegun(name)  # of a study that was killed before it began: nothing was earned
         if trials_in(path) and not (path / JOURNAL).exists():
-            raise self.no_journal(name)
+            raise self.missing_journal(name)
         if path.exists():
             fix = (
                 f"Take another name, such as {self.free_name(name)!r}, go on with it where it is unfinished: "
@@ -191,7 +191,7 @@ class Home:
         return path
 
     @contextmanager
-    def held(self, name: str) -> Iterator[IO[bytes]]:
+    def lock(self, name: str) -> Iterator[IO[bytes]]:
         """Says that this process runs the study, for as long as it lives, or a process that it hands the file to.
 
         Raises:
@@ -204,7 +204,7 @@ class Home:
                 if time.monotonic() > until:
                     raise StudyError("another process runs it already", where=name, fix=f"See: lepton status {name}")
                 time.sleep(0.01)
-            say(file, pid=os.getpid())  # without `since`: it may only launch the search
+            write_process_info(file, pid=os.getpid())  # without `since`: it may only launch the search
             yield file
 
     def running(self, name: str) -> bool:
@@ -215,7 +215,7 @@ class Home:
         with open(alive, "rb") as file:
             return not _locked(file, fcntl.LOCK_SH)
 
-    def says(self, name: str) -> dict[str, Any]:
+    def process_info(self, name: str) -> dict[str, Any]:
         """What the process that runs the study says of itself: its `pid`, and its `trouble`, if there is any."""
         try:
             said: dict[str, Any] = json.loads((self.path(name) / ALIVE).read_bytes() or b"{}")
@@ -223,12 +223,12 @@ class Home:
             return {}
         return said
 
-    def searcher(self, name: str) -> int | None:
+    def search_pid(self, name: str) -> int | None:
         """The process that searches, if it is known for sure: it said so itself, runs, and was started when it said.
 
         None while it is being launched: the launcher holds the lock then, and a signal is none of its business.
         """
-        said = self.says(name)
+        said = self.process_info(name)
         pid, since = said.get("pid"), said.get("since")
         known = isinstance(pid, int) and pid != os.getpid() and bool(since) and started(pid) == since
         return pid if known and self.running(name) else None
@@ -242,10 +242,10 @@ class Home:
         shutil.rmtree(self.path(name))
 
 
-def say(file: IO[bytes], **what: Any) -> None:
+def write_process_info(file: IO[bytes], **what: Any) -> None:
     """Write how a process is into the file that it holds, over what stood there: that needs no room on the disk."""
     file.seek(0)
-    file.write(json.dumps(what).encode()[:SAYS].ljust(SAYS))
+    file.write(json.dumps(what).encode()[:INFO_BYTES].ljust(INFO_BYTES))
 
 
 def _locked(file: IO[bytes], kind: int) -> bool:

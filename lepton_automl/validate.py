@@ -14,12 +14,12 @@ from .factory import Factory, factory_of
 from .space import Space
 from .specs import PriorTrial
 from .study.study import Study
-from .study_store import Home
+from .study_store import StudyStore
 from .tracking.tracking_uri import address
 from .tracking.tracking_uri import check_name as check_experiment_name
 
 
-def warm_studies(said: Any, home: Home, complaints: Complaints) -> list[Study]:
+def warm_studies(said: Any, home: StudyStore, complaints: Complaints) -> list[Study]:
     """The studies to learn from, which can be read; what is wrong with others is added to the complaints."""
     found: list[Study] = []
     for one in said if isinstance(said, list | tuple) else [said]:
@@ -80,7 +80,7 @@ def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
             complaints.add(error.what, error.fix)
 
 
-def check_name(name: Any, home: Home, complaints: Complaints) -> None:
+def check_name(name: Any, home: StudyStore, complaints: Complaints) -> None:
     """A study's name, where one is given."""
     if name is not None:
         try:

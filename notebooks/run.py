@@ -24,7 +24,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from lepton_automl import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -58,10 +58,10 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     try:
         client.execute()
     finally:
-        stop_studies(Home(folder / "mlruns"))
+        stop_studies(StudyStore(folder / "mlruns"))
 
 
-def stop_studies(home: Home) -> None:
+def stop_studies(home: StudyStore) -> None:
     """Stop what still searches: a study outlives the notebook that began it."""
     for name in home.studies:
         if home.running(name):

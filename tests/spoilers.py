@@ -15,7 +15,7 @@ from lepton_automl.jobs import TrialResult
 LEFT = []
 
 
-def spoil(job, report, beat):
+def spoil(job, report, heartbeat):
     """Does to its process what its configuration says, and tells which process that is."""
     what = job.config.get("what", "")
     if what == "recursion":

@@ -110,7 +110,7 @@ def standing(folder: Path, *news: Noted) -> dict[str, str]:
         "status": "\n".join(status_lines(state, "running")),
         "json": str(status_json(state, "running")["mlflow"]),
         "dashboard": run_html(Moment(state=state, status="running", now=1.0)),
-        "state": state.untracked,
+        "state": state.mlflow_trouble,
     }
 
 

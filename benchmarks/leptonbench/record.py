@@ -22,8 +22,8 @@ import torch
 
 from lepton_automl import families
 from lepton_automl.data.open import open_data
-from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
-from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
+from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import measure, quiet
 from lepton_automl.pipelines import cost
@@ -58,7 +58,7 @@ class Recorder:
         self.longest = longest
         self.source: Source = SOURCES[name]
         work.mkdir(parents=True, exist_ok=True)
-        with opened_gate(str(work / "setup")) as gate, gate.closed():
+        with pausing_for_measurements(str(work / "setup")) as measurement_lock, measurement_lock.held():
             self.spec: DataSpec = self.source.prepared(raw, work / "data" / name)
             self.reference_ms = self._reference(work / "reference.json")
         open_data(self.spec)
@@ -100,7 +100,7 @@ class Recorder:
             lean=lean,
             metric=self.source.metric,
             folder=str(folder / str(k)),
-            gate="",  # each figure is a ratio of CPU times, and a closed gate would hold all others for half the time
+            measurement_lock="",  # each figure is a ratio of CPU times, and a closed measurement lock would hold all others for half the time
             reference_ms=self.reference_ms,
             parent=str(folder / "0") if k else None,
         )
@@ -157,7 +157,7 @@ class _Diary:
             finally:
                 self.timings.append(time.process_time() - began)
 
-        with mock.patch.object(cost, "measure", timed), mock.patch.object(Gate, "wait", self.step):
+        with mock.patch.object(cost, "measure", timed), mock.patch.object(MeasurementLock, "wait", self.step):
             yield
 
     def step(self) -> None:
@@ -174,7 +174,7 @@ class _Diary:
         took = self.times[-1] - self.times[-2]
         if report.epoch == SECOND and took > self.longest:
             return Decision(stop=True, reason=f"left out: an epoch takes {took:.1f} s")
-        return GO_ON
+        return CONTINUE
 
     def curve(self, score: str, epochs: int) -> list[float | None]:
         """One entry an epoch; None where nothing was scored."""

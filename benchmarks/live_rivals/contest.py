@@ -15,7 +15,7 @@ from typing import Any
 from lepton_automl.data.store import load_spec
 from lepton_automl.execution.process import THREAD_VARIABLES
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .setting import CHECKOUT, Setting
 
@@ -125,7 +125,7 @@ def of_ours(setting: Setting) -> Found:
     """
     from .ours import NAME
 
-    state = StudyState.replay(Home(setting.path / "home").journal(NAME))
+    state = StudyState.replay(StudyStore(setting.path / "home").journal(NAME))
     spec, epochs = state.settings.data, state.settings.train.epochs
     if epochs != setting.plan(spec).epochs:
         fix = f"its rivals get {setting.plan(spec).epochs}; say --epochs {epochs} or fewer, or give it more --minutes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 
 from lepton_automl import families
-from lepton_automl.jobs import GO_ON, TrialJob
+from lepton_automl.jobs import CONTINUE, TrialJob
 from lepton_automl.measuring.latency import quiet
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
@@ -34,10 +34,10 @@ def compete(setting: Setting) -> None:
             lean=LeanPlan(),
             metric="accuracy",
             folder=str(setting.path / "trials" / str(trial.number)),
-            gate=str(setting.path / "gate"),
+            measurement_lock=str(setting.path / "gate"),
             reference_ms=own,
         )
-        result = run_trial(job, lambda _: GO_ON)
+        result = run_trial(job, lambda _: CONTINUE)
         assert result.profile is not None
         setting.trained(result.scores["accuracy"], result.profile)
         return result.scores["accuracy"], result.profile.latency_ms

@@ -41,7 +41,7 @@ def ui(
     """Serve MLflow's pages over the store; of a server they are there already."""
     import subprocess
 
-    from lepton_automl.study_store import Home
+    from lepton_automl.study_store import StudyStore
     from lepton_automl.tracking.experiments import study_pages
     from lepton_automl.tracking.pages import app_options
     from lepton_automl.tracking.rebuild import rebuild_lost
@@ -50,7 +50,7 @@ def ui(
 
     if study is not None:
         opened(study)  # says what is not there
-    home = Home().folder
+    home = StudyStore().folder
     store = asked_place(home).uri
     if not store:
         from lepton_automl.tracking.moved import settle

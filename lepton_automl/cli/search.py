@@ -20,11 +20,13 @@ def demo(
     from lepton_automl.api import AutoML
     from lepton_automl.data.demo import digits
     from lepton_automl.specs import Budget, Deployment
-    from lepton_automl.study_store import Home
+    from lepton_automl.study_store import StudyStore
 
     # A page of digits a call: one digit alone costs ten microseconds of calling, whatever the network.
     page = Deployment(batch_size=256)
-    study = AutoML(name=name or Home().free_name("digits"), deployment=page, budget=Budget(minutes=minutes)).fit(*digits())
+    study = AutoML(name=name or StudyStore().free_name("digits"), deployment=page, budget=Budget(minutes=minutes)).fit(
+        *digits()
+    )
     if study.stop_signal:
         show_end(study)
         return

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def list_studies() -> None:
     """List all studies."""
     from lepton_automl.study.study import Study
-    from lepton_automl.study_store import Home
+    from lepton_automl.study_store import StudyStore
     from lepton_automl.texts import many
 
-    home = Home()
+    home = StudyStore()
     if not home.studies:
         print(f"There are no studies in {home.folder}. Start with: lepton demo")
     for name in home.studies:
@@ -33,7 +33,7 @@ def list_studies() -> None:
         except LeptonError as error:
             print(f"{name}: did not begin: {error.what}")
         else:
-            behind = "; MLflow is behind" * bool(state.untracked)
+            behind = "; MLflow is behind" * bool(state.mlflow_trouble)
             damaged = f"; its journal is damaged: lepton repair {name}" if handle.client.damage else ""
             counted = f"{many(len(state.trials), 'trial')}, {many(len(state.front()), 'model')} on the front"
             print(f"{name}: {counted}, {standing}{behind}{damaged}")
@@ -46,7 +46,9 @@ def _standing(handle: Study) -> str:
         return f"ended: {state.ended.reason.partition('. ')[0]}"
     if status == "lost":
         return f"lost: its process is gone; lepton resume {handle.name} takes it up"
-    trouble = handle.home.says(handle.name).get("trouble", "") or (f"paused: {state.paused.reason}" if state.paused else "")
+    trouble = handle.home.process_info(handle.name).get("trouble", "") or (
+        f"paused: {state.paused.reason}" if state.paused else ""
+    )
     return (
         f"{status}, {trouble}"
         if status == "starting" and trouble
@@ -193,9 +195,9 @@ def retune(
 def repair(study: StudyName) -> None:
     """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
     from lepton_automl.study.repair import repair as mend
-    from lepton_automl.study_store import Home
+    from lepton_automl.study_store import StudyStore
 
-    done = mend(study, Home())
+    done = mend(study, StudyStore())
     print(f"{study}: {done}\nNext: lepton status {study}" if done else f"{study}: nothing is damaged.")
 
 
@@ -203,9 +205,9 @@ def repair(study: StudyName) -> None:
 def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
     from lepton_automl.study.remove import remove
-    from lepton_automl.study_store import Home
+    from lepton_automl.study_store import StudyStore
 
-    home = Home()
+    home = StudyStore()
     if not home.path(study).exists():
         opened(study)  # says that there is none, and which there are
     if home.running(study):

@@ -14,7 +14,7 @@ from .executor import WorkerRequest, WorkerResponse
 
 
 @dataclass(frozen=True, kw_only=True)
-class Beat(Value):
+class Heartbeat(Value):
     """A worker's sign of life.
 
     Args:
@@ -25,7 +25,7 @@ class Beat(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent(Value):
+class ReplacementRequest(Value):
     """A worker asks to be replaced, once it has told what it was asked: a person's code has left something in it.
 
     Args:
@@ -35,7 +35,16 @@ class Spent(Value):
     reason: str
 
 
-_ALL = (TrialJob, Report, Decision, TrialResult, Beat, Spent, *get_args(WorkerRequest), *get_args(WorkerResponse))
+_ALL = (
+    TrialJob,
+    Report,
+    Decision,
+    TrialResult,
+    Heartbeat,
+    ReplacementRequest,
+    *get_args(WorkerRequest),
+    *get_args(WorkerResponse),
+)
 KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
 
 

@@ -10,7 +10,7 @@ from .process import Process
 ABSENT = 5.0  # seconds without a look, after which silence says nothing: the search itself stood still
 
 
-class Worked:
+class WorkTimer:
     """How long workers have worked on a request: the time in which they had no core, or were held, does not count.
 
     Args:
@@ -20,13 +20,13 @@ class Worked:
     def __init__(self, limit: float) -> None:
         self._limit, self._spent, self._last = limit, 0.0, time.monotonic()
 
-    def tick(self, seat: Process) -> None:
+    def tick(self, worker: Process) -> None:
         """Count the time since the last call; where this process stood still itself, it counts for nothing."""
         now = time.monotonic()
         passed, self._last = now - self._last, now
         if passed > ABSENT:
-            seat.heard = now
-        elif not seat.stopped:
+            worker.last_message = now
+        elif not worker.stopped:
             self._spent += passed
 
     def late(self) -> str:
@@ -34,21 +34,25 @@ class Worked:
         return f"it took longer than the {self._limit:.0f} s that it had" if self._spent > self._limit else ""
 
 
-def fix(seat: Process) -> str:
+def fix(worker: Process) -> str:
     """What to do about a worker that does not answer."""
-    return f"Look at {seat.path}, mend what keeps it, or give it more time.\n{seat.tail()}"
+    return f"Look at {worker.path}, mend what keeps it, or give it more time.\n{worker.tail()}"
 
 
-def exit_of(code: int) -> str:
+def exit_reason(code: int) -> str:
     """How a process ended, in words."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def swollen(seat: Process, code: int) -> str:
+def memory_hint(worker: Process, code: int) -> str:
     """What makes it likely that the system ended a worker for its memory."""
     if code != -signal.SIGKILL:
         return ""
-    return f"; the machine may have run out of memory: {gib(seat.most)} were last seen in use" if seat.most else ""
+    return (
+        f"; the machine may have run out of memory: {gib(worker.peak_memory)} were last seen in use"
+        if worker.peak_memory
+        else ""
+    )
 
 
 def gib(size: float) -> str:

@@ -39,10 +39,10 @@ class Executor(Protocol):
     def slots(self) -> int:
         """Trials that may run at once; it may change whenever `poll` or `run` is called, and be 0 for a while."""
 
-    def need(self, slots: int) -> None:
+    def request_slots(self, slots: int) -> None:
         """Say how many slots can be used from now on, so that others may have those that are left over."""
 
-    def waits(self) -> str:
+    def waiting_reason(self) -> str:
         """What it waits for while it has no slot at all, in words; empty where it has one, or needs none."""
 
     def now(self) -> float:
@@ -65,18 +65,18 @@ class Executor(Protocol):
 
     def run(
         self,
-        errand: WorkerRequest,
-        meanwhile: Callable[[], None] = lambda: None,
+        request: WorkerRequest,
+        on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> WorkerResponse:
-        """Run an errand and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
+        """Run a request and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
 
         Args:
-            errand: What to do.
-            meanwhile: Called a few times a second until it is done; the errand is broken off by what it raises.
-            told: Called with what is being done, where the errand says so.
+            request: What to do.
+            on_tick: Called a few times a second until it is done; the request is broken off by what it raises.
+            told: Called with what is being done, where the request says so.
             limit: Seconds of work that it may take; None for as long as it gives signs of life.
 
         Raises:

@@ -11,8 +11,8 @@ from lepton_automl.jobs import Fault
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 FORBIDDEN = {errno.EACCES, errno.EPERM}
 # Native libraries raise errors of their own kinds; what they say is all that there is to know them by.
-SAYS_FULL = ("no space left on device", "disk quota exceeded", "read-only file system")
-SAYS_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad_alloc")
+FULL_MESSAGES = ("no space left on device", "disk quota exceeded", "read-only file system")
+MEMORY_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate memory", "bad_alloc")
 
 
 def fault_of(error: BaseException, study: Path) -> Fault:
@@ -25,7 +25,7 @@ def fault_of(error: BaseException, study: Path) -> Fault:
     for one in _chain(error):
         if _is_full(one, study):
             return "machine"
-        if isinstance(one, MemoryError) or (isinstance(one, OSError | RuntimeError) and _says(one, SAYS_MEMORY)):
+        if isinstance(one, MemoryError) or (isinstance(one, OSError | RuntimeError) and _has_message(one, MEMORY_MESSAGES)):
             return "worker"
     return "candidate"
 
@@ -42,9 +42,9 @@ def _is_full(error: BaseException, study: Path) -> bool:
     if isinstance(error, OSError):
         own = error.filename is not None and Path(str(error.filename)).absolute().is_relative_to(study)
         return error.errno in FULL or (error.errno in FORBIDDEN and own)
-    return _says(error, SAYS_FULL)
+    return _has_message(error, FULL_MESSAGES)
 
 
-def _says(error: BaseException, words: tuple[str, ...]) -> bool:
+def _has_message(error: BaseException, words: tuple[str, ...]) -> bool:
     said = str(error).lower()
     return any(word in said for word in words)

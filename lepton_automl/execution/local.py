@@ -14,26 +14,26 @@ from typing import TypeVar
 
 from lepton_automl import memory
 from lepton_automl.errors import StudyError
-from lepton_automl.jobs import NOBODY, Decision, Report, TrialJob, TrialResult
-from lepton_automl.locks import gate_path, is_stopped
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.jobs import NO_TRIAL, Decision, Report, TrialJob, TrialResult
+from lepton_automl.locks import is_stopped, measurement_lock_path
+from lepton_automl.measurement_lock import MeasurementLock
 
-from .channel import Beat, Spent
-from .ends import ABSENT, Worked, exit_of, fix, gib, swollen
+from .channel import Heartbeat, ReplacementRequest
+from .ends import ABSENT, WorkTimer, exit_reason, fix, gib, memory_hint
 from .executor import Message, WorkerRequest, WorkerResponse
 from .process import Process
 from .slots import Slots
 
-WALK = "lepton_automl.pipelines.trial:run_trial"
+TRIAL_FUNCTION = "lepton_automl.pipelines.trial:run_trial"
 PATIENCE = 120.0  # seconds without a sign of life, in which even a large network is packed
 EPOCHS_OF_PATIENCE = 20  # or so many times the longest epoch seen, if that is longer
 LOOK = 1.0  # seconds between looks at memory
 TRIES = 2  # of a request whose worker hangs
-TICK = 0.2  # seconds between looks at other things, while an errand is run
+TICK = 0.2  # seconds between looks at other things, while an request is run
 STOPPED = 10.0  # seconds of silence of a worker that somebody else has stopped
-BIRTHS = 3  # workers in a row that die before they say anything
-WRITTEN_OFF = Decision(stop=True, reason="it was written off")
-MEASURING = 10.0  # seconds that a measurer gets to leave the gate before all stand still
+MAX_FAILED_STARTS = 3  # workers in a row that die before they say anything
+ABANDONED = Decision(stop=True, reason="it was written off")
+MEASURING = 10.0  # seconds that a measurer gets to leave the measurement lock before all stand still
 
 
 Said = TypeVar("Said", Report, TrialResult)
@@ -49,7 +49,7 @@ class LocalExecutor:
         slots: Worker processes at most.
         folder: Where their output goes, one log a worker.
         threads: Threads of each.
-        walk: What runs a trial, as `"module:function"`: called with the job, a function that reports, and one that gives a
+        trial_function: What runs a trial, as `"module:function"`: called with the job, a function that reports, and one that gives a
             sign of life.
         patience: Seconds of silence after which a worker counts as hung, unless its epochs are long.
         memory_limit: Bytes that one worker may hold; None for its share of what is free now.
@@ -62,20 +62,20 @@ class LocalExecutor:
         folder: Path,
         threads: int = 1,
         *,
-        walk: str = WALK,
+        trial_function: str = TRIAL_FUNCTION,
         patience: float = PATIENCE,
         memory_limit: float | None = None,
         name: str = "",
     ) -> None:
         self._most = self._needed = slots
-        self._folder, self._threads, self._walk = folder, threads, walk
+        self._folder, self._threads, self._trial_function = folder, threads, trial_function
         self._patience, self._longest = patience, 0.0
         self._limit = memory.share(slots) if memory_limit is None else memory_limit
         self._ends: list[TrialResult] = []
-        self._stillborn, self._held, self._closed = 0, False, False
+        self._failed_starts, self._held, self._closed = 0, False, False
         self._polled = self._looked = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        self._seats: list[Process] = []
+        self._workers: list[Process] = []
         self._pending: deque[TrialJob] = deque()
         home = folder.absolute().parents[2] if len(folder.absolute().parents) > 2 else folder.absolute()
         self._slots = Slots(name or folder.absolute().parent.name, str(home))
@@ -87,13 +87,13 @@ class LocalExecutor:
         """Trials that may run at once now: what it has of the machine."""
         return min(self._slots.have, self._most)
 
-    def need(self, slots: int) -> None:
+    def request_slots(self, slots: int) -> None:
         """Give back what is not used: so many slots can be used from now on."""
         self._needed = min(slots, self._most)
         if not self._held:
             self._slots.want = self._needed
 
-    def waits(self) -> str:
+    def waiting_reason(self) -> str:
         """Behind what other studies it waits, while it has no slot and could use one; empty where it does not wait."""
         return "" if self._held else self._slots.behind
 
@@ -115,10 +115,10 @@ class LocalExecutor:
         self._share()
         messages = self._take_ends()
         with selectors.DefaultSelector() as selector:
-            for number, seat in enumerate(self._seats):
-                selector.register(seat.channel, selectors.EVENT_READ, number)
+            for number, worker in enumerate(self._workers):
+                selector.register(worker.channel, selectors.EVENT_READ, number)
             for key, _ in selector.select(0 if messages else timeout):
-                messages += self._hear(key.data)
+                messages += self._receive(key.data)
         self._watch()
         return messages + self._take_ends()
 
@@ -127,11 +127,11 @@ class LocalExecutor:
         for job in [job for job in self._pending if job.trial == trial and decision.stop]:
             self._pending.remove(job)
             self._ends.append(TrialResult(trial=trial, status=decision.status, reason=decision.reason, epochs=job.done))
-        for seat in self._seats:
-            if seat.trial == trial:
-                seat.waits, seat.heard = False, time.monotonic()
+        for worker in self._workers:
+            if worker.trial == trial:
+                worker.awaits_decision, worker.last_message = False, time.monotonic()
                 with contextlib.suppress(OSError):  # `poll` will find the body
-                    seat.channel.send(decision)
+                    worker.channel.send(decision)
 
     def cancel(self, trial: int, decision: Decision) -> None:
         """Ask a trial to end."""
@@ -145,25 +145,29 @@ class LocalExecutor:
         self._held = held
         if held:
             until = time.monotonic() + MEASURING
-            while not self._stop(self._seats) and time.monotonic() < until:
+            while not self._stop(self._workers) and time.monotonic() < until:
                 time.sleep(0.005)
-            self._stop(self._seats, at_once=True)
+            self._stop(self._workers, at_once=True)
             self._slots.release()
         self._slots.want = 0 if held else self._needed
         self._share()
 
-    def _stop(self, seats: Sequence[Process], *, at_once: bool = False) -> bool:
+    def _stop(self, workers: Sequence[Process], *, at_once: bool = False) -> bool:
         """Let workers stand still, unless one of them may be measuring; returns whether they do."""
-        going = [seat for seat in seats if not seat.stopped]
-        ours = {os.getpid(), *(seat.popen.pid for seat in self._seats)}
-        with contextlib.ExitStack() as gates:
-            for path in {gate_path(), *(seat.job.gate for seat in going if seat.job is not None)} if going else ():
-                gate = Gate(path)
-                gates.callback(gate.close)
-                if not gate.try_close() and not at_once and gate.holder in {None, *ours}:
+        going = [worker for worker in workers if not worker.stopped]
+        ours = {os.getpid(), *(worker.popen.pid for worker in self._workers)}
+        with contextlib.ExitStack() as measurement_locks:
+            for path in (
+                {measurement_lock_path(), *(worker.job.measurement_lock for worker in going if worker.job is not None)}
+                if going
+                else ()
+            ):
+                measurement_lock = MeasurementLock(path)
+                measurement_locks.callback(measurement_lock.close)
+                if not measurement_lock.try_acquire() and not at_once and measurement_lock.holder in {None, *ours}:
                     return False
-            for seat in going:
-                seat.stop()
+            for worker in going:
+                worker.stop()
         return True
 
     def _share(self) -> None:
@@ -172,19 +176,21 @@ class LocalExecutor:
         if self._held:
             return
         allowed = min(share, self._slots.have)
-        working = [seat for seat in self._seats if seat.works and not seat.stopped]
-        stand = [self._stop([seat]) for seat in working[allowed:]]  # each of them is asked
+        working = [worker for worker in self._workers if worker.works and not worker.stopped]
+        stand = [self._stop([worker]) for worker in working[allowed:]]  # each of them is asked
         if self._slots.have > share and all(stand):
             self._slots.release(keep=share)
-        while len(self._seats) < self._slots.have:
-            self._seats.append(self._start(len(self._seats)))
+        while len(self._workers) < self._slots.have:
+            self._workers.append(self._start(len(self._workers)))
         free = allowed - len(working[:allowed])
-        for seat in sorted((seat for seat in self._seats if seat.stopped), key=lambda seat: not seat.works):
+        for worker in sorted((worker for worker in self._workers if worker.stopped), key=lambda worker: not worker.works):
             if free > 0:
-                seat.go_on()
-                free -= seat.works
+                worker.go_on()
+                free -= worker.works
         while self._pending and free > 0:
-            number = next((number for number, seat in enumerate(self._seats) if not seat.works and not seat.stopped), None)
+            number = next(
+                (number for number, worker in enumerate(self._workers) if not worker.works and not worker.stopped), None
+            )
             if number is None:
                 break
             self._hand(number, self._pending.popleft())
@@ -192,18 +198,18 @@ class LocalExecutor:
 
     def run(
         self,
-        errand: WorkerRequest,
-        meanwhile: Callable[[], None] = lambda: None,
+        request: WorkerRequest,
+        on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> WorkerResponse:
-        """Run an errand on the first worker; one that hangs is replaced, once.
+        """Run a request on the first worker; one that hangs is replaced, once.
 
         Args:
-            errand: What to do.
-            meanwhile: Called a few times a second.
-            told: Called with what is being done, where the errand says so.
+            request: What to do.
+            on_tick: Called a few times a second.
+            told: Called with what is being done, where the request says so.
             limit: Seconds of work that it may take, on all workers that it needs; None for no limit.
 
         Raises:
@@ -211,99 +217,103 @@ class LocalExecutor:
         """
         self._pending.clear()
         before = self._needed
-        self.need(1)
+        self.request_slots(1)
         try:
-            return self._answer(errand, meanwhile, told, math.inf if limit is None else limit)
+            return self._answer(request, on_tick, told, math.inf if limit is None else limit)
         finally:
-            self.need(before)
-            if self._seats and (self._seats[0].busy or self._seats[0].heavy):  # nobody waits for the answer, or it is spoilt
-                self._renew(0)
+            self.request_slots(before)
+            if self._workers and (
+                self._workers[0].busy or self._workers[0].spoilt
+            ):  # nobody waits for the answer, or it is spoilt
+                self._restart_worker(0)
 
     def _answer(
-        self, errand: WorkerRequest, meanwhile: Callable[[], None], told: Callable[[str], None], limit: float
+        self, request: WorkerRequest, on_tick: Callable[[], None], told: Callable[[str], None], limit: float
     ) -> WorkerResponse:
-        clock, hung = Worked(limit), 0
+        clock, hung = WorkTimer(limit), 0
         while True:
-            seat = self._free_seat(meanwhile, told)
+            worker = self._free_worker(on_tick, told)
             with contextlib.suppress(OSError):  # a worker that is dead already is found below
-                if seat.job is not None:  # it may wait for an answer that nobody else will give
-                    seat.job = None
-                    seat.channel.send(WRITTEN_OFF)
-                seat.busy, seat.heard = True, time.monotonic()
-                seat.channel.send(errand)
+                if worker.job is not None:  # it may wait for an answer that nobody else will give
+                    worker.job = None
+                    worker.channel.send(ABANDONED)
+                worker.busy, worker.last_message = True, time.monotonic()
+                worker.channel.send(request)
             why = ""
-            while (values := seat.hear_soon(TICK)) is not None:
-                meanwhile()
+            while (values := worker.receive_within(TICK)) is not None:
+                on_tick()
                 self._share()
                 if values:
-                    self._stillborn = 0
+                    self._failed_starts = 0
                 for value in values:
-                    seat.heavy |= isinstance(value, Spent)
-                    if isinstance(value, TrialResult) and value.trial == NOBODY:  # else that of a trial which was written off
-                        seat.busy = False
+                    worker.spoilt |= isinstance(value, ReplacementRequest)
+                    if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of a trial which was written off
+                        worker.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
                     if isinstance(value, WorkerResponse):
-                        seat.busy = False
+                        worker.busy = False
                         return value
-                    if isinstance(value, Beat) and value.text:
+                    if isinstance(value, Heartbeat) and value.text:
                         told(value.text)
-                clock.tick(seat)
-                if why := clock.late() or self._silent(seat):
-                    seat.trace()
+                clock.tick(worker)
+                if why := clock.late() or self._silent(worker):
+                    worker.trace()
                     break
-            self._bury(0, why)
+            self._replace_worker(0, why)
             hung += bool(why)
             if clock.late() or hung == TRIES:
-                raise StudyError(f"a request to a worker did not end: {why}", where="worker", fix=fix(seat))
-            if seat.ready and not why:  # one that could not even be started is no news about the errand
-                raise StudyError("the worker died", where="worker", fix=f"Its last words:\n{seat.tail()}")
+                raise StudyError(f"a request to a worker did not end: {why}", where="worker", fix=fix(worker))
+            if worker.ready and not why:  # one that could not even be started is no news about the request
+                raise StudyError("the worker died", where="worker", fix=f"Its last words:\n{worker.tail()}")
 
-    def _free_seat(self, meanwhile: Callable[[], None], told: Callable[[str], None]) -> Process:
+    def _free_worker(self, on_tick: Callable[[], None], told: Callable[[str], None]) -> Process:
         """The first worker, once there is a slot for it."""
-        while not self._slots.have or not self._seats:
-            meanwhile()
-            told(self.waits())
+        while not self._slots.have or not self._workers:
+            on_tick()
+            told(self.waiting_reason())
             time.sleep(TICK)
             self._share()
-        return self._seats[0]
+        return self._workers[0]
 
     def close(self) -> None:
         """Kill all workers; trials still running are lost to the caller's own choice."""
         if not self._closed:
-            for seat in self._seats:
-                seat.kill()
+            for worker in self._workers:
+                worker.kill()
             self._slots.close()
         self._closed = True
 
     def _hand(self, number: int, job: TrialJob) -> None:
         try:
-            self._seats[number].take(job)
+            self._workers[number].take(job)
         except OSError:
-            self._bury(number)
+            self._replace_worker(number)
 
     def _take_ends(self) -> list[Message]:
         ends, self._ends = self._ends, []
         return [*ends]
 
-    def _hear(self, number: int) -> list[Message]:
-        seat = self._seats[number]
-        values = seat.hear()
+    def _receive(self, number: int) -> list[Message]:
+        worker = self._workers[number]
+        values = worker.receive()
         if values is None:
-            self._bury(number)
+            self._replace_worker(number)
             return []
-        self._stillborn = 0
-        seat.heavy |= any(isinstance(value, Spent) for value in values)
+        self._failed_starts = 0
+        worker.spoilt |= any(isinstance(value, ReplacementRequest) for value in values)
         said = [
-            _moved(value, seat.stood, printed=seat.printed()) if isinstance(value, TrialResult) else _moved(value, seat.stood)
+            _moved(value, worker.paused_seconds, printed=worker.printed())
+            if isinstance(value, TrialResult)
+            else _moved(value, worker.paused_seconds)
             for value in values
             if isinstance(value, Report | TrialResult)
         ]
         for value in said:
-            since = seat.note(value)
+            since = worker.note(value)
             if isinstance(value, Report) and value.epoch > 0:
                 self._longest = max(self._longest, since)
-            if isinstance(value, TrialResult) and (seat.heavy or value.fault == "worker"):
-                self._renew(number)
+            if isinstance(value, TrialResult) and (worker.spoilt or value.fault == "worker"):
+                self._restart_worker(number)
         return [*said]
 
     # Who is not well
@@ -312,72 +322,72 @@ class LocalExecutor:
         """Replace workers that hang, or that hold too much of a machine that is nearly out of memory."""
         now = time.monotonic()
         if now - self._polled > ABSENT:
-            for seat in self._seats:
-                seat.heard = max(seat.heard, now)
+            for worker in self._workers:
+                worker.last_message = max(worker.last_message, now)
         self._polled = now
-        for number, seat in enumerate(self._seats):
-            if seat.job is not None and not seat.waits and (why := self._silent(seat)):
-                seat.trace()
-                self._bury(number, why)
+        for number, worker in enumerate(self._workers):
+            if worker.job is not None and not worker.awaits_decision and (why := self._silent(worker)):
+                worker.trace()
+                self._replace_worker(number, why)
         if now - self._looked > LOOK:
             self._looked = now
             self._watch_memory()
 
-    def _silent(self, seat: Process) -> str:
+    def _silent(self, worker: Process) -> str:
         """Why a worker that works counts as hung; empty while it does not."""
-        silent = time.monotonic() - seat.heard
-        if seat.stopped or silent <= min(self._patience, STOPPED):
+        silent = time.monotonic() - worker.last_message
+        if worker.stopped or silent <= min(self._patience, STOPPED):
             return ""
         if silent > max(self._patience, EPOCHS_OF_PATIENCE * self._longest):
             return f"the worker process hung: no sign of life for {silent:.0f} s"
-        return f"somebody stopped the worker process {silent:.0f} s ago" if is_stopped(seat.popen.pid) else ""
+        return f"somebody stopped the worker process {silent:.0f} s ago" if is_stopped(worker.popen.pid) else ""
 
     def _watch_memory(self) -> None:
         heavy = []
-        for number, seat in enumerate(self._seats):
-            held = seat.weigh()
+        for number, worker in enumerate(self._workers):
+            held = worker.measure_memory()
             if held > self._limit:
-                seat.heavy = True  # it is replaced after its trial
+                worker.spoilt = True  # it is replaced after its trial
                 heavy.append((held, number))
         if heavy and memory.nearly_out():
             held, number = max(heavy)
             why = f"it held {gib(held)} of memory, its share is {gib(self._limit)}, and the machine was nearly out"
-            self._bury(number, f"the worker process was killed: {why}")
+            self._replace_worker(number, f"the worker process was killed: {why}")
 
-    def _bury(self, number: int, why: str = "") -> None:
+    def _replace_worker(self, number: int, why: str = "") -> None:
         """Replace a worker that is dead or must die; its trial has failed, unless it never began."""
-        seat = self._seats[number]
-        job, printed, code = seat.job, seat.printed(), seat.kill()
-        if not seat.ready and not why:
-            self._stillborn += 1
-            self._see_whether_any_live(seat, code)
-        self._seats[number] = self._start(number)
+        worker = self._workers[number]
+        job, printed, code = worker.job, worker.printed(), worker.kill()
+        if not worker.ready and not why:
+            self._failed_starts += 1
+            self._check_starts(worker, code)
+        self._workers[number] = self._start(number)
         if job is None:
             return
-        if seat.ready or why:
-            reason = why or f"the worker process died ({exit_of(code)}{swollen(seat, code)})"
-            result = TrialResult(trial=job.trial, status="failed", reason=reason, traceback=seat.tail(), fault="worker")
+        if worker.ready or why:
+            reason = why or f"the worker process died ({exit_reason(code)}{memory_hint(worker, code)})"
+            result = TrialResult(trial=job.trial, status="failed", reason=reason, traceback=worker.tail(), fault="worker")
             self._ends.append(result.replace(printed=printed))
         else:
             self._hand(number, job)
 
-    def _renew(self, number: int) -> None:
+    def _restart_worker(self, number: int) -> None:
         """Put a new worker in the place of one that has nothing to do: what it has not given back by now it never will."""
-        self._seats[number].kill()
-        self._seats[number] = self._start(number)
+        self._workers[number].kill()
+        self._workers[number] = self._start(number)
 
-    def _see_whether_any_live(self, seat: Process, code: int) -> None:
-        if self._stillborn < BIRTHS:
+    def _check_starts(self, worker: Process, code: int) -> None:
+        if self._failed_starts < MAX_FAILED_STARTS:
             return
-        what = f"worker processes die as they start ({exit_of(code)}), {BIRTHS} in a row"
-        fix = f"Mend what their log says, then resume the study; nothing is lost.\n{seat.tail()}"
-        raise StudyError(what, where=str(seat.path), fix=fix)
+        what = f"worker processes die as they start ({exit_reason(code)}), {MAX_FAILED_STARTS} in a row"
+        fix = f"Mend what their log says, then resume the study; nothing is lost.\n{worker.tail()}"
+        raise StudyError(what, where=str(worker.path), fix=fix)
 
     def _start(self, number: int) -> Process:
-        seat = Process(self._folder / f"worker-{number}.log", self._walk, self._threads)
+        worker = Process(self._folder / f"worker-{number}.log", self._trial_function, self._threads)
         if self._held:
-            seat.stop()
-        return seat
+            worker.stop()
+        return worker
 
 
 def _moved(said: Said, stood: float, **more: str) -> Said:

@@ -31,23 +31,23 @@ class Process:
 
     Args:
         log: Where its output goes.
-        walk: What it runs trials with, as `"module:function"`.
+        trial_function: What it runs trials with, as `"module:function"`.
         threads: Its threads.
     """
 
-    def __init__(self, log: Path, walk: str, threads: int) -> None:
+    def __init__(self, log: Path, trial_function: str, threads: int) -> None:
         self.path, self.log = log, _opened(log)
         self.job: TrialJob | None = None
         self._since = 0  # bytes of the log when it took its job
         self.ready = False  # it has said something: it can be started
-        self.heavy = False  # it was seen with more memory than it should have, or a person's code has spoilt it
-        self.most = 0  # bytes of memory that it was seen with
-        self.waits = False  # for a decision
+        self.spoilt = False  # it was seen with more memory than it should have, or a person's code has spoilt it
+        self.peak_memory = 0  # bytes of memory that it was seen with
+        self.awaits_decision = False  # for a decision
         self.busy = False  # with a request
         self.stopped = False  # it stands still, and was told to
-        self.stood = self._stopped_at = 0.0  # seconds that it has stood still in its job, and since when it does
-        self.heard = self.reported = time.monotonic()
-        self.popen, self.channel = _started(self.log, walk, threads)
+        self.paused_seconds = self._stopped_at = 0.0  # seconds that it has stood still in its job, and since when it does
+        self.last_message = self.reported = time.monotonic()
+        self.popen, self.channel = _started(self.log, trial_function, threads)
 
     @property
     def works(self) -> bool:
@@ -65,34 +65,34 @@ class Process:
         Raises:
             OSError: It is dead.
         """
-        self.job, self.waits, self._since, self.stood = job, False, self._length(), 0.0
-        self.heard = self.reported = time.monotonic()
+        self.job, self.awaits_decision, self._since, self.paused_seconds = job, False, self._length(), 0.0
+        self.last_message = self.reported = time.monotonic()
         self.channel.send(job)
 
-    def hear(self) -> list[Value] | None:
+    def receive(self) -> list[Value] | None:
         """What it says; None when it is dead."""
         values = self.channel.receive()
         if values:
-            self.ready, self.heard = True, time.monotonic()
+            self.ready, self.last_message = True, time.monotonic()
         return values
 
-    def hear_soon(self, timeout: float) -> list[Value] | None:
+    def receive_within(self, timeout: float) -> list[Value] | None:
         """The same; nothing if it says nothing within so many seconds."""
         ready, _, _ = select.select([self.channel], [], [], timeout)
-        return self.hear() if ready else []
+        return self.receive() if ready else []
 
     def note(self, value: Report | TrialResult) -> float:
         """Keep up with what it said; returns the seconds since it last said something about this trial."""
         since, self.reported = time.monotonic() - self.reported, time.monotonic()
-        self.waits = isinstance(value, Report) and value.waits
+        self.awaits_decision = isinstance(value, Report) and value.waits
         if isinstance(value, TrialResult):
             self.job = None
         return since
 
-    def weigh(self) -> int:
+    def measure_memory(self) -> int:
         """Bytes of memory that it holds."""
         held = memory.resident(self.popen.pid)
-        self.most = max(self.most, held)
+        self.peak_memory = max(self.peak_memory, held)
         return held
 
     def stop(self) -> None:
@@ -107,10 +107,10 @@ class Process:
     def go_on(self) -> None:
         """Let it go on."""
         if self.stopped:
-            self.stood += time.monotonic() - self._stopped_at
+            self.paused_seconds += time.monotonic() - self._stopped_at
         self.stopped = False
         self.popen.send_signal(signal.SIGCONT)
-        self.heard = self.reported = time.monotonic()
+        self.last_message = self.reported = time.monotonic()
 
     def trace(self) -> None:
         """Have it write to its log where it is."""
@@ -154,14 +154,14 @@ def _opened(log: Path) -> IO[bytes] | None:
         return None
 
 
-def _started(log: IO[bytes] | None, walk: str, threads: int) -> tuple[subprocess.Popen[bytes], Channel]:
+def _started(log: IO[bytes] | None, trial_function: str, threads: int) -> tuple[subprocess.Popen[bytes], Channel]:
     ours, theirs = socket.socketpair()
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"}
     # A process that stands still does not see that its search is gone, so the kernel tells it. But the kernel goes by the
     # thread that started it: where that may end before the search does, the worker is only woken up, to look for itself.
     death = signal.SIGKILL if threading.current_thread() is threading.main_thread() else signal.SIGCONT
     popen = subprocess.Popen(
-        [sys.executable, "-m", "lepton_automl.execution.worker", str(theirs.fileno()), walk, str(int(death))],
+        [sys.executable, "-m", "lepton_automl.execution.worker", str(theirs.fileno()), trial_function, str(int(death))],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=log or subprocess.DEVNULL,

@@ -72,10 +72,10 @@ class SimulatedExecutor:
         """Trials at once."""
         return self._slots
 
-    def need(self, slots: int) -> None:
+    def request_slots(self, slots: int) -> None:
         """Nobody else is here."""
 
-    def waits(self) -> str:
+    def waiting_reason(self) -> str:
         """For nothing."""
         return ""
 
@@ -136,16 +136,16 @@ class SimulatedExecutor:
 
     def run(
         self,
-        errand: WorkerRequest,
-        meanwhile: Callable[[], None] = lambda: None,
+        request: WorkerRequest,
+        on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> WorkerResponse:
         """The recorded weights; nothing else is recorded."""
-        meanwhile()
+        on_tick()
         del told, limit
-        if isinstance(errand, HostBenchmarkJob):
+        if isinstance(request, HostBenchmarkJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")
 

@@ -135,7 +135,7 @@ class Slots:
         if now - self._looked < EVERY:
             return self._share
         self._looked = now
-        self._beat()
+        self._touch_locks()
         self._others = [self._me, *self._claims()]
         self._share = shares(self._slots, self._others, time.time()).get(self._me.token, 0)
         for number in reversed(range(self._slots)):  # from above; they are given back from below, where fewer cores are seen
@@ -187,7 +187,7 @@ class Slots:
             self._me = me
             self._write(self._file)
 
-    def _beat(self) -> None:
+    def _touch_locks(self) -> None:
         """Touch everything that is held; what was taken over in the meantime is held no more."""
         for path, file in list(self._held.items()):
             if is_current(file, path):

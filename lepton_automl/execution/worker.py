@@ -26,8 +26,8 @@ from lepton_automl._json import Value
 from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, in_one_line, without_colours
 from lepton_automl.jobs import (
-    GO_ON,
-    NOBODY,
+    CONTINUE,
+    NO_TRIAL,
     AccelerateJob,
     BottleneckJob,
     Decision,
@@ -39,14 +39,14 @@ from lepton_automl.jobs import (
     TrialJob,
     TrialResult,
 )
-from lepton_automl.locks import gate_path, is_stopped
-from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.locks import is_stopped, measurement_lock_path
+from lepton_automl.measurement_lock import pausing_for_measurements
 
-from .channel import Beat, Channel, Spent
+from .channel import Channel, Heartbeat, ReplacementRequest
 from .failure_cause import fault_of
 from .traces import changed, snapshot
 
-Walk = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
+TrialFunction = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
 
 EVERY = 1.0  # seconds between signs of life
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
@@ -57,26 +57,26 @@ class Worker:
 
     Args:
         channel: This end of the line to the search.
-        walk: What runs a trial.
+        trial_function: What runs a trial.
     """
 
-    def __init__(self, channel: Channel, walk: Walk) -> None:
-        self.channel, self.walk = channel, walk
+    def __init__(self, channel: Channel, trial_function: TrialFunction) -> None:
+        self.channel, self.trial_function = channel, trial_function
         self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
         self.decisions: queue.Queue[Decision] = queue.Queue()  # on the job in hand
-        self._beaten = 0.0
+        self._last_heartbeat = 0.0
         self._sending = threading.Lock()
 
     def serve(self) -> None:
         """Work until the search is gone."""
         threading.Thread(target=self._listen, daemon=True).start()
-        self.beat()
+        self.heartbeat()
         while True:
             job, self.decisions = self.jobs.get()
             if isinstance(job, TrialJob):
                 self._send(self._clean(job, self._try))
             else:
-                with self._beating():
+                with self._heartbeats():
                     answer = self._clean(job, self._answer)
                 self._send(answer)
 
@@ -90,20 +90,20 @@ class Worker:
         why = changed(before, snapshot()) or ("a person's code failed" if failed else "")
         if why:
             print(f"this worker is replaced, as it was changed: {why}", file=sys.__stderr__, flush=True)
-            self._send(Spent(reason=why))
+            self._send(ReplacementRequest(reason=why))
         return found
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
         now = time.monotonic()
-        if now - self._beaten > EVERY:
-            self._beaten = now
-            self._send(Beat())
+        if now - self._last_heartbeat > EVERY:
+            self._last_heartbeat = now
+            self._send(Heartbeat())
             while is_stopped(os.getppid()):  # its search stands still, and others have its core by now
                 time.sleep(EVERY / 2)
 
     def _send(self, value: Value) -> None:
-        """Say something; when nobody is there to hear it, there is nothing left to do, whatever the walk would say to that."""
+        """Say something; when nobody is there to hear it, there is nothing left to do, whatever becomes of the trial."""
         try:
             with self._sending:
                 self.channel.send(value)
@@ -111,18 +111,18 @@ class Worker:
             os._exit(0)
 
     @contextlib.contextmanager
-    def _beating(self) -> Iterator[None]:
+    def _heartbeats(self) -> Iterator[None]:
         """Give signs of life from a thread beside the one that works, as long as that one gets anywhere: it uses its core."""
         clock, over = time.pthread_getcpuclockid(threading.get_ident()), threading.Event()
 
-        def beat() -> None:
+        def heartbeat() -> None:
             before = 0.0
             while not over.wait(EVERY):
                 if (used := time.clock_gettime(clock)) > before:
                     before = used
-                    self._send(Beat())
+                    self._send(Heartbeat())
 
-        thread = threading.Thread(target=beat, name="beat", daemon=True)
+        thread = threading.Thread(target=heartbeat, name="beat", daemon=True)
         thread.start()
         try:
             yield
@@ -153,11 +153,11 @@ class Worker:
         try:
             return self.decisions.get(block=report.waits)
         except queue.Empty:
-            return GO_ON
+            return CONTINUE
 
     def _try(self, job: TrialJob) -> TrialResult:
         try:
-            return self.walk(job, self._report, self.beat)
+            return self.trial_function(job, self._report, self.heartbeat)
         except Exception as error:
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
             fault = fault_of(error, Path(job.folder).absolute().parents[1])
@@ -176,11 +176,11 @@ class Worker:
         )
 
         def told(text: str) -> None:
-            self._send(Beat(text=text))
+            self._send(Heartbeat(text=text))
 
         try:
             # Whatever is asked, it stands still while others measure.
-            with opened_gate(getattr(_origin(job), "gate", gate_path())):
+            with pausing_for_measurements(getattr(_origin(job), "measurement_lock", measurement_lock_path())):
                 if isinstance(job, FactoryCheckJob):
                     return check_factory(job)
                 if isinstance(job, HostBenchmarkJob):
@@ -200,7 +200,7 @@ class Worker:
             # An answer that is a failed result carries the reason back; the search raises it.
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
             frames = "".join(traceback.format_tb(error.__traceback__))  # all of it stands in the worker's log
-            return TrialResult(trial=NOBODY, status="failed", reason=reason, traceback=frames + in_one_line(error))
+            return TrialResult(trial=NO_TRIAL, status="failed", reason=reason, traceback=frames + in_one_line(error))
 
 
 def _origin(job: Any) -> Any:
@@ -209,22 +209,22 @@ def _origin(job: Any) -> Any:
     return trial if isinstance(trial, TrialJob) else job
 
 
-def main(descriptor: str, walk: str, death: str) -> None:
+def main(descriptor: str, trial_function: str, death: str) -> None:
     """Serve on a socket.
 
     Args:
         descriptor: The socket's file descriptor.
-        walk: What runs a trial, as `"module:function"`.
+        trial_function: What runs a trial, as `"module:function"`.
         death: The signal to get when the search dies.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(death))
     faulthandler.register(signal.SIGUSR1)  # says where it hangs
-    module, _, function = walk.partition(":")
-    walks: Walk = getattr(importlib.import_module(module), function)
+    module, _, function = trial_function.partition(":")
+    run_trial: TrialFunction = getattr(importlib.import_module(module), function)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    Worker(Channel(socket.socket(fileno=int(descriptor))), walks).serve()
+    Worker(Channel(socket.socket(fileno=int(descriptor))), run_trial).serve()
 
 
 if __name__ == "__main__":

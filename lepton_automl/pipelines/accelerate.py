@@ -23,7 +23,7 @@ from lepton_automl.deployment.session import LEVELS
 from lepton_automl.deployment.verify import Expected, compare, expect
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.jobs import VariantResult
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import Timed, race
 from lepton_automl.measuring.statistics import verdict
 from lepton_automl.profile import Measurement
@@ -48,7 +48,7 @@ class VariantBench:
         metric: The score that is to be kept.
         call: Makes of an opened model what one call on the target does.
         score: Scores an opened model.
-        gate: Closed while timing.
+        measurement_lock: Closed while timing.
         reference_ms: The reference's quiet time; None to take what is measured alongside.
         told: Told what is done, for whoever waits.
         guarded: Whether files of OpenVINO's are opened in a process of their own first; a worker process is one already.
@@ -59,7 +59,7 @@ class VariantBench:
     metric: str
     call: Callable[[Opened], Callable[[], object]]
     score: Callable[[Opened], dict[str, float]]
-    gate: Gate
+    measurement_lock: MeasurementLock
     reference_ms: float | None = None
     told: Callable[[str], None] = lambda _: None
     guarded: bool = False
@@ -190,7 +190,7 @@ class _VariantSearch:
         self.bench.told(f"timing {len(those)} ways to run it")
         target = self.bench.target
         calls = {str(number): self.bench.call(one.model) for number, one in enumerate(those)}
-        with self.bench.gate.closed():
+        with self.bench.measurement_lock.held():
             found = race(
                 calls,
                 reference(target.threads),

@@ -15,7 +15,7 @@ from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import GLANCE, spread
 from lepton_automl.jobs import AccelerateJob, AccelerationResult
-from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
 from lepton_automl.task import METRICS, drop
@@ -48,8 +48,8 @@ def accelerate_finalist(errand: AccelerateJob, told: Callable[[str], None] = lam
         shutil.copyfile(bundle / MODEL, trial / FLOAT)
     inputs = spread(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
-    with opened_gate(job.gate) as gate, tempfile.TemporaryDirectory() as folder:
-        profiler = CostProfiler(data, job.target, gate, job.reference_ms)
+    with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
+        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
         best = accelerate(source, _bench(errand, profiler, told), Path(folder))
         scores = _scores(errand, best)
         latency, wall, _ = best.winner.timed or (None, None, None)
@@ -88,7 +88,7 @@ def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], 
         metric=job.metric,
         call=profiler.call_of,
         score=score,
-        gate=profiler.gate,
+        measurement_lock=profiler.measurement_lock,
         reference_ms=job.reference_ms,
         told=told,
         alone=None if job.own else GLANCE,

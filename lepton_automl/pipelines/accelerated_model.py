@@ -26,8 +26,8 @@ from lepton_automl.deployment.untouched import evaluating, untouched
 from lepton_automl.deployment.verify import spread
 from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.jobs import VariantResult
-from lepton_automl.locks import gate_path
-from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.locks import measurement_lock_path
+from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.plain import Bare
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
@@ -146,9 +146,9 @@ def accelerate_network(
         evaluating(model),
         tempfile.TemporaryDirectory() as folder,
         torch.inference_mode(mode=False),
-        opened_gate(gate_path()) as gate,
+        pausing_for_measurements(measurement_lock_path()) as measurement_lock,
     ):
-        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), told).run(gate)
+        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), told).run(measurement_lock)
 
 
 class AccelerationRun:
@@ -158,28 +158,28 @@ class AccelerationRun:
         self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
         self.metric = next(iter(metrics_of(rows.spec.task)))
 
-    def run(self, gate: Gate) -> AcceleratedModel:
+    def run(self, measurement_lock: MeasurementLock) -> AcceleratedModel:
         """Export the network, try all variants and return the best."""
         self.told("exporting")
         inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
-        best = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._bench(gate), self.folder)
+        best = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._bench(measurement_lock), self.folder)
         return self._found(best)
 
-    def _bench(self, gate: Gate) -> VariantBench:
+    def _bench(self, measurement_lock: MeasurementLock) -> VariantBench:
         threads, size = self.target.threads, self.target.batch_size
         held = self.rows.validation.inputs[ROWS]
         one = {ROWS: held[np.arange(size) % len(held)].numpy()}
-        with gate.closed():
+        with measurement_lock.held():
             reference_ms = quiet_reference(threads).median
         return VariantBench(
             target=self.target,
             metric=self.metric,
             call=lambda opened: lambda: opened(one),
             score=self._score,
-            gate=gate,
+            measurement_lock=measurement_lock,
             reference_ms=reference_ms,
             told=self.told,
             guarded=True,

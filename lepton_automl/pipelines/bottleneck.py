@@ -47,7 +47,7 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
 
     Args:
         model: Its weights do not matter.
-        profiler: The data, the target and the gate.
+        profiler: The data, the target and the measurement lock.
         tries: How many of the most promising changes are made and timed; none for 0.
         progress: Told what is being done.
     """
@@ -55,7 +55,7 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
         bench = _Bench(profiler, Path(folder))
         whole = bench.exported(model, "network")
         progress("measuring the machine")
-        with profiler.gate.closed():
+        with profiler.measurement_lock.held():
             best = ceilings_of(profiler.target.threads)
             progress("timing the layers")
             found = bench.measured(whole, describe(model.recipe), best)
@@ -73,14 +73,14 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
     Args:
         change: What to make.
         unchanged: The exported network as it is.
-        profiler: The data, the target and the gate.
+        profiler: The data, the target and the measurement lock.
         latency_ms: What a call of the unchanged network takes.
         seconds: Wall seconds of timing.
     """
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(profiler, Path(folder))
         made = bench.exported(build(recipe_from_json(change.recipe)), "changed")
-        with profiler.gate.closed():
+        with profiler.measurement_lock.held():
             ratio, _ = measure(
                 bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.target.threads
             )
@@ -99,7 +99,7 @@ class _Bench:
     """A place where networks are exported and timed for one target.
 
     Args:
-        profiler: The data, the target and the gate.
+        profiler: The data, the target and the measurement lock.
         folder: Where the files go.
     """
 

@@ -23,8 +23,8 @@ from lepton_automl.deployment.runtime import SECOND, Source, allowed
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import GLANCE, ROWS, spread
 from lepton_automl.errors import BundleError
-from lepton_automl.locks import gate_path
-from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.locks import measurement_lock_path
+from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.cold_start import Opening
 from lepton_automl.measuring.latency import measure, quiet, race
 from lepton_automl.measuring.resource_profile import portrait
@@ -61,13 +61,13 @@ class CostProfiler:
     Args:
         data: Gives the decoded rows of a call, and their preprocessing, which counts.
         target: The device, the rows of one call, and the limits.
-        gate: Closed while timing.
+        measurement_lock: Closed while timing.
         reference_ms: The reference's quiet time; None to take what is measured alongside.
     """
 
     data: Data
     target: Deployment
-    gate: Gate
+    measurement_lock: MeasurementLock
     reference_ms: float | None = None
 
     def profile(self, model: Network, seconds: float = SECONDS) -> Profile:
@@ -81,7 +81,7 @@ class CostProfiler:
         """The profile of an exported network, which may be open for one thread already: it is as fast as one opened anew."""
         threads = self.target.threads
         call = self.call_of(opened if opened and threads == 1 else OnnxModel(path, threads=threads))
-        with self.gate.closed():
+        with self.measurement_lock.held():
             latency, wall = measure(
                 call,
                 reference(self.target.threads),
@@ -102,7 +102,7 @@ class CostProfiler:
         """What a bundle's model costs beside its latency, from disk to energy, as it runs; takes some ten seconds."""
         threads, size = self.target.threads, self.target.batch_size
         opened = open_bundle(bundle, threads, rows=size)
-        with tempfile.TemporaryDirectory() as folder, self.gate.closed():
+        with tempfile.TemporaryDirectory() as folder, self.measurement_lock.held():
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(size)))
             return portrait(
@@ -151,7 +151,7 @@ class LatencyProfiler:
     @functools.cached_property
     def reference_ms(self) -> float:
         """The reference's own time, taken once, so that all figures are in one unit."""
-        with opened_gate(gate_path()) as gate, gate.closed():
+        with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
             return quiet_reference(self.target.threads).median
 
     @functools.cached_property
@@ -175,7 +175,7 @@ class LatencyProfiler:
         """
         with self.exported(model, rows) as path:
             opened, reference_ms = OnnxModel(path, threads=self.target.threads), self.reference_ms
-            with opened_gate(gate_path()) as gate, gate.closed():
+            with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
                 latency, _ = measure(
                     functools.partial(opened, self.rows),
                     reference(self.target.threads),
@@ -201,7 +201,7 @@ class LatencyProfiler:
                         opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
                         calls[variant.name] = functools.partial(opened, self.rows)
             reference_ms = self.reference_ms
-            with opened_gate(gate_path()) as gate, gate.closed():
+            with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
                 found = race(
                     calls,
                     reference(self.target.threads),

@@ -23,7 +23,7 @@ from lepton_automl.deployment.untouched import untouched
 from lepton_automl.deployment.verify import ROWS, spread
 from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
-from lepton_automl.jobs import GO_ON, FactoryCheck, FactoryCheckJob, HostBenchmarkJob, TrialJob
+from lepton_automl.jobs import CONTINUE, FactoryCheck, FactoryCheckJob, HostBenchmarkJob, TrialJob
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
@@ -193,7 +193,7 @@ def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
     """Two steps of training on a copy."""
     tried = copy.deepcopy(model)
     few = Data(data.spec, data.preprocess, data.train.rows(slice(0, 2 * adapter.plan.batch_size)), data.train.rows(slice(0, 0)))
-    request = FitRequest(first=0, last=1, on_epoch=lambda *_: GO_ON, wait=lambda: None, score=False)
+    request = FitRequest(first=0, last=1, on_epoch=lambda *_: CONTINUE, wait=lambda: None, score=False)
     adapter.train(tried, adapter.batches(few, tried), request)
 
 

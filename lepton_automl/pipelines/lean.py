@@ -17,8 +17,8 @@ from lepton_automl.compression.reparam import plain
 from lepton_automl.data.labelled import Labelled
 from lepton_automl.deployment.untouched import untouched
 from lepton_automl.errors import BundleError, ConfigError, LimitError
-from lepton_automl.locks import gate_path
-from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.locks import measurement_lock_path
+from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.plans import TrainPlan
 from lepton_automl.profile import Measurement
@@ -116,7 +116,7 @@ def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda
         LimitError: No cut keeps the limit.
     """
     rows = validated_rows(model, data, config)
-    with untouched(model), torch.inference_mode(mode=False), opened_gate(gate_path()):
+    with untouched(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
         run = PruneRun(model, rows, config, told)
         if names := shared_weights(run.parent, model, run.sample[:2]):
             what, fix = shared_weights_error(names, type(model).__name__)

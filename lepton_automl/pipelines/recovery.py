@@ -13,7 +13,7 @@ from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.data.open import Split
 from lepton_automl.data.pairs import PairModule
-from lepton_automl.jobs import GO_ON, Decision
+from lepton_automl.jobs import CONTINUE, Decision
 from lepton_automl.models.plain import Plain
 from lepton_automl.plans import TrainPlan
 from lepton_automl.training.averaging import norms, refresh
@@ -80,7 +80,7 @@ class RecoveryTrainer:
         def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
             del found
             told(epoch)
-            return GO_ON
+            return CONTINUE
 
         if not epochs:
             refresh(dressed, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS)))

@@ -9,8 +9,16 @@ from pathlib import Path
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
-from lepton_automl.jobs import GO_ON, BottleneckJob, HostBenchmark, HostBenchmarkJob, ModelScores, ResourceProfileJob, ScoreJob
-from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.jobs import (
+    CONTINUE,
+    BottleneckJob,
+    HostBenchmark,
+    HostBenchmarkJob,
+    ModelScores,
+    ResourceProfileJob,
+    ScoreJob,
+)
+from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.profile import Profile, ResourceProfile
 from lepton_automl.space import Config
@@ -38,14 +46,14 @@ TIMED_STEPS = 12
 
 def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
     """Time the reference when the machine is quiet, the smallest network of the space, and an epoch of a usual one."""
-    with opened_gate(job.gate) as gate:
+    with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         data = cached_data(job.data)
-        with gate.closed():
+        with measurement_lock.held():
             own = quiet_reference(job.target.threads)
-        profiler = CostProfiler(data, job.target, gate, own.median)
+        profiler = CostProfiler(data, job.target, measurement_lock, own.median)
         fastest = _fastest(job, profiler)
         return HostBenchmark(
-            host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, gate)
+            host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, measurement_lock)
         )
 
 
@@ -59,7 +67,7 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
     best, found = job.smallest, profile_of(job.smallest)
     for name, settings in job.others.items():
         for setting in settings:
-            if not job.target.breaks(found):
+            if not job.target.broken_limit(found):
                 return found
             tried = profile_of(best | {name: setting})
             if (tried.latency_ms, tried.size_bytes) < (found.latency_ms, found.size_bytes):
@@ -67,19 +75,19 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
     return found
 
 
-def _epoch_seconds(job: HostBenchmarkJob, data: Data, gate: Gate) -> float:
+def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: MeasurementLock) -> float:
     """Wall seconds of an epoch of the usual network, from a few steps after the first; without those spent waiting."""
     adapter = adapter_for(job.usual, job)
     model = adapter.build(adapter.whole)
     times: list[float] = []
 
     def on_step() -> None:
-        times.append(time.perf_counter() - gate.waited)
+        times.append(time.perf_counter() - measurement_lock.waited)
         if len(times) > TIMED_STEPS:
             raise _Enough
-        gate.wait()
+        measurement_lock.wait()
 
-    request = FitRequest(first=0, last=2, on_epoch=lambda *_: GO_ON, wait=on_step, score=False)
+    request = FitRequest(first=0, last=2, on_epoch=lambda *_: CONTINUE, wait=on_step, score=False)
     batches = adapter.batches(data, model, chunk=1)
     with contextlib.suppress(_Enough):
         adapter.train(model, batches, request)
@@ -104,8 +112,10 @@ def score_models(job: ScoreJob) -> ModelScores:
 def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
     """The portrait of a finished model: what it costs beside its latency."""
     trial = job.trial
-    with opened_gate(trial.gate) as gate:
-        return CostProfiler(cached_data(trial.data), trial.target, gate, trial.reference_ms).resource_profile(Path(job.bundle))
+    with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
+        return CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms).resource_profile(
+            Path(job.bundle)
+        )
 
 
 def find_bottleneck(job: BottleneckJob, told: Callable[[str], None] = lambda _: None) -> Bottleneck:
@@ -116,7 +126,7 @@ def find_bottleneck(job: BottleneckJob, told: Callable[[str], None] = lambda _: 
         told: Called at every step with what is being done.
     """
     trial = job.trial
-    with opened_gate(trial.gate) as gate:
-        profiler = CostProfiler(cached_data(trial.data), trial.target, gate, trial.reference_ms)
+    with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
+        profiler = CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms)
         model = adapter_for(trial.config, trial).load(Path(job.bundle))
         return bottleneck(model, profiler, tries=job.tries, progress=told)

@@ -12,8 +12,8 @@ from torch import Tensor
 from lepton_automl import families
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
-from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
-from lepton_automl.measurement_lock import Gate, opened_gate
+from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
+from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.training.snapshot import Snapshot, untrained
@@ -31,7 +31,7 @@ GLANCE = 0.3  # seconds of the first weighing: others wait for it, and what come
 ReportFn = Callable[[Report], Decision]
 
 
-def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda: None) -> TrialResult:
+def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = lambda: None) -> TrialResult:
     """Walk one candidate through the house: weigh, teach, cut, teach on, pack, weigh again.
 
     A trial whose folder holds a checkpoint of its own goes on from there, and says nothing again.
@@ -39,15 +39,15 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
     Args:
         job: Everything about the trial.
         report: Told after every epoch how it goes; its answer may end the trial.
-        beat: Called at every batch: a sign of life.
+        heartbeat: Called at every batch: a sign of life.
 
     Returns:
         How it ended. What goes wrong with a candidate (it diverged, it cannot be exported) is raised.
     """
-    with opened_gate(job.gate) as gate:
-        run = TrialRun(job, report, gate, beat)
+    with pausing_for_measurements(job.measurement_lock) as measurement_lock:
+        run = TrialRun(job, report, measurement_lock, heartbeat)
         data = cached_data(job.data)
-        profiler = CostProfiler(data, job.target, gate, job.reference_ms)
+        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
         lean = run.adapter.lean
         if not run.resumed:
             profile = profiler.profile(run.adapter.build(lean), GLANCE)
@@ -69,11 +69,13 @@ def run_trial(job: TrialJob, report: ReportFn, beat: Callable[[], None] = lambda
 class TrialRun:
     """One candidate on its way: its plans, how far it has come, and what the search said last."""
 
-    def __init__(self, job: TrialJob, report: ReportFn, gate: Gate, beat: Callable[[], None]) -> None:
-        self.job, self.report, self.gate, self.beat = job, report, gate, beat
+    def __init__(
+        self, job: TrialJob, report: ReportFn, measurement_lock: MeasurementLock, heartbeat: Callable[[], None]
+    ) -> None:
+        self.job, self.report, self.measurement_lock, self.heartbeat = job, report, measurement_lock, heartbeat
         self.adapter = adapter_for(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
-        self.decision = GO_ON
+        self.decision = CONTINUE
         self._trained: dict[str, float] = {}  # what the last epoch told
         self._checkpoints = CheckpointWriter(job)
         self._resume(self._checkpoints.read() or Checkpoint())
@@ -105,7 +107,7 @@ class TrialRun:
     def send_report(self, report: Report) -> Decision:
         """Report, and remember the answer."""
         timed = report.replace(seconds=self._watch.read()["seconds"])
-        with self.gate.away() if report.waits else contextlib.nullcontext():
+        with self.measurement_lock.idle() if report.waits else contextlib.nullcontext():
             self.decision = self.report(timed)
         return self.decision
 
@@ -174,8 +176,8 @@ class TrialRun:
                 self.keep(take())
 
         def wait() -> None:
-            self.beat()
-            self.gate.wait()
+            self.heartbeat()
+            self.measurement_lock.wait()
 
         request = FitRequest(first=first, last=last, on_epoch=on_epoch, wait=wait, score=watched, start=start, keep=keep)
         self.adapter.train(model, batches, request)

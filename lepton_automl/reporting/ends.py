@@ -88,7 +88,7 @@ def reasons(state: StudyState) -> list[tuple[str, str, int]]:
 
 def told_reason(trial: Trial) -> str:
     """What the search said when a trial ended, or the limit that its artifact breaks by now; in a line."""
-    return (trial.breaks or (trial.result.reason if trial.result else "")).partition("\n")[0]
+    return (trial.broken_limit or (trial.result.reason if trial.result else "")).partition("\n")[0]
 
 
 def reason(trial: Trial) -> str:

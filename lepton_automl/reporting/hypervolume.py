@@ -82,7 +82,7 @@ def growth(state: StudyState) -> list[tuple[Trial, float]]:
 def _costs(state: StudyState, trial: Trial) -> list[float]:
     found = []
     for goal in state.settings.objectives:
-        value = state.searched(trial, goal)
+        value = state.search_value(trial, goal)
         found.append(goal.cost(value) if goal.name == "score" else math.log(value) if value > 0 else math.nan)
     return found
 

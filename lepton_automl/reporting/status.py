@@ -37,7 +37,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
         "paused": state.paused.reason if state.paused and status == "paused" else None,
         "ended": state.ended.reason if state.ended else None,
-        "mlflow": clean(state.untracked, LONGEST) or None,
+        "mlflow": clean(state.mlflow_trouble, LONGEST) or None,
     }
 
 

@@ -122,12 +122,12 @@ def trial_line(state: StudyState, trial: Trial) -> str:
 
 def accelerated_line(state: StudyState, trial: Trial) -> str:
     """What a finalist came to in a line."""
-    before, after = trial.weighed, trial.profile
+    before, after = trial.search_profile, trial.profile
     assert before is not None and after is not None
     metric = state.settings.metric
     return (
         f"model of trial {trial.number}: {trial.variant.name}, {before.latency_ms:.3g} -> {after.latency_ms:.3g} ms, "
-        f"{metric} {state.searched(trial, state.settings.objectives[0]):.4f} -> {state.score(trial):.4f}"
+        f"{metric} {state.search_value(trial, state.settings.objectives[0]):.4f} -> {state.score(trial):.4f}"
     )
 
 

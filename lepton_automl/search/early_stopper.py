@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from typing import Literal
 
-from lepton_automl.jobs import GO_ON, Decision, Report
+from lepton_automl.jobs import CONTINUE, Decision, Report
 from lepton_automl.state import StudyState, Trial
 
 from .forecast import Forecaster
@@ -46,12 +46,12 @@ class EarlyStopper:
         metric = self._state.settings.metric
         score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
         rung = self._rung(trial, report)
-        others = [costs for number, costs in rung.items() if self._state.keeps_limits(self._state.trials[number])]
+        others = [costs for number, costs in rung.items() if self._state.within_limits(self._state.trials[number])]
         ranked = is_promoted(self.costs(trial, report), others, ETA)
         gain = self._forecaster.gain(trial, report)
         adds = ranked if gain is None else gain >= WORTHWHILE
         if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
-            return GO_ON
+            return CONTINUE
         return Decision(stop=True, reason=f"it would hardly add to the front; behind most of {len(others) + 1} ({score})")
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
@@ -69,7 +69,7 @@ class EarlyStopper:
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
             if goal.name == "score"
-            else round(math.log(self._state.searched(trial, goal)) / EQUALITY_TOLERANCE)
+            else round(math.log(self._state.search_value(trial, goal)) / EQUALITY_TOLERANCE)
             for goal in settings.objectives
         ]
 

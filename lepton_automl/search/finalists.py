@@ -14,11 +14,11 @@ class Finalists(Protocol):
     def seconds(self) -> float:
         """How long that will take, as far as is known by now."""
 
-    def __call__(self, meanwhile: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
+    def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
         """Do it, an event each.
 
         Args:
-            meanwhile: Called a few times a second.
+            on_tick: Called a few times a second.
             until: When to have ended, by the executor's clock, as things stand; None for no limit.
         """
 
@@ -30,6 +30,6 @@ class NoFinalists:
         """None."""
         return 0.0
 
-    def __call__(self, meanwhile: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:  # noqa: ARG002  # as asked
+    def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:  # noqa: ARG002  # as asked
         """No event."""
         return iter(())

@@ -115,7 +115,7 @@ class Forecaster:
 
     def costs(self, trial: Trial) -> list[float]:
         """A trial's costs; NaN for a score that is not known."""
-        return [self._cost(number, self._state.searched(trial, goal)) for number, goal in enumerate(self._goals)]
+        return [self._cost(number, self._state.search_value(trial, goal)) for number, goal in enumerate(self._goals)]
 
     def score_cost(self, report: Report) -> float:
         """The cost of a reported score."""

@@ -59,8 +59,8 @@ def rank(state: StudyState, at: float) -> KnobsRanked:
 def _value(state: StudyState, trial: Trial, goal: Objective) -> float:
     """What a trial counts by, as the search compares trials; NaN where it does not count."""
     if goal.name == "score":
-        return state.searched(trial, goal) if trial.is_packed else math.nan
-    cost = state.searched(trial, goal)
+        return state.search_value(trial, goal) if trial.is_packed else math.nan
+    cost = state.search_value(trial, goal)
     return math.log(cost) if cost > 0 else math.nan
 
 

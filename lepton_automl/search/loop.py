@@ -26,7 +26,7 @@ from lepton_automl.events import (
     TrialThawed,
 )
 from lepton_automl.execution.executor import Executor
-from lepton_automl.jobs import GO_ON, Decision, Report, TrialJob, TrialResult
+from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.no_model_advice import told_reason
 from lepton_automl.state import StudyState, Trial
@@ -204,7 +204,7 @@ class Loop:
             self._handle_commands()
             self._check_machine()
             reason = self.stopping or self._fill()
-            self.executor.need(len(self.state.running) if reason else self.state.settings.workers)
+            self.executor.request_slots(len(self.state.running) if reason else self.state.settings.workers)
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
                     self._handle_report(message)
@@ -252,7 +252,7 @@ class Loop:
 
     def _check_slot(self) -> None:
         """Pause while other studies have all of the machine: the time in which nothing can run is not spent."""
-        waits = self.executor.waits()
+        waits = self.executor.waiting_reason()
         if waits and not self.state.paused:
             self._waits_for_slot = True
             self.write(StudyPaused(at=self.executor.now(), reason=waits))
@@ -346,15 +346,15 @@ class Loop:
             self.executor.cancel(report.trial, decision)
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
-        profile = report.profile or trial.weighed  # a limit may have come since the trial was weighed
-        if profile is not None and (broken := self.state.settings.target.breaks(profile)):
+        profile = report.profile or trial.search_profile  # a limit may have come since the trial was weighed
+        if profile is not None and (broken := self.state.settings.target.broken_limit(profile)):
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
-            return GO_ON
+            return CONTINUE
         left = self.early_stopper.seconds_left(trial, report)
         if not self._in_time(trial, report):
             return Decision(stop=True, reason=out_of_time(left))
-        return self.early_stopper.decide(trial, report) if report.waits else GO_ON
+        return self.early_stopper.decide(trial, report) if report.waits else CONTINUE
 
     def _in_time(self, trial: Trial, report: Report | None = None) -> bool:
         """Whether a trial would end before the budget does, as it went up to a report, its last one if not said."""
@@ -368,7 +368,9 @@ class Loop:
             return
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
-        broken = self.state.settings.target.breaks(result.profile) if result.status == "complete" and result.profile else ""
+        broken = (
+            self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
+        )
         if broken:  # the finished file is what the limits are for, whatever was weighed before training
             result = result.replace(status="infeasible", reason=broken)
         if result.status == "complete":

@@ -92,7 +92,7 @@ class Proposer:
 
     def retune(self, number: int, count: int) -> None:
         """Try so many variations of a trial's configuration next."""
-        rng = random.Random(f"{self._seed}:retune:{len(self._state.asked)}")  # noqa: S311  # no secret hangs on it
+        rng = random.Random(f"{self._seed}:retune:{len(self._state.commands)}")  # noqa: S311  # no secret hangs on it
         model, found = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
         for _ in range(TRIES * count):
             config = self._with_pins(vary(self._space, model, rng))
@@ -122,7 +122,7 @@ class Proposer:
 
     def _is_feasible_now(self, trial: Trial) -> bool:
         """Whether a trial broke a limit before any training, and would keep the limits as they stand."""
-        return trial.status == "infeasible" and not trial.epochs and self._state.keeps_limits(trial)
+        return trial.status == "infeasible" and not trial.epochs and self._state.within_limits(trial)
 
     # What happened
 
@@ -145,16 +145,16 @@ class Proposer:
         What broke a limit was never trained: its score is the worst seen, and the limit teaches the feasible region.
         """
         result, settings = trial.result, self._state.settings
-        if result is None or result.status == "failed" or trial.weighed is None:
+        if result is None or result.status == "failed" or trial.search_profile is None:
             return None
         score = self._state.last_score(trial)
-        violation = max(0.0, settings.target.excess(trial.weighed))
+        violation = max(0.0, settings.target.excess(trial.search_profile))
         if math.isnan(score) and not violation:
             return None
         values = [
             (self._worst(goal) if math.isnan(score) else score)
             if goal.name == "score"
-            else math.log(self._state.searched(trial, goal))
+            else math.log(self._state.search_value(trial, goal))
             for goal in settings.objectives
         ]
         return Observation(trial.proposed.config, tuple(values), violation)
@@ -214,7 +214,7 @@ class Proposer:
 
     def _can_resume(self, trial: Trial) -> bool:
         """Whether a stopped trial is still what a person wants."""
-        return self._state.keeps_limits(trial) and self._respects_pins(trial.proposed.config)
+        return self._state.within_limits(trial) and self._respects_pins(trial.proposed.config)
 
     def _respects_pins(self, config: Config) -> bool:
         """Whether a network that cannot be changed any more has the pinned knobs where they are pinned."""

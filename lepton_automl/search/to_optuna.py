@@ -51,7 +51,7 @@ def to_frozen_trial(state: StudyState, trial: Trial) -> FrozenTrial:
     """One ended trial."""
     assert trial.result is not None
     settings = state.settings
-    values = [state.searched(trial, goal) for goal in settings.objectives]
+    values = [state.search_value(trial, goal) for goal in settings.objectives]
     whole = trial.status == "complete" and not any(map(math.isnan, values))
     scores = {report.epoch: report.scores.get(settings.metric, math.nan) for report in trial.reports}
     curve = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
@@ -63,7 +63,7 @@ def to_frozen_trial(state: StudyState, trial: Trial) -> FrozenTrial:
         distributions=_distributions(settings.space, trial.proposed.config),
         intermediate_values={} if pruned else curve,
         user_attrs=_user_attrs(trial) | ({"curve": curve} if pruned else {}),
-        constraints={"limits": state.settings.target.excess(trial.weighed) if trial.weighed else 0.0},
+        constraints={"limits": state.settings.target.excess(trial.search_profile) if trial.search_profile else 0.0},
     )
     made.datetime_start = datetime.fromtimestamp(trial.proposed.at)
     made.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)
@@ -89,6 +89,6 @@ def _user_attrs(trial: Trial) -> dict[str, Any]:
         "parent": trial.proposed.parent,
         **trial.result.scores,
     }
-    if trial.weighed is not None:
-        told |= {"latency_ms": trial.weighed.latency_ms, "size_bytes": trial.weighed.size_bytes}
+    if trial.search_profile is not None:
+        told |= {"latency_ms": trial.search_profile.latency_ms, "size_bytes": trial.search_profile.size_bytes}
     return {name: value for name, value in told.items() if value not in (None, "")}

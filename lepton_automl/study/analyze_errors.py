@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lepton_automl.error_analysis import HELD_OUT, ErrorAnalysis, ErrorAnalysisJob, Held
+from lepton_automl.error_analysis import HELD_OUT, AnalysisSplit, ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.errors import StudyError
 from lepton_automl.reporting.terminal import doing
 from lepton_automl.study_store import trial_folder
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from .client import StudyClient
 
 
-def examine(study: StudyClient, trial: int, *, split: Held | None = None, progress: bool = True) -> ErrorAnalysis:
+def analyze_errors(
+    study: StudyClient, trial: int, *, split: AnalysisSplit | None = None, progress: bool = True
+) -> ErrorAnalysis:
     """Look at what a finished model gets wrong; `Model.analyze_errors` is the usual way.
 
     Raises:
         StudyError: The trial left no model, there are no rows to ask it, or the test split is still sealed.
     """
-    held = split or usual_split(study, trial)
+    held = split or default_split(study, trial)
     _may_ask(study, trial, held)
     folder = trial_folder(study.folder, trial)
     found = kept(folder, f"examined-{held}", ErrorAnalysis)
@@ -35,17 +37,17 @@ def examine(study: StudyClient, trial: int, *, split: Held | None = None, progre
     return found
 
 
-def usual_split(study: StudyClient, trial: int) -> Held:
+def default_split(study: StudyClient, trial: int) -> AnalysisSplit:
     """The rows to examine a model on: those of the validation split, or of the folds where scores were cross-validated.
 
     Where its answers on the folds were not kept, those of a test that is open.
     """
     if study.state.settings.data.validation:
         return "validation"
-    return "test" if _is_open(study, trial) and not _held_out(study, trial) else "held-out"
+    return "test" if _is_free(study, trial) and not _held_out(study, trial) else "held-out"
 
 
-def _is_open(study: StudyClient, trial: int) -> bool:
+def _is_free(study: StudyClient, trial: int) -> bool:
     tested = study.state.tested
     return tested is not None and trial in tested.scores
 
@@ -54,9 +56,9 @@ def _held_out(study: StudyClient, trial: int) -> bool:
     return (trial_folder(study.folder, trial) / HELD_OUT).exists()
 
 
-def _may_ask(study: StudyClient, trial: int, split: Held) -> None:
+def _may_ask(study: StudyClient, trial: int, split: AnalysisSplit) -> None:
     data = study.state.settings.data
-    if split == "test" and not _is_open(study, trial):
+    if split == "test" and not _is_free(study, trial):
         fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."
         raise StudyError(f"the test split is sealed for trial {trial}", where=study.name, fix=fix)
     if split == "validation" and not data.validation:

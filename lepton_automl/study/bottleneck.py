@@ -61,7 +61,7 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
 
 
 def asked(
-    study: StudyClient, trial: int, errand: Callable[[TrialJob, str], WorkerRequest], told: Callable[[str], None]
+    study: StudyClient, trial: int, request: Callable[[TrialJob, str], WorkerRequest], told: Callable[[str], None]
 ) -> WorkerResponse:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
@@ -71,7 +71,7 @@ def asked(
         )
     job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    return ask_worker(study, errand(job, str(study.bundle(trial))), told)
+    return ask_worker(study, request(job, str(study.bundle(trial))), told)
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:

@@ -15,14 +15,14 @@ from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import (
     JOURNAL,
-    Home,
+    StudyStore,
     study_journal,
     trial_folder,
     trials_in,
 )
 
-from .expected_lines import Promised
-from .launch import asked_config, left_error, lost
+from .expected_lines import ExpectedLines
+from .launch import lost_process, read_error, requested_config
 
 if TYPE_CHECKING:
     from .salvage import Salvage
@@ -39,8 +39,8 @@ class StudyClient:
         home: Where it lives; by default `$LEPTON_HOME`, else `mlruns`.
     """
 
-    def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
-        self.home = home if isinstance(home, Home) else Home(home)
+    def __init__(self, name: str, home: str | Path | StudyStore | None = None) -> None:
+        self.home = home if isinstance(home, StudyStore) else StudyStore(home)
         self._name = name
         self._start_over()
         self._reading = threading.Lock()  # callbacks may look from a thread of their own
@@ -83,7 +83,7 @@ class StudyClient:
         self._journal()
         return self
 
-    def look(self) -> tuple[Status, StudyState, list[Event]]:
+    def poll(self) -> tuple[Status, StudyState, list[Event]]:
         """How the study stands, its state, and the events since the last look by whatever name.
 
         A window that draws the state from a thread has a handle of its own: others would change the state meanwhile.
@@ -110,7 +110,7 @@ class StudyClient:
         journal = self._journal()
         self._see_file(journal.path)
         begins, wrong, last = self._offset == 0, False, None
-        promised = Promised.by(self.folder) if begins else None  # before the look, as copies are written after the journal
+        promised = ExpectedLines.by(self.folder) if begins else None  # before the look, as copies are written after the journal
         news: list[Event] = []
         lines = journal.lines(self._offset) if self._file or not (promised is None or promised.trials) else ()
         for at, line in enumerate(lines, 1):
@@ -140,7 +140,7 @@ class StudyClient:
         found = salvage(self.folder)
         self._damage, self._state = found, found.state
         if self._state.config is None:
-            self._state.config = asked_config(self.folder)
+            self._state.config = requested_config(self.folder)
         note = Noted(at=self._state.last_at, text=f"{found.words}. {found.fix}", level="warning")
         self._state.notes.append(note)
         warnings.warn(f"{self.name}: {note.text}", stacklevel=4)
@@ -156,7 +156,7 @@ class StudyClient:
         self._read()
         return f"{self._damage.words}. {self._damage.fix}" if self._damage else ""
 
-    def check_whole(self) -> None:
+    def check_intact(self) -> None:
         """See that nothing is written behind a damage.
 
         Raises:
@@ -182,11 +182,11 @@ class StudyClient:
         if path.exists() or trials_in(self.folder):
             return study_journal(self.folder)
         if not self.home.running(self.name):
-            if not path.exists() and (error := left_error(self.folder)):
+            if not path.exists() and (error := read_error(self.folder)):
                 raise error
             return self.home.journal(self.name)
         if self._state.config is None:
-            self._state.config = asked_config(self.folder)
+            self._state.config = requested_config(self.folder)
         return study_journal(self.folder)
 
     @property
@@ -194,7 +194,7 @@ class StudyClient:
         """How the study stands: `"starting"` until its machine is weighed, `"running"`, `"paused"`, `"ending"` while its
         chosen model is handed over, `"ended"`, or `"lost"`: its process is gone before its end, and `resume` takes it up.
         """
-        return self.look()[0]
+        return self.poll()[0]
 
     def _status(self, *, alive: bool) -> Status:
         state = self._state
@@ -228,11 +228,11 @@ class StudyClient:
                 raise TimeoutError(f"{self.name} still runs after {timeout:g} s")
             time.sleep(LOOK)
         if self.state.ended is None:
-            raise lost(self.name, self.home)
+            raise lost_process(self.name, self.home)
         return self
 
     @property
-    def is_handed_over(self) -> bool:
+    def is_published(self) -> bool:
         """Whether the study has ended, and its chosen model is registered since, if there is one."""
         ended = self.state.ended
         return ended is not None and (

@@ -15,7 +15,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.study_store import JOURNAL
 
 from .client import LOOK, StudyClient
-from .launch import WISHES, launch, lost
+from .launch import COMMANDS, launch, lost_process
 
 ANSWER = 2.0  # seconds in which a search that runs answers; it looks five times a second
 START = 120.0  # seconds in which one that is launched does, on a machine that is busy
@@ -48,13 +48,13 @@ class CommandSender:
         """Ask, and wait for the answer; false where the study has ended, which answers nothing any more."""
         status = self._study.status
         if status == "lost":
-            raise lost(self._study.name, self._study.home)
+            raise lost_process(self._study.name, self._study.home)
         if status in {"ending", "ended"}:
             if asked.what not in STANDS:
                 return False
             raise StudyError(f"the study has {status}", where=self._study.name, fix="There is nothing to hold.")
         try:
-            Journal(self._study.folder / WISHES).append(asked)
+            Journal(self._study.folder / COMMANDS).append(asked)
         except StudyError:  # there is no room for it
             if asked.what == "stop" and self._terminate():
                 return True
@@ -65,7 +65,7 @@ class CommandSender:
 
     def _terminate(self) -> bool:
         """Send the search the signal that stops it; false where it is not known which process that is."""
-        pid = self._study.home.searcher(self._study.name)
+        pid = self._study.home.search_pid(self._study.name)
         if pid is None:
             return False
         with contextlib.suppress(ProcessLookupError):
@@ -77,11 +77,11 @@ class CommandSender:
         until = time.monotonic() + seconds
         while True:
             status = self._study.status  # before the look, so that the last word of a process is not missed
-            heard = any(one.uid == asked.uid for one in reversed(self._study.state.asked))
+            heard = any(one.uid == asked.uid for one in reversed(self._study.state.commands))
             if heard and (asked.what not in STANDS or bool(self._study.state.paused) is STANDS[asked.what]):
                 return True
             if status == "lost":
-                raise lost(self._study.name, self._study.home)
+                raise lost_process(self._study.name, self._study.home)
             if status == "ended":
                 return False
             if status == "starting":  # it weighs the machine, and listens thereafter
@@ -91,7 +91,7 @@ class CommandSender:
                     return True
                 if status == "ending":  # it listens no more
                     return False
-                trouble = self._study.home.says(self._study.name).get("trouble", "")
+                trouble = self._study.home.process_info(self._study.name).get("trouble", "")
                 fix = (
                     trouble
                     or f"Look at {self._study.folder / 'search.log'}; lepton status {self._study.name} says whether it still runs."
@@ -105,16 +105,16 @@ class CommandSender:
         Raises:
             StudyError: Its journal is damaged, or it carries code that may not run here.
         """
-        self._study.check_whole()
+        self._study.check_intact()
         self._study.check_trusted()
         last = command("resume")  # takes back a pause or a stop that nobody heard
-        with self._study.home.held(self._study.name) as alive:
+        with self._study.home.lock(self._study.name) as alive:
             for asked in (*more, last):
-                Journal(self._study.folder / WISHES).append(asked)
+                Journal(self._study.folder / COMMANDS).append(asked)
             launch(self._study.folder, alive)
         before = self._study.state.ended
         if not self._recorded(last, START) and self._study.state.ended is before:
-            raise lost(self._study.name, self._study.home)
+            raise lost_process(self._study.name, self._study.home)
 
     def stop_at_the_start(self) -> None:
         """Ask a process to end that has not begun to search; it may still be launching, and hears it when it listens.
@@ -125,11 +125,11 @@ class CommandSender:
         Raises:
             StudyError: It does not end.
         """
-        Journal(self._study.folder / WISHES).append(command("stop"))
+        Journal(self._study.folder / COMMANDS).append(command("stop"))
         began, signalled = time.monotonic(), False
         while self._study.home.running(self._study.name) and not (self._study.folder / JOURNAL).exists():
             waited = time.monotonic() - began
-            pid = self._study.home.searcher(self._study.name)
+            pid = self._study.home.search_pid(self._study.name)
             if waited > NUDGE and not signalled and pid is not None:
                 signalled = True
                 with contextlib.suppress(ProcessLookupError):
@@ -138,14 +138,14 @@ class CommandSender:
                 fix = f"Look at {self._study.folder / 'search.log'}; it is process {pid or 'of an unknown number'}."
                 raise StudyError("it does not answer to 'stop'", where=self._study.name, fix=fix)
             time.sleep(LOOK)
-        self._study.home.forget(self._study.name)
+        self._study.home.remove_unbegun(self._study.name)
 
     def record(self, asked: Asked) -> None:
         """Ask; of a study that has ended, write it down for whoever looks at it or goes on with it."""
         if not self.send(asked):
             self.settled()
-            self._study.check_whole()
-            with self._study.home.held(self._study.name):
+            self._study.check_intact()
+            with self._study.home.lock(self._study.name):
                 self._study.note(asked)
 
     def send_while_it_runs(self, asked: Asked) -> None:

@@ -62,7 +62,7 @@ class StudyControl:
             self._commands.send(command("resume"))
         else:
             spent = BudgetTracker(self._study.state).spent(time.time()) if self._study.state.ended else ""
-            if spent and self._study.is_handed_over:
+            if spent and self._study.is_published:
                 unit = self._study.state.settings.budget.units[0]
                 raise StudyError(
                     spent, where=self._study.name, fix=f"Give it more: lepton extend {self._study.name} --{unit} 5"

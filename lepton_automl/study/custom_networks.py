@@ -18,7 +18,7 @@ def checked(
     config: StudyConfig,
     folder: Path,
     executor: Executor,
-    meanwhile: Callable[[], None] = lambda: None,
+    on_tick: Callable[[], None] = lambda: None,
     limit: float | None = None,
 ) -> tuple[StudyConfig, tuple[str, ...]]:
     """The configuration after a person's factory was tried, and what there is to say; that of our own networks as it is.
@@ -31,7 +31,7 @@ def checked(
     if config.own is None:
         return config, ()
     cut = config.space.get(CUT)
-    errand = FactoryCheckJob(
+    request = FactoryCheckJob(
         data=config.data,
         own=config.own,
         usual=config.space.defaults,
@@ -39,7 +39,7 @@ def checked(
         ratio=max(float(setting) for setting in _ends(cut)) if cut else 0.0,
         folder=str(folder),
     )
-    found = executor.run(errand, meanwhile, limit=limit)
+    found = executor.run(request, on_tick, limit=limit)
     assert isinstance(found, FactoryCheck)
     complaints = Complaints("model")
     for what, fix in found.wrong:

@@ -12,7 +12,7 @@ from lepton_automl.study_store import SPARE, trials_in
 
 
 @dataclass(frozen=True)
-class Promised:
+class ExpectedLines:
     """What the copies beside a journal say that it must hold; lines that are missing at its end are found by this alone.
 
     Args:

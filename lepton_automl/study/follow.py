@@ -17,7 +17,7 @@ from lepton_automl.reporting.terminal import Progress
 from lepton_automl.study_store import JOURNAL
 
 from .interrupts import Interrupts, Terminated, in_notebook
-from .launch import lost
+from .launch import lost_process
 
 if TYPE_CHECKING:
     from .study import Study
@@ -60,13 +60,13 @@ class Follower:
             while alive:
                 alive = study.home.running(study.name)  # before the look, so that no last word is missed
                 self._look()
-                heard.heed()
+                heard.raise_pending()
                 if alive:
                     if time.monotonic() > until:
                         return False
                     time.sleep(LOOK)
         if study.state.ended is None:
-            raise lost(study.name, study.home)
+            raise lost_process(study.name, study.home)
         return True
 
     def _look(self) -> None:
@@ -79,7 +79,7 @@ class Follower:
         if news or time.monotonic() > self._drawn + TICK:
             self._drawn = time.monotonic()
             self._window.draw()
-            trouble = self.study.home.says(self.study.name).get("trouble", "")
+            trouble = self.study.home.process_info(self.study.name).get("trouble", "")
             if trouble and trouble != self._trouble:
                 self._window.note(trouble)
             self._trouble = trouble
@@ -154,7 +154,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
     with contextlib.suppress(StudyError):
         study.stop(wait=False, grace=grace)
     try:
-        if follower.run(interrupts, until) and study.client.is_handed_over:
+        if follower.run(interrupts, until) and study.client.is_published:
             return
     except LeptonError:  # cut off
         pass
@@ -164,7 +164,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
 
 def _forget(study: Study) -> None:
     """Leave nothing behind of a study that never began."""
-    study.home.forget(study.name)
+    study.home.remove_unbegun(study.name)
 
 
 def call_back(study: Study, callbacks: Sequence[Callback]) -> None:

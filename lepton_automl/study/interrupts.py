@@ -105,7 +105,7 @@ class Interrupts:
             signal.default_int_handler(number, frame)
         self._heard = self._heard or number
 
-    def heed(self) -> None:
+    def raise_pending(self) -> None:
         """Raise what was heard, once.
 
         Raises:

@@ -15,16 +15,16 @@ from typing import IO
 from lepton_automl.errors import LeptonError, StudyError, error_from_json
 from lepton_automl.events import Asked, StudyConfig, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal, located, relative, write_private
-from lepton_automl.study_store import ASKED, JOURNAL, Home
+from lepton_automl.study_store import ASKED, JOURNAL, StudyStore
 
-ERROR, LOG, WISHES = "error.json", "search.log", "asked.jsonl"
+ERROR, LOG, COMMANDS = "error.json", "search.log", "asked.jsonl"
 LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
 
 
-def prepare(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> None:
+def write_request(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> None:
     """Leave what was asked in the study's folder, for the process that will run it."""
     for wish in wishes:
-        Journal(folder / WISHES).append(wish)
+        Journal(folder / COMMANDS).append(wish)
     told = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
         write_private(folder / ASKED, json.dumps(told, indent=1))
@@ -32,7 +32,7 @@ def prepare(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> 
         raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
 
 
-def asked_config(folder: Path) -> StudyConfig | None:
+def requested_config(folder: Path) -> StudyConfig | None:
     """What was asked of a study when it was launched; None where that cannot be read."""
     try:
         told = {"event": "StudyStarted", "at": 0.0, "config": json.loads((folder / ASKED).read_text())}
@@ -47,7 +47,7 @@ def launch(folder: Path, alive: IO[bytes]) -> None:
 
     Args:
         folder: The study's folder, prepared.
-        alive: The study's held file (`Home.held`); the process inherits the lock, so that there is no moment between.
+        alive: The study's held file (`StudyStore.lock`); the process inherits the lock, so that there is no moment between.
     """
     (folder / ERROR).unlink(missing_ok=True)
     words = [str(folder), "--alive", str(alive.fileno()), "--since", repr(time.time())]
@@ -63,8 +63,8 @@ def launch(folder: Path, alive: IO[bytes]) -> None:
     threading.Thread(target=process.wait, name="reaper", daemon=True).start()  # no zombie, while this process lives
 
 
-def leave_error(error: BaseException, folder: Path) -> None:
-    """Write an error where `left_error` finds it; a disk without room for it has the journal's last word instead."""
+def write_error(error: BaseException, folder: Path) -> None:
+    """Write an error where `read_error` finds it; a disk without room for it has the journal's last word instead."""
     if isinstance(error, LeptonError):
         left = error
     elif isinstance(error, KeyboardInterrupt):
@@ -76,7 +76,7 @@ def leave_error(error: BaseException, folder: Path) -> None:
         write_private(folder / ERROR, json.dumps(left.to_json()))
 
 
-def left_error(folder: Path) -> LeptonError | None:
+def read_error(folder: Path) -> LeptonError | None:
     """The error that ended a study's process, of the class that it had there."""
     try:
         return error_from_json(json.loads((folder / ERROR).read_text()), StudyError)
@@ -84,9 +84,9 @@ def left_error(folder: Path) -> LeptonError | None:
         return None
 
 
-def lost(name: str, home: Home) -> LeptonError:
+def lost_process(name: str, home: StudyStore) -> LeptonError:
     """Why a study's process is gone before its end."""
-    error = left_error(home.path(name))
+    error = read_error(home.path(name))
     if error is not None:
         return error
     log = home.path(name) / LOG

@@ -22,7 +22,7 @@ def check_limits(target: Deployment, weighed: HostBenchmark, tried: Iterable[Pro
         LimitError: None does; the message says what the fastest one takes.
     """
     known = [weighed.fastest, *tried]
-    if not all(map(target.breaks, known)):
+    if not all(map(target.broken_limit, known)):
         return
     fastest = min(known, key=lambda profile: profile.latency_ms)
     fix = (
@@ -30,5 +30,5 @@ def check_limits(target: Deployment, weighed: HostBenchmark, tried: Iterable[Pro
         f"{target.batch_size} on {weighed.host}. Ask for no less, or for another target."
     )
     raise LimitError(
-        f"no network can keep the limits: {target.breaks(fastest)}, even for the smallest", where="target", fix=fix
+        f"no network can keep the limits: {target.broken_limit(fastest)}, even for the smallest", where="target", fix=fix
     )

@@ -13,7 +13,7 @@ from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from lepton_automl.error_analysis import ErrorAnalysis, Held
+    from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis
     from lepton_automl.profile import ResourceProfile
     from lepton_automl.reporting.bottleneck import BottleneckReport
 
@@ -127,7 +127,7 @@ class Model:
 
         return portrait(self.study, self.number, progress=progress)
 
-    def analyze_errors(self, *, split: Held | None = None, progress: bool = True) -> ErrorAnalysis:
+    def analyze_errors(self, *, split: AnalysisSplit | None = None, progress: bool = True) -> ErrorAnalysis:
         """What it gets wrong, worked out once in a worker process in some ten seconds, and kept.
 
         Args:
@@ -143,9 +143,9 @@ class Model:
         Raises:
             StudyError: The test split is sealed, or there are no other rows.
         """
-        from .analyze_errors import examine
+        from .analyze_errors import analyze_errors
 
-        return examine(self.study, self.number, split=split, progress=progress)
+        return analyze_errors(self.study, self.number, split=split, progress=progress)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
         """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.

@@ -95,7 +95,7 @@ class StudyModels:
         """
         state = self._study.state
         if state.tested is None:
-            self._study.check_whole()
+            self._study.check_intact()
             self._may_test(state)
             settings = state.settings
             bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}

@@ -16,7 +16,7 @@ TOLD = ("lepton-automl", "torch", "pytorch-lightning", "optuna", "mlflow", "onnx
 PATIENCE = 5.0  # seconds that git gets; the first look at a huge work tree takes longer
 
 
-def described(at: float, config: StudyConfig) -> StudyStarted:
+def study_started(at: float, config: StudyConfig) -> StudyStarted:
     """The first event of a study. A study's process starts in its caller's working directory, so the work tree is the caller's."""
     installed = environment()
     known = dict(one.split("==", 1) for one in installed)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob, Held
+from lepton_automl.error_analysis import AnalysisSplit, ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, StudyError
 from lepton_automl.events import Event, ModelAccelerated, Noted
 from lepton_automl.execution.executor import Executor
@@ -21,14 +21,14 @@ LATE = 1.0  # seconds beyond the end, after which a request is broken off
 LOOK = 1.0  # seconds for a look at the chosen model's errors, in a worker that has the data open already
 
 
-class Finalists:
+class FinalistAccelerator:
     """Accelerates the front's models, one after another on an otherwise idle machine; the one to be chosen comes first.
 
     Those for which there is no time stay as they are: floats in ONNX Runtime.
 
     Args:
         state: The study.
-        executor: Runs the errands.
+        executor: Runs the requests.
         job: Makes a trial's job, which tells all about it.
     """
 
@@ -42,17 +42,17 @@ class Finalists:
         models = self._state.front()
         return self._took * sum(trial.accelerated is None for trial in models) + LOOK * bool(models)
 
-    def __call__(self, meanwhile: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
+    def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
         """Accelerate while there is time.
 
         Args:
-            meanwhile: Called a few times a second.
+            on_tick: Called a few times a second.
             until: When to have ended, by the executor's clock, as things stand; None for no limit.
         """
         self._until = until
 
         def watch() -> None:
-            meanwhile()
+            on_tick()
             if self._seconds_left() < -LATE:
                 raise StudyError("there was no time left for it", where="worker")
 
@@ -71,15 +71,15 @@ class Finalists:
         end = self._until()
         return math.inf if end is None else end - self._executor.now()
 
-    def _examine(self, meanwhile: Callable[[], None]) -> None:
+    def _examine(self, on_tick: Callable[[], None]) -> None:
         """Keep what the chosen model gets wrong, for the report; without it the report works it out, or does without."""
         if not self._state.front():
             return
-        held: Held = "validation" if self._state.settings.data.validation else "held-out"
+        held: AnalysisSplit = "validation" if self._state.settings.data.validation else "held-out"
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
             found = self._executor.run(
-                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), meanwhile
+                ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), on_tick
             )
             assert isinstance(found, ErrorAnalysis)
             keep(Path(job.folder), f"examined-{held}", found)
@@ -92,11 +92,11 @@ class Finalists:
         chosen = self._state.choose().number
         return sorted(models, key=lambda trial: trial.number != chosen)
 
-    def _accelerated(self, trial: Trial, meanwhile: Callable[[], None]) -> Event:
+    def _accelerated(self, trial: Trial, on_tick: Callable[[], None]) -> Event:
         assert trial.result is not None
         try:
-            errand = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
-            found = self._executor.run(errand, meanwhile)
+            request = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
+            found = self._executor.run(request, on_tick)
         except LeptonError as error:
             what = f"the model of trial {trial.number} stays in floats: {error.what}"
             return Noted(at=self._executor.now(), text=what, level="warning")

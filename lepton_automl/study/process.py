@@ -19,10 +19,10 @@ from lepton_automl.events import Asked, Event, Noted, StudyPaused, StudyResumed
 from lepton_automl.journal import Journal
 from lepton_automl.locks import started
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import Home, say, study_journal
+from lepton_automl.study_store import StudyStore, study_journal, write_process_info
 from lepton_automl.tracking.store_lock import brief
 
-from .launch import WISHES, asked_config, leave_error
+from .launch import COMMANDS, requested_config, write_error
 from .publisher import Publisher
 from .runner import run_study
 
@@ -40,28 +40,28 @@ def main() -> int:
     brief(os.environ)
     with ExitStack() as stack:
         if asked.alive is None:
-            alive = stack.enter_context(Home(folder.parents[1]).held(folder.name))
+            alive = stack.enter_context(StudyStore(folder.parents[1]).lock(folder.name))
         else:
             alive = stack.enter_context(os.fdopen(asked.alive, "r+b", buffering=0))
             os.set_inheritable(asked.alive, False)  # the workers do not keep a study alive  # os takes it so
-        say(alive, **_me())
+        write_process_info(alive, **_me())
         try:
             _run(folder, alive, asked.since)
         except BaseException as error:
             traceback.print_exc()
-            leave_error(error, folder)
+            write_error(error, folder)
             return 1
     return 0
 
 
 def _run(folder: Path, alive: IO[bytes], since: float | None) -> None:
     """Search, track, register."""
-    config = asked_config(folder) or StudyState.replay(study_journal(folder)).settings
+    config = requested_config(folder) or StudyState.replay(study_journal(folder)).settings
     inbox = Inbox(folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, inbox.terminate)
     with Publisher(folder) as publisher:
-        voice = Voice(alive)
+        voice = TroubleFile(alive)
         run_study(config, folder, voice, inbox, since=since, reserve=publisher.reserve, tell=voice.waits)
         publisher.finish()
 
@@ -71,7 +71,7 @@ def _me() -> dict[str, Any]:
     return {"pid": os.getpid(), "since": started(os.getpid())}
 
 
-class Voice:
+class TroubleFile:
     """Says in the study's held file what the journal cannot be told: that it cannot be written."""
 
     def __init__(self, alive: IO[bytes]) -> None:
@@ -80,16 +80,16 @@ class Voice:
     def __call__(self, event: Event) -> None:
         """Take in one event."""
         if isinstance(event, Noted) and event.level == "error":
-            say(self._alive, **_me(), trouble=event.text)
+            write_process_info(self._alive, **_me(), trouble=event.text)
         elif isinstance(event, StudyResumed):
-            say(self._alive, **_me())
+            write_process_info(self._alive, **_me())
         if isinstance(event, StudyPaused | StudyResumed):
             print(event.reason, flush=True)  # noqa: T201  # into the study's log
 
     def waits(self, text: str) -> None:
         """Say what a study waits for that has no journal yet."""
         print(text or "it goes on", flush=True)  # noqa: T201  # into the study's log
-        say(self._alive, **_me(), trouble=text)
+        write_process_info(self._alive, **_me(), trouble=text)
 
 
 class Inbox:
@@ -102,7 +102,7 @@ class Inbox:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._own, self._wishes = study_journal(folder), Journal(folder / WISHES)
+        self._own, self._commands_journal = study_journal(folder), Journal(folder / COMMANDS)
         self._heard = {event.uid for _, event in self._own.read() if isinstance(event, Asked)}
         self._offset = 0
         self._signals: list[Asked] = []
@@ -111,7 +111,7 @@ class Inbox:
         """What was asked since the last look."""
         asked, self._signals = self._signals, []
         try:
-            for offset, event in self._wishes.read(self._offset):
+            for offset, event in self._commands_journal.read(self._offset):
                 self._offset = offset
                 if isinstance(event, Asked) and event.uid not in self._heard:
                     self._heard.add(event.uid)

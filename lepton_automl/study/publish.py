@@ -19,7 +19,7 @@ from typing import NoReturn, TextIO
 
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import Noted
-from lepton_automl.study_store import Home, study_journal
+from lepton_automl.study_store import StudyStore, study_journal
 from lepton_automl.tracking.rebuild import rebuild_lost
 from lepton_automl.tracking.store import RefusedError, opened_store
 from lepton_automl.tracking.store_lock import brief
@@ -55,7 +55,7 @@ def reserve(front: int = 0, refresh: float = GUESS) -> float:
 
 def publish_end(folder: Path) -> None:
     """The whole study and its chosen model in MLflow; what fails there takes nothing from the study itself."""
-    study = StudyClient(folder.name, Home(folder.parents[1]))
+    study = StudyClient(folder.name, StudyStore(folder.parents[1]))
     tracking = StudyTracking(study)
     try:
         tracking.mirror()
@@ -63,7 +63,7 @@ def publish_end(folder: Path) -> None:
         if study.state.ended and study.state.ended.chosen is not None:
             StudyModels(study).best().register()
         tracking.attach_report()
-        if study.state.untracked:
+        if study.state.mlflow_trouble:
             study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
     except Exception as error:
         reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
@@ -82,7 +82,7 @@ class Publishing:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.study = StudyClient(folder.name, Home(folder.parents[1]))
+        self.study = StudyClient(folder.name, StudyStore(folder.parents[1]))
         self.tracker = Tracker(study_journal(folder), folder.parents[1])
         self.over = threading.Event()
         self.reserve = reserve()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import AliasMoved, StudyStarted
-from lepton_automl.study_store import JOURNAL, Home
+from lepton_automl.study_store import JOURNAL, StudyStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ class Registry:
     def __init__(self, home: str | Path | None = None, *, uri: str | None = None) -> None:
         from lepton_automl.tracking.tracking_uri import asked_place
 
-        self.home = Home(home)
+        self.home = StudyStore(home)
         self.uri = asked_place(self.home.folder, uri).uri
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ from lepton_automl.study_store import trials_in
 from lepton_automl.task import METRICS
 from lepton_automl.variant import Variant
 
-from .launch import asked_config
+from .launch import requested_config
 
 EPOCH = 1.0  # seconds that an epoch is taken to last, where nothing tells
 _SCORE = re.compile(r"^\| (\w+) \| (\S+) \|$", re.MULTILINE)
@@ -42,7 +42,7 @@ def head(study: Path, events: list[Event]) -> list[Line]:
     if weighed is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
         weighed = _weighed(results, min(event.at for event in events))
         made += [weighed] if weighed else []
-    config = None if any(isinstance(event, StudyStarted) for event in events) else asked_config(study)
+    config = None if any(isinstance(event, StudyStarted) for event in events) else requested_config(study)
     if config is not None:
         if weighed:  # what was asked is from before the machine was timed
             config = config.replace(train=config.train.replace(epochs=weighed.epochs))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from lepton_automl.events import StudyStarted
 from lepton_automl.specs import Tracking
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.projector import study_uid
 from lepton_automl.tracking.registry import delete_study
 
-from .launch import asked_config
+from .launch import requested_config
 from .salvage import salvage
 
 
-def remove(name: str, home: Home) -> None:
+def remove(name: str, home: StudyStore) -> None:
     """Delete a study's runs in MLflow, then its folder, whatever state that is in.
 
     Only the store that it was begun with is looked at; where it was synced to as well, it stays.
@@ -23,12 +23,12 @@ def remove(name: str, home: Home) -> None:
     home.remove(name)
 
 
-def _started(name: str, home: Home) -> StudyStarted | None:
+def _started(name: str, home: StudyStore) -> StudyStarted | None:
     """How the study began, as far as its journal can be read."""
     return salvage(home.path(name)).state.started
 
 
-def _asked(name: str, home: Home) -> Tracking:
+def _asked(name: str, home: StudyStore) -> Tracking:
     """Where it was to be shown, for one that never began."""
-    asked = asked_config(home.path(name))
+    asked = requested_config(home.path(name))
     return asked.tracking if asked else Tracking()

@@ -13,14 +13,14 @@ from pathlib import Path
 from lepton_automl.errors import StudyError
 from lepton_automl.events import JournalRepaired, StudyStarted
 from lepton_automl.journal import Line, encoded, private, renumbered
-from lepton_automl.study_store import JOURNAL, Home, spare_of, trials_in
+from lepton_automl.study_store import JOURNAL, StudyStore, spare_path, trials_in
 
 from .salvage import Salvage, salvage
 
 NEW = "journal.new"  # until it is whole
 
 
-def repair(name: str, home: Home) -> str:
+def repair(name: str, home: StudyStore) -> str:
     """Write a study's journal anew from all that is whole, and keep the damaged one; `Study.repair` is the usual way.
 
     Whenever it is cut off, the old journal or the new one is there, and it may be done again.
@@ -40,7 +40,7 @@ def repair(name: str, home: Home) -> str:
         home.journal(name)  # raises: there is no such study, or it did not begin
     if home.running(name):
         raise StudyError("the study is running", where=name, fix=f"End it first: lepton stop {name}")
-    with home.held(name):
+    with home.lock(name):
         found = salvage(study)
         if not found.faults:
             return ""
@@ -67,7 +67,7 @@ def _rewrite(study: Path, found: Salvage) -> str:
     _write(study / NEW, (raw for _, raw in written))
     copies: dict[Path, list[bytes]] = defaultdict(list)
     for line, raw in written:
-        if line.event is not None and (path := spare_of(study, line.event)):
+        if line.event is not None and (path := spare_path(study, line.event)):
             copies[path].append(raw)
     if kept:
         _keep(study / JOURNAL, study / kept)

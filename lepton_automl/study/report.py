@@ -15,7 +15,7 @@ from lepton_automl.search.importance import rank
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
 
-from .analyze_errors import examine, usual_split
+from .analyze_errors import analyze_errors, default_split
 from .result_cache import kept
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
     if number is None:
         return Told(state)
     folder = trial_folder(study.folder, number)
-    found = kept(folder, f"examined-{usual_split(study, number)}", ErrorAnalysis)
+    found = kept(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
     missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
     if found is None and ask:
         try:
-            found = examine(study, number, progress=progress)
+            found = analyze_errors(study, number, progress=progress)
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
     return Told(state, found, kept(folder, "portrait", ResourceProfile), missing)

@@ -13,7 +13,7 @@ from lepton_automl.execution.executor import Executor
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
 from lepton_automl.journal import Journal
-from lepton_automl.locks import gate_path
+from lepton_automl.locks import measurement_lock_path
 from lepton_automl.search.budget import affordable_epochs
 from lepton_automl.search.early_stopper import EarlyStopper
 from lepton_automl.search.forecast import Forecaster
@@ -26,18 +26,18 @@ from lepton_automl.space import Config
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import (
     SPARE,
-    forget_checkpoint,
-    lacks,
+    remove_checkpoint,
     study_journal,
     trial_folder,
+    write_problem,
 )
 
 from .custom_networks import checked, others
 from .limits import check_limits
-from .origin import described
-from .post_search import Finalists
-from .salvage import check_whole
-from .startup import LEAST, LONGEST, Beginning
+from .origin import study_started
+from .post_search import FinalistAccelerator
+from .salvage import check_intact
+from .startup import LEAST, LONGEST, StartupPhase
 
 
 def run_study(
@@ -99,10 +99,10 @@ def search(
         finish: Whether the front's models get the runtime and the precision that suit them best, at the end; a recording
             has no models. For the other arguments see `run_study`.
     """
-    journal, past = study_journal(folder), check_whole(folder)
+    journal, past = study_journal(folder), check_intact(folder)
     begins = not any(isinstance(event, HostWeighed) for event in past)
     if begins:
-        beginning = Beginning(executor, inbox, tell)
+        beginning = StartupPhase(executor, inbox, tell)
         past = _begin(config, folder, executor, journal, announce, since, beginning, notes)
         inbox = beginning.inbox
     begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
@@ -119,9 +119,9 @@ def search(
         job=job,
         announce=_tidied(folder, state, announce),
         inbox=inbox,
-        missing=lambda: next(filter(None, map(lacks, (folder, Path(tempfile.gettempdir())))), ""),
+        missing=lambda: next(filter(None, map(write_problem, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
-        finalists=Finalists(state, executor, job) if finish else None,
+        finalists=FinalistAccelerator(state, executor, job) if finish else None,
     )
     loop.replay(past[begun:], lost=not begins and len(past) > begun)
     for note in () if begins else notes:
@@ -148,7 +148,7 @@ def _tidied(folder: Path, state: StudyState, announce: Callable[[Event], None]) 
 
 def _forget(folder: Path, state: StudyState, number: int) -> None:
     if number not in state.running and number not in state.checkpointed:
-        forget_checkpoint(folder, number)
+        remove_checkpoint(folder, number)
 
 
 def _begin(  # noqa: PLR0917  # the parts of one search, in its order
@@ -158,12 +158,12 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     journal: Journal,
     announce: Callable[[Event], None],
     since: float | None,
-    beginning: Beginning,
+    beginning: StartupPhase,
     told: tuple[str, ...],
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now() if since is None else since
-    started = described(began, config)
+    started = study_started(began, config)
     limit = max(LEAST, config.budget.seconds(config.target.device, config.workers) or LONGEST)
     config, notes = checked(config, folder, executor, beginning, limit)
     weighed = weigh(config, folder, executor, beginning, limit)
@@ -189,16 +189,16 @@ def weigh(
     config: StudyConfig,
     folder: Path,
     executor: Executor,
-    meanwhile: Callable[[], None] = lambda: None,
+    on_tick: Callable[[], None] = lambda: None,
     limit: float = LONGEST,
 ) -> HostBenchmark:
     """Time the machine, and see at once whether anything can keep the limits.
 
     Args:
-        meanwhile: Called a few times a second. For the other arguments see `run_study`.
+        on_tick: Called a few times a second. For the other arguments see `run_study`.
         limit: Seconds that it may take.
     """
-    errand = HostBenchmarkJob(
+    request = HostBenchmarkJob(
         data=config.data,
         target=config.target,
         smallest=families.smallest(config.space),
@@ -206,11 +206,11 @@ def weigh(
         train=config.train,
         lean=config.lean,
         folder=str(folder),
-        gate=gate_path(),
+        measurement_lock=measurement_lock_path(),
         own=config.own,
         others=others(config),
     )
-    weighed = executor.run(errand, meanwhile, limit=limit)
+    weighed = executor.run(request, on_tick, limit=limit)
     assert isinstance(weighed, HostBenchmark)
     check_limits(config.target, weighed)
     return weighed
@@ -240,7 +240,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
     """What makes a trial's job."""
     config, weighed = state.settings, state.weighed
     assert weighed is not None
-    gate = gate_path()
+    measurement_lock = measurement_lock_path()
     epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
     # Compared after the cut, where scores begin; across folds, after the first and the second.
     fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
@@ -260,9 +260,9 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             metric=config.metric,
             rungs=rungs(1, recovery) if child else fresh,
             folder=str(trial_folder(folder, event.trial)),
-            gate=gate,
-            since=trial.thawed.at if trial.thawed else event.at,
-            done=trial.thawed.epoch if trial.thawed else 0,
+            measurement_lock=measurement_lock,
+            since=trial.resumed.at if trial.resumed else event.at,
+            done=trial.resumed.epoch if trial.resumed else 0,
             reference_ms=weighed.weighed.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
             own=config.own,

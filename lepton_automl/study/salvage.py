@@ -13,7 +13,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.study_store import JOURNAL, SPARE, study_journal, trials_in
 from lepton_automl.texts import many
 
-from .expected_lines import Promised
+from .expected_lines import ExpectedLines
 from .remnants import head, remnants
 
 PASSES = 100  # through what does not fit where it stands
@@ -95,13 +95,13 @@ def salvage(study: Path) -> Salvage:
     return found
 
 
-def check_whole(study: Path) -> list[Event]:
+def check_intact(study: Path) -> list[Event]:
     """All events of a journal that nothing is wrong with.
 
     Raises:
         StudyError: Something is; the message names what puts it right.
     """
-    promised = Promised.by(study)
+    promised = ExpectedLines.by(study)
     state, events, wrong, last = StudyState(), [], False, None
     for at, line in enumerate(study_journal(study).lines(), 1):
         last = line.number or at

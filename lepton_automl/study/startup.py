@@ -11,7 +11,7 @@ LEAST = 60.0  # seconds that a request gets however small the budget is: a worke
 LONGEST = 1800.0  # seconds of one request, where no budget limits it
 
 
-class Beginning:
+class StartupPhase:
     """Called a few times a second while a study's machine is measured, and afterwards asked what it was told meanwhile.
 
     Args:
@@ -48,7 +48,7 @@ class Beginning:
                 self._paused = asked.what == "pause"
                 self._executor.hold(held=self._paused)
             self._heard.append(asked)
-        waits = "paused by a person" if self._paused else self._executor.waits()
+        waits = "paused by a person" if self._paused else self._executor.waiting_reason()
         if waits != self._told:
             self._told = waits
             self._tell(waits)

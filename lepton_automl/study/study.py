@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lepton_automl.errors import ExtraError, LeptonError
 from lepton_automl.events import Event
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.texts import many
 
 from .client import Status, StudyClient
@@ -46,7 +46,7 @@ class Study:
         stop_signal: The signal by which the search was stopped while this process waited for it; 0 where there was none.
     """
 
-    def __init__(self, name: str, home: str | Path | Home | None = None) -> None:
+    def __init__(self, name: str, home: str | Path | StudyStore | None = None) -> None:
         self.client = StudyClient(name, home)
         self.control = StudyControl(self.client)
         self.tracking = StudyTracking(self.client)
@@ -75,7 +75,7 @@ class Study:
         return self.client.name
 
     @property
-    def home(self) -> Home:
+    def home(self) -> StudyStore:
         """Where it lives."""
         return self.client.home
 

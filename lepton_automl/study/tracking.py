@@ -75,7 +75,7 @@ class StudyTracking:
         trials = tracker.check()
         self.mirror(tracking_uri)
         self.attach_report(tracking_uri)
-        if tracker.place == self._study.state.settings.tracking and self._study.state.untracked:
+        if tracker.place == self._study.state.settings.tracking and self._study.state.mlflow_trouble:
             self._study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
         return trials
 
@@ -126,7 +126,7 @@ class StudyTracking:
             self.ensure_store()
         journal = self._study.home.journal(self._study.name)
         if self._study.damage and not any(isinstance(event, StudyStarted) for _, event in journal.read()):
-            self._study.check_whole()  # raises: a tracker reads the journal alone, which does not tell what was asked
+            self._study.check_intact()  # raises: a tracker reads the journal alone, which does not tell what was asked
         return Tracker(journal, self._study.home.folder, uri=tracking_uri)
 
     def ensure_store(self) -> None:
@@ -140,7 +140,7 @@ class StudyTracking:
         """Make a trial's model a version in the MLflow registry; `Model.register` is the usual way."""
         from lepton_automl.tracking.registry import register
 
-        self._study.check_whole()
+        self._study.check_intact()
         self.ensure_store()
         record, store = self._record(self._study.state.trial(trial)), self._study.state.settings.tracking.uri
         version = register(record, model, home=self._study.home.folder, uri=store, alias=alias)

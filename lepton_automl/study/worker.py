@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
 
 
-def ask_worker(study: StudyClient, errand: WorkerRequest, told: Callable[[str], None] = lambda _: None) -> WorkerResponse:
+def ask_worker(study: StudyClient, request: WorkerRequest, told: Callable[[str], None] = lambda _: None) -> WorkerResponse:
     """The response of a worker process that is started for one request.
 
     Args:
         study: The study that it is about.
-        errand: What to do.
+        request: What to do.
         told: Called with what is being done, where the request reports it.
     """
     from lepton_automl.execution.local import LocalExecutor
 
     executor = LocalExecutor(1, study.folder / "workers", threads=study.state.settings.target.threads, name=study.name)
     try:
-        return executor.run(errand, told=told, limit=LONGEST)
+        return executor.run(request, told=told, limit=LONGEST)
     finally:
         executor.close()

@@ -25,13 +25,13 @@ LONG = 60.0  # seconds in which a worker has started, on whatever machine
 STOP = Decision(stop=True, reason="it was told to")
 
 
-def scripted(job: TrialJob, report: Callable[[Report], Decision], beat: Callable[[], None]) -> TrialResult:
+def scripted(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
     """A trial that learns nothing: its score after each epoch is the epoch's share of all."""
     answer = report(Report(trial=job.trial, epoch=0, profile=profile(), waits=True))
     epoch = 0
     while not answer.stop and epoch < job.train.epochs:
         time.sleep(EPOCH_SECONDS)
-        beat()
+        heartbeat()
         epoch += 1
         answer = report(Report(trial=job.trial, epoch=epoch, scores=scores(job, epoch), waits=epoch in job.rungs))
     if answer.stop:
@@ -67,7 +67,7 @@ def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (
         metric="accuracy",
         rungs=rungs,
         folder=str(folder / "trials" / str(trial)),
-        gate=str(folder / "gate"),
+        measurement_lock=str(folder / "gate"),
     )
 
 
@@ -75,10 +75,10 @@ def _patience() -> Callable[[], None]:
     """What loses its patience in the end, called again and again."""
     until = time.monotonic() + LONG
 
-    def meanwhile() -> None:
-        assert time.monotonic() < until, "the errand never ends"
+    def on_tick() -> None:
+        assert time.monotonic() < until, "the request never ends"
 
-    return meanwhile
+    return on_tick
 
 
 class ExecutorContract:
@@ -215,12 +215,12 @@ class ExecutorContract:
     def test_it_waits_for_nothing_where_it_is_alone(self, tmp_path: Path) -> None:
         """What it does not need it has again when it needs it."""
         with closing(self.start(2, tmp_path)) as executor:
-            executor.need(0)
+            executor.request_slots(0)
             executor.poll(0.1)
-            assert executor.waits() == ""
-            executor.need(2)
+            assert executor.waiting_reason() == ""
+            executor.request_slots(2)
             executor.poll(0.1)
-            assert executor.slots == 2 and executor.waits() == ""
+            assert executor.slots == 2 and executor.waiting_reason() == ""
 
     def test_held_trials_stand_still_and_lose_nothing(self, tmp_path: Path) -> None:
         """No word while they are held, but for those that were under way; every epoch once they go on."""
@@ -239,9 +239,9 @@ class ExecutorContract:
     def test_an_errand_that_fails_is_raised_where_it_was_sent_from(self, tmp_path: Path) -> None:
         """In words for people."""
         with closing(self.start(1, tmp_path)) as executor:
-            errand = ScoreJob(data=job(0, tmp_path).data, bundles={0: str(tmp_path)})
+            request = ScoreJob(data=job(0, tmp_path).data, bundles={0: str(tmp_path)})
             try:
-                executor.run(errand)
+                executor.run(request)
             except LeptonError:
                 return
             raise AssertionError("it should have failed")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lepton_automl.errors import LeptonError
 from lepton_automl.events import AliasMoved, ModelRegistered
 from lepton_automl.state import StudyState
-from lepton_automl.study_store import Home, trial_folder
+from lepton_automl.study_store import StudyStore, trial_folder
 
 from .facts import model_facts
 from .logged import ModelRecord, logged_model
@@ -49,9 +49,9 @@ def rebuild_lost(home: str | Path) -> None:
         pass  # it is made
     if not (home / REBUILD).exists():
         return
-    told = list(_studies(Home(home)))
+    told = list(_studies(StudyStore(home)))
     for study in told:
-        Tracker(Home(home).journal(study.state.settings.name), home).catch_up()
+        Tracker(StudyStore(home).journal(study.state.settings.name), home).catch_up()
     with opened_store(home) as store:
         for study in told:
             for trial in study.state.front():
@@ -69,7 +69,7 @@ def _stands(path: Path) -> bool:
         return True
 
 
-def _studies(home: Home) -> Iterable[Told]:
+def _studies(home: StudyStore) -> Iterable[Told]:
     """Studies that are shown in the home's own store, as far as their journals can be read."""
     for name in home.studies:
         try:
@@ -91,7 +91,7 @@ def _register(store: Store, studies: list[Told]) -> None:
     events: list[tuple[ModelRegistered | AliasMoved, Told]] = []
     for study in studies:
         events += [(event, study) for event in study.state.registered]
-        events += [(event, study) for event in study.state.moved]
+        events += [(event, study) for event in study.state.alias_moves]
     events.sort(key=lambda one: one[0].at)
     present = set(model_names_in(store))
     for name in dict.fromkeys(event.model for event, _ in events):

@@ -138,9 +138,9 @@ def _epochs(trial: Trial, whole: int) -> str:
 
 def _runs_in(trial: Trial) -> str:
     """What it was made faster by, if anything."""
-    if trial.accelerated is None or trial.weighed is None or trial.variant == Variant():
+    if trial.accelerated is None or trial.search_profile is None or trial.variant == Variant():
         return ""
-    return f"It runs in {trial.variant.name}; as it was packed first, it took {trial.weighed.latency_ms:.3g} ms."
+    return f"It runs in {trial.variant.name}; as it was packed first, it took {trial.search_profile.latency_ms:.3g} ms."
 
 
 def _standing(state: StudyState, trial: Trial) -> str:

@@ -38,7 +38,7 @@ def ended_trial(state: StudyState, trial: Trial, marked: dict[str, bool]) -> Run
         params={name: str(setting) for name, setting in proposed.config.items()},
         # What matters comes first: MLflow's page of a run lists metrics as they were first told.
         metrics=(*points(_figures(state, trial), trial.ended_at, result.epochs), *_curve(state, trial)),
-        tags={name: value for name, value in tags.items() if value or trial.thawed},  # what it said before may be no more
+        tags={name: value for name, value in tags.items() if value or trial.resumed},  # what it said before may be no more
         texts=_texts(trial),
         dataset=dataset_record(state.settings.data) if result.status == "complete" else None,
     )
@@ -95,13 +95,13 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
     """What people filter by: of every trial; of one that gave something to look into, more."""
     result, proposed = trial.result, trial.proposed
     assert result is not None
-    keeps = trial.weighed is not None and not state.settings.target.breaks(trial.weighed)
+    keeps = trial.search_profile is not None and not state.settings.target.broken_limit(trial.search_profile)
     tags = {
         "lepton.trial": str(trial.number),
         "lepton.status": result.status,
         "lepton.reason": result.reason,
         "lepton.origin": proposed.origin,
-        "lepton.feasible": flag(keeps) if trial.weighed else "",
+        "lepton.feasible": flag(keeps) if trial.search_profile else "",
         "lepton.rung": str(rung(trial)),
         "lepton.recipe": network(trial),
         "lepton.parent_trial": "" if proposed.parent is None else str(proposed.parent),
@@ -141,10 +141,10 @@ def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
     assert result is not None
     spent = {"epochs": result.epochs, "seconds": result.seconds}
     if result.status in {"stopped", "infeasible"}:
-        return {**result.scores, **_bare(trial.weighed), **spent}
-    score = state.searched(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
+        return {**result.scores, **_bare(trial.search_profile), **spent}
+    score = state.search_value(trial, state.settings.objectives[0]) if result.status == "complete" else math.nan
     head = {} if math.isnan(score) else {"score": score}
-    weight = costs(trial.weighed) if trial.weighed else {}
+    weight = costs(trial.search_profile) if trial.search_profile else {}
     return {**head, **weight, **result.scores, **spent, "cpu_seconds": result.cpu_seconds}
 
 

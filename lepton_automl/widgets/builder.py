@@ -16,7 +16,7 @@ import ipywidgets as w
 from lepton_automl.data.options import DataOptions
 from lepton_automl.reporting.labels import marked
 from lepton_automl.specs import DataSpec
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .actions import Acts
 from .data import DataView
@@ -52,7 +52,7 @@ class Builder(Lasting):
     """
 
     def __init__(
-        self, make: Callable[..., Any], names: Mapping[str, Any] | None, home: Home, said: Mapping[str, Any] | None = None
+        self, make: Callable[..., Any], names: Mapping[str, Any] | None, home: StudyStore, said: Mapping[str, Any] | None = None
     ) -> None:
         self.study: Any = None
         self.dashboard: Any = None

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 from .actions import Acts
 from .controls import Controls
@@ -119,7 +119,7 @@ class Dashboard(Lasting):
         super().close()
 
     def _look(self) -> Moment:
-        status, state, news = self._watch.look()
+        status, state, news = self._watch.poll()
         over = status in OVER
         return Moment(
             state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=self._chosen
@@ -198,7 +198,7 @@ class Dashboard(Lasting):
     @property
     def revival(self) -> str:
         """The Python that shows it in another kernel."""
-        usual = Home().path(self._drive.name).resolve() == self._drive.folder.resolve()
+        usual = StudyStore().path(self._drive.name).resolve() == self._drive.folder.resolve()
         home = "" if usual else f", home={str(self._drive.folder.parents[1])!r}"
         return f"open_study({self._drive.name!r}{home}).dashboard()"
 

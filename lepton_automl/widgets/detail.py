@@ -21,7 +21,7 @@ from .run import where_it_stands
 from .style import GREY
 from .view import View, button
 
-NOBODY = '<p class="l-dim">Click a point of the front or a row of the table, or give the number of a trial.</p>'
+NO_TRIAL = '<p class="l-dim">Click a point of the front or a row of the table, or give the number of a trial.</p>'
 
 
 class DetailView(View):
@@ -41,7 +41,7 @@ class DetailView(View):
             description="trial", min=0, max=0, layout={"width": "150px"}, style={"description_width": "40px"}
         )
         self.number.observe(self._typed, "value")
-        self.told = w.HTML(NOBODY)
+        self.told = w.HTML(NO_TRIAL)
         self.folder = w.Text(export_to, description="export to", layout={"width": "98%"}, style={"description_width": "64px"})
         self.examined = w.HTML()
         self.buttons = {name: button(text, partial(self._do, acts[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
@@ -60,7 +60,7 @@ class DetailView(View):
         if trial and trial.number != self._trial:
             self.examined.value = ""
         self._trial = trial.number if trial else None
-        self.told.value = detail_html(state, trial) if trial else NOBODY
+        self.told.value = detail_html(state, trial) if trial else NO_TRIAL
         ready = trial is not None and trial.status == "complete"
         for one in self.buttons.values():
             one.disabled = trial is None or (one in self._models_only and not ready)

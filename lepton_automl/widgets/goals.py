@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from lepton_automl.execution.capacity import bearable, cores
 from lepton_automl.specs import Budget, DataSpec, Deployment
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.task import metrics_of
 
 from .fields import choice, number, offer, words
@@ -34,7 +34,7 @@ class Goals(View):
         changed: Called when a person changed something.
     """
 
-    def __init__(self, make: Callable[..., Any], home: Home, changed: Callable[[], None]) -> None:
+    def __init__(self, make: Callable[..., Any], home: StudyStore, changed: Callable[[], None]) -> None:
         self._make, self._home = make, home
         self.metric = choice("accuracy as", "The score that is made better", [("usual", None)])
         self.objectives = {

@@ -122,5 +122,5 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
 
 def _asked_first(state: StudyState, event: Asked) -> bool:
     """Whether nobody had asked for it before; a search that was taken up again may be stopped again."""
-    before = [one.what for one in state.asked if one.at < event.at]
+    before = [one.what for one in state.commands if one.at < event.at]
     return not before or before[-1] != "stop"

@@ -17,12 +17,12 @@ OVER = frozenset({"ended", "lost"})  # statuses after which nothing happens by i
 class Watched(Protocol):
     """A study as a window reads it; `study.client.StudyClient` is one."""
 
-    def look(self) -> tuple[str, StudyState, list[Event]]:
+    def poll(self) -> tuple[str, StudyState, list[Event]]:
         """How it stands in a word, the state, and the events that led there since the last look."""
 
 
 class Control(Protocol):
-    """Commands to a study, which return when its search has recorded them; `service.control.StudyControl` is one."""
+    """Commands to a study, which return when its search has recorded them; `study.control.StudyControl` is one."""
 
     def pause(self) -> None:
         """Hold all trials."""

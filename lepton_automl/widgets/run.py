@@ -42,7 +42,9 @@ def run_html(moment: Moment) -> str:
     told = status_json(state, moment.status)
     facts = run_facts(moment)
     listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items())
-    behind = f'<div class="l-warn">▲ MLflow is behind: {marked(state.untracked, 600)}</div>' if state.untracked else ""
+    behind = (
+        f'<div class="l-warn">▲ MLflow is behind: {marked(state.mlflow_trouble, 600)}</div>' if state.mlflow_trouble else ""
+    )
     percent = round(100 * told["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{marked(state.settings.name)}</span>'

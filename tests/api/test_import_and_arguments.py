@@ -15,7 +15,7 @@ import lepton_automl
 from lepton_automl import AutoML, Budget, ConfigError, Deployment
 from lepton_automl.events import StudyStarted
 from lepton_automl.journal import Journal
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests import samples
 
 LIGHT = [
@@ -98,7 +98,7 @@ def test_what_is_said_of_the_search_is_checked(tmp_path, table):
     with pytest.raises(ValueError, match=r"Did you mean 'train\.lr'"):
         study.fit(table, target="price")
     assert not (tmp_path / "studies" / "wrong").exists()
-    earlier = Home(tmp_path).create("earlier")
+    earlier = StudyStore(tmp_path).create("earlier")
     Journal(earlier / "journal.jsonl").append(StudyStarted(at=1.0, config=samples.config(name="earlier")))
     automl = AutoML(name="wrong", warm_start="earlier", home=tmp_path, progress=False)
     shutil.rmtree(earlier)  # between the request and its fit

@@ -15,7 +15,7 @@ from benchmarks import streamed
 from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests.samples import config, weighed
 from tests.widgets.test_widgets import HOSTILE, hostile
 
@@ -174,13 +174,13 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
 
 def test_a_search_that_has_just_begun_shows_axes_the_step_in_hand_and_an_estimate(server, opened):
     _, folder = server
-    home = Home(folder / "mlruns")
+    home = StudyStore(folder / "mlruns")
     begun = home.path("begun")
     begun.mkdir(parents=True)
     journal = Journal(begun / "journal.jsonl")
     journal.append(StudyStarted(at=time.time(), config=config(name="begun", budget=Budget(minutes=10))))
     notebook(folder / "begun.ipynb", ATTACH.format(name="begun"))
-    with home.held("begun"):
+    with home.lock("begun"):
         page = opened("lab", "begun.ipynb")
         page.run(0)
         page.appears()

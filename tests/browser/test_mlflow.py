@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.mlflow_server import served
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.experiments import study_pages
 from lepton_automl.tracking.pages import app_options
 from lepton_automl.tracking.store import pages_at
@@ -25,7 +25,7 @@ def address(tmp_path_factory):
     """A server over a store with one study, and the address of its page."""
     assert app_options(), "this package was installed before it had an app of MLflow's: pip install -e ."
     given = os.environ.get("LEPTON_MLFLOW_HOME")  # a home that is there already, to look at it by hand
-    home = Home(given or tmp_path_factory.mktemp("home") / "mlruns")
+    home = StudyStore(given or tmp_path_factory.mktemp("home") / "mlruns")
     if not given:
         flowers = study(home, "flowers", 3)
         flowers.tracking.register(2, "flowers", "champion")

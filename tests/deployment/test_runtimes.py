@@ -16,7 +16,7 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import open_model
 from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed, survives
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.accelerate import VariantBench, accelerate
@@ -68,7 +68,7 @@ def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
 
     return VariantBench(
         target=Deployment(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
-        score=score, gate=Gate(tmp_path / "gate"),
+        score=score, measurement_lock=MeasurementLock(tmp_path / "gate"),
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.traces import changed, snapshot
 from lepton_automl.execution.worker import Worker
 from lepton_automl.factory import Factory
-from lepton_automl.jobs import GO_ON, Report, ScoreJob, TrialJob, TrialResult
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.jobs import CONTINUE, Report, ScoreJob, TrialJob, TrialResult
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.specs import Deployment
 from lepton_automl.testing import executor as contract
@@ -49,7 +49,7 @@ def job(trial: int, folder: object) -> TrialJob:
         lean=LeanPlan(),
         metric="accuracy",
         folder=str(folder),
-        gate="",
+        measurement_lock="",
     )
 
 
@@ -61,38 +61,38 @@ def result_of(executor: LocalExecutor, seconds: float = 90) -> TrialResult:
                 return message
             assert isinstance(message, Report)
             if message.waits:
-                executor.decide(message.trial, GO_ON)
+                executor.decide(message.trial, CONTINUE)
     raise AssertionError("no result came")
 
 
 def test_a_trial_that_fails_says_why_and_its_worker_takes_the_next(executor, tmp_path):
-    process = executor._seats[0].popen.pid
+    process = executor._workers[0].popen.pid
     for trial in range(2):
         executor.submit(job(trial, tmp_path / "nothing"))
         result = result_of(executor)
         assert result.trial == trial and result.status == "failed"
         assert "Traceback" in result.traceback and result.reason
-    assert executor._seats[0].popen.pid == process
+    assert executor._workers[0].popen.pid == process
 
 
 def test_a_result_brings_the_end_of_what_its_own_trial_printed(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.walks:chatter")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:chatter")) as executor:
         for trial in (0, 1):
             executor.submit(contract.job(trial, tmp_path))
             said = result_of(executor).printed
             assert said.endswith("x is done\na warning\n") and len(said) == 4000
-    with closing(LocalExecutor(1, tmp_path / "others", walk=contract.SCRIPTED)) as executor:
+    with closing(LocalExecutor(1, tmp_path / "others", trial_function=contract.SCRIPTED)) as executor:
         executor.submit(contract.job(2, tmp_path))
         assert result_of(executor).printed == ""
 
 
 def test_a_killed_worker_fails_its_trial_and_is_replaced(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function=contract.SCRIPTED)) as executor:
         executor.submit(contract.job(6, tmp_path))
-        os.kill(executor._seats[0].popen.pid, signal.SIGKILL)
+        os.kill(executor._workers[0].popen.pid, signal.SIGKILL)
         assert result_of(executor).status == "complete"  # one that dies before it can do anything is replaced without a word
         executor.submit(contract.job(7, tmp_path))
-        os.kill(executor._seats[0].popen.pid, signal.SIGKILL)
+        os.kill(executor._workers[0].popen.pid, signal.SIGKILL)
         result = result_of(executor)
         assert result.trial == 7 and result.fault == "worker" and "SIGKILL" in result.reason
         executor.submit(contract.job(8, tmp_path))
@@ -105,9 +105,9 @@ def test_an_errand_that_fails_raises_where_it_was_sent_from(executor, tmp_path):
 
 
 def test_workers_die_with_the_search(tmp_path):
-    executor = LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)
-    process = executor._seats[0].popen
-    executor._seats[0].channel.close()
+    executor = LocalExecutor(1, tmp_path / "workers", trial_function=contract.SCRIPTED)
+    process = executor._workers[0].popen
+    executor._workers[0].channel.close()
     assert process.wait(timeout=60) == 0
     executor.close()
 
@@ -117,14 +117,14 @@ import sys, time
 from pathlib import Path
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.testing import executor as contract
-executor = LocalExecutor(2, Path(sys.argv[1]), walk=contract.SCRIPTED)
+executor = LocalExecutor(2, Path(sys.argv[1]), trial_function=contract.SCRIPTED)
 for number in range(2):
     executor.submit(contract.job(number, Path(sys.argv[1]), epochs=10_000))
 ready = set()
 while len(ready) < 2:
     ready |= {message.trial for message in executor.poll(1.0)}
 executor.hold(held=True)
-print(*(seat.popen.pid for seat in executor._seats), flush=True)
+print(*(worker.popen.pid for worker in executor._workers), flush=True)
 time.sleep(1000)
 """
 
@@ -151,7 +151,7 @@ def test_workers_that_stand_still_die_with_a_search_that_is_killed(tmp_path):
 
 def ends(walk: str, folder: Path, trials: int = 1, **settings: object) -> list[TrialResult]:
     """How some trials end, one after another, on one worker."""
-    with closing(LocalExecutor(1, folder / "workers", walk=f"tests.walks:{walk}", **settings)) as executor:
+    with closing(LocalExecutor(1, folder / "workers", trial_function=f"tests.walks:{walk}", **settings)) as executor:
         found = []
         for number in range(trials):
             executor.submit(contract.job(number, folder))
@@ -191,7 +191,7 @@ allow(OWN.digest)
 
 
 def test_what_a_persons_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.spoilers:spoil")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.spoilers:spoil")) as executor:
 
         def process(trial: int, **changes: object) -> str:
             """The process that ran a trial."""
@@ -225,42 +225,42 @@ def test_what_torch_is_told_for_the_whole_process_is_seen():
 
 def test_a_request_to_a_worker_that_somebody_stopped_is_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr("lepton_automl.execution.local.STOPPED", 1.0)
-    with closing(LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)) as executor:
-        stopped = executor._seats[0].popen
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function=contract.SCRIPTED)) as executor:
+        stopped = executor._workers[0].popen
         stopped.send_signal(signal.SIGSTOP)
         with pytest.raises(LeptonError, match="no prepared data"):  # it is answered, by another
             executor.run(ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)}))
-        assert executor._seats[0].popen is not stopped and stopped.returncode == -signal.SIGKILL
+        assert executor._workers[0].popen is not stopped and stopped.returncode == -signal.SIGKILL
 
 
 def test_a_request_has_a_limit_and_ends_when_whoever_asked_does_not_wait(tmp_path):
-    errand = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
-    with closing(LocalExecutor(1, tmp_path / "workers", walk="tests.walks:hang")) as executor:
+    request = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:hang")) as executor:
         with pytest.raises(StudyError, match=r"did not end: it took longer than the 0 s"):
-            executor.run(errand, limit=0.0)
+            executor.run(request, limit=0.0)
 
         def impatient() -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            executor.run(errand, impatient)
-        assert not executor._seats[0].busy
+            executor.run(request, impatient)
+        assert not executor._workers[0].busy
 
 
 def test_workers_that_cannot_start_end_the_search_in_words(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", walk="no_such_module:walk")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="no_such_module:walk")) as executor:
         executor.submit(contract.job(0, tmp_path))
         with pytest.raises(StudyError, match=r"die as they start \(exit code 1\), 3 in a row[\s\S]*No module named 'no_such"):
             result_of(executor)
 
 
 def test_none_is_held_while_it_measures(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", walk=contract.SCRIPTED)) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function=contract.SCRIPTED)) as executor:
         executor.submit(contract.job(0, tmp_path))
-        gate, let_go = Gate(str(tmp_path / "gate")), []
+        measurement_lock, let_go = MeasurementLock(str(tmp_path / "gate")), []
 
         def measure():
-            with gate.closed():
+            with measurement_lock.held():
                 time.sleep(0.5)
                 let_go.append(time.monotonic())
 
@@ -295,7 +295,7 @@ ESSAY = "\x1b[31mCould not guard\x1b[0m on a data-dependent expression\n" + "The
 
 
 def test_another_packages_essay_reaches_a_person_as_one_plain_line(tmp_path, monkeypatch):
-    def walk(job, report, beat):
+    def walk(job, report, heartbeat):
         raise RuntimeError(ESSAY)
 
     monkeypatch.setattr("lepton_automl.pipelines.requests.score_models", lambda _: walk(None, None, None))

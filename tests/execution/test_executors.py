@@ -10,7 +10,7 @@ from tests.samples import weighed
 
 class TestLocal(ExecutorContract):
     def start(self, slots, folder):
-        return LocalExecutor(slots, folder / "workers", walk=SCRIPTED)
+        return LocalExecutor(slots, folder / "workers", trial_function=SCRIPTED)
 
 
 class TestSimulated(ExecutorContract):

@@ -1,4 +1,4 @@
-"""Locks that all studies of a user share: the gate of measuring, and a slot for each core."""
+"""Locks that all studies of a user share: the lock for measuring, and a slot for each core."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from lepton_automl.execution import capacity
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.execution.slots import Claim, Slots, shares
-from lepton_automl.jobs import GO_ON, Report, TrialResult
+from lepton_automl.jobs import CONTINUE, Report, TrialResult
 from lepton_automl.journal import Journal
-from lepton_automl.locks import gate_path, is_stopped, lock_folder, started
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.locks import is_stopped, lock_folder, measurement_lock_path, started
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import Budget
 from lepton_automl.study.commands import command
 from lepton_automl.study.runner import search
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.testing import executor as contract
 from tests import samples
 
 HOLD_GATE = """
 import sys, time
-from lepton_automl.measurement_lock import Gate
-gate = Gate(sys.argv[1])
-with gate.closed():
+from lepton_automl.measurement_lock import MeasurementLock
+measurement_lock = MeasurementLock(sys.argv[1])
+with measurement_lock.held():
     print("held", flush=True)
     time.sleep(1000)
 """
@@ -64,7 +64,7 @@ def other():
 def test_the_folder_of_locks_is_the_users_alone_and_outside_any_home(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_LOCKS", str(tmp_path / "given"))
     assert lock_folder() == tmp_path / "given" and stat.S_IMODE(lock_folder().stat().st_mode) == 0o700
-    assert Path(gate_path()).parent == lock_folder()
+    assert Path(measurement_lock_path()).parent == lock_folder()
     monkeypatch.delenv("LEPTON_LOCKS")
     for name in ("XDG_RUNTIME_DIR", "TMPDIR", "LEPTON_HOME"):
         before = lock_folder()
@@ -83,22 +83,22 @@ def test_a_measurement_waits_for_the_batch_in_hand_and_holds_the_next(tmp_path):
     batch = threading.Event()
 
     def compute():
-        gate = Gate(path)
-        gate.wait()
+        measurement_lock = MeasurementLock(path)
+        measurement_lock.wait()
         batch.set()
         time.sleep(0.3)
         told.append("batch")
-        gate.wait()
+        measurement_lock.wait()
         told.append("next batch")
-        gate.close()
+        measurement_lock.close()
 
     worker = threading.Thread(target=compute)
     worker.start()
     batch.wait()
-    measurer = Gate(path)
-    with measurer.closed():
+    measurer = MeasurementLock(path)
+    with measurer.held():
         told.append("measured")
-        assert measurer.try_close()
+        assert measurer.try_acquire()
         time.sleep(1.3)  # longer than a worker once waited
         told.append("done")
     worker.join()
@@ -107,30 +107,30 @@ def test_a_measurement_waits_for_the_batch_in_hand_and_holds_the_next(tmp_path):
 
 
 def test_a_worker_that_left_the_gate_is_not_waited_for(tmp_path):
-    gate, measurer = Gate(str(tmp_path / "gate")), Gate(str(tmp_path / "gate"))
-    gate.wait()
+    measurement_lock, measurer = MeasurementLock(str(tmp_path / "gate")), MeasurementLock(str(tmp_path / "gate"))
+    measurement_lock.wait()
     began = time.monotonic()
-    with measurer.closed():
+    with measurer.held():
         waited = time.monotonic() - began
-    gate.wait()
-    gate.leave()
+    measurement_lock.wait()
+    measurement_lock.leave()
     began = time.monotonic()
-    with measurer.closed():
+    with measurer.held():
         assert time.monotonic() - began < waited / 2
-    gate.close()
+    measurement_lock.close()
 
 
 def test_the_gate_is_taken_from_a_process_that_was_stopped_while_it_measured(tmp_path, other):
     path = str(tmp_path / "gate")
     holder = other(HOLD_GATE, path)
-    gate = Gate(path)
-    assert gate.holder == holder.pid and not gate.try_close()
-    with gate.closed(patience=0.1):
-        assert gate.holder == holder.pid  # it goes on without
+    measurement_lock = MeasurementLock(path)
+    assert measurement_lock.holder == holder.pid and not measurement_lock.try_acquire()
+    with measurement_lock.held(patience=0.1):
+        assert measurement_lock.holder == holder.pid  # it goes on without
     holder.send_signal(signal.SIGSTOP)
     samples.until(lambda: is_stopped(holder.pid), "it does not stop", seconds=30)
-    third = Gate(path)
-    with gate.closed():
+    third = MeasurementLock(path)
+    with measurement_lock.held():
         assert third.holder == os.getpid()
     third.wait()
     holder.send_signal(signal.SIGCONT)
@@ -306,7 +306,7 @@ class Crowded(SimulatedExecutor):
 
     busy = (3.0, 103.0)
 
-    def waits(self):
+    def waiting_reason(self):
         waits = "waiting for a free core, behind 'other'" if self.busy[0] <= self.now() < self.busy[1] else ""
         self.hold(held=bool(waits))
         return waits
@@ -314,7 +314,7 @@ class Crowded(SimulatedExecutor):
 
 def test_minutes_do_not_run_while_a_study_waits(tmp_path):
     """Made with the virtual clock: it has its ten seconds of search, and waits for a hundred in between."""
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     asked = samples.config(budget=Budget(minutes=10 / 60), workers=1, train=TrainPlan(epochs=4))
     recording = Recording(
         profile=contract.profile(),
@@ -332,7 +332,7 @@ def test_minutes_do_not_run_while_a_study_waits(tmp_path):
 
 
 def test_a_study_that_waits_can_be_paused_and_stopped(tmp_path):
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     asked = samples.config(budget=Budget(minutes=10), workers=1, train=TrainPlan(epochs=4))
     recording = Recording(
         profile=contract.profile(), curve=({"accuracy": 0.5},) * 4, epoch_seconds=0.5, final={"accuracy": 0.5}
@@ -356,19 +356,19 @@ def test_two_executors_share_a_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_CORES", "1")
     monkeypatch.setenv("LEPTON_LOCKS", str(tmp_path / "locks"))
     with (
-        closing(LocalExecutor(1, tmp_path / "a" / "workers", walk=contract.SCRIPTED)) as first,
-        closing(LocalExecutor(1, tmp_path / "b" / "workers", walk=contract.SCRIPTED)) as second,
+        closing(LocalExecutor(1, tmp_path / "a" / "workers", trial_function=contract.SCRIPTED)) as first,
+        closing(LocalExecutor(1, tmp_path / "b" / "workers", trial_function=contract.SCRIPTED)) as second,
     ):
         first.submit(contract.job(0, tmp_path, epochs=10_000, rungs=()))
-        assert first.slots == 1 and second.slots == 0 and "behind 'a'" in second.waits()
+        assert first.slots == 1 and second.slots == 0 and "behind 'a'" in second.waiting_reason()
         second.submit(contract.job(1, tmp_path, epochs=2, rungs=()))
         samples.until(lambda: "epoch" in heard(first), "it does not begin", seconds=120)
         first.hold(held=True)
-        assert first.waits() == "" and first._seats[0].stopped
+        assert first.waiting_reason() == "" and first._workers[0].stopped
         samples.until(lambda: "end" in heard(second), "it never gets the core", seconds=120)
         first.hold(held=False)
-        assert "behind 'b'" in first.waits() and first._seats[0].stopped
-        second.need(0)
+        assert "behind 'b'" in first.waiting_reason() and first._workers[0].stopped
+        second.request_slots(0)
         second.poll(0.0)
         samples.until(lambda: "epoch" in heard(first), "it does not go on", seconds=120)
 
@@ -379,5 +379,5 @@ def heard(executor: LocalExecutor) -> set[str]:
     for one in executor.poll(0.1):
         found.add("end" if isinstance(one, TrialResult) else "epoch" if one.epoch else "begin")
         if isinstance(one, Report) and one.waits:
-            executor.decide(one.trial, GO_ON)
+            executor.decide(one.trial, CONTINUE)
     return found

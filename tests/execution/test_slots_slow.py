@@ -13,7 +13,7 @@ from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 from lepton_automl.events import StudyPaused
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests import samples
 from tests.api.test_import_and_arguments import lepton
 
@@ -38,7 +38,7 @@ def launch(tmp_path, monkeypatch):
     yield start
     for study in launched:
         if study.home.running(study.name):
-            pid = study.home.says(study.name)["pid"]
+            pid = study.home.process_info(study.name)["pid"]
             os.kill(pid, signal.SIGKILL)
             samples.until(lambda one=study: not one.home.running(one.name), "it cannot be killed", seconds=60)
 
@@ -50,7 +50,7 @@ def trials(study: Study) -> int:
 
 def workers(study: Study) -> list[int]:
     """The processes that a search has started."""
-    pid = study.home.searcher(study.name)
+    pid = study.home.search_pid(study.name)
     try:
         return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
@@ -68,20 +68,20 @@ def test_a_second_study_waits_behind_the_first_and_gets_its_turn(launch):
     samples.until(lambda: trials(first) > 0, "the first does not begin", seconds=PATIENCE)
     second = launch("second")
     samples.until(
-        lambda: "behind 'first'" in second.home.says("second").get("trouble", ""), "it does not wait", seconds=PATIENCE
+        lambda: "behind 'first'" in second.home.process_info("second").get("trouble", ""), "it does not wait", seconds=PATIENCE
     )
     assert "starting, waiting for a free core, behind 'first'" in lepton("status", "second", home=second.home.folder)
     samples.until(lambda: trials(second) > 0, "the second never gets the core", seconds=PATIENCE)
     samples.until(lambda: first.state.paused is not None, "the first does not give it up", seconds=PATIENCE)
     assert "paused: waiting for a free core, behind 'second'" in lepton("status", "first", home=first.home.folder)
     began = second.state.started.at
-    assert began > second.state.asked[0].at if second.state.asked else True
+    assert began > second.state.commands[0].at if second.state.commands else True
     spent = first.state.spent(time.time())
     second.pause()
     samples.until(lambda: first.state.paused is None, "a study that is paused keeps the core", seconds=PATIENCE)
     assert first.state.spent(time.time()) < spent + 60 and first.state.idle > 0
     first.stop()  # one that works, and one that waits for a person
-    assert first.client.is_handed_over
+    assert first.client.is_published
     second.stop(wait=False)
     second.wait()
     assert second.state.ended
@@ -90,7 +90,7 @@ def test_a_second_study_waits_behind_the_first_and_gets_its_turn(launch):
 def test_the_slots_of_a_search_that_was_stopped_are_taken_over(launch):
     first = launch("first")
     samples.until(lambda: trials(first) > 0, "the first does not begin", seconds=PATIENCE)
-    pid = first.home.searcher("first")
+    pid = first.home.search_pid("first")
     second = launch("second")
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -101,7 +101,7 @@ def test_the_slots_of_a_search_that_was_stopped_are_taken_over(launch):
     finally:
         os.kill(pid, signal.SIGCONT)
     samples.until(lambda: first.state.paused is not None or second.state.paused is not None, "both work", seconds=PATIENCE)
-    events = [event for _, event in Home(first.home.folder).journal("first").read() if isinstance(event, StudyPaused)]
+    events = [event for _, event in StudyStore(first.home.folder).journal("first").read() if isinstance(event, StudyPaused)]
     assert all("waiting for a free core" in event.reason for event in events)
 
 

@@ -1,4 +1,4 @@
-"""While one process measures, no other one computes, whatever it is doing; a test of the gate itself is in `test_slots`."""
+"""While one process measures, no other one computes, whatever it is doing; a test of the measurement lock itself is in `test_slots`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import pytest
 
 from lepton_automl.execution.worker import Worker
 from lepton_automl.jobs import ModelScores, ScoreJob
-from lepton_automl.locks import gate_path
-from lepton_automl.measurement_lock import EVERY, SIGNAL, Gate, opened_gate
+from lepton_automl.locks import measurement_lock_path
+from lepton_automl.measurement_lock import EVERY, SIGNAL, MeasurementLock, pausing_for_measurements
 from lepton_automl.pipelines import requests
 from tests import samples
 
 COUNT = """
 import os, sys
-from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.measurement_lock import pausing_for_measurements
 tally, count = os.open(sys.argv[2], os.O_RDWR), 0
-with opened_gate(sys.argv[1]):
+with pausing_for_measurements(sys.argv[1]):
     print("begun", flush=True)
     while True:
         count += 1
@@ -38,7 +38,7 @@ from torch import nn
 from lepton_automl.data.open import Split
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.measurement_lock import opened_gate
+from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.pipelines.pack import answers_of
 
 count, tally = 0, os.open(sys.argv[2], os.O_RDWR)
@@ -62,7 +62,7 @@ rows = {"input": torch.randn(64, 4)}
 counted(OnnxModel)
 counted(nn.Sequential)
 counted(Odd)
-with tempfile.TemporaryDirectory() as folder, opened_gate(sys.argv[1]):
+with tempfile.TemporaryDirectory() as folder, pausing_for_measurements(sys.argv[1]):
     path = Path(folder) / "model.onnx"
     print("begun", flush=True)
     while True:
@@ -75,9 +75,9 @@ with tempfile.TemporaryDirectory() as folder, opened_gate(sys.argv[1]):
 
 HOLD = """
 import sys, time
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 
-with Gate(sys.argv[1]).closed():
+with MeasurementLock(sys.argv[1]).held():
     print("held", flush=True)
     time.sleep(1000)
 """
@@ -103,7 +103,7 @@ class Progress:
     """What a process that computes has done so far."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self.gate = folder / "tally", folder / "gate"
+        self.path, self.measurement_lock = folder / "tally", folder / "gate"
         self.path.write_bytes(b"0" * 20)
 
     def steps(self) -> int:
@@ -114,7 +114,9 @@ class Progress:
         samples.until(lambda: self.steps() > before + 10, "it does not go on", seconds=120)
 
     def stands(self, seconds: float = 0.3) -> None:
-        samples.until(lambda: not list(self.gate.parent.glob("gate.*")), "it does not come to the gate", seconds=120)
+        samples.until(
+            lambda: not list(self.measurement_lock.parent.glob("gate.*")), "it does not come to the gate", seconds=120
+        )
         before = self.steps()
         time.sleep(seconds)
         assert self.steps() == before
@@ -123,38 +125,38 @@ class Progress:
 @pytest.mark.parametrize("script", [COUNT, pytest.param(COMPUTE, marks=pytest.mark.slow)], ids=["python", "export and scores"])
 def test_who_computes_stands_still_while_another_measures(tmp_path, process, script):
     progress = Progress(tmp_path)
-    process(script, progress.gate, progress.path)
-    gate = Gate(str(progress.gate))
+    process(script, progress.measurement_lock, progress.path)
+    measurement_lock = MeasurementLock(str(progress.measurement_lock))
     progress.grows()
     for _ in range(3):
-        with gate.closed():
+        with measurement_lock.held():
             progress.stands()
         progress.grows()
-    holder = process(HOLD, progress.gate)
+    holder = process(HOLD, progress.measurement_lock)
     progress.stands()
     holder.kill()
     progress.grows()
-    holder = process(HOLD, progress.gate)
+    holder = process(HOLD, progress.measurement_lock)
     progress.stands()
-    holder.send_signal(signal.SIGSTOP)  # the gate is taken from one that was stopped
+    holder.send_signal(signal.SIGSTOP)  # the measurement lock is taken from one that was stopped
     progress.grows()
-    gate.close()
+    measurement_lock.close()
 
 
 @pytest.mark.slow
 def test_so_does_torchs_own_exporter_which_is_none_the_worse_for_it(tmp_path, process):
     progress = Progress(tmp_path)
-    compute = process(COMPUTE, progress.gate, progress.path, "slow")
-    gate = Gate(str(progress.gate))
+    compute = process(COMPUTE, progress.measurement_lock, progress.path, "slow")
+    measurement_lock = MeasurementLock(str(progress.measurement_lock))
     progress.grows()
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        with gate.closed():
+        with measurement_lock.held():
             progress.stands(seconds=2 * EVERY)
         time.sleep(EVERY)
     progress.grows()
     assert compute.poll() is None
-    gate.close()
+    measurement_lock.close()
 
 
 def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch):
@@ -162,7 +164,7 @@ def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch)
     held, order = threading.Event(), []
 
     def measure() -> None:
-        with Gate(gate_path()).closed():
+        with MeasurementLock(measurement_lock_path()).held():
             held.set()
             time.sleep(0.3)
             order.append("measured")
@@ -183,17 +185,17 @@ def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch)
 
 
 def test_who_measures_does_not_wait_for_itself(tmp_path):
-    path, other = str(tmp_path / "gate"), Gate(str(tmp_path / "gate"))
-    with opened_gate(path) as gate:
+    path, other = str(tmp_path / "gate"), MeasurementLock(str(tmp_path / "gate"))
+    with pausing_for_measurements(path) as measurement_lock:
         assert list(tmp_path.glob("gate.*"))  # a measurement would wait for it
-        with opened_gate(path) as inner, inner.closed(), gate.closed():
-            assert inner is gate
-            gate.wait()
+        with pausing_for_measurements(path) as inner, inner.held(), measurement_lock.held():
+            assert inner is measurement_lock
+            measurement_lock.wait()
             time.sleep(3 * EVERY)
-            assert other.holder == os.getpid() and not other.try_close()
+            assert other.holder == os.getpid() and not other.try_acquire()
             assert not list(tmp_path.glob("gate.*"))
-        assert other.try_close()
-        other.open()
+        assert other.try_acquire()
+        other.release()
         assert list(tmp_path.glob("gate.*"))
     assert [file.name for file in tmp_path.iterdir()] == ["gate"]
     assert signal.getsignal(SIGNAL) == signal.SIG_DFL and not [one for one in threading.enumerate() if one.name == "gate"]
@@ -204,10 +206,10 @@ def test_those_who_want_to_measure_queue(tmp_path):
     path, inside, most = str(tmp_path / "gate"), [], []
 
     def walk() -> None:
-        with opened_gate(path) as gate:
+        with pausing_for_measurements(path) as measurement_lock:
             for _ in range(5):
-                gate.wait()
-                with gate.closed():
+                measurement_lock.wait()
+                with measurement_lock.held():
                     inside.append(1)
                     most.append(len(inside))
                     time.sleep(0.005)
@@ -223,7 +225,7 @@ def test_those_who_want_to_measure_queue(tmp_path):
 
 
 def test_who_waits_for_an_answer_is_not_waited_for(tmp_path):
-    with opened_gate(str(tmp_path / "gate")) as gate:
-        with gate.away():
+    with pausing_for_measurements(str(tmp_path / "gate")) as measurement_lock:
+        with measurement_lock.idle():
             assert not list(tmp_path.glob("gate.*"))
-        assert list(tmp_path.glob("gate.*")) and gate.waited < 1
+        assert list(tmp_path.glob("gate.*")) and measurement_lock.waited < 1

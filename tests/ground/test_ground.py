@@ -18,11 +18,11 @@ from lepton_automl import families, front
 from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Noted, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.plans import LeanPlan
 from lepton_automl.recipe import recipe_from_json
 from lepton_automl.specs import Budget, Deployment
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.texts import code_span, markdown
 from tests.samples import config, events, image_spec, table_spec
 
@@ -187,14 +187,14 @@ def test_a_study_event_keeps_the_whole_configuration():
     assert again == started and again.config.space["model.width"].log
 
 
-# Home and gate
+# The store and the measurement lock
 
 
 def test_a_taken_name_is_refused_with_a_free_one(tmp_path):
-    home = Home(tmp_path)
+    home = StudyStore(tmp_path)
     home.create("digits")
     home.create("digits")  # the first was broken off before it earned anything
-    with home.held("digits"):
+    with home.lock("digits"):
         assert home.running("digits")
         with pytest.raises(StudyError, match="digits-2"):
             home.create("digits")
@@ -213,12 +213,12 @@ def test_a_closed_gate_holds_others_back(tmp_path):
     waited = []
 
     def other():
-        gate = Gate(path)
+        measurement_lock = MeasurementLock(path)
         began = time.monotonic()
-        gate.wait()
+        measurement_lock.wait()
         waited.append(time.monotonic() - began)
 
-    with Gate(path).closed():
+    with MeasurementLock(path).held():
         thread = threading.Thread(target=other)
         thread.start()
         time.sleep(0.2)

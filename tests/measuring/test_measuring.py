@@ -15,7 +15,7 @@ from lepton_automl.data.open import open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.errors import LeptonError
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.cold_start import Opening, cold
 from lepton_automl.measuring.energy import Absent, Meter, energy, meter_for
 from lepton_automl.measuring.host import WALL, clock_for, describe_host
@@ -233,7 +233,7 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
     data = open_data((X, X[:, 0] > 0), tmp_path / "data")
     recipe = families.draw(families.room(families.space_for(data.spec).sample(random.Random(0)), "model"), data.spec)
-    scale, path = CostProfiler(data, Deployment(), Gate(""), reference_ms=1.0), tmp_path / "model.onnx"
+    scale, path = CostProfiler(data, Deployment(), MeasurementLock(""), reference_ms=1.0), tmp_path / "model.onnx"
     export(deployable(build(recipe), data.spec), scale.sample, path)
     found = scale.resource_profile(tmp_path, seconds=0.1)
     assert found.size_bytes == path.stat().st_size

@@ -17,7 +17,7 @@ from lepton_automl.data.open import open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
-from lepton_automl.measurement_lock import Gate
+from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.ceilings import ceilings
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
@@ -185,7 +185,7 @@ def test_each_single_change_is_one_smaller_network():
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory):
-    return CostProfiler(open_data(digits(), tmp_path_factory.mktemp("digits")), Deployment(batch_size=16), Gate(""))
+    return CostProfiler(open_data(digits(), tmp_path_factory.mktemp("digits")), Deployment(batch_size=16), MeasurementLock(""))
 
 
 @pytest.fixture(scope="module")

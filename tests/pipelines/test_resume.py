@@ -12,7 +12,7 @@ from lepton_automl import families
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.jobs import GO_ON, Decision, TrialJob
+from lepton_automl.jobs import CONTINUE, Decision, TrialJob
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import LeanPlan, TrainPlan
@@ -48,7 +48,7 @@ def job_of(spec, folder, **changes) -> TrialJob:
         metric="accuracy",
         rungs=(2, 4),
         folder=str(folder),
-        gate="",
+        measurement_lock="",
     )
     return job.replace(**changes)
 
@@ -62,7 +62,7 @@ def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
         seconds.append(said.seconds)
         if said.epoch > killed_after:
             raise Killed
-        return Decision(stop=True, reason="behind") if said.waits and said.epoch == stopped_at else GO_ON
+        return Decision(stop=True, reason="behind") if said.waits and said.epoch == stopped_at else CONTINUE
 
     try:
         return epochs, seconds, run_trial(job, report)

@@ -461,7 +461,7 @@ def test_nothing_that_comes_from_data_is_markup(state, examined):
 
 
 def test_the_doors_to_it_load_without_torch():
-    for module in ("service.report", "service.examine", "reporting.report", "examined"):
+    for module in ("study.report", "study.analyze_errors", "reporting.report", "error_analysis"):
         loaded = python(f"import sys, lepton_automl.{module}; print({{'torch', 'plotly'}} & set(sys.modules))")
         assert loaded.strip() == "set()", module
 

@@ -35,7 +35,7 @@ from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import jobs, proposer_of, search
-from lepton_automl.study_store import CHECKPOINT, Home
+from lepton_automl.study_store import CHECKPOINT, StudyStore
 from tests.samples import config, profile, table_spec, weighed
 
 GOALS = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
@@ -171,7 +171,7 @@ def recorded(job):
 
 
 def run(tmp_path, name="sample", **changes):
-    folder = Home(tmp_path).create(name)
+    folder = StudyStore(tmp_path).create(name)
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=1000.0)
     told = []
     state = search(config(**changes), folder, executor, told.append)
@@ -183,9 +183,9 @@ def test_a_search_keeps_its_trials_and_the_journal_tells_it_again(tmp_path):
     assert len(state.trials) == 30 and state.ended.reason == "the budget of 30 trials is spent"
     statuses = [trial.status for trial in state.trials.values()]
     assert statuses.count("stopped") >= 5 and statuses.count("complete") >= 5 and statuses[3] == "failed"
-    replayed = StudyState.replay(Home(tmp_path).journal("sample"))
+    replayed = StudyState.replay(StudyStore(tmp_path).journal("sample"))
     assert replayed == state
-    assert len(list(Home(tmp_path).journal("sample").read())) == len(told)
+    assert len(list(StudyStore(tmp_path).journal("sample").read())) == len(told)
     assert state.ended.chosen == state.choose().number
 
 
@@ -257,7 +257,7 @@ def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypa
             (folder / CHECKPOINT).touch()
             super().submit(job)
 
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, weighed()))
     left = {int(path.parent.name) for path in folder.glob(f"trials/*/{CHECKPOINT}")}
     assert left == set(state.checkpointed) and len(left) == 3
@@ -342,7 +342,7 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
         if isinstance(event, TrialEnded) and event.result.trial == 4:
             raise KeyboardInterrupt
 
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(), began=1000.0)
     state = search(config(budget=Budget(trials=30)), folder, executor, interrupt)
     assert state.ended.reason == "it was interrupted" and state.front()
@@ -354,7 +354,7 @@ def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path
         played = recorded(job)
         return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 2))
 
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     asked = config(budget=Budget(trials=20), target=Deployment(max_latency_ms=1.5))
     state = search(asked, folder, SimulatedExecutor(2, slower, weighed()), lambda _: None)
     assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
@@ -362,7 +362,7 @@ def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path
 
 
 def test_a_search_in_which_everything_fails_ends_and_says_why(tmp_path):
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, lambda job: dataclasses.replace(recorded(job), failure="no space left"), weighed())
     state = search(config(budget=Budget(minutes=60)), folder, executor, lambda _: None)
     assert "trials failed, the last one: no space left" in state.ended.reason and len(state.trials) < 20
@@ -385,9 +385,9 @@ def test_a_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path_factory, c
     assert any(isinstance(event, TrialThawed) for event in told)
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     kept = b"".join(lines[: 2 + int(cut * (len(lines) - 3))])
-    again = Home(home).create("again")
+    again = StudyStore(home).create("again")
     (again / "journal.jsonl").write_bytes(kept + lines[-1][:torn])
-    last = StudyState.replay(Home(home).journal("again")).last_at
+    last = StudyState.replay(StudyStore(home).journal("again")).last_at
     state = search(config(), again, SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=last))
     assert table(state) == table(whole) and not state.running
 
@@ -401,7 +401,7 @@ def table(state):
 
 
 def test_what_a_person_asks_is_heard(tmp_path):
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
     script = {
         40: Asked(at=0.0, uid="a", what="pause"),
@@ -417,7 +417,7 @@ def test_what_a_person_asks_is_heard(tmp_path):
         return [asked.replace(at=executor.now())] if asked else []
 
     state = search(config(budget=Budget(trials=4)), folder, executor, inbox=inbox)
-    assert [one.what for one in state.asked] == ["pause", "resume", "enqueue", "extend", "stop"]
+    assert [one.what for one in state.commands] == ["pause", "resume", "enqueue", "extend", "stop"]
     assert state.ended.reason == "a person stopped it" and len(state.trials) > 10 and not state.running
     assert 6 < state.idle < 10 and state.paused is None  # 40 looks, a fifth of a second each
     assert any(one.proposed.origin == "enqueued" and one.proposed.config["model.width"] == 9 for one in state.trials.values())
@@ -425,7 +425,7 @@ def test_what_a_person_asks_is_heard(tmp_path):
 
 @pytest.mark.parametrize("what", ["stop", "resume", "enqueue"])
 def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp_path, monkeypatch, what):
-    folder = Home(tmp_path).create("sample")
+    folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
     append, full, looks = Journal.append, [], itertools.count()
     monkeypatch.setattr(journal_retry, "RETRY", 1000.0 if what == "resume" else 0.5)
@@ -458,7 +458,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp
     else:
         state = search(asked, folder, executor, fill, inbox)
     assert len(state.trials) == 8 and all(trial.result for trial in state.trials.values())
-    assert [one.what for one in state.asked] == ([] if what == "stop" else [what])
+    assert [one.what for one in state.commands] == ([] if what == "stop" else [what])
     assert StudyState.replay(Journal(folder / "journal.jsonl")) == state
 
 
@@ -481,7 +481,7 @@ def test_a_trial_whose_worker_is_lost_is_tried_once_more(tmp_path):
             return result
 
     executor = Losing()
-    state = search(config(budget=Budget(trials=8)), Home(tmp_path).create("sample"), executor)
+    state = search(config(budget=Budget(trials=8)), StudyStore(tmp_path).create("sample"), executor)
     assert executor.lost.count(2) == 2 == executor.lost.count(4)
     assert state.trials[2].status != "failed" and state.trials[2].retries == 1
     assert state.trials[4].status == "failed" and state.trials[4].result.reason == "the worker process died"

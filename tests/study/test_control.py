@@ -18,7 +18,7 @@ from lepton_automl.events import Asked, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.study.commands import command
 from lepton_automl.study.control import extended
 from lepton_automl.study.process import Inbox
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests import samples
 
 SCRIPT = """
@@ -43,9 +43,9 @@ until = partial(samples.until, seconds=PATIENCE)
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     yield folder
-    house = Home(folder)
+    house = StudyStore(folder)
     for name in filter(house.running, house.studies):  # of a test that failed
-        os.kill(house.says(name)["pid"], signal.SIGKILL)
+        os.kill(house.process_info(name)["pid"], signal.SIGKILL)
 
 
 def answered(ask, **how) -> float:
@@ -94,7 +94,7 @@ def test_a_study_lives_on_its_own(home):
 
     study.extend(minutes=1)
     assert study.status == "running" and study.state.ended is None
-    os.kill(study.home.says("driven")["pid"], signal.SIGKILL)
+    os.kill(study.home.process_info("driven")["pid"], signal.SIGKILL)
     until(lambda: study.status == "lost", "the killed process runs on")
     with pytest.raises(StudyError, match="lepton resume driven"):
         study.stop()
@@ -105,7 +105,7 @@ def test_a_study_lives_on_its_own(home):
 
     assert answered(study.stop, wait=False) < SOON
     study.wait()
-    assert study.state.ended.at - study.state.asked[-1].at < 30 and study.status == "ended"
+    assert study.state.ended.at - study.state.commands[-1].at < 30 and study.status == "ended"
     assert study.state.ended.chosen == study.best().number and len(study.state.registered) == 2
     assert not study.state.running
 

@@ -18,7 +18,7 @@ from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home, lacks
+from lepton_automl.study_store import StudyStore, write_problem
 from lepton_automl.testing.executor import SCRIPTED
 from tests import samples
 from tests.samples import config, weighed
@@ -47,7 +47,7 @@ def fill(file, left=0):
 
 def begun(folder, trials=2):
     """A study whose host was weighed, so that no network needs to be."""
-    study = Home(folder / "mlruns").create("sample")
+    study = StudyStore(folder / "mlruns").create("sample")
     asked = config(budget=Budget(trials=2), workers=1, train=TrainPlan(epochs=4))
     journal = Journal(study / "journal.jsonl")
     journal.append(StudyStarted(at=1.0, config=asked.replace(budget=Budget(trials=trials))))
@@ -55,14 +55,14 @@ def begun(folder, trials=2):
     return study, asked
 
 
-def searched(study, asked, announce, walk="tests.walks:keep"):
+def searched(study, asked, announce, trial_function="tests.walks:keep"):
     told = []
 
     def hear(event):
         told.append(event)
         announce(event)
 
-    with closing(LocalExecutor(1, study / "workers", walk=walk)) as executor:
+    with closing(LocalExecutor(1, study / "workers", trial_function=trial_function)) as executor:
         return search(asked, study, executor, hear), told
 
 
@@ -95,7 +95,7 @@ def test_a_journal_that_cannot_be_written_holds_everything(disk):
         elif isinstance(event, TrialEnded) and event.result.trial == 0:
             fill(filler)
 
-    state, told = searched(study, asked, spoil, walk=SCRIPTED)
+    state, told = searched(study, asked, spoil, trial_function=SCRIPTED)
     assert [trial.status for trial in state.trials.values()] == ["complete"] * 30
     assert sum(isinstance(one, Noted) for one in told) == 1 and not filler.exists()
     assert StudyState.replay(Journal(study / "journal.jsonl")) == state
@@ -118,9 +118,9 @@ def test_a_search_that_waits_for_room_can_be_stopped_and_taken_up_later(disk):
         filler.unlink()
         lepton("resume", "one", home=home)
         lepton("stop", "one", home=home)
-        assert study.client.is_handed_over and not study.state.running
+        assert study.client.is_published and not study.state.running
     finally:
-        if pid := study.home.searcher("one"):
+        if pid := study.home.search_pid("one"):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -134,10 +134,10 @@ def full(study, filler):
     with contextlib.suppress(OSError), filler.open("ab") as file:
         free = os.statvfs(filler.parent)
         file.write(bytes(free.f_bavail * free.f_frsize))
-    return "cannot write the journal" in study.home.says(study.name).get("trouble", "")
+    return "cannot write the journal" in study.home.process_info(study.name).get("trouble", "")
 
 
 def test_a_folder_that_may_not_be_written_is_told_so(disk):
-    assert lacks(disk) == ""
+    assert write_problem(disk) == ""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    assert lacks(disk) == f"{disk} cannot be written: Read-only file system"
+    assert write_problem(disk) == f"{disk} cannot be written: Read-only file system"

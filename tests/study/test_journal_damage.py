@@ -19,11 +19,11 @@ from lepton_automl.events import JournalRepaired, Noted, TestOpened, TrialEnded,
 from lepton_automl.journal import Journal
 from lepton_automl.state import StudyState
 from lepton_automl.study.client import StudyClient
-from lepton_automl.study.launch import prepare
+from lepton_automl.study.launch import write_request
 from lepton_automl.study.repair import repair
-from lepton_automl.study.salvage import check_whole, salvage
+from lepton_automl.study.salvage import check_intact, salvage
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import JOURNAL, SPARE, Home, study_journal
+from lepton_automl.study_store import JOURNAL, SPARE, StudyStore, study_journal
 from lepton_automl.tracking.tracker import Tracker
 from tests.samples import config, events, measured, trial_events
 
@@ -35,9 +35,9 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 @pytest.fixture
 def home(tmp_path):
     """A home with a study that has every kind of event."""
-    home = Home(tmp_path / "home")
+    home = StudyStore(tmp_path / "home")
     folder = home.create(NAME)
-    prepare(config(), folder)
+    write_request(config(), folder)
     journal = study_journal(folder)
     for event in EVENTS[:-1]:
         journal.append(event, durable=False)
@@ -158,7 +158,7 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
     assert len(state.trials) == 2 and len(state.front()) == 1 and state.ended and state.tested and state.registered
     done = repair(NAME, home)
     assert "whole again" in done
-    found = check_whole(path.parent)
+    found = check_intact(path.parent)
     expected = [
         event
         for event in EVENTS[:-1]
@@ -209,13 +209,13 @@ def test_a_right_checksum_over_wrong_content_ends_in_words(home, path, body):
         told = command(home, *words)
         assert told.exit_code == 0, told.output
     repair(NAME, home)
-    assert check_whole(path.parent)[:-1] == EVENTS[:-1]
+    assert check_intact(path.parent)[:-1] == EVENTS[:-1]
 
 
 def test_a_line_of_a_newer_version_is_no_damage_and_outlives_a_repair(home, path):
     body = b'{"n":%d,"event":"FromTomorrow","at":20.0}' % len(EVENTS)
     path.write_bytes(path.read_bytes() + line(body))
-    assert Study(NAME, home).client.damage == "" and check_whole(path.parent) == EVENTS[:-1]
+    assert Study(NAME, home).client.damage == "" and check_intact(path.parent) == EVENTS[:-1]
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-2", 1))
     repair(NAME, home)
     assert b"FromTomorrow" in path.read_bytes()
@@ -241,10 +241,10 @@ def test_a_journal_that_is_gone_comes_back_from_its_copies(home, path, how):
     with pytest.raises(StudyError, match="lepton repair sample"):
         Study(NAME, home).extend(trials=9)
     with pytest.raises(StudyError, match=r"(?s)lepton repair sample"):
-        check_whole(path.parent)
+        check_intact(path.parent)
     told = command(home, "repair", NAME)
     assert told.exit_code == 0 and "whole again" in told.output
-    again = StudyState().feed(check_whole(path.parent))
+    again = StudyState().feed(check_intact(path.parent))
     assert again.front()[0].scores == state.front()[0].scores and again.tested == state.tested
     assert how != "folder" or (next(path.parent.glob("journal.damaged-*")) / "theirs").read_text() == "kept"
     assert command(home, "repair", NAME).output == "sample: nothing is damaged.\n"
@@ -326,7 +326,7 @@ def test_creating_a_study_removes_no_trials(home, path):
     before = sorted(home.path(NAME).rglob("*"))
     with pytest.raises(StudyError, match=r"(?s)no journal.*lepton repair sample"):
         home.create(NAME)
-    home.forget(NAME)
+    home.remove_unbegun(NAME)
     assert sorted(home.path(NAME).rglob("*")) == before
     assert home.free_name(NAME) == f"{NAME}-2"
 
@@ -355,7 +355,7 @@ def test_nobody_is_asked_whether_he_meant_what_he_wrote(home):
 
 
 def test_a_repair_waits_for_no_search_that_runs(home):
-    with home.held(NAME), pytest.raises(StudyError, match="running"):
+    with home.lock(NAME), pytest.raises(StudyError, match="running"):
         repair(NAME, home)
     with pytest.raises(StudyError, match="there is no study"):
         repair("nobody", home)
@@ -388,7 +388,7 @@ def test_a_repair_that_is_cut_off_is_done_again(home, path, monkeypatch):
         break
     monkeypatch.setattr(module, "_write", whole)
     repair(NAME, home)
-    assert [event for event in check_whole(path.parent) if not isinstance(event, JournalRepaired)] == EVENTS[:-1]
+    assert [event for event in check_intact(path.parent) if not isinstance(event, JournalRepaired)] == EVENTS[:-1]
 
 
 # Who reads while it is written
@@ -396,15 +396,15 @@ def test_a_repair_that_is_cut_off_is_done_again(home, path, monkeypatch):
 
 def test_a_window_that_is_open_sees_the_damage_and_the_repair(home, path):
     handle = StudyClient(NAME, home)
-    assert handle.look()[2] == EVENTS[:-1] and handle.damage == ""
+    assert handle.poll()[2] == EVENTS[:-1] and handle.damage == ""
     with open(path, "ab") as file:
         file.write(b"garbage\n")
-    _, state, news = handle.look()
+    _, state, news = handle.poll()
     assert [type(event) for event in news] == [Noted] and "lepton repair" in news[0].text and len(state.front()) == 1
     study_journal(path.parent).append(Noted(at=30.0, text="later"))
-    assert [event.text for event in handle.look()[2]] == ["later"]
+    assert [event.text for event in handle.poll()[2]] == ["later"]
     repair(NAME, home)
-    assert handle.look()[1].repairs == 1 and handle.damage == ""
+    assert handle.poll()[1].repairs == 1 and handle.damage == ""
 
 
 def test_a_search_that_runs_goes_on_numbering_where_its_journal_was_emptied(home, path):
@@ -423,7 +423,7 @@ def test_lines_that_are_missing_at_the_end_are_known_by_their_copies(home, path,
     state = seen(home)
     assert len(state.trials) == 2 and state.ended and state.tested and state.registered
     repair(NAME, home)
-    assert StudyState().feed(check_whole(path.parent)).registered == state.registered
+    assert StudyState().feed(check_intact(path.parent)).registered == state.registered
 
 
 def test_one_line_that_is_missing_between_two_looks_is_found_by_the_next_reader(path):
@@ -457,7 +457,7 @@ def test_a_tracker_goes_on_past_damage_and_tells_all_anew_after_a_repair(home, p
 
 def test_files_of_a_study_are_their_owners_alone(home, path):
     Journal(path.parent / "asked.jsonl").append(Noted(at=0.0, text="x"))
-    with home.held(NAME):
+    with home.lock(NAME):
         pass
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-9", 1))
     repair(NAME, home)
@@ -468,7 +468,7 @@ def test_files_of_a_study_are_their_owners_alone(home, path):
 def test_a_journal_of_an_older_version_is_read_and_goes_on(home, path):
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old))
-    assert check_whole(path.parent) == EVENTS[:-1] and Study(NAME, home).client.damage == ""
+    assert check_intact(path.parent) == EVENTS[:-1] and Study(NAME, home).client.damage == ""
     study_journal(path.parent).append(Noted(at=30.0, text="new"))
     last = list(Journal(path).lines())[-1]
     assert last.number == len(EVENTS) and last.fault == "" and Study(NAME, home).client.damage == ""

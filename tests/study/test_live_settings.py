@@ -24,7 +24,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.study.follow import Follower
 from lepton_automl.study.runner import search
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests.api.test_import_and_arguments import lepton
 from tests.samples import config, weighed
 from tests.search.test_search import GOALS, recorded, table
@@ -59,8 +59,8 @@ class Person:
 
 def steered(home: Path, name: str, script: dict[int, dict[str, object]], *, began: float = 1000.0, trials: int = 22):
     """A study on the virtual clock, its folder and its events."""
-    path = Home(home).path(name)
-    folder = path if path.exists() else Home(home).create(name)
+    path = StudyStore(home).path(name)
+    folder = path if path.exists() else StudyStore(home).create(name)
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=began)
     state = search(config(name=name, budget=Budget(trials=trials)), folder, executor, inbox=Person(folder, script))
     return state, folder, [event for _, event in Journal(folder / "journal.jsonl").read()]
@@ -91,12 +91,12 @@ def test_all_goes_by_the_limits_as_they_stand(tmp_path):
     assert numbers(within.front()) == beaten_by_none(before, [trial for trial in whole if trial not in slow])
     assert within.settings.target == TIGHT
 
-    running = {number: len(trial.reports) for number, trial in before.running.items() if trial.weighed.latency_ms > 1.2}
+    running = {number: len(trial.reports) for number, trial in before.running.items() if trial.search_profile.latency_ms > 1.2}
     end = StudyState().feed(events[:lifted])
     assert running and all(len(end.trials[number].reports) == said + 1 for number, said in running.items())
     assert all(end.trials[number].status == "infeasible" for number in running)
-    later = [trial for number, trial in end.trials.items() if number not in before.trials and trial.weighed]
-    assert later and all(trial.epochs == 0 for trial in later if trial.weighed.latency_ms > 1.2)
+    later = [trial for number, trial in end.trials.items() if number not in before.trials and trial.search_profile]
+    assert later and all(trial.epochs == 0 for trial in later if trial.search_profile.latency_ms > 1.2)
     assert all(trial.profile.latency_ms <= 1.2 for trial in end.front()) and end.choose().profile.latency_ms <= 1.2
 
     again = StudyState().feed(events[: lifted + 1])
@@ -141,11 +141,11 @@ def test_a_steered_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path):
     """The journal is cut off behind every asking, and at other places; nobody asks again for what it has."""
     script = PINNED | RETUNED | {7: LIMITED[6], 12: LIMITED[16]}
     whole, folder, events = steered(tmp_path, "whole", script)
-    assert [one.uid for one in whole.asked] == ["5", "7", "9", "12", "14"]
+    assert [one.uid for one in whole.commands] == ["5", "7", "9", "12", "14"]
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     asked = [at(events, uid) for uid in script]
     for number, cut in enumerate(sorted({*asked, *(place + 1 for place in asked), len(lines) // 3, len(lines) * 3 // 4})):
-        again = Home(tmp_path).create(f"again-{number}")
+        again = StudyStore(tmp_path).create(f"again-{number}")
         (again / "journal.jsonl").write_bytes(b"".join(lines[:cut]))
         state, *_ = steered(tmp_path, again.name, script, began=StudyState().feed(events[:cut]).last_at)
         assert table(state) == table(whole), f"cut before event {cut}"
@@ -266,7 +266,7 @@ def test_an_interrupt_is_heard_between_events_and_a_second_one_at_once(ended, ti
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, before)
-    whole = [event for _, event in Journal(Home(ended).path("ended") / "journal.jsonl").read()]
+    whole = [event for _, event in Journal(StudyStore(ended).path("ended") / "journal.jsonl").read()]
     assert heard == (whole if times == 1 else whole[:5])
     follower.run()
     assert heard == whole

@@ -13,9 +13,9 @@ import pytest
 
 from lepton_automl import Registry
 from lepton_automl.events import StudyStarted, TrialEnded
-from lepton_automl.study.launch import asked_config, prepare
+from lepton_automl.study.launch import requested_config, write_request
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import JOURNAL, Home, study_journal
+from lepton_automl.study_store import JOURNAL, StudyStore, study_journal
 from lepton_automl.tracking import moved
 from lepton_automl.tracking.store import opened_store
 from tests.samples import config, events, image_spec
@@ -24,10 +24,10 @@ from tests.tracking.test_store_repair import study as finished
 
 @pytest.fixture
 def home(tmp_path):
-    home = Home(tmp_path / "home")
+    home = StudyStore(tmp_path / "home")
     folder = home.create("sample")
     asked = config(image_spec().replace(folder=str(folder / "data")))
-    prepare(asked, folder)
+    write_request(asked, folder)
     journal = study_journal(folder)
     for event in events()[:-1]:
         if isinstance(event, StudyStarted):
@@ -47,7 +47,7 @@ def test_paths_of_a_study_are_where_it_lies_and_relative_in_its_files(home, tmp_
         study = Study(name, place)
         assert study.state.settings.data.folder == str(study.folder / "data")
         assert study.state.trials[0].result.folder == str(study.folder / "trials/00000/bundle")
-        assert asked_config(study.folder).data.folder == str(study.folder / "data") and study.client.damage == ""
+        assert requested_config(study.folder).data.folder == str(study.folder / "data") and study.client.damage == ""
 
 
 def test_a_path_out_of_a_study_is_not_followed_into_it(home):
@@ -109,7 +109,7 @@ print(opened)
 def test_the_champion_of_a_copied_home_is_loaded_from_the_copy(tmp_path):
     """By MLflow alone, as the README shows it, once the copy was opened by us."""
     home, copy = tmp_path / "mlruns", tmp_path / "copy"
-    flowers = finished(Home(home), "flowers", 1)
+    flowers = finished(StudyStore(home), "flowers", 1)
     flowers.tracking.register(0, "flowers", "champion")
     shutil.copytree(home, copy)
     assert Registry(copy).models == ["flowers"]

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lepton_automl.study.origin import described, git_state
+from lepton_automl.study.origin import git_state, study_started
 from tests.samples import config
 
 
@@ -36,6 +36,6 @@ def test_the_work_tree_of_the_caller(tmp_path, monkeypatch):
 
 
 def test_a_study_knows_what_made_it():
-    started = described(1.0, config())
+    started = study_started(1.0, config())
     assert {"python", "torch", "numpy"} <= set(started.versions) and started.machine["cores"].isdigit()
     assert f"numpy=={started.versions['numpy']}" in started.environment

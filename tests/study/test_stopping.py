@@ -21,7 +21,7 @@ from lepton_automl.study.control import StudyControl
 from lepton_automl.study.interrupts import Interrupts, Terminated, ending
 from lepton_automl.study.process import Inbox
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home, say
+from lepton_automl.study_store import StudyStore, write_process_info
 from tests import samples
 
 PATIENCE = 240.0  # seconds, on a machine with other work
@@ -95,22 +95,22 @@ def test_a_signal_before_the_search_ends_the_command(usual):
 
 
 def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
-    home = Home(tmp_path)
+    home = StudyStore(tmp_path)
     home.create("one")
     monkeypatch.setattr("lepton_automl.study.commands.NUDGE", 0.0)
     monkeypatch.setattr("lepton_automl.study.commands.START", 0.5)
-    with home.held("one") as alive:  # by a launcher: a notebook's kernel, perhaps
-        assert home.says("one")["pid"] == os.getpid() and home.searcher("one") is None
+    with home.lock("one") as alive:  # by a launcher: a notebook's kernel, perhaps
+        assert home.process_info("one")["pid"] == os.getpid() and home.search_pid("one") is None
         other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-        say(alive, pid=other.pid)
-        assert home.searcher("one") is None
-        say(alive, pid=other.pid, since="1")  # of a process before it, which had the number
-        assert home.searcher("one") is None
-        say(alive, pid=other.pid, since=started(other.pid))
-        assert home.searcher("one") == other.pid
+        write_process_info(alive, pid=other.pid)
+        assert home.search_pid("one") is None
+        write_process_info(alive, pid=other.pid, since="1")  # of a process before it, which had the number
+        assert home.search_pid("one") is None
+        write_process_info(alive, pid=other.pid, since=started(other.pid))
+        assert home.search_pid("one") == other.pid
         other.kill()
         other.wait()
-        assert home.searcher("one") is None
+        assert home.search_pid("one") is None
         with monkeypatch.context() as patch:
             patch.setattr(os, "kill", lambda pid, number: pytest.fail(f"{number} was sent to {pid}"))
             with pytest.raises(StudyError, match="does not answer to 'stop'"):
@@ -138,9 +138,9 @@ def home(tmp_path):
     """A home; what still runs there after a test is killed."""
     folder = tmp_path / "home"
     yield folder
-    house = Home(folder)
+    house = StudyStore(folder)
     for name in filter(house.running, house.studies):
-        os.kill(house.says(name)["pid"], signal.SIGKILL)
+        os.kill(house.process_info(name)["pid"], signal.SIGKILL)
 
 
 def begun(study: Study) -> bool:
@@ -173,7 +173,7 @@ def test_a_command_that_is_ended_stops_its_search_and_hands_over(table, home, nu
     told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and f"stopping after {number.name}" in told and "chosen: <Model one/" in told
     study = Study("one", home)
-    assert study.status == "ended" and study.client.is_handed_over and study.state.ended.reason == "a person stopped it"
+    assert study.status == "ended" and study.client.is_published and study.state.ended.reason == "a person stopped it"
 
 
 @pytest.mark.slow
@@ -185,10 +185,10 @@ def test_what_is_not_ready_in_time_waits_for_resume(table, home):
     study = Study("one", home)
     samples.until(lambda: not study.home.running("one"), "the search goes on", seconds=30)
     models = len(study.state.front())
-    assert models and not study.client.is_handed_over
+    assert models and not study.client.is_published
     lepton("resume", "one", home=home)
     lepton("stop", "one", home=home)
-    assert study.client.is_handed_over and len(study.state.front()) >= 1
+    assert study.client.is_published and len(study.state.front()) >= 1
 
 
 @pytest.mark.slow
@@ -215,9 +215,9 @@ def test_a_detached_search_is_stopped_at_once_and_outlives_its_launcher(table, h
     lepton(*words, "two", home=home)
     study = Study("two", home)
     samples.until(lambda: begun(study), "it did not outlive what launched it", seconds=PATIENCE)
-    assert study.home.searcher("two")
+    assert study.home.search_pid("two")
     began = time.monotonic()
     study.pause()
     assert time.monotonic() - began < 30 and study.status == "paused"
     study.stop()
-    assert study.client.is_handed_over
+    assert study.client.is_published

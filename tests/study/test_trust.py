@@ -15,9 +15,9 @@ from lepton_automl.factory import Factory, factory_of
 from lepton_automl.specs import Budget
 from lepton_automl.study.bottleneck import bottleneck
 from lepton_automl.study.client import StudyClient
-from lepton_automl.study.launch import prepare
+from lepton_automl.study.launch import write_request
 from lepton_automl.study.study import Study, open_study
-from lepton_automl.study_store import Home, study_journal
+from lepton_automl.study_store import StudyStore, study_journal
 from tests.own_nets import make
 from tests.samples import config, trial_events, weighed
 
@@ -40,9 +40,9 @@ def stranger(tmp_path, marker):
     """A study that was copied here, with a factory which leaves a mark wherever it is run."""
     own = Factory(name="make", module="__main__", source=f"open({str(marker)!r}, 'w').close()\ndef make(config, spec): ...\n")
     asked = config(own=own, budget=Budget(trials=9))
-    home = Home(tmp_path / "home")
+    home = StudyStore(tmp_path / "home")
     folder = home.create("sample")
-    prepare(asked, folder)
+    write_request(asked, folder)
     journal = study_journal(folder)
     told = [
         StudyStarted(at=1.0, config=asked),

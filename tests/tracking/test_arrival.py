@@ -45,7 +45,7 @@ from lepton_automl.study import publish
 from lepton_automl.study.publisher import Publisher
 from lepton_automl.study.remove import remove
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking import tracker as tracking
 from lepton_automl.tracking.secrets import masked
 from lepton_automl.tracking.store import opened_store
@@ -184,7 +184,7 @@ def home(tmp_path_factory):
     """A home with a store, whose tables take four seconds to make."""
     folder = tmp_path_factory.mktemp("home") / "mlruns"
     with opened_store(folder):
-        return Home(folder)
+        return StudyStore(folder)
 
 
 def study(home, name, trials=3, *, place=OWN, ended=True):
@@ -296,7 +296,7 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypa
     with ThreadPoolExecutor() as pool:
         pool.submit(publishing.follow)
         until = time.monotonic() + 60
-        while not gone.state.untracked and time.monotonic() < until:
+        while not gone.state.mlflow_trouble and time.monotonic() < until:
             time.sleep(0.05)
         publishing.over.set()
     shell = {"LEPTON_HOME": str(home.folder)}
@@ -308,7 +308,7 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypa
     with opened_store(home.folder) as store:
         assert store.client.get_experiment(experiment).lifecycle_stage == "deleted"
         store.client.restore_experiment(experiment)
-    assert gone.tracking.sync() == 3 and not gone.state.untracked
+    assert gone.tracking.sync() == 3 and not gone.state.mlflow_trouble
 
 
 def test_a_search_does_not_begin_where_mlflow_would_refuse_it(home, monkeypatch):
@@ -334,12 +334,12 @@ def test_another_store_that_is_added_later_gets_everything(home, tmp_path):
 def test_a_study_is_followed_into_a_store_while_it_runs(home, tmp_path, monkeypatch):
     monkeypatch.setattr("lepton_automl.study.tracking.EVERY", 0.1)
     uri, running = f"sqlite:///{tmp_path / 'team.db'}", study(home, "followed", 1, ended=False)
-    with home.held("followed"), opened_store(home.folder, uri) as store:
+    with home.lock("followed"), opened_store(home.folder, uri) as store:
         client = store.client
     alive = threading.Event()
 
     def go_on():
-        with home.held("followed"):
+        with home.lock("followed"):
             alive.set()
             until = time.monotonic() + 60
             while time.monotonic() < until and not client.search_runs(["1"], "tags.lepton.trial = '0'"):
@@ -445,7 +445,7 @@ def test_an_address_without_a_secret_is_kept(home, uri):
 
 def test_deleting_a_study_leaves_its_namesake_in_a_shared_experiment(home, tmp_path):
     place = Place(uri=f"sqlite:///{tmp_path / 'team.db'}", experiment="team")
-    mine, other = study(home, "flowers", place=place), study(Home(tmp_path / "other"), "flowers", place=place)
+    mine, other = study(home, "flowers", place=place), study(StudyStore(tmp_path / "other"), "flowers", place=place)
     journal = other.home.journal("flowers")
     text = journal.path.read_text()
     journal.path.unlink()
@@ -562,7 +562,7 @@ def publishers(folder, wanted, other=()):
     """Numbers of the processes that publish a study, once there are so many, and others than some."""
     until, found = time.monotonic() + 60, []
     while time.monotonic() < until:
-        said = subprocess.run(["pgrep", "-f", f"service.publish {folder}$"], capture_output=True, text=True, check=False).stdout
+        said = subprocess.run(["pgrep", "-f", f"study.publish {folder}$"], capture_output=True, text=True, check=False).stdout
         found = [int(line) for line in said.split()]
         if len(found) == wanted and not set(found) & set(other):
             break

@@ -16,7 +16,7 @@ from lepton_automl import Registry
 from lepton_automl.events import StudyEnded, StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home, trial_folder
+from lepton_automl.study_store import StudyStore, trial_folder
 from lepton_automl.tracking import making
 from lepton_automl.tracking.making import REBUILD, ensure_whole
 from lepton_automl.tracking.store import opened_store
@@ -100,7 +100,7 @@ def seen(home):
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["half made", "gone"])
 def test_a_lost_store_comes_back_from_the_journals(tmp_path, loss):
-    home = Home(tmp_path / "mlruns")
+    home = StudyStore(tmp_path / "mlruns")
     roses, tulips = study(home, "roses", 2), study(home, "tulips", 3)
     for owner, trial in ((roses, 0), (tulips, 1), (tulips, 2), (roses, 1)):
         owner.tracking.register(trial, "flowers", "champion")

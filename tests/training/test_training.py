@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks import overhead
 from lepton_automl.data.datamodule import Batch, DataModule
 from lepton_automl.data.open import Data, Split
-from lepton_automl.jobs import GO_ON, Decision
+from lepton_automl.jobs import CONTINUE, Decision
 from lepton_automl.models.build import build
 from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import TableRecipe
@@ -58,7 +58,7 @@ def net(outputs: int = 3, heads: int = 2, seed: int = 0) -> nn.Module:
 
 def taught(plan: TrainPlan = PLAN, **more: object) -> tuple[nn.Module, object, list[tuple[int, dict[str, float]]]]:
     model, told = net(), []
-    fitted = fit(model, Rows(plan), plan, spec=spec_of(), on_epoch=lambda e, s: told.append((e, s)) or GO_ON, **more)
+    fitted = fit(model, Rows(plan), plan, spec=spec_of(), on_epoch=lambda e, s: told.append((e, s)) or CONTINUE, **more)
     return model, fitted, told
 
 
@@ -163,7 +163,7 @@ def test_a_score_that_is_not_defined_is_left_out():
 def test_regression_scores_are_in_the_targets_own_unit():
     spec = spec_of("regression", 0, target_mean=100.0, target_scale=20.0)
     told: list[dict[str, float]] = []
-    fit(net(outputs=1), Rows(PLAN, "regression"), PLAN, spec=spec, on_epoch=lambda _, s: told.append(s) or GO_ON)
+    fit(net(outputs=1), Rows(PLAN, "regression"), PLAN, spec=spec, on_epoch=lambda _, s: told.append(s) or CONTINUE)
     assert own_unit(torch.tensor([0.5]), spec).item() == 110.0
     assert told[-1]["r2"] > 0.8
     assert told[-1]["rmse"] == pytest.approx(20 * (1 - told[-1]["r2"]) ** 0.5, rel=0.5)  # the targets' spread is about 20
@@ -206,7 +206,7 @@ def test_a_plan_may_be_walked_in_two_fits():
             spec=spec_of(),
             first_epoch=first,
             last_epoch=last,
-            on_epoch=lambda e, _: epochs.append(e) or GO_ON,
+            on_epoch=lambda e, _: epochs.append(e) or CONTINUE,
             score=False,
         )
         assert part.epochs == (last or 6) - first
@@ -217,7 +217,7 @@ def test_a_plan_may_be_walked_in_two_fits():
 
 def test_a_decision_ends_the_fit():
     stop = Decision(stop=True, reason="enough")
-    fitted = fit(net(), Rows(PLAN), PLAN, spec=spec_of(), on_epoch=lambda epoch, _: stop if epoch == 2 else GO_ON)
+    fitted = fit(net(), Rows(PLAN), PLAN, spec=spec_of(), on_epoch=lambda epoch, _: stop if epoch == 2 else CONTINUE)
     assert fitted.epochs == 2 and fitted.stopped is stop
 
 
@@ -234,7 +234,7 @@ def test_divergence_is_said_with_place_and_advice():
     rows = Rows(PLAN)
     rows.data.train.inputs["numeric"][7] = torch.nan
     with pytest.raises(Diverged, match="nan"):
-        fit(net(), rows, PLAN, spec=spec_of(), on_epoch=lambda e, s: GO_ON)
+        fit(net(), rows, PLAN, spec=spec_of(), on_epoch=lambda e, s: CONTINUE)
 
 
 def test_lightning_is_silent_and_leaves_nothing_behind(tmp_path, monkeypatch, capfd, caplog):
@@ -258,7 +258,7 @@ def test_gradients_are_clipped_by_the_plan():
 def test_without_validation_rows_there_is_the_training_loss():
     rows = Rows(PLAN)
     rows.data = rows.data.whole()
-    assert set(fit(net(), rows, PLAN, spec=spec_of(), on_epoch=lambda e, s: GO_ON).scores) == {"train_loss"}
+    assert set(fit(net(), rows, PLAN, spec=spec_of(), on_epoch=lambda e, s: CONTINUE).scores) == {"train_loss"}
 
 
 def test_a_loop_by_hand_ends_with_equal_weights():

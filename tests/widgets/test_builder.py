@@ -18,7 +18,7 @@ import lepton_automl
 from lepton_automl.errors import ExtraError
 from lepton_automl.study import launch
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
@@ -306,7 +306,7 @@ def test_files_of_a_persons_own_are_kept_beside_the_studies(home, tmp_path):
 def test_every_field_says_what_is_wrong_beside_it_all_at_once(home):
     made = lepton_automl.builder({"df": table()})
     choose(made, "df")
-    Home(home).create("taken")
+    StudyStore(home).create("taken")
     (home / "studies" / "taken" / "journal.jsonl").touch()
     goals = made.goals
     fields = {
@@ -336,7 +336,7 @@ def test_every_field_says_what_is_wrong_beside_it_all_at_once(home):
 def test_what_cannot_start_is_said_and_can_be_corrected(home, launched, monkeypatch):
     made = lepton_automl.builder({"df": table()})
     choose(made, "df")
-    monkeypatch.setattr(launch, "prepare", lambda *_: (_ for _ in ()).throw(lepton_automl.StudyError("the disk is full")))
+    monkeypatch.setattr(launch, "write_request", lambda *_: (_ for _ in ()).throw(lepton_automl.StudyError("the disk is full")))
     made.start.click()
     until(lambda: "the disk is full" in made.acts.said.value)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.space import Categorical, Space
 from lepton_automl.specs import Budget
 from lepton_automl.study.study import Study
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from tests.samples import (
     config,
     image_spec,
@@ -57,7 +57,7 @@ ALLOWED = {"href": ("http://127.0.0.1:",), "src": ("data:image/png;base64,",)}
 
 def lived(tmp_path, models, *, ended=True, **changes):
     """A study whose journal was written by hand."""
-    home = Home(tmp_path)
+    home = StudyStore(tmp_path)
     folder = home.path("sample")
     folder.mkdir(parents=True)
     journal = Journal(folder / "journal.jsonl")
@@ -242,7 +242,7 @@ def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_end
         until(lambda: text in dashboard.run._told.value)
 
     shows("lost")
-    with study.home.held("sample"):
+    with study.home.lock("sample"):
         shows("running")
         for event in trial_events(3, 0.95, 2.0, at=60.0):
             journal.append(event)
@@ -291,7 +291,7 @@ def test_a_stop_is_logged_once(tmp_path):
     journal.append(Asked(at=61.5, what="stop", uid="b"))
     journal.append(TrialEnded(at=62.0, result=TrialResult(trial=3, status="stopped", reason=STOPPED)))
     journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
-    _, state, news = Study("sample", study.home).client.look()
+    _, state, news = Study("sample", study.home).client.poll()
     told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
     assert told == ["a person stopped the search"] and sentence(state, news[-1]) == "the search ended"
 
@@ -330,7 +330,7 @@ def test_the_pictures_of_a_search_that_has_just_begun_have_sensible_axes(weighed
 
 def test_a_closed_dashboard_looks_no_more(tmp_path):
     study, _ = lived(tmp_path, MODELS, ended=False)
-    with study.home.held("sample"):
+    with study.home.lock("sample"):
         dashboard = study.dashboard()
         dashboard.close()
         until(lambda: not dashboard._pulse.alive)
