@@ -8,7 +8,7 @@ import pytest
 
 from lepton_automl.reporting.context import Told
 from lepton_automl.reporting.report import plots_html, report_html
-from tests.reporting.test_report import examined, numbers_examined, state  # noqa: F401  # fixtures
+from tests.reporting.hostile_study import examined, numbers_examined, state  # noqa: F401  # fixtures
 
 from .page import SHOTS
 

@@ -27,7 +27,7 @@ from lepton_automl.study.study import Study
 from lepton_automl.study_store import StudyStore
 from tests.api.test_import_and_arguments import lepton
 from tests.samples import config, weighed
-from tests.search.test_search import GOALS, recorded, table
+from tests.search.recorded_search import GOALS, recorded, table
 
 from .test_control import SOON, answered, completed, until
 

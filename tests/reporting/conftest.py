@@ -1,0 +1,3 @@
+"""What the tests of figures and reports share."""
+
+from .hostile_study import examined, state  # noqa: F401  # fixtures

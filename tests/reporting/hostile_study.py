@@ -1,0 +1,79 @@
+"""A study whose classes, hyperparameters and reasons have names that could break a page, and analyses of errors in it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lepton_automl import families
+from lepton_automl.data.glance import picture
+from lepton_automl.error_analysis import ErrorAnalysis, Example
+from lepton_automl.events import KnobsRanked, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.jobs import TrialResult
+from lepton_automl.space import Categorical, Space
+from lepton_automl.state import StudyState
+from lepton_automl.training.findings import calibration, class_scores, confusion
+from tests.samples import (
+    config,
+    image_spec,
+    trial_events,
+)
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=http://example.com/x onerror=alert(2)>',
+    "</script><b>bold</b>",
+    "עברית \u202egnp.exe",
+    "👩‍👩‍👧 family",
+    "nul\x00 bell\x07 esc\x1b[31m line\nbreak",
+    "half \ud83d character",
+    "x" * 5_000,
+    "$\\alpha$ &amp; %{x} {{y}}",
+    "",
+)
+
+
+def failing(number: int, status: str, reason: str, epochs: int = 2) -> list[object]:
+    proposed, weigh, learnt, _ = trial_events(number, 0.5, 3.0 + number, at=3.0 * number)
+    result = TrialResult(trial=number, status=status, reason=reason, epochs=epochs)
+    return [proposed, weigh, learnt, TrialEnded(at=3.0 * number + 2.5, result=result)]
+
+
+@pytest.fixture
+def state() -> StudyState:
+    """A study with every kind of trial in it, whose classes, knobs and reasons have names from hell."""
+    spec = image_spec().replace(classes=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
+    space = Space(knobs={**families.space_for(spec).knobs, "model.kind": Categorical(*HOSTILE[:3], default=HOSTILE[0])})
+    state = StudyState().feed(
+        [StudyStarted(at=0.0, config=config(spec, space=space, name="hostile"), versions={"torch": HOSTILE[2]})]
+    )
+    for number, (score, latency) in enumerate([(0.9, 1.0), (0.97, 2.0), (0.98, 8.0), (0.95, 4.0)]):
+        proposed, *others = trial_events(number, score, latency, at=3.0 * number)
+        state.feed([proposed.replace(config={**proposed.config, "model.kind": HOSTILE[number % 3]}), *others])
+    for number, (status, reason) in enumerate([("stopped", HOSTILE[2]), ("infeasible", HOSTILE[1]), ("failed", HOSTILE[5])], 4):
+        state.feed(failing(number, status, reason))
+    running = TrialProposed(at=30.0, trial=7, uid="7", config={}, recipe={}, origin="child", parent=1)
+    ranked = KnobsRanked(at=31.0, shares={"score": {HOSTILE[0]: 0.7, "model.width": 0.3}}, trials={"score": 9}, ends=7)
+    return state.feed([running, ranked])
+
+
+@pytest.fixture
+def examined() -> ErrorAnalysis:
+    told = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1])
+    truth = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 0])
+    pairs = confusion(told, truth, 10)
+    bins, error = calibration(np.linspace(0.5, 1.0, 12), told == truth)
+    pixels = picture(np.arange(64, dtype=np.uint8).reshape(1, 8, 8))
+    worst = tuple(Example(row=n, truth=HOSTILE[n], answer=HOSTILE[1], loss=2.0, sure=0.9, picture=pixels) for n in (0, 7))
+    return ErrorAnalysis(
+        trial=1, split="validation", rows=12, task="multiclass", target=HOSTILE[1], scores={"accuracy": 10 / 12}, worst=worst,
+        classes=class_scores(pairs, HOSTILE), confusion=pairs, calibration=bins, calibration_error=error,
+    )  # fmt: skip
+
+
+def numbers_examined() -> ErrorAnalysis:
+    cells = {HOSTILE[0]: HOSTILE[1], "age": 31.0, "left": None}
+    return ErrorAnalysis(
+        trial=1, split="validation", rows=2, task="regression", target="price", scores={"rmse": 1.0}, pairs=((1.0, 2.0), (3.0, 2.5)),
+        bias=0.25, spread=(0.75, 0.95, 1.0), worst=(Example(row=0, truth=1.0, answer=2.0, loss=1.0, cells=cells),),
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Figures: the same traces whatever a study holds, axes within reach, short names without markup."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lepton_automl.events import StudyResumed, StudyStarted, TrialEnded, TrialThawed
+from lepton_automl.jobs import TrialResult
+from lepton_automl.profile import ResourceProfile
+from lepton_automl.reporting import error_plots, narrative, plots, speed
+from lepton_automl.reporting.hypervolume import growth
+from lepton_automl.reporting.labels import clean, label, marked
+from lepton_automl.reporting.theme import even_ticks, linear_ends
+from lepton_automl.reporting.timeline import lanes
+from lepton_automl.specs import Deployment
+from lepton_automl.state import StudyState
+from tests.samples import (
+    config,
+    measured,
+    trial_events,
+)
+
+from .hostile_study import numbers_examined
+
+STATE_FIGURES = [getattr(plots, name) for name in plots.__all__ if name.endswith("_figure") and name != "importance_figure"]
+
+
+@pytest.mark.parametrize("figure", STATE_FIGURES, ids=lambda figure: figure.__name__)
+@pytest.mark.parametrize("theme", ["light", "dark", "neutral"])
+def test_a_picture_has_the_same_traces_whatever_the_study_holds(figure, theme, state):
+    bare = StudyState(config=config())
+    found, empty = figure(state, theme), figure(bare, theme)
+    assert [(one.type, one.name) for one in found.data] == [(one.type, one.name) for one in empty.data]
+    assert sum(len(one.x) for one in found.data if getattr(one, "x", None) is not None) or found.data[0].dimensions
+    assert "<script" not in found.to_json() and "<img" not in found.to_json()  # plotly would read it as markup
+    assert found.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
+
+
+def test_pictures_of_errors_and_speed_have_their_traces_too(examined, study_state):
+    for figure in (error_plots.confusion_figure, error_plots.calibration_figure, error_plots.residuals_figure):
+        one, other = figure(examined, "dark"), figure(numbers_examined())
+        assert [trace.type for trace in one.data] == [trace.type for trace in other.data]
+        assert "<script" not in one.to_json() + other.to_json()
+    trial = study_state([(0.9, 1.0)]).trial(0)
+    assert [trace.name for trace in speed.variants_figure(trial).data] == ["tried", "chosen"]
+    portrait = ResourceProfile(
+        size_bytes=1, memory=None, imports=measured(1.0), cold_start=measured(1.0), energy=None,
+        batches={1: measured(1.0), 64: measured(8.0)},
+    )  # fmt: skip
+    assert list(speed.batches_figure(portrait).data[1].y) == [1000, 8000] and len(speed.batches_figure(None).data) == 2
+
+
+@pytest.mark.parametrize("models", [[(0.9, 1.0)], [(0.9, 0.031), (0.91, 0.0312)], [(0.5, 0.6), (0.9, 4.0), (0.7, 1.1)]])
+def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models, study_state):
+    state = study_state(models)
+    layout = plots.front_figure(state).layout
+    low, high = (10**end for end in layout.xaxis.range)
+    assert low < min(ms for _, ms in models) and max(ms for _, ms in models) < high and high / low > 1.99
+    assert len(layout.xaxis.tickvals) >= 2 and all(low <= tick <= high for tick in layout.xaxis.tickvals)
+    if len(models) == 1:
+        assert layout.yaxis.range == pytest.approx((0.855, 0.945))
+    else:
+        assert layout.yaxis.range is None and layout.yaxis.autorange
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "anchor", "seen"),
+    [(3.0, "limit 3 ms", "left", True), (9.0, "limit 9 ms", "left", True), (200.0, "limit 200 ms ▸", "right", False),
+     (0.001, "◂ limit 0.001 ms", "left", False)],
+)  # fmt: skip
+def test_a_limit_is_in_sight_or_it_is_said_where_it_is(study_state, limit, text, anchor, seen):
+    state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Deployment(max_latency_ms=limit))
+    layout = plots.front_figure(state).layout
+    low, high = layout.xaxis.range
+    told = layout.annotations[-1]
+    assert (low < math.log10(limit) < high) is seen and layout.shapes[-1].x0 == limit
+    assert (told.text, told.xanchor) == (text, anchor) and low <= told.x <= high
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))
+def test_a_linear_axis_holds_its_values_and_has_ticks(values):
+    low, high = linear_ends(values)
+    assert low < min(values) and max(values) < high
+    assert len(even_ticks(low, high)) >= 2
+
+
+def test_points_say_which_trial_they_are(state):
+    front = plots.front_figure(state)
+    by_name = {trace.name: list(trace.customdata) for trace in front.data}
+    assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen(state).number]
+    assert by_name["beaten"] == [3] and by_name["stopped"] == [4] and by_name["infeasible"] == [5]
+    curves = plots.curves_figure(state)
+    assert {number for trace in curves.data for number in trace.customdata} >= {0, 1, 2, 3, 4}
+
+
+def test_the_hypervolume_never_falls_and_ends_below_one(study_state):
+    state = study_state([(0.5, 1.0), (0.9, 2.0), (0.6, 0.5), (0.4, 9.0), (0.95, 4.0)])
+    volumes = [volume for _, volume in growth(state)]
+    assert volumes == sorted(volumes) and 0 < volumes[0] < volumes[-1] < 1
+    assert volumes[3] == volumes[2]  # a model that is beaten in everything adds nothing
+
+
+def test_the_time_line_packs_trials_on_as_many_workers_as_ran():
+    state = StudyState().feed([StudyStarted(at=0.0, config=config())])
+    first, second, third = (trial_events(n, 0.9 + n / 100, 1.0) for n in range(3))
+    state.feed([first[0].replace(at=0.0), second[0].replace(at=1.0), first[3].replace(at=5.0), third[0].replace(at=5.0)])
+    stopped = TrialResult(trial=1, status="stopped", epochs=1)
+    state.feed([TrialEnded(at=6.0, result=stopped), StudyResumed(at=8.0, reason=""), TrialThawed(at=8.0, trial=1, epoch=1)])
+    assert [(bar.trial.number, bar.lane, bar.interval.ended) for bar in lanes(state)] == [
+        (0, 0, 5.0),
+        (1, 1, 6.0),
+        (2, 0, None),
+        (1, 1, None),
+    ]
+    thawed = plots.timeline_figure(state).data[-1]
+    assert list(thawed.customdata) == [1] and thawed.text[0] == "trial 1 goes on from epoch 1"
+    assert [(rest.began, rest.ended) for rest in state.rests] == [(6.0, 8.0)]
+
+
+@given(st.text(max_size=300))
+def test_a_name_on_show_is_one_short_line_without_markup_or_turns(name):
+    for shown in (clean(name), label(name)):
+        assert "\n" not in shown and not set(shown) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\x00\x1b")
+        shown.encode()  # no half characters
+    assert len(clean(name)) <= 60 and not re.search(r"[<$]", label(name)) and "<" not in marked(name)[5:-6]
