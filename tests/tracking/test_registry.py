@@ -34,22 +34,11 @@ from lepton_automl.tracking.serving import serve_command
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 
-from .test_tracking import (
-    COLUMNS,
-    PICTURE,
-    TABLE,
-    bundle_of,
-    journal_of,
-    life,
-)
+from .bundles import COLUMNS, PICTURE, TABLE, bundle_of
+from .recorded_journals import journal_of, life
 
 ROW = {"age": 80, "paid": True, "city": "Bern"}
 INK = {"task": "regression", "classes": [], "target": "ink"}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home") / "mlruns"
 
 
 def clerk(folder, uid="", target="y"):
@@ -61,72 +50,72 @@ def eye(folder, uid="", side=8, levels=None):
     return bundle_of(folder, PICTURE, {"modality": "image", "shape": [1, side, side], "levels": levels}, INK, uid)
 
 
-def models_of(home, study):
-    with opened_store(home) as store:
+def models_of(store_folder, study):
+    with opened_store(store_folder) as store:
         found = store.client.search_logged_models([store.experiment(study)])
         return {model.tags[KEY].partition(":")[0]: model for model in found}
 
 
-def test_the_front_is_logged_once_and_told_what_becomes_of_it(home, tmp_path):
+def test_the_front_is_logged_once_and_told_what_becomes_of_it(store_folder, tmp_path):
     journal = journal_of(tmp_path, "front", *life("front", 0, 0.9, 1.0), *life("front", 1, 0.95, 2.0))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     records = [ModelRecord(bundle=eye(tmp_path / str(n), f"front-{n}"), tags={"latency_ms": n + 1}) for n in range(2)]
-    log_models("front", records, home=home)
-    first = models_of(home, "front")
+    log_models("front", records, home=store_folder)
+    first = models_of(store_folder, "front")
     assert set(first) == {"front-0", "front-1"} and {model.tags[ON_FRONT] for model in first.values()} == {"true"}
-    with opened_store(home) as store:
+    with opened_store(store_folder) as store:
         run = store.client.get_run(first["front-1"].source_run_id)
         assert [one.model_id for one in run.outputs.model_outputs] == [first["front-1"].model_id]
         history = store.client.get_metric_history(run.info.run_id, "accuracy")
         assert len({(one.step, one.value) for one in history}) == len(history), "a figure of the run was written twice"
     assert {metric.key for metric in first["front-1"].metrics} >= {"accuracy", "score", "latency_ms.p50"}
 
-    version = register(records[1], "front", home=home)
-    assert register(records[1], "front", home=home) == version, "a model became two versions"
-    with opened_store(home) as store:
+    version = register(records[1], "front", home=store_folder)
+    assert register(records[1], "front", home=store_folder) == version, "a model became two versions"
+    with opened_store(store_folder) as store:
         parent = store.client.get_run(store.client.get_run(run.info.run_id).data.tags["mlflow.parentRunId"])
         told = store.client.get_logged_model(first["front-1"].model_id)
     assert [one.model_id for one in parent.outputs.model_outputs] == [told.model_id], "the study's run shows its model"
     assert json.loads(told.tags["mlflow.modelVersions"]) == [{"name": "front", "version": int(version)}]
-    log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.5})], home=home)
-    later = models_of(home, "front")
+    log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.5})], home=store_folder)
+    later = models_of(store_folder, "front")
     assert {uid: model.model_id for uid, model in later.items()} == {uid: model.model_id for uid, model in first.items()}
     assert later["front-0"].tags[ON_FRONT] == "false" and later["front-1"].tags["test_accuracy"] == "0.5"
-    (row,) = versions("front", home=home)
+    (row,) = versions("front", home=store_folder)
     assert row["test_accuracy"] == 0.5 and row["latency_ms"] == 2.0 and row["aliases"] == "champion"
-    with opened_store(home) as store:  # as a person does in MLflow's pages
+    with opened_store(store_folder) as store:  # as a person does in MLflow's pages
         store.client.delete_model_version("front", "1")
-    log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.6})], home=home)
-    assert models_of(home, "front")["front-1"].tags["test_accuracy"] == "0.6"
-    assert register(records[1], "front", home=home) == "2"
-    delete_study("front", home=home)
-    assert set(models_of(home, "front")) == {"front-1"}, "what is registered stays, and nothing else"
+    log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.6})], home=store_folder)
+    assert models_of(store_folder, "front")["front-1"].tags["test_accuracy"] == "0.6"
+    assert register(records[1], "front", home=store_folder) == "2"
+    delete_study("front", home=store_folder)
+    assert set(models_of(store_folder, "front")) == {"front-1"}, "what is registered stays, and nothing else"
 
 
-def test_a_bundle_that_is_registered_runs_nothing_of_its_own(home, tmp_path):
+def test_a_bundle_that_is_registered_runs_nothing_of_its_own(store_folder, tmp_path):
     """A stranger's `predict.py` may do anything; MLflow saves it with an example of the input, and must not try it out."""
     bundle, mark = clerk(tmp_path / "bundle", "strange-0", target="z"), tmp_path / "ran"
     code = f"open({str(mark)!r}, 'w').close()\n".encode()
     add_file(bundle, "predict.py", (bundle / "predict.py").read_bytes() + code)
-    Tracker(journal_of(tmp_path, "strange", *life("strange", 0, 0.9, 1.0)), home).catch_up()
+    Tracker(journal_of(tmp_path, "strange", *life("strange", 0, 0.9, 1.0)), store_folder).catch_up()
     load_model(bundle)
-    log_models("strange", [ModelRecord(bundle=bundle)], home=home)
-    assert register(bundle, "strange", home=home) == "1" and set(models_of(home, "strange")) == {"strange-0"}
+    log_models("strange", [ModelRecord(bundle=bundle)], home=store_folder)
+    assert register(bundle, "strange", home=store_folder) == "1" and set(models_of(store_folder, "strange")) == {"strange-0"}
     assert not mark.exists()
 
 
-def test_an_alias_passes_on_and_comes_back(home, tmp_path):
+def test_an_alias_passes_on_and_comes_back(store_folder, tmp_path):
     for number in range(3):
-        register(clerk(tmp_path / str(number), target=f"y{number}"), "clerk", home=home)
-    registry = Registry(home)
-    assert roll_back("clerk", home=home) == "2" and registry.roll_back("clerk") == "1"
+        register(clerk(tmp_path / str(number), target=f"y{number}"), "clerk", home=store_folder)
+    registry = Registry(store_folder)
+    assert roll_back("clerk", home=store_folder) == "2" and registry.roll_back("clerk") == "1"
     with pytest.raises(StudyError, match="no version that was champion before is known"):
         registry.roll_back("clerk")
     registry.promote("clerk", 3)
-    promote("clerk", "2", home=home, alias="challenger")
+    promote("clerk", "2", home=store_folder, alias="challenger")
     table = registry.versions("clerk").set_index("version")
     assert dict(table["aliases"]) == {"3": "champion", "2": "challenger", "1": ""}
-    with opened_store(home) as store:  # as a person does in MLflow's pages
+    with opened_store(store_folder) as store:  # as a person does in MLflow's pages
         store.client.set_registered_model_alias("clerk", "champion", "2")
         store.client.delete_model_version("clerk", "3")
     assert registry.roll_back("clerk") == "1"
@@ -143,11 +132,11 @@ def test_an_alias_passes_on_and_comes_back(home, tmp_path):
 class Served:
     """A registered model behind MLflow's own server."""
 
-    def __init__(self, name, home):
+    def __init__(self, name, store_folder):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command, environment = serve_command(name, home=home, port=self.port)
+        command, environment = serve_command(name, home=store_folder, port=self.port)
         environment["MLFLOW_PYFUNC_INFERENCE_CONFIG"] = json.dumps(
             {"max_pixels": 1_000_000, "header_seconds": 4, "body_seconds": 4}
         )
@@ -179,22 +168,22 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def clerk_served(home, tmp_path_factory):
-    register(clerk(tmp_path_factory.mktemp("c") / "bundle"), "served clerk", home=home)
-    server = Served("served clerk", home)
+def clerk_served(store_folder, tmp_path_factory):
+    register(clerk(tmp_path_factory.mktemp("c") / "bundle"), "served clerk", home=store_folder)
+    server = Served("served clerk", store_folder)
     yield server
     server.close()
 
 
 @pytest.fixture(scope="module")
-def eye_served(home, tmp_path_factory):
-    register(eye(tmp_path_factory.mktemp("e") / "bundle"), "served eye", home=home)
-    server = Served("served eye", home)
+def eye_served(store_folder, tmp_path_factory):
+    register(eye(tmp_path_factory.mktemp("e") / "bundle"), "served eye", home=store_folder)
+    server = Served("served eye", store_folder)
     yield server
     server.close()
 
 
-def test_rows_are_answered_in_every_form_that_mlflow_knows(clerk_served, home):
+def test_rows_are_answered_in_every_form_that_mlflow_knows(clerk_served, store_folder):
     columns = {name: [cell] for name, cell in ROW.items()}
     split = {"columns": list(ROW), "data": [list(ROW.values())]}
     bodies = [
@@ -207,7 +196,7 @@ def test_rows_are_answered_in_every_form_that_mlflow_knows(clerk_served, home):
     (expected,) = clerk_served.ask(bodies[0])
     assert expected["prediction"] == "no" and set(expected) == {"prediction", "probability_no", "probability_yes"}
     assert [clerk_served.ask(body) for body in bodies] == [[expected]] * 5
-    with opened_store(home) as store:
+    with opened_store(store_folder) as store:
         place = store.client.get_model_version_download_uri("served clerk", "1")
     loaded = mlflow.pyfunc.load_model(place)
     assert loaded.predict(pd.DataFrame([ROW])).to_dict("records") == [expected] == loaded.predict(ROW).to_dict("records")
@@ -289,12 +278,12 @@ def test_the_door_finds_rows_or_refuses_in_words(body, columns):
     assert 1 <= len(rows) <= 3 and all(isinstance(row, dict) for row in rows)
 
 
-def test_limits_lie_in_the_model_and_openvino_in_what_it_needs(home, tmp_path):
+def test_limits_lie_in_the_model_and_openvino_in_what_it_needs(store_folder, tmp_path):
     openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
     bundle = eye(tmp_path / "bundle", side=4)
     (bundle / "runtime.json").write_text('{"runtime": "openvino"}')
-    register(ModelRecord(bundle=bundle, threads=2), "fast", home=home)
-    with opened_store(home) as store:
+    register(ModelRecord(bundle=bundle, threads=2), "fast", home=store_folder)
+    with opened_store(store_folder) as store:
         folder = store.client.get_model_version_download_uri("fast", "1")
     place = mlflow.artifacts.download_artifacts(folder)
     needed = Path(place, "requirements.txt").read_text().split()
@@ -304,7 +293,7 @@ def test_limits_lie_in_the_model_and_openvino_in_what_it_needs(home, tmp_path):
     assert all(f"{name}: {value}" in described for name, value in {**LIMITS, "threads": 2}.items())
 
 
-def test_what_serves_is_mlflows_own_command(home):
-    command, environment = serve_command("eye", home=home, alias="challenger")
+def test_what_serves_is_mlflows_own_command(store_folder):
+    command, environment = serve_command("eye", home=store_folder, alias="challenger")
     assert command[:3] == [sys.executable, "-m", "mlflow"] and "models:/eye@challenger" in command
     assert environment["MLFLOW_TRACKING_URI"].startswith("sqlite:///") and "MLFLOW_TRACKING_URI" not in os.environ

@@ -1,6 +1,7 @@
+"""A study becomes a run, with a run for each trial: written once, and brought up to date by later events."""
+
 import base64
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -9,12 +10,9 @@ import zlib
 from pathlib import Path
 
 import mlflow
-import numpy as np
-import pandas as pd
 import pytest
 
-from lepton_automl.deployment.bundle import write_bundle
-from lepton_automl.errors import BundleError, ConfigError, StudyError
+from lepton_automl.errors import StudyError
 from lepton_automl.events import (
     Asked,
     ModelRegistered,
@@ -24,94 +22,29 @@ from lepton_automl.events import (
     StudyStarted,
     TestOpened,
     TrialEnded,
-    TrialProposed,
     TrialRetried,
     TrialThawed,
 )
 from lepton_automl.jobs import TrialResult
-from lepton_automl.journal import Journal
-from lepton_automl.reporting.plots import front_html
-from lepton_automl.reporting.tables import front_json, front_table, trial_table
-from lepton_automl.specs import Budget, Deployment
+from lepton_automl.reporting.tables import front_table
+from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.dataset import dataset_record
 from lepton_automl.tracking.pages import APP, create_app, with_mode
 from lepton_automl.tracking.projector import progress, trial_records
-from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
-from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
 from tests import samples
 
-SPEC = samples.image_spec().replace(counts=(100,) * 10)
-STARTED = StudyStarted(
-    at=1.0,
-    config=samples.config(SPEC),
-    versions={"torch": "2.0"},
-    machine={"name": "here"},
-    git={"commit": "abc", "branch": "main", "dirty": "true"},
-    environment=("numpy==2.0", "torch==2.0"),
-)
+from .recorded_journals import STARTED, failed, journal_of, life, runs_of, text
+from .without_package import run_without_package
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """One store for all: its tables take four seconds to make."""
-    return tmp_path_factory.mktemp("home") / "mlruns"
-
-
-@pytest.fixture
-def client(home):
-    with opened_store(home) as store:
-        return store.client
-
-
-def life(name, number, *args, **kwargs):
-    """A trial's events, with a uid of its study's own."""
-    return [
-        e.replace(uid=f"{name}-{number}") if isinstance(e, TrialProposed) else e
-        for e in samples.trial_events(number, *args, **kwargs)
-    ]
-
-
-def journal_of(folder, name, *said):
-    folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder / f"{name}.jsonl")
-    for event in (STARTED.replace(config=samples.config(SPEC, name=name)), *said):
-        journal.append(event, durable=False)
-    return journal
-
-
-def failed(name, number, at):
-    result = TrialResult(
-        trial=number, status="failed", reason="it diverged", traceback="Traceback: diverged", printed="nan nan nan"
-    )
-    proposed = TrialProposed(at=at, trial=number, uid=f"{name}-{number}", config={}, recipe={}, origin="sampler")
-    return [proposed, TrialEnded(at=at + 1, result=result)]
-
-
-def runs_of(client, name):
-    """The study's parent run, and its trials' runs by number."""
-    experiment = client.get_experiment_by_name(f"lepton/{name}")
-    runs = client.search_runs([experiment.experiment_id])
-    (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    children = [run for run in runs if run is not parent]
-    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children)
-    by_number = {int(run.data.tags["lepton.trial"]): run for run in children}
-    assert len(by_number) == len(children), "a trial was written twice"
-    return parent, by_number
-
-
-def text(client, run, path):
-    with open(client.download_artifacts(run.info.run_id, path), encoding="utf-8") as file:
-        return file.read()
-
-
-def test_a_study_becomes_a_run_with_a_run_for_each_trial(home, client, tmp_path):
+def test_a_study_becomes_a_run_with_a_run_for_each_trial(store_folder, client, tmp_path):
     said = [*life("whole", 0, 0.9, 1.0, at=2.0), *life("whole", 1, 0.8, 2.0, at=3.0), *failed("whole", 2, 4.0)]
     journal = journal_of(tmp_path, "whole", *said, StudyEnded(at=9.0, reason="the budget is spent", chosen=0))
-    tracker = Tracker(journal, home)
+    tracker = Tracker(journal, store_folder)
     assert tracker.catch_up() == 4 and tracker.catch_up() == 0
-    assert mlflow.active_run() is None and str(home) not in mlflow.get_tracking_uri(), "something global was set"
+    assert mlflow.active_run() is None and str(store_folder) not in mlflow.get_tracking_uri(), "something global was set"
     parent, trials = runs_of(client, "whole")
     assert parent.info.status == "FINISHED" and parent.info.start_time == 1000 and parent.info.end_time == 9000
     assert parent.data.params["metric"] == "accuracy" and parent.data.params["data.digest"] == "0"
@@ -141,9 +74,9 @@ def test_a_study_becomes_a_run_with_a_run_for_each_trial(home, client, tmp_path)
         assert "conv 16 / 32x2 plain k3" in told and "\\|" not in told and "\uff5c" not in told
 
 
-def test_a_run_list_has_views_with_figures(home, client, tmp_path):
+def test_a_run_list_has_views_with_figures(store_folder, client, tmp_path):
     """They are read as MLflow's page reads them: zlib's JSON in base 64."""
-    Tracker(journal_of(tmp_path, "seen", *life("seen", 0, 0.9, 1.0)), home).catch_up()
+    Tracker(journal_of(tmp_path, "seen", *life("seen", 0, 0.9, 1.0)), store_folder).catch_up()
     experiment = client.get_experiment_by_name("lepton/seen")
     found = {}
     for key in [key for key in experiment.tags if key.startswith("mlflow.sharedViewState.")]:
@@ -162,9 +95,9 @@ def test_the_first_page_stores_the_mode_for_training_ahead_of_mlflows_own_script
     assert apps == {APP: f"{create_app.__module__}:{create_app.__name__}"}
 
 
-def test_the_data_are_told_with_their_columns_and_counts(home, client, tmp_path):
+def test_the_data_are_told_with_their_columns_and_counts(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "pixels", *life("pixels", 0, 0.9, 1.0))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     (given,) = runs_of(client, "pixels")[0].inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("pictures", "0")
     columns = json.loads(given.dataset.schema)["mlflow_colspec"]
@@ -191,10 +124,10 @@ def test_a_study_tells_what_it_has_spent(study_state):
     assert told["spent.trials"] == told["trials.complete"] == 1 and told["spent.epochs"] == 8
 
 
-def test_the_tags_filter_runs_in_mlflow(home, client, tmp_path):
+def test_the_tags_filter_runs_in_mlflow(store_folder, client, tmp_path):
     """As people type them into the run list's search box."""
     said = [*life("sieve", 0, 0.9, 1.0, at=2.0), *life("sieve", 1, 0.8, 2.0, at=3.0), *failed("sieve", 2, 4.0)]
-    Tracker(journal_of(tmp_path, "sieve", *said), home).catch_up()
+    Tracker(journal_of(tmp_path, "sieve", *said), store_folder).catch_up()
     experiment = client.get_experiment_by_name("lepton/sieve").experiment_id
     for sieve, found in (
         ("tags.lepton.on_front = 'true'", {"sieve-0000"}),
@@ -204,42 +137,42 @@ def test_the_tags_filter_runs_in_mlflow(home, client, tmp_path):
         assert {run.info.run_name for run in client.search_runs([experiment], sieve)} == found
 
 
-def test_files_and_tables_replace_their_former_selves(home, client, tmp_path):
+def test_files_and_tables_replace_their_former_selves(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "files", *life("files", 0, 0.9, 1.0))
-    tracker = Tracker(journal, home)
+    tracker = Tracker(journal, store_folder)
     for content in ("first", "second"):
         files = {"front.html": content, "raw/plot.bin": content.encode()}
         tracker.attach(files, {"front": front_table(StudyState.replay(journal))})
     parent, _ = runs_of(client, "files")
     assert text(client, parent, "front.html") == text(client, parent, "raw/plot.bin") == "second"
-    shown = elsewhere(home, f"""
+    shown = run_without_package(store_folder, f"""
         print(mlflow.MlflowClient().load_table({parent.info.experiment_id!r}, "front.json").to_json(orient="records"))
     """)  # fmt: skip
     assert [row["accuracy"] for row in shown] == [0.9]
     assert text(client, parent, "front.csv").startswith("trial,accuracy,")
 
 
-def test_later_events_change_runs_that_are_there(home, client, tmp_path):
+def test_later_events_change_runs_that_are_there(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "later", *life("later", 0, 0.8, 1.0))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     more = [*life("later", 1, 0.9, 0.9, at=5.0), StudyEnded(at=9.0, reason="done", chosen=1)]
     more += [TestOpened(at=10.0, scores={1: {"accuracy": 0.85}})]
     more += [ModelRegistered(at=11.0, trial=1, model="m", version="3", alias="champion")]
     for event in more:
         journal.append(event)
-    Tracker(journal, home).catch_up()  # a new one, as after a crash
+    Tracker(journal, store_folder).catch_up()  # a new one, as after a crash
     parent, trials = runs_of(client, "later")
     assert [trials[n].data.tags["lepton.on_front"] for n in (0, 1)] == ["false", "true"]
     assert trials[1].data.metrics["test_accuracy"] == 0.85 and trials[1].data.tags["lepton.registered"] == "m 3"
     assert [(m.step, m.value) for m in client.get_metric_history(parent.info.run_id, "best_score")] == [(1, 0.8), (2, 0.9)]
     for event in [*life("later", 2, 0.7, 0.1, at=12.0)[:1]]:  # the study is extended
         journal.append(event)
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     assert runs_of(client, "later")[0].info.status == "RUNNING"
 
 
 @pytest.mark.parametrize("at", ["create_run", "log_batch", "search_runs"])
-def test_a_crash_anywhere_leaves_no_double(home, client, tmp_path, at, monkeypatch):
+def test_a_crash_anywhere_leaves_no_double(store_folder, client, tmp_path, at, monkeypatch):
     name = f"crash-{at}"
     journal = journal_of(
         tmp_path, name, *(event for n in range(3) for event in life(name, n, 0.8 + n / 100, 1.0 + n, at=2.0 + n))
@@ -253,22 +186,22 @@ def test_a_crash_anywhere_leaves_no_double(home, client, tmp_path, at, monkeypat
         return real(*args, **kwargs)
 
     monkeypatch.setattr(type(client), at, falters)
-    tracker = Tracker(journal, home)
+    tracker = Tracker(journal, store_folder)
     with pytest.raises(StudyError, match=r"the server went away[\s\S]*brings it up to date"):
         tracker.catch_up()
     monkeypatch.undo()
     tracker.catch_up()
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     _, trials = runs_of(client, name)
     assert sorted(trials) == [0, 1, 2] and all(run.info.status == "FINISHED" for run in trials.values())
     for run in trials.values():
         assert [m.step for m in client.get_metric_history(run.info.run_id, "accuracy")] == [1, 8]
 
 
-def test_a_study_that_was_killed_paused_and_retried_leaves_one_run_a_trial(home, client, tmp_path):
+def test_a_study_that_was_killed_paused_and_retried_leaves_one_run_a_trial(store_folder, client, tmp_path):
     proposed, weigh, learnt, ended = life("shaken", 0, 0.9, 1.0)
     journal = journal_of(tmp_path, "shaken", proposed, weigh)
-    tracker = Tracker(journal, home)
+    tracker = Tracker(journal, store_folder)
     tracker.catch_up()
     happened = [
         TrialRetried(at=5.0, trial=0, reason="the worker process died"),
@@ -285,29 +218,29 @@ def test_a_study_that_was_killed_paused_and_retried_leaves_one_run_a_trial(home,
     end = StudyEnded(at=10.0, reason="done", chosen=0)
     for event in (StudyResumed(at=8.0, reason="there is room"), learnt, ended.replace(at=9.0), end):
         journal.append(event)
-        Tracker(journal, home).catch_up()  # a new one each time, as after a kill
+        Tracker(journal, store_folder).catch_up()  # a new one each time, as after a kill
     parent, trials = runs_of(client, "shaken")
     assert parent.info.status == "FINISHED" and parent.data.tags["lepton.status"] == "ended"
     assert parent.data.tags["lepton.paused"] == "" and list(trials) == [0]
     assert trials[0].info.status == "FINISHED" and trials[0].data.tags["lepton.retries"] == "1"
     journal.append(StudyResumed(at=20.0, reason="it was extended"))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     assert runs_of(client, "shaken")[0].info.status == "RUNNING"
     journal.append(end.replace(at=21.0))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     assert runs_of(client, "shaken")[0].info.status == "FINISHED"
 
 
-def test_two_trackers_write_a_study_once(home, client, tmp_path):
+def test_two_trackers_write_a_study_once(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "twins", *(event for n in range(4) for event in life("twins", n, 0.8, 1.0, at=2.0 + n)))
     code = f"""
         from pathlib import Path
         from lepton_automl.journal import Journal
         from lepton_automl.tracking.tracker import Tracker
-        Tracker(Journal(Path({str(journal.path)!r})), {str(home)!r}).catch_up()
+        Tracker(Journal(Path({str(journal.path)!r})), {str(store_folder)!r}).catch_up()
     """
     other = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stderr=subprocess.PIPE, text=True)
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     _, said = other.communicate(timeout=120)
     assert other.returncode == 0 and not said, "a tracker is silent"
     assert sorted(runs_of(client, "twins")[1]) == [0, 1, 2, 3]
@@ -323,14 +256,14 @@ def test_tracking_and_tables_load_neither_torch_nor_mlflow_nor_plotly():
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
 
 
-def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(home, client, tmp_path):
+def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(store_folder, client, tmp_path):
     proposed, weigh, learnt, _ = life("stop", 0, 0.9, 1.0)
     result = TrialResult(trial=0, status="stopped", reason="behind at epoch 1", epochs=1)
     journal = journal_of(tmp_path, "stop", proposed, weigh, learnt, TrialEnded(at=4.0, result=result))
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     journal.append(StudyStarted(at=20.0, config=samples.config(name="stop", workers=7)))
     journal.append(life("stop", 1, 0.9, 1.0, at=21.0)[0])
-    Tracker(journal, home).catch_up()
+    Tracker(journal, store_folder).catch_up()
     parent, trials = runs_of(client, "stop")
     assert trials[0].info.status == "KILLED" and trials[0].data.metrics["accuracy"] == 0.45
     little = {"accuracy", "train_loss", "epochs", "seconds", "latency_ms.p50", "size_bytes", "parameters"}
@@ -340,7 +273,7 @@ def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(home
     assert parent.data.params["workers"] == "2"
 
 
-def test_a_thawed_trial_is_one_run_that_runs_again(home, client, tmp_path):
+def test_a_thawed_trial_is_one_run_that_runs_again(store_folder, client, tmp_path):
     proposed, weigh, learnt, ended = life("thawed", 0, 0.9, 1.0)
     result = TrialResult(trial=0, status="stopped", reason="behind at epoch 1", epochs=1)
     journal = journal_of(tmp_path, "thawed", proposed, weigh, learnt, TrialEnded(at=4.0, result=result))
@@ -351,174 +284,11 @@ def test_a_thawed_trial_is_one_run_that_runs_again(home, client, tmp_path):
     ):
         if event:
             journal.append(event)
-        Tracker(journal, home).catch_up()
+        Tracker(journal, store_folder).catch_up()
         _, trials = runs_of(client, "thawed")
         tags = trials[0].data.tags
         assert trials[0].info.status == status and (tags["lepton.status"], tags["lepton.reason"]) == told
     assert trials[0].data.metrics["score"] == 0.9 and trials[0].info.end_time == 9000
-
-
-# Models
-
-
-TABLE = """<ir_version: 8, opset_import: ["": 17]>
-answers (float[N,F] numeric, int64[N,1] categorical) => (float[N,2] answer)
-<float[1,2] w = {3, -3}, float[3,2] e = {0, 0, 3, 0, 0, 3}, int64[1] axis = {1}>
-{ m = ReduceMean<axes=[1]>(numeric)  a = MatMul(m, w)  g = Gather(e, categorical)  s = Squeeze(g, axis)  b = Add(a, s)  answer = Softmax<axis=1>(b) }"""
-PICTURE = """<ir_version: 8, opset_import: ["": 17]>
-answers (uint8[N,1,8,8] image) => (float[N] answer)
-{ a = Cast<to=1>(image)  b = Flatten(a)  answer = ReduceMean<axes=[1], keepdims=0>(b) }"""
-COLUMNS = [
-    {"kind": "number", "name": "age", "knots": [0.0, 50.0, 100.0], "middle": 50.0, "spread": 25.0, "flag": False, "tokens": []},
-    {"kind": "number", "name": "paid", "knots": [0.0, 1.0], "middle": 0.5, "spread": 1.0, "flag": False, "tokens": []},
-    {"kind": "category", "name": "city", "categories": ["Bern", "Rome"]},
-]
-ROWS = pd.DataFrame({"age": [80, 20, 30], "paid": [True, False, None], "city": pd.Categorical(["Bern", "Rome", None])})
-
-
-def bundle_of(folder, model, given, output, uid=""):
-    onnx = pytest.importorskip("onnx")
-    content = onnx.parser.parse_model(model).SerializeToString()
-    write_bundle(
-        folder, model=content, weights=b"", recipe={}, preprocess={"input": given, "output": output}, provenance={"uid": uid}, card="# A model"
-    )  # fmt: skip
-    return folder
-
-
-@pytest.fixture(scope="module")
-def table_bundle(tmp_path_factory):
-    """A trial's own: whose uid is origin-0."""
-    output = {"task": "binary", "classes": ["no", "yes"], "target": "y"}
-    return bundle_of(
-        tmp_path_factory.mktemp("t") / "bundle", TABLE, {"modality": "table", "columns": COLUMNS}, output, "origin-0"
-    )
-
-
-def elsewhere(home, code):
-    """Runs code where neither this package nor torch can be imported."""
-    head = """
-        import sys
-        class Wall:
-            def find_spec(self, name, path=None, target=None):
-                if name.partition(".")[0] in ("lepton_automl", "torch"):
-                    raise ImportError(name + " is not here")
-        sys.meta_path.insert(0, Wall())
-        import mlflow
-    """
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri(home)}
-    said = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)],
-        env=environment, cwd=home, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    assert "Warning" not in said.stderr
-    return json.loads(said.stdout.splitlines()[-1])
-
-
-def test_a_registered_table_model_answers_raw_rows_anywhere(home, client, table_bundle, tmp_path):
-    journal = journal_of(tmp_path, "origin", *life("origin", 0, 0.9, 1.0))
-    Tracker(journal, home).catch_up()
-    assert register(ModelRecord(bundle=table_bundle, tags={"by": "me"}), "clerk", home=home) == "1"
-    ROWS.to_pickle(tmp_path / "rows.pkl")
-    told = elsewhere(home, f"""
-        import json, pandas as pd
-        model = mlflow.pyfunc.load_model("models:/clerk@champion")
-        whole = model.predict(pd.read_pickle({str(tmp_path / "rows.pkl")!r}))
-        one = model.predict({{"age": 80, "paid": True, "city": "Bern"}})
-        try:
-            model.predict(pd.DataFrame([{{"age": 1}}]))
-        except Exception as error:
-            lacking = str(error)
-        assert not {{"torch", "lepton_automl"}} & set(sys.modules)
-        print(json.dumps([whole.to_dict("list"), one.to_dict("list"), lacking]))
-    """)  # fmt: skip
-    whole, one, lacking = told
-    assert list(whole) == ["prediction", "probability_no", "probability_yes"]
-    assert whole["prediction"] == ["no", "yes", "yes"] and one["prediction"] == ["no"]
-    assert np.allclose(np.add(whole["probability_no"], whole["probability_yes"]), 1) and "paid" in lacking
-    version = client.get_model_version_by_alias("clerk", "champion")
-    _, trials = runs_of(client, "origin")
-    assert version.run_id == trials[0].info.run_id and version.tags["score"] == "0.9" and version.tags["by"] == "me"
-    logged = client.get_logged_model(trials[0].outputs.model_outputs[0].model_id)
-    assert {metric.key: metric.value for metric in logged.metrics}["latency_ms.p50"] == 1.0
-
-
-def test_the_alias_moves_on_and_nothing_is_pickled(home, client, tmp_path):
-    given, output = {"modality": "table", "columns": COLUMNS}, {"task": "binary", "classes": [False, True], "target": "y"}
-    stray = bundle_of(tmp_path / "bundle", TABLE, given, output)
-    first = register(stray, "mover.2", home=home)
-    other = bundle_of(tmp_path / "other", TABLE, given, {**output, "target": "z"})
-    second = register(other, "mover.2", home=home)
-    assert (first, second) == ("1", "2") and str(client.get_model_version_by_alias("mover.2", "champion").version) == "2"
-    files = [path.name for path in (home / "artifacts" / "_models").rglob("*") if path.is_file()]
-    assert "predict.py" in files and "requirements.txt" in files and not [name for name in files if "pkl" in name]
-    with pytest.raises(ConfigError, match=r"'a/b' cannot be a model's name[\s\S]*'v1' cannot be an alias"):
-        register(stray, "a/b", home=home, alias="v1")
-    with pytest.raises(StudyError, match="MLflow cannot be written"):
-        register(stray, "mover.2", home=stray / "model.onnx")
-    with pytest.raises(BundleError, match=r"there is no model\.onnx"):
-        register(home, "mover.2", home=home)
-
-
-def test_a_registered_picture_model_takes_arrays_like_those_learnt_from(home, tmp_path):
-    given = {"modality": "image", "shape": [1, 8, 8], "levels": [0.0, 16.0]}
-    bundle = bundle_of(tmp_path / "bundle", PICTURE, given, {"task": "regression", "classes": [], "target": "ink"})
-    register(bundle, "eye", home=home)
-    told = elsewhere(home, """
-        import json, numpy as np
-        model = mlflow.pyfunc.load_model("models:/eye@champion")
-        print(json.dumps([model.predict({"image": np.full((n, 8, 8), 16.0)})["prediction"].tolist() for n in (1, 3)]))
-    """)  # fmt: skip
-    assert told == [[255.0], [255.0] * 3]
-
-
-def test_a_deleted_study_leaves_its_name_and_its_registered_models(home, client, tmp_path):
-    output = {"task": "regression", "classes": [], "target": "ink"}
-    bundle = bundle_of(
-        tmp_path / "bundle", PICTURE, {"modality": "image", "shape": [1, 8, 8], "levels": None}, output, "gone-0"
-    )
-    journal = journal_of(tmp_path, "gone", *life("gone", 0, 0.9, 1.0))
-    Tracker(journal, home).catch_up()
-    delete_study("gone", home=home)
-    assert client.get_experiment_by_name("lepton/gone") is None and not (home / "artifacts" / "gone").exists()
-    Tracker(journal, home).catch_up()
-    register(bundle, "stays", home=home)
-    delete_study("gone", home=home)
-    assert client.search_runs([client.get_experiment_by_name("lepton/gone").experiment_id]) == []
-    place = client.get_model_version_download_uri("stays", "1")
-    assert list(mlflow.artifacts.list_artifacts(place, tracking_uri=tracking_uri(home)))
-    delete_study("gone", home=home)
-    delete_study("never", home=home)
-    delete_study("never", home=tmp_path / "empty")
-
-
-# Reports
-
-
-def test_the_page_holds_every_trial_and_no_strangers_markup(study_state):
-    state = study_state([(0.90, 1.0), (0.97, 2.0), (0.98, 8.0), (0.95, 4.0)])
-    state.config = samples.config(name="<script>alert(1)</script>", target=Deployment(max_latency_ms=9.0))
-    result = TrialResult(trial=4, status="stopped", reason="</script><b>behind</b>", epochs=1)
-    proposed, weigh, learnt, _ = samples.trial_events(4, 0.5, 3.0)
-    state.feed([proposed, weigh, learnt, TrialEnded(at=4.0, result=result)])
-    result = TrialResult(trial=5, status="infeasible", reason="latency 12 ms is above the limit of 9 ms")
-    state.feed([*samples.trial_events(5, 0.5, 12.0)[:2], TrialEnded(at=4.0, result=result)])
-    page = front_html(state)
-    assert page.startswith("<!DOCTYPE html>") and "<script src=" not in page and "plotly.js v" in page
-    assert "<script>alert" not in page and "</script><b>" not in page and "&lt;script&gt;alert(1)" in page
-    assert all(f"trial {n}: " in page for n in range(6)) and "limit 9 ms" in page
-    assert '<tr class="chosen"><td class="number">1</td><td class="number">0.97</td>' in page
-
-
-def test_tables_are_plain_rows(study_state):
-    state = study_state([(0.90, 1.0), (0.97, 2.0), (0.5, 4.0)])
-    rows = front_table(state)
-    assert [row["trial"] for row in rows] == [1, 0] and rows[0]["accuracy"] == 0.97 and rows[0]["latency_ms_low"] == 1.96
-    state.feed([StudyEnded(at=9.0, reason="", chosen=0), TestOpened(at=9.0, scores={0: {"accuracy": 0.8}})])
-    assert [row["test_accuracy"] for row in front_table(state)] == [None, 0.8]
-    assert json.loads(json.dumps(front_json(state)))["chosen"] == 0
-    assert [row["on_front"] for row in trial_table(state)] == [True, True, False] and "model.width" in trial_table(state)[0]
-    assert "No model" in front_html(study_state([]))
 
 
 def test_the_projector_speaks_only_of_what_changed(study_state):
