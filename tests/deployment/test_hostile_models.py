@@ -18,7 +18,7 @@ from lepton_automl.pipelines.accelerated_model import AcceleratedModel, open_acc
 from lepton_automl.variant import Variant
 from tests import samples
 
-from .test_bundle import PICTURE, PICTURES, write
+from .bundles import PICTURE, PICTURES, write
 
 IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 8, 8])
 ANSWER = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["N"])

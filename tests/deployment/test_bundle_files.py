@@ -1,0 +1,32 @@
+"""What lies in a bundle beside the model: requirements, a Dockerfile, predict.py."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+
+from lepton_automl import preprocess
+from lepton_automl.deployment.bundle import predict_source
+from lepton_automl.deployment.container import containerfile, requirements
+
+
+def test_only_two_packages_are_asked_for(picture):
+    asked = [line for line in (picture / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    assert [line.split(">")[0] for line in asked] == ["numpy", "onnxruntime"]
+    assert "# pillow" in requirements("image") and "pillow" not in requirements("table")
+
+
+def test_the_container_runs_predict_py_without_rights(picture):
+    lines = (picture / "Dockerfile").read_text().splitlines()
+    assert "USER 10001" in lines and lines[-1] == 'ENTRYPOINT ["python", "-P", "predict.py"]'
+    assert "pillow" in containerfile("image") and "pillow" not in containerfile("table")
+
+
+def test_no_name_of_predict_py_is_given_twice_or_hides_pythons_own():
+    body = ast.parse(predict_source()).body
+    named = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    for node in body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        named += [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    assert len(named) == len(set(named)) and not set(named) & set(dir(builtins))
+    assert preprocess.InputError.__name__ in named

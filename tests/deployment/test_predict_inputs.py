@@ -1,0 +1,180 @@
+"""Inputs of every kind: a bundle answers them, or refuses them in an error for people."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import zlib
+from contextlib import suppress
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from lepton_automl.deployment.command import answer_lines, read_examples
+from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.preprocess import InputError
+
+from .bundles import ROW, json_values, run
+
+cells = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.binary(max_size=3) | st.dates()
+odd = st.recursive(
+    cells | arrays.arrays(arrays.scalar_dtypes(), arrays.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=9)),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(
+            st.sampled_from(["age", "when", "city", "x"]) | cells.filter(lambda one: one == one), inner, max_size=4
+        )
+        | st.fixed_dictionaries({"age": inner, "when": inner, "city": inner})
+    ),
+    max_leaves=10,
+)
+
+
+@pytest.fixture(scope="module")
+def opened(table, picture):
+    return Predictor(table), Predictor(picture)
+
+
+hostile = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.mark.filterwarnings("ignore")  # of NumPy, on what it was asked to convert
+@hostile
+@given(raw=odd)
+def test_any_input_is_answered_or_refused(raw, opened):
+    for predictor in opened:
+        with suppress(InputError):
+            predictor.predict(raw)
+
+
+@pytest.mark.filterwarnings("ignore")
+@hostile
+@given(
+    source=st.text(max_size=30) | odd.map(str) | json_values.map(json.dumps),
+    ending=st.sampled_from(["", ".npy", ".json", ".csv", ".png"]),
+)
+def test_any_source_is_read_or_refused(source, ending, opened, tmp_path):
+    file = tmp_path / f"input{ending}"
+    file.write_bytes(source.encode(errors="surrogatepass"))
+    for predictor in opened:
+        for named in (source, str(file)):
+            with suppress(InputError):
+                answer_lines(predictor, read_examples(named, predictor.modality))
+
+
+def test_rows_and_arrays_come_in_by_every_way(table, picture, tmp_path):
+    expected = Predictor(table).predict([ROW, ROW]).tolist()
+    header = ",".join(ROW) + "\n"
+    (tmp_path / "rows.csv").write_text(header + 2 * (",".join(map(str, ROW.values())) + "\n"))
+    (tmp_path / "rows.json").write_text(json.dumps([ROW, ROW]))
+    np.save(tmp_path / "rows.npy", np.array([list(ROW.values())] * 2))
+    sources = [tmp_path / name for name in ("rows.csv", "rows.json", "rows.npy")] + [json.dumps([ROW, ROW])]
+    told = run(table, *sources)
+    assert told.stdout.split() == expected * 4, told.stderr
+    grey = np.full((8, 8), 7, np.uint8)
+    np.save(tmp_path / "one.npy", grey)
+    np.save(tmp_path / "many.npy", np.stack([grey, grey + 1]))
+    (tmp_path / "one.json").write_text(json.dumps(grey.tolist()))
+    told = run(picture, *(tmp_path / name for name in ("one.npy", "many.npy", "one.json")))
+    assert [float(line) for line in told.stdout.split()] == [7, 7, 8, 7], told.stderr
+
+
+def test_one_python_function_answers(table, picture, tmp_path):
+    np.save(tmp_path / "rows.npy", np.array([list(ROW.values())] * 2))
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from predict import predict; import json; "
+    code += f"print(predict({ROW!r}), *predict([{ROW!r}]), *predict({str(tmp_path / 'rows.npy')!r}))"
+    told = subprocess.run([sys.executable, "-B", "-c", code, str(table)], capture_output=True, text=True, check=False)
+    assert told.stdout == "no no no no\n", told.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"age,when,city\n1,2,3,4\n", "line 2 has 4 cells"),
+        (b'age,when,city\n"1', "cannot be read"),
+        (b"age,when\n1,2026-01-01\n", "columns are missing: city"),
+        (b"age,when,city\n\x00,\xff,\n", "cannot be read"),
+        (b"age,when,city\n" + b"9" * 200_000 + b",,\n", "cannot be read"),
+    ],
+)
+def test_a_bad_table_is_named(content, said, table, tmp_path):
+    (tmp_path / "rows.csv").write_bytes(content)
+    told = run(table, tmp_path / "rows.csv")
+    assert said in told.stderr and told.returncode == 1 and "Traceback" not in told.stderr
+
+
+def test_a_row_with_too_few_cells_is_answered_as_in_training_with_a_warning(table, tmp_path):
+    (tmp_path / "rows.csv").write_text("age,when,city\n80\n")
+    told = run(table, tmp_path / "rows.csv")
+    assert told.stdout == "no\n" and "1 rows have fewer cells than the 3 columns, the first in line 2" in told.stderr
+
+
+def test_a_wrong_argument_is_named(table, picture, tmp_path):
+    assert "whole number from 1" in run(table, json.dumps(ROW), "--threads", "0").stderr
+    assert "there is no file" in run(table, tmp_path / "none.csv").stderr
+    assert "there are no images" in run(picture, tmp_path).stderr
+
+
+def test_a_hostile_array_file_is_refused(picture, tmp_path):
+    file = tmp_path / "x.npy"
+    np.save(file, np.array([{}], object), allow_pickle=True)
+    for spoil in (
+        lambda content: content,  # a pickle
+        lambda content: b"PK\x03\x04" + content,
+        lambda content: b"\x93NUMPY\x01\x00\x76\x00" + f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({1 << 50},), }}".ljust(118).encode(),
+        lambda content: b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535,
+        lambda content: b"",
+    ):  # fmt: skip
+        file.write_bytes(spoil(file.read_bytes()))
+        told = run(picture, file)
+        assert told.returncode == 1 and "x.npy" in told.stderr and "Traceback" not in told.stderr
+
+
+def png(width, height):
+    """A PNG of this size, of a few bytes."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's own word on the size
+@pytest.mark.parametrize("size", [(9500, 9500), (20_000, 20_000), (1 << 30, 1 << 30)])
+def test_an_oversized_image_is_refused_before_it_is_decoded(size, picture, tmp_path, monkeypatch):
+    image = pytest.importorskip("PIL.Image")
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda *_: pytest.fail("it was decoded"))
+    (tmp_path / "bomb.png").write_bytes(png(*size))
+    with pytest.raises(InputError, match=r"too large|exceeds limit"):
+        Predictor(picture).predict(tmp_path / "bomb.png")
+    lazy = image.new("L", (8, 8))
+    lazy._size = size
+    with pytest.raises(InputError, match="too large"):
+        Predictor(picture).predict(lazy)
+    if size[0] < 1 << 30:
+        with pytest.raises(InputError, match="too large"):
+            Predictor(picture).predict(np.broadcast_to(np.uint8(0), size))
+
+
+def test_a_file_that_would_start_a_program_is_not_decoded(picture, tmp_path):
+    pytest.importorskip("PIL.Image").new("L", (8, 8)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(InputError, match="format EPS"):
+        Predictor(picture).predict(tmp_path / "a.png")
+
+
+def test_pillow_is_named_where_it_is_lacking(picture, tmp_path):
+    pytest.importorskip("PIL.Image").new("L", (8, 8)).save(tmp_path / "a.png")
+    told = run(picture, tmp_path / "a.png")
+    assert told.returncode == 1 and "a.png' needs Pillow" in told.stderr and "pip install pillow" in told.stderr
+    np.save(tmp_path / "large.npy", np.zeros((9, 9), np.uint8))
+    assert "needs Pillow" in run(picture, tmp_path / "large.npy").stderr
