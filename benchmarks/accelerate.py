@@ -20,8 +20,8 @@ from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.deployment.open_artifact import open_bundle
 from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.host import describe_host
-from lepton_automl.measuring.latency import Timed, race
-from lepton_automl.measuring.statistics import verdict
+from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
+from lepton_automl.measuring.statistics import compare_times
 from lepton_automl.pipelines.adapter import FitRequest
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.custom import adapter_for
@@ -255,22 +255,22 @@ def _timed(contest: Contest, hands: list[Made], size: int) -> Found:
     ways = {"ours": mine, "eager": contest.native} | {made.name: Way.of(made.call) for made in hands}
     if contest.held[0].ndim == 4:
         ways["channels last"] = Way.of(eager(contest.parent, last=True))
-    times = race({name: way.on(rows) for name, way in ways.items()}, reference(1), seconds=1.5)
+    times = interleaved_benchmark({name: way.on(rows) for name, way in ways.items()}, reference(1), seconds=1.5)
     dense = _best(times, [name for name in ("eager", "channels last") if name in times])
     hand = _best(times, [made.name for made in hands])
     for name in sorted(times, key=lambda name: times[name].latency.median):
         print(f"  {size:2d} rows  {times[name].latency.median:8.4f} ms  {name}", flush=True)
     by_name = {made.name: made.call for made in hands}
     return {
-        "speedup": 1 / verdict(times["ours"].ratios, times[dense].ratios).ratio,
-        "behind": verdict(times["ours"].ratios, times[hand].ratios).ratio,
+        "speedup": 1 / compare_times(times["ours"].ratios, times[dense].ratios).ratio,
+        "behind": compare_times(times["ours"].ratios, times[hand].ratios).ratio,
         "accuracy": accuracy_of(mine.call, contest.test),
         "hand": hand,
         "hand_accuracy": accuracy_of(by_name[hand], contest.test),
     }
 
 
-def _best(times: dict[str, Timed], names: list[str]) -> str:
+def _best(times: dict[str, BenchmarkResult], names: list[str]) -> str:
     return min(names, key=lambda name: times[name].latency.median)
 
 

@@ -18,7 +18,7 @@ from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.measuring.latency import quiet
+from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck, try_change
@@ -141,7 +141,7 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
 
 def own_ms() -> float:
     """The reference's quiet time."""
-    return quiet(reference(1), seconds=0.5).median
+    return baseline_latency(reference(1), seconds=0.5).median
 
 
 def zoo(folder: Path) -> Iterator[tuple[str, Recipe, Data, int]]:

@@ -18,8 +18,8 @@ from scipy.stats import spearmanr
 
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.measuring.latency import measure, quiet, race
-from lepton_automl.measuring.statistics import ALIKE, bootstrap, verdict
+from lepton_automl.measuring.latency import baseline_latency, interleaved_benchmark, measure
+from lepton_automl.measuring.statistics import SAME_SPEED, bootstrap, compare_times
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import SECONDS, reference
@@ -188,12 +188,15 @@ class Claims(NamedTuple):
     @classmethod
     def of(cls, network: Network, seconds: float) -> Claims:
         first, second = network.opened(), network.opened()
-        ratios = [one.ratios for one in race({"first": first, "second": second}, reference(1), seconds=seconds).values()]
+        ratios = [
+            one.ratios
+            for one in interleaved_benchmark({"first": first, "second": second}, reference(1), seconds=seconds).values()
+        ]
         naive = [Naive.of(call, seconds) for call in (first, second)]
         return cls(
-            ours=verdict(*ratios).said != "equal",
-            strict=verdict(*ratios, alike=0).said != "equal",
-            naive=naive[0].differs(naive[1], ALIKE),
+            ours=compare_times(*ratios).outcome != "equal",
+            strict=compare_times(*ratios, alike=0).outcome != "equal",
+            naive=naive[0].differs(naive[1], SAME_SPEED),
             naive_strict=naive[0].differs(naive[1], 0),
         )
 
@@ -215,8 +218,8 @@ def told_apart(networks: list[Network], latencies: list[float], seconds: float) 
         if slower:
             with machine("shared"):
                 calls = {"fast": networks[place].opened(), "slow": networks[slower[0]].opened()}
-                fast, slow = (one.ratios for one in race(calls, reference(1), seconds=seconds).values())
-            found.append(verdict(fast, slow).said == "faster")
+                fast, slow = (one.ratios for one in interleaved_benchmark(calls, reference(1), seconds=seconds).values())
+            found.append(compare_times(fast, slow).outcome == "faster")
     return found
 
 
@@ -227,7 +230,7 @@ def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seco
         f"{min(latencies):.3g} to {max(latencies):.3g} ms a call; {seconds:g} s for one figure.\n"
         f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is said to be "
         "faster. A third each was quiet, neighbour and shared.\n"
-        f"Differences up to {ALIKE:.0%} count as none, for the naive way too; aa_any is the share without that allowance: two "
+        f"Differences up to {SAME_SPEED:.0%} count as none, for the naive way too; aa_any is the share without that allowance: two "
         "openings do differ, as their weights lie elsewhere in memory.\n"
         f"ab_found: {len(apart)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: share that is put in order.\n"
         "Busy: another process multiplies matrices on one core. neighbour: we may run on any core; shared: on that one alone. "
@@ -242,7 +245,7 @@ def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Res
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         networks = [Network.of(number, Path(folder)) for number in range(nets)]
-        own = quiet(reference(1)).median
+        own = baseline_latency(reference(1)).median
         read = [readings(network.opened(), seconds, own) for network in networks]
         latencies = [one["quiet"].ours for one in read]
         claimed = claims(networks, comparisons, seconds)

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.compression.prune import Cut, prune
+from lepton_automl.compression.prune import PruneOptions, prune
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.runtime import KNOWN, Source, allowed
-from lepton_automl.deployment.verify import expect
+from lepton_automl.deployment.runtime import KNOWN, Source, runtimes_for
+from lepton_automl.deployment.verify import expected_answers
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
@@ -83,7 +83,7 @@ def real_networks() -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
 def _cut(model: nn.Module, rows: Tensor) -> tuple[nn.Module, dict[str, Tensor]]:
     with torch.no_grad():
         model.train()(rows)
-    cut = prune(model.eval(), Cut(ratio=0.5), rows).model
+    cut = prune(model.eval(), PruneOptions(ratio=0.5), rows).model
     return Bare(nn.Sequential(_spoken_alone(cut, rows), nn.Softmax(1))), {INPUT: rows}
 
 
@@ -102,7 +102,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
     np.savez(folder / "rows.npz", allow_pickle=False, **{key: rows.numpy() for key, rows in inputs.items()})
     np.save(folder / "expected.npy", expected)
     told = []
-    for runtime in (*allowed(()), KNOWN["torch"]):
+    for runtime in (*runtimes_for(()), KNOWN["torch"]):
         for number, variant in enumerate(runtime.variants(source)):
             if variant.options.get("compiled"):
                 continue  # takes a minute each, and is the same file
@@ -113,7 +113,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
                 given = {key: rows.numpy() for key, rows in inputs.items()}
                 opened = runtime.open(path, variant, rows=1)
                 here = opened(given)
-                prove(variant, opened, expect(module, inputs))  # as the accelerator does
+                prove(variant, opened, expected_answers(module, inputs))  # as the accelerator does
                 np.save(path.with_suffix(".npy"), here)
             except Exception as error:  # of a kernel too; whatever is said aloud is no silent failure
                 row["refused"] = str(error)

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from lepton_automl import AutoML, Budget, Study
 from lepton_automl.deployment.reference import reference_model
-from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.measuring.latency import baseline_latency, measure
 
 from .ledger import Found, Ledger
 from .report import Figure, Result
@@ -146,7 +146,7 @@ def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]
     reference = reference_model(1)
     cpu, wall = {}, {}
     with threadpool_limits(1):
-        own = quiet(reference).median
+        own = baseline_latency(reference).median
         for name, call in calls.items():
             latency, clock = measure(call, reference, reference_ms=own, seconds=2)
             cpu[name], wall[name] = latency.median, clock.median

@@ -9,8 +9,8 @@ from ._json import Value
 from .profile import Measurement
 from .roofline import BOUNDS, Bound, CallTime, Ceilings, LayerTime
 
-PLAIN = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
-WORDS: dict[Bound, str] = {
+EXPLAINED_TOLERANCE = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
+BOUND_NAMES: dict[Bound, str] = {
     "arithmetic": "the machine's arithmetic",
     "memory": "the machine's bandwidth",
     "dispatch": "the speed at which kernels can be called",
@@ -141,7 +141,7 @@ class Bottleneck(Value):
         row = self.slowest
         return (
             f"{100 * row.share:.0f} % of the time goes into {row.time.layer} ({row.time.op}, {row.time.ms:.3g} ms); "
-            f"it reaches {100 * row.reach:.0f} % of {WORDS[row.bound]}."
+            f"it reaches {100 * row.reach:.0f} % of {BOUND_NAMES[row.bound]}."
         )
 
     def _bounds(self) -> str:
@@ -157,11 +157,11 @@ class Bottleneck(Value):
             f"({_share(change.predicted_ms, self.latency)})."
             for change in tried or best
         ]
-        return [one + _made(change.actual) for one, change in zip(told, tried or best, strict=True)]
+        return [one + _actual_gain(change.actual) for one, change in zip(told, tried or best, strict=True)]
 
     def _doubts(self) -> list[str]:
         doubts = []
-        if abs(self.profile.explained - 1) > PLAIN:
+        if abs(self.profile.explained - 1) > EXPLAINED_TOLERANCE:
             doubts.append(
                 f"Layer by layer, the profiler tells of {100 * self.profile.explained:.0f} % of the call: kernels this small "
                 "run slower when they are watched, and what was too much is taken off all of them alike."
@@ -175,7 +175,7 @@ def _share(ms: float, whole: Measurement) -> str:
     return f"{100 * ms / whole.median:.0f} %"
 
 
-def _made(actual: Measurement | None) -> str:
+def _actual_gain(actual: Measurement | None) -> str:
     if actual is None:
         return ""
     return f" Made and timed beside it, it saved {actual.median:.2g} ms ({actual.low:.2g} to {actual.high:.2g})."

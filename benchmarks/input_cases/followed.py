@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.deployment.lengths import followed_lengths
-from lepton_automl.deployment.outside import numpy_use
+from lepton_automl.deployment.numpy_use import numpy_use
+from lepton_automl.deployment.traceable_len import traceable_len
 from lepton_automl.models.plain import INPUT, Bare
 
 from .case import case
@@ -92,13 +92,13 @@ def _(folder: Path) -> None:
     del folder
     names = globals()
     before = dict(names)
-    with followed_lengths(Tokens()):
+    with traceable_len(Tokens()):
         assert names["len"]([1, 2]) == 2 and names["len"](torch.zeros(3, 2)) == 3
-        with followed_lengths(Tokens()):  # as another thread may
+        with traceable_len(Tokens()):  # as another thread may
             pass
         assert names["len"]("abc") == 3
     assert names == before
-    with _named("len", lambda _: 7), followed_lengths(Tokens()):
+    with _named("len", lambda _: 7), traceable_len(Tokens()):
         assert names["len"]([]) == 7
     assert names == before
 

@@ -25,7 +25,7 @@ from lepton_automl.data.open import open_data
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
-from lepton_automl.measuring.latency import measure, quiet
+from lepton_automl.measuring.latency import baseline_latency, measure
 from lepton_automl.pipelines import cost
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
@@ -69,7 +69,7 @@ class Recorder:
         known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
         host = describe_host()
         if host not in known:
-            known[host] = quiet(reference(1), threads=1).median
+            known[host] = baseline_latency(reference(1), threads=1).median
             path.write_text(json.dumps(known))
         return known[host]
 

@@ -6,7 +6,7 @@ import optuna
 
 from lepton_automl import families
 from lepton_automl.jobs import CONTINUE, TrialJob
-from lepton_automl.measuring.latency import quiet
+from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import LeanPlan
@@ -20,7 +20,7 @@ from .setting import Setting
 def compete(setting: Setting) -> None:
     """Search until killed."""
     spec = setting.prepared()
-    own = quiet(reference(1)).median
+    own = baseline_latency(reference(1)).median
     plan = setting.plan(spec)
 
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from lepton_automl.data.augment import Augment, mix
 from lepton_automl.data.open import Data, Split, open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.measuring.latency import quiet
+from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
@@ -83,7 +83,9 @@ def compete(setting: Setting) -> None:
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name("textbook") is None:
             client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
-    profiler = CostProfiler(data, Deployment(), MeasurementLock(str(setting.path / "gate")), quiet(reference(1)).median)
+    profiler = CostProfiler(
+        data, Deployment(), MeasurementLock(str(setting.path / "gate")), baseline_latency(reference(1)).median
+    )
 
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
         seed = setting.seed * 100_003 + trial.number

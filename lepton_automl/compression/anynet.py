@@ -16,19 +16,19 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils import parametrize
 
 from .group import ROOTS, Group, Member, member_of
-from .opaque import WHOLE, own_pruners, sealed
-from .reparam import kernels
+from .opaque import NEVER_PRUNED, custom_pruners, opaque_layers
+from .reparam import depthwise_kernels
 
 
 def trace(model: nn.Module, rows: Tensor) -> Any:
     """torch-pruning's graph of a network. Gradients must be on: the trace reads autograd's graph."""
-    with warnings.catch_warnings(), sealed(model):
+    with warnings.catch_warnings(), opaque_layers(model):
         warnings.simplefilter("ignore")  # its remarks on bare parameters
         return torch_pruning.DependencyGraph().build_dependency(
             model,
             example_inputs=(rows,),
-            unwrapped_parameters=kernels(model),
-            customized_pruners=own_pruners(model),
+            unwrapped_parameters=depthwise_kernels(model),
+            customized_pruners=custom_pruners(model),
             verbose=False,
         )
 
@@ -62,14 +62,14 @@ def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
     for member in group.members:
         if id(member.weight) in twice:
             return f"{twice[id(member.weight)]} have one weight in common"
-        if why := _own_ways(member.layer):
+        if why := _special_weights(member.layer):
             return f"{member.name!r} {why}"
-        for kind, why in WHOLE.items():
+        for kind, why in NEVER_PRUNED.items():
             if isinstance(member.layer, kind):
                 return f"{member.name!r} shares this width: {why}"
         if isinstance(member.layer, _ConvTransposeNd) and 1 < member.layer.groups < member.layer.out_channels:
             return f"{member.name!r} is a grouped transposed convolution"
-        if _is_torn(graph, member):
+        if _is_misread(graph, member):
             return f"the trace does not understand how its channels are reshaped for {member.name!r}"
         if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
             return f"only a part of the groups of {member.name!r} shares this width"
@@ -80,7 +80,7 @@ def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
     return ""
 
 
-def _own_ways(layer: nn.Module | nn.Parameter) -> str:
+def _special_weights(layer: nn.Module | nn.Parameter) -> str:
     """What a layer does beside its class that a cut could not be proved for; empty for most."""
     if isinstance(layer, nn.Parameter):
         return ""
@@ -99,12 +99,12 @@ def _plain(layer: nn.Module) -> bool:
     return own and not layer._forward_hooks and not layer._forward_pre_hooks  # noqa: SLF001  # there is no public way to ask
 
 
-def left_whole(model: nn.Module) -> list[str]:
+def unpruned_layers(model: nn.Module) -> list[str]:
     """Layers that are never cut, each with the reason."""
     return [
         f"{name or 'it'!r} is a {type(layer).__name__}: {why}"
         for name, layer in model.named_modules()
-        for kind, why in WHOLE.items()
+        for kind, why in NEVER_PRUNED.items()
         if isinstance(layer, kind)
     ]
 
@@ -141,7 +141,7 @@ def _heads(graph: Any) -> list[nn.Module]:
     return found
 
 
-def _is_torn(graph: Any, member: Member) -> bool:
+def _is_misread(graph: Any, member: Member) -> bool:
     """Whether a way of reshaping that the trace does not understand led it to channels that a layer does not have."""
     if not isinstance(member.layer, ROOTS):
         return False

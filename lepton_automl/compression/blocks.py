@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import ConfigError
 
-from .copies import deep
-from .depth import changes
+from .copies import deep_copy
+from .depth import input_changes
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -34,10 +34,10 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
     Raises:
         ConfigError: There are not so many.
     """
-    shallower = deep(model)
+    shallower = deep_copy(model)
     gone: list[str] = []
     for _ in range(count):
-        name = _idlest(shallower, sample)
+        name = _least_active(shallower, sample)
         if name is None:
             raise ConfigError(
                 f"only {len(gone)} of {count} blocks can be taken out",
@@ -49,7 +49,7 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
     return shallower, tuple(gone)
 
 
-def _idlest(model: nn.Module, sample: Tensor) -> str | None:
+def _least_active(model: nn.Module, sample: Tensor) -> str | None:
     """The name of the block that changes its input least."""
     holders = [(name, one) for name, one in model.named_modules() if isinstance(one, nn.Sequential | nn.ModuleList)]
     blocks = {
@@ -60,7 +60,7 @@ def _idlest(model: nn.Module, sample: Tensor) -> str | None:
     }
     training = [(module, module.training) for module in model.modules()]
     model.eval()
-    found = changes(blocks, lambda: model(sample))
+    found = input_changes(blocks, lambda: model(sample))
     for module, mode in training:
         module.training = mode
     change, name = min(((found.get(block, math.inf), name) for block, name in blocks.items()), default=(math.inf, None))

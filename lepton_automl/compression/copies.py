@@ -10,11 +10,13 @@ from torch import Tensor, nn
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def deep(model: Network) -> Network:
+def deep_copy(model: Network) -> Network:
     """A deep copy; what a hook computes at each call, as `weight_norm` does its weights, is no leaf, which deepcopy refuses."""
-    return copy.deepcopy(model, {id(one): one.detach().clone() for part in model.modules() for one in computed(part).values()})
+    return copy.deepcopy(
+        model, {id(one): one.detach().clone() for part in model.modules() for one in computed_tensors(part).values()}
+    )
 
 
-def computed(part: nn.Module) -> dict[str, Tensor]:
+def computed_tensors(part: nn.Module) -> dict[str, Tensor]:
     """The tensors that a module holds besides its weights and that hang on a call, by name."""
     return {name: one for name, one in part.__dict__.items() if isinstance(one, Tensor) and not one.is_leaf}

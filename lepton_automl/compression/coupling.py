@@ -33,7 +33,7 @@ def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: d
         ConfigError: The traced groups are not those of the width map, so that a cut would go wrong in silence.
     """
     graph = torch_pruning.DependencyGraph().build_dependency(
-        model, example_inputs=inputs, customized_pruners=_own_pruners(model), verbose=False
+        model, example_inputs=inputs, customized_pruners=_custom_pruners(model), verbose=False
     )
     return {path: _group(graph, model, width_map, path, width) for path, width in widths.items()}
 
@@ -100,5 +100,5 @@ class _InputPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torc
         return int(layer.out_features)
 
 
-def _own_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
+def _custom_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
     return {type(module): _InputPruner() for module in model.modules() if hasattr(module, "input_axes")}

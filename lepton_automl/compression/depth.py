@@ -55,11 +55,11 @@ def measure_change(model: nn.Module, block_lists: Sequence[str], inputs: dict[st
         inputs: Rows to run.
     """
     stages = [list(model.get_submodule(name).children()) for name in block_lists]
-    change = changes([block for blocks in stages for block in blocks], lambda: model(**inputs))
+    change = input_changes([block for blocks in stages for block in blocks], lambda: model(**inputs))
     return [[change[block] for block in blocks] for blocks in stages]
 
 
-def changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dict[nn.Module, float]:
+def input_changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dict[nn.Module, float]:
     """How much each block changes its input while something runs: the norm of what it adds over the norm of what it gets.
 
     One that does more than pass on one tensor of the same shape, or that runs more than once, counts as infinitely much;

@@ -47,14 +47,14 @@ class Member:
         axes = getattr(self.layer, "input_axes", None)
         if axes is not None and not self.outputs:
             return [getattr(self.layer, name).data.movedim(axis, 0)[None] for name, axis in axes.items()]
-        found = [] if self.weight is None else [self.lay(self.weight.data)]
+        found = [] if self.weight is None else [self.channel_view(self.weight.data)]
         if self.outputs and not isinstance(self.layer, nn.Parameter):
             # The mean too: a silent channel without weights of its own must not come out of a normalisation as a constant.
             ends = [getattr(self.layer, name, None) for name in ("bias", "running_mean")]
             found += [tensor.data[None] for tensor in ends if isinstance(tensor, Tensor)]
         return found
 
-    def lay(self, tensor: Tensor) -> Tensor:
+    def channel_view(self, tensor: Tensor) -> Tensor:
         """A tensor shaped as the weights, as a view [parts, entries of a part, ...] of this side.
 
         There is one part but for the inputs of a grouped convolution.
@@ -72,7 +72,7 @@ class Member:
 
     def sums(self, worth: Tensor, width: int) -> Tensor:
         """What each channel's weights are worth together, [width], from what each weight is worth."""
-        laid = self.lay(worth.double())
+        laid = self.channel_view(worth.double())
         each = laid.reshape(laid.shape[0] * laid.shape[1], -1).sum(1).cpu()
         return torch.zeros(width, dtype=torch.float64).index_add_(0, self.channels, each[self.places])
 
@@ -120,12 +120,12 @@ def member_of(graph: Any, item: Any, name: str) -> Member:
 Leaving = Sequence[tuple[Group, Sequence[int]]]
 
 
-def remove(model: nn.Module, leaving: Leaving) -> None:
+def remove_channels(model: nn.Module, leaving: Leaving) -> None:
     """Take channels out of all members of their groups, weights and statistics alike.
 
     Each side of a layer is cut once, whatever number of groups it belongs to: the places are those before any cut.
     """
-    for member, gone in _gone(leaving):
+    for member, gone in _leaving_entries(leaving):
         # A bare parameter is replaced, a layer cut in place.
         after = member.cut(gone)
         if isinstance(member.layer, nn.Parameter):
@@ -133,16 +133,16 @@ def remove(model: nn.Module, leaving: Leaving) -> None:
             setattr(model.get_submodule(holder), name, after)
 
 
-def silence(leaving: Leaving) -> None:
+def zero_channels(leaving: Leaving) -> None:
     """Set channels to zero in all members of their groups instead: the network that a right cut is equal to."""
-    for member, gone in _gone(leaving):
+    for member, gone in _leaving_entries(leaving):
         places = torch.tensor(gone)
         for side in member.sides():
             each = side.shape[1]
             side[places // each, places % each] = 0
 
 
-def _gone(leaving: Leaving) -> list[tuple[Member, list[int]]]:
+def _leaving_entries(leaving: Leaving) -> list[tuple[Member, list[int]]]:
     """Each side of a layer, and the places that leave it."""
     found: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
     for group, channels in leaving:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 RECURRENT = "a recurrent layer mixes its channels in ways of its own"
 # Kept whole, with what is connected to them directly, and why.
-WHOLE: dict[type[nn.Module], str] = {
+NEVER_PRUNED: dict[type[nn.Module], str] = {
     nn.MultiheadAttention: "its heads are left whole",
     nn.RNNBase: RECURRENT,
     nn.RNNCellBase: RECURRENT,
@@ -23,10 +23,10 @@ WHOLE: dict[type[nn.Module], str] = {
 }
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 _OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.Bilinear, nn.EmbeddingBag)
-_SEALED = (*_OPAQUE, nn.RMSNorm, *_INSTANCE_NORMS)
+_WRAPPED = (*_OPAQUE, nn.RMSNorm, *_INSTANCE_NORMS)
 
 
-class _Seal(torch.autograd.Function):
+class _OpaqueFunction(torch.autograd.Function):
     """Some tensors as if one operation had made them of others; gradients are never asked for."""
 
     @staticmethod
@@ -36,11 +36,11 @@ class _Seal(torch.autograd.Function):
 
 
 @contextmanager
-def sealed(model: nn.Module) -> Iterator[None]:
+def opaque_layers(model: nn.Module) -> Iterator[None]:
     """Inside, each such layer of a network is one node of autograd's graph."""
     changed: list[tuple[nn.Module, Any]] = []
     for module in model.modules():
-        if isinstance(module, (*_SEALED, nn.GLU)):
+        if isinstance(module, (*_WRAPPED, nn.GLU)):
             changed.append((module, vars(module).get("forward")))
             own = module.forward
             module.forward = _halves(module) if isinstance(module, nn.GLU) else _one_node(module, own)  # type: ignore[method-assign]
@@ -61,7 +61,9 @@ def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., A
         # A parameter too: rows alone carry no gradient, and without one there is no node.
         incoming = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor) and leaf.requires_grad]
         incoming += list(module.parameters())[:1]
-        for place, tensor in zip(places, _Seal.apply(len(places), *(leaves[n] for n in places), *incoming), strict=True):  # type: ignore[no-untyped-call]
+        tensors = (leaves[n] for n in places)
+        outputs = _OpaqueFunction.apply(len(places), *tensors, *incoming)  # type: ignore[no-untyped-call]
+        for place, tensor in zip(places, outputs, strict=True):
             leaves[place] = tensor
         return tree_unflatten(leaves, structure)
 
@@ -117,7 +119,7 @@ class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
     get_in_channels = get_out_channels
 
 
-def own_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
+def custom_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
     """What torch-pruning does not know, by the exact classes of a network's layers."""
     opaque, rms = _Opaque(), _RmsNorm()
     found: dict[type[nn.Module], Any] = {}

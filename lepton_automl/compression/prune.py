@@ -13,20 +13,20 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import ConfigError, in_one_line
 
-from .anynet import groups_of, left_whole, trace
-from .copies import deep
-from .group import ROOTS, Group, Leaving, remove, silence
+from .anynet import groups_of, trace, unpruned_layers
+from .copies import deep_copy
+from .group import ROOTS, Group, Leaving, remove_channels, zero_channels
 from .importance import Sensitivity, criterion_of
 from .ranking import choose
-from .reparam import fold
+from .reparam import fold_weight_norms
 
 Network = TypeVar("Network", bound=nn.Module)
 ROWS = 4  # that a cut is tried on
-SAME = 1e-3  # of the answers' size: what the order of sums may change; a channel that is mixed up changes far more
+TOLERANCE = 1e-3  # of the answers' size: what the order of sums may change; a channel that is mixed up changes far more
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cut:
+class PruneOptions:
     """How a network is to be cut.
 
     Args:
@@ -50,28 +50,28 @@ class Cut:
 
 
 @dataclass(frozen=True)
-class Pruned(Generic[Network]):
+class PruneResult(Generic[Network]):
     """A network that was cut.
 
     Args:
         model: The smaller network.
         refused: What kept its outputs though it is no answer, by the layers' names, and why.
-        gone: Channels that left.
+        removed: Channels that left.
     """
 
     model: Network
     refused: dict[str, str]
-    gone: int
+    removed: int
 
 
 def prune(
     model: Network,
-    how: Cut,
+    how: PruneOptions,
     sample: Tensor,
     *,
     sensitivity: Sensitivity | None = None,
     refused: Mapping[str, str] | None = None,
-) -> Pruned[Network]:
+) -> PruneResult[Network]:
     """A copy of any network without its least important channels.
 
     Each cut is proved on rows: the smaller network must answer as the whole one does when the same channels are set to zero
@@ -94,43 +94,43 @@ def prune(
     known = dict(refused or {})
     with torch.inference_mode(mode=False), torch.enable_grad():
         try:
-            told = attempt.told()
+            told = attempt.prunable_layers()
         except Exception as error:  # torch-pruning's exceptions have no common base
-            raise uncuttable(f"its graph cannot be followed: {why(error)}") from error
+            raise cannot_prune(f"its graph cannot be followed: {one_line_reason(error)}") from error
         known |= {name: reason for name, reason in told.items() if reason}
         try:
             return attempt.cut(known)
-        except _Wrong:
+        except _InvalidCutError:
             known |= attempt.faults([name for name, reason in told.items() if not reason and name not in known])
         try:
             return attempt.cut(known)
-        except _Wrong as error:
-            raise uncuttable(f"its layers can be cut one by one, but not together: {error}") from error
+        except _InvalidCutError as error:
+            raise cannot_prune(f"its layers can be cut one by one, but not together: {error}") from error
 
 
-class _Wrong(Exception):  # noqa: N818  # it reads as what happened
+class _InvalidCutError(Exception):  # it reads as what happened
     """A cut that does not give what it should."""
 
 
 class _Attempt:
     """Tries of one cut on copies of a network."""
 
-    def __init__(self, model: nn.Module, how: Cut, rows: Tensor, sensitivity: Sensitivity | None) -> None:
+    def __init__(self, model: nn.Module, how: PruneOptions, rows: Tensor, sensitivity: Sensitivity | None) -> None:
         self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
         self.constants = True
-        self.trains = _runs_in_training(model, rows)
+        self.trains = _trains(model, rows)
 
-    def told(self) -> dict[str, str]:
+    def prunable_layers(self) -> dict[str, str]:
         """Every layer with channels to lose, and why it cannot; empty where it may be tried."""
         try:
-            return self._told()
+            return self._find_prunable()
         except Exception:  # torch-pruning's exceptions have no common base
             self.constants = False
-            return self._told()
+            return self._find_prunable()
 
-    def _told(self) -> dict[str, str]:
+    def _find_prunable(self) -> dict[str, str]:
         model = self._copy()
-        fold(model, constants=self.constants)
+        fold_weight_norms(model, constants=self.constants)
         groups = groups_of(trace(model, self.rows[:2]))
         return {name: reason for group, reason in groups for name in group.producers}
 
@@ -142,13 +142,13 @@ class _Attempt:
                 continue
             try:
                 self.cut({}, only=name)
-            except _Wrong as error:
+            except _InvalidCutError as error:
                 found |= dict.fromkeys(error.args[1], error.args[0])
             except ConfigError:
                 pass  # too narrow to lose anything
         return found
 
-    def cut(self, refused: Mapping[str, str], only: str = "") -> Pruned[Any]:
+    def cut(self, refused: Mapping[str, str], only: str = "") -> PruneResult[Any]:
         """Cut all groups that are not refused.
 
         Raises:
@@ -156,7 +156,7 @@ class _Attempt:
             ConfigError: There is nothing to cut.
         """
         model = self._copy()
-        back = fold(model, constants=self.constants)
+        back = fold_weight_norms(model, constants=self.constants)
         groups = [
             group
             for group, reason in groups_of(trace(model, self.rows[:2]))
@@ -164,32 +164,32 @@ class _Attempt:
         ]
         leaving = self._choose(model, groups)
         if not leaving:
-            raise uncuttable(_nothing(self.model, refused))
+            raise cannot_prune(_why_nothing(self.model, refused))
         try:
             self._do(model, leaving)
         except Exception as error:
             names = [name for group, _ in leaving for name in group.producers]
-            raise _Wrong(why(error), names) from error
+            raise _InvalidCutError(one_line_reason(error), names) from error
         for put in back:
             put()
         _restore(model, self.model)
         gone = sum(len(channels) for _, channels in leaving)
-        return Pruned(model, dict(refused), gone)
+        return PruneResult(model, dict(refused), gone)
 
     def _do(self, model: nn.Module, leaving: Leaving) -> None:
         """Cut in place, and prove it."""
-        with torch.no_grad(), _unmeasured(leaving):
+        with torch.no_grad(), _fixed_normalisation(leaving):
             whole = copy.deepcopy(model.state_dict())
-            silence(leaving)
+            zero_channels(leaving)
             expected = model(self.rows.clone())
             model.load_state_dict(whole)
-            remove(model, leaving)
+            remove_channels(model, leaving)
             found = model(self.rows.clone())
         if found.shape != expected.shape:
             raise ValueError(f"its answers would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
-        if not torch.allclose(found, expected, rtol=SAME, atol=SAME * float(expected.abs().max())):
+        if not torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
             raise ValueError("without these channels it answers otherwise than with their weights at zero")
-        if self.trains and not _runs_in_training(model, self.rows):
+        if self.trains and not _trains(model, self.rows):
             raise ValueError("it does not run in training mode any more: a layer that only training uses reads these channels")
         with torch.no_grad():
             model(self.rows.clone())  # with its normalisations as they are
@@ -208,14 +208,14 @@ class _Attempt:
         return [(group, group.spread(leave)) for group, leave in zip(groups, positions, strict=True) if leave]
 
     def _copy(self) -> nn.Module:
-        return deep(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
+        return deep_copy(self.model).eval().requires_grad_(requires_grad=True)  # the trace reads autograd's graph
 
 
-def _runs_in_training(model: nn.Module, rows: Tensor) -> bool:
+def _trains(model: nn.Module, rows: Tensor) -> bool:
     """Whether a copy of a network runs as in training, with what it has for that alone, as auxiliary heads."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            deep(model).train()(rows)
+            deep_copy(model).train()(rows)
     except Exception:  # whatever its forward pass raises
         return False
     return True
@@ -232,7 +232,7 @@ def _restore(model: nn.Module, original: nn.Module) -> None:
 
 
 @contextmanager
-def _unmeasured(leaving: Leaving) -> Iterator[None]:
+def _fixed_normalisation(leaving: Leaving) -> Iterator[None]:
     """Normalisations over channels see how many there are, silent or not: inside, those of these groups only scale."""
     layers = {member.layer for group, _ in leaving for member in group.members}
     hooks = [
@@ -255,16 +255,16 @@ def _scaled(layer: Any, incoming: tuple[Tensor, ...], outgoing: Tensor) -> Tenso
     return scaled.to(outgoing.dtype)
 
 
-def why(error: Exception) -> str:
+def one_line_reason(error: Exception) -> str:
     """An exception in one line."""
     said = str(error).strip().partition("\n")[0]
     return said if isinstance(error, ValueError) and said else in_one_line(error)
 
 
-def _nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
+def _why_nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
     if refused:
         return "every layer was refused: " + "; ".join(f"{name!r}: {reason}" for name, reason in refused.items())
-    whole = left_whole(model)
+    whole = unpruned_layers(model)
     if not whole and not any(isinstance(layer, ROOTS) for layer in model.modules()):
         foreign = next((library for library in map(_library, model.modules()) if library), "")
         what = (
@@ -281,7 +281,7 @@ def _library(layer: nn.Module) -> str:
     return next((name for name in ("keras", "jax", "tensorflow") if name in roots), "")
 
 
-def uncuttable(reason: str) -> ConfigError:
+def cannot_prune(reason: str) -> ConfigError:
     """The error for a network that cannot be cut at all."""
     return ConfigError(
         f"this network cannot be cut: {reason}",

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, remove_weight_norm, weight_norm
 
-from .copies import deep
+from .copies import deep_copy
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def fold(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]]:
+def fold_weight_norms(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]]:
     """Replace weight norms by the weights that they give, and constants by parameters, in place.
 
     Args:
@@ -34,20 +34,20 @@ def fold(model: nn.Module, *, constants: bool = True) -> list[Callable[[], None]
             for name, steps in list(layer.parametrizations.items()):  # type: ignore[operator, union-attr]
                 if len(steps) == 1 and type(steps[0]).__name__ == "_WeightNorm":
                     _own_class(layer)
-                    back.append(_again(parametrizations.weight_norm, layer, name, steps[0].dim))
+                    back.append(_restore_norm(parametrizations.weight_norm, layer, name, steps[0].dim))
                     parametrize.remove_parametrizations(layer, name, leave_parametrized=True)
         for hook in list(layer._forward_pre_hooks.values()):  # noqa: SLF001  # the older kind is a hook, and nothing else
             if type(hook).__name__ == "WeightNorm":
                 name, dim = hook.name, hook.dim  # type: ignore[attr-defined]
                 remove_weight_norm(layer, name)
-                back.append(_again(weight_norm, layer, name, dim))
+                back.append(_restore_norm(weight_norm, layer, name, dim))
     return back
 
 
-def plain(model: Network) -> Network:
+def with_plain_weights(model: Network) -> Network:
     """A copy whose weight norms are plain weights, by the names that a cut scores them under."""
-    copied = deep(model)
-    fold(copied, constants=False)
+    copied = deep_copy(model)
+    fold_weight_norms(copied, constants=False)
     return copied
 
 
@@ -74,7 +74,7 @@ def _as_constant(module: nn.Module, name: str, *, persistent: bool) -> Callable[
     return put
 
 
-def kernels(model: nn.Module) -> list[tuple[nn.Parameter, int]]:
+def depthwise_kernels(model: nn.Module) -> list[tuple[nn.Parameter, int]]:
     """Bare parameters shaped as the kernels of a depthwise convolution, with the axis of their channels."""
     return [
         (weight, 0)
@@ -92,7 +92,7 @@ def _own_class(layer: nn.Module) -> None:
     layer.__class__ = type(shared.__name__, shared.__bases__, members)
 
 
-def _again(norm: Callable[..., Any], layer: nn.Module, name: str, dim: int) -> Callable[[], None]:
+def _restore_norm(norm: Callable[..., Any], layer: nn.Module, name: str, dim: int) -> Callable[[], None]:
     def put() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that the older kind is to go

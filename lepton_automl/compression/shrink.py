@@ -13,7 +13,7 @@ from lepton_automl.recipe import Recipe
 
 from .coupling import find_groups
 from .depth import choose_blocks, keep_blocks, measure_change
-from .group import remove
+from .group import remove_channels
 from .importance import Criterion, Sensitivity, criterion_of, most_important
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -73,7 +73,9 @@ def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], scor
     # Two rows trace as well as many.
     groups = find_groups(cut, net.width_map, {path: recipe.widths[path] for path in narrower}, _sample(cut, inputs, 2))
     chosen = {path: most_important(score(groups[path]), width) for path, width in narrower.items()}
-    remove(cut, [(groups[path], [c for c in range(groups[path].width) if c not in kept]) for path, kept in chosen.items()])
+    remove_channels(
+        cut, [(groups[path], [c for c in range(groups[path].width) if c not in kept]) for path, kept in chosen.items()]
+    )
     net.recipe = smaller
 
 

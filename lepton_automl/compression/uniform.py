@@ -15,14 +15,14 @@ from lepton_automl.errors import ConfigError, in_one_line
 from lepton_automl.recipe import narrowed
 
 from .anynet import groups_of, trace
-from .copies import deep
-from .group import Leaving, remove
+from .copies import deep_copy
+from .group import Leaving, remove_channels
 from .importance import score
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def cut_evenly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 8) -> Network:
+def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 8) -> Network:
     """A copy of any network without the least important channels of each layer.
 
     How many stay depends on the layers' widths alone, never on the weights, so that a network built anew can be cut to the
@@ -43,11 +43,11 @@ def cut_evenly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 
     """
     try:
         with torch.inference_mode(mode=False), torch.enable_grad():
-            return _cut(deep(model), ratio, sample.detach().clone()[:2], multiple)
+            return _cut(deep_copy(model), ratio, sample.detach().clone()[:2], multiple)
     except ConfigError:
         raise
     except Exception as error:  # its exceptions have no common base
-        raise _uncuttable(in_one_line(error)) from error
+        raise _cannot_prune(in_one_line(error)) from error
 
 
 def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
@@ -58,12 +58,12 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     graph = trace(model, rows)
     leaving = _leaving(graph, ratio, multiple)
     if not leaving:
-        raise _uncuttable("the graph shows no layer that could lose a channel")
-    remove(model, leaving)
+        raise _cannot_prune("the graph shows no layer that could lose a channel")
+    remove_channels(model, leaving)
     with torch.no_grad():
         after = model(rows).shape
     if after != before:
-        raise _uncuttable(f"its answers would change their shape from {tuple(before)} to {tuple(after)}")
+        raise _cannot_prune(f"its answers would change their shape from {tuple(before)} to {tuple(after)}")
     for module, mode in training:
         module.training = mode
     for name, weight in model.named_parameters():
@@ -84,7 +84,7 @@ def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
     return found
 
 
-def _uncuttable(why: str) -> ConfigError:
+def _cannot_prune(why: str) -> ConfigError:
     return ConfigError(
         f"this network cannot be cut: {why}",
         where="lean.ratio",

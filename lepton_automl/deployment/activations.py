@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import torch
 
-from .terms import Call, Term, need, operation
+from .terms import Call, Term, operation, require
 
 
 @operation("prelu")
 def _prelu(call: Call, x: Term, weight: Term) -> str:
-    need(weight.constant, "slopes that are computed from the input")
+    require(weight.constant, "slopes that are computed from the input")
     wide = (-1, *[1] * max(0, x.rank - 2))
     return call.add("PRelu", call.name(x), call.name(weight.example.detach().reshape(wide)))
 
@@ -30,7 +30,7 @@ def _celu(call: Call, x: Term, alpha: float = 1.0, inplace: object = None) -> st
 
 @operation("softplus")
 def _softplus(call: Call, x: Term, beta: float = 1.0, threshold: float = 20.0) -> str:
-    need(beta == 1 and threshold >= 20, "softplus with a factor")
+    require(beta == 1 and threshold >= 20, "softplus with a factor")
     return call.add("Softplus", call.name(x))
 
 
@@ -66,14 +66,14 @@ def _rrelu(
     call: Call, x: Term, lower: float = 1 / 8, upper: float = 1 / 3, training: object = False, inplace: object = None
 ) -> str:
     del inplace
-    need(not training, "random slopes outside of training")
+    require(not training, "random slopes outside of training")
     return call.add("LeakyRelu", call.name(x), alpha=(lower + upper) / 2)
 
 
 @operation("glu")
 def _glu(call: Call, x: Term, dim: int = -1) -> str:
     size = x.shape[dim]
-    need(size is not None, "a gate over rows")
+    require(size is not None, "a gate over rows")
     assert size is not None
     first = call.add("Split", call.name(x), call.integers([size // 2] * 2), outputs=2, axis=x.axis(dim))
     return call.add("Mul", first, call.add("Sigmoid", f"{first}.1"))
@@ -81,7 +81,7 @@ def _glu(call: Call, x: Term, dim: int = -1) -> str:
 
 @operation("addcmul")
 def _addcmul(call: Call, x: Term, first: Term, second: Term, *, value: float = 1) -> str:
-    need(value == 1, "a scaled product")
+    require(value == 1, "a scaled product")
     return call.add("Add", call.name(x), call.add("Mul", call.name(first), call.name(second)))
 
 

@@ -23,7 +23,7 @@ from .integrity import (
     FORMAT,
     MANIFEST,
     SIGNATURE,
-    is_plain,
+    is_plain_name,
     read_bundle,
 )
 from .open_artifact import RUNTIME
@@ -108,7 +108,7 @@ def write_bundle(
     partial.mkdir(parents=True)
     for name, part in content.items():
         (partial / name).write_bytes(part)
-    _seal(partial, content, unusual_operations(content[MODEL]))
+    _write_manifest(partial, content, unusual_operations(content[MODEL]))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -124,7 +124,7 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / name).write_bytes(content)
     files = {other: (folder / other).read_bytes() for other in {*manifest["files"], name}}
-    _seal(folder, files, manifest.get(OPERATIONS, []))
+    _write_manifest(folder, files, manifest.get(OPERATIONS, []))
 
 
 def check_bundle(folder: Path) -> None:
@@ -173,11 +173,11 @@ def _is_own(node: ast.ImportFrom) -> bool:
 
 
 def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
-    if not is_plain(name) or name in {MANIFEST, SIGNATURE} or name in taken:
+    if not is_plain_name(name) or name in {MANIFEST, SIGNATURE} or name in taken:
         raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
-def _seal(folder: Path, content: Mapping[str, bytes], operations: list[str]) -> None:
+def _write_manifest(folder: Path, content: Mapping[str, bytes], operations: list[str]) -> None:
     """Write the manifest, as the last file, in one step; it names what the model does beyond arithmetic."""
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"

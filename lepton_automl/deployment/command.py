@@ -21,8 +21,8 @@ from lepton_automl.unpacked import PARQUET_ENDINGS, check_memory, refuse_foreign
 from .predictor import Predictor
 
 IMAGE_FILES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-OF_A_CELL = 120  # bytes, in all that is made of it until there is an answer
-MOST_TOLD = 80  # characters of a source in a message: it may be a row of megabytes
+BYTES_PER_CELL = 120  # bytes, in all that is made of it until there is an answer
+MAX_SHOWN = 80  # characters of a source in a message: it may be a row of megabytes
 
 
 def read_examples(source: str, modality: str) -> Any:
@@ -46,7 +46,7 @@ def read_examples(source: str, modality: str) -> Any:
     except LeptonError as error:
         raise InputError(str(error)) from error
     except Exception as error:  # a file may hold anything, and fail in ways that nobody has foreseen
-        raise InputError(f"{_told(source)} cannot be read: {error}") from error
+        raise InputError(f"{_shorten(source)} cannot be read: {error}") from error
 
 
 def _examples(source: str, modality: str) -> Any:
@@ -56,7 +56,7 @@ def _examples(source: str, modality: str) -> Any:
     if modality == "image" and path.is_dir():
         return _images(path)
     if not path.is_file():
-        raise InputError(f"there is no file {_told(source)}; give {_takes(modality)}")
+        raise InputError(f"there is no file {_shorten(source)}; give {_accepted_inputs(modality)}")
     read = _READERS.get(path.suffix.lower())
     found = read(path) if read else path if modality == "image" else _table(path)
     # Lists of pixels become an array; as a list they would be so many images.
@@ -74,7 +74,7 @@ def _images(folder: Path) -> list[Path]:
         found += [Path(inside) / name for name in files if Path(name).suffix.lower() in IMAGE_FILES]
     found.sort()
     if not found:
-        raise InputError(f"there are no images in {_told(str(folder))}; their names end in {', '.join(IMAGE_FILES)}")
+        raise InputError(f"there are no images in {_shorten(str(folder))}; their names end in {', '.join(IMAGE_FILES)}")
     return found
 
 
@@ -82,7 +82,7 @@ def _npy(path: Path) -> Any:
     """The array of a file, mapped: a header that promises more than the file holds is refused and takes no memory."""
     with path.open("rb") as file:
         if file.read(6) != b"\x93NUMPY":
-            raise InputError(f"{_told(str(path))} is no .npy file")
+            raise InputError(f"{_shorten(str(path))} is no .npy file")
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
@@ -95,9 +95,9 @@ def _table(path: Path) -> dict[str, list[Any]]:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise InputError(f"reading {_told(str(path))} needs pyarrow, which is not installed: pip install pyarrow") from None
+        raise InputError(f"reading {_shorten(str(path))} needs pyarrow, which is not installed: pip install pyarrow") from None
     described = parquet.read_metadata(path)
-    check_memory(described.num_rows * described.num_columns * OF_A_CELL, path)
+    check_memory(described.num_rows * described.num_columns * BYTES_PER_CELL, path)
     columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
     return columns
 
@@ -109,13 +109,13 @@ def _json(path: Path) -> Any:
 _READERS: dict[str, Callable[[Path], Any]] = {".npy": _npy, ".json": _json}
 
 
-def _takes(modality: str) -> str:
+def _accepted_inputs(modality: str) -> str:
     files = "a CSV or Parquet file, one row as JSON" if modality == "table" else "an image file, a folder of them"
     return f"{files}, or arrays in a .npy or .json file"
 
 
-def _told(source: str) -> str:
-    return repr(source if len(source) <= MOST_TOLD else source[:MOST_TOLD] + "…")
+def _shorten(source: str) -> str:
+    return repr(source if len(source) <= MAX_SHOWN else source[:MAX_SHOWN] + "…")
 
 
 def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list[str]:
@@ -128,7 +128,7 @@ def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list
 
 
 @functools.cache
-def _beside() -> Predictor:
+def _own_predictor() -> Predictor:
     """The model in the folder of this file, opened once."""
     return Predictor(Path(__file__).resolve().parent)
 
@@ -143,7 +143,7 @@ def predict(raw: Any) -> Any:
         BundleError: The model's folder is damaged.
         InputError: The input does not fit the model.
     """
-    model = _beside()
+    model = _own_predictor()
     named = isinstance(raw, str | os.PathLike)
     return model.predict(read_examples(os.fspath(raw), model.modality) if named else raw)
 
@@ -151,7 +151,7 @@ def predict(raw: Any) -> Any:
 def main(arguments: list[str] | None = None) -> None:
     """The command line: one answer a line."""
     parser = argparse.ArgumentParser(description="Predict with this model.")
-    parser.add_argument("input", nargs="+", help=f"{_takes('image')}; of a table: {_takes('table')}")
+    parser.add_argument("input", nargs="+", help=f"{_accepted_inputs('image')}; of a table: {_accepted_inputs('table')}")
     parser.add_argument("--proba", action="store_true", help="print the probability of every class, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
     signed = "refuse a folder that the holder of this Ed25519 key has not signed (a PEM or OpenSSH file; needs cryptography)"

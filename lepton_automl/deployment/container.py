@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 PILLOW = "pillow>=11"
-VINO = "openvino>=2025.0"
-NEEDED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
+OPENVINO = "openvino>=2025.0"
+REQUIRED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
 
 
 def requirements(modality: str, runtime: str = "") -> str:
@@ -15,8 +15,8 @@ def requirements(modality: str, runtime: str = "") -> str:
         runtime: What the model is fastest in; ONNX Runtime answers where another one is missing.
     """
     optional = [f"# {PILLOW}  # for image files, and arrays of another size"] if modality == "image" else []
-    optional += [VINO] if runtime == "openvino" else []
-    return "\n".join([*NEEDED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
+    optional += [OPENVINO] if runtime == "openvino" else []
+    return "\n".join([*REQUIRED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
 
 
 def containerfile(modality: str) -> str:

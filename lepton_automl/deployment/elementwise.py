@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .terms import OPERATIONS, Call, Operation, Term, need, operation
+from .terms import OPERATIONS, Call, Operation, Term, operation, require
 
 _UNARY = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "sin": "Sin", "cos": "Cos", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
@@ -25,7 +25,7 @@ _COMPARE = {"lt": "Less", "le": "LessOrEqual", "gt": "Greater", "ge": "GreaterOr
 def _unary(op: str) -> Operation:
     def entry(call: Call, x: Term, inplace: object = None, **options: Any) -> str:
         del inplace
-        need(not any(options.values()), f"{op} with {', '.join(options)}")
+        require(not any(options.values()), f"{op} with {', '.join(options)}")
         return call.add(op, call.name(x))
 
     return entry
@@ -33,7 +33,7 @@ def _unary(op: str) -> Operation:
 
 def _binary(op: str) -> Operation:
     def entry(call: Call, x: Any, other: Any, **options: Any) -> str:
-        need(not options, f"{op} with {', '.join(options)}")
+        require(not options, f"{op} with {', '.join(options)}")
         dtype = call.example.dtype
         return call.add(op, call.name(x, dtype), call.name(other, dtype))
 
@@ -66,7 +66,7 @@ def _dropout(
     """As a function it drops numbers unless it is told not to, whatever mode the module is in."""
     del call, inplace
     acts = training if train is None else train
-    need(not acts or not p, "dropout that acts outside of training")
+    require(not acts or not p, "dropout that acts outside of training")
     return x
 
 
@@ -74,7 +74,7 @@ def _dropout(
 def _clamp(call: Call, x: Term, min: Any = None, max: Any = None) -> str:  # noqa: A002  # torch's names
     dtype = call.example.dtype
     bounds = ["" if bound is None else call.name(bound, dtype) for bound in (min, max)]
-    need(all(bound is None or isinstance(bound, int | float) for bound in (min, max)), "clamp between tensors")
+    require(all(bound is None or isinstance(bound, int | float) for bound in (min, max)), "clamp between tensors")
     return call.add("Clip", call.name(x, dtype), *bounds)
 
 

@@ -11,14 +11,14 @@ import onnx
 from .graph import GraphWriter
 
 
-def fold_lookups(graph: GraphWriter) -> None:
+def fuse_embeddings(graph: GraphWriter) -> None:
     """Vectors of several tables side by side become one look-up, and joints of joints one joint."""
-    _join_once(graph)
-    _cast_once(graph)
-    _look_up_once(graph)
+    _merge_concats(graph)
+    _merge_casts(graph)
+    _merge_lookups(graph)
 
 
-def _join_once(graph: GraphWriter) -> None:
+def _merge_concats(graph: GraphWriter) -> None:
     """`Concat(Concat(a, b), c)` along one axis is `Concat(a, b, c)`."""
     for outer in [node for node in graph.nodes if node.op_type == "Concat"]:
         makers, uses = graph.makers(), graph.uses()
@@ -35,7 +35,7 @@ def _join_once(graph: GraphWriter) -> None:
         outer.input.extend(parts)
 
 
-def _cast_once(graph: GraphWriter) -> None:
+def _merge_casts(graph: GraphWriter) -> None:
     """Columns of one tensor that are cast one by one, as codes of a table are, are picked out of one cast."""
     makers, uses = graph.makers(), graph.uses()
     casts: dict[tuple[str, int], list[onnx.NodeProto]] = {}
@@ -54,15 +54,15 @@ def _cast_once(graph: GraphWriter) -> None:
                 graph.nodes.remove(cast)
 
 
-def _look_up_once(graph: GraphWriter) -> None:
+def _merge_lookups(graph: GraphWriter) -> None:
     """Tables of equally long vectors, each asked by a column of one tensor, are one table, asked by all those columns."""
     for joint in [node for node in graph.nodes if node.op_type == "Concat" and _axis(node) in (1, -1)]:
-        looks = [_look(graph, name) for name in joint.input]
+        looks = [_lookup_of(graph, name) for name in joint.input]
         parts: list[str] = []
         for kind, run in groupby(zip(looks, joint.input, strict=True), key=lambda pair: pair[0] and pair[0].kind):
             alike = [(look, name) for look, name in run]
             together = [look for look, _ in alike if look is not None]
-            parts += [_one_look(graph, joint, together)] if kind and len(together) > 1 else [name for _, name in alike]
+            parts += [_merged_lookup(graph, joint, together)] if kind and len(together) > 1 else [name for _, name in alike]
         if len(parts) == 1 < len(joint.input):
             graph.makers()[parts[0]].output[0] = joint.output[0]
             graph.nodes.remove(joint)
@@ -70,7 +70,7 @@ def _look_up_once(graph: GraphWriter) -> None:
         joint.input.extend(parts)
 
 
-class _Look(NamedTuple):
+class _Lookup(NamedTuple):
     """A look-up of one column's code in a table of its own."""
 
     vectors: onnx.NodeProto
@@ -78,7 +78,7 @@ class _Look(NamedTuple):
     kind: tuple[str, int]  # where the column stands, and the length of a vector
 
 
-def _look(graph: GraphWriter, name: str) -> _Look | None:
+def _lookup_of(graph: GraphWriter, name: str) -> _Lookup | None:
     """The look-up that a value comes from; None where it is anything else."""
     makers, uses = graph.makers(), graph.uses()
     look = makers.get(name)
@@ -88,10 +88,10 @@ def _look(graph: GraphWriter, name: str) -> _Look | None:
     table, column = graph.weights.get(look.input[0]), graph.weights.get(pick.input[1])
     if table is None or column is None or table.ndim != 2 or column.ndim or _axis(look) != 0 or _axis(pick) != 1:
         return None
-    return _Look(look, pick, (pick.input[0], table.shape[1]))
+    return _Lookup(look, pick, (pick.input[0], table.shape[1]))
 
 
-def _one_look(graph: GraphWriter, joint: onnx.NodeProto, looks: list[_Look]) -> str:
+def _merged_lookup(graph: GraphWriter, joint: onnx.NodeProto, looks: list[_Lookup]) -> str:
     """One look-up in place of several; returns what it gives, vectors side by side."""
     tables = [graph.weights[look.vectors.input[0]] for look in looks]
     starts = np.cumsum([0, *(len(table) for table in tables[:-1])]).astype(np.int64)

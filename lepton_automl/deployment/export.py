@@ -16,19 +16,19 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
-from .lengths import followed_lengths
-from .outside import numpy_use
+from .numpy_use import numpy_use
+from .preserve_state import eval_mode, preserve_state
 from .session import OnnxModel
-from .suspects import suspects
-from .terms import UnknownOperation
+from .terms import UnsupportedOperation
 from .trace import trace
+from .traceable_len import traceable_len
 from .translate import translate
-from .untouched import evaluating, untouched
-from .verify import ROWS, Expected, compare, expect, is_random, random_answers
+from .untraceable_parts import untraceable_parts
+from .verify import ROWS, ExpectedAnswers, compare, expected_answers, is_nondeterministic, nondeterministic_error
 
-BY_VALUES = "its forward pass branches on values that it computes from the rows"
-BY_NUMPY = "its forward pass computes with NumPy ({}), where tensors cannot be followed"
-PLAINLY = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
+DATA_DEPENDENT = "its forward pass branches on values that it computes from the rows"
+USES_NUMPY = "its forward pass computes with NumPy ({}), where tensors cannot be followed"
+TENSORS_ONLY_FIX = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
 
 
 def export(
@@ -57,37 +57,39 @@ def export(
         The file as it was compared, opened for one thread: opening it again takes some milliseconds.
 
     Raises:
-        BundleError: Neither way can say what the module does, or it has no answer that a file could give (see `verify.expect`).
+        BundleError: Neither way can say what the module does, or it has no answer that a file could give (see `verify.expected_answers`).
     """
     file = Path(path)
-    expected = expect(module, inputs, rows=rows, alone=alone)
+    expected = expected_answers(module, inputs, rows=rows, alone=alone)
     try:
-        with untouched(module), evaluating(module), followed_lengths(module):
+        with preserve_state(module), eval_mode(module), traceable_len(module):
             translate(trace(module, inputs), inputs, file)
         model = OnnxModel(file)
         compare(expected, model)
     except Exception as reason:  # whatever it was, the other exporter may know better
         _warn(expected.name, reason)
-        with untouched(module), evaluating(module), followed_lengths(module):
+        with preserve_state(module), eval_mode(module), traceable_len(module):
             _export_by_torch(module, inputs, file, expected.name)
-        return _compared(module, expected, file)
+        return _checked(module, expected, file)
     return model
 
 
-def _compared(module: nn.Module, expected: Expected, file: Path) -> OnnxModel:
+def _checked(module: nn.Module, expected: ExpectedAnswers, file: Path) -> OnnxModel:
     try:
         model = OnnxModel(file)
         compare(expected, model)
     except Exception as error:  # a runtime may refuse what torch has written; their exceptions have no common base
         file.unlink(missing_ok=True)
-        if is_random(module, expected):
-            raise random_answers(expected.name) from error
+        if is_nondeterministic(module, expected):
+            raise nondeterministic_error(expected.name) from error
         rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
-        with untouched(module), evaluating(module):
+        with preserve_state(module), eval_mode(module):
             numpy = numpy_use(module, rows)
-        reason = BY_NUMPY.format(numpy) if numpy else in_one_line(error)
+        reason = USES_NUMPY.format(numpy) if numpy else in_one_line(error)
         raise BundleError(
-            f"{expected.name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
+            f"{expected.name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}",
+            where="export",
+            fix=TENSORS_ONLY_FIX,
         ) from error
     return model
 
@@ -96,7 +98,7 @@ def _warn(name: str, reason: Exception) -> None:
     if isinstance(reason, BundleError):
         what = f"The quick exporter's file of {name} is wrong ({in_one_line(reason)})"
     else:
-        said = str(reason) if isinstance(reason, UnknownOperation) else in_one_line(reason)
+        said = str(reason) if isinstance(reason, UnsupportedOperation) else in_one_line(reason)
         what = f"The quick exporter does not know {said} in {name}"
     warnings.warn(f"{what}; using torch.onnx.export, which takes seconds.", stacklevel=3)
 
@@ -143,13 +145,13 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
             )
     except Exception as error:
         numpy = numpy_use(module, inputs)
-        reason = BY_NUMPY.format(numpy) if numpy else BY_VALUES if "data-dependent" in str(error) else in_one_line(error)
+        reason = USES_NUMPY.format(numpy) if numpy else DATA_DEPENDENT if "data-dependent" in str(error) else in_one_line(error)
         raise BundleError(
-            f"{name} cannot be exported to ONNX: {reason}{suspects(module)}", where="export", fix=PLAINLY
+            f"{name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}", where="export", fix=TENSORS_ONLY_FIX
         ) from error
     if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
         raise BundleError(
-            f"{name} can be exported for one number of rows only{suspects(module)}",
+            f"{name} can be exported for one number of rows only{untraceable_parts(module)}",
             where="export",
             fix="Take the number of rows from rows.shape[0] and compute with it as it is; neither int() nor a loop over the rows can be followed.",
         )

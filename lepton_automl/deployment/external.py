@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from lepton_automl.errors import BundleError
 
 # A message's kind, and which fields of it hold messages that may hold tensors.
-LEADS: dict[str, dict[int, str]] = {
+NESTED_FIELDS: dict[str, dict[int, str]] = {
     "model": {7: "graph", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
     "function": {7: "node", 11: "attribute"},
@@ -71,15 +71,15 @@ def unusual_operations(model: bytes) -> list[str]:
 
 
 def _messages(model: bytes) -> Iterator[tuple[str, memoryview]]:
-    """Every message of a model that `LEADS` leads to, and its kind."""
+    """Every message of a model that `NESTED_FIELDS` leads to, and its kind."""
     waiting = [("model", memoryview(model))]
     while waiting:  # a list of what is to be read, not a call in a call: files may be nested as deep as they like
         kind, message = waiting.pop()
         yield kind, message
-        if LEADS[kind]:
+        if NESTED_FIELDS[kind]:
             for field, value in _fields(message):
-                if field in LEADS[kind] and isinstance(value, memoryview):
-                    waiting.append((LEADS[kind][field], value))
+                if field in NESTED_FIELDS[kind] and isinstance(value, memoryview):
+                    waiting.append((NESTED_FIELDS[kind][field], value))
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
@@ -94,13 +94,13 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
         elif wire == BYTES:
             length, at = _varint(message, at, 10)
             if length > len(message) - at:
-                raise _torn()
+                raise _truncated()
             yield field, message[at : at + length]
             at += length
         elif wire in {FIXED_32, FIXED_64}:
             at += 4 if wire == FIXED_32 else 8
         else:
-            raise _torn()
+            raise _truncated()
 
 
 def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
@@ -110,8 +110,8 @@ def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * count)
         if byte < 0x80:
             return value, at + count + 1
-    raise _torn()
+    raise _truncated()
 
 
-def _torn() -> BundleError:
+def _truncated() -> BundleError:
     return BundleError("this is not a whole ONNX file", where="the ONNX file", fix="Export the model again.")

@@ -14,8 +14,8 @@ from lepton_automl.errors import BundleError, LeptonError, error_from_json
 from .predictor import MODEL, Predictor
 
 SECONDS = 60.0  # a machine may be busy; a small model takes one
-LEAST_MEMORY = 4 << 30  # bytes of address space: Python and a runtime reserve much more than they use
-TIMES_ITS_SIZE = 20  # a runtime unpacks, rearranges and copies weights
+MIN_MEMORY = 4 << 30  # bytes of address space: Python and a runtime reserve much more than they use
+MEMORY_PER_MODEL_BYTE = 20  # a runtime unpacks, rearranges and copies weights
 
 
 def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS) -> None:
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
     """Answer one row under limits; an error goes to standard output as JSON."""
     folder = Path(arguments[0])
     size = (folder / MODEL).stat().st_size if (folder / MODEL).is_file() else 0
-    limit = max(LEAST_MEMORY, TIMES_ITS_SIZE * size)
+    limit = max(MIN_MEMORY, MEMORY_PER_MODEL_BYTE * size)
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from .embedding_fusion import fold_lookups
+from .embedding_fusion import fuse_embeddings
 from .graph import Array, GraphWriter
 
 
@@ -19,7 +19,7 @@ def fold(graph: GraphWriter) -> None:
     _fold_batch_norms(graph)
     _fold_norms_ahead(graph)
     _fold_scales(graph)
-    fold_lookups(graph)
+    fuse_embeddings(graph)
 
 
 def _fold_batch_norms(graph: GraphWriter) -> None:

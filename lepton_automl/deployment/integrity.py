@@ -18,24 +18,24 @@ from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 FORMAT = 1  # of a bundle; a reader refuses newer ones
-MOST_MANIFEST = 1 << 20  # bytes; some dozens of names need some thousands
-AGAIN = "Export the model again."
+MAX_MANIFEST_BYTES = 1 << 20  # bytes; some dozens of names need some thousands
+EXPORT_AGAIN = "Export the model again."
 
 
 def read_bundle(
     folder: Path,
-    wanted: tuple[str, ...] = (),
+    required: tuple[str, ...] = (),
     public_key: str | os.PathLike[str] | None = None,
     *,
-    perhaps: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> dict[str, bytes]:
     """Check every file of a bundle against its manifest, and the manifest against its signature.
 
     Args:
         folder: The bundle.
-        wanted: Files whose contents are returned, exactly as they were checked.
+        required: Files whose contents are returned, exactly as they were checked.
         public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
-        perhaps: Files whose contents are returned if it has them; the manifest may be one of them.
+        optional: Files whose contents are returned if it has them; the manifest may be one of them.
 
     Raises:
         BundleError: The manifest or a file is missing, was changed, or lies outside of the folder; or the signature is missing
@@ -46,23 +46,23 @@ def read_bundle(
     manifest = _manifest(folder)
     if public_key is not None:
         check_signature(folder, manifest, public_key)
-    listed = _listed(folder, manifest)
-    lacking = [name for name in wanted if name not in listed]
+    listed = _digests(folder, manifest)
+    lacking = [name for name in required if name not in listed]
     if lacking:
-        raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=AGAIN)
-    wanted, contents = (*wanted, *perhaps), {MANIFEST: manifest} if MANIFEST in perhaps else {}
+        raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=EXPORT_AGAIN)
+    required, contents = (*required, *optional), {MANIFEST: manifest} if MANIFEST in optional else {}
     for name, digest in listed.items():
         try:
             with _inside(folder, name).open("rb") as file:
-                content = file.read() if name in wanted else b""
-                found = hashlib.sha256(content) if name in wanted else hashlib.file_digest(file, "sha256")
+                content = file.read() if name in required else b""
+                found = hashlib.sha256(content) if name in required else hashlib.file_digest(file, "sha256")
         except (OSError, ValueError) as error:  # a name may be too long, or hold what no file system can say
-            raise BundleError(f"{name} is missing or cannot be read", where=str(folder), fix=AGAIN) from error
+            raise BundleError(f"{name} is missing or cannot be read", where=str(folder), fix=EXPORT_AGAIN) from error
         if found.hexdigest() != digest:
             raise BundleError(
-                f"{name} was changed after the bundle was written", where=str(folder), fix=f"Do not use it. {AGAIN}"
+                f"{name} was changed after the bundle was written", where=str(folder), fix=f"Do not use it. {EXPORT_AGAIN}"
             )
-        if name in wanted:
+        if name in required:
             contents[name] = content
     return contents
 
@@ -74,7 +74,7 @@ def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike
         BundleError: There is no signature, or it is another's, or of another manifest.
         ConfigError, ExtraError: As for `read_bundle`.
     """
-    key = _public(public_key)
+    key = _load_public_key(public_key)
     try:
         signature = _inside(folder, SIGNATURE).read_bytes()
     except (BundleError, OSError):
@@ -89,7 +89,7 @@ def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike
         raise BundleError(what, where=str(folder), fix="Do not use it; ask its maker.") from None
 
 
-def _public(path: str | os.PathLike[str]) -> Any:
+def _load_public_key(path: str | os.PathLike[str]) -> Any:
     """The Ed25519 public key in a PEM or OpenSSH file."""
     try:
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -115,15 +115,15 @@ def _manifest(folder: Path) -> bytes:
     """The manifest as it is."""
     try:
         with _inside(folder, MANIFEST).open("rb") as file:
-            content = file.read(MOST_MANIFEST + 1)
+            content = file.read(MAX_MANIFEST_BYTES + 1)
     except (OSError, ValueError) as error:
         raise _unreadable(folder) from error
-    if len(content) > MOST_MANIFEST:
+    if len(content) > MAX_MANIFEST_BYTES:
         raise _unreadable(folder)
     return content
 
 
-def _listed(folder: Path, manifest: bytes) -> dict[str, str]:
+def _digests(folder: Path, manifest: bytes) -> dict[str, str]:
     """The digest of every file, by name."""
     try:
         told = json.loads(manifest)
@@ -139,7 +139,7 @@ def _unreadable(folder: Path) -> BundleError:
     return BundleError(f"there is no readable {MANIFEST}", where=str(folder), fix="Name the folder of a bundle.")
 
 
-def is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
     """Whether it is the name of a file in this very folder, on every system."""
     return name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:\0")
 
@@ -147,6 +147,6 @@ def is_plain(name: str) -> bool:
 def _inside(folder: Path, name: str) -> Path:
     """A regular file of the bundle: no other folder's, no link to one, no pipe that would never end."""
     path = folder / name
-    if not is_plain(name) or path.is_symlink() or (path.exists() and not path.is_file()):
+    if not is_plain_name(name) or path.is_symlink() or (path.exists() and not path.is_file()):
         raise BundleError(f"{name!r} is not a file of the bundle itself", where=str(folder), fix="Do not use it.")
     return path

@@ -41,7 +41,7 @@ class Kernel:
 
 
 @dataclass
-class _Claim:
+class _KernelNodes:
     """A kernel of the optimised graph, and the nodes of the written one that it does."""
 
     node: onnx.NodeProto
@@ -68,8 +68,8 @@ def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     graph = Graph(written, rows)
     nodes = list(onnx.load(optimised, load_external_data=False).graph.node)
     ends = [(node, "" if node.op_type in REORDER else _end(node, graph)) for node in nodes]
-    claims = [_Claim(node, end) for node, end in ends if end]
-    _share_out(graph, claims)
+    claims = [_KernelNodes(node, end) for node, end in ends if end]
+    _assign_nodes(graph, claims)
     sizes = initializer_sizes(optimised)
     found = {claim.node.name: _kernel(claim, graph, sizes) for claim in claims}
     layers = {name: found[claim.node.name].layer for claim in claims for node in claim.nodes for name in node.output}
@@ -87,20 +87,20 @@ def _end(node: onnx.NodeProto, graph: Graph) -> str:
     return next((str(maker.output[0]) for maker in graph.nodes if maker.name == stem), "")
 
 
-def _share_out(graph: Graph, claims: list[_Claim]) -> None:
+def _assign_nodes(graph: Graph, claims: list[_KernelNodes]) -> None:
     """Give every node of the written graph to the kernel that does it."""
     ends = {claim.end: claim for claim in claims}
-    owner: dict[str, _Claim] = {}
+    owner: dict[str, _KernelNodes] = {}
     for claim in claims:
         _walk_back(graph, claim, ends, owner)
     for node in graph.nodes:  # what is left was worked into the kernel before it, as a residual sum is
         if node.output[0] not in owner:
             before = [owner[name] for name in node.input if name in owner]
             if before:
-                _take(before[-1], node, owner)
+                _assign(before[-1], node, owner)
 
 
-def _walk_back(graph: Graph, claim: _Claim, ends: dict[str, _Claim], owner: dict[str, _Claim]) -> None:
+def _walk_back(graph: Graph, claim: _KernelNodes, ends: dict[str, _KernelNodes], owner: dict[str, _KernelNodes]) -> None:
     left, multiplied = [claim.end], False
     while left:
         name = left.pop()
@@ -109,12 +109,12 @@ def _walk_back(graph: Graph, claim: _Claim, ends: dict[str, _Claim], owner: dict
             continue
         if multiplied and node.op_type not in LAYOUT:
             continue
-        _take(claim, node, owner)
+        _assign(claim, node, owner)
         multiplied |= _is_product(node)
         left.extend(node.input)
 
 
-def _take(claim: _Claim, node: onnx.NodeProto, owner: dict[str, _Claim]) -> None:
+def _assign(claim: _KernelNodes, node: onnx.NodeProto, owner: dict[str, _KernelNodes]) -> None:
     claim.nodes.append(node)
     owner.update((name, claim) for name in node.output)
 
@@ -123,7 +123,7 @@ def _is_product(node: onnx.NodeProto) -> bool:
     return node.op_type in CONVOLUTIONS or node.op_type in PRODUCTS
 
 
-def _kernel(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
+def _kernel(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
     main = claim.product or next((node for node in claim.nodes if node.op_type != "Identity"), None)
     layer = claim.node.name if main is None else layer_of(main)
     made = {name for node in claim.nodes for name in node.output}
@@ -132,7 +132,7 @@ def _kernel(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
     macs = sum(graph.macs(node) for node in claim.nodes)
     work = Work(
         macs=macs,
-        executed=round(macs * _filled(claim, graph, sizes)),
+        executed=round(macs * _padding_factor(claim, graph, sizes)),
         weight_bytes=sum(graph.bytes(name) for name in read if name in graph.weights),
         activation_bytes=sum(graph.bytes(name) for name in read if name not in graph.weights) + graph.bytes(claim.end),
         nodes=1,
@@ -150,7 +150,7 @@ def _op(node: onnx.NodeProto, graph: Graph) -> str:
     return "Conv (plain input)" if node.input[0] in graph.tensors else "Conv"
 
 
-def _filled(claim: _Claim, graph: Graph, sizes: Mapping[str, int]) -> float:
+def _padding_factor(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> float:
     """How many times larger a convolution's weights have become: channels are filled up to whole vectors."""
     product = claim.product
     if product is None or product.op_type != "Conv" or len(claim.node.input) < 2:

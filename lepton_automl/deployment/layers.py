@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .terms import OPERATIONS, Call, Operation, Term, need, operation
+from .terms import OPERATIONS, Call, Operation, Term, operation, require
 
 Sizes = int | Sequence[int]
 
@@ -24,7 +24,7 @@ def per_axis(sizes: Sizes, count: int) -> list[int]:
 
 def _floats(value: Any) -> Tensor:
     """The value of an argument that must be constant."""
-    need(isinstance(value, Term) and value.constant, "weights that are computed from the input")
+    require(isinstance(value, Term) and value.constant, "weights that are computed from the input")
     return value.example.detach()  # type: ignore[no-any-return]  # need() has just made sure
 
 
@@ -68,7 +68,7 @@ def _matmul(call: Call, x: Term, other: Term) -> str:
 
 @operation("baddbmm", "addmm")
 def _add_product(call: Call, x: Term, left: Term, right: Term, *, beta: float = 1, alpha: float = 1) -> str:
-    need(beta == alpha == 1, "a scaled sum of products")
+    require(beta == alpha == 1, "a scaled sum of products")
     return call.add("Add", call.add("MatMul", call.name(left), call.name(right)), call.name(x))
 
 
@@ -89,13 +89,13 @@ def _embedding(
     **named: object,
 ) -> str:
     del padding_idx, options, named  # these act on gradients only
-    need(max_norm is None, "an embedding that shortens its vectors when they are looked up")
+    require(max_norm is None, "an embedding that shortens its vectors when they are looked up")
     return call.add("Gather", call.name(weight), call.name(x), axis=0)
 
 
 @operation("one_hot")
 def _one_hot(call: Call, x: Term, num_classes: int = -1) -> str:
-    need(num_classes > 0, "one_hot without a number of classes")
+    require(num_classes > 0, "one_hot without a number of classes")
     values = call.graph.weight(torch.tensor([0, 1]).numpy())
     return call.add("OneHot", call.name(x), call.integers([num_classes]), values, axis=-1)
 
@@ -114,7 +114,9 @@ def _batch_norm(
 ) -> str:
     """With its running statistics; it may be folded into the layer before it later."""
     del momentum
-    need(not training and running_mean is not None and running_var is not None, "a batch norm with the statistics of each call")
+    require(
+        not training and running_mean is not None and running_var is not None, "a batch norm with the statistics of each call"
+    )
     mean, variance = _floats(running_mean), _floats(running_var)
     scale = torch.ones_like(mean) if weight is None else _floats(weight)
     shift = torch.zeros_like(mean) if bias is None else _floats(bias)
@@ -137,7 +139,7 @@ def _group_norm(
 ) -> str:
     """Each group is normalised as the one channel of a picture is, in a shape where it is one."""
     channels = x.shape[1]
-    need(channels is not None, "a group norm over channels that vary")
+    require(channels is not None, "a group norm over channels that vary")
     assert channels is not None
     one, zero = torch.ones(groups), torch.zeros(groups)
     folded = call.add("Reshape", call.name(x), call.integers([0, groups, -1]))
@@ -159,8 +161,8 @@ def _attention(
     scale: float | None = None,
     enable_gqa: object = False,
 ) -> str:
-    need(not dropout_p, "attention with dropout, which acts outside of training too where it is called as a function")
-    need(attn_mask is None and not is_causal and not enable_gqa, "attention with a mask, or with shared heads")
+    require(not dropout_p, "attention with dropout, which acts outside of training too where it is called as a function")
+    require(attn_mask is None and not is_causal and not enable_gqa, "attention with a mask, or with shared heads")
     order = [*range(key.rank - 2), key.rank - 1, key.rank - 2]
     share = float(query.example.shape[-1]) ** -0.5 if scale is None else scale
     scaled = call.add("Mul", call.name(query), call.name(torch.tensor(share)))
@@ -182,7 +184,7 @@ def _max_pool(
     ceil_mode: object = False,
     return_indices: object = False,
 ) -> str:
-    need(not return_indices and not ceil_mode, "max pooling with indices or rounded up")
+    require(not return_indices and not ceil_mode, "max pooling with indices or rounded up")
     axes = x.rank - 2
     kernel = per_axis(kernel_size, axes)
     strides = per_axis(stride, axes) if stride else kernel
@@ -201,7 +203,7 @@ def _avg_pool(
     count_include_pad: object = True,
     divisor_override: object = None,
 ) -> str:
-    need(not ceil_mode and not divisor_override, "average pooling rounded up or with its own divisor")
+    require(not ceil_mode and not divisor_override, "average pooling rounded up or with its own divisor")
     axes = x.rank - 2
     kernel = per_axis(kernel_size, axes)
     strides = per_axis(stride, axes) if stride else kernel
@@ -219,14 +221,14 @@ def _avg_pool(
 @operation("adaptive_avg_pool1d", "adaptive_avg_pool2d")
 def _adaptive_avg_pool(call: Call, x: Term, output_size: Any) -> str:
     del output_size
-    need(all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    require(all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
     return call.add("GlobalAveragePool", call.name(x))
 
 
 @operation("adaptive_max_pool1d", "adaptive_max_pool2d")
 def _adaptive_max_pool(call: Call, x: Term, output_size: Any, return_indices: object = False) -> str:
     del output_size
-    need(not return_indices and all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
+    require(not return_indices and all(size == 1 for size in call.shape[2:]), "adaptive pooling to more than one place")
     return call.add("GlobalMaxPool", call.name(x))
 
 
@@ -235,7 +237,7 @@ def _adaptive_max_pool(call: Call, x: Term, output_size: Any, return_indices: ob
 
 @operation("mean")
 def _mean(call: Call, x: Term, dim: Any = None, keepdim: object = False, **options: Any) -> str:
-    need(not any(options.values()), f"mean with {', '.join(options)}")
+    require(not any(options.values()), f"mean with {', '.join(options)}")
     if x.rank >= 3 and sorted(x.axes(dim)) == list(range(2, x.rank)):
         # The same thing, in the one form that stays in the runtimes' blocked layouts.
         pooled = call.add("GlobalAveragePool", call.name(x))
@@ -245,7 +247,7 @@ def _mean(call: Call, x: Term, dim: Any = None, keepdim: object = False, **optio
 
 @operation("sum")
 def _sum(call: Call, x: Term, dim: Any = None, keepdim: object = False, **options: Any) -> str:
-    need(not any(options.values()), f"sum with {', '.join(options)}")
+    require(not any(options.values()), f"sum with {', '.join(options)}")
     return call.add("ReduceSum", call.name(x, call.example.dtype), call.integers(x.axes(dim)), keepdims=int(bool(keepdim)))
 
 
@@ -257,7 +259,7 @@ def _amax(call: Call, x: Term, dim: Any = (), keepdim: object = False) -> str:
 def _softmax(op: str) -> Operation:
     def entry(call: Call, x: Term, dim: int = -1, _stacklevel: int = 3, dtype: object = None) -> str:
         same = dtype is None and call.example.dtype == x.example.dtype
-        need(dim is not None and same, f"{op} with a type, or without a dimension")
+        require(dim is not None and same, f"{op} with a type, or without a dimension")
         return call.add(op, call.name(x), axis=x.axis(dim))
 
     return entry
@@ -268,6 +270,6 @@ OPERATIONS.update(softmax=_softmax("Softmax"), log_softmax=_softmax("LogSoftmax"
 
 @operation("normalize")
 def _normalize(call: Call, x: Term, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> str:
-    need(p == 2.0 and math.isfinite(eps), "normalize with another norm")
+    require(p == 2.0 and math.isfinite(eps), "normalize with another norm")
     length = call.add("ReduceL2", call.name(x), call.integers([x.axis(dim)]), keepdims=1)
     return call.add("Div", call.name(x), call.add("Clip", length, call.name(torch.tensor(eps, dtype=x.example.dtype))))

@@ -14,7 +14,7 @@ from onnx import helper, shape_inference
 Shape = tuple[int, ...]
 
 SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules around a node, as a list
-OWN = "forward"  # what is done in the network's own forward pass, in none of its modules
+OWN_FORWARD = "forward"  # what is done in the network's own forward pass, in none of its modules
 CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and where their weights stand among their inputs
 PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and where the left factor stands
 
@@ -81,7 +81,7 @@ def layer_of(node: onnx.NodeProto) -> str:
     within = [scope for scope in ast.literal_eval(noted)[:-1] if scope]  # the last one is the node's own
     if not within:
         return str(node.name).partition("/")[0]
-    return str(within[-1]).removeprefix("module").removeprefix(".") or OWN
+    return str(within[-1]).removeprefix("module").removeprefix(".") or OWN_FORWARD
 
 
 def initializer_sizes(path: Path) -> Mapping[str, int]:

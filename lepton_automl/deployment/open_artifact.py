@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .openvino_session import VinoModel
+from .openvino_session import OpenVinoModel
 from .session import OnnxModel
 
 RUNTIME = "runtime.json"  # in a bundle: which runtime its file was measured in, and how that was set
 
 
-class Opened(Protocol):
+class InferenceSession(Protocol):
     """A model that answers."""
 
     @property
@@ -32,7 +32,7 @@ class Opened(Protocol):
 
 def open_model(
     source: str | os.PathLike[str] | bytes, how: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
-) -> Opened:
+) -> InferenceSession:
     """Open an ONNX file, quantized or not.
 
     Args:
@@ -57,11 +57,11 @@ def open_model(
         warnings.warn(what, stacklevel=2)
         runtime = "onnxruntime"
     if runtime == "openvino":
-        return VinoModel(source, threads, rows=rows, precision=str(how.get("precision", "fp32")))
+        return OpenVinoModel(source, threads, rows=rows, precision=str(how.get("precision", "fp32")))
     return OnnxModel(source, threads, level=str(options.get("level", "all")))
 
 
-def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> Opened:
+def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
     """Open a bundle's model file as it was measured, for so many rows in a call; its digests are the caller's affair.
 
     Raises:

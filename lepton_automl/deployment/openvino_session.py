@@ -13,10 +13,10 @@ from lepton_automl.errors import BundleError, ExtraError, in_one_line
 
 from .external import refuse_external
 
-HINTS = {"bf16": "bf16"}  # else 32 bits; left alone, it takes bfloat16 wherever the processor can
+PRECISION_HINTS = {"bf16": "bf16"}  # else 32 bits; left alone, it takes bfloat16 wherever the processor can
 
 
-class VinoModel:
+class OpenVinoModel:
     """An ONNX file in OpenVINO, called like a function.
 
     A graph compiled for one number of rows was seen to be 20 to 35 % faster than one for any number, so the usual number
@@ -53,7 +53,7 @@ class VinoModel:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": "1",
-            "INFERENCE_PRECISION_HINT": HINTS.get(precision, "f32"),
+            "INFERENCE_PRECISION_HINT": PRECISION_HINTS.get(precision, "f32"),
             "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same core
         }
         if threads == 1:  # its kernels of several small layers in one crash on one thread (2026.4); they gain 5 % at most
@@ -81,7 +81,7 @@ class VinoModel:
 
 
 def _core() -> Any:
-    keep_to_yourself()
+    disable_telemetry()
     try:
         import openvino
     except ImportError as error:
@@ -90,7 +90,7 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def keep_to_yourself() -> None:
+def disable_telemetry() -> None:
     """Decline OpenVINO's and NNCF's telemetry, which would otherwise report to its makers over the network, unasked."""
     try:
         from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker

@@ -15,12 +15,12 @@ from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.preprocess import InputError, load_preprocess
 
 from .external import unusual_operations
-from .integrity import AGAIN, MANIFEST, read_bundle
+from .integrity import EXPORT_AGAIN, MANIFEST, read_bundle
 from .open_artifact import RUNTIME, open_model
 
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
 OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
-MOST_THREADS = 1024
+MAX_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more cost memory and gain no time
 
 
@@ -42,15 +42,15 @@ class Predictor:
     def __init__(
         self, folder: str | os.PathLike[str], threads: int = 1, *, public_key: str | os.PathLike[str] | None = None
     ) -> None:
-        if not isinstance(threads, int) or not 1 <= threads <= MOST_THREADS:
-            raise ConfigError(f"threads is {threads!r}; it must be a whole number from 1 to {MOST_THREADS}", where="Predictor")
+        if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
+            raise ConfigError(f"threads is {threads!r}; it must be a whole number from 1 to {MAX_THREADS}", where="Predictor")
         self.folder = Path(folder)
-        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, perhaps=(RUNTIME, MANIFEST))
+        contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, optional=(RUNTIME, MANIFEST))
         self._check_operations(contents)
         row = self._describe(contents[PREPROCESS])
         how = self._runtime(contents.get(RUNTIME, b"{}"))
         self.model = open_model(contents[MODEL], how, threads, rows=how["batch_size"], strict=False)
-        self._rehearse(row)
+        self._dry_run(row)
 
     def _check_operations(self, contents: dict[str, bytes]) -> None:
         """Refuse a model that could run without end, or runs code of its own, unless its export said so.
@@ -81,7 +81,7 @@ class Predictor:
             none = self.preprocess.arrays([])
             return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in none.items()}
         except Exception as error:  # the file may hold anything
-            raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
+            raise BundleError(f"{PREPROCESS} cannot be used: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
     def _runtime(self, content: bytes) -> dict[str, Any]:
         """The runtime that the model was measured in.
@@ -93,9 +93,9 @@ class Predictor:
             told = json.loads(content)
             return {**told, "options": dict(told.get("options", {})), "batch_size": int(told.get("batch_size", 0))}
         except (ValueError, TypeError, AttributeError) as error:
-            raise BundleError(f"{RUNTIME} cannot be used: {error}", where=str(self.folder), fix=AGAIN) from error
+            raise BundleError(f"{RUNTIME} cannot be used: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
-    def _rehearse(self, row: dict[str, NDArray[Any]]) -> None:
+    def _dry_run(self, row: dict[str, NDArray[Any]]) -> None:
         """Answer one row: a model that does not fit its description is refused here, not at the first question.
 
         Raises:
@@ -104,7 +104,7 @@ class Predictor:
         shape, expected = self._run(row).shape, (1, len(self.classes)) if self.classes else (1,)
         if shape != expected:
             what = f"the model answers one row in the shape {shape}, and its description says {expected}"
-            raise BundleError(what, where=str(self.folder), fix=AGAIN)
+            raise BundleError(what, where=str(self.folder), fix=EXPORT_AGAIN)
 
     def __repr__(self) -> str:
         return f"<Predictor of {self.target!r} ({self.task}) from {str(self.folder)!r}>"
@@ -152,7 +152,7 @@ class Predictor:
         rows = len(next(iter(arrays.values())))
         if not rows:
             return np.empty((0, len(self.classes)) if self.classes else 0, np.float32), False
-        one = rows == 1 and is_one(raw, self.modality)
+        one = rows == 1 and is_single(raw, self.modality)
         if rows <= CHUNK:
             return self._run(arrays), one
         parts = [{name: part[n : n + CHUNK] for name, part in arrays.items()} for n in range(0, rows, CHUNK)]
@@ -181,7 +181,7 @@ class Predictor:
         try:
             return self.model(arrays)
         except Exception as error:
-            raise BundleError(f"the model cannot answer: {error}", where=str(self.folder), fix=AGAIN) from error
+            raise BundleError(f"the model cannot answer: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
 
 def _labels(classes: list[Any]) -> NDArray[Any]:
@@ -196,7 +196,7 @@ def _labels(classes: list[Any]) -> NDArray[Any]:
     return labels
 
 
-def is_one(raw: Any, modality: str) -> bool:
+def is_single(raw: Any, modality: str) -> bool:
     """Whether an input that holds one example is that example, and not a list of one."""
     if isinstance(raw, Mapping):
         return not any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in raw.values())

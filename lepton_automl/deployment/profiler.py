@@ -29,8 +29,8 @@ from .probes import LONG, SHORT, TINY, chain_bytes
 from .session import OnnxModel, session_options
 
 ROUNDS = 12  # turns of network and chain
-QUIETEST = 0.25  # share of the calls that count: load only ever adds
-LEAST_CALLS, MOST_CALLS = 10, 120  # of the network in a round
+FASTEST_SHARE = 0.25  # share of the calls that count: load only ever adds
+MIN_CALLS, MAX_CALLS = 10, 120  # of the network in a round
 CHAIN_CALLS = 12  # of the chain in a round
 WARM_UP = 5  # calls before the first round
 BUSY = 1.10  # wall time over CPU time, from which on others had the core
@@ -49,25 +49,25 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
         threads: Threads that one call may use.
     """
     with tempfile.TemporaryDirectory() as folder:
-        voices = _Voices(path, arrays, Path(folder), threads)
-        busy = voices.sing(seconds)
-        kernels = kernels_of(path, voices.watched.optimised, len(next(iter(arrays.values()))))
-        names, raw = voices.watched.read()
-        _, tiny = voices.chain.read()
-    node_us = (quiet_mean(voices.long.took) - quiet_mean(voices.short.took)) / (LONG - SHORT)
-    outside_us = max(0.0, quiet_mean(voices.short.took) - SHORT * node_us)
+        runs = _ProfileRuns(path, arrays, Path(folder), threads)
+        busy = runs.fill_profile_window(seconds)
+        kernels = kernels_of(path, runs.profiled.optimised, len(next(iter(arrays.values()))))
+        names, raw = runs.profiled.read()
+        _, tiny = runs.chain.read()
+    node_us = (quiet_mean(runs.long.call_us) - quiet_mean(runs.short.call_us)) / (LONG - SHORT)
+    outside_us = max(0.0, quiet_mean(runs.short.call_us) - SHORT * node_us)
     inner = tiny[SHORT:-SHORT]  # the chain's ends are also those of the call
-    took, call_us = raw - (inner.mean() - node_us), quiet_mean(voices.plain.took)
-    excess = max(0.0, took.sum() + outside_us - call_us) / len(took)
+    kernel_us, call_us = raw - (inner.mean() - node_us), quiet_mean(runs.unprofiled.call_us)
+    excess = max(0.0, kernel_us.sum() + outside_us - call_us) / len(kernel_us)
     ran = [kernels.get(name) or _unknown(name) for name in names]
     return CallTime(
-        layers=_timed(ran, (took - excess) / 1e3),
+        layers=_timed(ran, (kernel_us - excess) / 1e3),
         runtime="onnxruntime",
-        calls=len(voices.plain.took),
+        calls=len(runs.unprofiled.call_us),
         call_ms=call_us / 1e3,
         outside_ms=outside_us / 1e3,
         node_ms=node_us / 1e3,
-        explained=float(took.sum() + outside_us) / call_us,
+        explained=float(kernel_us.sum() + outside_us) / call_us,
         busy=busy,
     )
 
@@ -83,52 +83,54 @@ def layers_of(path: Path, rows: int, threads: int = 1) -> tuple[Layer, ...]:
     return tuple(_layer(name, parts) for name, parts in _by_layer(kernels.values()).items())
 
 
-class _Voices:
+class _ProfileRuns:
     """The network and the chain, each with and without the profiler, heard in turns."""
 
     def __init__(self, path: Path, arrays: Arrays, folder: Path, threads: int) -> None:
-        self.watched = _Profiled(path, folder / "network", threads)
-        self.chain = _Profiled(chain_bytes(LONG), folder / "chain", threads)
-        self.plain = _Plain(OnnxModel(path, threads), arrays)
-        self.long, self.short = (_Plain(OnnxModel(chain_bytes(count), threads), {"x": TINY}) for count in (LONG, SHORT))
+        self.profiled = _ProfiledModel(path, folder / "network", threads)
+        self.chain = _ProfiledModel(chain_bytes(LONG), folder / "chain", threads)
+        self.unprofiled = _UnprofiledModel(OnnxModel(path, threads), arrays)
+        self.long, self.short = (
+            _UnprofiledModel(OnnxModel(chain_bytes(count), threads), {"x": TINY}) for count in (LONG, SHORT)
+        )
         self.arrays = arrays
 
-    def sing(self, seconds: float) -> bool:
+    def fill_profile_window(self, seconds: float) -> bool:
         """Take turns; returns whether others had the core for a good part of the time."""
-        self.plain.run(WARM_UP)
-        count = int(np.clip(seconds * 1e6 / 3 / ROUNDS / quiet_mean(self.plain.took), LEAST_CALLS, MOST_CALLS))
+        self.unprofiled.run(WARM_UP)
+        count = int(np.clip(seconds * 1e6 / 3 / ROUNDS / quiet_mean(self.unprofiled.call_us), MIN_CALLS, MAX_CALLS))
         wall, own = time.perf_counter(), time.process_time()
         for _ in range(ROUNDS):
-            self.watched.run(self.arrays, count)
-            self.plain.run(count)
+            self.profiled.run(self.arrays, count)
+            self.unprofiled.run(count)
             self.chain.run({"x": TINY}, CHAIN_CALLS)
             self.long.run(CHAIN_CALLS)
             self.short.run(CHAIN_CALLS)
         return time.perf_counter() - wall > BUSY * (time.process_time() - own)
 
 
-class _Plain:
+class _UnprofiledModel:
     """A model that runs unwatched, and the microseconds of its calls."""
 
     def __init__(self, model: OnnxModel, arrays: Arrays) -> None:
         self.model, self.arrays = model, arrays
-        self.took: list[float] = []
+        self.call_us: list[float] = []
 
     def run(self, count: int) -> None:
         """Call it so often."""
         for _ in range(count):
             began = time.perf_counter_ns()
             self.model(self.arrays)
-            self.took.append((time.perf_counter_ns() - began) / 1e3)
+            self.call_us.append((time.perf_counter_ns() - began) / 1e3)
 
 
-def quiet_mean(took: list[float]) -> float:
+def quiet_mean(kernel_us: list[float]) -> float:
     """The mean of the quietest calls."""
-    return float(np.sort(took)[: max(1, round(QUIETEST * len(took)))].mean())
+    return float(np.sort(kernel_us)[: max(1, round(FASTEST_SHARE * len(kernel_us)))].mean())
 
 
 @dataclass
-class _Profiled:
+class _ProfiledModel:
     """A model that is profiled.
 
     Args:
@@ -162,7 +164,7 @@ class _Profiled:
         names = [event["name"].removesuffix("_kernel_time") for event in runs[-1][:-1]]
         starts = [[event["ts"] for event in run[:-1]] + [run[-1]["ts"] + run[-1]["dur"]] for run in runs]
         spans = np.diff(np.asarray([one for one in starts if len(one) == len(names) + 1], dtype=np.float64))
-        quiet = np.argsort(spans.sum(axis=1))[: max(1, round(QUIETEST * len(spans)))]
+        quiet = np.argsort(spans.sum(axis=1))[: max(1, round(FASTEST_SHARE * len(spans)))]
         return names, spans[quiet].mean(axis=0)
 
 
@@ -198,8 +200,8 @@ def _layer(name: str, kernels: list[Kernel]) -> Layer:
 
 def _timed(kernels: list[Kernel], ms: Iterable[float]) -> tuple[LayerTime, ...]:
     """The layers with their times; a kernel may come out below nothing by as much as is not known of it."""
-    took: dict[str, float] = defaultdict(float)
+    kernel_us: dict[str, float] = defaultdict(float)
     for kernel, one in zip(kernels, ms, strict=True):
-        took[kernel.layer] += one
+        kernel_us[kernel.layer] += one
     layers = (_layer(name, parts) for name, parts in _by_layer(kernels).items())
-    return tuple(LayerTime(**vars(layer), ms=max(0.0, took[layer.layer])) for layer in layers)
+    return tuple(LayerTime(**vars(layer), ms=max(0.0, kernel_us[layer.layer])) for layer in layers)

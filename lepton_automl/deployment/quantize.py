@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from lepton_automl.errors import BundleError, in_one_line
 from lepton_automl.variant import Variant
 
-from .openvino_session import keep_to_yourself
+from .openvino_session import disable_telemetry
 from .session import OnnxModel
 
 Rows = Mapping[str, NDArray[Any]]
@@ -115,7 +115,7 @@ class Quantizer:
                 path = Path(folder) / "prepared.onnx"
                 quant_pre_process(self.model, path, skip_symbolic_shape=True)
                 self._prepared = onnx.load(path)
-            _name(self._prepared)
+            _name_nodes(self._prepared)
         return self._prepared
 
     def _by_onnxruntime(self, variant: Variant) -> onnx.ModelProto:
@@ -173,7 +173,7 @@ class Quantizer:
         return self._ranges
 
     def _by_nncf(self, variant: Variant) -> onnx.ModelProto:
-        keep_to_yourself()
+        disable_telemetry()
         import nncf
 
         left = self._excluded(variant.floats)
@@ -220,7 +220,7 @@ class _Reader:
         return next(self._left, None)
 
 
-def _name(model: onnx.ModelProto) -> None:
+def _name_nodes(model: onnx.ModelProto) -> None:
     """Give every node a name: quantizers know those to leave out by it."""
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type.lower()}_{number}"

@@ -25,7 +25,7 @@ def reference_model(threads: int) -> Callable[[], object]:
         threads: Threads that one call may use.
     """
     model = OnnxModel(reference_bytes(), threads)
-    rows = {"image": _numbers("image", IMAGE)}
+    rows = {"image": _fixed_values("image", IMAGE)}
 
     def call() -> object:
         return model(rows)
@@ -36,12 +36,12 @@ def reference_model(threads: int) -> Callable[[], object]:
 def reference_bytes() -> bytes:
     """The network as an ONNX file."""
     weights = {
-        "w1": _numbers("w1", (CHANNELS, IMAGE[1], 3, 3)),
-        "w2": _numbers("w2", (CHANNELS, 1, 3, 3)),
-        "w3": _numbers("w3", (CHANNELS, CHANNELS, 1, 1)),
-        "w4": _numbers("w4", (CHANNELS, WIDTH)),
-        "w5": _numbers("w5", (WIDTH, WIDTH)),
-        "w6": _numbers("w6", (WIDTH, WIDTH)),
+        "w1": _fixed_values("w1", (CHANNELS, IMAGE[1], 3, 3)),
+        "w2": _fixed_values("w2", (CHANNELS, 1, 3, 3)),
+        "w3": _fixed_values("w3", (CHANNELS, CHANNELS, 1, 1)),
+        "w4": _fixed_values("w4", (CHANNELS, WIDTH)),
+        "w5": _fixed_values("w5", (WIDTH, WIDTH)),
+        "w6": _fixed_values("w6", (WIDTH, WIDTH)),
     }
     nodes = [
         helper.make_node("Conv", ["image", "w1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
@@ -69,7 +69,7 @@ def reference_bytes() -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _numbers(name: str, shape: tuple[int, ...]) -> Array:
+def _fixed_values(name: str, shape: tuple[int, ...]) -> Array:
     """Numbers between -0.1 and 0.1 that no library's random generator can change: a multiplicative hash of their place."""
     places = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint32) + np.uint32(sum(name.encode()) * 65537)
     hashed = (places * np.uint32(2654435761)) >> np.uint32(8)  # Knuth's constant; the upper 24 bits fill a float32

@@ -19,11 +19,11 @@ from lepton_automl.errors import ExtraError, one_of
 from lepton_automl.variant import RUNTIMES, Variant, lacks
 
 from .eager import open_program, write_program
-from .open_artifact import Opened, open_model
+from .open_artifact import InferenceSession, open_model
 from .openvino_session import capabilities
 from .quantize import Quantizer
 
-SECOND = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
+SLOW_QUANTIZER = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Runtime(Protocol):
             BundleError: It cannot be made.
         """
 
-    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         """Open such a file.
 
         Args:
@@ -98,12 +98,12 @@ class _Onnx:
         else:
             shutil.copyfile(source.model, path)
 
-    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         return open_model(path, variant.to_json(), threads, rows=rows)
 
     def _static(self) -> list[Variant]:
         """Whole numbers by each tool that is here: their ranges differ, and so do the answers."""
-        tools = ["onnxruntime", *([SECOND] if importlib.util.find_spec(SECOND) else [])]
+        tools = ["onnxruntime", *([SLOW_QUANTIZER] if importlib.util.find_spec(SLOW_QUANTIZER) else [])]
         return [Variant(runtime=self.name, precision="int8", quantizer=tool) for tool in tools]
 
 
@@ -153,17 +153,17 @@ class Torch:
         del variant
         write_program(source.module, source.inputs, path)
 
-    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> Opened:
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         """The program."""
         del rows
         return open_program(path, threads, compiled=bool(variant.options.get("compiled")))
 
 
 KNOWN: dict[str, Runtime] = {one.name: one for one in (OnnxRuntime(), OpenVino(), Torch())}
-USUAL = ("onnxruntime", "openvino")  # PyTorch was never the fastest on a CPU, and takes a minute to compile
+DEFAULT_RUNTIMES = ("onnxruntime", "openvino")  # PyTorch was never the fastest on a CPU, and takes a minute to compile
 
 
-def survives(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+def opens_safely(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
     """Whether a process that opens such a file lives on, tried in one of its own: a runtime's crash would take a notebook along.
 
     It takes half a second.
@@ -180,7 +180,7 @@ open_model(path, json.loads(how), int(threads), rows=int(rows))
 """
 
 
-def allowed(names: Iterable[str]) -> list[Runtime]:
+def runtimes_for(names: Iterable[str]) -> list[Runtime]:
     """The runtimes of a target.
 
     Args:
@@ -190,14 +190,14 @@ def allowed(names: Iterable[str]) -> list[Runtime]:
         ExtraError: One that was named is not installed.
     """
     if not (named := list(names)):
-        return [KNOWN[name] for name in USUAL if not KNOWN[name].lacks()]
+        return [KNOWN[name] for name in DEFAULT_RUNTIMES if not KNOWN[name].lacks()]
     for name in named:
         if missing := KNOWN[name].lacks():
             raise ExtraError(f"the runtime {name!r} is not installed", where="runtimes", fix=f'pip install "{missing}"')
     return [KNOWN[name] for name in named]
 
 
-def runtime_of(name: str) -> Runtime:
+def get_runtime(name: str) -> Runtime:
     """A runtime by its name.
 
     Raises:

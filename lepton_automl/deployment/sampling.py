@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from .layers import Sizes, per_axis
-from .terms import OPERATIONS, Call, Operation, Term, need, numpy_type, operation
+from .terms import OPERATIONS, Call, Operation, Term, numpy_type, operation, require
 
 
 @operation("conv_transpose1d", "conv_transpose2d")
@@ -52,12 +52,12 @@ def _interpolate(
     antialias: object = False,
 ) -> str:
     del size, recompute_scale_factor  # the shape of the result says it
-    need(not antialias and mode in ("nearest", "linear", "bilinear"), f"resizing by {mode}")
+    require(not antialias and mode in ("nearest", "linear", "bilinear"), f"resizing by {mode}")
     before, after = x.shape[2:], call.shape[2:]
-    need(None not in (*before, *after), "maps whose size varies")
+    require(None not in (*before, *after), "maps whose size varies")
     if scale_factor is not None:  # torch goes by the factor itself, ONNX by the sizes
         factors = [float(scale_factor)] * len(before) if isinstance(scale_factor, int | float) else [*map(float, scale_factor)]
-        need(
+        require(
             all((a or 0) * f == b for a, f, b in zip(before, factors, after, strict=True)), "a factor that gives no whole size"
         )
     nearest = mode == "nearest"
@@ -82,7 +82,7 @@ def _pixel_shuffle(call: Call, x: Term, upscale_factor: int) -> str:
 
 @operation("pixel_unshuffle")
 def _pixel_unshuffle(call: Call, x: Term, downscale_factor: int) -> str:
-    need(x.rank == 4 and None not in x.shape[1:], "maps whose size varies")
+    require(x.rank == 4 and None not in x.shape[1:], "maps whose size varies")
     _, channels, height, width = (int(size or -1) for size in x.shape)
     r = downscale_factor
     apart = call.add("Reshape", call.name(x), call.integers([-1, channels, height // r, r, width // r, r]))
@@ -97,11 +97,11 @@ def _movedim(call: Call, x: Term, source: Any, destination: Any) -> str:
 
 @operation("roll")
 def _roll(call: Call, x: Term, shifts: Any, dims: Any = None) -> str:
-    need(dims is not None, "a roll over all numbers")
+    require(dims is not None, "a roll over all numbers")
     name = call.name(x)
     for shift, dim in zip(*([one] if isinstance(one, int) else list(one) for one in (shifts, dims)), strict=True):
         size, axis = x.shape[dim], x.axis(dim)
-        need(size is not None, "a roll over rows")
+        require(size is not None, "a roll over rows")
         assert size is not None
         first = -shift % size
         if first:
@@ -122,7 +122,7 @@ def _extreme(reduce: str, place: str, of_two: str) -> Operation:
     def entry(call: Call, x: Term, dim: Any = None, keepdim: object = False) -> str | list[str]:
         if isinstance(dim, Term):
             return call.add(of_two, call.name(x), call.name(dim))
-        need(isinstance(dim, int), f"{reduce} over all numbers")
+        require(isinstance(dim, int), f"{reduce} over all numbers")
         axis, keep = x.axis(dim), int(bool(keepdim))
         value = call.add(reduce, call.name(x), call.integers([axis]), keepdims=keep)
         return [value, call.add(place, call.name(x), axis=axis, keepdims=keep)]
@@ -140,7 +140,7 @@ def _amin(call: Call, x: Term, dim: Any = (), keepdim: object = False) -> str:
 
 @operation("norm")
 def _norm(call: Call, x: Term, p: Any = "fro", dim: Any = None, keepdim: object = False, **options: object) -> str:
-    need(p in ("fro", 2, None) and dim is not None and not any(options.values()), "another norm")
+    require(p in ("fro", 2, None) and dim is not None and not any(options.values()), "another norm")
     return call.add("ReduceL2", call.name(x), call.integers(x.axes(dim)), keepdims=int(bool(keepdim)))
 
 

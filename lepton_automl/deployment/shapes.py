@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .terms import Call, Term, UnknownOperation, need, operation
+from .terms import Call, Term, UnsupportedOperation, operation, require
 
 
 @operation("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze")
@@ -58,14 +58,14 @@ def _stack(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
 def _split(call: Call, x: Term, sizes: object, dim: int = 0) -> list[str]:
     del sizes  # the parts themselves say it
     parts = [part.shape[dim] for part in call.example]
-    need(x.shape[dim] is not None, "a split of the batch")
+    require(x.shape[dim] is not None, "a split of the batch")
     name = call.add("Split", call.name(x), call.integers(parts), outputs=len(parts), axis=x.axis(dim))
     return [name, *(f"{name}.{n}" for n in range(1, len(parts)))]
 
 
 @operation("unbind")
 def _unbind(call: Call, x: Term, dim: int = 0) -> list[str]:
-    need(x.shape[dim] is not None, "a split of the batch")
+    require(x.shape[dim] is not None, "a split of the batch")
     indices = (call.graph.weight(np.asarray(n)) for n in range(len(call.example)))
     return [call.add("Gather", call.name(x), index, axis=x.axis(dim)) for index in indices]
 
@@ -74,14 +74,16 @@ def _unbind(call: Call, x: Term, dim: int = 0) -> list[str]:
 def _expand(call: Call, x: Term, *sizes: object) -> str:
     del sizes
     own = (1,) * (len(call.shape) - x.rank) + x.shape
-    need(all(new is not None or old is None for new, old in zip(call.shape, own, strict=True)), "a row repeated for every row")
+    require(
+        all(new is not None or old is None for new, old in zip(call.shape, own, strict=True)), "a row repeated for every row"
+    )
     return call.add("Expand", call.name(x), call.integers([1 if size is None else size for size in call.shape]))
 
 
 @operation("pad")
 def _pad(call: Call, x: Term, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> str:
     modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-    need(mode in modes, f"padding by {mode}")
+    require(mode in modes, f"padding by {mode}")
     before, after = [0] * x.rank, [0] * x.rank
     for n in range(len(pad) // 2):  # torch counts the axes from the last
         before[-1 - n], after[-1 - n] = pad[2 * n], pad[2 * n + 1]
@@ -126,11 +128,11 @@ def _slice(call: Call, x: Term, items: list[Any]) -> str:
     for axis, item in enumerate(items):
         if item == slice(None):
             continue
-        need(isinstance(item, int | slice), f"an index of type {type(item).__name__}")
+        require(isinstance(item, int | slice), f"an index of type {type(item).__name__}")
         # The end of a single index -1 is the end of the axis, which Slice writes as a very large number.
         part = slice(item, item + 1 or sys.maxsize) if isinstance(item, int) else item
         start, end, step = part.start or 0, sys.maxsize if part.stop is None else part.stop, part.step or 1
-        need(all(isinstance(one, int) for one in (start, end, step)) and step > 0, "a slice that varies or runs backwards")
+        require(all(isinstance(one, int) for one in (start, end, step)) and step > 0, "a slice that varies or runs backwards")
         cuts.append((start, end, axis, step))
     name = call.name(x)
     return call.add("Slice", name, *map(call.integers, zip(*cuts, strict=True))) if cuts else name
@@ -140,9 +142,9 @@ def _gather(call: Call, x: Term, items: list[Any]) -> str:
     """Pick along one axis by a list of indices."""
     picks = [(axis, item) for axis, item in enumerate(items) if not (isinstance(item, slice) and item == slice(None))]
     if len(picks) != 1 or any(item is None for item in items):
-        raise UnknownOperation("an index of several lists")
+        raise UnsupportedOperation("an index of several lists")
     axis, indices = picks[0]
-    need(not isinstance(indices, Term) or not indices.example.dtype.is_floating_point, "a mask as an index")
+    require(not isinstance(indices, Term) or not indices.example.dtype.is_floating_point, "a mask as an index")
     return call.add(
         "Gather", call.name(x), call.integers(indices) if isinstance(indices, list) else call.name(indices), axis=axis
     )

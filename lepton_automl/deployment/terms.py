@@ -16,11 +16,11 @@ from .graph import GraphWriter
 Shape = tuple[int | None, ...]
 
 
-class UnknownOperation(Exception):  # noqa: N818  # a question to another exporter, not yet an error
+class UnsupportedOperation(Exception):  # noqa: N818  # a question to another exporter, not yet an error
     """The translator does not know how to say this."""
 
 
-class Varying:
+class BatchDependent:
     """A number that depends on the batch size; the shapes of the results tell all that is needed of it."""
 
 
@@ -79,7 +79,7 @@ class Call:
         if isinstance(value, Term) and not value.constant:
             return value.name if dtype in (None, value.example.dtype) else self.cast(value.name, dtype)
         number = value.example if isinstance(value, Term) else value
-        need(isinstance(number, Tensor | int | float), f"an argument of type {type(number).__name__}")
+        require(isinstance(number, Tensor | int | float), f"an argument of type {type(number).__name__}")
         return self.graph.weight(torch.as_tensor(number, dtype=dtype).detach().cpu().numpy())
 
     def add(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
@@ -96,7 +96,7 @@ class Call:
 
     def reshape(self, name: str) -> str:
         """A value in the shape of the result, of which one dimension may vary."""
-        need(self.shape.count(None) <= 1, "a reshape with two dimensions that vary")
+        require(self.shape.count(None) <= 1, "a reshape with two dimensions that vary")
         return self.add("Reshape", name, self.integers([-1 if size is None else size for size in self.shape]))
 
 
@@ -118,17 +118,17 @@ def operation(*names: str) -> Callable[[Operation], Operation]:
     return put
 
 
-def need(good: object, what: str) -> None:
+def require(good: object, what: str) -> None:
     """Give up on a call unless `good`.
 
     Raises:
         UnknownOperation: With `what` as its reason.
     """
     if not good:
-        raise UnknownOperation(what)
+        raise UnsupportedOperation(what)
 
 
 def numpy_type(dtype: torch.dtype | None) -> np.dtype[Any]:
     """The same type in NumPy."""
-    need(dtype is not None, "a cast to nothing")
+    require(dtype is not None, "a cast to nothing")
     return torch.empty(0, dtype=dtype).numpy().dtype

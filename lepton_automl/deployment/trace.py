@@ -14,7 +14,7 @@ BATCHES = (2, 3)  # what differs between two batch sizes depends on the batch si
 
 
 @dataclass(frozen=True)
-class Traced:
+class TracedModule:
     """What `trace` returns.
 
     Args:
@@ -122,7 +122,7 @@ def _version(value: Any) -> int:
     return value._version if isinstance(value, Tensor) and not value.is_inference() else 0  # noqa: SLF001  # torch documents it
 
 
-def trace(module: nn.Module, inputs: dict[str, Tensor]) -> Traced:
+def trace(module: nn.Module, inputs: dict[str, Tensor]) -> TracedModule:
     """Trace a module in evaluation mode (`torch.fx`; Reed et al., MLSys 2022).
 
     Args:
@@ -138,7 +138,7 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> Traced:
     with torch.no_grad():
         recorders = [_Recorder(traced) for _ in BATCHES]
         examples = tuple(one.record(_rows(inputs, batch)) for one, batch in zip(recorders, BATCHES, strict=True))
-    return Traced(traced, examples, frozenset(_constants(graph)), frozenset(recorders[0].changing))
+    return TracedModule(traced, examples, frozenset(_constants(graph)), frozenset(recorders[0].changing))
 
 
 def layer_of(node: fx.Node) -> str:

@@ -11,17 +11,17 @@ from torch import Tensor, fx
 from . import activations, elementwise, layers, sampling, shapes
 from .fold import fold
 from .graph import GraphWriter
-from .node_costs import OWN
-from .terms import OPERATIONS, Call, Shape, Term, UnknownOperation, Varying, need, numpy_type
-from .trace import Traced, layer_of
+from .node_costs import OWN_FORWARD
+from .terms import OPERATIONS, BatchDependent, Call, Shape, Term, UnsupportedOperation, numpy_type, require
+from .trace import TracedModule, layer_of
 
 __all__ = ["translate"]
-HOMES = ("torch", "_operator", "builtins")
+KNOWN_MODULES = ("torch", "_operator", "builtins")
 NAMESAKES = (torch.batch_norm, torch.embedding)
-_ROOMS = (activations, elementwise, layers, sampling, shapes)  # importing them fills OPERATIONS
+_OPERATION_MODULES = (activations, elementwise, layers, sampling, shapes)  # importing them fills OPERATIONS
 
 
-def translate(traced: Traced, inputs: dict[str, Tensor], path: Path) -> None:
+def translate(traced: TracedModule, inputs: dict[str, Tensor], path: Path) -> None:
     """Write a traced module as one ONNX file.
 
     Raises:
@@ -29,7 +29,7 @@ def translate(traced: Traced, inputs: dict[str, Tensor], path: Path) -> None:
     """
     translation = _Translation(traced, inputs)
     answer = translation.answer()
-    need(
+    require(
         isinstance(answer, Term) and not answer.constant and answer.shape[:1] == (None,),
         "an answer that is not one tensor of rows",
     )
@@ -42,19 +42,19 @@ def translate(traced: Traced, inputs: dict[str, Tensor], path: Path) -> None:
 class _Translation:
     """Walks a traced graph and writes what each node says."""
 
-    def __init__(self, traced: Traced, inputs: dict[str, Tensor]) -> None:
+    def __init__(self, traced: TracedModule, inputs: dict[str, Tensor]) -> None:
         self.traced, self.inputs, self.graph = traced, inputs, GraphWriter()
-        self.said: dict[fx.Node, Any] = {}
+        self.results: dict[fx.Node, Any] = {}
 
     def answer(self) -> Any:
         for node in self.traced.module.graph.nodes:
             if node.op == "output":
                 return self._value(node.args[0])
-            self.graph.layer = layer_of(node) or OWN
-            self.said[node] = self._say(node)
-        raise UnknownOperation("a graph without an output")
+            self.graph.layer = layer_of(node) or OWN_FORWARD
+            self.results[node] = self._translate(node)
+        raise UnsupportedOperation("a graph without an output")
 
-    def _say(self, node: fx.Node) -> Any:
+    def _translate(self, node: fx.Node) -> Any:
         first, second = (examples[node] for examples in self.traced.examples)
         if node.op == "placeholder":
             return {name: self._input(name, first[name]) for name in self.inputs}
@@ -67,11 +67,11 @@ class _Translation:
         # A call that gave the very tensor that it took may have changed it: who asks for it later gets what it has become.
         examples = self.traced.examples[0]
         if node in self.traced.changing:
-            need(
+            require(
                 any(examples[source] is first for source in node.all_input_nodes), f"{_name(node)!r} where it changes a tensor"
             )
             self._refuse_views(node, first)
-        self.said.update((other, result) for other in self.said if examples[other] is first)
+        self.results.update((other, result) for other in self.results if examples[other] is first)
         return result
 
     def _refuse_views(self, node: fx.Node, changed: Tensor) -> None:
@@ -85,14 +85,14 @@ class _Translation:
         while after.op != "root":
             later.add(after)
             after = after.next
-        for other in self.said:
+        for other in self.results:
             example = self.traced.examples[0][other]
             parts = example if isinstance(example, list | tuple) else [example]
             shares = any(
                 isinstance(part, Tensor) and part is not changed and part.untyped_storage().data_ptr() == memory
                 for part in parts
             )
-            need(not shares or later.isdisjoint(other.users), f"{_name(node)!r} in place on a part of another tensor")
+            require(not shares or later.isdisjoint(other.users), f"{_name(node)!r} in place on a part of another tensor")
 
     def _input(self, name: str, example: Tensor) -> Term:
         shape = tuple(example.shape[1:])
@@ -104,24 +104,24 @@ class _Translation:
         name = _name(node)
         if name == "getattr":
             return _attribute(call, *args)
-        need(name in OPERATIONS, f"the operation {name!r}")
+        require(name in OPERATIONS, f"the operation {name!r}")
         # Torch names its first argument now this, now that.
         leading = [options.pop(first) for first in ("input", "self", "tensors") if first in options and not args]
         try:
             return OPERATIONS[name](call, *leading, *args, **options)
         except TypeError as error:
-            raise UnknownOperation(f"the operation {name!r} called in this way ({error})") from error
+            raise UnsupportedOperation(f"the operation {name!r} called in this way ({error})") from error
 
     def _value(self, argument: Any) -> Any:
-        return fx.node.map_aggregate(argument, lambda item: self.said[item] if isinstance(item, fx.Node) else item)
+        return fx.node.map_aggregate(argument, lambda item: self.results[item] if isinstance(item, fx.Node) else item)
 
-    def _results(self, said: Any, first: Any, second: Any) -> Any:
+    def _results(self, result: Any, first: Any, second: Any) -> Any:
         """Terms for the names that an operation returned."""
-        if isinstance(said, str):
-            return Term(said, first, _shape(first, second))
-        if isinstance(said, list):
-            return tuple(self._results(*parts) for parts in zip(said, first, second, strict=True))
-        return said
+        if isinstance(result, str):
+            return Term(result, first, _shape(first, second))
+        if isinstance(result, list):
+            return tuple(self._results(*parts) for parts in zip(result, first, second, strict=True))
+        return result
 
 
 def _name(node: fx.Node) -> str:
@@ -136,12 +136,12 @@ def _name(node: fx.Node) -> str:
     else:
         name = getattr(node.target, "__name__", str(node.target))
         home = str(getattr(node.target, "__module__", None) or "torch").partition(".")[0]
-        need(home in HOMES and node.target not in NAMESAKES, f"the function {name!r}")
+        require(home in KNOWN_MODULES and node.target not in NAMESAKES, f"the function {name!r}")
     return name if name.startswith("_") else name.removesuffix("_")
 
 
 def _attribute(call: Call, x: Term, name: str) -> Any:
-    need(name in ("T", "mT"), f"the attribute {name!r}")
+    require(name in ("T", "mT"), f"the attribute {name!r}")
     return OPERATIONS["transpose" if x.rank > 1 else "identity"](call, x, -2, -1)
 
 
@@ -158,5 +158,5 @@ def _holds_tensors(value: Any) -> bool:
 
 def _varying(first: Any, second: Any) -> Any:
     if isinstance(first, tuple | list):
-        return tuple(a if a == b else Varying() for a, b in zip(first, second, strict=True))
-    return Varying()
+        return tuple(a if a == b else BatchDependent() for a, b in zip(first, second, strict=True))
+    return BatchDependent()

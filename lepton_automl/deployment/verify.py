@@ -13,25 +13,25 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
-from .open_artifact import Opened
-from .suspects import suspects
-from .untouched import evaluating, untouched
+from .open_artifact import InferenceSession
+from .preserve_state import eval_mode, preserve_state
+from .untraceable_parts import untraceable_parts
 
 ROWS = 64  # that a file is compared on which is kept
-GLANCE = 4  # that a file is compared on which is only timed, and thrown away
+QUICK_ROWS = 4  # that a file is compared on which is only timed, and thrown away
 PROBABILITY_TOLERANCE = 1e-4  # absolute; runtimes sum in other orders, which moves a probability by 1e-6
 VALUE_TOLERANCE = 1e-4  # share of the answers' standard deviation
 ROUNDING = 1e-6  # share of the largest answer: what 32 bits lose of a value far from zero
 TIE = 0.1  # share of the tolerance: two classes that are nearer than this are one to a runtime that sums in another order
-BY_FUNCTION = (
+RANDOM_FIX = (
     "Give training=self.training to dropout that is called as a function, and let eval() reach every layer; "
     "a network that draws random numbers on purpose has no one answer."
 )
-BY_THE_BATCH = "Use running statistics (track_running_stats=True), or take means over a row's own axes only."
+BATCH_STATISTICS_FIX = "Use running statistics (track_running_stats=True), or take means over a row's own axes only."
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedAnswers:
     """What a module answers by its own forward pass, in evaluation mode.
 
     Args:
@@ -53,7 +53,9 @@ class Expected:
         return tolerance(self.together)
 
 
-def expect(module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS, alone: int | None = None) -> Expected:
+def expected_answers(
+    module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS, alone: int | None = None
+) -> ExpectedAnswers:
     """Ask a module itself; it is left as it is.
 
     Args:
@@ -66,28 +68,28 @@ def expect(module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS,
         BundleError: It has no answer that a file could give: it fails, its answers are random, not finite, or depend on the other
             rows of the call.
     """
-    some = spread(inputs, rows)
+    some = spread_rows(inputs, rows)
     name = type(getattr(module, "module", module)).__name__
-    with untouched(module), evaluating(module):
-        together = _ask(module, some, name)
+    with preserve_state(module), eval_mode(module):
+        together = _forward(module, some, name)
         count = len(together) if alone is None else min(alone, len(together))
         each = _one_by_one(module, some, together[:count], name)
         if not (np.isfinite(together).all() and np.isfinite(each).all()):
             fix = "Where it was trained, training diverged: lower the learning rate."
             raise BundleError("an answer is not a finite number", where="verify", fix=fix)
-        if not _alike(each, together[: len(each)], together):
-            raise _otherwise(module, some, each, together, name)
-    return Expected(name, {key: one.cpu().numpy() for key, one in some.items()}, together, each)
+        if not _same_answers(each, together[: len(each)], together):
+            raise _row_dependence_error(module, some, each, together, name)
+    return ExpectedAnswers(name, {key: one.cpu().numpy() for key, one in some.items()}, together, each)
 
 
-def is_random(module: nn.Module, expected: Expected) -> bool:
+def is_nondeterministic(module: nn.Module, expected: ExpectedAnswers) -> bool:
     """Whether a module answers otherwise when it is asked again."""
     rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
-    with untouched(module), evaluating(module):
-        return not _alike(_ask(module, rows, expected.name), expected.together, expected.together)
+    with preserve_state(module), eval_mode(module):
+        return not _same_answers(_forward(module, rows, expected.name), expected.together, expected.together)
 
 
-def compare(expected: Expected, model: Opened, allowed: float | None = None) -> float:
+def compare(expected: ExpectedAnswers, model: InferenceSession, allowed: float | None = None) -> float:
     """Compare an exported model with what its module answers, together and one by one.
 
     Args:
@@ -103,15 +105,15 @@ def compare(expected: Expected, model: Opened, allowed: float | None = None) -> 
     """
     allowed = expected.tolerance if allowed is None else allowed
     together, alone = expected.together, expected.alone
-    worst = _differ(model(_copied(expected.rows)), together, allowed, f"{len(together)} rows")
+    worst = _largest_difference(model(_copied(expected.rows)), together, allowed, f"{len(together)} rows")
     each = [model({name: array[n : n + 1].copy() for name, array in expected.rows.items()}) for n in range(len(together))]
     odd = next((found for found in each if found.shape != (1, *together.shape[1:])), None)
     found = np.concatenate(each) if odd is None else odd
     truth = np.concatenate([alone, together[len(alone) :]]) if odd is None else together[:1]
-    return max(worst, _differ(found, truth, allowed, "one row alone"))
+    return max(worst, _largest_difference(found, truth, allowed, "one row alone"))
 
 
-def verify(module: nn.Module, model: Opened, inputs: dict[str, Tensor], tolerance: float | None = None) -> float:
+def verify(module: nn.Module, model: InferenceSession, inputs: dict[str, Tensor], tolerance: float | None = None) -> float:
     """Compare an exported model with its module, on real rows.
 
     Args:
@@ -127,10 +129,10 @@ def verify(module: nn.Module, model: Opened, inputs: dict[str, Tensor], toleranc
     Raises:
         BundleError: They differ by more, or in shape, or an answer is not finite.
     """
-    return compare(expect(module, inputs), model, tolerance)
+    return compare(expected_answers(module, inputs), model, tolerance)
 
 
-def spread(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+def spread_rows(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
     """So many rows from all parts of a source, which may be sorted; all where there are fewer. They are copies."""
     count = len(next(iter(inputs.values())))
     places = torch.linspace(0, count - 1, min(rows, count)).round().long()
@@ -150,7 +152,7 @@ def _are_probabilities(answers: NDArray[Any]) -> bool:
     return bool(answers.min() >= 0 and answers.max() <= 1 + ROUNDING and np.allclose(answers.sum(1), 1, atol=1e-4))
 
 
-def _ask(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = "") -> NDArray[Any]:
+def _forward(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = "") -> NDArray[Any]:
     what = what or f"{len(next(iter(rows.values())))} rows"
     try:
         with torch.inference_mode():
@@ -172,7 +174,7 @@ def _one_by_one(module: nn.Module, rows: dict[str, Tensor], together: NDArray[An
     each = []
     for n in range(len(together)):
         try:
-            answer = _ask(module, {key: one[n : n + 1] for key, one in rows.items()}, name, "one row alone")
+            answer = _forward(module, {key: one[n : n + 1] for key, one in rows.items()}, name, "one row alone")
         except BundleError:
             if not n:
                 return together[:0]
@@ -187,7 +189,7 @@ def _row_like(answer: NDArray[Any], together: NDArray[Any]) -> NDArray[Any]:
     return answer.reshape(wanted) if answer.size == int(np.prod(wanted)) else np.full(wanted, np.inf)
 
 
-def _alike(found: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
+def _same_answers(found: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
     return found.shape == truth.shape and float(_distance(found, truth).max(initial=0.0)) <= tolerance(scale)
 
 
@@ -196,21 +198,21 @@ def _distance(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
     return distance
 
 
-def _otherwise(
+def _row_dependence_error(
     module: nn.Module, rows: dict[str, Tensor], each: NDArray[Any], together: NDArray[Any], name: str
 ) -> BundleError:
     """Why a module answers one row alone otherwise than among others."""
-    if not _alike(_ask(module, rows, name), together, together):
-        return random_answers(name)
+    if not _same_answers(_forward(module, rows, name), together, together):
+        return nondeterministic_error(name)
     worst = float(_distance(each, together[: len(each)]).max(initial=0.0))
-    what = f"{name} answers one row otherwise alone than among others, by up to {worst:.3g}{suspects(module)}"
-    return BundleError(what, where="export", fix=BY_THE_BATCH)
+    what = f"{name} answers one row otherwise alone than among others, by up to {worst:.3g}{untraceable_parts(module)}"
+    return BundleError(what, where="export", fix=BATCH_STATISTICS_FIX)
 
 
-def random_answers(name: str) -> BundleError:
+def nondeterministic_error(name: str) -> BundleError:
     """The error for a module that does not answer the same rows alike."""
     what = f"{name} answers the same rows otherwise each time: it draws random numbers in evaluation mode"
-    return BundleError(what, where="export", fix=BY_FUNCTION)
+    return BundleError(what, where="export", fix=RANDOM_FIX)
 
 
 def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -218,7 +220,7 @@ def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: array.copy() for name, array in rows.items()}
 
 
-def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
+def _largest_difference(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
     if found.shape != truth.shape:
         raise BundleError(
             f"the exported model gives the shape {found.shape}, the module {truth.shape}, for {rows}", where="verify"
@@ -230,13 +232,13 @@ def _differ(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str)
             where="verify",
             fix="This is a fault of the export; please report it with the model's recipe.",
         )
-    if other := int(_decide_otherwise(found, truth, TIE * allowed).sum()):
+    if other := int(_different_decisions(found, truth, TIE * allowed).sum()):
         what = f"the exported model decides otherwise than the module on {rows}, for {other} of {len(truth)}"
         raise BundleError(what, where="verify")
     return worst
 
 
-def _decide_otherwise(found: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
+def _different_decisions(found: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
     """Rows whose greatest answer is another one, but for ties."""
     if truth.ndim != 2 or truth.shape[1] < 2:
         return np.zeros(len(truth), dtype=np.bool_)

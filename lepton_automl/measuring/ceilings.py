@@ -24,7 +24,7 @@ FEWEST = 5  # calls
 BUSY = 1.10  # wall time over CPU time, from which on others had the core
 
 
-def ceilings(
+def measure_ceilings(
     arithmetic: Mapping[str, tuple[Callee, int]], chains: Mapping[int, Callee], *, threads: int = 1, seconds: float = 0.15
 ) -> Ceilings:
     """Measure the machine.
@@ -35,10 +35,10 @@ def ceilings(
         threads: Threads that the calls use; decides the clock.
         seconds: Wall seconds for each of about eight soundings.
     """
-    watch = _Watch(threads, seconds)
+    watch = _Stopwatch(threads, seconds)
     rates = {name: macs / watch.quiet_s(call) for name, (call, macs) in arithmetic.items()}
     bandwidth = tuple((size, size / watch.quiet_s(_copy(size))) for size in SIZES)
-    call_s, node_s = _fixed({count: watch.quiet_s(call) for count, call in chains.items()})
+    call_s, node_s = _fixed_costs({count: watch.quiet_s(call) for count, call in chains.items()})
     return Ceilings(
         macs_per_s=max(rate for name, rate in rates.items() if name != "int8"),
         int8_macs_per_s=rates.get("int8"),
@@ -50,7 +50,7 @@ def ceilings(
     )
 
 
-class _Watch:
+class _Stopwatch:
     """Takes the quiet time of calls, and notices when others had the core."""
 
     def __init__(self, threads: int, seconds: float) -> None:
@@ -85,7 +85,7 @@ def _copy(size: int) -> Callee:
     return lambda: np.copyto(target, source)
 
 
-def _fixed(seconds: Mapping[int, float]) -> tuple[float, float]:
+def _fixed_costs(seconds: Mapping[int, float]) -> tuple[float, float]:
     """A call's fixed cost, and a kernel's: the line through the chains' times (least squares)."""
     slope, intercept = np.polyfit(list(seconds), list(seconds.values()), 1)
     return max(0.0, float(intercept)), max(0.0, float(slope))

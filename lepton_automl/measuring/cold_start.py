@@ -13,14 +13,14 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.profile import Measurement
 
 from .latency import BUSY
-from .statistics import summary
+from .statistics import summarize
 
 RUNS = 5
-PATIENCE = 300.0  # seconds for one process
+TIMEOUT_SECONDS = 300.0  # seconds for one process
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
+class ColdStartScript:
     """How a fresh process comes to its first answer, in three pieces of Python that share their names.
 
     Args:
@@ -38,7 +38,7 @@ class Opening:
     python: str = sys.executable
 
 
-class Cold(NamedTuple):
+class ColdStart(NamedTuple):
     """What fresh processes told.
 
     Args:
@@ -53,7 +53,7 @@ class Cold(NamedTuple):
     memory: Measurement | None
 
 
-def cold(opening: Opening, runs: int = RUNS) -> Cold:
+def measure_cold_start(opening: ColdStartScript, runs: int = RUNS) -> ColdStart:
     """Open an artifact in so many fresh processes, one after another.
 
     Times are those of the wall clock without what was spent waiting for a core, which says nothing of the artifact. Files
@@ -62,26 +62,32 @@ def cold(opening: Opening, runs: int = RUNS) -> Cold:
     Raises:
         LeptonError: A process failed; its last words are given.
     """
-    told = [_told(opening) for _ in range(runs)]
+    told = [_run_probe(opening) for _ in range(runs)]
     memory = [one["memory"] for one in told]
-    known = summary("memory", "bytes", memory, clock="") if None not in memory else None
-    return Cold(_time("imports", told), _time("cold_start", told), known)
+    known = summarize("memory", "bytes", memory, clock="") if None not in memory else None
+    return ColdStart(_time("imports", told), _time("cold_start", told), known)
 
 
 def _time(name: str, told: list[dict[str, Any]]) -> Measurement:
     spent = [one[name] for one in told]
     busy = sum(one["queued"] for one in spent) > BUSY * sum(one["wall"] for one in spent)
     times = [(one["wall"] - one["queued"]) / 1e6 for one in spent]
-    return summary(name, "ms", times, clock="wall_with_core", busy=busy)
+    return summarize(name, "ms", times, clock="wall_with_core", busy=busy)
 
 
-def _told(opening: Opening) -> dict[str, Any]:
+def _run_probe(opening: ColdStartScript) -> dict[str, Any]:
     """What one fresh process says of itself; it may print what it likes before its last line."""
-    newborn = Path(__file__).with_name("cold_start_probe.py").read_text(encoding="utf-8")
+    probe = Path(__file__).with_name("cold_start_probe.py").read_text(encoding="utf-8")
     pieces = {name: getattr(opening, name) for name in ("imports", "load", "answer")}
-    command = [opening.python, "-c", newborn]
+    command = [opening.python, "-c", probe]
     ran = subprocess.run(
-        command, input=json.dumps(pieces), cwd=opening.folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command,
+        input=json.dumps(pieces),
+        cwd=opening.folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
     )
     if ran.returncode:
         said = ran.stderr.strip().splitlines()[-1:] or [f"it ended with {ran.returncode} and no word"]

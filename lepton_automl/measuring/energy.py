@@ -11,7 +11,7 @@ from pathlib import Path
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Device
 
-from .statistics import summary
+from .statistics import summarize
 from .timed_callable import Callee
 
 POWERCAP = Path("/sys/class/powercap")
@@ -32,7 +32,7 @@ class Meter:
     read: Callable[[], float]
 
 
-class Absent(Exception):  # noqa: N818  # a finding, not a fault
+class NoMeterError(Exception):  # a finding, not a fault
     """There is no meter, and why."""
 
 
@@ -49,7 +49,7 @@ def meter_for(device: Device, powercap: Path = POWERCAP) -> Meter:
     return _rapl(powercap) if device == "cpu" else _nvml()
 
 
-def energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: float = TURN_SECONDS) -> Measurement:
+def measure_energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: float = TURN_SECONDS) -> Measurement:
     """Energy of one call, in millijoules, above what the machine takes without it.
 
     Turns of calls and of rest alternate: a meter counts for the whole processor, its idling and its other work included, and
@@ -62,7 +62,7 @@ def energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: float = TU
         turn: Seconds of one turn.
     """
     samples = [_above_rest(call, meter, turn) for _ in range(rounds)]
-    return summary("energy", "mJ", samples, clock=meter.name)
+    return summarize("energy", "mJ", samples, clock=meter.name)
 
 
 def _above_rest(call: Callee, meter: Meter, turn: float) -> float:
@@ -83,12 +83,12 @@ def _rapl(powercap: Path) -> Meter:
     # AMD's processors are shown under the same name; a subzone has a second colon, and its package counts for it.
     zones = [zone for zone in powercap.glob("intel-rapl:*") if zone.name.count(":") == 1]
     if not zones:
-        raise Absent(f"this machine shows no energy counter (RAPL) under {powercap}")
+        raise NoMeterError(f"this machine shows no energy counter (RAPL) under {powercap}")
     counters = [_Counter(zone) for zone in zones]
     try:
         sum(counter.joules() for counter in counters)
     except OSError as error:
-        raise Absent(f"the energy counter (RAPL) may not be read: {error}") from error
+        raise NoMeterError(f"the energy counter (RAPL) may not be read: {error}") from error
     return Meter("rapl", lambda: sum(counter.joules() for counter in counters))
 
 
@@ -111,7 +111,7 @@ def _nvml() -> Meter:
     import torch
 
     if not torch.cuda.is_available():
-        raise Absent("there is no CUDA device here")
+        raise NoMeterError("there is no CUDA device here")
     try:
         nvml = importlib.import_module("pynvml")
         nvml.nvmlInit()
@@ -119,7 +119,7 @@ def _nvml() -> Meter:
         handle = nvml.nvmlDeviceGetHandleByUUID(own)
         nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except ImportError as error:
-        raise Absent("the GPU's energy counter is read with the package nvidia-ml-py, which is not installed") from error
+        raise NoMeterError("the GPU's energy counter is read with the package nvidia-ml-py, which is not installed") from error
     except Exception as error:  # NVML's own errors have no base that is known before it is imported
-        raise Absent(f"the GPU's energy counter cannot be read: {error}") from error
+        raise NoMeterError(f"the GPU's energy counter cannot be read: {error}") from error
     return Meter("nvml", lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3)

@@ -37,7 +37,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine() or "unknown processor"
 
 
-def waited() -> int:
+def core_wait_ns() -> int:
     """Nanoseconds for which threads of this process were ready and had no core, by the kernel's count.
 
     It is the second number of Linux's `schedstat` (kernel documentation, "Scheduler Statistics"); 0 where there is none.

@@ -19,17 +19,17 @@ from lepton_automl.profile import Measurement
 from lepton_automl.specs import Device
 
 from .host import WALL, clock_for, describe_host
-from .statistics import bootstrap, quantiles, summary
-from .timed_callable import QUIET_QUANTILE, Callee, Part
+from .statistics import bootstrap, quantiles, summarize
+from .timed_callable import QUIET_QUANTILE, Callee, TimedCallable
 
-FEWEST_ROUNDS = 5  # below, the bootstrap interval of a median says little
+MIN_ROUNDS = 5  # below, the bootstrap interval of a median says little
 ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
-PLAINLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
+CLEARLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
 PRECISE = 0.005  # half-width of the interval, as a share of the median, that no further round need narrow
 BUSY = 0.09  # seconds without a core in each second, from which on the machine was busy with other work
 
 
-class Timed(NamedTuple):
+class BenchmarkResult(NamedTuple):
     """What a race found out about one call.
 
     Args:
@@ -37,7 +37,7 @@ class Timed(NamedTuple):
         wall: In ms by the wall clock, as it was: its interval is that of the rounds' medians, its p5 and p95 are those of
             single calls.
         ratios: Its time over the reference's, round by round; those of two calls of one race are pairs (see
-            `statistics.verdict`).
+            `statistics.compare_times`).
     """
 
     latency: Measurement
@@ -45,7 +45,7 @@ class Timed(NamedTuple):
     ratios: tuple[float, ...]
 
 
-def race(
+def interleaved_benchmark(
     calls: Mapping[str, Callee],
     reference: Callee,
     *,
@@ -55,7 +55,7 @@ def race(
     threads: int = 1,
     device: Device = "cpu",
     limit_ms: float | None = None,
-) -> dict[str, Timed]:
+) -> dict[str, BenchmarkResult]:
     """Time several calls beside the reference and beside each other, a round of each in turn.
 
     It stops early when the interval of every one lies plainly above the limit, or is narrower than a percent.
@@ -63,7 +63,7 @@ def race(
     Args:
         calls: What to time, by name: without arguments, preprocessing included.
         reference: What to time beside them.
-        reference_ms: The reference's own quiet time on this host (see `quiet`); None takes it from this run.
+        reference_ms: The reference's own quiet time on this host (see `baseline_latency`); None takes it from this run.
         rounds: Rounds to spread the time over.
         seconds: Wall seconds that may be spent for one call and its share of the reference, warm-up aside: two calls take
             one and a half times as long as one. A quiet machine needs four fifths of them. Where load or a slow call leaves
@@ -77,18 +77,21 @@ def race(
     """
     clock = clock_for(threads, device)
     share = 0.8 * seconds / (2 * rounds)
-    parts = {name: Part.warmed(call, clock, share) for name, call in calls.items()}
-    against = Part.warmed(reference, clock, share)
-    unit = _Unit(against, reference_ms)
+    parts = {name: TimedCallable.warmed_up(call, clock, share) for name, call in calls.items()}
+    reference_timing = TimedCallable.warmed_up(reference, clock, share)
+    reference_unit = _Reference(reference_timing, reference_ms)
     seconds *= (len(parts) + 1) / 2
-    with _uninterrupted():
+    with _garbage_collection_off():
         deadline = time.perf_counter() + seconds
-        while not all(_enough(part, unit, rounds, limit_ms) for part in parts.values()):
-            _play([*parts.values(), against])
+        while not all(_converged(part, reference_unit, rounds, limit_ms) for part in parts.values()):
+            _run_round([*parts.values(), reference_timing])
             late = (time.perf_counter() - deadline) / seconds
-            if late > 0 and len(against.own) >= (FEWEST_ROUNDS if late < 1 else 3):
+            if late > 0 and len(reference_timing.round_times) >= (MIN_ROUNDS if late < 1 else 3):
                 break
-    return {name: Timed(_latency(part, unit), _wall(part, unit), tuple(unit.ratios(part))) for name, part in parts.items()}
+    return {
+        name: BenchmarkResult(_latency(part, reference_unit), _wall(part, reference_unit), tuple(reference_unit.ratios(part)))
+        for name, part in parts.items()
+    }
 
 
 def measure(
@@ -107,7 +110,7 @@ def measure(
     Returns:
         The latency in ms of the quiet host, and the wall time in ms as it was.
     """
-    found = race(
+    results = interleaved_benchmark(
         {"call": call},
         reference,
         reference_ms=reference_ms,
@@ -117,10 +120,10 @@ def measure(
         device=device,
         limit_ms=limit_ms,
     )["call"]
-    return found.latency, found.wall
+    return results.latency, results.wall
 
 
-def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", seconds: float = 1.0) -> Measurement:
+def baseline_latency(reference: Callee, *, threads: int = 1, device: Device = "cpu", seconds: float = 1.0) -> Measurement:
     """The reference's own time when the machine is quiet, taken once a study.
 
     Its `median` is the 10th percentile of many rounds, as load only ever adds.
@@ -132,13 +135,13 @@ def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", second
         seconds: Wall seconds to spend.
     """
     clock = clock_for(threads, device)
-    part = Part.warmed(reference, clock, seconds / 100)
-    with _uninterrupted():
+    part = TimedCallable.warmed_up(reference, clock, seconds / 100)
+    with _garbage_collection_off():
         deadline = time.perf_counter() + seconds
-        while time.perf_counter() < deadline or len(part.own) < FEWEST_ROUNDS:
+        while time.perf_counter() < deadline or len(part.round_times) < MIN_ROUNDS:
             part.run()
-    low, high = bootstrap(part.own, QUIET_QUANTILE)
-    p5, least, p95 = quantiles(part.own, (0.05, QUIET_QUANTILE, 0.95))
+    low, high = bootstrap(part.round_times, QUIET_QUANTILE)
+    p5, least, p95 = quantiles(part.round_times, (0.05, QUIET_QUANTILE, 0.95))
     return Measurement(
         name="reference",
         unit="ms",
@@ -147,73 +150,73 @@ def quiet(reference: Callee, *, threads: int = 1, device: Device = "cpu", second
         high=high,
         p5=p5,
         p95=p95,
-        n=len(part.own),
+        n=len(part.round_times),
         clock=clock.name,
-        busy=part.kept_waiting > BUSY,
+        busy=part.waiting_share > BUSY,
         host=describe_host(),
     )
 
 
-class _Unit:
+class _Reference:
     """The reference as the unit of all others: its part in this race, and its quiet time."""
 
-    def __init__(self, part: Part, reference_ms: float | None) -> None:
+    def __init__(self, part: TimedCallable, reference_ms: float | None) -> None:
         self.part, self.known_ms = part, reference_ms
 
     @property
     def ms(self) -> float:
         """The reference's quiet time, as given or as heard here."""
-        return self.known_ms if self.known_ms is not None else quantiles(self.part.own, (QUIET_QUANTILE,))[0]
+        return self.known_ms if self.known_ms is not None else quantiles(self.part.round_times, (QUIET_QUANTILE,))[0]
 
-    def ratios(self, part: Part) -> list[float]:
+    def ratios(self, part: TimedCallable) -> list[float]:
         """Time of a call over time of the reference, by round."""
-        return [mine / other for mine, other in zip(part.own, self.part.own, strict=True)]
+        return [mine / other for mine, other in zip(part.round_times, self.part.round_times, strict=True)]
 
-    def kept_waiting(self, part: Part) -> float:
+    def waiting_share(self, part: TimedCallable) -> float:
         """Seconds in each second for which the call, or the reference, had no core; whichever was struck worse."""
-        return max(part.kept_waiting, self.part.kept_waiting)
+        return max(part.waiting_share, self.part.waiting_share)
 
-    def busy(self, part: Part) -> bool:
+    def busy(self, part: TimedCallable) -> bool:
         """Whether either was often kept from the core."""
-        return self.kept_waiting(part) > BUSY
+        return self.waiting_share(part) > BUSY
 
 
-def _play(parts: list[Part]) -> None:
+def _run_round(parts: list[TimedCallable]) -> None:
     """One round of each. Who comes first and who follows whom changes from round to round, so that a drift favours none."""
-    played = len(parts[0].own)
-    first = (played // 2) % len(parts)
+    rounds_run = len(parts[0].round_times)
+    first = (rounds_run // 2) % len(parts)
     turns = parts[first:] + parts[:first]
-    for part in turns[::-1] if played % 2 else turns:
+    for part in turns[::-1] if rounds_run % 2 else turns:
         part.run()
 
 
-def _enough(part: Part, unit: _Unit, rounds: int, limit_ms: float | None) -> bool:
+def _converged(part: TimedCallable, reference_unit: _Reference, rounds: int, limit_ms: float | None) -> bool:
     """Whether another round would change nothing that matters."""
-    played = len(part.own)
-    if played < ROUNDS_TO_JUDGE or played >= rounds:
-        return played >= rounds
-    low, high = bootstrap(unit.ratios(part), resamples=200)
-    plainly_above = limit_ms is not None and low * unit.ms > PLAINLY_ABOVE * limit_ms
+    rounds_run = len(part.round_times)
+    if rounds_run < ROUNDS_TO_JUDGE or rounds_run >= rounds:
+        return rounds_run >= rounds
+    low, high = bootstrap(reference_unit.ratios(part), resamples=200)
+    plainly_above = limit_ms is not None and low * reference_unit.ms > CLEARLY_ABOVE * limit_ms
     return plainly_above or high - low < 2 * PRECISE * low
 
 
-def _latency(part: Part, unit: _Unit) -> Measurement:
+def _latency(part: TimedCallable, reference_unit: _Reference) -> Measurement:
     """The figure that fronts and limits use."""
-    ratios = unit.ratios(part)
-    return summary(
+    ratios = reference_unit.ratios(part)
+    return summarize(
         "latency",
         "ms",
-        [unit.ms * ratio for ratio in ratios],
+        [reference_unit.ms * ratio for ratio in ratios],
         clock=part.clock.name,
         ratio=float(np.median(ratios)),
-        busy=unit.busy(part),
-        warnings=_warnings(part, unit),
+        busy=reference_unit.busy(part),
+        warnings=_warnings(part, reference_unit),
     )
 
 
-def _wall(part: Part, unit: _Unit) -> Measurement:
+def _wall(part: TimedCallable, reference_unit: _Reference) -> Measurement:
     """The same calls by the wall clock, whatever else went on."""
-    p5, median, p95 = quantiles(np.concatenate(part.single), (0.05, 0.5, 0.95))
+    p5, median, p95 = quantiles(np.concatenate(part.call_times), (0.05, 0.5, 0.95))
     low, high = bootstrap(part.wall)
     return Measurement(
         name="wall",
@@ -223,26 +226,28 @@ def _wall(part: Part, unit: _Unit) -> Measurement:
         high=max(high, median),
         p5=p5,
         p95=p95,
-        n=len(part.single),
+        n=len(part.call_times),
         clock=WALL.name,
-        busy=unit.busy(part),
+        busy=reference_unit.busy(part),
         host=describe_host(),
     )
 
 
-def _warnings(part: Part, unit: _Unit) -> tuple[str, ...]:
-    found = []
-    if len(part.own) < FEWEST_ROUNDS:
-        found.append(f"only {len(part.own)} rounds fitted into the time; the interval is rough")
-    if unit.busy(part):
-        found.append(f"the machine was busy: in each second calls waited for a core for {unit.kept_waiting(part):.2f} s")
-    if unit.known_ms is None:
-        found.append("the reference's quiet time was taken from this run alone")
-    return tuple(found)
+def _warnings(part: TimedCallable, reference_unit: _Reference) -> tuple[str, ...]:
+    results = []
+    if len(part.round_times) < MIN_ROUNDS:
+        results.append(f"only {len(part.round_times)} rounds fitted into the time; the interval is rough")
+    if reference_unit.busy(part):
+        results.append(
+            f"the machine was busy: in each second calls waited for a core for {reference_unit.waiting_share(part):.2f} s"
+        )
+    if reference_unit.known_ms is None:
+        results.append("the reference's quiet time was taken from this run alone")
+    return tuple(results)
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _garbage_collection_off() -> Iterator[None]:
     """No garbage collection in between."""
     was_on = gc.isenabled()
     gc.disable()

@@ -8,18 +8,18 @@ from pathlib import Path
 from lepton_automl.profile import Measurement, ResourceProfile
 from lepton_automl.specs import Device
 
-from .cold_start import Opening, cold
-from .energy import Absent, energy, meter_for
+from .cold_start import ColdStartScript, measure_cold_start
+from .energy import NoMeterError, measure_energy, meter_for
 from .host import clock_for
-from .latency import race
+from .latency import interleaved_benchmark
 from .timed_callable import Callee
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 
 
-def portrait(
+def measure_resources(
     path: Path,
-    opening: Opening,
+    opening: ColdStartScript,
     call_for: Callable[[int], Callee],
     reference: Callee,
     *,
@@ -37,17 +37,17 @@ def portrait(
         call_for: A call of so many rows, ready to run.
         reference: What to time it beside.
         rows: Numbers of rows in one call to try; the first is the one whose energy is weighed.
-        reference_ms: The reference's quiet time on this host (see `latency.quiet`).
-        seconds: Wall seconds for each number of rows (see `latency.race`).
+        reference_ms: The reference's quiet time on this host (see `latency.baseline_latency`).
+        seconds: Wall seconds for each number of rows (see `latency.interleaved_benchmark`).
         threads: Threads that a call uses.
         device: Where the calls run.
     """
     absent: dict[str, str] = {}
-    born = cold(opening)
+    born = measure_cold_start(opening)
     if born.memory is None:
         absent["memory"] = "this system does not tell how much memory a process has held at most"
     calls = {str(count): call_for(count) for count in rows}
-    raced = race(calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device)
+    raced = interleaved_benchmark(calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device)
     return ResourceProfile(
         size_bytes=bytes_on_disk(path),
         memory=born.memory,
@@ -67,7 +67,7 @@ def bytes_on_disk(path: Path) -> int:
 
 def _energy(call: Callee, device: Device, absent: dict[str, str]) -> Measurement | None:
     try:
-        return energy(call, meter_for(device))
-    except Absent as reason:
+        return measure_energy(call, meter_for(device))
+    except NoMeterError as reason:
         absent["energy"] = str(reason)
         return None

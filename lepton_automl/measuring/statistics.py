@@ -16,7 +16,7 @@ from .host import describe_host
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-ALIKE = 0.03  # one network opened twice seldom differs by more: its weights lie elsewhere in memory
+SAME_SPEED = 0.03  # one network opened twice seldom differs by more: its weights lie elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -38,7 +38,7 @@ def _resampled(values: Array, quantile: float, resamples: int) -> Array:
     return found
 
 
-def summary(
+def summarize(
     name: str,
     unit: str,
     samples: Sequence[float],
@@ -74,11 +74,11 @@ def quantiles(samples: Sequence[float] | Array, wanted: tuple[float, ...]) -> tu
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SpeedComparison:
     """Which of two calls is faster, as far as a race can tell.
 
     Args:
-        said: Of the first call.
+        outcome: Of the first call.
         ratio: The first call's time over the second's: the median over the rounds.
         low: Lower end of its 95 % interval.
         high: Upper end of it.
@@ -86,14 +86,14 @@ class Verdict:
             a difference which so few rounds cannot show.
     """
 
-    said: Literal["faster", "slower", "equal"]
+    outcome: Literal["faster", "slower", "equal"]
     ratio: float
     low: float
     high: float
     confidence: float
 
 
-def verdict(one: Sequence[float], other: Sequence[float], *, alike: float = ALIKE) -> Verdict:
+def compare_times(one: Sequence[float], other: Sequence[float], *, alike: float = SAME_SPEED) -> SpeedComparison:
     """Whether one call is faster than another that ran in the same race: a paired bootstrap of the median ratio.
 
     Args:
@@ -105,6 +105,6 @@ def verdict(one: Sequence[float], other: Sequence[float], *, alike: float = ALIK
     medians = _resampled(paired, 0.5, RESAMPLES)
     low, high = (float(edge) for edge in np.quantile(medians, (0.025, 0.975)))
     below, above = 1 / (1 + alike), 1 + alike
-    said: Literal["faster", "slower", "equal"] = "faster" if high < below else "slower" if low > above else "equal"
-    agree = {"faster": medians < below, "slower": medians > above, "equal": (below <= medians) & (medians <= above)}[said]
-    return Verdict(said, float(np.median(paired)), low, high, float(np.mean(agree)))
+    outcome: Literal["faster", "slower", "equal"] = "faster" if high < below else "slower" if low > above else "equal"
+    agree = {"faster": medians < below, "slower": medians > above, "equal": (below <= medians) & (medians <= above)}[outcome]
+    return SpeedComparison(outcome, float(np.median(paired)), low, high, float(np.mean(agree)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .host import THREAD_CPU, WALL, Clock, waited
+from .host import THREAD_CPU, WALL, Clock, core_wait_ns
 
 Callee = Callable[[], object]
 Times = NDArray[np.float64]
@@ -21,7 +21,7 @@ QUIET_QUANTILE = 0.1  # a machine is quiet at its best moments; the very best ma
 
 
 @dataclass
-class Part:
+class TimedCallable:
     """A call, and its times in ms per call, by round.
 
     A round is many short bursts of calls, and its time is that of its quiet ones: load only ever adds, and a burst after
@@ -39,13 +39,13 @@ class Part:
     clock: Clock
     bursts: int
     count: int
-    own: list[float] = field(default_factory=list)
+    round_times: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
-    single: list[Times] = field(default_factory=list)
+    call_times: list[Times] = field(default_factory=list)
     _spent: list[tuple[int, int]] = field(default_factory=list)  # wall nanoseconds of a round, and those without a core
 
     @classmethod
-    def warmed(cls, call: Callee, clock: Clock, seconds: float) -> Part:
+    def warmed_up(cls, call: Callee, clock: Clock, seconds: float) -> TimedCallable:
         """A part whose rounds last about so many seconds, run in."""
         call = clock.settled(call)
         took: list[int] = []
@@ -64,13 +64,13 @@ class Part:
         began, idle = WALL.read(), self._idle()
         own, single = zip(*(self._burst() for _ in range(self.bursts)), strict=True)
         self._spent.append((WALL.read() - began, self._idle() - idle))
-        self.own.append(float(np.quantile(own, QUIET_QUANTILE)) / self.count / 1e6)
-        self.single.append(np.concatenate(single) / 1e6)
-        self.wall.append(float(np.median(self.single[-1])))
+        self.round_times.append(float(np.quantile(own, QUIET_QUANTILE)) / self.count / 1e6)
+        self.call_times.append(np.concatenate(single) / 1e6)
+        self.wall.append(float(np.median(self.call_times[-1])))
 
     def _idle(self) -> int:
         """Nanoseconds without a core so far: by the two clocks, or as the kernel counts, of all threads together."""
-        return WALL.read() - self.clock.read() if self.clock is THREAD_CPU else waited()
+        return WALL.read() - self.clock.read() if self.clock is THREAD_CPU else core_wait_ns()
 
     def _burst(self) -> tuple[int, Times]:
         """Nanoseconds of all calls together, and of each by the wall clock, whose stamp costs a tenth of a microsecond."""
@@ -83,7 +83,7 @@ class Part:
         return self.clock.read() - began, np.diff(np.asarray(stamps, dtype=np.float64))
 
     @property
-    def kept_waiting(self) -> float:
+    def waiting_share(self) -> float:
         """Seconds without a core for each second."""
         wall, without = np.sum(self._spent, axis=0)
         return float(max(0, without) / max(1, wall))

@@ -17,15 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from lepton_automl.deployment.eager import TorchModel
-from lepton_automl.deployment.open_artifact import Opened
-from lepton_automl.deployment.runtime import SECOND, Source, allowed, runtime_of, survives
+from lepton_automl.deployment.open_artifact import InferenceSession
+from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, get_runtime, opens_safely, runtimes_for
 from lepton_automl.deployment.session import LEVELS
-from lepton_automl.deployment.verify import Expected, compare, expect
+from lepton_automl.deployment.verify import ExpectedAnswers, compare, expected_answers
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.jobs import VariantResult
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.measuring.latency import Timed, race
-from lepton_automl.measuring.statistics import verdict
+from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
+from lepton_automl.measuring.statistics import compare_times
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
 from lepton_automl.task import drop
@@ -57,8 +57,8 @@ class VariantBench:
 
     target: Deployment
     metric: str
-    call: Callable[[Opened], Callable[[], object]]
-    score: Callable[[Opened], dict[str, float]]
+    call: Callable[[InferenceSession], Callable[[], object]]
+    score: Callable[[InferenceSession], dict[str, float]]
     measurement_lock: MeasurementLock
     reference_ms: float | None = None
     told: Callable[[str], None] = lambda _: None
@@ -81,8 +81,8 @@ class CandidateVariant:
 
     variant: Variant
     path: Path
-    model: Opened
-    timed: Timed | None = None
+    model: InferenceSession
+    timed: BenchmarkResult | None = None
     scores: dict[str, float] = field(default_factory=dict)
     why: str = ""
 
@@ -129,8 +129,8 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
         ExtraError: A runtime that the target names is not installed.
     """
     search = _VariantSearch(source, bench, folder)
-    ways = [variant for runtime in allowed(bench.target.runtimes) for variant in runtime.variants(source)]
-    search.enter(variant for variant in ways if variant.quantizer != SECOND)
+    ways = [variant for runtime in runtimes_for(bench.target.runtimes) for variant in runtime.variants(source)]
+    search.enter(variant for variant in ways if variant.quantizer != SLOW_QUANTIZER)
     search.race(search.running)
     winner = search.simplest(search.fastest())
     winner = search.milder(winner, ways)
@@ -145,7 +145,7 @@ class _VariantSearch:
         self.source, self.bench, self.folder = source, bench, folder
         self.all: list[CandidateVariant] = []
         self.failed: list[VariantResult] = []
-        self.expected = expect(source.module, source.inputs, alone=bench.alone)
+        self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
         itself = TorchModel(source.module.eval(), self.bench.target.threads)
         self.before = bench.score(itself)
         self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
@@ -168,13 +168,13 @@ class _VariantSearch:
         return entered
 
     def _open(self, variant: Variant) -> CandidateVariant:
-        runtime, target = runtime_of(variant.runtime), self.bench.target
+        runtime, target = get_runtime(variant.runtime), self.bench.target
         # The runtimes that read ONNX share files: one that is made is not made again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             runtime.write(variant, self.source, path)
         where = {"threads": target.threads, "rows": target.batch_size}
-        if self.bench.guarded and variant.runtime == "openvino" and not survives(path, variant, **where):
+        if self.bench.guarded and variant.runtime == "openvino" and not opens_safely(path, variant, **where):
             raise BundleError(f"{variant.name} ends the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
@@ -191,7 +191,7 @@ class _VariantSearch:
         target = self.bench.target
         calls = {str(number): self.bench.call(one.model) for number, one in enumerate(those)}
         with self.bench.measurement_lock.held():
-            found = race(
+            found = interleaved_benchmark(
                 calls,
                 reference(target.threads),
                 reference_ms=self.bench.reference_ms,
@@ -248,7 +248,7 @@ class _VariantSearch:
         return winner
 
     def _milder(self, variant: Variant, ways: Sequence[Variant]) -> Iterator[Variant]:
-        yield from (way for way in ways if way == variant.replace(quantizer=SECOND))
+        yield from (way for way in ways if way == variant.replace(quantizer=SLOW_QUANTIZER))
         yield variant.set(seven_bit=True)
         self.bench.told("looking for layers that whole numbers harm")
         harmed = self.source.quantizer.sensitive()
@@ -274,7 +274,7 @@ class _VariantSearch:
     def speedup(self, winner: CandidateVariant) -> float:
         """How many times as fast as the network itself, round by round of the last race."""
         assert winner.timed is not None and self.baseline.timed is not None
-        return 1 / verdict(winner.timed.ratios, self.baseline.timed.ratios).ratio
+        return 1 / compare_times(winner.timed.ratios, self.baseline.timed.ratios).ratio
 
     def evidence(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
         """What became of each."""
@@ -284,7 +284,7 @@ class _VariantSearch:
         return (*told, *untimed, *self.failed)
 
 
-def prove(variant: Variant, model: Opened, expected: Expected) -> None:
+def prove(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
     """Make sure that an artifact can be believed: floats answer as the network itself, and a row alike alone and among others.
 
     Of whole numbers the score tells the rest. OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
@@ -331,7 +331,7 @@ def _compared(one: CandidateVariant, other: CandidateVariant) -> str:
     assert one.timed is not None and other.timed is not None
     mine, theirs = one.timed.ratios, other.timed.ratios
     count = min(len(mine), len(theirs))
-    return verdict(mine[:count], theirs[:count]).said
+    return compare_times(mine[:count], theirs[:count]).outcome
 
 
 def _slower(one: CandidateVariant, winner: CandidateVariant) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
 from lepton_automl.deployment.integrity import read_bundle
-from lepton_automl.deployment.open_artifact import Opened
+from lepton_automl.deployment.open_artifact import InferenceSession
 from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
-from lepton_automl.deployment.verify import GLANCE, spread
+from lepton_automl.deployment.verify import QUICK_ROWS, spread_rows
 from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.models.deployable import deployable
@@ -46,7 +46,7 @@ def accelerate_finalist(errand: AccelerateJob, told: Callable[[str], None] = lam
     model = adapter_for(job.config, job).load(bundle)
     if not (trial / FLOAT).exists():
         shutil.copyfile(bundle / MODEL, trial / FLOAT)
-    inputs = spread(data.train.inputs, SAMPLE_ROWS)
+    inputs = spread_rows(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
         profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
@@ -80,7 +80,7 @@ def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], 
     data, job = profiler.data, errand.job
     rows = data.validation if len(data.validation) else data.train
 
-    def score(model: Opened) -> dict[str, float]:
+    def score(model: InferenceSession) -> dict[str, float]:
         return model_scores(model, rows, data.spec)
 
     return VariantBench(
@@ -91,7 +91,7 @@ def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], 
         measurement_lock=profiler.measurement_lock,
         reference_ms=job.reference_ms,
         told=told,
-        alone=None if job.own else GLANCE,
+        alone=None if job.own else QUICK_ROWS,
     )
 
 

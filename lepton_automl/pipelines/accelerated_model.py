@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.external import refuse_external, unusual_operations
-from lepton_automl.deployment.open_artifact import RUNTIME, Opened
+from lepton_automl.deployment.open_artifact import RUNTIME, InferenceSession
 from lepton_automl.deployment.predictor import OPERATIONS
-from lepton_automl.deployment.runtime import Source, runtime_of
-from lepton_automl.deployment.untouched import evaluating, untouched
-from lepton_automl.deployment.verify import spread
+from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
+from lepton_automl.deployment.runtime import Source, get_runtime
+from lepton_automl.deployment.verify import spread_rows
 from lepton_automl.errors import BundleError, Complaints, ConfigError
 from lepton_automl.jobs import VariantResult
 from lepton_automl.locks import measurement_lock_path
@@ -32,7 +32,7 @@ from lepton_automl.models.plain import Bare
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
 from lepton_automl.task import metrics_of
-from lepton_automl.training.custom import loose
+from lepton_automl.training.custom import without_trainer
 from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
 
@@ -93,14 +93,14 @@ class AcceleratedModel:
         if into.exists() and (not into.is_dir() or any(into.iterdir())):
             raise ConfigError(f"{into} is not empty", where="save", fix="Name a new folder.")
         into.mkdir(parents=True, exist_ok=True)
-        suffix = runtime_of(self.variant.runtime).suffix
+        suffix = get_runtime(self.variant.runtime).suffix
         (into / f"model{suffix}").write_bytes(self.content)
         found = unusual_operations(self.content) if suffix == ONNX else []
         told = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: found} if found else {})
         (into / RUNTIME).write_text(json.dumps(told, indent=1))
         return into
 
-    def _open(self) -> Opened:
+    def _open(self) -> InferenceSession:
         with tempfile.TemporaryDirectory() as folder:
             self.save(folder)
             return open_accelerated(Path(folder), self.threads)
@@ -141,9 +141,9 @@ def accelerate_network(
     check_deployment(target, complaints)
     rows = validate_inputs(model, data, validation, complaints, seed=seed, standardise=False)
     with (
-        loose(model),
-        untouched(model),
-        evaluating(model),
+        without_trainer(model),
+        preserve_state(model),
+        eval_mode(model),
         tempfile.TemporaryDirectory() as folder,
         torch.inference_mode(mode=False),
         pausing_for_measurements(measurement_lock_path()) as measurement_lock,
@@ -161,7 +161,7 @@ class AccelerationRun:
     def run(self, measurement_lock: MeasurementLock) -> AcceleratedModel:
         """Export the network, try all variants and return the best."""
         self.told("exporting")
-        inputs = spread(self.rows.train.inputs, SAMPLE_ROWS)
+        inputs = spread_rows(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
@@ -185,7 +185,7 @@ class AccelerationRun:
             guarded=True,
         )
 
-    def _score(self, opened: Opened) -> dict[str, float]:
+    def _score(self, opened: InferenceSession) -> dict[str, float]:
         spec, held = self.rows.spec, self.rows.validation
         outputs = torch.cat([torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(held.inputs[ROWS], CALL)])
         answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
@@ -206,7 +206,7 @@ class AccelerationRun:
         )
 
 
-def open_accelerated(folder: Path, threads: int) -> Opened:
+def open_accelerated(folder: Path, threads: int) -> InferenceSession:
     """What `AccelerationResultModel.save` wrote, in its runtime.
 
     Raises:
@@ -216,7 +216,7 @@ def open_accelerated(folder: Path, threads: int) -> Opened:
     try:
         told = json.loads((folder / RUNTIME).read_text())
         variant, rows = Variant.from_json(told), int(told["batch_size"])
-        runtime = runtime_of(variant.runtime)
+        runtime = get_runtime(variant.runtime)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fix = "Name a folder that save() wrote."
         raise BundleError(f"there is no readable {RUNTIME}", where=str(folder), fix=fix) from error

@@ -18,8 +18,8 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.deployment.verify import GLANCE
-from lepton_automl.measuring.ceilings import ceilings
+from lepton_automl.deployment.verify import QUICK_ROWS
+from lepton_automl.measuring.ceilings import measure_ceilings
 from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
@@ -39,7 +39,7 @@ Progress = Callable[[str], None]
 @functools.cache
 def ceilings_of(threads: int) -> Ceilings:
     """What this machine can do at best, measured once a process; it takes two seconds."""
-    return ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
+    return measure_ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
 
 
 def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
@@ -108,7 +108,7 @@ class _Bench:
 
     def exported(self, model: Network, name: str) -> Path:
         path = self.folder / f"{name}.onnx"
-        export(deployable(model, self.profiler.data.spec), self.profiler.sample, path, rows=GLANCE)
+        export(deployable(model, self.profiler.data.spec), self.profiler.sample, path, rows=QUICK_ROWS)
         return path
 
     def call(self, path: Path) -> Callable[[], object]:

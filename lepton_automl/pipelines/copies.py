@@ -7,10 +7,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from lepton_automl.compression.copies import computed, deep
-from lepton_automl.deployment.untouched import evaluating, untouched
+from lepton_automl.compression.copies import computed_tensors, deep_copy
+from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
 from lepton_automl.errors import ConfigError, in_one_line
-from lepton_automl.training.custom import loose
+from lepton_automl.training.custom import without_trainer
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -22,8 +22,8 @@ def copy_network(model: Network) -> Network:
         ConfigError: Something that the network holds cannot be copied.
     """
     try:
-        with loose(model):
-            return deep(model).cpu()
+        with without_trainer(model):
+            return deep_copy(model).cpu()
     except Exception as error:
         raise ConfigError(
             f"{type(model).__name__} cannot be copied: {in_one_line(error)}",
@@ -35,7 +35,7 @@ def copy_network(model: Network) -> Network:
 def detach_computed(model: nn.Module) -> None:
     """Cut the tensors that a network holds besides its weights off the calls that made them, so that it can be copied."""
     for part in model.modules():
-        for name, one in computed(part).items():
+        for name, one in computed_tensors(part).items():
             part.__dict__[name] = one.detach()
 
 
@@ -51,7 +51,13 @@ def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> lis
         rows: Two rows or so, as `forward` takes them.
     """
     weights = dict(original.named_parameters())
-    with untouched(original), untouched(copy_of), evaluating(copy_of), torch.inference_mode(mode=False), torch.enable_grad():
+    with (
+        preserve_state(original),
+        preserve_state(copy_of),
+        eval_mode(copy_of),
+        torch.inference_mode(mode=False),
+        torch.enable_grad(),
+    ):
         for weight in weights.values():
             weight.requires_grad = weight.is_floating_point()
         answers = copy_of(rows.clone())

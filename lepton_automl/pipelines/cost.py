@@ -17,17 +17,17 @@ from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.open_artifact import Opened, open_bundle
+from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
 from lepton_automl.deployment.reference import reference_model
-from lepton_automl.deployment.runtime import SECOND, Source, allowed
+from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, runtimes_for
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.deployment.verify import GLANCE, ROWS, spread
+from lepton_automl.deployment.verify import QUICK_ROWS, ROWS, spread_rows
 from lepton_automl.errors import BundleError
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
-from lepton_automl.measuring.cold_start import Opening
-from lepton_automl.measuring.latency import measure, quiet, race
-from lepton_automl.measuring.resource_profile import portrait
+from lepton_automl.measuring.cold_start import ColdStartScript
+from lepton_automl.measuring.latency import baseline_latency, interleaved_benchmark, measure
+from lepton_automl.measuring.resource_profile import measure_resources
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.profile import Measurement, Profile, ResourceProfile
@@ -51,7 +51,7 @@ def reference(threads: int) -> Callable[[], object]:
 
 def quiet_reference(threads: int) -> Measurement:
     """Its own time when the machine is quiet, in which all other figures are told."""
-    return quiet(reference(threads), threads=threads)
+    return baseline_latency(reference(threads), threads=threads)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CostProfiler:
         """The profile of an untrained network: neither latency nor size depends on the weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            exported = export(deployable(model, self.data.spec), self.sample, path, rows=GLANCE)
+            exported = export(deployable(model, self.data.spec), self.sample, path, rows=QUICK_ROWS)
             return self.profile_file(path, model, seconds, exported)
 
     def profile_file(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
@@ -93,7 +93,7 @@ class CostProfiler:
         weights = sum(weight.numel() for weight in model.parameters())
         return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
 
-    def call_of(self, opened: Opened, rows: int | None = None) -> Callable[[], object]:
+    def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
         """What one call does, from decoded rows to the answer: on the target, or with so many rows."""
         raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
@@ -105,9 +105,9 @@ class CostProfiler:
         with tempfile.TemporaryDirectory() as folder, self.measurement_lock.held():
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(size)))
-            return portrait(
+            return measure_resources(
                 bundle / "model.onnx",
-                Opening(
+                ColdStartScript(
                     imports=_IMPORTS.format(module=open_bundle.__module__, rows=str(rows)),
                     load=f"model = open_bundle(pathlib.Path({str(bundle)!r}), {threads}, rows={size})",
                     answer="model(rows)",
@@ -122,7 +122,7 @@ class CostProfiler:
     @property
     def sample(self) -> dict[str, Tensor]:
         """Real training rows as the network takes them."""
-        return spread(self.data.train.inputs, SAMPLE_ROWS)
+        return spread_rows(self.data.train.inputs, SAMPLE_ROWS)
 
     @property
     def rows(self) -> Any:
@@ -160,14 +160,14 @@ class LatencyProfiler:
         return {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
 
     @contextmanager
-    def exported(self, model: nn.Module, rows: int = GLANCE) -> Iterator[Path]:
+    def exported(self, model: nn.Module, rows: int = QUICK_ROWS) -> Iterator[Path]:
         """A network's file, compared with it on so many rows, in a folder of its own for as long as it is looked at."""
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx", rows=rows)
             yield Path(folder) / "model.onnx"
 
-    def measure(self, model: nn.Module, seconds: float = SECONDS, rows: int = GLANCE) -> Measurement:
+    def measure(self, model: nn.Module, seconds: float = SECONDS, rows: int = QUICK_ROWS) -> Measurement:
         """The latency of a network's exported file; it does not depend on the weights.
 
         Raises:
@@ -193,16 +193,18 @@ class LatencyProfiler:
         """
         with self.exported(model) as exported:
             source, calls = Source(Bare(model), exported, {INPUT: self.sample}), {}
-            for runtime in allowed(self.target.runtimes):
+            for runtime in runtimes_for(self.target.runtimes):
                 for number, variant in enumerate(runtime.variants(source)):
-                    if variant.quantizer != SECOND and not variant.options:  # as fast as the other tool's, and slower to make
+                    if (
+                        variant.quantizer != SLOW_QUANTIZER and not variant.options
+                    ):  # as fast as the other tool's, and slower to make
                         path = exported.with_name(f"{runtime.name}-{number}{runtime.suffix}")
                         runtime.write(variant, source, path)
                         opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
                         calls[variant.name] = functools.partial(opened, self.rows)
             reference_ms = self.reference_ms
             with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
-                found = race(
+                found = interleaved_benchmark(
                     calls,
                     reference(self.target.threads),
                     reference_ms=reference_ms,

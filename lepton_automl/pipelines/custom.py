@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from lepton_automl import families
-from lepton_automl.compression.uniform import cut_evenly
+from lepton_automl.compression.uniform import prune_uniformly
 from lepton_automl.custom import custom_plan, custom_recipe, handed
 from lepton_automl.data.datamodule import DataModule
 from lepton_automl.data.open import Data
 from lepton_automl.data.pairs import PairModule
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.untouched import untouched
-from lepton_automl.deployment.verify import ROWS, spread
+from lepton_automl.deployment.preserve_state import preserve_state
+from lepton_automl.deployment.verify import ROWS, spread_rows
 from lepton_automl.errors import ConfigError, LeptonError, in_one_line
 from lepton_automl.factory import Factory
 from lepton_automl.jobs import CONTINUE, FactoryCheck, FactoryCheckJob, HostBenchmarkJob, TrialJob
@@ -31,7 +31,7 @@ from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import CustomRecipe, Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
-from lepton_automl.training.custom import complaints_about, fit_custom
+from lepton_automl.training.custom import check_module, fit_custom
 
 from .adapter import FitRequest, LeptonAdapter, Network, NetworkAdapter
 from .copies import copy_network, detach_computed, shared_weights, shared_weights_error
@@ -133,7 +133,7 @@ class CustomAdapter:
     def cut(self, model: CustomNet, recipe: CustomRecipe) -> CustomNet:
         """The same module, cut as a recipe says."""
         sample = torch.randn((2, *self.spec.input_shape), generator=torch.Generator().manual_seed(0))
-        cut = cut_evenly(model.module, recipe.ratio, sample, multiple=recipe.multiple)
+        cut = prune_uniformly(model.module, recipe.ratio, sample, multiple=recipe.multiple)
         return CustomNet(cut, recipe, self.spec)
 
 
@@ -153,8 +153,8 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     model = adapter.wrap(module) if isinstance(module, torch.nn.Module) else None
     rows = data.train.rows(slice(0, CHECK_ROWS))
     entered = model.rows(rows.inputs) if model else rows.targets
-    with untouched(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
-        found = complaints_about(module, (entered, rows.targets), job.data)
+    with preserve_state(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
+        found = check_module(module, (entered, rows.targets), job.data)
     if found.found or model is None:
         return FactoryCheck(wrong=tuple(found.found))
     try:
@@ -185,7 +185,7 @@ def _exported(model: CustomNet, data: Data) -> tuple[str, ...]:
     answering = deployable(model, data.spec)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
-        export(answering, spread(data.train.inputs, ROWS), Path(folder) / "model.onnx")
+        export(answering, spread_rows(data.train.inputs, ROWS), Path(folder) / "model.onnx")
     return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
 
 

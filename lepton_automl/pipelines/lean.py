@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from lepton_automl.compression.blocks import drop_blocks
-from lepton_automl.compression.prune import Cut, Pruned, prune
-from lepton_automl.compression.reparam import plain
+from lepton_automl.compression.prune import PruneOptions, PruneResult, prune
+from lepton_automl.compression.reparam import with_plain_weights
 from lepton_automl.data.labelled import Labelled
-from lepton_automl.deployment.untouched import untouched
+from lepton_automl.deployment.preserve_state import preserve_state
 from lepton_automl.errors import BundleError, ConfigError, LimitError
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.measurement_lock import pausing_for_measurements
@@ -116,7 +116,7 @@ def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda
         LimitError: No cut keeps the limit.
     """
     rows = validated_rows(model, data, config)
-    with untouched(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
+    with preserve_state(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
         run = PruneRun(model, rows, config, told)
         if names := shared_weights(run.parent, model, run.sample[:2]):
             what, fix = shared_weights_error(names, type(model).__name__)
@@ -251,7 +251,7 @@ class PruneRun(Generic[Network]):
         self.progress(f"cutting {what}")
         pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
-        return self._recovered(pruned.model, f"cut {what}", epochs, pruned.gone)
+        return self._recovered(pruned.model, f"cut {what}", epochs, pruned.removed)
 
     def _shallower(self, model: Network) -> Network:
         self.progress(f"taking out {self.config.blocks} blocks")
@@ -276,10 +276,10 @@ class PruneRun(Generic[Network]):
         )
         return model
 
-    def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> Pruned[Network]:
+    def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> PruneResult[Network]:
         config, criterion = self.config, criterion or self.config.criterion
-        how = Cut(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
-        sensitive = self.trainer.sensitivity(plain(model), CALIBRATION) if criterion == "taylor" else None
+        how = PruneOptions(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
+        sensitive = self.trainer.sensitivity(with_plain_weights(model), CALIBRATION) if criterion == "taylor" else None
         return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:

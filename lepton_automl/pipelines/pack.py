@@ -14,9 +14,9 @@ from lepton_automl.data.open import Data, Split
 from lepton_automl.deployment.bundle import provenance_of, write_bundle
 from lepton_automl.deployment.card import model_card
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.open_artifact import Opened, open_bundle
+from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
 from lepton_automl.deployment.session import OnnxModel
-from lepton_automl.deployment.verify import GLANCE
+from lepton_automl.deployment.verify import QUICK_ROWS
 from lepton_automl.error_analysis import calibrated
 from lepton_automl.errors import DataError
 from lepton_automl.jobs import TrialJob
@@ -63,7 +63,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, foun
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model.onnx"
         # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
-        alone = None if isinstance(model, CustomNet) else GLANCE
+        alone = None if isinstance(model, CustomNet) else QUICK_ROWS
         exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if found else predict_split(exported, data.validation)
         told = found if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
@@ -92,12 +92,12 @@ def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 
     return model_scores(open_bundle(bundle, threads), split, spec)
 
 
-def model_scores(model: Opened, split: Split, spec: DataSpec) -> dict[str, float]:
+def model_scores(model: InferenceSession, split: Split, spec: DataSpec) -> dict[str, float]:
     """The same of an opened model."""
     return scores(predict_split(model, split), own_unit(split.targets, spec), spec)
 
 
-def predict_split(model: Opened, split: Split) -> NDArray[np.float32]:
+def predict_split(model: InferenceSession, split: Split) -> NDArray[np.float32]:
     """What an opened model answers to some rows, in the order of the rows."""
     arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
     starts = range(0, len(split), ROWS)

@@ -16,10 +16,10 @@ from lepton_automl.data.pairs import PairModule
 from lepton_automl.jobs import CONTINUE, Decision
 from lepton_automl.models.plain import Plain
 from lepton_automl.plans import TrainPlan
-from lepton_automl.training.averaging import norms, refresh
-from lepton_automl.training.custom import fit_custom, loose
-from lepton_automl.training.distill import TOLD, Distilled, Distilling
-from lepton_automl.training.epochs import STATISTICS, OnEpoch, answer
+from lepton_automl.training.averaging import batch_norms, refresh_batch_norms
+from lepton_automl.training.custom import fit_custom, without_trainer
+from lepton_automl.training.distill import TEACHER_OUTPUTS, Distillation, DistillationLoss
+from lepton_automl.training.epochs import STATISTICS_BATCHES, OnEpoch, predict_rows
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.scores import own_unit, scores
@@ -36,7 +36,7 @@ def usual_rate(model: nn.Module) -> float:
     On Fashion-MNIST, networks with batch normalisation recovered best with 2e-2 to 3e-2, a vision transformer with 3e-3;
     with 3e-2 it lost more than a point.
     """
-    return 2e-2 if norms(model) else 5e-3
+    return 2e-2 if batch_norms(model) else 5e-3
 
 
 class RecoveryTrainer:
@@ -67,10 +67,10 @@ class RecoveryTrainer:
         dressed = Plain(parent, self.rows.spec).eval()
         with torch.no_grad():
             said = torch.cat([dressed(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
-        train = Split({ROWS: self.rows.train.inputs[ROWS], TOLD: said}, self.rows.train.targets)
+        train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: said}, self.rows.train.targets)
         self.rows = Labelled(self.rows.spec, train, self.rows.validation)
         values = self.rows.spec.task == "regression"
-        self.loss = Distilled(Loss(self.rows.spec, self.plan), values=values, how=Distilling())
+        self.loss = DistillationLoss(Loss(self.rows.spec, self.plan), values=values, how=Distillation())
 
     def recover(self, model: nn.Module, epochs: int, told: Callable[[int], None]) -> None:
         """Train in place, and tell of each epoch; without any, only the normalisation statistics are taken anew."""
@@ -83,7 +83,9 @@ class RecoveryTrainer:
             return CONTINUE
 
         if not epochs:
-            refresh(dressed, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS)))
+            refresh_batch_norms(
+                dressed, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS_BATCHES))
+            )
         elif self.own_steps:
             self._by_itself(dressed, plan, on_epoch)
         else:
@@ -94,7 +96,7 @@ class RecoveryTrainer:
 
     def _by_itself(self, dressed: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
         """By the module's own steps and optimisers."""
-        with tempfile.TemporaryDirectory() as folder, loose(dressed.module):
+        with tempfile.TemporaryDirectory() as folder, without_trainer(dressed.module):
             fit_custom(
                 dressed.module,
                 dressed.answer,
@@ -119,5 +121,5 @@ class RecoveryTrainer:
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""
         spec, feed = self.rows.spec, DataModule(self.rows, self.plan)
-        answers, targets = answer(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"))
+        answers, targets = predict_rows(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"))
         return scores(own_unit(answers, spec), own_unit(targets, spec), spec)

@@ -16,7 +16,7 @@ from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.deployable import deployable
 from lepton_automl.training.scores import own_unit, scores
-from lepton_automl.training.snapshot import Snapshot, untrained
+from lepton_automl.training.snapshot import Snapshot, initial_snapshot
 
 from .adapter import FitRequest, Network
 from .checkpoint import Checkpoint, CheckpointWriter, Stopwatch
@@ -91,7 +91,7 @@ class TrialRun:
             for n in range(self.fold)
         ]
         at = told.get("epoch")
-        self._start = None if at is None else Snapshot(epoch=at, arrays=kept.arrays, told=told["fit"])
+        self._start = None if at is None else Snapshot(epoch=at, arrays=kept.arrays, state=told["fit"])
         self._watch = Stopwatch(told.get("seconds", 0.0), told.get("cpu_seconds", 0.0))
 
     def keep(self, fit: Snapshot | None = None) -> None:
@@ -100,7 +100,7 @@ class TrialRun:
         arrays = {f"answers.{n}": answers.numpy() for n, (answers, _) in enumerate(self.answers)}
         arrays |= {f"truth.{n}": truth.numpy() for n, (_, truth) in enumerate(self.answers)}
         if fit is not None:
-            told |= {"epoch": fit.epoch, "fit": fit.told}
+            told |= {"epoch": fit.epoch, "fit": fit.state}
             arrays |= fit.arrays
         self._checkpoints.write(Checkpoint(arrays=arrays, told=told))
 
@@ -148,7 +148,7 @@ class TrialRun:
                 return model
             model = adapter.shrink(model, data)
             if adapter.supports_checkpoints:
-                self.keep(untrained(model, first))
+                self.keep(initial_snapshot(model, first))
         self._fit(model, batches, first, epochs, watched=watched, in_fold=in_fold)
         return model
 

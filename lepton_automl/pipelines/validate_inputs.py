@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
-from lepton_automl.deployment.suspects import suspects
-from lepton_automl.deployment.untouched import evaluating, untouched
+from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
+from lepton_automl.deployment.untraceable_parts import untraceable_parts
 from lepton_automl.errors import Complaints, in_one_line
 from lepton_automl.specs import Deployment
-from lepton_automl.training.custom import loose, uninitialised
+from lepton_automl.training.custom import lazy_layer, without_trainer
 
 
 def validate_inputs(
@@ -58,14 +58,14 @@ def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
     if device is None:
         complaints.add(f"{type(model).__name__} has no weights.")
         return 1
-    if lazy := uninitialised(model):
+    if lazy := lazy_layer(model):
         complaints.add(f"{lazy} has no weights yet.", "Call the network once on some rows, and train it, first.")
         return 1
     try:
-        with loose(model), untouched(model), evaluating(model), torch.inference_mode():
+        with without_trainer(model), preserve_state(model), eval_mode(model), torch.inference_mode():
             answers = model(rows[:4].to(device, copy=True))  # it may change what it is given
     except Exception as error:
-        what = f"forward fails on rows {list(rows[:4].shape)}: {in_one_line(error)}{suspects(model)}."
+        what = f"forward fails on rows {list(rows[:4].shape)}: {in_one_line(error)}{untraceable_parts(model)}."
         complaints.add(what, "It is called as model(x) with rows of data.")
         return 1
     if not isinstance(answers, Tensor):

@@ -43,7 +43,7 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
 
 
 @contextmanager
-def averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> Iterator[None]:
+def averaged_weights(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> Iterator[None]:
     """The model has the averaged weights inside, the last ones again after.
 
     Args:
@@ -51,9 +51,9 @@ def averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[B
         optimizer: Keeps the average.
         batches: Training batches that the normalisation statistics of the averaged weights are taken from.
     """
-    live = [tensor for norm in norms(model) for tensor in _statistics(norm)]
+    live = [tensor for norm in batch_norms(model) for tensor in _statistics(norm)]
     kept = [tensor.clone() for tensor in live]
-    wear(model, optimizer, batches)
+    load_averaged(model, optimizer, batches)
     try:
         yield
     finally:
@@ -62,19 +62,19 @@ def averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[B
             tensor.copy_(old)
 
 
-def wear(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> None:
+def load_averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> None:
     """Give the model the averaged weights, and normalisation statistics that fit them."""
     optimizer.eval()
-    refresh(model, batches)
+    refresh_batch_norms(model, batches)
 
 
-def refresh(model: nn.Module, batches: Sequence[Batch]) -> None:
+def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     """Set the statistics of every batch normalisation to those of some batches; weights and modes stay as they are.
 
     Averaged weights see activations that no step of the training saw, so the running statistics do not fit them
     (Izmailov et al., Averaging Weights Leads to Wider Optima, 2018).
     """
-    found = norms(model)
+    found = batch_norms(model)
     if not found:
         return
     modes = [(module, module.training) for module in model.modules()]
@@ -100,7 +100,7 @@ def refresh(model: nn.Module, batches: Sequence[Batch]) -> None:
         module.training = training
 
 
-def norms(model: nn.Module) -> list[_BatchNorm]:
+def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     """The batch normalisations that keep statistics."""
     return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None]
 

@@ -18,8 +18,8 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
 from .diverged import Diverged
-from .epochs import Epochs, Feed, OnEpoch
-from .fit import Fitted, run
+from .epochs import BatchSource, Epochs, OnEpoch
+from .fit import FitResult, run_trainer
 
 Pair = tuple[Tensor, Tensor]
 
@@ -37,7 +37,7 @@ def fit_custom(
     wait: Callable[[], None],
     score: bool,
     folder: str,
-) -> Fitted:
+) -> FitResult:
     """Train a person's module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` does ours.
 
     Each fit is a Trainer's own: `configure_optimizers` is called anew after a cut. Validation is the house's, by its own
@@ -60,11 +60,18 @@ def fit_custom(
         Diverged: The loss is no number any more.
     """
     if first_epoch >= last_epoch:
-        return Fitted(epochs=0, stopped=None, scores={})
+        return FitResult(epochs=0, stopped=None, scores={})
     epochs = CustomEpochs(
-        cast("Feed", datamodule), plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, answer=answer, wait=wait
+        cast("BatchSource", datamodule),
+        plan,
+        spec,
+        first_epoch=first_epoch,
+        on_epoch=on_epoch,
+        score=score,
+        answer=answer,
+        wait=wait,
     )
-    return run(
+    return run_trainer(
         cast("pl.LightningModule", module.train()), datamodule, epochs, last_epoch - first_epoch, default_root_dir=folder
     )
 
@@ -138,13 +145,13 @@ class CustomEpochs(Epochs):
             module.training = mode
         if not answers.isfinite().all():
             raise self._diverged("its answers are not finite numbers")
-        found = self.judge(task, answers, torch.cat([targets for _, targets in pairs]))
+        found = self.score_answers(task, answers, torch.cat([targets for _, targets in pairs]))
         loss = (found["rmse"] / self.spec.target_scale) ** 2 if self.spec.task == "regression" else found["log_loss"]
         task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
         return found
 
 
-def uninitialised(module: nn.Module) -> str:
+def lazy_layer(module: nn.Module) -> str:
     """The first layer that gets its weights at its first call, by class and path; empty where there is none."""
     lazy = (name for name, weight in module.named_parameters() if is_lazy(weight))
     path = next(lazy, "").rpartition(".")[0]
@@ -160,7 +167,7 @@ def can_train_itself(module: Any) -> bool:
 
 
 @contextmanager
-def loose(module: Any) -> Iterator[None]:
+def without_trainer(module: Any) -> Iterator[None]:
     """Inside, a LightningModule has no Trainer, which a copy of it would copy too, data and all; none of ours stays either."""
     held = getattr(module, "_trainer", None)
     if isinstance(module, pl.LightningModule):
@@ -172,7 +179,7 @@ def loose(module: Any) -> Iterator[None]:
             module._trainer = held  # noqa: SLF001  # likewise
 
 
-def complaints_about(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
+def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
     """What keeps a person's module from being trained here, as far as it shows without a step.
 
     Args:
@@ -190,7 +197,7 @@ def complaints_about(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
     for step in ("training_step", "configure_optimizers"):
         found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Write {step} as for any Trainer.")
     found.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
-    if lazy := uninitialised(module):
+    if lazy := lazy_layer(module):
         found.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
         return found
     rows, _ = pair

@@ -10,17 +10,17 @@ from torch.nn.functional import kl_div, mse_loss
 
 from .loss import Batch
 
-TOLD = "told"  # the input under which the parent's outputs travel in a batch
+TEACHER_OUTPUTS = "told"  # the input under which the parent's outputs travel in a batch
 
 
-class Judged(Protocol):
+class LossFunction(Protocol):
     """A loss of outputs and their batch."""
 
     def __call__(self, outputs: Tensor, batch: Batch) -> Tensor: ...  # noqa: D102  # told above
 
 
 @dataclass(frozen=True)
-class Distilling:
+class Distillation:
     """How much of the loss is the parent's, and how soft its answers are.
 
     Args:
@@ -32,7 +32,7 @@ class Distilling:
     temperature: float = 4.0
 
 
-class Distilled(nn.Module):
+class DistillationLoss(nn.Module):
     """The task's loss, and the distance to what the parent said of the same rows.
 
     For classes, the Kullback-Leibler divergence of softened probabilities, times the squared temperature, so that its
@@ -45,14 +45,14 @@ class Distilled(nn.Module):
         how: Shares and temperature.
     """
 
-    def __init__(self, loss: nn.Module, *, values: bool, how: Distilling) -> None:
+    def __init__(self, loss: nn.Module, *, values: bool, how: Distillation) -> None:
         super().__init__()
         self.loss, self.values, self.how = loss, values, how
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean loss of one batch, a scalar; `batch.inputs["told"]` is what the parent gave, as the outputs are."""
         own: Tensor = self.loss(outputs, batch)
-        return (1 - self.how.share) * own + self.how.share * self.distance(outputs, batch.inputs[TOLD])
+        return (1 - self.how.share) * own + self.how.share * self.distance(outputs, batch.inputs[TEACHER_OUTPUTS])
 
     def distance(self, outputs: Tensor, told: Tensor) -> Tensor:
         """How far answers are from the parent's, a scalar."""

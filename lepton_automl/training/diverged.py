@@ -8,14 +8,14 @@ from lepton_automl.errors import LeptonError
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
-TOO_MUCH = 100.0  # times the loss of knowing nothing; a network that learns anything stays below 2
+MAX_LOSS_RATIO = 100.0  # times the loss of knowing nothing; a network that learns anything stays below 2
 
 
 class Diverged(LeptonError, RuntimeError):  # noqa: N818  # it reads as what happened
     """The loss is not a number any more, or has run away."""
 
 
-def check(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, where: str) -> None:
+def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, where: str) -> None:
     """See that training is still sane.
 
     Args:
@@ -29,7 +29,7 @@ def check(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, where: s
         Diverged: It is not.
     """
     knows_nothing = math.log(len(spec.classes)) if len(spec.classes) > 1 else 1.0
-    if math.isfinite(loss) and math.isfinite(norm) and loss <= TOO_MUCH * knows_nothing:
+    if math.isfinite(loss) and math.isfinite(norm) and loss <= MAX_LOSS_RATIO * knows_nothing:
         return
     raise Diverged(
         f"training diverged: the loss is {loss:.4g} and the gradient's norm {norm:.4g}; knowing nothing gives a loss of {knows_nothing:.3g}",

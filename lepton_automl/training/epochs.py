@@ -15,19 +15,19 @@ from lepton_automl.jobs import Decision
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
-from .averaging import averaged, wear
+from .averaging import averaged_weights, load_averaged
 from .loss import Batch
 from .scores import own_unit, scores
-from .snapshot import Snapshot, put_back, take
-from .task import Task
+from .snapshot import Snapshot, restore_snapshot, take_snapshot
+from .training_module import TrainingModule
 
-STATISTICS = 8  # batches that normalisation statistics are taken from
+STATISTICS_BATCHES = 8  # batches that normalisation statistics are taken from
 
 OnEpoch = Callable[[int, dict[str, float]], Decision]
-Keep = Callable[[Callable[[], Snapshot]], None]
+OfferSnapshot = Callable[[Callable[[], Snapshot]], None]
 
 
-class Feed(Protocol):
+class BatchSource(Protocol):
     """The data module, as training sees it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Epochs(pl.Callback):
 
     def __init__(
         self,
-        feed: Feed,
+        feed: BatchSource,
         plan: TrainPlan,
         spec: DataSpec,
         *,
@@ -71,7 +71,7 @@ class Epochs(pl.Callback):
         on_epoch: OnEpoch,
         score: bool,
         start: Snapshot | None = None,
-        keep: Keep = lambda _: None,
+        keep: OfferSnapshot = lambda _: None,
     ) -> None:
         self.feed, self.plan, self.spec = feed, plan, spec
         self.epoch, self.on_epoch, self.score = first_epoch, on_epoch, score
@@ -84,8 +84,8 @@ class Epochs(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """The optimiser is there, and the model on its device: go on from where an earlier fit stood."""
         if self.start is not None:
-            assert isinstance(pl_module, Task)
-            put_back(self.start, pl_module, self)
+            assert isinstance(pl_module, TrainingModule)
+            restore_snapshot(self.start, pl_module, self)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """Everything random is a pure function of the plan's seed and the epoch."""
@@ -104,38 +104,38 @@ class Epochs(pl.Callback):
         self.keep(lambda: self._snapshot(pl_module))  # also of one that is stopped: it may be thawed
 
     def _snapshot(self, task: pl.LightningModule) -> Snapshot:
-        assert isinstance(task, Task)
-        return take(task, self)
+        assert isinstance(task, TrainingModule)
+        return take_snapshot(task, self)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
         """Leave the averaged weights: the best-scored ones, or the last where nothing was scored."""
-        assert isinstance(pl_module, Task)
+        assert isinstance(pl_module, TrainingModule)
         if self.best is None:
-            wear(pl_module.model, pl_module.optimizer, self._some_batches())
+            load_averaged(pl_module.model, pl_module.optimizer, self._some_batches())
         else:
             pl_module.optimizer.eval()
             pl_module.model.load_state_dict(self.best)
 
     def begin(self, task: pl.LightningModule) -> None:
         """An epoch begins."""
-        assert isinstance(task, Task)
+        assert isinstance(task, TrainingModule)
         task.begin_epoch()
 
     def losses(self, task: pl.LightningModule) -> dict[str, float]:
         """The epoch's mean training loss, as `train_loss`."""
-        assert isinstance(task, Task)
+        assert isinstance(task, TrainingModule)
         return {"train_loss": task.train_loss}
 
     def validate(self, task: pl.LightningModule) -> dict[str, float]:
         """Scores of the averaged weights on the validation rows; empty where there are none."""
-        assert isinstance(task, Task)
+        assert isinstance(task, TrainingModule)
         chunks = list(self.feed.val_dataloader())
         if not chunks:
             return {}
-        with averaged(task.model, task.optimizer, self._some_batches()):
-            return self.judge(task.model, *answer(task.model, chunks, task.device))
+        with averaged_weights(task.model, task.optimizer, self._some_batches()):
+            return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device))
 
-    def judge(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
+    def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
         """Scores of a model's answers; its weights are kept if none were better."""
         found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
         cost = found["rmse" if self.spec.task == "regression" else "log_loss"]
@@ -146,7 +146,7 @@ class Epochs(pl.Callback):
 
     def _some_batches(self) -> list[Batch]:
         """A few training batches of the epoch, for normalisation statistics."""
-        return list(itertools.islice(itertools.chain.from_iterable(self.feed.train_dataloader()), STATISTICS))
+        return list(itertools.islice(itertools.chain.from_iterable(self.feed.train_dataloader()), STATISTICS_BATCHES))
 
 
 def _seed(seed: int, device: torch.device) -> None:
@@ -156,11 +156,11 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-def answer(model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device) -> tuple[Tensor, Tensor]:
+def predict_rows(model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device) -> tuple[Tensor, Tensor]:
     """A network's answers to all rows, in evaluation mode, with the targets; the model's mode is put back.
 
     Args:
-        model: Has `answer`, which turns its outputs into probabilities or standardised values.
+        model: Has `predict_rows`, which turns its outputs into probabilities or standardised values.
         chunks: The rows.
         device: Where the model is.
 

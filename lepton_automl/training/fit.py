@@ -15,14 +15,14 @@ from lepton_automl.jobs import Decision
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
-from .epochs import Epochs, Feed, Keep, OnEpoch
-from .silence import KeepSignals, interruptible, quiet
+from .epochs import BatchSource, Epochs, OfferSnapshot, OnEpoch
+from .silence import KeepSignals, interruptible, silence_lightning
 from .snapshot import Snapshot
-from .task import Task
+from .training_module import TrainingModule
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fitted:
+class FitResult:
     """How a fit ended.
 
     Args:
@@ -48,9 +48,9 @@ def fit(
     wait: Callable[[], None] = lambda: None,
     score: bool = True,
     start: Snapshot | None = None,
-    keep: Keep = lambda _: None,
+    keep: OfferSnapshot = lambda _: None,
     loss: nn.Module | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
     A plan may be walked in two fits with a cut of channels between them; the optimiser and its average of the weights
@@ -84,20 +84,22 @@ def fit(
     last = plan.epochs if last_epoch is None else last_epoch
     first_epoch = first_epoch if start is None else start.epoch
     if first_epoch >= last:
-        return Fitted(epochs=0, stopped=None, scores={})
-    feed = cast("Feed", datamodule)
-    task = Task(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait, loss=loss)
+        return FitResult(epochs=0, stopped=None, scores={})
+    feed = cast("BatchSource", datamodule)
+    task = TrainingModule(model.train(), plan, spec, steps=feed.batches, first_epoch=first_epoch, wait=wait, loss=loss)
     epochs = Epochs(feed, plan, spec, first_epoch=first_epoch, on_epoch=on_epoch, score=score, start=start, keep=keep)
-    return run(task, datamodule, epochs, last - first_epoch)
+    return run_trainer(task, datamodule, epochs, last - first_epoch)
 
 
-def run(task: pl.LightningModule, datamodule: pl.LightningDataModule, epochs: Epochs, count: int, **options: Any) -> Fitted:
+def run_trainer(
+    task: pl.LightningModule, datamodule: pl.LightningDataModule, epochs: Epochs, count: int, **options: Any
+) -> FitResult:
     """Run a Trainer for so many epochs; the global random state and the process's signals are left as they were."""
     first = epochs.epoch
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with quiet(), interruptible(), torch.random.fork_rng(devices=gpus):
+    with silence_lightning(), interruptible(), torch.random.fork_rng(devices=gpus):
         _trainer(epochs, count, gpus, **options).fit(task, datamodule=datamodule)
-    return Fitted(epochs=epochs.epoch - first, stopped=epochs.stopped, scores=epochs.scores)
+    return FitResult(epochs=epochs.epoch - first, stopped=epochs.stopped, scores=epochs.scores)
 
 
 def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any) -> pl.Trainer:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from .epochs import Epochs
-    from .task import Task
+    from .training_module import TrainingModule
 
 MODEL, BEST, OPTIMIZER = "model.", "best.", "optimizer."
 
@@ -24,36 +24,36 @@ class Snapshot:
     Args:
         epoch: Epochs of the plan done.
         arrays: Weights as they are in mid-training, the optimiser's state, and the best averaged weights so far.
-        told: Figures of the optimiser's groups and the least validation loss, as JSON; empty where no fit has begun,
+        state: Figures of the optimiser's groups and the least validation loss, as JSON; empty where no fit has begun,
             so that the optimiser starts anew.
     """
 
     epoch: int
     arrays: dict[str, NDArray[Any]]
-    told: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
 
 
-def untrained(model: nn.Module, epoch: int) -> Snapshot:
+def initial_snapshot(model: nn.Module, epoch: int) -> Snapshot:
     """A network between two fits, after a cut, say."""
     return Snapshot(epoch=epoch, arrays=_arrays(MODEL, model.state_dict()))
 
 
-def take(task: Task, epochs: Epochs) -> Snapshot:
+def take_snapshot(task: TrainingModule, epochs: Epochs) -> Snapshot:
     """Where a fit stands between two epochs. Costs a copy of the weights and three more of their size."""
     arrays = _arrays(MODEL, task.model.state_dict()) | _arrays(BEST, epochs.best or {})
     for number, weight in enumerate(_weights(task)):
         arrays |= _arrays(f"{OPTIMIZER}{number}.", task.optimizer.state[weight])
     groups = [{name: item for name, item in group.items() if name != "params"} for group in task.optimizer.param_groups]
-    return Snapshot(epoch=epochs.epoch, arrays=arrays, told={"least": epochs.least, "groups": groups})
+    return Snapshot(epoch=epochs.epoch, arrays=arrays, state={"least": epochs.least, "groups": groups})
 
 
-def put_back(snapshot: Snapshot, task: Task, epochs: Epochs) -> None:
+def restore_snapshot(snapshot: Snapshot, task: TrainingModule, epochs: Epochs) -> None:
     """Go back to where the snapshot was taken. The optimiser has been made by now, and the model is on its device."""
     task.model.load_state_dict(_tensors(snapshot, MODEL))
-    if not snapshot.told:
+    if not snapshot.state:
         return
-    epochs.least, epochs.best = snapshot.told["least"], _tensors(snapshot, BEST) or None
-    for group, known in zip(task.optimizer.param_groups, snapshot.told["groups"], strict=True):
+    epochs.least, epochs.best = snapshot.state["least"], _tensors(snapshot, BEST) or None
+    for group, known in zip(task.optimizer.param_groups, snapshot.state["groups"], strict=True):
         group.update({name: tuple(item) if isinstance(item, list) else item for name, item in known.items()})
     for number, weight in enumerate(_weights(task)):
         state = task.optimizer.state[weight]
@@ -61,7 +61,7 @@ def put_back(snapshot: Snapshot, task: Task, epochs: Epochs) -> None:
             state[name] = torch.empty_like(weight).copy_(tensor)  # strides as the weight's: channels last, say
 
 
-def _weights(task: Task) -> list[Tensor]:
+def _weights(task: TrainingModule) -> list[Tensor]:
     return [weight for group in task.optimizer.param_groups for weight in group["params"]]
 
 

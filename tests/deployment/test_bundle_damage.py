@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lepton_automl import load_model
 from lepton_automl.deployment.bundle import add_file, check_bundle
-from lepton_automl.deployment.integrity import is_plain
+from lepton_automl.deployment.integrity import is_plain_name
 from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.errors import BundleError
 from lepton_automl.preprocess import InputError
@@ -114,4 +114,4 @@ def test_more_files_are_sealed_with_the_rest(tmp_path):
 @settings(max_examples=200, deadline=None)
 @given(st.text(max_size=8))
 def test_a_plain_name_stays_in_its_folder(name):
-    assert not is_plain(name) or os.path.normpath(f"/a/b/{name}") == f"/a/b/{name}"
+    assert not is_plain_name(name) or os.path.normpath(f"/a/b/{name}") == f"/a/b/{name}"

@@ -14,7 +14,7 @@ from lepton_automl.deployment import runtime as runtime_module
 from lepton_automl.deployment.eager import TorchModel, open_program
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import open_model
-from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, allowed, survives
+from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, opens_safely, runtimes_for
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.models.build import build
@@ -140,11 +140,11 @@ def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
 def test_runtimes_are_asked_for_by_name(monkeypatch):
     with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
         Deployment(runtimes=("openvin",))
-    assert {one.name for one in allowed(())} <= {"onnxruntime", "openvino"}
+    assert {one.name for one in runtimes_for(())} <= {"onnxruntime", "openvino"}
     monkeypatch.setattr(KNOWN["openvino"], "lacks", lambda: "lepton-automl[openvino]", raising=False)
     with pytest.raises(ExtraError, match=r"lepton-automl\[openvino\]"):
-        allowed(("openvino",))
-    assert [one.name for one in allowed(())] == ["onnxruntime"]
+        runtimes_for(("openvino",))
+    assert [one.name for one in runtimes_for(())] == ["onnxruntime"]
 
 
 def test_a_program_with_something_pickled_in_it_is_not_opened(tmp_path):
@@ -174,7 +174,7 @@ def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
     with torch.inference_mode():
         expected = module(**inputs).numpy()
     ran = 0
-    for runtime in allowed(()):
+    for runtime in runtimes_for(()):
         for number, variant in enumerate(runtime.variants(source)):
             path = tmp_path / f"{runtime.name}-{number}.onnx"
             runtime.write(variant, source, path)
@@ -187,6 +187,6 @@ def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
 
 def test_a_file_that_ends_its_process_is_found_out_in_another(tmp_path, monkeypatch):
     path = source_of(Pictures(), (3, 16, 16), tmp_path).model
-    assert survives(path, Variant(), rows=1)
+    assert opens_safely(path, Variant(), rows=1)
     monkeypatch.setattr(runtime_module, "_OPENS", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    assert not survives(path, Variant())
+    assert not opens_safely(path, Variant())

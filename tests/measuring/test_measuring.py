@@ -16,11 +16,11 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.errors import LeptonError
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.measuring.cold_start import Opening, cold
-from lepton_automl.measuring.energy import Absent, Meter, energy, meter_for
+from lepton_automl.measuring.cold_start import ColdStartScript, measure_cold_start
+from lepton_automl.measuring.energy import Meter, NoMeterError, measure_energy, meter_for
 from lepton_automl.measuring.host import WALL, clock_for, describe_host
-from lepton_automl.measuring.latency import ROUNDS_TO_JUDGE, measure, quiet, race
-from lepton_automl.measuring.statistics import bootstrap, verdict
+from lepton_automl.measuring.latency import ROUNDS_TO_JUDGE, baseline_latency, interleaved_benchmark, measure
+from lepton_automl.measuring.statistics import bootstrap, compare_times
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler
@@ -131,12 +131,14 @@ def test_a_slow_call_gets_few_rounds_and_says_so(reference):
 
 def test_a_race_tells_the_faster_of_two_and_holds_equals_for_equal(reference):
     small, large = product(64), product(256)
-    found = race({"small": small, "same": product(64), "large": large}, reference, reference_ms=1.0, seconds=0.4)
+    found = interleaved_benchmark(
+        {"small": small, "same": product(64), "large": large}, reference, reference_ms=1.0, seconds=0.4
+    )
     assert list(found) == ["small", "same", "large"] and len({len(one.ratios) for one in found.values()}) == 1
-    told = verdict(found["small"].ratios, found["large"].ratios)
-    assert told.said == "faster" and told.low <= told.ratio <= told.high < 0.5 and told.confidence > 0.99
-    assert verdict(found["large"].ratios, found["small"].ratios).said == "slower"
-    assert verdict(found["small"].ratios, found["same"].ratios, alike=0.1).said == "equal"
+    told = compare_times(found["small"].ratios, found["large"].ratios)
+    assert told.outcome == "faster" and told.low <= told.ratio <= told.high < 0.5 and told.confidence > 0.99
+    assert compare_times(found["large"].ratios, found["small"].ratios).outcome == "slower"
+    assert compare_times(found["small"].ratios, found["same"].ratios, alike=0.1).outcome == "equal"
     assert found["small"].latency.ratio == pytest.approx(median(found["small"].ratios))
 
 
@@ -144,9 +146,9 @@ def test_equal_calls_are_told_apart_in_one_of_twenty_at_most():
     rng = np.random.default_rng(1)
     load = rng.lognormal(0, 0.5, (400, 25))  # strikes both of a pair
     one, other = (load * rng.lognormal(0, 0.02, (400, 25)) for _ in range(2))
-    told = [verdict(a, b, alike=0.0).said for a, b in zip(one, other, strict=True)]
+    told = [compare_times(a, b, alike=0.0).outcome for a, b in zip(one, other, strict=True)]
     assert told.count("equal") >= 0.93 * len(told)  # 95 % wanted; so many pairs tell it to 2 %
-    assert {verdict(a, 1.1 * b).said for a, b in zip(one, other, strict=True)} == {"faster"}
+    assert {compare_times(a, 1.1 * b).outcome for a, b in zip(one, other, strict=True)} == {"faster"}
 
 
 def test_a_gpu_is_timed_by_its_own_events():
@@ -178,7 +180,7 @@ def test_several_threads_are_timed_by_the_wall(reference):
 
 
 def test_quiet_time_is_below_the_usual(reference):
-    own = quiet(reference, seconds=0.3)
+    own = baseline_latency(reference, seconds=0.3)
     assert 0 < own.p5 <= own.median <= own.p95 and own.low <= own.median <= own.high and own.unit == "ms"
 
 
@@ -189,17 +191,19 @@ def test_bootstrap_covers_the_median():
 
 
 def test_what_a_fresh_process_needs():
-    opening = Opening(imports="import array", load="held = bytearray(b'x') * 30_000_000", answer="print(len(held), end='')")
-    found = cold(opening, runs=3)
+    opening = ColdStartScript(
+        imports="import array", load="held = bytearray(b'x') * 30_000_000", answer="print(len(held), end='')"
+    )
+    found = measure_cold_start(opening, runs=3)
     assert found.memory.median == pytest.approx(30e6, rel=0.1) and found.memory.unit == "bytes"
-    slow = cold(Opening(imports="import time", load="", answer="time.sleep(0.2)"), runs=2)
+    slow = measure_cold_start(ColdStartScript(imports="import time", load="", answer="time.sleep(0.2)"), runs=2)
     assert 200 <= slow.cold_start.median < 400 and slow.imports.median < 100
     assert slow.memory.median < 2e6  # what this process holds itself counts for nothing
 
 
 def test_a_fresh_process_that_fails_says_why():
     with pytest.raises(LeptonError, match="No such file or directory: '/nowhere'"):
-        cold(Opening(imports="", load="open('/nowhere')", answer=""), runs=1)
+        measure_cold_start(ColdStartScript(imports="", load="open('/nowhere')", answer=""), runs=1)
 
 
 def test_energy_is_what_a_call_takes_above_rest():
@@ -211,13 +215,13 @@ def test_energy_is_what_a_call_takes_above_rest():
         while time.thread_time() < until:
             pass
 
-    found = energy(call, Meter("made_up", joules), rounds=5, turn=0.1)
+    found = measure_energy(call, Meter("made_up", joules), rounds=5, turn=0.1)
     # 40 mJ, and what the machine takes at rest while a busy neighbour has the core is taken off again
     assert found.median == pytest.approx(40, rel=0.1) and found.unit == "mJ" and found.clock == "made_up"
 
 
 def test_an_energy_counter_is_found_summed_and_runs_on_when_it_begins_anew(tmp_path):
-    with pytest.raises(Absent, match="no energy counter"):
+    with pytest.raises(NoMeterError, match="no energy counter"):
         meter_for("cpu", tmp_path)
     for zone, counted in {"intel-rapl:0": 1_000_000, "intel-rapl:0:0": 500_000, "intel-rapl:1": 2_000_000}.items():
         (tmp_path / zone).mkdir()

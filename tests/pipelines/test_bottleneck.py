@@ -18,7 +18,7 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.measuring.ceilings import ceilings
+from lepton_automl.measuring.ceilings import measure_ceilings
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck
@@ -135,7 +135,7 @@ def test_the_layers_and_the_call_make_up_the_time(tmp_path):
 
 
 def test_the_machines_roofs_stand_in_their_order():
-    found = ceilings(arithmetic_probes(1), chains(1), seconds=0.05)
+    found = measure_ceilings(arithmetic_probes(1), chains(1), seconds=0.05)
     rates = [rate for _, rate in found.bandwidth]
     assert rates[0] > rates[-1] > 1e8 and found.macs_per_s > 1e9
     assert found.int8_macs_per_s is not None and found.int8_macs_per_s > 1e9

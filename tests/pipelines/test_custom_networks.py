@@ -13,7 +13,7 @@ from torch import nn
 
 from lepton_automl import AutoML, Budget, Categorical, ConfigError, Float, Integer, load_model
 from lepton_automl.api import study_config
-from lepton_automl.compression.uniform import cut_evenly
+from lepton_automl.compression.uniform import prune_uniformly
 from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
@@ -231,10 +231,10 @@ def test_an_even_cut_depends_on_widths_alone_and_keeps_what_works(ratio):
     torch.manual_seed(0)
     one, other = Branches(), Branches()
     one.norm.weight.requires_grad_(False)
-    cut = cut_evenly(one, ratio, sample)
+    cut = prune_uniformly(one, ratio, sample)
     assert cut.training and not cut.norm.weight.requires_grad and cut.stem.weight.requires_grad
     shapes = [weight.shape for weight in cut.parameters()]
-    assert shapes == [weight.shape for weight in cut_evenly(other, ratio, sample).parameters()]
+    assert shapes == [weight.shape for weight in prune_uniformly(other, ratio, sample).parameters()]
     assert cut.stem.out_channels < 16 and cut.last.out_channels == 12 and cut.head.out_features == 5
     cut(sample).square().sum().backward()
 
@@ -247,7 +247,7 @@ def test_silent_channels_are_the_ones_that_leave():
             layer.weight[list(silent)] = 0
             layer.bias[list(silent)] = 0
     sample = torch.randn(4, 3, 6, 6)
-    cut = cut_evenly(net.eval(), 0.5, sample)
+    cut = prune_uniformly(net.eval(), 0.5, sample)
     assert [cut[0].out_channels, cut[3].in_features, cut[3].out_features] == [8, 128, 16]
     torch.testing.assert_close(cut(sample), net(sample), rtol=1e-4, atol=1e-5)
 

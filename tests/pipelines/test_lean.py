@@ -18,9 +18,9 @@ from lepton_automl import Deployment, lean
 from lepton_automl.compression import shrink
 from lepton_automl.compression.anynet import groups_of, trace
 from lepton_automl.compression.blocks import drop_blocks
-from lepton_automl.compression.group import silence
+from lepton_automl.compression.group import zero_channels
 from lepton_automl.compression.importance import criterion_of
-from lepton_automl.compression.prune import Cut, prune
+from lepton_automl.compression.prune import PruneOptions, prune
 from lepton_automl.compression.ranking import RANKINGS, choose
 from lepton_automl.data.datamodule import Batch
 from lepton_automl.errors import BundleError, ConfigError, LimitError
@@ -29,7 +29,7 @@ from lepton_automl.models.plain import Plain
 from lepton_automl.pipelines.cost import LatencyProfiler
 from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Block, ConvRecipe, Stage
-from lepton_automl.training.distill import Distilled, Distilling
+from lepton_automl.training.distill import Distillation, DistillationLoss
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity
 from tests.samples import image_spec
@@ -88,7 +88,7 @@ def parent(learnable) -> nn.Module:
 def test_every_kind_of_network_is_cut_and_says_what_it_kept(name: str, ranking: str) -> None:
     model = lived(ZOO[name])
     before, answers = copy.deepcopy(model.state_dict()), model(ROWS)
-    pruned = prune(model, Cut(ratio=0.5, ranking=ranking), ROWS)
+    pruned = prune(model, PruneOptions(ratio=0.5, ranking=ranking), ROWS)
     small = pruned.model
     assert type(small) is type(model) and small(ROWS).shape == answers.shape
     assert sum(w.numel() for w in small.parameters()) < 0.8 * sum(w.numel() for w in model.parameters())
@@ -102,14 +102,14 @@ def test_every_kind_of_network_is_cut_and_says_what_it_kept(name: str, ranking: 
 @pytest.mark.parametrize("name", ["residual", "depthwise, squeeze-excite", "grouped", "layer scale", "concatenated"])
 def test_a_cut_network_answers_as_the_one_whose_channels_are_silent(name: str) -> None:
     model = lived(ZOO[name])
-    small = prune(model, Cut(ratio=0.4, criterion="random", seed=3), ROWS).model
+    small = prune(model, PruneOptions(ratio=0.4, criterion="random", seed=3), ROWS).model
     quiet = copy.deepcopy(model)
     groups = [group for group, why in groups_of(trace(quiet, ROWS[:2])) if not why]
     criterion = criterion_of("random", quiet, seed=3)
     scores = [criterion(group) for group in groups]
     parts = [group.parts for group in groups]
     chosen = choose(scores, [0] * len(groups), parts, 0.4, ranking="layer", multiple=8, most=0.7)
-    silence([(group, group.spread(leave)) for group, leave in zip(groups, chosen, strict=True)])
+    zero_channels([(group, group.spread(leave)) for group, leave in zip(groups, chosen, strict=True)])
     assert not torch.allclose(small(ROWS), model(ROWS), atol=1e-3)
     torch.testing.assert_close(small(ROWS), quiet(ROWS), rtol=1e-4, atol=1e-5)
 
@@ -126,7 +126,7 @@ def test_a_cut_that_mixes_channels_up_is_refused_though_it_runs() -> None:
             found = self.first(rows).relu()
             return self.head(self.last(found.roll(found.shape[1] // 2, 1)).relu().mean((2, 3)))
 
-    pruned = prune(lived(Turned), Cut(ratio=0.5), ROWS)
+    pruned = prune(lived(Turned), PruneOptions(ratio=0.5), ROWS)
     assert set(pruned.refused) == {"first"} and "answers otherwise" in pruned.refused["first"]
     assert (pruned.model.first.out_channels, pruned.model.last.out_channels) == (32, 8)
 
@@ -141,9 +141,9 @@ def test_where_everything_is_refused_there_is_an_error_that_names_it() -> None:
             return self.head(self.only(rows).view(-1, 32, 64).mean(2))
 
     with pytest.raises(ConfigError, match="every layer was refused: 'only': RuntimeError"):
-        prune(lived(Stuck), Cut(ratio=0.5), ROWS)
+        prune(lived(Stuck), PruneOptions(ratio=0.5), ROWS)
     with pytest.raises(ConfigError, match="no layer is wide enough"):
-        prune(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), Cut(ratio=0.5), ROWS)
+        prune(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), PruneOptions(ratio=0.5), ROWS)
 
 
 @given(
@@ -237,7 +237,7 @@ def test_distillation_brings_the_answers_nearer_to_the_parents(values: bool) -> 
     for share in (0.0, 1.0):
         torch.manual_seed(1)
         pupil = nn.Linear(5, told.shape[1])
-        loss = Distilled(Loss(spec, TrainPlan()), values=values, how=Distilling(share=share))
+        loss = DistillationLoss(Loss(spec, TrainPlan()), values=values, how=Distillation(share=share))
         optimizer = torch.optim.SGD(pupil.parameters(), lr=0.1)
         for _ in range(100):
             optimizer.zero_grad()

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from benchmarks.zoo_networks.entry import all_networks
 from benchmarks.zoo_networks.rows import split
 from benchmarks.zoo_networks.trial import check_export, own_answers
-from lepton_automl.compression.prune import Cut, prune
-from lepton_automl.compression.reparam import plain
+from lepton_automl.compression.prune import PruneOptions, prune
+from lepton_automl.compression.reparam import with_plain_weights
 from lepton_automl.errors import ConfigError
 
 HANDFUL = {  # and why what keeps its width does
@@ -52,7 +52,7 @@ def zoo() -> dict[str, tuple[nn.Module, Tensor]]:
 @pytest.mark.parametrize("name", HANDFUL)
 def test_a_network_of_other_people_s_shape_is_cut(name, zoo) -> None:
     model, rows = zoo[name]
-    pruned = prune(model, Cut(ratio=0.5, multiple=4), rows)
+    pruned = prune(model, PruneOptions(ratio=0.5, multiple=4), rows)
     before, after = (sum(weight.numel() for weight in one.parameters()) for one in (model, pruned.model))
     assert after < 0.95 * before and list(pruned.model.state_dict()) == list(model.state_dict())
     why = HANDFUL[name]
@@ -78,7 +78,7 @@ def test_layers_of_another_library_are_named_as_what_cannot_be_followed() -> Non
 
     Dense.__module__ = library.__name__
     with pytest.raises(ConfigError, match="its layers are those of keras, which holds weights in variables of its own"):
-        prune(nn.Sequential(Dense(8, 32), nn.ReLU(), Dense(32, 3)), Cut(ratio=0.5), torch.rand(4, 8))
+        prune(nn.Sequential(Dense(8, 32), nn.ReLU(), Dense(32, 3)), PruneOptions(ratio=0.5), torch.rand(4, 8))
 
 
 def test_a_torchvision_that_does_not_load_is_named(tmp_path: Path) -> None:
@@ -96,5 +96,5 @@ def test_a_torchvision_that_does_not_load_is_named(tmp_path: Path) -> None:
 def test_a_weight_norm_is_scored_by_the_names_that_a_cut_knows() -> None:
     norm = torch.nn.utils.parametrizations.weight_norm
     model = nn.Sequential(norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
-    assert set(dict(plain(model).named_parameters())) == {"0.weight", "0.bias", "2.weight", "2.bias"}
+    assert set(dict(with_plain_weights(model).named_parameters())) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert "0.parametrizations.weight.original0" in dict(model.named_parameters()) and model(torch.rand(2, 4)).shape == (2, 2)

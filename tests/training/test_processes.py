@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lepton_automl.data.datamodule import Batch
-from lepton_automl.training.task import Task
+from lepton_automl.training.training_module import Task
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 

@@ -21,7 +21,7 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import TableRecipe
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import CLASSIFICATION, REGRESSION
-from lepton_automl.training.averaging import adamw, averaged
+from lepton_automl.training.averaging import adamw, averaged_weights
 from lepton_automl.training.diverged import Diverged
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
@@ -90,7 +90,7 @@ def test_averaged_weights_are_worn_with_statistics_that_fit_them():
         optimizer.step()
         optimizer.zero_grad()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    with averaged(model, optimizer, batches):
+    with averaged_weights(model, optimizer, batches):
         assert (before["0.weight"] - model[0].weight).abs().max() > 1e-3  # an average lags behind
         seen = torch.stack([model[0](batch.inputs["numeric"]).mean(0) for batch in batches]).mean(0)
         assert torch.allclose(model[1].running_mean, seen, atol=1e-5)

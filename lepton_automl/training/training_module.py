@@ -17,11 +17,11 @@ from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
 from .averaging import adamw
-from .diverged import check
+from .diverged import check_divergence
 from .loss import Batch, Loss
 
 
-class Task(pl.LightningModule):
+class TrainingModule(pl.LightningModule):
     """Walks a plan's steps. One call takes a chunk of batches, as each call costs Lightning about half a small step.
 
     Args:
@@ -63,7 +63,7 @@ class Task(pl.LightningModule):
         # The strategy's way averages gradients where several processes train; by itself it costs 0.2 ms a step, so that one
         # process takes torch's own.
         alone = type(self.trainer.strategy) is SingleDeviceStrategy
-        self.send_back: Callable[[Tensor], object] = torch.autograd.backward if alone else self.manual_backward
+        self.backward_loss: Callable[[Tensor], object] = torch.autograd.backward if alone else self.manual_backward
         self.mixed = self.plan.precision == "bf16" and self.device.type == "cuda"
         self.begin_epoch()
 
@@ -87,13 +87,13 @@ class Task(pl.LightningModule):
             self.wait()
             self._step(batch)
         where = f"epoch {(self.step - 1) // self.steps + 1}, step {self.step}"
-        check(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, where=where)
+        check_divergence(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, where=where)
 
     def _step(self, batch: Batch) -> None:
         # One cast of the weights a step: Lightning's would last a chunk, and serve the weights of its first step to all.
         with torch.autocast("cuda", torch.bfloat16) if self.mixed else nullcontext():
             loss: Tensor = self.loss(self.model(**batch.inputs), batch)
-        self.send_back(loss)
+        self.backward_loss(loss)
         self.norm = clip_grad_norm_(self.weights, self.plan.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()

@@ -23,7 +23,7 @@ Kept = tuple[Any, Any]  # a container, and a copy of it
 
 
 @contextmanager
-def untouched(module: nn.Module) -> Iterator[None]:
+def preserve_state(module: nn.Module) -> Iterator[None]:
     """Inside, anything may be done to a module; after it, all is as it was.
 
     That is the class, mode, attributes and hooks of every module in it; the values, gradients and settings of every tensor; lists,
@@ -57,7 +57,7 @@ def untouched(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def eval_mode(module: nn.Module) -> Iterator[None]:
     """Inside, a module is in evaluation mode; after it, each part is in the mode that it was in."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()

@@ -9,10 +9,10 @@ from itertools import chain
 from torch import nn
 
 RECURRENT = (nn.RNNBase, nn.RNNCellBase)
-OF_THE_TRAINER = re.compile(r"\bself\.(logger|trainer|log|log_dict)\b")
+TRAINER_ATTRIBUTES = re.compile(r"\bself\.(logger|trainer|log|log_dict)\b")
 
 
-def suspects(module: nn.Module) -> str:
+def untraceable_parts(module: nn.Module) -> str:
     """What in a network is known to be hard to follow, as the end of a sentence; empty where nothing is.
 
     Args:
@@ -57,7 +57,7 @@ def _trainers(module: nn.Module) -> list[str]:
             source = inspect.getsource(type(part).forward)
         except (OSError, TypeError):
             continue
-        used = dict.fromkeys(f"self.{match.group(1)}" for match in OF_THE_TRAINER.finditer(source))
+        used = dict.fromkeys(f"self.{match.group(1)}" for match in TRAINER_ATTRIBUTES.finditer(source))
         found += [f"the forward pass of {type(part).__name__} uses {one}, which only a Trainer gives" for one in used]
     return found
 

@@ -21,7 +21,7 @@ def _length(value: Any) -> Any:
 
 
 @contextmanager
-def followed_lengths(module: nn.Module) -> Iterator[None]:
+def traceable_len(module: nn.Module) -> Iterator[None]:
     """Inside, `len` of a tensor may vary as its `shape[0]` may, in all files that the code of a module stands in.
 
     It stands among the globals of these files, as `torch.fx.wrap("len")` in each of them would put it; a file that has a `len` of
