@@ -1,7 +1,7 @@
 """Numbers and dates as people write them: thousands separators, decimal commas, units, day or month first.
 
-How a column is written is decided once, from its training cells (see `data/written.py`); its cells are read by these
-classes then and in every prediction. This file travels with every deployed model, so it needs the standard library alone.
+The notation of a column is decided once, from its training cells (see `data/written.py`); these classes read the cells in
+training and in every prediction. This file travels with every deployed model, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
-# Texts that mean "no value" in a column of numbers or dates; among categories and labels they stay what they are.
+from lepton_automl.units import CURRENCIES, unit_of
+
+# Texts that mean "no value" in a column of numbers or dates; in a column of categories or labels they are kept.
 MISSING_WORDS = frozenset(
     [
         "na",
@@ -44,118 +46,16 @@ NO_DATES = frozenset({"0000-00-00", "0000-00-00 00:00:00", "00/00/0000", "00.00.
 
 
 def looks_missing(text: str) -> bool:
-    """Whether a text among categories or labels is one that people often write for no value, such as NA or ?."""
+    """Whether a category or label is a text that often means "no value", such as NA or ?."""
     bare = text.strip()
     return bare.casefold() in MISSING_WORDS or (bool(bare) and not bare.strip("?-.*#_"))
 
 
 def means_missing(text: str) -> bool:
-    """Whether a text among numbers or dates stands for no value: blank, punctuation alone, or one of the usual words."""
+    """Whether a text in a column of numbers or dates means "no value": blank, only punctuation, or one of the usual words."""
     bare = text.strip()
     return not any(map(str.isalnum, bare)) or bare.casefold() in MISSING_WORDS or bare in NO_DATES
 
-
-_SPELLINGS = {
-    "usd": "$ us$ usd dollar dollars",
-    "eur": "€ eur euro euros",
-    "gbp": "£ gbp",
-    "jpy": "¥ jpy yen",
-    "inr": "₹ inr rs rupees",
-    "krw": "₩ krw",
-    "rub": "₽ rub",
-    "try": "₺ try tl",
-    "ils": "₪ ils nis",
-    "vnd": "₫ vnd",
-    "uah": "₴ uah",
-    "ngn": "₦ ngn",
-    "php": "₱ php",
-    "thb": "฿ thb",
-    "cad": "c$ ca$ cad",
-    "aud": "a$ au$ aud",
-    "nzd": "nz$ nzd",
-    "hkd": "hk$ hkd",
-    "sgd": "s$ sgd",
-    "twd": "nt$ twd",
-    "brl": "r$ brl",
-    "mxn": "mx$ mxn",
-    "chf": "chf fr sfr",
-    "kr": "kr sek nok dkk",
-    "pln": "zł pln",
-    "czk": "kč czk",
-    "huf": "huf",
-    "cny": "cny rmb 元",
-    "zar": "zar",
-    "%": "% percent pct",
-    "‰": "‰",
-    "bp": "bp bps",
-    "kg": "kg kgs kilo kilos kilogram kilograms",
-    "g": "g gr gram grams",
-    "mg": "mg",
-    "µg": "µg ug mcg",
-    "tonne": "t ton tons tonne tonnes",
-    "lb": "lb lbs pound pounds",
-    "oz": "oz ounce ounces",
-    "km": "km kms kilometer kilometers kilometre kilometres",
-    "m": "m meter meters metre metres",
-    "cm": "cm",
-    "mm": "mm",
-    "µm": "µm um",
-    "mile": "mi mile miles",
-    "foot": "ft foot feet",
-    "inch": 'in inch inches "',
-    "yard": "yd yard yards",
-    "litre": "l liter liters litre litres",
-    "ml": "ml",
-    "cl": "cl",
-    "gallon": "gal gallon gallons",
-    "m²": "m² m2 sqm",
-    "km²": "km² km2",
-    "sq ft": "sqft sq_ft ft² ft2",
-    "hectare": "ha hectare hectares",
-    "acre": "acre acres",
-    "second": "s sec secs second seconds",
-    "ms": "ms",
-    "minute": "min mins minute minutes",
-    "hour": "h hr hrs hour hours",
-    "day": "d day days",
-    "week": "week weeks wk wks",
-    "month": "month months mo mos mth mths",
-    "year": "year years yr yrs",
-    "°c": "°c ℃",
-    "°f": "°f ℉",
-    "km/h": "km/h kmh kph",
-    "mph": "mph",
-    "m/s": "m/s",
-    "knot": "kn kt knot knots",
-    "w": "w watt watts",
-    "kw": "kw",
-    "hp": "hp bhp ps",
-    "wh": "wh",
-    "kwh": "kwh",
-    "v": "v volt volts",
-    "hz": "hz",
-    "khz": "khz",
-    "mhz": "mhz",
-    "ghz": "ghz",
-    "bar": "bar",
-    "psi": "psi",
-    "pa": "pa",
-    "hpa": "hpa",
-    "kpa": "kpa",
-    "mmhg": "mmhg",
-    "kcal": "kcal",
-    "kj": "kj",
-    "thousand": "k thousand",
-    "million": "mn mio million millions",
-    "billion": "bn bln billion billions",
-}
-_UNITS = {spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings.split()}
-# Units that differ from another only by case.
-_EXACT = {"M": "million", "B": "billion", "MW": "megawatt", "mW": "milliwatt", "MB": "megabyte", "Mb": "megabit"} | {
-    "GB": "gigabyte", "Gb": "gigabit", "KB": "kilobyte", "kB": "kilobyte", "Kb": "kilobit", "TB": "terabyte", "MWh": "megawatt hour",
-}  # fmt: skip
-KNOWN_UNITS = frozenset({*_UNITS.values(), *_EXACT.values()})
-_CURRENCIES = frozenset(list(_SPELLINGS)[: list(_SPELLINGS).index("%")])
 
 _SPACES = " \u00a0\u2009\u202f"
 _NUMBER = re.compile(
@@ -174,14 +74,14 @@ _GROUPED = {
 
 
 class WrittenNumber(NamedTuple):
-    """What one text may mean as a number.
+    """The possible readings of a text as a number.
 
     Args:
-        unit: Its unit in one spelling for all, `""` without one.
+        unit: The unit in its usual spelling, `""` without one.
         shown: The unit as it is written.
-        point: Its value if the point is the decimal sign; None if it is none then.
-        comma: Its value if the comma is.
-        padded: Whether it is a whole number that begins with zeros, as codes do.
+        point: The value if the point is the decimal sign; None if the text is not a number then.
+        comma: The value if the comma is the decimal sign; None if the text is not a number then.
+        padded: Whether it is an integer with leading zeros, as codes have.
     """
 
     unit: str
@@ -192,7 +92,7 @@ class WrittenNumber(NamedTuple):
 
 
 def written_number(text: str) -> WrittenNumber | None:
-    """Take a text apart; None where it is no number with at most one unit."""
+    """Parse a text as a number with at most one unit; None if it is not one."""
     text = text.strip()
     if simple := _SIMPLE.fullmatch(text):  # most are: a third of the time
         value, digits, whole = float(text), simple["digits"], not simple["fraction"]
@@ -202,18 +102,18 @@ def written_number(text: str) -> WrittenNumber | None:
         return None
     signs = [sign for sign in (found["sign"], found["second"], found["behind"]) if sign]
     before, after = (found["before"] or ""), (found["after"] or "").strip()
-    if len(signs) + bool(found["open"]) > 1 or (before and _unit(before) not in _CURRENCIES):
+    if len(signs) + bool(found["open"]) > 1 or (before and unit_of(before) not in CURRENCIES):
         return None
     core, exponent = found["core"].rstrip("-−–—"), found["exponent"] or ""  # 5,- is a price without cents
     factor = -1.0 if found["open"] or signs in (["-"], ["−"]) else 1.0
     point, comma = (_value(core, decimal, exponent, factor) for decimal in ".,")
     if point is None and comma is None:
         return None
-    units = [one for one in (before, after) if one]
-    if len(units) == 2 and _unit(before) == _unit(after):
+    units = [unit for unit in (before, after) if unit]
+    if len(units) == 2 and unit_of(before) == unit_of(after):
         units = units[:1]
     padded = core[0] == "0" and len(core) > 1 and core.isdigit() and not exponent
-    return WrittenNumber(" ".join(map(_unit, units)), " ".join(units), point, comma, padded)
+    return WrittenNumber(" ".join(map(unit_of, units)), " ".join(units), point, comma, padded)
 
 
 def _value(core: str, decimal: str, exponent: str, factor: float) -> float | None:
@@ -227,22 +127,13 @@ def _value(core: str, decimal: str, exponent: str, factor: float) -> float | Non
     return factor * float(f"{whole or 0}.{fraction or 0}{exponent}")
 
 
-def _unit(written: str) -> str:
-    """A unit in one spelling for all: kg, KG and kilograms are one."""
-    bare = written.strip()
-    bare = bare if bare in _UNITS else bare.rstrip(".")
-    low = bare.casefold()
-    known = _EXACT.get(bare) or _UNITS.get(bare) or _UNITS.get(low)
-    return known or (low[:-1] if len(low) > 3 and low.endswith("s") else low)
-
-
 class NumberNotation:
     """How the numbers of a column are written.
 
     Args:
-        decimal: The decimal sign, `"."` or `","`; of the two, the other one may separate thousands.
-        unit: The unit that cells may name, in the spelling of `written_number`; `""` for none.
-        shown: The unit as people write it.
+        decimal: The decimal sign, `"."` or `","`; the other of the two may separate thousands.
+        unit: The unit that cells may have, spelled as in `WrittenNumber.unit`; `""` for none.
+        shown: The unit as it is written in the cells.
     """
 
     def __init__(self, decimal: str, unit: str = "", shown: str = "") -> None:
@@ -254,11 +145,11 @@ class NumberNotation:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> NumberNotation:
-        """The notation back."""
+        """The notation from its JSON."""
         return cls(data["decimal"], data["unit"], data["shown"])
 
     def read(self, text: str) -> float | None:
-        """A text as a number; None where it is none in this notation, or names another unit."""
+        """Read a text as a number; None if it is not one in this notation, or has another unit."""
         found = written_number(text)
         if found is None or found.unit not in ("", self.unit):
             return None
@@ -305,16 +196,16 @@ _DATES = [
         r"(?P<name>[a-z]{3,9})\.?[ -](?P<year>[0-9]{4})",
     )
 ]
-CENTURY = 69  # a year of two digits from here on is of the 20th century, one below is of the 21st, as in POSIX
+CENTURY = 69  # two-digit years from 69 on belong to the 20th century, smaller ones to the 21st, as in POSIX
 
 
 class WrittenDate(NamedTuple):
-    """What one text may mean as a date: the same twice where it can be read in one way only.
+    """The possible readings of a text as a date; both are equal where only one is possible.
 
     Args:
-        day: With the day before the month; None if it is no date then.
-        month: With the month before the day.
-        short: Whether its year has two digits.
+        day: The date if the day comes before the month; None if the text is not a date then.
+        month: The date if the month comes before the day; None if the text is not a date then.
+        short: Whether the year has two digits.
     """
 
     day: datetime | None
@@ -323,7 +214,7 @@ class WrittenDate(NamedTuple):
 
 
 def written_date(text: str) -> WrittenDate | None:
-    """Take a text apart; None where it is no date."""
+    """Parse a text as a date; None if it is not one."""
     bare = text.strip()
     if ISO.fullmatch(bare):
         try:
@@ -338,8 +229,8 @@ def written_date(text: str) -> WrittenDate | None:
     short = len(parts["year"]) == 2
     year = int(parts["year"]) + ((1900 if int(parts["year"]) >= CENTURY else 2000) if short else 0)
     if parts.get("a"):
-        one, other = int(parts["a"]), int(parts["b"])
-        dates = [_moment(year, other, one, parts), _moment(year, one, other, parts)]
+        first, second = int(parts["a"]), int(parts["b"])
+        dates = [_moment(year, second, first, parts), _moment(year, first, second, parts)]
     else:
         month = _MONTHS.get(parts["name"].lower(), 0) if parts.get("name") else int(parts["m"])
         dates = [_moment(year, month, int(parts.get("d") or 1), parts)] * 2
@@ -369,15 +260,15 @@ def _zone(text: str | None) -> timezone | None:
 
 
 def _plain(moment: datetime) -> datetime:
-    """In UTC and without a zone."""
+    """Convert to UTC and drop the time zone."""
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 class DateNotation:
-    """How the dates of a column are written, where that is not ISO 8601.
+    """How the dates of a column are written, if not as ISO 8601.
 
     Args:
-        day_first: Whether 1/2/2024 is the first of February; None where no cell said.
+        day_first: Whether 1/2/2024 is the first of February; None if no cell shows which.
     """
 
     def __init__(self, *, day_first: bool | None) -> None:
@@ -389,11 +280,11 @@ class DateNotation:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> DateNotation:
-        """The notation back."""
+        """The notation from its JSON."""
         return cls(day_first=data["day_first"])
 
     def read(self, text: str) -> datetime | None:
-        """A text as a moment in UTC; None where it is no date, or could be two."""
+        """Read a text as a time in UTC; None if it is not a date, or is ambiguous."""
         found = written_date(text)
         if found is None:
             return None

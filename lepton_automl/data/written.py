@@ -13,7 +13,6 @@ import numpy as np
 
 from lepton_automl.notation import (
     ISO,
-    KNOWN_UNITS,
     DateNotation,
     NumberNotation,
     WrittenDate,
@@ -24,6 +23,7 @@ from lepton_automl.notation import (
     written_number,
 )
 from lepton_automl.preprocess import InputError
+from lepton_automl.units import KNOWN_UNITS
 
 from .options import DataOptions
 

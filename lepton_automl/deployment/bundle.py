@@ -41,6 +41,7 @@ RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
 # The sources of predict.py, in the order of their imports.
 SOURCES = (
     "lepton_automl.errors",
+    "lepton_automl.units",
     "lepton_automl.notation",
     "lepton_automl.preprocess",
     "lepton_automl.memory",
