@@ -1,7 +1,7 @@
 """Finds every network worth having for your data and your device, from most accurate to fastest.
 
-What is listed here is the public surface. Names load on first use, so that importing the package is fast and brings
-no torch.
+The names listed here are the public interface. They load on first use, so that importing the package is fast and does not
+import torch.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import AutoML, builder
+    from .api import AutoML
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .networks import accelerate, lean, load_accelerated
+    from .notebook import builder
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
     from .study.model import Model, load_model
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
     "AutoML": "api",
     "accelerate": "networks",
-    "builder": "api",
+    "builder": "notebook",
     "lean": "networks",
     "load_accelerated": "networks",
     "Study": "study.study",
@@ -77,9 +78,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
 
 
 def __dir__() -> list[str]:

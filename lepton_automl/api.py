@@ -1,4 +1,4 @@
-"""The front door: validates everything that was asked into a `StudyConfig`, and starts the study."""
+"""`AutoML`, the request: validates its arguments, makes a `StudyConfig` of them, and starts the study."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from . import families
 from .custom import custom_epochs
 from .data.options import DataOptions
-from .errors import Complaints, ConfigError, ExtraError, did_you_mean, one_of
+from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
 from .objective import Objective
@@ -27,11 +27,11 @@ from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import asked_place
 from .trust import remember
 from .validate import (
+    check_integer,
     check_model,
     check_name,
     check_place,
     check_search,
-    check_whole,
     data_options,
     name_of,
     prior_trials,
@@ -40,8 +40,6 @@ from .validate import (
 from .variant import lacks
 
 if TYPE_CHECKING:
-    from .widgets.builder import Builder
-
     Ready = tuple[DataSpec, DataOptions]
 
 OBJECTIVES = ("accuracy", "latency", "size")
@@ -58,53 +56,54 @@ class AutoML:
     Args:
         name: The study's name; by default it is taken from the data.
         deployment: The device the model must run on, and its hard limits.
-        budget: What may be spent; ten minutes if nothing is said.
-        objectives: What to make better: `"accuracy"` (the metric), `"latency"`, `"size"`.
+        budget: The budget of the search; by default ten minutes.
+        objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`.
         metric: The score; by default accuracy, or RMSE for regression.
-        seed: Seeds splits, proposals, weights and batches.
+        seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
-        knobs: Knobs to pin to a setting, or to replace: `{"model.kernel": 3}`; settings of the training plan that usually
-            stand still may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
-        model: A factory of your own networks, `make(config, spec)`, which is searched in place of ours; see below.
-        space: Its knobs by name, `model.*` or `train.*`, and `lean.ratio` where channels may be cut.
-        sampler: What draws configurations: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
+        knobs: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
+            are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
+        model: A factory of your own networks, `make(config, spec)`, to search instead of ours; see below.
+        space: Its hyperparameters by name, `model.*` or `train.*`, and `lean.ratio` if channels may be pruned.
+        sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
             `"random"`, `"grid"`.
-        grid: For a grid: the knobs that it turns; by default all that have choices.
-        warm_start: Earlier studies to learn from, or their names: their fronts are tried first, in turn with the usual
-            first designs, and where a network would have stood in them helps to choose what to try next.
+        grid: For a grid: the hyperparameters to vary; by default all that have choices.
+        warm_start: Earlier studies to learn from, or their names. Networks of their fronts are tried first, in turn with
+            the usual first designs, and their results help to choose what to try next.
         initial_configs: Configurations to try first; checked when the data is known.
-        callbacks: Called in this process as `f(event, study)` for every event of the search; the kinds of events are in
+        callbacks: Called in this process as `f(event, study)` for every event of the search; the types of events are in
             `lepton_automl.events`.
-        workers: Worker processes at most, one thread each; by default one a core, as far as memory goes. All studies of a
-            user share the machine's cores: a study has fewer while others search, too, and one at least in the end.
-        home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
-        tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`; by default that of an
-            active MLflow run, under which the study's run nests then, else what MLFLOW_TRACKING_URI or
-            `mlflow.set_tracking_uri` say, else a SQLite file in the home. A password is never part of it:
-            MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD tell it.
-        experiment: The MLflow experiment's name; by default MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else one of the
-            study's own, `lepton/<study>`.
-        progress: Whether to show how the search goes.
-        grace: Seconds in which a search that is waited for hands over what it found, when this process gets SIGTERM or SIGHUP;
-            what is not ready by then waits for `lepton resume`. Ctrl-C waits as long as it takes.
+        workers: Maximum number of worker processes, one thread each; by default one a core, as far as memory allows. All
+            studies of a user share the machine's cores: while others run, a study may get fewer workers, but one at least.
+        home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
+        tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`. By default the
+            store of an active MLflow run, in which the study's run is nested; else that of MLFLOW_TRACKING_URI or
+            `mlflow.set_tracking_uri`; else a SQLite file in `home`. Never put a password into it: set
+            MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+        experiment: The name of the MLflow experiment; by default MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else
+            `lepton/<study>`.
+        progress: Whether to show progress.
+        grace: Seconds that a search that `fit` waits for has to stop and publish its best model after SIGTERM or SIGHUP;
+            `lepton resume` finishes what is not ready by then. Ctrl-C waits as long as it takes.
 
-    It is a request: frozen, and checked when it is made. `fit` may be called again, and begins a new study each time;
+    An `AutoML` is a frozen request, checked when it is made. `fit` may be called again and starts a new study each time;
     `dataclasses.replace(automl, seed=1)` makes another request.
 
     Raises:
-        ConfigError: Something is wrong; all of it is listed.
+        ConfigError: Some arguments are wrong; all are listed.
 
     Example:
         >>> study = AutoML(deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10)).fit("photos/")  # doctest: +SKIP
         >>> study.best(max_latency_ms=0.5).predict("new_photo.jpg")  # doctest: +SKIP
 
     Your own network is a `pytorch_lightning.LightningModule`. Its `training_step(batch, batch_idx)` gets a tuple of inputs,
-    float32 [N, *spec.input_shape] (images standardised by channel; a table's scaled numbers, then ones and zeros for its
-    categories), and targets: int64 [N] class indices, or float32 [N] standardised values. `forward(inputs)` gives logits
-    [N, spec.outputs], or values [N] in the same unit as the targets. It is trained by a Lightning Trainer with the
-    optimisers of its `configure_optimizers`, which are made anew after a cut; scores, stopping, the export and the speed
-    are the house's. `config` holds the knobs without their rooms' names, and `epochs`, those of a whole trial. The factory
-    is imported by the worker processes, or travels as source where it stands in a notebook or script; nothing is pickled.
+    float32 [N, *spec.input_shape] (images standardised by channel; a table's scaled numbers, then its one-hot categories),
+    and targets: int64 [N] class indices, or float32 [N] standardised values. `forward(inputs)` returns logits
+    [N, spec.outputs], or values [N] in the same unit as the targets. A Lightning Trainer trains it with the optimisers of
+    its `configure_optimizers`, which is called again after pruning; this package computes scores, stops trials early,
+    exports and measures. `config` holds the hyperparameters without their prefixes, and `epochs`, the number of epochs of
+    a complete trial. Worker processes import the factory, or receive its source if it was defined in a notebook or script;
+    nothing is pickled.
 
     Example:
         >>> def make(config, spec):  # doctest: +SKIP
@@ -112,8 +111,8 @@ class AutoML:
         >>> space = {  # doctest: +SKIP
         ...     "model.width": Integer(8, 64, default=16, log=True),
         ...     "train.lr": Float(1e-4, 1e-1, default=1e-3, log=True),
-        ...     "train.epochs": 20,  # the most a trial may take
-        ...     "lean.ratio": Float(0.0, 0.7, default=0.0),  # share of the channels to cut
+        ...     "train.epochs": 20,  # the maximum for a trial
+        ...     "lean.ratio": Float(0.0, 0.7, default=0.0),  # share of the channels to prune
         ... }
         >>> AutoML(model=make, space=space, budget=Budget(minutes=5)).fit(x, y)  # doctest: +SKIP
     """
@@ -145,10 +144,10 @@ class AutoML:
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given or ()))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
-        for name, usual in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
+        for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
             if getattr(self, name) is None:
-                object.__setattr__(self, name, usual)
-        for name in ("knobs", "space"):  # what is changed in them later is not part of the request
+                object.__setattr__(self, name, default)
+        for name in ("knobs", "space"):  # copied: later changes of them are not part of the request
             if isinstance(given := getattr(self, name), Mapping):
                 object.__setattr__(self, name, dict(given))
         complaints = Complaints("AutoML")
@@ -156,27 +155,29 @@ class AutoML:
         check_name(self.name, StudyStore(self.home), complaints)
         self._check_goals(complaints)
         self._check_device(complaints)
-        check_whole("seed", self.seed, 0, complaints)
+        check_integer("seed", self.seed, 0, complaints)
         if self.workers is not None:
-            check_whole("workers", self.workers, 1, complaints)
-        sound = isinstance(self.grace, int | float) and not isinstance(self.grace, bool) and 0 <= self.grace < float("inf")
-        complaints.check(sound, f"grace is {self.grace!r}; it must be a number of seconds")
-        complaints.check(isinstance(self.budget, Budget), f"budget is {self.budget!r}", "Say budget=Budget(...).")
+            check_integer("workers", self.workers, 1, complaints)
+        valid = isinstance(self.grace, int | float) and not isinstance(self.grace, bool) and 0 <= self.grace < float("inf")
+        complaints.check(valid, f"grace is {self.grace!r}; it must be a number of seconds")
+        complaints.check(isinstance(self.budget, Budget), f"budget is {self.budget!r}", "Pass budget=Budget(...).")
         check_model(self.model, self.space, complaints)
         samplers = get_args(SamplerName)
         complaints.check(
             self.sampler in samplers, f"there is no sampler {self.sampler!r}.", one_of(str(self.sampler), samplers)
         )
-        what = f"a grid is given for sampler {self.sampler!r}"
-        complaints.check(not self.grid or self.sampler == "grid", what, "Say sampler='grid'.")
-        for one in self.callbacks:
-            complaints.check(callable(one), f"{one!r} cannot be called back", "Give functions f(event, study).")
+        what = f"grid is given, but sampler is {self.sampler!r}"
+        complaints.check(not self.grid or self.sampler == "grid", what, "Pass sampler='grid'.")
+        for callback in self.callbacks:
+            complaints.check(
+                callable(callback), f"the callback {callback!r} is not callable", "Pass functions f(event, study)."
+            )
         warm_studies(self.warm_start, StudyStore(self.home), complaints)
         complaints.raise_any()
 
     def __repr__(self) -> str:
-        given = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if getattr(self, one.name) != _usual(one))
-        return f"AutoML({', '.join(given)})"
+        changed = (item.name for item in fields(self) if getattr(self, item.name) != _default(item))
+        return f"AutoML({', '.join(f'{name}={getattr(self, name)!r}' for name in changed)})"
 
     def fit(
         self,
@@ -190,65 +191,64 @@ class AutoML:
         trust: bool = False,
         **options: Any,
     ) -> Study:
-        """Search, in a process of its own, which outlives this one.
+        """Start a search in a process of its own, which outlives this one.
 
-        Interrupted (Ctrl-C), the search stops and hands over what it found; interrupted again, this returns at once and
-        the search ends by itself. SIGTERM and SIGHUP do the same within `grace` seconds, after which this process ends. A
-        search that is not waited for, as in a notebook, goes on whatever becomes of this process.
+        Ctrl-C stops the search and publishes its best model; a second Ctrl-C returns at once, and the search ends by
+        itself. SIGTERM and SIGHUP do the same within `grace` seconds, after which this process ends. A search that is not
+        waited for, as in a notebook, continues whatever happens to this process.
 
         Args:
             data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
             y: Labels or numbers, where `data` is an array or a DataFrame without them.
             target: The column to predict.
-            test: Test data of the same kind, kept sealed; by default a fifth is cut off.
-            wait: Whether to show the search and wait for its end; by default yes, except in a notebook, whose other cells
-                would be held up. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
-            resume: Whether to go on with an unfinished study of this name, with its own data and settings.
-            trust: Whether code that the study to go on with carries may run here; see `open_study`.
-            **options: What else there is to say about the data; see `DataOptions`.
+            test: Held-out test data of the same kind; by default a fifth of the data is split off.
+            wait: Whether to show the search and wait for its end; by default yes, except in a notebook, where it would
+                block other cells. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.
+            resume: Whether to continue an unfinished study of this name, with its own data and settings.
+            trust: Whether code in the study that is continued may run here; see `open_study`.
+            **options: Further options for the data; see `DataOptions`.
 
         Returns:
-            The study, with a front if it was waited for.
+            The study; it has a front if `fit` waited for it.
 
         Raises:
             ConfigError: An option is unknown or wrong.
             DataError: The data cannot be used as it is.
-            LimitError: No network keeps the hard limits.
-            StudyError: The study's name is taken, or its folder cannot be written.
+            LimitError: No network meets the hard limits.
+            StudyError: The study's name is taken, or its folder cannot be written to.
         """
         if isinstance(y, str):
             raise ConfigError(
-                f"y is {y!r}; it holds labels or numbers", where="fit", fix=f"To name a column, say target={y!r}."
+                f"y is {y!r}; it must contain labels or numbers", where="fit", fix=f"To name a column, pass target={y!r}."
             )
-        return _Fit(self, wait=wait).run(data, y, test, {"target": target, **options}, resume=resume, trust=trust)
+        return FitCall(self, wait=wait).run(data, y, test, {"target": target, **options}, resume=resume, trust=trust)
 
     def _check_goals(self, complaints: Complaints) -> None:
         for objective in self.objectives:
             known = objective in OBJECTIVES or objective in METRICS
             complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
-        complaints.check(len(self.objectives), "no objective is given", f"Name one or more of {', '.join(OBJECTIVES)}.")
+        complaints.check(len(self.objectives), "no objective is given", f"Pass one or more of {', '.join(OBJECTIVES)}.")
         known = self.metric is None or (isinstance(self.metric, str) and self.metric in METRICS)
         complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), METRICS))
 
     def _check_device(self, complaints: Complaints) -> None:
         if not isinstance(self.deployment, Deployment):
-            complaints.add(f"deployment is {self.deployment!r}", "Say deployment=Deployment(...).")
+            complaints.add(f"deployment is {self.deployment!r}", "Pass deployment=Deployment(...).")
             return
         on_gpu = self.deployment.device == "cuda"
-        complaints.check(not on_gpu, "a model's speed cannot be measured on a GPU yet", "Say Deployment(device='cpu').")
+        complaints.check(not on_gpu, "latency cannot be measured on a GPU yet", "Use Deployment(device='cpu').")
         for runtime in self.deployment.runtimes:
-            fix = f'pip install "{lacks(runtime)}", or name no runtimes: those that are installed are used.'
+            fix = f'pip install "{lacks(runtime)}", or leave out runtimes: then all that are installed are used.'
             complaints.check(not lacks(runtime), f"the runtime {runtime!r} is not installed", fix)
 
 
-class _Fit:
-    """One call of `fit`: prepares the data, starts the study's process, and waits for it where that is asked.
+class FitCall:
+    """One call of `fit`: prepares the data, starts the study's process, and waits for it if requested.
 
     Args:
-        request: What was asked.
+        request: The request.
         wait: Whether to wait for the study's end; None for yes, except in a notebook.
-        ready: Data that are prepared already, and the options that they were prepared with; a builder has them, who
-            shows what they are.
+        ready: Data that a builder has already prepared to show them, and the options that it used.
     """
 
     def __init__(self, request: AutoML, *, wait: bool | None = None, ready: Ready | None = None) -> None:
@@ -259,7 +259,7 @@ class _Fit:
         self._home = StudyStore(request.home)
 
     def run(self, data: Any, y: Any, test: Any, options: dict[str, Any], *, resume: bool = False, trust: bool = False) -> Study:
-        """The study, started, or taken up where `resume` says so."""
+        """Start the study, or with `resume` continue one."""
         from .study.interrupts import ending
 
         with ending() if self._waits else contextlib.nullcontext():
@@ -268,14 +268,14 @@ class _Fit:
             return self._attend(study or self._started(data, y, test, options))
 
     def _started(self, data: Any, y: Any, test: Any, options: dict[str, Any]) -> Study:
-        """A new study in a process of its own; nothing is left of it where that fails."""
+        """Start a new study in a process of its own; on failure, remove its folder."""
         from .study import launch
 
         request, home = self._request, self._home
         name = request.name or home.free_name(name_of(data))
         place = asked_place(home.folder, request.tracking_uri, request.experiment)
         check_experiment(home.folder, name, place)
-        asked = data_options(
+        data_settings = data_options(
             options,
             {
                 "seed": request.seed,
@@ -287,7 +287,7 @@ class _Fit:
         with home.lock(name) as alive:
             try:
                 source = data if y is None else (data, y)
-                spec = self._prepared(source, folder / "data", asked, test)
+                spec = self._prepared(source, folder / "data", data_settings, test)
                 config = study_config(request, spec, name).replace(tracking=place)
                 check_search(config.space, request.grid, request.initial_configs)
                 commands = [command("enqueue", config=dict(config)) for config in request.initial_configs]
@@ -300,31 +300,31 @@ class _Fit:
             launch.launch(folder, alive)
         return Study(name, home)
 
-    def _prepared(self, source: Any, folder: Path, asked: DataOptions, test: Any) -> DataSpec:
-        """The data, in a folder of the study."""
+    def _prepared(self, source: Any, folder: Path, settings: DataOptions, test: Any) -> DataSpec:
+        """Prepare the data in a folder of the study."""
         from .data.prepare import prepare
         from .data.store import moved
         from .reporting.terminal import reading
 
         spec, options = self._ready or (None, None)
-        if spec is not None and options == asked.replace(name=""):
-            return moved(spec, folder, asked.name or spec.name)
-        with reading(shown=self._request.progress) as told:
-            return prepare(source, folder, asked, test=test, progress=told)
+        if spec is not None and options == settings.replace(name=""):
+            return moved(spec, folder, settings.name or spec.name)
+        with reading(shown=self._request.progress) as progress:
+            return prepare(source, folder, settings, test=test, progress=progress)
 
     def _resumed(self, name: str, *, trust: bool) -> Study | None:
-        """An unfinished study of the name, taken up; None where there is none."""
+        """Continue an unfinished study of this name; None if there is none."""
         if not (self._home.path(name) / JOURNAL).exists():
             return None
         study = Study(name, self._home)
         if study.status not in {"running", "starting"}:
             if study.status in {"ended", "ending"}:
-                self._home.create(name)  # says that the name is taken, and what to do
+                self._home.create(name)  # raises: the name is taken
             study.resume(trust=trust)
         return study
 
     def _attend(self, study: Study) -> Study:
-        """Wait for the study's end, or leave it to itself."""
+        """Wait for the study's end, or leave it running in the background."""
         from .study.follow import attend, call_back, show
         from .study.interrupts import in_notebook
 
@@ -335,20 +335,20 @@ class _Fit:
         if request.callbacks:
             call_back(study, request.callbacks)
         if request.progress and not (in_notebook() and show(study)):
-            print(f"{study.name} searches in a process of its own; follow() shows it, stop() ends it.")  # noqa: T201  # asked for
+            print(f"{study.name} is running in the background; follow() shows it, stop() ends it.")  # noqa: T201  # progress=True
         return study
 
 
 def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
-    """Everything that was asked, now that the data is known.
+    """The study's configuration, from the request and the data.
 
     Raises:
-        ConfigError: It does not fit the data; all of it is listed.
+        ConfigError: Arguments do not fit the data; all are listed.
     """
     metric = request.metric or next((name for name in request.objectives if name in METRICS and name != "accuracy"), None)
     metric = metric or next(iter(metrics_of(spec.task)))
     direction = check_metric(metric, spec.task)
-    complaints = Complaints("AutoML")  # what was right when the request was made may have gone since
+    complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
     own, custom_space = check_model(request.model, request.space, complaints)
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
     complaints.raise_any()
@@ -380,46 +380,6 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     )
 
 
-def _usual(of: Any) -> Any:
-    """A field's default."""
-    return of.default if of.default_factory is MISSING else of.default_factory()
-
-
-class _Prepared:
-    """A request whose data a builder has prepared already, to see what they are.
-
-    Args:
-        ready: Those data, and what had been said about them; None where nothing is ready.
-        **asked: As for `AutoML`.
-    """
-
-    def __init__(self, ready: Ready | None, **asked: Any) -> None:
-        self._request, self._ready = AutoML(**asked, progress=False), ready
-
-    def fit(self, data: Any, y: Any = None, *, test: Any = None, wait: bool | None = None, **options: Any) -> Study:
-        """As `AutoML.fit`."""
-        return _Fit(self._request, wait=wait, ready=self._ready).run(data, y, test, options)
-
-
-def builder(names: Mapping[str, Any] | None = None, *, home: str | Path | None = None) -> Builder:
-    """A form that makes a search of data in a notebook: it shows what is inferred about them, and prints what it equals.
-
-    Args:
-        names: The variables to choose from; by default those of the notebook.
-        home: Where studies live; by default `$LEPTON_HOME`, else `mlruns`.
-
-    Returns:
-        A widget; its `study` is the search that was started.
-
-    Raises:
-        ExtraError: The packages for notebooks are not installed.
-
-    Example:
-        >>> lepton_automl.builder()  # doctest: +SKIP
-    """
-    try:
-        from .widgets.builder import Builder
-    except ImportError as error:
-        fix = 'pip install "lepton-automl[notebook]"; AutoML(...).fit(...) works without.'
-        raise ExtraError(f"the builder needs {error.name}", where="builder", fix=fix) from error
-    return Builder(_Prepared, names, StudyStore(home), {} if home is None else {"home": str(home)})
+def _default(item: Any) -> Any:
+    """The default of a dataclass field."""
+    return item.default if item.default_factory is MISSING else item.default_factory()

@@ -1,4 +1,4 @@
-"""Checks of what `AutoML` and its `fit` are given."""
+"""Checks of the arguments of `AutoML` and its `fit`."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from .tracking.tracking_uri import address
 from .tracking.tracking_uri import check_name as check_experiment_name
 
 
-def warm_studies(said: Any, home: StudyStore, complaints: Complaints) -> list[Study]:
-    """The studies to learn from, which can be read; what is wrong with others is added to the complaints."""
-    found: list[Study] = []
-    for one in said if isinstance(said, list | tuple) else [said]:
-        if not isinstance(one, str | Study):
-            complaints.add(f"warm_start is {one!r}", "Give earlier studies, or their names.")
+def warm_studies(warm_start: Any, home: StudyStore, complaints: Complaints) -> list[Study]:
+    """The earlier studies to learn from; those that cannot be read are added to the complaints."""
+    studies: list[Study] = []
+    for earlier in warm_start if isinstance(warm_start, list | tuple) else [warm_start]:
+        if not isinstance(earlier, str | Study):
+            complaints.add(f"warm_start is {earlier!r}", "Pass earlier studies or their names.")
             continue
         try:
-            found.append(one if isinstance(one, Study) else Study(one, home))
-            found[-1].state.settings  # noqa: B018  # reading it says whether there is such a study
+            studies.append(earlier if isinstance(earlier, Study) else Study(earlier, home))
+            studies[-1].state.settings  # noqa: B018  # raises if there is no such study
         except LeptonError as error:
             complaints.add(f"warm_start: {error.what}", error.fix)
-    return found
+    return studies
 
 
 def prior_trials(earlier: Sequence[Study], space: Space) -> tuple[PriorTrial, ...]:
-    """What earlier studies teach one over this space."""
+    """Trials of earlier studies that a search over this space can learn from."""
     if not earlier:
         return ()
     from .search.warm import prior_trials as prior_trials_of
 
-    told, complaints = {study.name: prior_trials_of(study.state, space) for study in earlier}, Complaints("warm_start")
-    for name, known in told.items():
-        fix = "Leave it out, or name one that has trained networks of the same family (images or tables)."
-        complaints.check(known, f"study {name!r} has nothing to teach this one", fix)
+    by_study, complaints = {study.name: prior_trials_of(study.state, space) for study in earlier}, Complaints("warm_start")
+    for name, trials in by_study.items():
+        fix = "Leave it out, or choose one that trained networks of the same family (images or tables)."
+        complaints.check(trials, f"study {name!r} has no trials that this one can learn from", fix)
     complaints.raise_any()
-    return tuple(one for known in told.values() for one in known)
+    return tuple(trial for trials in by_study.values() for trial in trials)
 
 
 def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None, Space | None]:
-    """A person's own factory and space, checked as far as that goes without the data."""
+    """The user's own factory and space, checked as far as possible without the data."""
     if model is None:
-        fix = "Say knobs=... for our own networks, or give your own by model=..."
-        complaints.check(space is None, "space is given without a model", fix)
+        fix = "Use knobs=... for the built-in networks, or pass your own with model=..."
+        complaints.check(space is None, "space is given without model", fix)
         return None, None
     factory = knobs = None
     try:
@@ -67,9 +67,11 @@ def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory
 
 
 def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
-    """What was said about MLflow."""
+    """The settings for MLflow."""
     for word, text in (("tracking_uri", uri), ("experiment", experiment)):
-        complaints.check(text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Give text, or leave it out.")
+        complaints.check(
+            text is None or (isinstance(text, str) and text), f"{word} is {text!r}", "Pass a string, or leave it out."
+        )
     for check in (
         lambda: address(uri if isinstance(uri, str) else "", ""),
         lambda: check_experiment_name(str(experiment or "")),
@@ -89,37 +91,45 @@ def check_name(name: Any, home: StudyStore, complaints: Complaints) -> None:
             complaints.add(error.what, error.fix)
 
 
-def check_whole(name: str, number: Any, least: int, complaints: Complaints) -> None:
-    """A whole number."""
-    whole = isinstance(number, int) and not isinstance(number, bool) and least <= number < 2**32
-    complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least {least}")
+def check_integer(name: str, number: Any, least: int, complaints: Complaints) -> None:
+    """An integer of at least `least`, below 2**32."""
+    valid = isinstance(number, int) and not isinstance(number, bool) and least <= number < 2**32
+    complaints.check(valid, f"{name} is {number!r}; it must be an integer of at least {least}")
 
 
 def check_search(space: Space, grid: Sequence[str], configs: Sequence[Mapping[str, Any]]) -> None:
-    """What was said about knobs before the space was known."""
+    """Check the grid and the initial configurations, now that the space is known."""
     complaints = Complaints("AutoML")
     for name in grid:
-        complaints.check(name in space, f"the grid has no knob {name!r} to turn.", one_of(name, space))
+        complaints.check(name in space, f"there is no hyperparameter {name!r} for the grid.", one_of(name, space))
     complaints.raise_any()
     for config in configs:
         space.complete(config)
 
 
-def data_options(given: Mapping[str, Any], said: Mapping[str, Any]) -> DataOptions:
-    """What was said about the data, in `fit` and before; the names are checked."""
-    known = [field.name for field in dataclasses.fields(DataOptions) if field.name not in said]
+def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> DataOptions:
+    """The options for the data, with checked names.
+
+    Args:
+        options: Keyword arguments of `fit`.
+        settings: Fields that `AutoML` itself decides, which `fit` does not accept.
+
+    Raises:
+        ConfigError: Some options are unknown; all are listed.
+    """
+    known = [field.name for field in dataclasses.fields(DataOptions) if field.name not in settings]
     complaints = Complaints("fit")
-    for name in given:
-        if name in said:
-            complaints.add(f"{name} is asked for elsewhere.", f"Say AutoML({name}=...).")
+    for name in options:
+        if name in settings:
+            complaints.add(f"{name} is not an option of fit.", f"Pass AutoML({name}=...).")
         else:
             complaints.check(name in known, f"there is no option {name!r}.", one_of(name, known))
     complaints.raise_any()
-    return DataOptions(**given, **said)
+    return DataOptions(**options, **settings)
 
 
 def name_of(data: Any) -> str:
-    """A study's name from its source."""
+    """A study's name, made from its source."""
     if isinstance(data, str | Path):
         stem = Path(data).absolute().name.split(".")[0]
         clean = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in stem).strip("-_")

@@ -55,7 +55,7 @@ def launched(monkeypatch):
     told = []
     monkeypatch.setattr(Study, "dashboard", lambda study: w.HTML(study.name))
     monkeypatch.setattr(launch, "launch", lambda folder, alive: told.append(folder))
-    monkeypatch.setattr(lepton_automl.api._Fit, "_attend", lambda fit, study: study)
+    monkeypatch.setattr(lepton_automl.api.FitCall, "_attend", lambda fit, study: study)
     return told
 
 
