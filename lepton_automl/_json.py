@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON and back, by their type hints alone."""
+"""Frozen dataclasses to JSON and back, from their type hints alone."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import typing
 from collections.abc import Callable
 from typing import Any, Self
 
-DEEPEST = 100  # levels of what may be anything; more of them come from no program of ours
+DEEPEST = 100  # levels of nesting in a field of type Any; this package writes fewer
 
 
 class Value:
-    """A frozen, keyword-only dataclass that travels as JSON.
+    """Base of the frozen, keyword-only dataclasses that are stored and sent as JSON.
 
     Subclasses are written `@dataclass(frozen=True, kw_only=True)`. Fields may be JSON scalars, other values, tuples,
     string-keyed (or int-keyed) dicts, and unions of these with None.
@@ -25,7 +25,7 @@ class Value:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The value back from `to_json`; unknown keys are ignored, so that an older reader opens a newer file."""
+        """The value from the result of `to_json`; unknown keys are ignored, so that an older version can read a newer file."""
         hints = _hints(cls)  # type: ignore[arg-type]  # a class is hashable; mypy asks the instances
         return cls(**{name: _decode(hints[name], item) for name, item in data.items() if name in hints})
 
@@ -56,15 +56,15 @@ def _decode(hint: Any, item: Any) -> Any:
 
 @functools.cache
 def _decoder(hint: Any) -> Callable[[Any], Any]:
-    """What makes a value of a type out of JSON that is not None."""
+    """A function that turns JSON other than None into a value of this type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         options = [part for part in args if part is not type(None)]
         return lambda item: _decode(_choose(options, item), item)
     if origin is tuple and len(args) == 2 and args[1] is Ellipsis:
-        return lambda item: tuple(_decode(args[0], one) for one in item)
+        return lambda item: tuple(_decode(args[0], part) for part in item)
     if origin is tuple:
-        return lambda item: tuple(_decode(part, one) for part, one in zip(args, item, strict=True))
+        return lambda item: tuple(_decode(inner, part) for inner, part in zip(args, item, strict=True))
     if origin is dict:
         return lambda item: {args[0](key): _decode(args[1], part) for key, part in item.items()}
     if isinstance(hint, type) and issubclass(hint, Value):
@@ -85,13 +85,13 @@ def _choose(options: list[Any], item: Any) -> Any:
 
 
 def conforms(kind: type[Value], data: Any) -> bool:
-    """Whether JSON could be a value of a kind: all that it needs is there, and of the right types."""
+    """Whether JSON could be a value of this class: every required field is present, and every field has the right type."""
     return _test(kind)(data)  # type: ignore[arg-type]  # as for `_hints`
 
 
 @functools.cache
 def _test(hint: Any) -> Callable[[Any], bool]:
-    """What tells whether JSON could be of a type."""
+    """A function that checks whether JSON could be of this type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return _is_shallow
@@ -99,15 +99,15 @@ def _test(hint: Any) -> Callable[[Any], bool]:
         tests = [_test(part) for part in args]
         return lambda item: any(test(item) for test in tests)
     if origin is typing.Literal:
-        kinds = tuple({type(one) for one in args})
-        return lambda item: isinstance(item, kinds)  # a newer version may know more of them
+        kinds = tuple({type(option) for option in args})
+        return lambda item: isinstance(item, kinds)  # a newer version may allow more of them
     if origin is tuple:
         return _tuple_test(args)
     if origin is dict:
         inner = _test(args[1])
         numbers = args[0] is int
         return lambda item: (
-            isinstance(item, dict) and all(inner(part) and (not numbers or _is_whole(key)) for key, part in item.items())
+            isinstance(item, dict) and all(inner(part) and (not numbers or _is_integer(key)) for key, part in item.items())
         )
     if isinstance(hint, type) and issubclass(hint, Value):
         return _value_test(hint)
@@ -142,7 +142,7 @@ def _value_test(kind: type[Value]) -> Callable[[Any], bool]:
     return test
 
 
-def _is_whole(text: Any) -> bool:
+def _is_integer(text: Any) -> bool:
     return isinstance(text, str) and text.removeprefix("-").isdecimal()
 
 

@@ -1,4 +1,4 @@
-"""A person's own networks on the ground: their space, what their factory is handed, how they are told apart."""
+"""The user's own networks as values: their search space, what their factory receives, and their recipes."""
 
 from __future__ import annotations
 
@@ -12,44 +12,47 @@ from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .specs import DataSpec
 
 ROOMS = ("model", "train")
-CUT = "lean.ratio"  # the one knob that the house turns by itself
-PLANNED = ("batch_size", "flip", "shift", "cutout")  # `train.*` knobs that shape the batches, and so need no factory
+CUT = "lean.ratio"  # the one hyperparameter that this package applies by itself
+PLANNED = ("batch_size", "flip", "shift", "cutout")  # `train.*` hyperparameters of the batches: the factory need not use them
 EPOCHS = "train.epochs"
 
 
 def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
-    """The space of a person's own networks, checked.
+    """The search space of the user's own networks, checked.
 
     Args:
-        given: Knobs by name, `model.*` or `train.*`, and `lean.ratio`; a plain setting is a knob that stands still, and
-            `train.epochs` is always one.
+        given: Hyperparameters by name, `model.*` or `train.*`, and `lean.ratio`; a plain value is a fixed hyperparameter,
+            which `train.epochs` always is.
 
     Raises:
-        ConfigError: A name or a knob cannot be; all such are listed.
+        ConfigError: Some names or hyperparameters are not valid; all are listed.
     """
     complaints = Complaints("space")
-    complaints.check(given, "it is empty", 'Name a knob: space={"model.width": Integer(8, 64, default=16)}.')
+    complaints.check(
+        given, "it is empty", 'Give at least one hyperparameter: space={"model.width": Integer(8, 64, default=16)}.'
+    )
     seen: dict[str, str] = {}
     for name, knob in given.items():
         room, dot, word = str(name).partition(".")
         if not dot or not word or (room not in ROOMS and name != CUT):
             complaints.add(
-                f"{name!r} cannot be a knob's name.", f"Say 'model.{word or room}', 'train.{word or room}' or {CUT!r}."
+                f"{name!r} is not a valid name of a hyperparameter.",
+                f"Use 'model.{word or room}', 'train.{word or room}' or {CUT!r}.",
             )
         elif word in seen:
             complaints.add(f"{seen[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
         seen[word] = str(name)
         if isinstance(knob, Hyperparameter) and name == CUT:
             whole = knob.low is not None and knob.high is not None and knob.low >= 0 and knob.high < 1
-            complaints.check(whole or _shares(knob.choices), f"{CUT} must lie from 0 to below 1")
+            complaints.check(whole or _shares(knob.choices), f"{CUT} must be at least 0 and below 1")
         if name == EPOCHS:
             complaints.check(
                 isinstance(knob, int) and not isinstance(knob, bool) and knob > 0,
-                f"{EPOCHS} is no knob: trials are compared at equal epochs",
-                f'Give a number, as in {{"{EPOCHS}": 20}}, or leave it out: the budget decides.',
+                f"{EPOCHS} cannot be searched: trials are compared at equal epochs",
+                f'Give a fixed number, as in {{"{EPOCHS}": 20}}, or leave it out, and the budget decides.',
             )
         if not isinstance(knob, Hyperparameter | bool | int | float | str):
-            complaints.add(f"{name} is {knob!r}", "Give Categorical(...), Float(...), Integer(...), or a plain setting.")
+            complaints.add(f"{name} is {knob!r}", "Give Categorical(...), Float(...), Integer(...), or a fixed value.")
     complaints.raise_any()
     knobs = {
         name: knob if isinstance(knob, Hyperparameter) else Categorical(knob, default=knob) for name, knob in given.items()
@@ -62,21 +65,21 @@ def _shares(choices: tuple[object, ...]) -> bool:
 
 
 def handed(config: Config) -> Config:
-    """What the factory is handed: every knob without its room's name, but for the cut, which is the house's affair."""
+    """The config that the factory receives: every hyperparameter without its prefix, except `lean.ratio`, which is applied later."""
     return {name.partition(".")[2]: setting for name, setting in config.items() if name != CUT}
 
 
 def custom_recipe(config: Config, spec: DataSpec, factory: Factory) -> CustomRecipe:
-    """The network before the cut."""
+    """The recipe of the network before pruning."""
     return CustomRecipe(outputs=spec.outputs, factory=str(factory), config=handed(config))
 
 
 def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:
-    """A plan with those knobs turned that shape the batches."""
+    """The plan with the hyperparameters of the batches set."""
     known = {name: config[f"train.{name}"] for name in PLANNED if f"train.{name}" in config}
-    return plan.replace(mixup=0.0, **known)  # a mixed batch would be more than inputs and targets
+    return plan.replace(mixup=0.0, **known)  # a mixed batch would contain more than inputs and targets
 
 
 def custom_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
-    """A plan with as many epochs as a person's space says, if it does."""
+    """The plan with the number of epochs that the user's space fixes, if it does."""
     return plan.replace(epochs=given.get(EPOCHS, plan.epochs))

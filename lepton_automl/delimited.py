@@ -1,6 +1,6 @@
-"""CSV files as people have them: the separator, the header and the rows are found, and cells come as verbatim text.
+"""Reads CSV files of any common layout: detects the separator, the header and the rows; cells stay verbatim text.
 
-Training and every deployed model read tables by this one file.
+Training and every deployed model read tables with this file.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from lepton_automl.unpacked import TextLines, check_memory
 
 SEPARATORS = ",;\t|"
 UNREADABLE = (OSError, EOFError, lzma.LZMAError, zlib.error, zipfile.BadZipFile, NotImplementedError, csv.Error)
-AGREED = 0.9  # of the rows fit the header, if a separator is the right one
-_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 18  # the layout is found from these
+AGREED = 0.9  # share of the rows that must fit the header for a separator to be accepted
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 200, 1 << 18  # the layout is detected from these
 _MOST_PREAMBLE = 20  # lines before the header
-_MOST_BLANK = 1_000_000  # lines one after another
-_CELLS_AT_ONCE = 1 << 13  # more lists at a time cost more in collecting garbage
-_BYTES_A_CELL = 120  # as text, and in all that a model makes of it
+_MOST_BLANK = 1_000_000  # consecutive lines
+_CELLS_AT_ONCE = 1 << 13  # with more lists alive, garbage collection takes longer
+_BYTES_A_CELL = 120  # as text, and in everything that a model makes of it
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where a table stands in its file.
+    """The layout of a table in its file.
 
     Args:
-        separator: Between cells.
-        skipped: Lines before the header.
-        header: The header's cells as they are written.
-        row_names: Whether each row begins with a name that the header has no cell for, as R writes it.
+        separator: The character between cells.
+        skipped: Number of lines before the header.
+        header: The header's cells, verbatim.
+        row_names: Whether each row begins with a name that has no cell in the header, as R writes it.
         spaces: Whether a space follows the separators, also before quotes.
         agreement: The share of the rows that fit the header.
     """
@@ -55,20 +55,20 @@ class _Layout:
 
 
 class DelimitedFile:
-    """A table as text, packed or not.
+    """A text table, compressed or not.
 
     Args:
         path: The file.
 
     Attributes:
-        names: The columns' names; one without a name is called as pandas does, `Unnamed: 2`.
-        unnamed: Which columns have no name in the file.
-        separator: Between cells.
-        notes: What was found out about the file.
+        names: The columns' names; a column without one is named as in pandas, `Unnamed: 2`.
+        unnamed: Indices of the columns that have no name in the file.
+        separator: The character between cells.
+        notes: What was detected about the file.
         warnings: What looks wrong; complete when all rows have been read.
 
     Raises:
-        DataError: It is no such table, it is damaged, or two columns share a name.
+        DataError: The file is not a text table, it is damaged, or two columns share a name.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,17 +88,15 @@ class DelimitedFile:
         twice = [name for name, count in Counter(self.names).items() if count > 1]
         if twice:
             shared = f"columns share a name: {', '.join(map(repr, twice))}"
-            raise DataError(shared, where=str(path), fix="Give each its own name.")
+            raise DataError(shared, where=str(path), fix="Give each column its own name.")
         if all(PLAIN_NUMBER.fullmatch(name) for name in written if name):
-            self.warnings.append(
-                "the first line holds numbers only and is taken for the names of the columns; add a header line"
-            )
+            self.warnings.append("the first line contains only numbers and was used as the column names; add a header line")
 
     def chunks(self) -> Iterator[tuple[list[tuple[str, ...]], float]]:
-        """Some rows at a time, as columns of cells, with the share of the file that has been read.
+        """Yield some rows at a time, as columns of cells, with the share of the file that has been read.
 
         Raises:
-            DataError: A row has more cells than there are columns, a quote is left open, or the file is damaged.
+            DataError: A row has more cells than there are columns, a quote is not closed, or the file is damaged.
         """
         try:
             with TextLines(self.path) as text:
@@ -126,9 +124,9 @@ class DelimitedFile:
                 if len(rows) >= most:
                     yield list(zip(*rows, strict=True))[layout.row_names :], text.share
                     rows = []
-        except csv.Error as error:  # a quote is left open or closed too early
+        except csv.Error as error:  # a quote is not closed, or closed too early
             where = f"line {layout.skipped + reader.line_num:,}"
-            fix = "Check the quotes in and before this line: a text that holds a quote has it doubled, and is quoted itself."
+            fix = "Check the quotes in and before this line: a quote within a quoted text must be doubled."
             raise DataError(f"the table cannot be read: {where}: {error}", where=str(self.path), fix=fix) from error
         if rows:
             yield list(zip(*rows, strict=True))[layout.row_names :], 1.0
@@ -147,23 +145,23 @@ class DelimitedFile:
         first = next((at for at, line in enumerate(lines) if line.strip()), None)
         if first is None:
             raise DataError("the file is empty", where=str(self.path), fix="Give a CSV with a header line and rows.")
-        said = _SEP_LINE.fullmatch(lines[first])
-        if said:
-            separator = "\t" if said[1] == "\\t" else said[1]
+        declared = _SEP_LINE.fullmatch(lines[first])
+        if declared:
+            separator = "\t" if declared[1] == "\\t" else declared[1]
             found = _layout(lines, separator, first + 1, cut=cut)
         else:
             layouts = [_layout(lines, separator, first, cut=cut) for separator in SEPARATORS]
-            found = max((one for one in layouts if one), key=_fits, default=None)
+            found = max((layout for layout in layouts if layout), key=_fits, default=None)
         if found is None:
             raise DataError("the file is empty", where=str(self.path), fix="Give a CSV with a header line and rows.")
-        before = [line.strip() for line in lines[(first + 1 if said else first) : found.skipped] if line.strip()]
+        before = [line.strip() for line in lines[(first + 1 if declared else first) : found.skipped] if line.strip()]
         if before:
             shown = "; ".join(repr(line[:60]) for line in before[:3])
-            self.notes.append(f"{len(before)} lines before the header are left out: {shown}" if before[1:] else
-                              f"the line before the header is left out: {shown}")  # fmt: skip
+            self.notes.append(f"skipped {len(before)} lines before the header: {shown}" if before[1:] else
+                              f"skipped the line before the header: {shown}")  # fmt: skip
         if found.row_names:
             self.notes.append(
-                "the header has no name for the first cells of the rows: they are taken for row names and left out"
+                "the header has no name for the first cell of each row: these cells were taken as row names and left out"
             )
         return found
 
@@ -177,10 +175,10 @@ class _OddRows:
         self._short, self._first_short, self._comments, self._none, self._last_none = 0, 0, 0, 0, 0
 
     def fit(self, row: list[str], line: int) -> list[str] | None:
-        """The row with the right number of cells; None where it is no row.
+        """The row with the right number of cells; None for a blank line or a comment.
 
         Raises:
-            DataError: It has too many.
+            DataError: It has too many cells.
         """
         bare = row[0].strip() if len(row) == 1 else ""
         comment = bare.startswith("#") and self._width > 1
@@ -189,7 +187,7 @@ class _OddRows:
             self._last_none = line
             self._comments += comment
             if self._none > _MOST_BLANK:
-                what = f"more than {_MOST_BLANK:,} lines before line {line:,} hold no rows"
+                what = f"more than {_MOST_BLANK:,} lines before line {line:,} contain no rows"
                 raise DataError(what, where=str(self._file.path), fix="Remove blank lines and comments.")
             return None
         if len(row) < self._width:
@@ -199,31 +197,31 @@ class _OddRows:
             return row + [""] * (self._width - len(row))
         if any(map(str.strip, row[self._width :])):
             what = f"the table cannot be read: line {line:,} has {len(row)} cells; the header names {self._width} columns"
-            fix = "Quote cells that hold the separator, or give every column a name."
+            fix = "Quote cells that contain the separator, or give every column a name."
             raise DataError(what, where=str(self._file.path), fix=fix)
         return row[: self._width]
 
     def warnings(self) -> list[str]:
-        """What to tell of them."""
-        said = []
+        """Warnings about them."""
+        messages = []
         if self._short:
-            said.append(
+            messages.append(
                 f"{self._short:,} rows have fewer cells than the {self._width} columns, the first in line {self._first_short:,}: "
-                "the cells at their ends are taken for missing"
+                "their last cells are treated as missing"
             )
         if self._comments:
-            said.append(f"{self._comments:,} lines that begin with # are left out")
-        return said
+            messages.append(f"skipped {self._comments:,} lines that begin with #")
+        return messages
 
 
 def read_delimited(path: Path) -> dict[str, list[str | None]]:
-    """All cells of a table, as verbatim text; None where a cell is blank. What looks wrong is warned about.
+    """Read all cells of a table as verbatim text, None for blank cells; warns of what looks wrong.
 
     Args:
         path: The file.
 
     Raises:
-        DataError: It cannot be read, or does not fit into the memory.
+        DataError: The table cannot be read, or does not fit into memory.
     """
     file = DelimitedFile(path)
     columns: list[list[str | None]] = [[] for _ in file.names]
@@ -242,16 +240,16 @@ def _reader(lines: Iterator[str], separator: str, *, spaces: bool, strict: bool)
 
 
 def _layout(lines: list[str], separator: str, first: int, *, cut: bool) -> _Layout | None:
-    """How a file is laid out if this is its separator; None where there are no cells."""
+    """The layout of a file if this is its separator; None if there are no cells."""
     spaces = separator != "\t" and f'{separator} "' in "".join(lines)
-    records: list[tuple[int, list[str]]] = []  # the line that each begins in, and its cells
+    records: list[tuple[int, list[str]]] = []  # the first line of each, and its cells
     reader, begins = _reader(iter(lines[first:]), separator, spaces=spaces, strict=False), first
     for cells in reader:
         if any(map(str.strip, cells)):
             records.append((begins, cells))
         begins = first + reader.line_num
     if cut and len(records) > 1:
-        records.pop()  # it may go on
+        records.pop()  # it may be cut off
     if not records:
         return None
     at = _header_at([cells for _, cells in records])
@@ -264,23 +262,23 @@ def _layout(lines: list[str], separator: str, first: int, *, cut: bool) -> _Layo
 
 
 def _has_row_names(header: list[str], body: list[list[str]]) -> bool:
-    """Whether rows begin with names as R writes them: texts that differ, or whole numbers that rise."""
+    """Whether rows begin with names as R writes them: distinct texts, or increasing integers."""
     if len(header) < 2 or len(body) < 2 or any(not len(cells) == len(header) + 1 == _used(cells) for cells in body):
         return False
     names = [cells[0].strip() for cells in body]
     if any(map(PLAIN_NUMBER.fullmatch, names)):
-        whole = len(body) > 2 and all(name.isdigit() for name in names)
-        return whole and all(int(one) < int(other) for one, other in itertools.pairwise(names))
+        integers = len(body) > 2 and all(name.isdigit() for name in names)
+        return integers and all(int(name) < int(following) for name, following in itertools.pairwise(names))
     return len(set(names)) == len(names)
 
 
 def _fits(layout: _Layout) -> tuple[bool, int]:
-    """How well a separator fits: one that most rows agree on, then the one with most columns."""
+    """Sort key of a separator: first whether most rows agree on it, then the number of columns."""
     return layout.agreement >= AGREED and len(layout.header) > 1, len(layout.header)
 
 
 def _header_at(records: list[list[str]]) -> int:
-    """Which record is the header: the first, unless a title, comments or the like come before it."""
+    """Index of the header record: the first, unless a title or comments come before it."""
     used = _most_common([_used(cells) for cells in records[1:]], default=0)
     first = 0
     while first < min(len(records) - 1, _MOST_PREAMBLE) and records[first][0].lstrip().startswith("#"):
@@ -301,20 +299,20 @@ def _header_at(records: list[list[str]]) -> int:
 
 
 def _used(cells: Sequence[str]) -> int:
-    """How many cells there are up to the last that is not blank."""
+    """Number of cells up to the last that is not blank."""
     return next((at for at in range(len(cells), 0, -1) if cells[at - 1].strip()), 0)
 
 
 def _most_common(numbers: list[int], default: int) -> int:
-    return max(Counter(numbers).items(), key=lambda one: (one[1], one[0]))[0] if numbers else default
+    return max(Counter(numbers).items(), key=lambda counted: (counted[1], counted[0]))[0] if numbers else default
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    fix = "Check that the file is whole; or read it with pandas and pass the DataFrame."
+    fix = "Check that the file is complete, or read it with pandas and pass the DataFrame."
     return DataError(f"the table cannot be read: {reason}", where=str(path), fix=fix)
 
 
 def _not_text(path: Path, error: UnicodeDecodeError) -> DataError:
-    fix = "Save it as UTF-8, or read it with pandas (encoding='cp1252' for most others) and pass the DataFrame."
+    fix = "Save it as UTF-8, or read it with pandas (often encoding='cp1252') and pass the DataFrame."
     return DataError(f"the file is not UTF-8 text: {error.reason} at {error.object[error.start : error.end]!r}", where=str(path), fix=fix)  # fmt: skip

@@ -1,6 +1,6 @@
-"""Errors for people: what happened, where, and what to do next.
+"""Errors for users: what happened, where, and what to do next.
 
-Inner code raises short errors; the door that a person called adds the context once (see `Complaints`).
+Inner code raises short errors; the public function that was called adds the context once (see `Complaints`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-_WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors tell of themselves first
+_WRAPPERS = ("torch.onnx", "torch._dynamo")  # their errors hide the cause behind text of their own
 
 
 class LeptonError(Exception):
@@ -56,37 +56,37 @@ class ExtraError(LeptonError, ImportError):
     """An optional dependency is missing."""
 
 
-def error_from_json(data: Any, otherwise: type[LeptonError]) -> LeptonError | None:
-    """The error that another process has left.
+def error_from_json(data: Any, default: type[LeptonError]) -> LeptonError | None:
+    """Rebuild an error that another process wrote.
 
     Args:
-        data: What `LeptonError.to_json` gave, or anything else.
-        otherwise: The class where it names none of ours.
+        data: The result of `LeptonError.to_json`, or anything else.
+        default: The class to use if `data` names none of this module's.
 
     Returns:
-        The error; None where this is not one.
+        The error; None if `data` does not describe one.
     """
     try:
         what, where, fix = (str(data[part]) for part in ("what", "where", "fix"))
-        kind = globals().get(str(data.get("kind")), otherwise)
+        kind = globals().get(str(data.get("kind")), default)
     except (TypeError, KeyError, AttributeError):
         return None
-    known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else otherwise
+    known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else default
     return known(what, where=where, fix=fix)
 
 
 _ANSI_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-_LONGEST_REASON = 240  # letters of another's error
+_LONGEST_REASON = 240  # characters of another package's error
 
 
 def in_one_line(error: BaseException) -> str:
-    """Another package's error as one plain line to put into ours: no essay, no colours, its cause where it only wraps one.
+    """Another package's error as one short line without colours, to quote in ours; a wrapper's cause instead of the wrapper.
 
     Args:
         error: What was raised.
 
     Returns:
-        The exception's class and its first line; only the sentence where the error is ours.
+        The exception's class and its first line; for a `LeptonError`, only the sentence.
     """
     if isinstance(error, LeptonError):
         return error.what.partition("\n")[0]
@@ -95,23 +95,23 @@ def in_one_line(error: BaseException) -> str:
         error = error.__cause__
         seen.add(id(error))
     lines = [line.strip() for line in without_colours(str(error)).splitlines()]
-    said = next((line for line in lines if line), "")
-    if len(said) > _LONGEST_REASON:
-        said = said[:_LONGEST_REASON].rpartition(" ")[0] + " ..."
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    reason = next((line for line in lines if line), "")
+    if len(reason) > _LONGEST_REASON:
+        reason = reason[:_LONGEST_REASON].rpartition(" ")[0] + " ..."
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 def without_colours(text: str) -> str:
-    """A text without the codes by which terminals change colours."""
+    """A text without the terminal's colour codes."""
     return _ANSI_CODES.sub("", text)
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A question to add to a message, or nothing where no option is near.
+    """A suggestion to append to a message; empty if no option is close.
 
     Args:
-        name: What the person wrote.
-        options: What they could have written.
+        name: What the user wrote.
+        options: What is allowed.
     """
     by_lower = {str(option).lower(): str(option) for option in options}
     near = get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
@@ -119,7 +119,7 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
 
 
 def one_of(name: str, options: Iterable[str]) -> str:
-    """A fix that lists the options, with the nearest one first."""
+    """A fix that lists the options and suggests the closest one."""
     listed = list(options)
     return f"Use one of: {', '.join(map(str, listed))}.{did_you_mean(name, listed)}"
 
@@ -141,16 +141,16 @@ class Complaints:
         self.found: list[tuple[str, str]] = []
 
     def add(self, what: str, fix: str = "") -> None:
-        """Note one complaint and, where there is one, its remedy."""
+        """Add a problem and, if there is one, its fix."""
         self.found.append((what, fix))
 
     def check(self, good: object, what: str, fix: str = "") -> None:
-        """Note the complaint unless `good`."""
+        """Add the problem unless `good`."""
         if not good:
             self.add(what, fix)
 
     def raise_any(self) -> None:
-        """Raise all that was noted as one error; do nothing if all is well."""
+        """Raise one error with every problem added so far; do nothing if there is none."""
         if not self.found:
             return
         if len(self.found) == 1:

@@ -1,4 +1,4 @@
-"""How a person's own code reaches worker processes: by the path it can be imported from, or by its source; never pickled."""
+"""How a user's own code reaches worker processes: by import path, or as source; never pickled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from .errors import ConfigError, in_one_line
 from .portable import portable_source
 from .trust import is_trusted, remember
 
-TRUST = "Look at it (`state.settings.own` of the study). Where you trust it: lepton resume STUDY --trust, or attach(..., trust=True)."
+TRUST = (
+    "Read the code (`study.state.settings.own`). If you trust it: lepton resume STUDY --trust, or open_study(NAME, trust=True)."
+)
 IN_A_FILE = "Define it at the top level of a file or notebook: def make(config, spec): ..."
 
 
@@ -28,9 +30,9 @@ class Factory(Value):
 
     Args:
         name: Its name in its module.
-        module: Where it is imported from; `"__main__"` where it travels by source.
-        source: Code that defines it, for one that was written in a notebook or script; else empty.
-        paths: Folders that the person's program imports from.
+        module: The module to import it from; `"__main__"` if it is sent as source.
+        source: Code that defines it, if it was written in a notebook or script; else empty.
+        paths: Folders that the user's program imports from.
     """
 
     name: str
@@ -43,23 +45,23 @@ class Factory(Value):
 
     @property
     def digest(self) -> str:
-        """What it is trusted by: the same for the same code from the same places."""
+        """SHA-256 of the code and its import paths, by which it is trusted."""
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
     def untrusted(self) -> str:
-        """What speaks against running it, in words; empty where its user has said that it may run."""
+        """Why it may not run, as a sentence; empty if the user trusts it."""
         if is_trusted(self.digest):
             return ""
         where = f"{len(self.source.splitlines())} lines of code in the study" if self.source else f"the module {self.module}"
         return (
-            f"the study's networks are made by a person's own code, {self}, and you have not said that you trust it ({where})"
+            f"the study's networks are made by code that came with it, {self}, and you have not trusted this code yet ({where})"
         )
 
     def load(self) -> Any:
-        """The function or class itself.
+        """Import the function or class, or run its source.
 
         Raises:
-            ConfigError: The code cannot be run here, or its user has not said that it may.
+            ConfigError: The code cannot be run here, or the user has not trusted it.
         """
         if what := self.untrusted():
             raise ConfigError(what, where="model", fix=TRUST)
@@ -71,11 +73,11 @@ class Factory(Value):
             raise ConfigError(
                 f"{self} cannot be loaded in a worker process: {in_one_line(error)}",
                 where="model",
-                fix="A worker must be able to import it: put all that it needs into a file, or install it.",
+                fix="A worker must be able to import it: put everything that it needs into a file, or install it.",
             ) from error
 
     def _run(self) -> types.ModuleType:
-        """A module of the source; run once a process."""
+        """A module made from the source, which runs once per process."""
         name = "lepton_own_" + hashlib.sha256(self.source.encode()).hexdigest()[:12]
         if name not in sys.modules:
             module = types.ModuleType(name, f"The source of {self}.")
@@ -83,7 +85,7 @@ class Factory(Value):
             linecache.cache[file] = len(self.source), None, self.source.splitlines(keepends=True), file  # for tracebacks
             sys.modules[name] = module
             try:
-                exec(compile(self.source, file, "exec"), module.__dict__)  # noqa: S102  # the person's own code, as they gave it
+                exec(compile(self.source, file, "exec"), module.__dict__)  # noqa: S102  # the user's own code, which they trust
             except BaseException:
                 del sys.modules[name]
                 raise
@@ -91,30 +93,30 @@ class Factory(Value):
 
 
 def factory_of(made: Any) -> Factory:
-    """The value of a function or class.
+    """Describe a function or class as a value.
 
     Args:
         made: Called as `made(config, spec)`. It must be defined at the top level of an importable module, a script or a
             notebook.
 
     Raises:
-        ConfigError: It cannot be found again from another process.
+        ConfigError: Another process cannot import it or get its source.
     """
     name, module = getattr(made, "__qualname__", ""), getattr(made, "__module__", None)
     if not (inspect.isfunction(made) or inspect.isclass(made)):
-        what = f"model is a {type(made).__name__}; it must be a function that makes a LightningModule"
+        what = f"model is a {type(made).__name__}; it must be a function or class that makes a LightningModule"
         raise ConfigError(what, where="model", fix=IN_A_FILE)
     if "." in name or "<" in name or not module:
-        raise ConfigError(f"{name} cannot be found again from a worker process", where="model", fix=IN_A_FILE)
+        raise ConfigError(f"a worker process cannot import {name}", where="model", fix=IN_A_FILE)
     paths = tuple(dict.fromkeys(os.path.abspath(path or ".") for path in sys.path))  # noqa: PTH100  # "" is the current folder
     if module == "__main__":
-        return _own(Factory(name=name, module=module, source=portable_source(made), paths=paths))
+        return _trusted(Factory(name=name, module=module, source=portable_source(made), paths=paths))
     if getattr(sys.modules.get(module), name, None) is not made:
-        raise ConfigError(f"{module}:{name} is not what was given", where="model", fix=IN_A_FILE)
-    return _own(Factory(name=name, module=module, paths=paths))
+        raise ConfigError(f"{module}:{name} is not the object that was given", where="model", fix=IN_A_FILE)
+    return _trusted(Factory(name=name, module=module, paths=paths))
 
 
-def _own(factory: Factory) -> Factory:
-    """What this very program defines may run, also in workers that it has started already."""
+def _trusted(factory: Factory) -> Factory:
+    """Trust code that this program itself defines, also in workers that are running already."""
     remember(factory.digest)
     return factory

@@ -1,6 +1,6 @@
-"""Dominance, hypervolume and choice among models. Pure functions over rows of numbers, every column to be minimised.
+"""Dominance, hypervolume and the knee of a Pareto front: pure functions over rows of costs, every column minimised.
 
-Callers turn a score that should rise into a cost (`Objective.cost`), so that there is one direction in here.
+Callers turn a score to be maximised into a cost first (`Objective.cost`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # NumPy is imported where it is used: `lepton status` does without
+if TYPE_CHECKING:  # NumPy is imported where it is used, as `lepton status` does not need it
     import numpy as np
     from numpy.typing import NDArray
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # NumPy is imported where it is used: `lepton status` does wi
 
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether `a` is nowhere worse than `b` and somewhere better."""
+    """Whether `a` is at least as good as `b` in every objective and better in one."""
     return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
 
 
@@ -25,7 +25,7 @@ def front(costs: Costs) -> list[int]:
     """Indices of the rows that no other row dominates, in order of the first column; of equal rows the first.
 
     Args:
-        costs: Shape (rows, objectives); rows with a NaN never stand on the front.
+        costs: Shape (rows, objectives); rows with a NaN are never on the front.
     """
     kept: list[int] = []
     for row in sorted(range(len(costs)), key=lambda i: (*costs[i], i)):
@@ -38,14 +38,14 @@ def front(costs: Costs) -> list[int]:
 
 
 def ranks(costs: Costs | Sequence[Sequence[float]]) -> list[int]:
-    """The number of the front each row stands on, 0 being best (non-dominated sorting).
+    """The non-dominated rank of each row, 0 for the front (non-dominated sorting).
 
-    In lexicographic order a row is dominated only by earlier ones; it stands on the first front whose members do not
+    In lexicographic order a row is dominated only by earlier ones; it belongs to the first front whose members do not
     dominate it, found by bisection (Zhang et al., Efficient Non-dominated Sort, 2015). With two objectives only the last
     member of each front can dominate: O(n log n).
 
     Args:
-        costs: Shape (rows, objectives); rows with a NaN stand behind all others.
+        costs: Shape (rows, objectives); rows with a NaN rank behind all others.
     """
     rows = [tuple(map(float, row)) for row in costs]
     order = sorted((n for n, row in enumerate(rows) if not any(map(math.isnan, row))), key=rows.__getitem__)
@@ -54,7 +54,7 @@ def ranks(costs: Costs | Sequence[Sequence[float]]) -> list[int]:
         low, high = 0, len(fronts)
         while low < high:
             middle = (low + high) // 2
-            if _beaten(rows[n], fronts[middle]):
+            if _dominated(rows[n], fronts[middle]):
                 low = middle + 1
             else:
                 high = middle
@@ -62,19 +62,19 @@ def ranks(costs: Costs | Sequence[Sequence[float]]) -> list[int]:
             fronts.append([])
         rank[n] = low
         fronts[low].append(rows[n])
-    return [len(fronts) if one < 0 else one for one in rank]
+    return [len(fronts) if level < 0 else level for level in rank]
 
 
-def _beaten(row: tuple[float, ...], members: list[tuple[float, ...]]) -> bool:
+def _dominated(row: tuple[float, ...], members: list[tuple[float, ...]]) -> bool:
     """Whether a row is dominated by a front whose members come before it in lexicographic order."""
     if len(row) <= 2:
-        last = members[-1]  # of two objectives, the second falls from member to member
+        last = members[-1]  # with two objectives, the second decreases from member to member
         return last != row and last[-1] <= row[-1]
     return any(dominates(member, row) for member in reversed(members))
 
 
 def crowding(costs: Costs) -> list[float]:
-    """The crowding distance of each row among its like (Deb et al., NSGA-II, 2002); larger is lonelier."""
+    """The crowding distance of each row of one front (Deb et al., NSGA-II, 2002); larger means fewer neighbours."""
     import numpy as np
 
     total = np.zeros(len(costs))
@@ -92,7 +92,7 @@ def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
 
     Args:
         costs: Shape (rows, objectives).
-        reference: The worst corner; rows beyond it count for nothing.
+        reference: The worst point, shape (objectives,); rows beyond it are ignored.
     """
     import numpy as np
 
@@ -104,19 +104,19 @@ def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
     volume, rows = 0.0, inside[np.argsort(inside[:, -1], kind="stable")]
     tops = [*rows[1:, -1], reference[-1]]
     for n, (row, top) in enumerate(zip(rows, tops, strict=True), 1):
-        if top > row[-1]:  # a slab of this height is dominated by all the rows below it
+        if top > row[-1]:  # all the rows below dominate a slab of this height
             volume += hypervolume(rows[:n, :-1], reference[:-1]) * (top - row[-1])
     return float(volume)
 
 
 def knee(costs: Costs | Sequence[Sequence[float]]) -> int:
-    """The row of a front where a further gain in one objective begins to cost too much of the other.
+    """The index of the knee of a front: the row beyond which a gain in one objective costs too much of the other.
 
-    The point furthest below the straight line between the two ends, each axis scaled to its span (after
+    It is the point furthest below the straight line between the two ends, each axis scaled to its span (after
     Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first where ratios matter.
 
     Args:
-        costs: Shape (rows, objectives); the first two columns are looked at.
+        costs: Shape (rows, objectives); only the first two columns are used.
     """
     axes = [[float(row[axis]) for row in costs] for axis in (0, 1)]
     spans = [max(axis) - min(axis) for axis in axes]

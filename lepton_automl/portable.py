@@ -1,7 +1,7 @@
-"""The source of a function that was written in a notebook or a script, with all that it needs to run elsewhere.
+"""The source of a function from a notebook or script, with everything that it needs to run in another process.
 
-Nothing is run again: what a name stands for is read from the running program, and written down as the shortest code that
-gives it anew: an import, a constant, or the source of the class or function.
+Nothing is run again: each name is looked up in the running program and written as the shortest code that recreates its
+value: an import, a constant, or the source of the class or function.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ HEAD = "from __future__ import annotations\n"
 
 
 def portable_source(entry: Any) -> str:
-    """Python code that defines a function or class of the main program, and whatever of the main program it refers to.
+    """Python code that defines a function or class of the main program, and everything of the main program that it refers to.
 
     Args:
         entry: A function or class at the top level of a script or notebook.
 
     Raises:
-        ConfigError: Its source is not known, or it refers to something that cannot be written down.
+        ConfigError: Its source is not known, or it refers to a value that cannot be written as code.
     """
     found: dict[str, str] = {}
     _add(entry.__name__, entry, inspect.getmodule(entry) or sys.modules["__main__"], found)
@@ -36,10 +36,10 @@ def portable_source(entry: Any) -> str:
 
 
 def _add(name: str, value: Any, home: Any, found: dict[str, str]) -> None:
-    """Write down what a name stands for, after all that it needs itself."""
+    """Add the code that defines a name, after everything that this code needs."""
     if name in found:
         return
-    found[name] = ""  # functions may refer to each other; the place in the order is taken anew below
+    found[name] = ""  # functions may refer to each other; the entry moves to its final place below
     code = _reference(name, value)
     if code is None and name != getattr(value, "__name__", name):  # another name for it
         _add(value.__name__, value, home, found)
@@ -55,20 +55,20 @@ def _add(name: str, value: Any, home: Any, found: dict[str, str]) -> None:
 
 
 def _reference(name: str, value: Any) -> str | None:
-    """Code that gives a module, a constant, or what another module defines; None for what the main program defines."""
+    """Code for a module, a constant, or an object of another module; None for objects that the main program defines."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}"
     try:
         if ast.literal_eval(repr(value)) == value:
             return f"{name} = {value!r}"
-    except Exception:  # noqa: S110  # its text is no literal, whatever the reason
+    except Exception:  # noqa: S110  # its repr is not a literal, whatever the reason
         pass
     module, qualname = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if isinstance(module, str) and isinstance(qualname, str) and module != "__main__" and "." not in qualname:
         try:
             if getattr(importlib.import_module(module), qualname) is value:
                 return f"from {module} import {qualname} as {name}"
-        except Exception:  # noqa: S110  # not to be had in this way
+        except Exception:  # noqa: S110  # it cannot be imported like this
             pass
     return None
 
@@ -78,28 +78,28 @@ def _definition(name: str, value: Any, home: Any) -> tuple[ast.AST, str]:
     if inspect.isclass(value) or inspect.isfunction(value):
         kinds: tuple[type[ast.stmt], ...] = (ast.ClassDef, ast.FunctionDef)
     else:
-        kinds = (ast.Import, ast.ImportFrom)  # what a library made at run time, taken by the person's own import
+        kinds = (ast.Import, ast.ImportFrom)  # made by a library at run time: use the user's own import
     for text in _texts(value, home):
         for node in reversed(_parsed(text)):
             if isinstance(node, kinds) and _binds(node, name, value):
-                first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", []))])
+                first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
                 return node, "\n".join(text.splitlines()[first - 1 : node.end_lineno])
-    what = "its source is not known" if kinds[0] is ast.ClassDef else f"it is a {type(value).__name__}, which cannot travel"
+    what = "its source is not known" if kinds[0] is ast.ClassDef else f"a {type(value).__name__} cannot be written as code"
     raise ConfigError(
-        f"{name} cannot be handed to the worker processes: {what}",
+        f"{name} cannot be sent to the worker processes: {what}",
         where="model",
-        fix="Put the factory and all that it uses into a file, such as nets.py, and import it from there.",
+        fix="Put the factory and everything that it uses into a file, such as nets.py, and import it from there.",
     )
 
 
 def _binds(node: Any, name: str, value: Any) -> bool:
     if isinstance(node, ast.ClassDef | ast.FunctionDef):
         return bool(node.name == value.__name__)
-    return any((one.asname or one.name) == name for one in node.names)
+    return any((alias.asname or alias.name) == name for alias in node.names)
 
 
 def _texts(value: Any, home: Any) -> Iterator[str]:
-    """Texts in which a thing may be defined, the likeliest first: its own file or cell, the script, the cells of a notebook."""
+    """Texts that may define an object, the likeliest first: its own file or cell, the script, the notebook's cells."""
     parts = [value, *vars(value).values()] if inspect.isclass(value) else [value]
     codes = [part.__code__ for part in parts if inspect.isfunction(part)]
     files = [code.co_filename for code in codes]
@@ -118,7 +118,7 @@ def _parsed(text: str) -> list[ast.stmt]:
 
 
 def _scope(value: Any, home: Any) -> dict[str, Any]:
-    """The names around a thing."""
+    """The global names that an object sees."""
     parts = [value, *vars(value).values()] if inspect.isclass(value) else [value]
     for part in parts:
         if inspect.isfunction(part):
@@ -127,7 +127,7 @@ def _scope(value: Any, home: Any) -> dict[str, Any]:
 
 
 def _needs(node: ast.AST) -> list[str]:
-    """Names that a statement reads and does not bind itself; annotations are never evaluated and need nothing."""
+    """Names that a statement reads but does not bind; annotations are skipped, as they are never evaluated."""
     read: dict[str, None] = {}
     bound: set[str] = set()
     ahead: list[Any] = [node]

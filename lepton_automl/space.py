@@ -1,4 +1,4 @@
-"""The knobs of a search as values: what may be turned, how far, and where it stands when nobody turns it."""
+"""Search spaces as values: hyperparameters with their ranges and defaults."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Config = dict[str, Setting]
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameter(Value):
-    """A hyperparameter: one thing that a search may vary.
+    """A hyperparameter with its range and default.
 
-    Either `choices` (in any order that means something: neighbours should be alike), or `low` and `high`.
+    It has either `choices` (ordered so that neighbours are alike), or `low` and `high`.
 
     Args:
-        default: Where it stands in a network drawn without any search.
-        low: The least value, inclusive.
-        high: The greatest value, inclusive.
-        log: Whether steps are even on a logarithmic scale.
-        integer: Whether only whole numbers are allowed.
-        choices: The settings of a categorical knob.
+        default: Its value when it is not searched.
+        low: The lowest value, inclusive.
+        high: The highest value, inclusive.
+        log: Whether it is searched on a logarithmic scale.
+        integer: Whether only integers are allowed.
+        choices: The values of a categorical hyperparameter.
     """
 
     default: Setting
@@ -42,13 +42,13 @@ class Hyperparameter(Value):
         if not self.choices:
             ranged = isinstance(self.low, int | float) and isinstance(self.high, int | float) and self.low < self.high
             complaints.check(ranged, f"low is {self.low!r} and high is {self.high!r}", "Give choices, or low below high.")
-            complaints.check(not (self.log and ranged and (self.low or 0) <= 0), "a log knob's low must be above 0")
+            complaints.check(not (self.log and ranged and (self.low or 0) <= 0), "with log=True, low must be above 0")
         if not complaints.found:
             complaints.check(self.allows(self.default), f"the default {self.default!r} is out of range ({self.describe()})")
         complaints.raise_any()
 
     def allows(self, setting: Any) -> bool:
-        """Whether a setting lies within the knob's range."""
+        """Whether a value lies within the range."""
         if self.choices:
             return setting in self.choices
         if isinstance(setting, bool) or not isinstance(setting, int | float) or self.low is None or self.high is None:
@@ -56,13 +56,13 @@ class Hyperparameter(Value):
         return self.low <= setting <= self.high and not (self.integer and setting != int(setting))
 
     def takes(self, setting: Any) -> bool:
-        """Whether a person may pin the knob to a setting: one of its choices, or any number, within the range or not."""
+        """Whether the user may pin the hyperparameter to a value: one of its choices, or any number, even outside the range."""
         if self.choices:
             return setting in self.choices
         return isinstance(setting, int | float) and not isinstance(setting, bool)
 
     def read(self, text: str) -> Setting:
-        """A setting as a person writes it in a shell; what is none stays text, which is not allowed."""
+        """Parse a value as written in a shell; a text that is not a valid value is returned as it is, and `allows` refuses it."""
         named: dict[str, Setting] = {str(choice).lower(): choice for choice in self.choices}
         if text.lower() in named:
             return named[text.lower()]
@@ -73,7 +73,7 @@ class Hyperparameter(Value):
         return int(number) if number.is_integer() else number
 
     def sample(self, rng: random.Random) -> Setting:
-        """A setting drawn evenly (evenly in the logarithm for a log knob)."""
+        """Draw a value uniformly (in the logarithm, if `log`)."""
         if self.choices:
             drawn: Setting = rng.choice(self.choices)
             return drawn
@@ -84,30 +84,30 @@ class Hyperparameter(Value):
         return round(value) if self.integer else value
 
     def describe(self) -> str:
-        """The range in words."""
+        """The range as text."""
         if self.choices:
             return ", ".join(map(str, self.choices))
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.log else "")
 
 
 def Categorical(*choices: Setting, default: Setting) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
-    """A hyperparameter with choices."""
+    """A categorical hyperparameter."""
     return Hyperparameter(default=default, choices=choices)
 
 
 def Float(low: float, high: float, *, default: float, log: bool = False) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
-    """A hyperparameter over real numbers."""
+    """A real-valued hyperparameter."""
     return Hyperparameter(default=default, low=low, high=high, log=log)
 
 
 def Integer(low: int, high: int, *, default: int, log: bool = False) -> Hyperparameter:  # noqa: N802  # it reads as a kind of hyperparameter
-    """A hyperparameter over whole numbers."""
+    """An integer hyperparameter."""
     return Hyperparameter(default=default, low=low, high=high, log=log, integer=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space(Value, Mapping[str, Hyperparameter]):
-    """Named knobs; names are prefixed by room (`model.depth`, `train.lr`, `lean.ratio`)."""
+    """A search space: hyperparameters by name, each prefixed by what it belongs to (`model.depth`, `train.lr`, `lean.ratio`)."""
 
     knobs: dict[str, Hyperparameter]
 
@@ -125,46 +125,46 @@ class Space(Value, Mapping[str, Hyperparameter]):
 
     @property
     def defaults(self) -> Config:
-        """Every knob at its default."""
+        """The default of every hyperparameter."""
         return {name: knob.default for name, knob in self.knobs.items()}
 
     def sample(self, rng: random.Random) -> Config:
-        """One configuration, every knob drawn on its own."""
+        """Draw one configuration, each hyperparameter independently."""
         return {name: knob.sample(rng) for name, knob in self.knobs.items()}
 
     def complete(self, config: Mapping[str, Setting]) -> Config:
-        """A partial configuration with the defaults filled in, checked.
+        """A partial configuration, checked and completed with the defaults.
 
         Raises:
-            ConfigError: A name is unknown or a setting is out of range; all such are listed.
+            ConfigError: Some names are unknown or values out of range; all are listed.
         """
         complaints = Complaints("the configuration")
         for name, setting in config.items():
             if name not in self.knobs:
-                complaints.add(f"there is no knob {name!r}.{did_you_mean(name, self.knobs)}")
+                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, self.knobs)}")
             elif not self.knobs[name].allows(setting):
                 complaints.add(f"{name}={setting!r} is out of range ({self.knobs[name].describe()})")
         complaints.raise_any()
         return {**self.defaults, **config}
 
     def nearest(self, config: Mapping[str, Setting]) -> Config:
-        """A known-good configuration brought into this space: what it does not allow stands at its own default."""
+        """The closest configuration in this space: what the space does not allow takes its default."""
         return self.defaults | self.allowed(config)
 
     def allowed(self, config: Mapping[str, Setting]) -> Config:
-        """What this space knows and allows of a configuration."""
+        """The part of a configuration that this space allows."""
         return {name: setting for name, setting in config.items() if name in self.knobs and self.knobs[name].allows(setting)}
 
     def restrict(self, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
-        """The space with some knobs replaced, or pinned to one setting.
+        """The space with some hyperparameters replaced, or pinned to one value.
 
         Raises:
-            ConfigError: A knob is unknown, or a setting is not among its choices or no number; all such are listed.
+            ConfigError: Some hyperparameters are unknown, or values are neither among the choices nor numbers; all are listed.
         """
         knobs, complaints = dict(self.knobs), Complaints("knobs")
         for name, change in changes.items():
             if name not in knobs:
-                complaints.add(f"there is no knob {name!r}.{did_you_mean(name, knobs)}")
+                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, knobs)}")
             elif isinstance(change, Hyperparameter):
                 knobs[name] = change
             elif knobs[name].takes(change):

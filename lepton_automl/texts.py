@@ -1,34 +1,33 @@
-"""Texts that come from data or from a person: made visible, and escaped for Markdown."""
+"""Texts that come from data or from the user: made printable, and escaped for Markdown."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-JOINERS = "\u200c\u200d"  # of letters and of emoji; no other invisible mark is needed to read a word
-MOST = 60  # characters of a name in a picture
+JOINERS = "\u200c\u200d"  # zero-width: they join letters and emoji; no other invisible character is needed to read a word
+MOST = 60  # characters of a name in a figure
 MORE = "…"
-_MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")  # what Markdown, or MathJax in its pages, may read as its own
-_FIRST = re.compile(r"^(?=[-+#=])|(?<=^\d)(?=[.)])")  # what makes a heading or a list at the start of a line
+_MARKS = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")  # what Markdown or MathJax may take for markup
+_FIRST = re.compile(r"^(?=[-+#=])|(?<=^\d)(?=[.)])")  # what starts a heading or a list at the beginning of a line
 _HTML = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 
 
 def clean(text: object, most: int = MOST) -> str:
-    """A name on one line and of bounded length, without what a reader cannot see.
+    """A name on one line, of bounded length and without invisible characters.
 
     Args:
-        text: The name; anything that has one.
-        most: Characters at most.
+        text: The name, or any object; its `str` is used.
+        most: Maximum number of characters.
 
     Returns:
-        Text without control characters, marks that turn the direction of writing, and halves of characters. It is not
-        escaped.
+        Text without control characters, bidirectional marks and lone surrogates. It is not escaped.
     """
-    told = str(text)
-    kept = told[: most + 1]
+    whole = str(text)
+    kept = whole[: most + 1]
     if not (kept.isascii() and kept.isprintable()):
         kept = "".join(map(_visible, kept))
-    return kept if len(told) <= most else kept[: most - 1].rstrip() + MORE
+    return kept if len(whole) <= most else kept[: most - 1].rstrip() + MORE
 
 
 def _visible(character: str) -> str:
@@ -41,22 +40,22 @@ def _visible(character: str) -> str:
 
 
 def markdown(text: object, most: int = 300) -> str:
-    """A text on a line of Markdown, to be read as it is: it makes no markup and no HTML.
+    """A text escaped for one line of Markdown, so that it is shown as it is written.
 
     Args:
-        text: The text; anything that has one.
-        most: Characters at most.
+        text: The text, or any object; its `str` is used.
+        most: Maximum number of characters.
     """
     plain = clean(text, most).strip()
     return _FIRST.sub(r"\\", _MARKS.sub(r"\\\g<0>", plain)).translate(_HTML)
 
 
 def code_span(text: object, most: int = 300) -> str:
-    """A text as inline code in Markdown, also in a table, whatever backticks it holds.
+    """A text as inline code in Markdown, also within a table, even if it contains backticks.
 
     Args:
-        text: The text; anything that has one.
-        most: Characters at most.
+        text: The text, or any object; its `str` is used.
+        most: Maximum number of characters.
     """
     plain = clean(text, most).replace("|", "\uff5c")  # a bar would end a table's cell even in code
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", plain)), default=0))
@@ -65,10 +64,10 @@ def code_span(text: object, most: int = 300) -> str:
 
 
 def many(number: int, what: str) -> str:
-    """A number of things, in words.
+    """A count with its noun, in the plural unless it is 1: `3 trials`.
 
     Args:
-        number: How many.
-        what: One of them.
+        number: The count.
+        what: The noun in the singular.
     """
     return f"{number:,} {what}{'s' * (number != 1)}"

@@ -1,6 +1,6 @@
-"""Whose code may run here: a study's folder can carry a person's code, which nobody runs who has not said so.
+"""Which code may run here: a study's folder can contain code of whoever made it, and it runs only if the user trusts it.
 
-What is trusted is kept by its digest in a file of the user's own, not in the study, which may come from a stranger.
+Digests of trusted code are kept in a file of the user's own, not in the study, which may come from a stranger.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ import contextlib
 import os
 from pathlib import Path
 
-SESSION = "LEPTON_TRUST"  # the variable with the digests that this process trusts, and those that it starts
+SESSION = "LEPTON_TRUST"  # environment variable: the digests that this process and its child processes trust
 
 
 def trusted_file() -> Path:
-    """The user's own list, a digest a line: `$XDG_CONFIG_HOME/lepton_automl/trusted`, by default below `~/.config`."""
+    """The user's list, one digest a line: `$XDG_CONFIG_HOME/lepton_automl/trusted`, by default in `~/.config`."""
     return Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()) / "lepton_automl" / "trusted"
 
 
 def is_trusted(digest: str) -> bool:
-    """Whether code of this digest may run."""
+    """Whether code with this digest may run."""
     if digest in os.environ.get(SESSION, "").split():
         return True
     try:
         return digest in trusted_file().read_text(encoding="utf-8").split()
-    except (OSError, ValueError, RuntimeError):  # there is none, or no home folder
+    except (OSError, ValueError, RuntimeError):  # there is no such file, or no home folder
         return False
 
 
 def allow(digest: str) -> None:
-    """Let code of this digest run in this process, and in those that it starts."""
+    """Trust code with this digest in this process and its child processes."""
     known = os.environ.get(SESSION, "").split()
     if digest not in known:
         os.environ[SESSION] = " ".join([*known, digest])
 
 
 def remember(digest: str) -> None:
-    """Let code of this digest run for this user from now on; where that cannot be kept, from this process on."""
+    """Trust code with this digest for this user from now on; if that cannot be saved, only in this process and its children."""
     if is_trusted(digest) and digest not in os.environ.get(SESSION, "").split():
         return
     allow(digest)

@@ -231,7 +231,7 @@ def _(folder: Path) -> None:
         )
     )
     usual(found)
-    assert "1 lines that begin with # are left out" in found.said
+    assert "skipped 1 lines that begin with #" in found.said
 
 
 @case(EMPTY, "header and rows end in separators")
@@ -344,4 +344,4 @@ def _(folder: Path) -> None:
 @case(RAGGED, "no header: told")
 def _(folder: Path) -> None:
     rows = [(str(n), str(n * n % 17), str(n % 2)) for n in range(ROWS)]
-    assert "the first line holds numbers only" in prepared(write(folder, lines(rows[2:] + rows[:2]))).said
+    assert "the first line contains only numbers" in prepared(write(folder, lines(rows[2:] + rows[:2]))).said

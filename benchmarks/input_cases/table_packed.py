@@ -33,7 +33,7 @@ def _(folder: Path) -> None:
         usual(prepared(write(folder, content, name)))
 
 
-@case(PACKED, "an archive of two tables", refused="holds 2 tables: test.csv, train.csv")
+@case(PACKED, "an archive of two tables", refused="contains 2 tables: test.csv, train.csv")
 def _(folder: Path) -> None:
     with zipfile.ZipFile(folder / "all.zip", "w") as archive:
         archive.writestr("test.csv", lines(PRICES))
@@ -74,6 +74,6 @@ def _(folder: Path) -> None:
     prepared(write(folder, json.dumps([{"a": 1, "b": 2}] * 30)))
 
 
-@case(FOREIGN, "Parquet that is called CSV", refused="a Parquet file by its content")
+@case(FOREIGN, "Parquet that is called CSV", refused="its content is Parquet")
 def _(folder: Path) -> None:
     prepared(write(folder, b"PAR1\x15\0\x15\0"))

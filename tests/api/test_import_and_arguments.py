@@ -89,7 +89,7 @@ def test_every_complaint_about_a_study_is_raised_at_once(tmp_path):
 def test_what_is_said_of_the_search_is_checked(tmp_path, table):
     with pytest.raises(ValueError, match="5 things are wrong") as error:
         AutoML(sampler="tep", grid=("model.width",), callbacks=["x"], warm_start=["photos", 3], home=tmp_path)
-    for part in ("Did you mean 'tpe'", "sampler='grid'", "cannot be called back", "no study 'photos'", "warm_start is 3"):
+    for part in ("Did you mean 'tpe'", "sampler='grid'", "is not callable", "no study 'photos'", "warm_start is 3"):
         assert part in str(error.value)
     study = AutoML(name="wrong", sampler="grid", grid="model.widht", home=tmp_path, progress=False)
     with pytest.raises(ValueError, match=r"Did you mean 'model\.width'"):

@@ -135,7 +135,7 @@ def test_a_file_that_unpacks_without_end_is_refused_at_its_beginning(tmp_path: P
     assert max(shares) < 0.1
 
 
-@pytest.mark.parametrize(("repeated", "said"), [(b"\n", "hold no rows"), (b"#\n", "hold no rows"), (b"0", "characters")])
+@pytest.mark.parametrize(("repeated", "said"), [(b"\n", "contain no rows"), (b"#\n", "contain no rows"), (b"0", "characters")])
 def test_what_holds_no_rows_is_no_way_round_it(
     repeated: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

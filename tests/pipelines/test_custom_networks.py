@@ -149,7 +149,7 @@ def test_a_source_brings_what_it_refers_to_and_nothing_else():
     module = factory.load()({"width": 8, "lr": 0.1}, type("Spec", (), {"input_shape": (3,)}))
     assert module(torch.zeros(5, 3)).shape == (5,)
     frame = cell("import pandas\ntable = pandas.DataFrame()\ndef make(config, spec):\n    return table\n", 3)["make"]
-    with pytest.raises(ConfigError, match="table cannot be handed to the worker processes"):
+    with pytest.raises(ConfigError, match="table cannot be sent to the worker processes"):
         factory_of(frame)
 
 
@@ -186,9 +186,15 @@ def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
     with pytest.raises(ValueError, match="2 things are wrong") as error:
         AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": Integer(1, 9, default=3)}, home=tmp_path)
     told = str(error.value)
-    for part in ("top level", "'model.width'", "both be config['lr']", "from 0 to below 1", "train.epochs is no knob"):
+    for part in (
+        "top level",
+        "'model.width'",
+        "both be config['lr']",
+        "at least 0 and below 1",
+        "train.epochs cannot be searched",
+    ):
         assert part in told
-    with pytest.raises(ValueError, match="space is given without a model"):
+    with pytest.raises(ValueError, match="space is given without model"):
         AutoML(space=WIDTH, home=tmp_path)
     with pytest.raises(ValueError, match="it must be a function"):
         AutoML(model=nn.Linear(2, 2), space=WIDTH, home=tmp_path)
@@ -198,7 +204,7 @@ def test_knobs_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
     added = {"train.batch_size": Categorical(16, 32, default=32), "train.warmup": 50}
     space = study_config(AutoML(knobs=added, home=tmp_path), pictures, "own").space
     assert space["train.batch_size"].choices == (16, 32) and space["train.warmup"].choices == (50,)
-    with pytest.raises(ConfigError, match=r"no knob 'model\.widht'. Did you mean 'model\.width'"):
+    with pytest.raises(ConfigError, match=r"no hyperparameter 'model\.widht'. Did you mean 'model\.width'"):
         study_config(AutoML(knobs={"model.widht": Categorical(8, default=8)}, home=tmp_path), pictures, "own")
 
 

@@ -79,7 +79,7 @@ def test_a_study_lives_on_its_own(home):
     assert answered(study.pause) < SOON and study.status == "paused"
     until(lambda: quiet(study), "it does not hold still")
     assert answered(study.resume) < SOON and study.status == "running"
-    with pytest.raises(ConfigError, match="no knob"):
+    with pytest.raises(ConfigError, match="no hyperparameter"):
         study.control.enqueue({"train.rate": 1})
     assert answered(study.control.enqueue, config={"train.lr": 0.017}) < SOON
     assert answered(study.extend, minutes=1) < SOON and study.state.settings.budget.minutes == 31

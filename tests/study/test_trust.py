@@ -70,13 +70,13 @@ def test_looking_at_a_study_runs_nothing_of_its_code(stranger, marker):
     assert not marker.exists()
     study = Study("sample", stranger)
     assert len(study.front) == 1 and study.state.settings.own
-    with pytest.raises(StudyError, match=r"(?s)have not said that you trust it.*lepton resume sample --trust"):
+    with pytest.raises(StudyError, match=r"(?s)have not trusted this code yet.*lepton resume sample --trust"):
         study.resume()
     assert not stranger.running("sample")
 
 
 def test_a_profile_of_its_network_asks_for_trust_before_a_worker_starts(stranger, marker):
-    with pytest.raises(StudyError, match=r"(?s)have not said that you trust it.*lepton resume sample --trust") as caught:
+    with pytest.raises(StudyError, match=r"(?s)have not trusted this code yet.*lepton resume sample --trust") as caught:
         bottleneck(StudyClient("sample", stranger), 0, progress=False)
     assert str(caught.value).count("What to do") == 1 and not marker.exists()
 
