@@ -5,7 +5,7 @@ import shutil
 import mlflow
 import pytest
 
-from lepton_automl.study_store import Home
+from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.store import opened_store
 
 
@@ -26,7 +26,7 @@ def store_folder(empty_store, tmp_path_factory):
 @pytest.fixture(scope="module")
 def home(store_folder):
     """A home with a store."""
-    return Home(store_folder)
+    return StudyStore(store_folder)
 
 
 @pytest.fixture
