@@ -22,7 +22,7 @@ from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
 SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
-STOPPED = "a person stopped it"  # why a study, and each trial that still ran, has ended
+STOPPED = "stopped by the user"  # why a study, and each trial that still ran, has ended
 Request = Literal["pause", "resume", "stop", "extend", "enqueue", "limit", "pin", "unpin", "retune"]
 
 

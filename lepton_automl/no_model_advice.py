@@ -1,4 +1,4 @@
-"""A search that ends without a model: what it would have taken, and what to do."""
+"""Advice for a search that ended without a model: what it would have needed, and what to do next."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from .state import StudyState, Trial
 
 NONE = "no model is ready"
-SEVERAL = 6  # trials that more budget is to allow for
-BESIDE = 1.0  # seconds of a trial beside its epochs, about: it is exported, timed and packed
-KEPT = 0.85  # of a budget of time, at least, is for trials: what `search.budget.MOST` leaves of it
+SEVERAL = 6  # trials that an extended budget should allow
+BESIDE = 1.0  # seconds of a trial besides its epochs, roughly: export, timing and packing
+KEPT = 0.85  # least share of a time budget that trials get: what `search.budget.LARGEST_RESERVE` leaves
 
 
 def no_model(state: StudyState) -> StudyError:
-    """Why there is nothing to choose from, and what to do."""
+    """The error that says why there is no model to choose, and what to do."""
     if state.ended is None:
-        fix = _failure(state) or "Wait for it, or look at `trials`."
+        fix = _failure(state) or "Wait for the first model, or look at study.trials."
         return StudyError(NONE, where=state.settings.name, fix=fix)
     cause = state.ended.reason.partition(f"; {NONE}")[0]
     return StudyError(f"{cause}; {NONE}", where=state.settings.name, fix=advice(state, state.ended.at))
 
 
-def told_reason(state: StudyState, reason: str, now: float) -> str:
-    """Why a search ended, in the words that every window shows; with what to do, where it found nothing."""
+def end_reason(state: StudyState, reason: str, now: float) -> str:
+    """Why a search ended, as every window shows it; with advice if it found no model."""
     if state.front():
         return reason
     to_do = advice(state, now).splitlines()[0]
@@ -35,7 +35,7 @@ def told_reason(state: StudyState, reason: str, now: float) -> str:
 
 
 def advice(state: StudyState, now: float) -> str:
-    """What to do for a model, by what the trials came to."""
+    """What to do to get a model, judged by the trials so far."""
     return _failure(state) or _limits(state) or _more(state, now)
 
 
@@ -49,7 +49,7 @@ def _limits(state: StudyState) -> str:
     if not broken or len(broken) < len(state.trials):
         return ""
     why = broken[-1].broken_limit or (broken[-1].result.reason if broken[-1].result else "")
-    return f"Every candidate broke a hard limit, the last one as {why}; set a wider one."
+    return f"Every candidate exceeded a hard limit; the last one: {why}. Raise the limit."
 
 
 def _more(state: StudyState, now: float) -> str:
@@ -57,32 +57,32 @@ def _more(state: StudyState, now: float) -> str:
     seconds = budget.seconds(settings.target.device, settings.workers)
     if seconds is None:
         unit = "trials" if budget.trials is not None else "epochs"
-        return f"extend({unit}={SEVERAL if unit == 'trials' else SEVERAL * settings.epochs_of(child=False)}) goes on."
+        return f"Continue with extend({unit}={SEVERAL if unit == 'trials' else SEVERAL * settings.epochs_of(child=False)})."
     need = _needed(state, seconds, now)
     if budget.minutes is not None:
         more = f"minutes={math.ceil(need / 60)}"
     else:
         more = f"cost={(budget.cost or 0.0) * need / seconds:.2g}"
     return (
-        f"{_weighing(state)} whole trial takes about {trial_seconds(state):.2g} s: extend({more}) goes on with "
-        f"{settings.train.epochs} epochs a trial; a new search with a larger budget may give each more."
+        f"{_benchmarking(state)} full trial takes about {trial_seconds(state):.2g} s: extend({more}) continues with "
+        f"{settings.train.epochs} epochs per trial; a new search with a larger budget may give each trial more."
     )
 
 
 def _needed(state: StudyState, seconds: float, now: float) -> float:
-    """Seconds that are lacking for several trials; those by which the budget is overdrawn are lacking too."""
+    """Seconds missing for `SEVERAL` trials, including those by which the budget is already exceeded."""
     overdrawn = max(0.0, state.spent(now) - seconds)
     return (overdrawn + SEVERAL * trial_seconds(state) / state.settings.workers) / KEPT
 
 
-def _weighing(state: StudyState) -> str:
+def _benchmarking(state: StudyState) -> str:
     if state.trials or state.started is None or state.weighed is None:
-        return "Here a"
-    return f"Here weighing the machine took {state.weighed.at - state.started.at:.2g} s, and a"
+        return "On this machine a"
+    return f"Benchmarking this machine took {state.weighed.at - state.started.at:.2g} s, and a"
 
 
 def trial_seconds(state: StudyState) -> float:
-    """What a whole trial takes one worker, by the weighing and by the trials that came some way."""
+    """Seconds that a full trial takes one worker, from the host benchmark and the trials so far."""
     epochs = state.settings.epochs_of(child=False)
     weighed = state.weighed.weighed.epoch_seconds if state.weighed else 0.0
     return BESIDE + epochs * max([weighed, *map(_epoch_seconds, state.trials.values())])

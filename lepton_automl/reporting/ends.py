@@ -29,10 +29,10 @@ FEW = 8  # trials, up to which each has its own tick
 MOST = 12  # reasons that are told apart
 NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")
 WORDS = (  # what the search says, in a person's words; anything else is told as it is
-    ("would hardly add to the front", "too weak for its speed to add to the front"),
-    ("the budget ends before", "would not have ended within the budget"),
-    ("the budget of", "the budget ended first"),
-    ("a person stopped it", "a person ended the search"),
+    ("unlikely to improve the Pareto front", "unlikely to improve the Pareto front"),
+    ("more than the budget allows", "not enough budget left to finish"),
+    ("the budget of", "the budget ran out first"),
+    ("stopped by the user", "the search was stopped by the user"),
     ("latency … ms is above", "too slow: above the latency limit"),
     ("size … bytes is above", "too large: above the size limit"),
 )

@@ -52,7 +52,9 @@ class EarlyStopper:
         adds = ranked if gain is None else gain >= WORTHWHILE
         if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
             return CONTINUE
-        return Decision(stop=True, reason=f"it would hardly add to the front; behind most of {len(others) + 1} ({score})")
+        return Decision(
+            stop=True, reason=f"unlikely to improve the Pareto front (below most of {len(others) + 1} at this rung; {score})"
+        )
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
         """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""
@@ -83,4 +85,4 @@ def out_of_time(left: float) -> str:
     Args:
         left: Seconds that it would still take; 0 while unknown.
     """
-    return f"it would have taken {left:.0f} s more, and the budget ends before" if left >= 0.5 else "the budget ended first"
+    return f"needs {left:.0f} s more than the budget allows" if left >= 0.5 else "the budget ran out first"

@@ -46,7 +46,7 @@ def write_when_possible(
                 del left[0]
         except StudyError as error:
             if stopping:
-                what = f"the search was stopped while it waited for its journal ({error.what}); what happened last is not in it"
-                fix = f"Make room or give write permission, then: lepton resume {journal.path.parent.name}"
+                what = f"the search was stopped while its journal could not be written ({error.what}); its last events are lost"
+                fix = f"Free disk space or grant write permission, then run: lepton resume {journal.path.parent.name}"
                 raise StudyError(what, where=error.where, fix=fix) from error
     return asked

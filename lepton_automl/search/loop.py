@@ -1,7 +1,7 @@
-"""The search, read aloud: ask, submit, poll, decide, tell, announce.
+"""The search loop: propose, submit, poll, decide, record.
 
-Everything that the loop knows it knows from events: `write` puts one in the journal and takes it in; a search that is
-taken up again takes in those of the journal first, and stands where it stood.
+The loop's knowledge comes from events alone: `write` appends an event to the journal and applies it. A search that is
+restarted replays its journal first and continues from the same state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from lepton_automl.events import (
     Noted,
     StudyEnded,
     StudyPaused,
-    StudyResumed,
     TrialEnded,
     TrialProposed,
     TrialReported,
@@ -28,7 +27,7 @@ from lepton_automl.events import (
 from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
-from lepton_automl.no_model_advice import told_reason
+from lepton_automl.no_model_advice import end_reason
 from lepton_automl.state import StudyState, Trial
 
 from . import importance
@@ -36,37 +35,34 @@ from .budget import BudgetTracker
 from .early_stopper import EarlyStopper, out_of_time
 from .finalists import Finalists, NoFinalists
 from .forecast import Forecaster
-from .journal_retry import RETRY, write_when_possible
+from .journal_retry import write_when_possible
+from .pauses import Pauses
 from .propose import Proposer
 
-TICK = 0.2  # seconds between looks at the clock and at what a person asks, while no trial says anything
-FIRST_FAILURES = 6  # failures in a row, from the first trial on, that no other candidate would mend
-STOPPED_WAITING = "it waits no longer"
-FINISH_SECONDS = 12.0  # seconds for finalists, where a person waits for the end
-PUBLISH_SECONDS = 6.0  # of a grace period that are kept for MLflow and the registry
-SHUTDOWN_SECONDS = 2.0  # seconds that trials get to end by themselves when the budget is spent
-TRIES = 2  # of a trial whose worker is lost
-LONGEST_DELAY = (
-    300.0  # seconds between looks for room at most, where there seems to be room and trials fail for want of it all the same
-)
+TICK = 0.2  # seconds between checks of the clock and of requests, while no trial reports
+FIRST_FAILURES = 6  # if so many first trials all fail, another candidate would not help
+FINISH_SECONDS = 12.0  # seconds for finalists after a stop request
+PUBLISH_SECONDS = 6.0  # seconds of a grace period reserved for MLflow and the registry
+SHUTDOWN_SECONDS = 2.0  # seconds that trials get to end by themselves
+TRIES = 2  # attempts at a trial whose worker is lost
 
 
 class Loop:
     """One study's search.
 
     Args:
-        state: The study so far: begun, at least; the loop keeps it up to date.
-        journal: Where every event goes, before anything is done about it.
+        state: The study so far, with its start and host benchmark; the loop keeps it up to date.
+        journal: Where every event is recorded before anything else is done about it.
         executor: What runs trials.
         proposer: What to try next.
-        early_stopper: Who goes on.
-        forecaster: What is known and to be expected; the proposer's and the judge's.
+        early_stopper: Which trials go on at their rungs.
+        forecaster: What to expect of trials; shared with the proposer and the early stopper.
         job: Makes a trial's job.
-        announce: Told every event after it is written.
-        inbox: What people have asked since the last look.
-        missing: What the machine lacks for trials to go on, such as room on its disk; empty where nothing is.
+        announce: Called with every event after it is recorded.
+        inbox: The requests received since the last call.
+        missing: What the machine lacks for trials to go on, such as disk space; empty if nothing.
         reserve: Seconds that the end of the study will take; see `BudgetTracker`.
-        finalists: What is done with the front when the trials are over; nothing by default.
+        finalists: What to do with the models of the front after the trials; nothing by default.
     """
 
     def __init__(
@@ -87,22 +83,18 @@ class Loop:
     ) -> None:
         self.state, self.journal, self.executor = state, journal, executor
         self.proposer, self.early_stopper, self.forecaster, self.job = proposer, early_stopper, forecaster, job
-        self.announce, self.inbox, self.missing = announce, inbox, missing
+        self.announce, self.inbox = announce, inbox
         self.finalists = finalists or NoFinalists()
         self.budget_tracker = BudgetTracker(state, reserve, self.finalists.seconds)
         self.stopping = ""
-        self._next_check: float | None = (
-            None  # when to look whether the machine has what it lacked; None while it lacks nothing
-        )
-        self._check_delay = RETRY
+        self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
-        self._waits_for_slot = False  # it is paused, as it has no slot of the machine
-        self._deferred: list[Asked] = []  # what people asked while the journal could not be written
+        self._deferred: list[Asked] = []  # requests received while the journal could not be written
 
-    # What is known
+    # State
 
     def apply(self, event: Event) -> None:
-        """Learn from an event, whether it just happened or the journal tells it again."""
+        """Update everything that depends on an event, whether it is new or replayed from the journal."""
         if not self.state.apply(event):
             return
         match event:
@@ -118,7 +110,7 @@ class Loop:
                 self._handle_command(event)
 
     def _handle_command(self, asked: Asked) -> None:
-        """Let what a person asks change what is tried from now on."""
+        """Change what is tried from now on, as requested."""
         match asked.what:
             case "enqueue":
                 self.proposer.enqueue(asked.config)
@@ -133,7 +125,7 @@ class Loop:
                 pass
 
     def write(self, event: Event, *, durable: bool = True) -> None:
-        """Journal an event, take it in, and let everyone know; while the journal cannot be written, everything waits."""
+        """Record an event, apply it and announce it; while the journal cannot be written, everything waits."""
         try:
             self.journal.append(event, durable=durable)
         except StudyError as error:
@@ -142,10 +134,10 @@ class Loop:
         self.announce(event)
 
     def _wait_for_journal(self, event: Event, error: StudyError) -> None:
-        """Hold all trials until the journal can be written: nothing that was earned is lost.
+        """Hold all trials until the journal can be written, so that no result is lost.
 
         Raises:
-            StudyError: A person asked for the end meanwhile.
+            StudyError: The study was asked to stop meanwhile.
         """
         since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
@@ -153,43 +145,40 @@ class Loop:
         paused = StudyPaused(at=since, reason=str(error))
         self._deferred += write_when_possible(self.journal, (paused, event), self.inbox, stopping=self.stopping == STOPPED)
         self.apply(paused)
-        if before is None:  # else whoever paused it before ends that pause
-            self._end_pause("the journal can be written again")
+        if before is None:  # an earlier pause is ended by its own cause
+            self.pauses.end("the journal can be written again")
 
-    def _write_resumed(self, reason: str) -> None:
-        self.write(StudyResumed(at=self.executor.now(), reason=reason))
-
-    # What is done
+    # Run
 
     def replay(self, past: Iterable[Event], *, lost: bool) -> None:
-        """Take in what the journal tells already; where its search was lost, the clock starts again."""
+        """Apply the events of the journal; if its search process was lost, the clock starts again."""
         for event in past:
             self.apply(event)
         if lost:
-            self._write_resumed("the search was taken up again")
+            self.pauses.record_end("the search was restarted")
 
     def run(self) -> StudyState:
-        """Search until the budget is spent, or a person asks for the end; what was found by then stands."""
+        """Search until the budget is spent or a stop is requested; the models found by then are kept."""
         try:
             for trial in list(self.state.running.values()):
                 self.executor.submit(self.job(trial))
             reason = self._search()
         except KeyboardInterrupt:
-            reason = "it was interrupted"
+            reason = "the search was interrupted"
         self._end_running(reason)
         self._finish(asked_to_stop=reason == STOPPED)
         self._rank()
         now = self.executor.now()
-        self.write(StudyEnded(at=now, reason=told_reason(self.state, reason, now), chosen=self._choice()))
+        self.write(StudyEnded(at=now, reason=end_reason(self.state, reason, now), chosen=self._choice()))
         return self.state
 
     def _finish(self, *, asked_to_stop: bool) -> None:
-        """Let the finalists have their due while there is time; who asked for the end waits no longer than a moment."""
+        """Process the finalists while there is time; after a stop request only for `FINISH_SECONDS` or the grace period."""
         finish_by = self.executor.now() + self._finish_seconds
         self.stopping = ""
 
         def until() -> float | None:
-            """Time that the study is paused is not spent, which is known when it goes on."""
+            """The deadline; open while the study is paused, as paused time does not count."""
             return finish_by if asked_to_stop else None if self.state.paused else self.budget_tracker.end
 
         for event in self.finalists(self._handle_commands, until):
@@ -202,7 +191,7 @@ class Loop:
         reason = ""
         while not (reason and (self.stopping or self._past_deadline() or not self.state.running)):
             self._handle_commands()
-            self._check_machine()
+            self.pauses.check_machine()
             reason = self.stopping or self._fill()
             self.executor.request_slots(len(self.state.running) if reason else self.state.settings.workers)
             for message in self.executor.poll(TICK):
@@ -215,8 +204,8 @@ class Loop:
         return reason
 
     def _handle_commands(self) -> None:
-        """Do what people ask; while other studies have the machine, the study is paused."""
-        self._check_slot()
+        """Handle all requests; pause while other studies use the whole machine."""
+        self.pauses.check_slot()
         deferred, self._deferred = self._deferred, []
         for asked in (*deferred, *self.inbox()):
             self.write(asked)
@@ -228,53 +217,15 @@ class Loop:
                             self._finish_seconds, max(0.0, asked.grace - SHUTDOWN_SECONDS - PUBLISH_SECONDS)
                         )
                 case "pause":
-                    self._next_check = None  # a person's pause is ended by a person
-                    if self._waits_for_slot:
-                        self._stop_waiting(STOPPED_WAITING)
-                    self._pause("a person paused it")
+                    self.pauses.pause_by_user()
                 case "resume":
-                    self.stopping = ""  # one that was asked for and not heard until now is taken back
-                    if self.state.paused and not self._waits_for_slot:
-                        self._end_pause("a person resumed it")
+                    self.stopping = ""  # withdraws a stop that was not acted on yet
+                    self.pauses.resume_by_user()
                 case _:
                     pass
 
-    def _pause(self, reason: str) -> None:
-        """Hold everything; a study that is paused already stays so. Who measures is let finish, which nobody waits for."""
-        if not self.state.paused:
-            self.write(StudyPaused(at=self.executor.now(), reason=reason))
-        self.executor.hold(held=True)
-
-    def _end_pause(self, reason: str) -> None:
-        self._next_check = None
-        self.executor.hold(held=False)
-        self._write_resumed(reason)
-
-    def _check_slot(self) -> None:
-        """Pause while other studies have all of the machine: the time in which nothing can run is not spent."""
-        waits = self.executor.waiting_reason()
-        if waits and not self.state.paused:
-            self._waits_for_slot = True
-            self.write(StudyPaused(at=self.executor.now(), reason=waits))
-        elif self._waits_for_slot and not waits:
-            self._stop_waiting("it has a core of its own again")
-
-    def _stop_waiting(self, reason: str) -> None:
-        self._waits_for_slot = False
-        self._write_resumed(reason)
-
-    def _check_machine(self) -> None:
-        """End a pause for want of room once there is some; look less often where that has not helped."""
-        if self._next_check is None or self.executor.now() < self._next_check:
-            return
-        if self.missing():
-            self._next_check = self.executor.now() + RETRY
-        else:
-            self._check_delay = min(2 * self._check_delay, LONGEST_DELAY)
-            self._end_pause("the machine has what was lacking")
-
     def _rank(self) -> None:
-        """Tell the windows which knobs mattered so far: each time that half as many trials have ended again, and at the end."""
+        """Record which hyperparameters matter so far: whenever half as many trials again have ended, and at the end."""
         ranked = importance.rank(self.state, self.executor.now())
         if ranked.shares:
             self.write(ranked)
@@ -284,20 +235,22 @@ class Loop:
         return deadline is not None and not self.state.paused and self.executor.now() >= deadline
 
     def _fill(self) -> str:
-        """Start trials on all free slots; the reason why no more may be started, if there is one."""
+        """Start trials on all free slots; returns why no more may be started, or an empty string."""
         if self.state.paused:
             return ""
         while not (reason := self._stop_reason()) and len(self.state.running) < self.executor.slots:
             if not self._start():
-                return f"every configuration {'that holds what is pinned' if self.state.pinned else 'of the space'} was tried"
+                return (
+                    f"every configuration {'with the pinned values' if self.state.pinned else 'of the search space'} was tried"
+                )
         return reason
 
     def _stop_reason(self) -> str:
-        """Why nothing more is started: the budget is spent, or the first trials all failed."""
+        """Why nothing more is started: the budget is spent, or the first trials all failed; else empty."""
         return self.budget_tracker.spent(self.executor.now()) or self._all_failed()
 
     def _all_failed(self) -> str:
-        """Whether something is wrong with more than a candidate: the first trials all failed."""
+        """Why the search gives up: the first trials all failed; else empty."""
         trials = self.state.trials
         if not FIRST_FAILURES <= len(trials) < FIRST_FAILURES + 2 * self.state.settings.workers:
             return ""
@@ -307,7 +260,7 @@ class Loop:
         return f"all of the first {len(results)} trials failed, the last one: {results[-1].reason.splitlines()[0]}"
 
     def _start(self) -> bool:
-        """Ask for a configuration and submit it; false when there is none left."""
+        """Submit the next proposal; false if there is none left."""
         settings, number, now = self.state.settings, 1 + max(self.state.trials, default=-1), self.executor.now()
         proposal = self.proposer.ask(number, self._in_time)
         if proposal is None:
@@ -332,7 +285,7 @@ class Loop:
         return True
 
     def _handle_report(self, report: Report) -> None:
-        """Take in a report, decide, and answer; what a trial says again after a restart is answered as it was before."""
+        """Decide on a report and answer it; a report repeated after a restart gets its earlier answer."""
         trial = self.state.trials[report.trial]
         if trial.result is not None:
             return
@@ -346,7 +299,7 @@ class Loop:
             self.executor.cancel(report.trial, decision)
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
-        profile = report.profile or trial.search_profile  # a limit may have come since the trial was weighed
+        profile = report.profile or trial.search_profile  # a limit may have been set since the trial was profiled
         if profile is not None and (broken := self.state.settings.target.broken_limit(profile)):
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
@@ -357,46 +310,37 @@ class Loop:
         return self.early_stopper.decide(trial, report) if report.waits else CONTINUE
 
     def _in_time(self, trial: Trial, report: Report | None = None) -> bool:
-        """Whether a trial would end before the budget does, as it went up to a report, its last one if not said."""
+        """Whether a trial would finish within the budget at its pace up to a report, by default its last one."""
         left, deadline = self.early_stopper.seconds_left(trial, report or trial.reports[-1]), self.budget_tracker.deadline
         return deadline is None or self.executor.now() + left <= deadline
 
     def _end(self, result: TrialResult) -> None:
-        """Write down how a trial ended, or try it again where it was not its own fault."""
+        """Record how a trial ended, or retry it if its failure was not its own fault."""
         trial = self.state.trials[result.trial]
         if trial.result is not None:
             return
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
-        broken = (
-            self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
-        )
-        if broken:  # the finished file is what the limits are for, whatever was weighed before training
+        broken = self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
+        if broken:  # limits apply to the finished file, whatever was measured before training
             result = result.replace(status="infeasible", reason=broken)
         if result.status == "complete":
-            self._check_delay = RETRY
+            self.pauses.reset_delay()
         self.write(TrialEnded(at=self.executor.now(), result=result))
 
     def _retry(self, trial: Trial, result: TrialResult) -> bool:
-        """Start a trial again from its last checkpoint, if its worker or the machine failed it."""
+        """Restart a trial from its last checkpoint if its worker or the machine caused the failure."""
         counted = result.fault == "worker"
         if result.fault == "candidate" or (counted and trial.retries + 1 >= TRIES):
             return False
         self.write(TrialRetried(at=self.executor.now(), trial=trial.number, reason=result.reason, counted=counted))
         if not counted:
-            self._pause(self._pause_reason(result.reason))
-            self._next_check = self.executor.now() + self._check_delay
+            self.pauses.pause_for_machine(result.reason)
         self.executor.submit(self.job(trial))
         return True
 
-    def _pause_reason(self, reason: str) -> str:
-        """Why a study is paused by its machine, and what a person can do about it."""
-        lack = self.missing()
-        fix = "It goes on by itself once there is room and permission to write; lepton resume makes it look at once."
-        return "\n".join([reason, *([lack] if lack and lack not in reason else []), f"  What to do: {fix}"])
-
     def _end_running(self, reason: str) -> None:
-        """Ask what still runs to end, give it a moment, then write it off."""
+        """Ask running trials to end, wait `SHUTDOWN_SECONDS`, then record the rest as stopped."""
         self.stopping = reason
         self.executor.hold(held=False)
         late = Decision(stop=True, reason=reason)

@@ -347,9 +347,9 @@ def test_a_study_that_waits_can_be_paused_and_stopped(tmp_path):
     state = search(asked, folder, executor, inbox=inbox)
     told = [event for _, event in Journal(folder / "journal.jsonl").read() if isinstance(event, StudyPaused | StudyResumed)]
     assert [event.reason for event in told] == [
-        "waiting for a free core, behind 'other'", "it waits no longer", "a person paused it", "a person resumed it",
+        "waiting for a free core, behind 'other'", "no longer waiting for a core", "paused by the user", "resumed by the user",
     ]  # fmt: skip
-    assert state.ended.reason == "a person stopped it" and state.idle == pytest.approx(197, abs=2)
+    assert state.ended.reason == "stopped by the user" and state.idle == pytest.approx(197, abs=2)
 
 
 def test_two_executors_share_a_machine(tmp_path, monkeypatch):

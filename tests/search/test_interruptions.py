@@ -31,7 +31,7 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(), began=1000.0)
     state = search(config(budget=Budget(trials=30)), folder, executor, interrupt)
-    assert state.ended.reason == "it was interrupted" and state.front()
+    assert state.ended.reason == "the search was interrupted" and state.front()
     assert all(trial.result is not None for trial in state.trials.values())
 
 
@@ -70,7 +70,7 @@ def test_what_a_person_asks_is_heard(tmp_path):
 
     state = search(config(budget=Budget(trials=4)), folder, executor, inbox=inbox)
     assert [one.what for one in state.commands] == ["pause", "resume", "enqueue", "extend", "stop"]
-    assert state.ended.reason == "a person stopped it" and len(state.trials) > 10 and not state.running
+    assert state.ended.reason == "stopped by the user" and len(state.trials) > 10 and not state.running
     assert 6 < state.idle < 10 and state.paused is None  # 40 looks, a fifth of a second each
     assert any(one.proposed.origin == "enqueued" and one.proposed.config["model.width"] == 9 for one in state.trials.values())
 
@@ -102,7 +102,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp
     monkeypatch.setattr(Journal, "append", refusing)
     asked = config(budget=Budget(trials=8))
     if what == "stop":
-        with pytest.raises(StudyError, match=r"(?s)stopped while it waited for its journal .*lepton resume sample"):
+        with pytest.raises(StudyError, match=r"(?s)stopped while its journal could not be written .*lepton resume sample"):
             search(asked, folder, executor, fill, inbox)
         full.clear()
         again = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=executor.now())

@@ -13,7 +13,7 @@ from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
 from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.jobs import TrialResult
-from lepton_automl.no_model_advice import told_reason
+from lepton_automl.no_model_advice import end_reason
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
 from lepton_automl.search.early_stopper import out_of_time
@@ -24,13 +24,13 @@ from tests.samples import config, trial_events, weighed
 def ended_empty(budget, *events, reason="the budget is spent", **changes):
     began = [StudyStarted(at=0.0, config=config(budget=budget, **changes)), HostWeighed(at=7.0, weighed=weighed(), epochs=8)]
     state = StudyState().feed([*began, *events])
-    return state.feed([StudyEnded(at=10.0, reason=told_reason(state, reason, 10.0), chosen=None)])
+    return state.feed([StudyEnded(at=10.0, reason=end_reason(state, reason, 10.0), chosen=None)])
 
 
 def test_a_search_without_a_model_says_what_a_trial_takes_and_what_to_do():
     state = ended_empty(Budget(minutes=0.05), workers=1)
     # 8 epochs of a second, and one second beside them; six such trials and 7 seconds overdrawn are 61 seconds, of 0.85.
-    told = "Here weighing the machine took 7 s, and a whole trial takes about 9 s: extend(minutes=2) goes on with 8 epochs"
+    told = "Benchmarking this machine took 7 s, and a full trial takes about 9 s: extend(minutes=2) continues with 8 epochs"
     assert state.ended.reason.startswith(f"the budget is spent; no model is ready. {told}")
     with pytest.raises(StudyError, match="the budget is spent; no model is ready\n") as caught:
         state.choose()
@@ -40,7 +40,7 @@ def test_a_search_without_a_model_says_what_a_trial_takes_and_what_to_do():
 
 def test_it_goes_by_the_trials_that_came_some_way_and_by_the_budgets_unit():
     begun = trial_events(0, 0.9, 1.0)[:3]  # an epoch of 2.5 seconds
-    assert "Here a whole trial takes about 21 s" in ended_empty(Budget(minutes=0.05), *begun).ended.reason
+    assert "On this machine a full trial takes about 21 s" in ended_empty(Budget(minutes=0.05), *begun).ended.reason
     assert "extend(trials=6)" in ended_empty(Budget(trials=1)).no_model().fix
     assert "extend(epochs=48)" in ended_empty(Budget(epochs=1)).no_model().fix
     assert "extend(cost=2.4)" in ended_empty(Budget(cost=0.1, prices={"cpu": 120.0}), workers=1).no_model().fix
@@ -54,11 +54,11 @@ def test_failures_and_limits_are_told_in_place_of_the_budget():
     hopeless = "all of the first 6 trials failed, the last one: it diverged"
     assert ended_empty(Budget(trials=9), first[0], failed, reason=hopeless).ended.reason == f"{hopeless}; no model is ready"
     slow = TrialEnded(at=9.0, result=TrialResult(trial=0, status="infeasible", reason="1 ms is over 0.5 ms"))
-    assert "hard limit, the last one as 1 ms is over 0.5 ms" in ended_empty(Budget(trials=1), *first[:2], slow).ended.reason
+    assert "hard limit; the last one: 1 ms is over 0.5 ms" in ended_empty(Budget(trials=1), *first[:2], slow).ended.reason
 
 
 def test_a_search_that_found_something_says_why_it_ended_and_no_more(study_state):
-    assert told_reason(study_state([(0.9, 1.0)]), "the budget is spent", 9.0) == "the budget is spent"
+    assert end_reason(study_state([(0.9, 1.0)]), "the budget is spent", 9.0) == "the budget is spent"
 
 
 def test_a_living_panel_says_it_too():
@@ -88,7 +88,7 @@ def test_trials_of_a_lost_process_are_not_said_to_run():
 
 
 @pytest.mark.parametrize(
-    ("left", "told"), [(0.0, "the budget ended first"), (0.4, "the budget ended first"), (7.2, "7 s more")]
+    ("left", "told"), [(0.0, "the budget ran out first"), (0.4, "the budget ran out first"), (7.2, "7 s more")]
 )
 def test_a_trial_that_comes_too_late_is_not_said_to_need_no_time(left, told):
     assert told in out_of_time(left)

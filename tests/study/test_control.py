@@ -88,7 +88,7 @@ def test_a_study_lives_on_its_own(home):
     script.send_signal(signal.SIGINT)
     told, _ = script.communicate(timeout=PATIENCE)
     assert script.returncode == 0 and "stopping" in told and "chosen <Model driven/" in told
-    assert study.status == "ended" and study.state.ended.reason == "a person stopped it" and study.state.registered
+    assert study.status == "ended" and study.state.ended.reason == "stopped by the user" and study.state.registered
     with pytest.raises(StudyError, match="the study has ended"):
         study.pause()
 

@@ -74,7 +74,7 @@ def test_a_full_disk_pauses_a_study_until_there_is_room(disk):
     def make_room(event):
         if isinstance(event, StudyPaused):
             assert "No space left on device" in event.reason and str(study) in event.reason
-            assert "goes on by itself once there is room" in event.reason
+            assert "It resumes by itself once there is free disk space" in event.reason
             filler.unlink()
 
     state, told = searched(study, asked, make_room)

@@ -295,4 +295,4 @@ def test_a_real_study_is_steered_from_python_and_from_the_shell(tmp_path):
         assert all(one["model.pool"] == 1 and one["model.squeeze"] is False for one in retuned)
     finally:
         study.stop()
-    assert study.status == "ended" and study.state.ended.reason == "a person stopped it"
+    assert study.status == "ended" and study.state.ended.reason == "stopped by the user"

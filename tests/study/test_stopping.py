@@ -173,7 +173,7 @@ def test_a_command_that_is_ended_stops_its_search_and_hands_over(table, home, nu
     told, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0 and f"stopping after {number.name}" in told and "chosen: <Model one/" in told
     study = Study("one", home)
-    assert study.status == "ended" and study.client.is_published and study.state.ended.reason == "a person stopped it"
+    assert study.status == "ended" and study.client.is_published and study.state.ended.reason == "stopped by the user"
 
 
 @pytest.mark.slow
