@@ -1,4 +1,4 @@
-"""What may still be spent."""
+"""The budget of a study: its deadline, what is reserved for the end, and when it is spent."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 
-RESERVE = 0.01  # share of the time kept for the end where nobody has measured it: last words, the choice, the registration
-LEAST_RESERVE = 2.0  # seconds, if the budget is not shorter than a minute
-LARGEST_RESERVE = 3 / 20  # of the time may be kept for the end, whatever was measured
+RESERVE = 0.01  # share of the time reserved for the end of the study, unless measured: shutdown, choice, registration
+LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
+LARGEST_RESERVE = 3 / 20  # share of the time reserved for the end at most, whatever was measured
 
 
 class BudgetTracker:
-    """Watches a study's budget, which may be extended while it runs.
+    """Tracks a study's budget, which may be extended while it runs.
 
     Args:
-        state: The study; paused time is not spent.
-        reserve: Seconds that the end of the study will take, as far as is known by now; None where that is not measured.
-        finish: Seconds that the finalists will take before it.
+        state: The study; paused time does not count.
+        reserve: Current estimate of the seconds that the end of the study takes; None if not measured.
+        finish: Seconds that the finalists take before it.
     """
 
     def __init__(
@@ -28,43 +28,43 @@ class BudgetTracker:
 
     @property
     def budget(self) -> Budget:
-        """What may be spent in all."""
+        """The whole budget."""
         return self._state.settings.budget
 
     @property
     def deadline(self) -> float | None:
-        """When trials must be over, by the executor's clock; None without a budget of time."""
+        """When trials must be over, by the executor's clock; None without a time budget."""
         return self._until(self._reserved)
 
     @property
     def end(self) -> float | None:
-        """When the finalists must be done too."""
+        """When the finalists must be done as well."""
         return self._until(self._end_reserve)
 
-    def _until(self, kept: Callable[[float], float]) -> float | None:
+    def _until(self, reserved: Callable[[float], float]) -> float | None:
         seconds, state = self.seconds, self._state
         if seconds is None or state.started is None:
             return None
-        return state.started.at + state.idle + seconds - kept(seconds)
+        return state.started.at + state.idle + seconds - reserved(seconds)
 
     def _reserved(self, seconds: float) -> float:
-        """Seconds kept for what comes after the search."""
+        """Seconds reserved for the finalists and the end of the study."""
         return min(self._end_reserve(seconds) + self._finish(), seconds * LARGEST_RESERVE)
 
     def _end_reserve(self, seconds: float) -> float:
-        """Seconds kept for the end of the study."""
+        """Seconds reserved for the end of the study."""
         if self._reserve is None:
             return max(seconds * RESERVE, min(LEAST_RESERVE, seconds / 30))
         return min(self._reserve(), seconds * LARGEST_RESERVE)
 
     @property
     def seconds(self) -> float | None:
-        """The budget in seconds of search: of its minutes, or of what its cost buys, whichever is less."""
+        """The budget in seconds of search: its minutes or what its cost buys, whichever is less."""
         settings = self._state.settings
         return self.budget.seconds(settings.target.device, settings.workers)
 
     def spent(self, now: float) -> str:
-        """Why nothing more may be started; empty while something may."""
+        """Why no more trials may start; empty while they may."""
         budget, state, seconds = self.budget, self._state, self.seconds
         if seconds is not None and state.spent(now) >= seconds - self._reserved(seconds):
             what = f"{budget.minutes:g} minutes" if budget.cost is None else f"{budget.cost:g} (in the currency of its prices)"
@@ -76,7 +76,7 @@ class BudgetTracker:
         return ""
 
     def share(self, now: float) -> float:
-        """How much of the budget is used, from 0 to 1."""
+        """Share of the budget that is used, from 0 to 1."""
         budget, state, used = self.budget, self._state, [0.0]
         if self.seconds is not None:
             used.append(state.spent(now) / self.seconds)
@@ -90,15 +90,15 @@ class BudgetTracker:
 def affordable_epochs(
     usual: int, epoch_seconds: float, seconds: float | None, workers: int, *, least: int = 3, trials: int = 14
 ) -> int:
-    """Epochs that a trial gets, so that the time budget affords about so many trials of ordinary size.
+    """Epochs per trial with which the time budget allows about `trials` full trainings.
 
     Args:
-        usual: Epochs that the data set would get with all the time in the world.
-        epoch_seconds: What one epoch of an ordinary network takes one worker.
-        seconds: The budget in seconds of search; None where time is not limited.
+        usual: Epochs without a time limit.
+        epoch_seconds: Seconds that one epoch of a typical network takes one worker.
+        seconds: The budget in seconds of search; None if time is not limited.
         workers: Worker processes.
-        least: Fewer teach a network too little to be compared.
-        trials: How many whole trainings there should be.
+        least: Minimum; with fewer epochs networks cannot be compared.
+        trials: How many full trainings there should be.
     """
     if seconds is None:
         return usual

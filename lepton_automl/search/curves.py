@@ -1,8 +1,8 @@
-"""What learning curves will come to, learnt from those that are known whole.
+"""Extrapolation of learning curves, learnt from complete ones.
 
-Of every whole curve it is known, at each rung, how it stood and what was still to come; a forest learns the one from the
-other, and from the configuration: a slow learner that still falls is told from one that has come to rest (after Baker et
-al., Accelerating Neural Architecture Search using Performance Prediction, 2018; Wistuba and Pedapati, Learning to Rank
+For every complete curve and rung, a forest learns the improvement still to come from the curve so far and the
+configuration. That separates a slow learner that still improves from one that has converged (after Baker et al.,
+Accelerating Neural Architecture Search using Performance Prediction, 2018; Wistuba and Pedapati, Learning to Rank
 Learning Curves, 2020).
 """
 
@@ -19,33 +19,33 @@ from .stopping import rungs
 
 Array = NDArray[np.float64]
 
-Curve = Sequence[float]  # a cost after each epoch; NaN where there was none yet
-DOUBT = 1.0
-LEAST = 4  # whole curves, before which nothing is told
+Curve = Sequence[float]  # the cost after each epoch; NaN if there was none yet
+DEVIATION_SCALE = 1.0
+LEAST = 4  # complete curves, below which nothing is forecast
 
 
 class CurveForecaster:
     """Forecasts of final costs.
 
     Args:
-        known: Whole curves: the cost after each epoch, the final cost, and the configuration as numbers.
+        known: Complete curves: the cost after each epoch, the final cost, and the configuration as numbers.
         seed: Seeds the forest.
     """
 
     def __init__(self, known: Sequence[tuple[Curve, float, Sequence[float]]], *, seed: int = 0) -> None:
-        rows, left = [], []
+        rows, remaining = [], []
         finals = [final for _, final, _ in known if math.isfinite(final)]
         self._cap = cap(finals) if finals else math.inf
         for curve, final, features in known:
             for epoch in rungs(1, len(curve)):
-                place = curve_features(curve[:epoch], self._cap)
-                if place is not None and math.isfinite(final):
-                    rows.append([*place, *features])
-                    left.append(place[1] - final)
-        self._forest = Forest(np.array(rows), np.array(left), seed=seed) if rows and len(known) >= LEAST else None
+                known_part = curve_features(curve[:epoch], self._cap)
+                if known_part is not None and math.isfinite(final):
+                    rows.append([*known_part, *features])
+                    remaining.append(known_part[1] - final)
+        self._forest = Forest(np.array(rows), np.array(remaining), seed=seed) if rows and len(known) >= LEAST else None
 
     def forecast(self, curves: Sequence[tuple[Curve, Sequence[float]]]) -> tuple[Array, Array]:
-        """Mean and deviation of each curve's final cost; NaN where nothing can be told.
+        """Mean and standard deviation of each curve's final cost, shape (curves,); NaN where there is no forecast.
 
         Args:
             curves: The cost after each epoch so far, and the configuration as numbers.
@@ -53,25 +53,25 @@ class CurveForecaster:
         mean = np.full(len(curves), math.nan)
         deviation = mean.copy()
         rows = [
-            (number, [*place, *features])
+            (number, [*known_part, *features])
             for number, (curve, features) in enumerate(curves)
-            if (place := curve_features(curve, self._cap))
+            if (known_part := curve_features(curve, self._cap))
         ]
         if self._forest is not None and rows:
-            where = [number for number, _ in rows]
+            indices = [number for number, _ in rows]
             table = np.array([row for _, row in rows])
-            left, deviation[where] = self._forest.predict(table)
-            mean[where] = table[:, 1] - left
-            deviation[where] *= DOUBT
+            remaining, deviation[indices] = self._forest.predict(table)
+            mean[indices] = table[:, 1] - remaining
+            deviation[indices] *= DEVIATION_SCALE
         return mean, deviation
 
 
 def curve_features(curve: Curve, most: float) -> tuple[float, float, float] | None:
-    """The logarithm of the epoch, the cost there, and by how much it fell since half of that epoch; None without a cost.
+    """The logarithm of the epoch, its cost, and the decrease since half of that epoch; None without a cost.
 
     Args:
         curve: The cost after each epoch so far.
-        most: A cost above this counts as this.
+        most: Higher costs are clipped to this.
     """
     epoch = len(curve)
     if not epoch or not math.isfinite(curve[-1]):

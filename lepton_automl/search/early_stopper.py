@@ -1,4 +1,4 @@
-"""Who goes on: what is known of all trials at each rung, and the rule that decides by it."""
+"""Early stopping: the costs of all trials at each rung, and the rule that decides which trials go on."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from lepton_automl.state import StudyState, Trial
 from .forecast import Forecaster
 from .stopping import is_promoted
 
-EQUALITY_TOLERANCE = 0.02  # in the logarithm of a time or size: finer differences are mostly noise
-WINDOW = 256  # the latest trials of a rung; earlier ones were drawn by a sampler that knew less
+EQUALITY_TOLERANCE = 0.02  # in the logarithm of a time or size: smaller differences are mostly noise
+WINDOW = 256  # latest trials of a rung that are compared; earlier ones came from a sampler that knew less
 ETA = 2
 Rule = Literal["rank", "gain", "either", "both", "none"]
-WORTHWHILE = 2e-3  # expected gain, as a share of the box of costs, from which the rest of a training is worth it
+WORTHWHILE = 2e-3  # least expected gain that justifies the rest of a training, as a share of the cost box
 
 
 class EarlyStopper:
-    """Decides at rungs. Fresh networks and children are compared among themselves: a child starts with what it inherits.
+    """Decides at rungs which trials go on.
+
+    New networks and children are compared separately, as a child starts with inherited weights.
 
     Args:
         state: The study.
-        forecaster: What curves come to.
-        rule: `"rank"`: what stands in the better half at its rung goes on; `"gain"`: what is expected to add to the front;
-            `"either"`, `"both"`: one of the two, or both; `"none"`: everything.
+        forecaster: Forecasts final costs.
+        rule: `"rank"` promotes the better half at a rung, `"gain"` those expected to improve the front; `"either"` and
+            `"both"` combine the two; `"none"` promotes all.
     """
 
     def __init__(self, state: StudyState, forecaster: Forecaster, rule: Rule = "either") -> None:
@@ -34,7 +36,7 @@ class EarlyStopper:
         self._rungs: dict[tuple[bool, int], dict[int, list[float]]] = defaultdict(dict)
 
     def record_report(self, trial: Trial, report: Report) -> None:
-        """Remember how a trial stands at a rung."""
+        """Record a trial's costs at a rung."""
         if report.waits and report.epoch:
             rung = self._rung(trial, report)
             rung[trial.number] = self.costs(trial, report)
@@ -42,23 +44,25 @@ class EarlyStopper:
                 del rung[next(iter(rung))]
 
     def decide(self, trial: Trial, report: Report) -> Decision:
-        """Whether a trial that waits at a rung goes on."""
+        """Decide whether a trial that waits at a rung goes on."""
         metric = self._state.settings.metric
         score = f"{metric} {report.scores.get(metric, math.nan):.4g} at epoch {report.epoch}"
         rung = self._rung(trial, report)
         others = [costs for number, costs in rung.items() if self._state.within_limits(self._state.trials[number])]
-        ranked = is_promoted(self.costs(trial, report), others, ETA)
+        promoted = is_promoted(self.costs(trial, report), others, ETA)
         gain = self._forecaster.gain(trial, report)
-        adds = ranked if gain is None else gain >= WORTHWHILE
-        if {"rank": ranked, "gain": adds, "either": ranked or adds, "both": ranked and adds, "none": True}[self._rule]:
+        improves = promoted if gain is None else gain >= WORTHWHILE
+        if {"rank": promoted, "gain": improves, "either": promoted or improves, "both": promoted and improves, "none": True}[
+            self._rule
+        ]:
             return CONTINUE
         return Decision(
             stop=True, reason=f"unlikely to improve the Pareto front (below most of {len(others) + 1} at this rung; {score})"
         )
 
     def seconds_left(self, trial: Trial, report: Report) -> float:
-        """What the trial will still take, if its epochs go on as they did from its first to its last; 0 while unknown."""
-        first = next((one for one in trial.reports if one.epoch > 0), report)
+        """Seconds that the trial still needs at its pace so far; 0 while unknown."""
+        first = next((earlier for earlier in trial.reports if earlier.epoch > 0), report)
         epochs = report.epoch - first.epoch
         if epochs <= 0:
             return 0.0
@@ -66,7 +70,7 @@ class EarlyStopper:
         return (total - report.epoch) * (report.seconds - first.seconds) / epochs
 
     def costs(self, trial: Trial, report: Report) -> list[float]:
-        """The objectives at a rung: only the score still grows. Times and sizes within 2 % of each other count as equal."""
+        """The objectives at a rung, to minimise. Only the score changes during training; times and sizes within 2 % count as equal."""
         settings = self._state.settings
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
@@ -80,9 +84,9 @@ class EarlyStopper:
 
 
 def out_of_time(left: float) -> str:
-    """Why a trial is stopped that the budget has no time for.
+    """The reason for stopping a trial that would not finish within the budget.
 
     Args:
-        left: Seconds that it would still take; 0 while unknown.
+        left: Seconds that it still needs; 0 if unknown.
     """
     return f"needs {left:.0f} s more than the budget allows" if left >= 0.5 else "the budget ran out first"

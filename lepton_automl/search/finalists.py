@@ -1,4 +1,4 @@
-"""What is done with the models of the front when the trials are over, as the loop sees it."""
+"""The protocol for processing the models of the front after the trials."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from lepton_automl.events import Event
 
 
 class Finalists(Protocol):
-    """What is done with the models of the front when the trials are over."""
+    """Processes the models of the front after the trials."""
 
     def seconds(self) -> float:
-        """How long that will take, as far as is known by now."""
+        """Current estimate of the seconds that this takes."""
 
     def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:
-        """Do it, an event each.
+        """Process the models, one event each.
 
         Args:
-            on_tick: Called a few times a second.
-            until: When to have ended, by the executor's clock, as things stand; None for no limit.
+            on_tick: Called several times a second.
+            until: Gives the current deadline, by the executor's clock; None for no limit.
         """
 
 
 class NoFinalists:
-    """Nothing is done."""
+    """Does nothing."""
 
     def seconds(self) -> float:
-        """None."""
+        """Zero."""
         return 0.0
 
-    def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:  # noqa: ARG002  # as asked
-        """No event."""
+    def __call__(self, on_tick: Callable[[], None], until: Callable[[], float | None]) -> Iterator[Event]:  # noqa: ARG002  # the protocol
+        """No events."""
         return iter(())

@@ -1,6 +1,6 @@
-"""The search's view of a study: what every trial cost or will cost, and what more would be worth.
+"""Forecasts of costs and gains: what each trial costs or will cost, and how much a candidate would improve the front.
 
-Costs are the objectives as numbers to minimise; times and sizes by their logarithm, as their ratios matter.
+Costs are the objectives as numbers to minimise; times and sizes enter by their logarithm, as their ratios matter.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from .warm import Prior
 
 Array = NDArray[np.float64]
 
-WINDOW = 300  # the latest trials that are learnt from, beside those on the front
-EVERY = 0.04  # share of new trials after which is learnt anew
-LEAST = 8  # trials before anything is said about others
-WORTH = 0.9  # quantile of the scores' costs, beyond which a model is worth nothing, however fast
+WINDOW = 300  # latest trials that the models are fitted on, besides those on the front
+EVERY = 0.04  # share of new trials after which the models are fitted again
+LEAST = 8  # trials below which the surrogate is not fitted
+WORTH = 0.9  # quantile of the scores' costs beyond which a model is worthless, however fast
 
 
 @dataclass(frozen=True)
 class TrialObservation:
-    """What a trial that ended teaches.
+    """An ended trial as training data for the forecasts.
 
     Args:
         features: Its configuration as numbers.
-        costs: Its costs; the score's is NaN unless it came to its end.
+        costs: Its costs; the score's is NaN unless it was fully trained.
         curve: The cost of its score after each epoch.
-        feasible: Whether it is a model that keeps the hard limits as they stand.
+        feasible: Whether it is a complete model within the current hard limits.
     """
 
     features: list[float]
@@ -48,14 +48,14 @@ class TrialObservation:
 
     @property
     def worst(self) -> float:
-        """The score's cost, or what it was when the trial was stopped."""
+        """The score's final cost, or its last cost if the trial was stopped."""
         return self.costs[0] if math.isfinite(self.costs[0]) or not self.curve else self.curve[-1]
 
 
 class Forecaster:
-    """Keeps what is known, and tells what is to be expected.
+    """Forecasts final costs of running trials and gains of candidates.
 
-    What is learnt, and when, depends on the ends of trials alone: a search that is taken up again learns the same.
+    What it learns, and when, depends only on the ends of trials: a restarted search learns the same.
 
     Args:
         state: The study.
@@ -71,10 +71,10 @@ class Forecaster:
         self.frontier: Frontier | None = None
         self._prior = Prior(state.settings.precedents, self._known_shapes)
 
-    # What is known
+    # Observations
 
     def record_end(self, trial: Trial) -> None:
-        """A trial is over: a complete one tells what curves come to, a stopped one counts by its forecast."""
+        """Record an ended trial: a complete one trains the curve forecasts, a stopped one counts by its forecast cost."""
         if trial.profile is None:
             return
         self._ends += 1
@@ -82,7 +82,7 @@ class Forecaster:
         if not trial.is_packed:
             costs[0] = math.nan
         feasible, features = trial.status == "complete", self.features(trial)
-        self._observations.pop(trial.number, None)  # of one that was thawed since; the latest come last
+        self._observations.pop(trial.number, None)  # a resumed trial ends again; the latest come last
         self._observations[trial.number] = TrialObservation(features, costs, self.curve(trial), feasible)
         if trial.status == "complete":
             self._update_frontier()
@@ -94,27 +94,28 @@ class Forecaster:
             self._fitted = None
 
     def limits_changed(self) -> None:
-        """The hard limits are not what they were: see anew which models count."""
+        """Re-evaluate which models are feasible after a change of the hard limits."""
         for number, known in self._observations.items():
             self._observations[number] = replace(known, feasible=self._state.trials[number].status == "complete")
         self._update_frontier()
 
     def _update_frontier(self) -> None:
-        """See anew what no finished model reaches."""
-        known = np.array([one.costs for one in self._observations.values() if one.feasible and math.isfinite(one.costs[0])])
+        """Recompute the part of the cost box that no finished model dominates."""
+        ended = self._observations.values()
+        known = np.array([trial.costs for trial in ended if trial.feasible and math.isfinite(trial.costs[0])])
         if len(known) < 2:
             self.frontier = None
             return
-        worst = np.max([one.costs for one in self._observations.values()], axis=0)
-        scores = np.array([one.worst for one in self._observations.values()])
+        worst = np.max([trial.costs for trial in ended], axis=0)
+        scores = np.array([trial.worst for trial in ended])
         worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
-        for number, goal in enumerate(self._goals):  # beyond a limit a model is worth nothing either
+        for number, goal in enumerate(self._goals):  # a model beyond a limit is worthless too
             worst[number] = min(worst[number], math.log(self._state.settings.target.limits.get(goal.name, math.inf)))
         best = known.min(axis=0)
         self.frontier = Frontier.of(known, best, np.maximum(worst, best + 1e-6))
 
     def costs(self, trial: Trial) -> list[float]:
-        """A trial's costs; NaN for a score that is not known."""
+        """A trial's costs; NaN for an unknown score."""
         return [self._cost(number, self._state.search_value(trial, goal)) for number, goal in enumerate(self._goals)]
 
     def score_cost(self, report: Report) -> float:
@@ -122,23 +123,23 @@ class Forecaster:
         return self._goals[0].cost(report.scores.get(self._state.settings.metric, math.nan))
 
     def curve(self, trial: Trial, report: Report | None = None) -> list[float]:
-        """The cost of a trial's score after each epoch, up to a report that is not written down yet."""
-        told = {one.epoch: self.score_cost(one) for one in [*trial.reports, *([report] if report else [])]}
-        return [told.get(epoch, math.nan) for epoch in range(1, max(told, default=0) + 1)]
+        """The cost of a trial's score after each epoch, up to a report that is not recorded yet."""
+        known = {known.epoch: self.score_cost(known) for known in [*trial.reports, *([report] if report else [])]}
+        return [known.get(epoch, math.nan) for epoch in range(1, max(known, default=0) + 1)]
 
     def _cost(self, number: int, value: float) -> float:
         goal = self._goals[number]
         return goal.cost(value) if number == 0 else math.log(value) if value > 0 else math.nan
 
     def features(self, trial: Trial) -> list[float]:
-        """A trial as numbers: its knobs, how large a network it is, and whether it inherited its weights."""
+        """A trial as numbers: its hyperparameters, the size of its network, and whether it inherited its weights."""
         known = self._observations.get(trial.number)
         return known.features if known else list(self._encode([(trial.proposed.config, trial.is_child)])[0])
 
     def _encode(self, candidates: Sequence[tuple[Config, bool]]) -> Array:
         configs = [config for config, _ in candidates]
-        born = np.array([[float(child)] for _, child in candidates])
-        return np.hstack([self._shapes(configs), born, self._prior.standings(configs)])
+        is_child = np.array([[float(child)] for _, child in candidates])
+        return np.hstack([self._shapes(configs), is_child, self._prior.standings(configs)])
 
     def _known_shapes(self, configs: Sequence[Config]) -> Array:
         return self._shapes([self._state.settings.space.nearest(config) for config in configs])
@@ -149,15 +150,15 @@ class Forecaster:
         rows = zip(configs, recipes, strict=True)
         return np.array([encode(settings.space, config, (math.log(max(1, recipe.macs)),)) for config, recipe in rows])
 
-    # What is to be expected
+    # Forecasts
 
     def gain(self, trial: Trial, report: Report) -> float | None:
-        """What a running trial is expected to add; None while nobody can say."""
+        """The gain expected of a running trial; None without a forecast."""
         gain = float(self._gains([(trial, self.curve(trial, report))])[0])
         return None if math.isnan(gain) else gain
 
     def gains_of_checkpointed(self, trials: Sequence[Trial]) -> Array:
-        """What each stopped trial would add if it went on to its end; NaN while nobody can say."""
+        """The gain expected of each stopped trial if it is resumed, shape (trials,); NaN without a forecast."""
         return self._gains([(trial, self._observations[trial.number].curve) for trial in trials])
 
     def _gains(self, trials: Sequence[tuple[Trial, Curve]]) -> Array:
@@ -167,12 +168,12 @@ class Forecaster:
         mean, deviation = models[0].forecast([(curve, self.features(trial)) for trial, curve in trials])
         costs = np.array([self.costs(trial) for trial, _ in trials])
         costs[:, 0] = mean
-        doubts = np.zeros_like(costs)
-        doubts[:, 0] = deviation
-        return frontier.gains(costs, doubts)
+        deviations = np.zeros_like(costs)
+        deviations[:, 0] = deviation
+        return frontier.gains(costs, deviations)
 
     def gains(self, configs: Sequence[tuple[Config, bool]]) -> Array:
-        """What each of some untried networks is expected to add; NaN while nobody can say.
+        """The gain expected of each untried network, shape (configs,); NaN without a forecast.
 
         Args:
             configs: Each configuration, and whether it would inherit its weights.
@@ -183,16 +184,18 @@ class Forecaster:
         return frontier.gains(*models[1].predict(self._encode(configs)))
 
     def _models(self) -> tuple[CurveForecaster, Surrogate | None] | None:
-        """What is learnt from the trials up to the last time that it was due."""
+        """The models fitted on the trials up to the last refit."""
         if self._fitted is None and self._recent:
-            whole = [(one.curve, one.costs[0], one.features) for one in self._recent if math.isfinite(one.costs[0])]
-            curves = CurveForecaster(whole, seed=len(whole))
-            costs = np.array([one.costs for one in self._recent])
-            stopped = [number for number, one in enumerate(self._recent) if not math.isfinite(one.costs[0])]
+            complete = [
+                (trial.curve, trial.costs[0], trial.features) for trial in self._recent if math.isfinite(trial.costs[0])
+            ]
+            curves = CurveForecaster(complete, seed=len(complete))
+            costs = np.array([trial.costs for trial in self._recent])
+            stopped = [number for number, trial in enumerate(self._recent) if not math.isfinite(trial.costs[0])]
             costs[stopped, 0] = curves.forecast(
                 [(self._recent[number].curve, self._recent[number].features) for number in stopped]
             )[0]
             enough = np.isfinite(costs[:, 0]).sum() >= LEAST
-            rows = np.array([one.features for one in self._recent])
+            rows = np.array([trial.features for trial in self._recent])
             self._fitted = curves, Surrogate(rows, costs, seed=len(rows)) if enough else None
         return self._fitted

@@ -1,4 +1,4 @@
-"""Extremely randomised trees, as the search uses them: a number from numbers, with its doubt."""
+"""Extremely randomised trees as a regressor with an uncertainty estimate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TREES = 40
 
 
 class Forest:
-    """Predicts a number (Geurts et al., Extremely Randomized Trees, 2006; the doubt as in SMAC, Hutter et al., 2011).
+    """Predicts a number and its deviation (Geurts et al., Extremely Randomized Trees, 2006; SMAC, Hutter et al., 2011).
 
     Args:
         rows: Shape (known, features).
@@ -27,16 +27,16 @@ class Forest:
         self._forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, random_state=seed).fit(rows, values)
 
     def predict(self, rows: Array) -> tuple[Array, Array]:
-        """Mean and deviation over the trees, each of shape (candidates,)."""
-        taken = rows.astype(np.float32)  # what the trees themselves take: their checked door costs ten times as much
-        told, within = np.empty((2, len(self._forest.estimators_), len(rows)))
+        """Mean and standard deviation over the trees, each of shape (candidates,)."""
+        inputs = rows.astype(np.float32)  # as the trees take it; sklearn's checked predict() costs ten times as much
+        means, variances = np.empty((2, len(self._forest.estimators_), len(rows)))
         for number, tree in enumerate(self._forest.estimators_):
-            leaves = tree.tree_.apply(taken)
-            told[number], within[number] = tree.tree_.value[leaves, 0, 0], np.maximum(tree.tree_.impurity[leaves], 0.0)
-        return told.mean(axis=0), np.sqrt(told.var(axis=0) + within.mean(axis=0))
+            leaves = tree.tree_.apply(inputs)
+            means[number], variances[number] = tree.tree_.value[leaves, 0, 0], np.maximum(tree.tree_.impurity[leaves], 0.0)
+        return means.mean(axis=0), np.sqrt(means.var(axis=0) + variances.mean(axis=0))
 
 
 def cap(costs: Array | Sequence[float]) -> float:
-    """What costs far above most are brought down to: how bad a failure is teaches nothing."""
+    """The value that outlying costs are clipped to: how bad a failure is carries no information."""
     middle, high = np.quantile(costs, [0.5, 0.9])
     return float(high + (high - middle))

@@ -1,4 +1,4 @@
-"""How much a model would add to a front: the expected gain of hypervolume. Pure functions over rows of costs."""
+"""Expected hypervolume improvement of candidates over a front. Pure functions of rows of costs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 
-POINTS = 512  # of the box, spread evenly (Sobol, 1967); the error of a gain is below 1 % of the box
-MARGIN = 0.1  # of the span of known costs, by which the box reaches beyond the best
+POINTS = 512  # points in the box (Sobol, 1967); the error of a gain is below 1 % of the box
+MARGIN = 0.1  # how far the box extends beyond the best costs, as a share of their span
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """The part of a box of costs that no finished model reaches yet.
+    """The part of a box of costs that no finished model dominates yet.
 
     Args:
-        points: Shape (points, objectives): spread evenly over that part.
-        share: How much of the box it is.
+        points: Evenly spread over that part, shape (points, objectives).
+        share: Its share of the box, from 0 to 1.
     """
 
     points: Array
@@ -30,12 +30,12 @@ class Frontier:
 
     @classmethod
     def of(cls, front: Array, best: Array, worst: Array) -> Frontier:
-        """Of a front, in the box from the best costs (and a little beyond) to the worst that matter.
+        """The undominated part of the box from slightly below the best costs to the worst that matter.
 
         Args:
-            front: Shape (models, objectives), to be minimised.
-            best: Shape (objectives,): the least costs known.
-            worst: Shape (objectives,): what costs as much or more is worth nothing.
+            front: Costs to be minimised, shape (models, objectives).
+            best: The lowest known costs, shape (objectives,).
+            worst: Costs at which a model is worthless, shape (objectives,).
         """
         span = np.maximum(worst - best, 1e-9)
         low = best - MARGIN * span
@@ -45,11 +45,11 @@ class Frontier:
         return cls(points, len(points) / POINTS)
 
     def gains(self, mean: Array, deviation: Array) -> Array:
-        """The expected share of the box that each candidate would add (Emmerich et al., 2006), for independent normal costs.
+        """The expected share of the box that each candidate adds, for independent normal costs (Emmerich et al., 2006).
 
         Args:
-            mean: Shape (candidates, objectives).
-            deviation: Likewise; 0 where a cost is known.
+            mean: Expected costs, shape (candidates, objectives).
+            deviation: Their standard deviations; 0 where a cost is known.
 
         Returns:
             Shape (candidates,), from 0 to `share`.

@@ -1,8 +1,8 @@
-"""Which knobs mattered: how much of the differences between trials each one explains.
+"""Hyperparameter importance: how much of the variance between trials each hyperparameter explains.
 
 By mean decrease in impurity in a forest (Breiman, Random Forests, 2001; Louppe et al., Understanding variable importances
-in forests of randomized trees, NeurIPS 2013), as Optuna computes it. On made-up studies of 17 knobs, four of which matter,
-its shares missed the truth by 0.46, 0.27 and 0.16 of the whole at 20, 40 and 100 trials, in 15 ms. fANOVA with as many
+in forests of randomized trees, NeurIPS 2013), as Optuna computes it. On synthetic studies of 17 hyperparameters, four of which matter,
+its shares were off by 0.46, 0.27 and 0.16 of the whole at 20, 40 and 100 trials, in 15 ms. fANOVA with as many
 trees was no nearer and took three to eight times as long; PED-ANOVA, which looks at the best tenth, missed by 0.76, 0.65
 and 0.55.
 """
@@ -22,42 +22,42 @@ from lepton_automl.state import StudyState, Trial
 
 from .samplers import distribution
 
-LEAST = 8  # trials; fewer say nothing about so many knobs
-LATEST = 400  # trials that are learnt from, so that the cost does not grow
-GROWTH = 1.5  # times as many trials have ended since the last ranking
+LEAST = 8  # trials; fewer carry too little information
+LATEST = 400  # latest trials that are used, so that the cost stays bounded
+GROWTH = 1.5  # factor by which the ended trials must have grown since the last ranking
 TREES = 16
 
 
 def due(state: StudyState) -> bool:
-    """Whether enough trials have ended since the knobs were ranked last."""
+    """Whether enough trials have ended since the last ranking."""
     return state.ends >= (GROWTH * state.ranked.ends if state.ranked else LEAST)
 
 
 def rank(state: StudyState, at: float) -> KnobsRanked:
-    """What the trials so far say about the knobs, for each objective on its own.
+    """Rank the hyperparameters for each objective separately.
 
-    Scores are those of trials that were trained to their end, within the limits or not. Costs depend on the network's shape alone: all trials that were weighed count, by
-    the logarithms of their costs, and knobs of the training do not.
+    Scores come from fully trained trials, within the limits or not. Costs depend on the network's shape alone: all profiled
+    trials count, by the logarithm of their cost, and `train.*` hyperparameters are left out.
 
     Args:
         state: The study.
-        at: The time to write down.
+        at: The event's time.
 
     Returns:
-        Shares for the objectives with enough trials; none for one in which all trials are equal.
+        Shares for each objective with enough trials whose values differ.
     """
     shares: dict[str, dict[str, float]] = {}
     trials: dict[str, int] = {}
     for goal in state.settings.objectives:
         known = [(trial, value) for trial in state.trials.values() if math.isfinite(value := _value(state, trial, goal))]
-        told = [_as_optuna(state, trial, value, goal) for trial, value in known[-LATEST:]]
-        if len(told) >= LEAST and len({trial.value for trial in told}) > 1:
-            shares[goal.name], trials[goal.name] = _shares(told, state.settings.seed), len(told)
+        frozen = [_as_optuna(state, trial, value, goal) for trial, value in known[-LATEST:]]
+        if len(frozen) >= LEAST and len({trial.value for trial in frozen}) > 1:
+            shares[goal.name], trials[goal.name] = _shares(frozen, state.settings.seed), len(frozen)
     return KnobsRanked(at=at, shares=shares, trials=trials, ends=state.ends)
 
 
 def _value(state: StudyState, trial: Trial, goal: Objective) -> float:
-    """What a trial counts by, as the search compares trials; NaN where it does not count."""
+    """The value by which the search compares trials; NaN if a trial does not count."""
     if goal.name == "score":
         return state.search_value(trial, goal) if trial.is_packed else math.nan
     cost = state.search_value(trial, goal)
@@ -66,22 +66,22 @@ def _value(state: StudyState, trial: Trial, goal: Objective) -> float:
 
 def _as_optuna(state: StudyState, trial: Trial, value: float, goal: Objective) -> FrozenTrial:
     space = state.settings.space
-    turned = [name for name in space if name in trial.proposed.config and _may_matter(name, goal)]
-    config, known = {name: trial.proposed.config[name] for name in turned}, {name: distribution(space[name]) for name in turned}
+    varied = [name for name in space if name in trial.proposed.config and _may_matter(name, goal)]
+    config, known = {name: trial.proposed.config[name] for name in varied}, {name: distribution(space[name]) for name in varied}
     return create_trial(state=TrialState.COMPLETE, value=value, params=config, distributions=known)
 
 
-def _may_matter(knob: str, goal: Objective) -> bool:
-    return goal.name == "score" or not knob.startswith("train.")
+def _may_matter(parameter: str, goal: Objective) -> bool:
+    return goal.name == "score" or not parameter.startswith("train.")
 
 
 def _shares(trials: list[FrozenTrial], seed: int) -> dict[str, float]:
-    """Of each knob that was turned, the greatest first."""
+    """The share of each hyperparameter that varied, the largest first."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # settings outside a knob's range, as a person may enqueue them
+            warnings.simplefilter("ignore")  # enqueued values may lie outside the range
             study = optuna.create_study()
             study.add_trials(trials)
             evaluator = MeanDecreaseImpurityImportanceEvaluator(n_trees=TREES, seed=seed)

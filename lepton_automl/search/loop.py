@@ -137,7 +137,7 @@ class Loop:
         """Hold all trials until the journal can be written, so that no result is lost.
 
         Raises:
-            StudyError: The study was asked to stop meanwhile.
+            StudyError: The study was asked to stop on_tick.
         """
         since, before = self.executor.now(), self.state.paused
         self.executor.hold(held=True)
@@ -321,7 +321,9 @@ class Loop:
             return
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
-        broken = self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
+        broken = (
+            self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
+        )
         if broken:  # limits apply to the finished file, whatever was measured before training
             result = result.replace(status="infeasible", reason=broken)
         if result.status == "complete":

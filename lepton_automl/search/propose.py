@@ -1,4 +1,4 @@
-"""What to try next: what a person enqueued, a first design of known-good recipes, then what the sampler draws."""
+"""What to try next: enqueued configurations, then known-good first designs, then candidates of the sampler."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lepton_automl.state import StudyState, Trial
 from .forecast import Forecaster
 from .samplers import Observation, RandomSampler, Sampler
 
-TRIES = 20  # how often a proposal that was seen before is drawn again
-DRAWN, AROUND, EVEN = 1, 40, 20  # candidates that the sampler draws, around the front, evenly
-REQUESTED = ("enqueued", "retuned")  # where a proposal comes from that a person waits for
-TRUST = 5  # every so many trials the sampler's own first draw is taken
-FRESH_SHARE = 0.5  # of a whole training that a fresh network takes in the mean, as most are stopped
+TRIES = 20  # draws before giving up on finding a new configuration
+DRAWN, AROUND, EVEN = 1, 40, 20  # candidates drawn by the sampler, near the front, and uniformly
+REQUESTED = ("enqueued", "retuned")  # origins of requested proposals, which come first
+TRUST = 5  # every so many trials the sampler's own draw is taken
+FRESH_SHARE = 0.5  # mean cost of a new network, as a share of a full training, since most are stopped
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Proposal:
 
     Args:
         config: The configuration to train.
-        origin: Why this one; see `TrialProposed`.
+        origin: Where it comes from; see `TrialProposed`.
         parent: The trial whose weights it inherits, if any.
-        resumed: The stopped trial that goes on; None for a new one.
+        resumed: The stopped trial to resume; None for a new one.
     """
 
     config: Config
@@ -40,24 +40,24 @@ class Proposal:
 
 
 class Proposer:
-    """Proposes configurations and learns from what became of them.
+    """Proposes configurations and learns from their trials.
 
-    It is told everything by events (`recall`, `tell`, `enqueue` and what else a person asks), and asking changes nothing: a
-    search that goes on after a crash tells it the journal, and it proposes what it would have.
+    Its state comes from events alone (`recall`, `tell`, `enqueue` and other requests), and `ask` changes nothing: after a
+    crash the journal is replayed and it proposes the same as before.
 
-    Candidates are drawn by the sampler, around the models of the front, and evenly; the outlook picks the one that is
-    expected to add most to the front. Children of the front's models stand beside them, at what they cost, and so do
-    stopped trials, at what is left of them (freeze-thaw: Swersky et al., Freeze-Thaw Bayesian Optimization, 2014).
+    Candidates are drawn by the sampler, near the models of the front, and uniformly; the forecaster picks the one with the
+    largest expected gain per cost. Children of the front's models compete with them, and so do stopped trials, at the cost
+    of their remaining epochs (Swersky et al., Freeze-Thaw Bayesian Optimization, 2014).
 
     Args:
         state: The study.
         sampler: Draws configurations.
-        forecaster: Tells what a candidate is expected to add; None to take what the sampler draws.
+        forecaster: Forecasts gains of candidates; None to take what the sampler draws.
         first: Configurations to try before the sampler is asked.
-        children: The configurations that a finished trial's weights can be cut to.
-        project: Brings what was drawn to what can be tried (a recorded table has only some configurations).
-        identity: What makes two configurations the same network and training; duplicates are not proposed.
-        seed: Seeds what is drawn around and evenly.
+        children: The configurations that a finished trial can be pruned to.
+        project: Maps drawn configurations to available ones (a recorded table has only some).
+        identity: Equal for two configurations of the same network and training; duplicates are not proposed.
+        seed: Seeds the draws near the front and the uniform ones.
     """
 
     def __init__(
@@ -80,69 +80,67 @@ class Proposer:
         self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()
 
-    # What a person asks
+    # Requests
 
     def enqueue(self, config: Config) -> None:
-        """Try this configuration next; knobs left out stand at their defaults, or where they are pinned.
+        """Try this configuration next; missing hyperparameters take their pinned or default values.
 
         Raises:
-            ConfigError: A knob is unknown or out of range.
+            ConfigError: A hyperparameter is unknown or out of range.
         """
         self._enqueue([Proposal(self._space.complete(self._with_pins(config)), "enqueued")])
 
     def retune(self, number: int, count: int) -> None:
-        """Try so many variations of a trial's configuration next."""
-        rng = random.Random(f"{self._seed}:retune:{len(self._state.commands)}")  # noqa: S311  # no secret hangs on it
-        model, found = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
+        """Try `count` variations of a trial's configuration next."""
+        rng = random.Random(f"{self._seed}:retune:{len(self._state.commands)}")  # noqa: S311  # not security-relevant
+        model, variations = self._with_pins(self._state.trials[number].proposed.config), dict[object, Config]()
         for _ in range(TRIES * count):
             config = self._with_pins(vary(self._space, model, rng))
-            if self._is_new(config) and len(found) < count:
-                found.setdefault(self._identity(config), config)
-        self._enqueue([Proposal(config, "retuned") for config in found.values()])
+            if self._is_new(config) and len(variations) < count:
+                variations.setdefault(self._identity(config), config)
+        self._enqueue([Proposal(config, "retuned") for config in variations.values()])
 
     def pin(self) -> None:
-        """Knobs were pinned, which what waits holds, too."""
-        self._queue = [replace(one, config=self._with_pins(one.config)) for one in self._queue]
+        """Apply pinned values to waiting proposals as well."""
+        self._queue = [replace(proposal, config=self._with_pins(proposal.config)) for proposal in self._queue]
 
     def limits_changed(self) -> None:
-        """The hard limits are not what they were: what the sampler was told of them, and what need not be tried, changes."""
-        self._sampler.relearn(
-            [observation for trial in self._state.trials.values() if (observation := self.observation(trial))]
-        )
+        """Update the sampler's observations and the configurations to skip after a change of the hard limits."""
+        self._sampler.relearn([known for trial in self._state.trials.values() if (known := self.observation(trial))])
         self._seen = {known for number, known in self._known.items() if not self._is_feasible_now(self._state.trials[number])}
 
     def _enqueue(self, proposals: list[Proposal]) -> None:
-        """Let proposals wait behind what a person asked for before, and ahead of all else."""
-        waiting = sum(one.origin in REQUESTED for one in self._queue)
+        """Insert proposals after earlier requests and before all others."""
+        waiting = sum(proposal.origin in REQUESTED for proposal in self._queue)
         self._queue[waiting:waiting] = proposals
 
     def _with_pins(self, config: Config) -> Config:
-        """A configuration with the pinned knobs where they are pinned."""
+        """A configuration with the pinned values."""
         return config | self._state.pinned
 
     def _is_feasible_now(self, trial: Trial) -> bool:
-        """Whether a trial broke a limit before any training, and would keep the limits as they stand."""
+        """Whether an untrained trial that exceeded a limit keeps the current ones, so that it may be tried again."""
         return trial.status == "infeasible" and not trial.epochs and self._state.within_limits(trial)
 
-    # What happened
+    # Events
 
     def recall(self, event: TrialProposed) -> None:
-        """A trial was proposed, by this process or by one before it."""
+        """Record a proposed trial, of this process or an earlier one."""
         self._known[event.trial] = self._identity(event.config)
         self._seen.add(self._known[event.trial])
-        self._queue = [one for one in self._queue if self._is_new(one.config)]
+        self._queue = [proposal for proposal in self._queue if self._is_new(proposal.config)]
 
     def tell(self, trial: Trial) -> None:
-        """A trial ended."""
+        """Record an ended trial."""
         observation = self.observation(trial)
         if observation is not None:
             self._sampler.tell(observation)
 
     def observation(self, trial: Trial) -> Observation | None:
-        """What the sampler hears of a trial; None for a failure, from which nothing is learnt.
+        """What the sampler learns of a trial; None for a failure.
 
-        A stopped trial's score counts as far as it came, which is what it is worth to a search that would stop it again.
-        What broke a limit was never trained: its score is the worst seen, and the limit teaches the feasible region.
+        A stopped trial counts by its last score, as the search would stop it again. A trial that exceeded a limit was never
+        trained: it gets the worst score of the front, and its violation marks the infeasible region.
         """
         result, settings = trial.result, self._state.settings
         if result is None or result.status == "failed" or trial.search_profile is None:
@@ -163,14 +161,14 @@ class Proposer:
         front = self._state.front()
         return self._state.score(front[-1]) if front else 0.0 if goal.direction == "maximize" else 1e6
 
-    # What next
+    # Proposals
 
     def ask(self, number: int, in_time: Callable[[Trial], bool] = lambda _: True) -> Proposal | None:
-        """A configuration that was not proposed before; None when the space seems to hold no more.
+        """A configuration that was not proposed before; None if the search space seems exhausted.
 
         Args:
-            number: The trial's number; it seeds what is drawn.
-            in_time: Whether a stopped trial could come to its end before the budget does.
+            number: The trial's number; it seeds the draws.
+            in_time: Whether a stopped trial could finish within the budget.
         """
         for proposal in self._queue:
             if self._is_new(proposal.config):
@@ -182,50 +180,48 @@ class Proposer:
         )
 
     def _most_promising(self, number: int, in_time: Callable[[Trial], bool]) -> Proposal | None:
-        """Of all that could be done the one that is expected to add most for what it costs; None while nobody can say."""
-        if self._forecaster is None or number % TRUST == 0:  # now and then the sampler's own word, or it would never learn
+        """The candidate with the largest expected gain per cost; None without a forecast."""
+        if self._forecaster is None or number % TRUST == 0:  # sometimes the sampler's own draw, or it would not learn
             return None
-        untried, checkpointed = (
-            self._untried(number),
-            list(filter(in_time, filter(self._can_resume, self._state.checkpointed.values()))),
-        )
-        born = [(one.config, one.parent is not None) for one in untried]
-        gains = [*self._forecaster.gains(born), *self._forecaster.gains_of_checkpointed(checkpointed)]
-        offers = [*untried, *(Proposal(one.proposed.config, "thawed", resumed=one.number) for one in checkpointed)]
-        worth = [gain / self._cost(one) for gain, one in zip(gains, offers, strict=True)]
-        known = [index for index, one in enumerate(worth) if one > 0]
-        return offers[max(known, key=worth.__getitem__)] if known else None
+        untried = self._untried(number)
+        resumable = list(filter(in_time, filter(self._can_resume, self._state.checkpointed.values())))
+        configs = [(proposal.config, proposal.parent is not None) for proposal in untried]
+        gains = [*self._forecaster.gains(configs), *self._forecaster.gains_of_checkpointed(resumable)]
+        proposals = [*untried, *(Proposal(trial.proposed.config, "resumed", resumed=trial.number) for trial in resumable)]
+        worth = [gain / self._cost(proposal) for gain, proposal in zip(gains, proposals, strict=True)]
+        known = [index for index, value in enumerate(worth) if value > 0]
+        return proposals[max(known, key=worth.__getitem__)] if known else None
 
     def _untried(self, number: int) -> list[Proposal]:
-        """Fresh networks, and children of the front's models."""
+        """New networks, and children of the front's models."""
         assert self._forecaster is not None
-        rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
+        rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # not security-relevant
         models, pinned = [model.proposed.config for model in self._state.front()], self._state.pinned
         around = [self._with_pins(vary(self._space, rng.choice(models), rng)) for _ in range(AROUND)] if models else []
         drawn = [*self._sampler.ask(number * TRIES, DRAWN, pinned), *around, *self._spare.ask(number, EVEN, pinned)]
         fresh = [Proposal(config, "sampler") for config in self._project(drawn) if self._is_new(config)]
-        born = [
+        children = [
             Proposal(config, "child", model.number)
             for model in self._state.front()
             for config in self._children(model)
             if self._is_new(config) and self._respects_pins(config)
         ]
-        return [*fresh, *born]
+        return [*fresh, *children]
 
     def _can_resume(self, trial: Trial) -> bool:
-        """Whether a stopped trial is still what a person wants."""
+        """Whether a stopped trial keeps the current limits and pins."""
         return self._state.within_limits(trial) and self._respects_pins(trial.proposed.config)
 
     def _respects_pins(self, config: Config) -> bool:
-        """Whether a network that cannot be changed any more has the pinned knobs where they are pinned."""
+        """Whether a configuration that can no longer change has the pinned values."""
         return config == self._with_pins(config)
 
-    def _cost(self, offer: Proposal) -> float:
-        """What it takes to its end, as a share of a whole training."""
-        settings, trial = self._state.settings, None if offer.resumed is None else self._state.trials[offer.resumed]
+    def _cost(self, proposal: Proposal) -> float:
+        """What a proposal costs to its end, as a share of a full training."""
+        settings, trial = self._state.settings, None if proposal.resumed is None else self._state.trials[proposal.resumed]
         if trial is not None:
             return max(1, settings.epochs_of(child=trial.is_child) - trial.epochs) / settings.epochs_of(child=False)
-        return FRESH_SHARE if offer.parent is None else settings.epochs_of(child=True) / settings.epochs_of(child=False)
+        return FRESH_SHARE if proposal.parent is None else settings.epochs_of(child=True) / settings.epochs_of(child=False)
 
     def _drawn(self, number: int, sampler: Sampler, origin: str) -> Proposal | None:
         for attempt in range(TRIES):
@@ -239,18 +235,18 @@ class Proposer:
 
 
 def vary(space: Space, config: Config, rng: random.Random) -> Config:
-    """A configuration with one to three knobs turned: choices drawn anew, numbers moved by about a fifth of their range."""
+    """A configuration with one to three hyperparameters changed: choices redrawn, numbers moved by about a fifth of their range."""
     names = sorted(space)
-    turned = rng.sample(names, min(len(names), rng.randint(1, 3)))
-    return config | {name: _turned(space[name], config[name], rng) for name in turned}
+    changed = rng.sample(names, min(len(names), rng.randint(1, 3)))
+    return config | {name: _changed(space[name], config[name], rng) for name in changed}
 
 
-def _turned(knob: Hyperparameter, setting: Setting, rng: random.Random) -> Setting:
-    if knob.choices or rng.random() < 0.2:
-        return knob.sample(rng)
-    assert knob.low is not None and knob.high is not None and not isinstance(setting, str)
-    low, high = (math.log(knob.low), math.log(knob.high)) if knob.log else (knob.low, knob.high)
-    at = (math.log(setting) if knob.log else setting) + rng.gauss(0, 0.2) * (high - low)
+def _changed(parameter: Hyperparameter, setting: Setting, rng: random.Random) -> Setting:
+    if parameter.choices or rng.random() < 0.2:
+        return parameter.sample(rng)
+    assert parameter.low is not None and parameter.high is not None and not isinstance(setting, str)
+    low, high = (math.log(parameter.low), math.log(parameter.high)) if parameter.log else (parameter.low, parameter.high)
+    at = (math.log(setting) if parameter.log else setting) + rng.gauss(0, 0.2) * (high - low)
     moved = min(max(at, low), high)
-    value = min(max(math.exp(moved) if knob.log else moved, knob.low), knob.high)
-    return round(value) if knob.integer else value
+    value = min(max(math.exp(moved) if parameter.log else moved, parameter.low), parameter.high)
+    return round(value) if parameter.integer else value

@@ -1,7 +1,7 @@
-"""What draws configurations: Optuna's samplers, each a pure function of what was told and of the number asked for.
+"""Samplers of configurations, most of them Optuna's.
 
-A sampler is told finished trials and asked for candidates. It holds no state that a replayed journal would not give it
-back: that is what makes a search go on after a crash as if nothing had happened.
+A sampler is told finished trials and asked for candidates. What it draws depends only on its observations and the trial's
+number, so that a search continues after a crash from its replayed journal.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
 
-WINDOW = 200  # finished trials that a model-based sampler looks at: the best, and the latest of the rest
+WINDOW = 200  # finished trials that a model-based sampler uses: the best and the latest
 POPULATION = 20  # of the genetic algorithm
-AHEAD = 64  # points of a grid that may be on their way at once
-GRID = 5  # settings of a knob over numbers on a grid
+AHEAD = 64  # grid points that may be running at once
+GRID = 5  # grid values of a numeric hyperparameter
 Pins = Mapping[str, Setting]
-NO_PINS: Pins = {}  # no knob is held
+NO_PINS: Pins = {}
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What became of a configuration.
+    """The outcome of a configuration.
 
     Args:
-        config: Its knobs.
-        values: One number an objective, in the objective's own direction; times and sizes as logarithms.
-        violation: By how much a hard limit was broken, above 0; or 0.
+        config: Its hyperparameters.
+        values: One number per objective, in its own direction; times and sizes as logarithms.
+        violation: By how much a hard limit was exceeded; 0 if none was.
     """
 
     config: Config
@@ -53,30 +53,30 @@ class Sampler(Protocol):
         """Learn from a finished trial."""
 
     def relearn(self, observations: Iterable[Observation]) -> None:
-        """Forget what was told, and learn from these: a hard limit is not what it was."""
+        """Replace all observations, after a change of the hard limits."""
 
     def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
-        """So many candidates, the same ones for the same number after the same observations; fewer when none are left.
+        """Candidates, the same for the same number after the same observations; fewer if the space is exhausted.
 
         Args:
-            number: The trial's number; it seeds what is drawn.
+            number: The trial's number; it seeds the draws.
             count: How many.
-            pinned: Knobs that hold still; what was learnt of the others stands.
+            pinned: Fixed hyperparameters; what was learnt of the others is kept.
         """
 
 
 class OptunaSampler:
-    """One of Optuna's samplers over a window of what was told.
+    """One of Optuna's samplers over a window of observations.
 
-    The cost of a proposal grows with the trials that a sampler looks at (Optuna's TPE: 93 ms at 1,000 trials), and the
-    old bad ones teach little: beyond `WINDOW` trials only the best are kept, by non-dominated sorting, and the latest.
+    The cost of a proposal grows with the trials that a sampler uses (Optuna's TPE: 93 ms at 1,000 trials), and old bad
+    ones carry little information: beyond `WINDOW` trials only the best, by non-dominated sorting, and the latest are kept.
 
     Args:
         make: Makes the sampler for a seed.
-        space: The knobs.
-        objectives: What to make better.
+        space: The search space.
+        objectives: The objectives and their directions.
         seed: Seeds the sampler, together with the number asked for.
-        window: Finished trials that are looked at, at most twice as many; None for all.
+        window: Finished trials that are used, at most twice as many; None for all.
     """
 
     def __init__(
@@ -103,17 +103,17 @@ class OptunaSampler:
             self._study.add_trial(to_frozen_trial(observation, self._distributions, len(self._observations) - 1))
 
     def relearn(self, observations: Iterable[Observation]) -> None:
-        """Begin anew with these."""
+        """Replace all observations."""
         self._observations = list(observations)
         if self._window is not None and len(self._observations) > 2 * self._window:
             self._observations = self._worth_keeping(self._observations, self._window)
         self._study = self._new_study(self._observations)
 
     def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
-        """Candidates drawn anew for the number; none of them stays behind in the study.
+        """Candidates for a trial's number; none of them stays in the Optuna study.
 
-        Knobs that are pinned are left out of what is drawn: the others are drawn by what all trials say of them, as by
-        Optuna's `PartialFixedSampler`.
+        Pinned hyperparameters are not drawn; the others are drawn from the observations of all trials, as in Optuna's
+        `PartialFixedSampler`.
         """
         sampler: Any = self._make((self._seed * 1_000_003 + number) % 2**32)
         sampler.known = {name: known for name, known in self._distributions.items() if name not in pinned}
@@ -127,94 +127,96 @@ class OptunaSampler:
 
     def _new_study(self, observations: Sequence[Observation]) -> Study:
         study = optuna.create_study(directions=[goal.direction for goal in self._objectives])
-        study.add_trials([to_frozen_trial(one, self._distributions, number) for number, one in enumerate(observations)])
+        study.add_trials([to_frozen_trial(known, self._distributions, number) for number, known in enumerate(observations)])
         return study
 
     def _worth_keeping(self, observations: Sequence[Observation], count: int) -> list[Observation]:
-        """Half of them the best by rank, half of them the latest, in the order in which they were told."""
+        """Half of `count` by rank, the rest by recency, in the original order."""
         from lepton_automl.front import ranks
 
-        rows = [[goal.cost(value) for goal, value in zip(self._objectives, one.values, strict=True)] for one in observations]
+        rows = [
+            [goal.cost(value) for goal, value in zip(self._objectives, known.values, strict=True)] for known in observations
+        ]
         rank = ranks(rows)
         best = sorted(range(len(observations)), key=lambda n: (observations[n].violation, rank[n], -n))[: count // 2]
         latest = range(len(observations) - 1, -1, -1)
         kept = set(itertools.islice(dict.fromkeys([*best, *latest]), count))
-        return [one for number, one in enumerate(observations) if number in kept]
+        return [known for number, known in enumerate(observations) if number in kept]
 
 
 class RandomSampler:
-    """Every knob drawn on its own."""
+    """Draws every hyperparameter independently."""
 
     def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed = space, seed
 
     def tell(self, observation: Observation) -> None:
-        """Nothing is learnt."""
+        """Learns nothing."""
 
     def relearn(self, observations: Iterable[Observation]) -> None:
-        """Nothing is learnt."""
+        """Learns nothing."""
 
     def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
-        """Drawn anew for the number."""
-        rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # no secret hangs on it
+        """Random configurations for a trial's number."""
+        rng = random.Random(f"{self._seed}:{number}")  # noqa: S311  # not security-relevant
         return [self._space.sample(rng) | dict(pinned) for _ in range(count)]
 
 
 class GridSampler:
-    """Every combination of the named knobs' settings, in an order shuffled by the seed; the other knobs stand still.
+    """Every combination of some hyperparameters' values, in random order; the others keep their defaults.
 
     Args:
-        space: The knobs.
-        knobs: Those that are turned; by default all with choices.
-        seed: Shuffles the order, so that a search that ends early has seen all corners.
+        space: The search space.
+        knobs: The hyperparameters that vary; by default all with choices.
+        seed: Shuffles the order, so that a search that ends early covers the whole grid.
     """
 
     def __init__(self, space: Space, knobs: Sequence[str] = (), *, seed: int = 0) -> None:
-        names = list(knobs) or [name for name, knob in space.items() if knob.choices]
+        names = list(knobs) or [name for name, parameter in space.items() if parameter.choices]
         settings = [list(grid_values(space[name])) for name in names]
         self._points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
-        random.Random(seed).shuffle(self._points)  # noqa: S311  # no secret hangs on it
+        random.Random(seed).shuffle(self._points)  # noqa: S311  # not security-relevant
         self._done: set[object] = set()
 
     def tell(self, observation: Observation) -> None:
-        """A point is done."""
+        """Mark a grid point as done."""
         self._done.add(_key(observation.config))
 
     def relearn(self, observations: Iterable[Observation]) -> None:
-        """What was done stays done."""
+        """Keeps the points that are done."""
 
     def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:  # noqa: ARG002  # nothing is drawn
-        """The first points that are left, more than are asked for, as some of them may be on their way."""
+        """The first points that are left; more than requested, as some may be running."""
         return list(itertools.islice(self._left(pinned), count + AHEAD))
 
     def _left(self, pinned: Pins) -> Iterator[Config]:
-        """The points that are not done, each once: pinned, some fall together."""
+        """The points that are not done, each once; with pins some coincide."""
         seen = set(self._done)
         for point in self._points:
-            held = point | dict(pinned)
-            if (key := _key(held)) not in seen:
+            config = point | dict(pinned)
+            if (key := _key(config)) not in seen:
                 seen.add(key)
-                yield held
+                yield config
 
 
 def _key(config: Config) -> tuple[tuple[str, Any], ...]:
     return tuple(sorted(config.items()))
 
 
-def grid_values(knob: Hyperparameter) -> Iterator[Any]:
-    """A knob's settings on a grid."""
-    if knob.choices:
-        yield from knob.choices
+def grid_values(parameter: Hyperparameter) -> Iterator[Any]:
+    """The grid values of a hyperparameter."""
+    if parameter.choices:
+        yield from parameter.choices
         return
-    assert knob.low is not None and knob.high is not None
-    low, high = (math.log(knob.low), math.log(knob.high)) if knob.log else (knob.low, knob.high)
+    assert parameter.low is not None and parameter.high is not None
+    low, high = (math.log(parameter.low), math.log(parameter.high)) if parameter.log else (parameter.low, parameter.high)
     evenly = [low + (high - low) * step / (GRID - 1) for step in range(GRID)]
-    values = [min(max(math.exp(one) if knob.log else one, knob.low), knob.high) for one in evenly]
-    yield from dict.fromkeys(round(value) for value in values) if knob.integer else values
+    values = [min(max(math.exp(value) if parameter.log else value, parameter.low), parameter.high) for value in evenly]
+    yield from dict.fromkeys(round(value) for value in values) if parameter.integer else values
 
 
 def to_frozen_trial(observation: Observation, known: dict[str, BaseDistribution], number: int) -> FrozenTrial:
-    """The observation as Optuna knows it; the genetic algorithm needs to know its generation."""
+    """An observation as an Optuna trial; NSGA-II needs its generation."""
     return create_trial(
         params=dict(observation.config),
         distributions=known,
@@ -225,28 +227,28 @@ def to_frozen_trial(observation: Observation, known: dict[str, BaseDistribution]
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The space as Optuna knows it."""
-    return {name: distribution(knob) for name, knob in space.items()}
+    """The search space as Optuna distributions."""
+    return {name: distribution(parameter) for name, parameter in space.items()}
 
 
-def distribution(knob: Hyperparameter) -> BaseDistribution:
-    """A knob as Optuna knows it."""
-    if knob.choices:
-        choices: tuple[Any, ...] = knob.choices
+def distribution(parameter: Hyperparameter) -> BaseDistribution:
+    """A hyperparameter as an Optuna distribution."""
+    if parameter.choices:
+        choices: tuple[Any, ...] = parameter.choices
         return CategoricalDistribution(choices)
-    assert knob.low is not None and knob.high is not None
-    if knob.integer:
-        return IntDistribution(int(knob.low), int(knob.high), log=knob.log)
-    return FloatDistribution(knob.low, knob.high, log=knob.log)
+    assert parameter.low is not None and parameter.high is not None
+    if parameter.integer:
+        return IntDistribution(int(parameter.low), int(parameter.high), log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
 
 
 class _FixedSpace:
-    """A sampler that need not look through all trials for the knobs that they share: every trial has all of them."""
+    """Skips Optuna's search for the parameters that all trials share: here every trial has all of them."""
 
     known: dict[str, BaseDistribution]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:  # noqa: ARG002  # Optuna's signature
-        """All knobs that can be turned."""
+        """All parameters with more than one value."""
         return {name: distribution for name, distribution in self.known.items() if not distribution.single()}
 
 
@@ -255,7 +257,7 @@ class _TPE(_FixedSpace, TPESampler):
 
 
 class _GP(_FixedSpace, GPSampler):
-    """A Gaussian process; seconds a proposal, worth it where a training takes minutes."""
+    """A Gaussian process; seconds per proposal, worth it if a training takes minutes."""
 
 
 class _NSGA2(_FixedSpace, NSGAIISampler):
@@ -263,21 +265,21 @@ class _NSGA2(_FixedSpace, NSGAIISampler):
 
 
 def tpe(seed: int) -> BaseSampler:
-    """Of several knobs at once, as they hang together; random at first."""
+    """A multivariate TPE sampler; random at first."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate is stable in practice
         return _TPE(seed=seed, multivariate=True, n_startup_trials=8)
 
 
 def gp(seed: int) -> BaseSampler:
-    """Of noisy objectives, as trainings are."""
+    """A Gaussian-process sampler for noisy objectives."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # new, and asked for by name
         return _GP(seed=seed, n_startup_trials=8, deterministic_objective=False)
 
 
 def nsga2(seed: int) -> BaseSampler:
-    """Of small generations, as budgets are short."""
+    """NSGA-II with small generations, as budgets are short."""
     return _NSGA2(seed=seed, population_size=POPULATION)
 
 
@@ -286,10 +288,10 @@ def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed:
 
     Args:
         name: One of `SAMPLERS`.
-        space: The knobs.
-        objectives: What to make better.
+        space: The search space.
+        objectives: The objectives and their directions.
         seed: Seeds it.
-        knobs: For a grid: those that are turned.
+        knobs: For a grid: the hyperparameters that vary.
     """
     match name:
         case "tpe":

@@ -14,27 +14,27 @@ def rungs(first: int, last: int, eta: int = 2) -> tuple[int, ...]:
 
     Args:
         first: The first rung, at least 1.
-        last: Epochs of a whole training; never a rung, as nothing is left to save.
-        eta: One in so many goes on.
+        last: Epochs of a full training; never a rung, as nothing is left to save.
+        eta: One in `eta` candidates goes on.
     """
-    found, rung = [], max(1, first)
+    epochs, rung = [], max(1, first)
     while rung < last:
-        found.append(rung)
+        epochs.append(rung)
         rung *= eta
-    return tuple(found)
+    return tuple(epochs)
 
 
 def is_promoted(costs: Sequence[float], others: Sequence[Sequence[float]], eta: int = 2) -> bool:
-    """Whether a candidate stands in the best 1/eta of those that reached its rung, or is beaten by none of them.
+    """Whether a candidate is among the best 1/eta at its rung, or is dominated by none of the others.
 
-    By non-dominated rank, ties by crowding distance: the candidates of the last rank that fits go on when they are
-    lonely. What nobody beats may stand on the front that is looked for, however crowded it is there (Li et al., Massively Parallel Hyperparameter Tuning, 2020; Schmucker et al., Multi-objective Asynchronous
-    Successive Halving, 2021).
+    Candidates are ordered by non-dominated rank, ties by crowding distance: of the last rank that fits, the least crowded
+    go on. Non-dominated candidates always do, as they may lie on the final front (Li et al., Massively Parallel
+    Hyperparameter Tuning, 2020; Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
 
     Args:
-        costs: The candidate's objectives at this rung, to be minimised.
-        others: The same of all that were at this rung before.
-        eta: One in so many goes on.
+        costs: The candidate's objectives at this rung, to be minimised, shape (objectives,).
+        others: The same of all candidates that reached this rung before, shape (candidates, objectives).
+        eta: One in `eta` candidates goes on.
     """
     table = np.array([*others, costs], dtype=np.float64)
     places = -(-len(table) // eta)
@@ -42,12 +42,12 @@ def is_promoted(costs: Sequence[float], others: Sequence[Sequence[float]], eta: 
     mine = rank[-1]
     if mine == 0:
         return True
-    better = sum(one < mine for one in rank)
+    better = sum(other < mine for other in rank)
     if better >= places:
         return False
-    peers = [row for row, one in enumerate(rank) if one == mine]
+    peers = [row for row, other in enumerate(rank) if other == mine]
     if better + len(peers) <= places:
         return True
-    lonely = front.crowding(table[peers])
-    ahead = sum(one > lonely[-1] for one in lonely[:-1])
+    distances = front.crowding(table[peers])
+    ahead = sum(distance > distances[-1] for distance in distances[:-1])
     return better + ahead < places

@@ -1,4 +1,4 @@
-"""What a configuration will cost, learnt from those that were tried: extremely randomised trees over knobs and shapes."""
+"""A surrogate for the costs of configurations: extremely randomised trees over hyperparameters and network shapes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Surrogate:
     """Predicts the costs of configurations.
 
     Args:
-        features: Shape (tried, features).
-        costs: Shape (tried, objectives); NaN where one is not known.
+        features: Encoded configurations, shape (tried, features).
+        costs: Their costs, shape (tried, objectives); NaN if unknown.
         seed: Seeds the trees.
     """
 
@@ -31,24 +31,24 @@ class Surrogate:
             self._forests.append(Forest(features[known], np.minimum(column[known], cap(column[known])), seed=seed))
 
     def predict(self, features: Array) -> tuple[Array, Array]:
-        """Mean and deviation of each cost over the trees, each of shape (candidates, objectives)."""
-        told = [forest.predict(features) for forest in self._forests]
-        return np.column_stack([mean for mean, _ in told]), np.column_stack([deviation for _, deviation in told])
+        """Mean and standard deviation of each cost, each of shape (candidates, objectives)."""
+        predictions = [forest.predict(features) for forest in self._forests]
+        return np.column_stack([mean for mean, _ in predictions]), np.column_stack([deviation for _, deviation in predictions])
 
 
 def encode(space: Space, config: Config, shape: Sequence[float] = ()) -> list[float]:
-    """A configuration as numbers: each knob from 0 to 1, choices that are no numbers one by one, then the shape's numbers."""
-    return [number for name, knob in space.items() for number in _numbers(knob, config[name])] + list(shape)
+    """A configuration as numbers: each hyperparameter scaled to 0..1, categories one-hot, then the numbers of the shape."""
+    return [number for name, parameter in space.items() for number in _numbers(parameter, config[name])] + list(shape)
 
 
-def _numbers(knob: Hyperparameter, setting: object) -> list[float]:
-    if knob.choices:
-        if len(knob.choices) < 2:
+def _numbers(parameter: Hyperparameter, setting: object) -> list[float]:
+    if parameter.choices:
+        if len(parameter.choices) < 2:
             return []
-        if all(isinstance(choice, int | float) for choice in knob.choices):
-            return [knob.choices.index(setting) / (len(knob.choices) - 1)]
-        return [float(setting == choice) for choice in knob.choices]
-    assert knob.low is not None and knob.high is not None and isinstance(setting, int | float)
-    if knob.log:
-        return [math.log(setting / knob.low) / math.log(knob.high / knob.low)]
-    return [(setting - knob.low) / (knob.high - knob.low)]
+        if all(isinstance(choice, int | float) for choice in parameter.choices):
+            return [parameter.choices.index(setting) / (len(parameter.choices) - 1)]
+        return [float(setting == choice) for choice in parameter.choices]
+    assert parameter.low is not None and parameter.high is not None and isinstance(setting, int | float)
+    if parameter.log:
+        return [math.log(setting / parameter.low) / math.log(parameter.high / parameter.low)]
+    return [(setting - parameter.low) / (parameter.high - parameter.low)]

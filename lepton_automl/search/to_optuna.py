@@ -1,4 +1,4 @@
-"""A study in Optuna's own terms, for whoever wants its plots and importances."""
+"""Export of a study to Optuna, for its plots and importances."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ STATES = {
 
 
 def to_optuna(state: StudyState) -> optuna.Study:
-    """An Optuna study in memory, with every ended trial.
+    """An in-memory Optuna study with every ended trial.
 
-    Values are those of the front, in the objectives' own directions and units. A trial that was stopped is PRUNED; one
+    Values are in the objectives' own directions and units. A trial that was stopped is PRUNED; one
     that broke a hard limit is PRUNED with its constraint above 0; neither has values, so `best_trials` is the front.
     Scores by epoch are intermediate values of complete trials, and the user attribute `curve` of pruned ones: Optuna 5's
     TPE cannot go on from pruned trials with intermediate values in a study of several objectives (its issue 5260).
@@ -40,7 +40,7 @@ def to_optuna(state: StudyState) -> optuna.Study:
     goals = state.settings.objectives
     study = optuna.create_study(study_name=state.settings.name, directions=[goal.direction for goal in goals])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # names on axes, no more
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # axis names only
         study.set_metric_names([state.settings.metric if goal.name == "score" else goal.name for goal in goals])
     study.set_user_attr("budget", state.settings.budget.to_json())
     study.add_trials([to_frozen_trial(state, trial) for trial in state.trials.values() if trial.result is not None])
@@ -52,33 +52,33 @@ def to_frozen_trial(state: StudyState, trial: Trial) -> FrozenTrial:
     assert trial.result is not None
     settings = state.settings
     values = [state.search_value(trial, goal) for goal in settings.objectives]
-    whole = trial.status == "complete" and not any(map(math.isnan, values))
+    complete = trial.status == "complete" and not any(map(math.isnan, values))
     scores = {report.epoch: report.scores.get(settings.metric, math.nan) for report in trial.reports}
     curve = {epoch: score for epoch, score in scores.items() if not math.isnan(score)}
     pruned = trial.status in {"stopped", "infeasible"}
-    made = create_trial(
-        state=STATES[trial.status] if whole or trial.status != "complete" else TrialState.FAIL,
-        values=values if whole else None,
+    frozen = create_trial(
+        state=STATES[trial.status] if complete or trial.status != "complete" else TrialState.FAIL,
+        values=values if complete else None,
         params=dict(trial.proposed.config),
         distributions=_distributions(settings.space, trial.proposed.config),
         intermediate_values={} if pruned else curve,
         user_attrs=_user_attrs(trial) | ({"curve": curve} if pruned else {}),
         constraints={"limits": state.settings.target.excess(trial.search_profile) if trial.search_profile else 0.0},
     )
-    made.datetime_start = datetime.fromtimestamp(trial.proposed.at)
-    made.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)
-    return made
+    frozen.datetime_start = datetime.fromtimestamp(trial.proposed.at)
+    frozen.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)
+    return frozen
 
 
 def _distributions(space: Space, config: dict[str, Setting]) -> dict[str, BaseDistribution]:
-    """Of the knobs that a trial turned."""
+    """The distributions of the hyperparameters in a trial's configuration."""
     return {name: distribution(space[name]) for name in config}
 
 
 def _user_attrs(trial: Trial) -> dict[str, Any]:
-    """What else is known of a trial."""
+    """Everything else known about a trial, without empty values."""
     assert trial.result is not None
-    told: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "trial": trial.number,
         "uid": trial.proposed.uid,
         "origin": trial.proposed.origin,
@@ -90,5 +90,5 @@ def _user_attrs(trial: Trial) -> dict[str, Any]:
         **trial.result.scores,
     }
     if trial.search_profile is not None:
-        told |= {"latency_ms": trial.search_profile.latency_ms, "size_bytes": trial.search_profile.size_bytes}
-    return {name: value for name, value in told.items() if value not in (None, "")}
+        attributes |= {"latency_ms": trial.search_profile.latency_ms, "size_bytes": trial.search_profile.size_bytes}
+    return {name: value for name, value in attributes.items() if value not in (None, "")}

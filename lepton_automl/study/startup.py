@@ -48,7 +48,7 @@ class StartupPhase:
                 self._paused = asked.what == "pause"
                 self._executor.hold(held=self._paused)
             self._heard.append(asked)
-        waits = "paused by a person" if self._paused else self._executor.waiting_reason()
+        waits = "paused by the user" if self._paused else self._executor.waiting_reason()
         if waits != self._told:
             self._told = waits
             self._tell(waits)
