@@ -1,0 +1,147 @@
+"""Plug-ins: everything that is chosen by name, ours and that of other packages.
+
+Other packages register theirs by entry points in the groups `lepton_automl.runtimes`, `lepton_automl.devices` and so on (see
+`KINDS`). Ours stand in `BUILT_IN`, and a test holds it equal to the entry points in pyproject.toml: a checkout works even where
+the metadata of the installed package are older. Nothing is imported until `load` is called.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ConfigError, ExtraError, in_one_line, one_of
+
+PACKAGE = "lepton-automl"  # the distribution whose entry points are those of `BUILT_IN`
+PREFIX = "lepton_automl."  # of the groups of entry points
+
+# By kind: names, each with the module and the attribute where it is defined.
+BUILT_IN: dict[str, dict[str, str]] = {
+    "modalities": {},
+    "tasks": {},
+    "objectives": {},
+    "families": {},
+    "devices": {},
+    "runtimes": {
+        "onnxruntime": "lepton_automl.deployment.runtime:OnnxRuntime",
+        "openvino": "lepton_automl.deployment.runtime:OpenVino",
+        "torch": "lepton_automl.deployment.runtime:Torch",
+    },
+    "executors": {},
+    "samplers": {},
+}
+# What one plug-in of a kind is called in messages.
+KINDS: dict[str, str] = {
+    "modalities": "modality",
+    "tasks": "task",
+    "objectives": "objective",
+    "families": "network family",
+    "devices": "device",
+    "runtimes": "runtime",
+    "executors": "executor",
+    "samplers": "sampler",
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Where a plug-in is defined.
+
+    Args:
+        name: What it is chosen by.
+        target: Its module and attribute, as `"module:attribute"`.
+        package: The distribution that brings it.
+    """
+
+    name: str
+    target: str
+    package: str
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The names of all plug-ins of a kind, ours first; none of them is imported.
+
+    Args:
+        kind: One of `KINDS`.
+
+    Raises:
+        ConfigError: There is no such kind, or two packages bring plug-ins of the same name.
+    """
+    return tuple(_installed(kind))
+
+
+def is_known(kind: str, name: str) -> bool:
+    """Whether there is a plug-in of a name; for ours, no other package is looked at, which takes some 50 ms once a process.
+
+    Raises:
+        ConfigError: As for `names`.
+    """
+    return name in _built_in(kind) or name in _installed(kind)
+
+
+def load(kind: str, name: str) -> Any:
+    """Import a plug-in.
+
+    Args:
+        kind: One of `KINDS`.
+        name: One of `names(kind)`.
+
+    Returns:
+        The object that its entry point names.
+
+    Raises:
+        ConfigError: There is none of that name, or two packages bring it.
+        ExtraError: Its package is installed and cannot be imported.
+    """
+    plugins = _installed(kind)
+    if name not in plugins:
+        fix = one_of(name, plugins) if plugins else f"Install a package that brings one (entry points {PREFIX}{kind})."
+        raise ConfigError(f"there is no {KINDS[kind]} {name!r}", where=kind, fix=fix)
+    plugin = plugins[name]
+    module, _, attribute = plugin.target.partition(":")
+    try:
+        return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+    except Exception as error:  # another package may fail in any way while it is imported
+        raise ExtraError(
+            f"the {KINDS[kind]} {name!r} of the package {plugin.package} cannot be imported ({plugin.target}): {in_one_line(error)}",
+            where=kind,
+            fix=f"Repair it with pip install --upgrade {plugin.package}, or remove it with pip uninstall {plugin.package}.",
+        ) from error
+
+
+def forget() -> None:
+    """Look for packages anew at the next call, after one was installed or removed."""
+    _installed.cache_clear()
+
+
+def _built_in(kind: str) -> dict[str, str]:
+    if kind not in KINDS:
+        raise ConfigError(f"there is no kind of plug-in {kind!r}", where="plugins", fix=one_of(kind, KINDS))
+    return BUILT_IN[kind]
+
+
+@functools.cache
+def _installed(kind: str) -> dict[str, Plugin]:
+    """All plug-ins of a kind by name.
+
+    Raises:
+        ConfigError: Two packages bring plug-ins of the same name.
+    """
+    found = {name: Plugin(name, target, PACKAGE) for name, target in _built_in(kind).items()}
+    from importlib.metadata import entry_points  # takes longer to import than all of this package's public names
+
+    for entry in sorted(entry_points(group=PREFIX + kind), key=lambda entry: entry.name):
+        package = entry.dist.name if entry.dist is not None else "unknown"
+        if package.lower().replace("_", "-") == PACKAGE:
+            continue
+        if entry.name in found:
+            other = found[entry.name].package
+            raise ConfigError(
+                f"the packages {other} and {package} both bring a {KINDS[kind]} named {entry.name!r}",
+                where=kind,
+                fix=f"Uninstall one of them, such as by pip uninstall {package}.",
+            )
+        found[entry.name] = Plugin(entry.name, entry.value, package)
+    return found
