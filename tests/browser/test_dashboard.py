@@ -17,7 +17,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.study_store import StudyStore
 from tests.samples import config, weighed
-from tests.widgets.test_widgets import HOSTILE, hostile
+from tests.widgets.recorded_studies import HOSTILE, hostile
 
 from .conftest import notebook, without_kernel
 from .page import PATIENCE
@@ -31,7 +31,7 @@ study = AutoML(name={name!r}, budget=Budget(minutes=10), workers=1).fit((16 * x)
 ATTACH = "from lepton_automl import open_study\ndashboard = open_study({name!r}).dashboard()\ndashboard"
 BUSY = "import pathlib, time\nwhile not pathlib.Path({name!r}).exists():\n    time.sleep(0.1)"
 ANSWERS = """
-from tests.widgets.test_widgets import hostile_answers
+from tests.widgets.recorded_studies import hostile_answers
 dashboard.choose(0)
 dashboard.detail.show_examined(hostile_answers())
 """
