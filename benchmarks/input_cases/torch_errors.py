@@ -1,0 +1,121 @@
+"""PyTorch's errors in short sentences, and parts of Lightning named as what they are."""
+
+# ruff: noqa: ARG001, N812  # networks as people write them, in cases that need not use their folder
+# Networks as people write them, patched and hooked, are what types cannot follow.
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lepton_automl import accelerate, lean
+from lepton_automl.deployment.export import export
+from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.errors import LeptonError
+from lepton_automl.models.plain import INPUT, Bare
+
+from .case import case
+from .networks import Calls, answers_alike, branch_on_values, pictures
+from .trained_networks import labelled, leaned, plain
+
+WORDS = "B errors of PyTorch inside ours"
+NAMED = "B GRU and Lightning's parts, named as what they are"
+
+
+def _refusal(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except LeptonError as error:
+        return str(error)
+    raise AssertionError("it was not refused")
+
+
+def _plain_words(said: str) -> None:
+    assert "\x1b" not in said and "Next steps" not in said and "pytorch.org" not in said, said
+    assert len(said.splitlines()) <= 2 and len(said) < 700, said
+
+
+@case(WORDS, "a branch on values", slow=True)
+def _essay(folder: Path) -> None:
+    _plain_words(_refusal(lambda: export(Bare(Calls(branch_on_values).eval()), {INPUT: pictures()}, folder / "model.onnx")))
+
+
+@case(WORDS, "shapes that do not fit")
+def _shapes(folder: Path) -> None:
+    said = _refusal(lambda: accelerate(nn.Sequential(nn.Flatten(), nn.Linear(63, 4)), labelled(), progress=False))
+    _plain_words(said)
+    assert "mat1 and mat2 shapes cannot be multiplied" in said, said
+
+
+@case(WORDS, "arguments that torch explains at length")
+def _signature(folder: Path) -> None:
+    said = _refusal(lambda: lean(Calls(lambda rows: torch.conv2d(rows, 3)), labelled(), ratio=0.5, progress=False))  # type: ignore[call-overload]  # on purpose
+    _plain_words(said)
+
+
+@case(WORDS, "a file that is no model")
+def _no_model(folder: Path) -> None:
+    (folder / "model.onnx").write_bytes(b"\x1b[31mno model\x1b[0m")
+    _plain_words(_refusal(lambda: OnnxModel(folder / "model.onnx")))
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.steps, self.leave = kind(8, 32, batch_first=True), nn.Linear(32, 4)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.leave(self.steps(rows[:, 0])[0][:, -1])
+
+
+class Lit(pl.LightningModule):
+    """Its forward pass uses what a Trainer gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain()
+
+    def forward(self, rows: Tensor) -> Tensor:
+        self.logger.experiment.add_scalar("mean", rows.mean())  # type: ignore[union-attr]  # on purpose
+        return self.body(rows)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        del batch_idx
+        return F.cross_entropy(self(batch[0]), batch[1])
+
+
+class Epoch(Lit):
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.body(rows) * (1 + self.trainer.current_epoch)
+
+
+@case(NAMED, "lean on a GRU", refused="'steps' is a GRU", slow=True)
+def _gru(folder: Path) -> None:
+    leaned(Recurrent(nn.GRU))
+
+
+@case(NAMED, "lean on an LSTM", refused="'steps' is a LSTM", slow=True)
+def _lstm(folder: Path) -> None:
+    leaned(Recurrent(nn.LSTM))
+
+
+@case(NAMED, "a GRU, exported", slow=True)
+def _gru_file(folder: Path) -> None:
+    answers_alike(Recurrent(nn.GRU), folder)
+
+
+@case(NAMED, "self.logger", refused="the forward pass of Lit uses self.logger, which only a Trainer gives")
+def _logger(folder: Path) -> None:
+    accelerate(Lit(), labelled(), progress=False)
+
+
+@case(NAMED, "self.trainer", refused="the forward pass of Epoch uses self.trainer, which only a Trainer gives")
+def _trainer(folder: Path) -> None:
+    lean(Epoch(), labelled(), ratio=0.5, progress=False)
