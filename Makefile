@@ -18,10 +18,10 @@ slow: .venv/.dev  ## install, then run the tests that take minutes
 browser: .venv/.dev  ## install, then drive the dashboard in a real notebook in a real browser
 	$(BIN)/python -m pytest -q -m browser tests --durations 5
 
-notebooks: .venv/.dev  ## install, then run the notebooks with a small budget; SAVE=1: with a reader's, and save what they show
+notebooks: .venv/.dev  ## install, then run the notebooks with a small budget; SAVE=1: with the full one, and save their output
 	$(BIN)/python notebooks/run.py $(ONLY) $(if $(SAVE),--save)
 
-check: .venv/.dev  ## style, types and import walls
+check: .venv/.dev  ## style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -1,11 +1,11 @@
-"""Runs the notebooks as a reader would, each in a new folder with a kernel of its own, and prints the seconds of each.
+"""Runs the notebooks, each in a new folder with a kernel of its own, and prints how many seconds each took.
 
 python notebooks/run.py          all of them, with the small budgets of their metadata
-python notebooks/run.py 3 --save the third, with the budget that a reader gets; what it showed is saved in it
+python notebooks/run.py 3 --save the third, with its full budget; its output is saved in the notebook
 
-A notebook's small budget is a line of Python in its metadata, `{"lepton": {"small": "budget = Budget(trials=3)"}}`, which is run
-after the cell that is tagged `parameters`, so that a reader sees nothing of it. It counts trials, as a busy machine may train none
-in half a minute.
+A notebook's small budget is a line of Python in its metadata, `{"lepton": {"small": "budget = Budget(trials=3)"}}`. It runs after the
+cell that is tagged `parameters`, so it does not show in the notebook. It counts trials, as a busy machine may finish none in half a
+minute.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from lepton_automl.study_store import StudyStore
 
 HERE = Path(__file__).parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PICTURE = "lepton"  # in the metadata of the still picture that stands behind a dashboard
-HIDING = "lepton-hiding"  # in what hides one of the two
+PICTURE = "lepton"  # in the metadata of the static image that replaces a dashboard
+HIDING = "lepton-hiding"  # in the output that hides one of the two
 LAST = 20  # seconds
-MOST_SECONDS = 900  # that one cell may take
+MOST_SECONDS = 900  # maximum for one cell
 
 
-def notebooks(asked: list[str]) -> list[Path]:
-    """Those that are asked for by number or name; all, where none is."""
+def notebooks(chosen: list[str]) -> list[Path]:
+    """The notebooks with these numbers or names; all if none is given."""
     every = sorted(HERE.glob("[0-9]_*.ipynb"))
-    return [path for path in every if not asked or any(path.name.startswith(Path(word).name) for word in asked)]
+    return [path for path in every if not chosen or any(path.name.startswith(Path(word).name) for word in chosen)]
 
 
 def set_small_budget(notebook: NotebookNode) -> None:
-    """Have the small budget set after the cell of the parameters."""
+    """Insert the small budget after the parameters cell."""
     (at,) = (n for n, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
     notebook.cells.insert(at + 1, nbformat.v4.new_code_cell(notebook.metadata["lepton"]["small"]))
 
@@ -62,14 +62,14 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
 
 
 def stop_studies(home: StudyStore) -> None:
-    """Stop what still searches: a study outlives the notebook that began it."""
+    """Stop running studies, which outlive the notebook that started them."""
     for name in home.studies:
         if home.running(name):
             Study(name, home).stop()
 
 
 def tidy(notebook: NotebookNode) -> None:
-    """Keep of the outputs what shows without a kernel, also where the notebook is not trusted: no styles, no drawings."""
+    """Keep only outputs that show without a kernel and in an untrusted notebook: no widgets, styles or scripts."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(still, _unshadowed(cell.outputs)) if output]
@@ -78,18 +78,22 @@ def tidy(notebook: NotebookNode) -> None:
 
 
 def _unshadowed(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Without a living dashboard whose still picture stands behind it."""
+    """Drop a live dashboard that is followed by its static image."""
     behind = [*outputs[1:], {}][: len(outputs)]
-    return [one for one, after in zip(outputs, behind, strict=True) if not (WIDGET in one.get("data", {}) and is_still(after))]
+    return [
+        output
+        for output, after in zip(outputs, behind, strict=True)
+        if not (WIDGET in output.get("data", {}) and is_still(after))
+    ]
 
 
 def is_still(output: Any) -> bool:
-    """Whether an output is the still picture of a widget."""
+    """Whether an output is the static image of a widget."""
     return PICTURE in output.get("metadata", {})
 
 
 def still(output: NotebookNode) -> NotebookNode | None:
-    """An output without what lives; None where nothing of it is left."""
+    """An output without its live part; None if nothing is left."""
     if "data" in output:
         output.data.pop(WIDGET, None)
         if "image/png" in output.data:
@@ -99,23 +103,23 @@ def still(output: NotebookNode) -> NotebookNode | None:
 
 
 def main() -> int:
-    """Run what is asked for; the exit code says whether all went well."""
+    """Run the chosen notebooks; the exit code is 1 if one failed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("notebooks", nargs="*", help="numbers or names; by default all")
-    parser.add_argument("--save", action="store_true", help="run with a reader's budget, and save what is shown")
-    asked = parser.parse_args()
+    parser.add_argument("--save", action="store_true", help="run with the full budget, and save the output")
+    arguments = parser.parse_args()
     failed = False
-    for path in notebooks(asked.notebooks):
-        failed |= not run(path, save=asked.save)
+    for path in notebooks(arguments.notebooks):
+        failed |= not run(path, save=arguments.save)
     return int(failed)
 
 
 def run(path: Path, *, save: bool) -> bool:
-    """Run one notebook; whether all went well."""
+    """Run one notebook; whether it succeeded."""
     notebook, begun = nbformat.read(path, as_version=4), time.monotonic()
     if not save:
         set_small_budget(notebook)
-    else:  # a dashboard draws its last picture some seconds after its search has ended
+    else:  # a dashboard draws its final view some seconds after its search has ended
         notebook.cells.append(nbformat.v4.new_code_cell(f"import time; time.sleep({LAST})"))
     with tempfile.TemporaryDirectory(prefix="notebook-", ignore_cleanup_errors=True) as folder:
         try:
