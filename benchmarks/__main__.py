@@ -17,7 +17,7 @@ from .report import Result
 
 
 def found() -> dict[str, str]:
-    """Name and one-line description of every benchmark; nothing is imported for it."""
+    """Name and one-line description of every benchmark, read without importing them."""
     listed = {}
     for file in sorted(Path(__file__).parent.glob("*.py")):
         tree = ast.parse(file.read_text())
@@ -27,9 +27,9 @@ def found() -> dict[str, str]:
 
 
 def flags(name: str, run: Callable[..., Result]) -> argparse.ArgumentParser:
-    """A parser with one flag a parameter of `run`."""
+    """A parser with one flag for each parameter of `run`."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=sys.modules[run.__module__].__doc__)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     for parameter in inspect.signature(run).parameters.values():
         flag, default = f"--{parameter.name.replace('_', '-')}", parameter.default
         if isinstance(default, bool):
@@ -40,7 +40,7 @@ def flags(name: str, run: Callable[..., Result]) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """List the benchmarks, or run one and print what it found."""
+    """List the benchmarks, or run one and print its result."""
     listed = found()
     name = arguments[0] if arguments else ""
     if name not in listed:

@@ -1,4 +1,4 @@
-"""The artifact that is handed over against its dense parent in PyTorch, and against the same tools applied by hand."""
+"""The accelerated model against its dense parent in PyTorch, and against the same tools applied by hand."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ ADULT = FASHION.parent / "tabular" / "adult.csv.gz"
 SAME = ("net", "rows", "epochs", "minutes", "seed", "host")
 CONV = ("resnet", "mobilenet", "digits", "fashion")
 NETS = ("resnet", "mobilenet", "encoder", "digits", "fashion", "adult")
-ALLOWED = 0.003  # of validation accuracy, that either side may give away for speed; the test rows may tell 0.005
+ALLOWED = 0.003  # of validation accuracy that either side may lose; test accuracy may differ by 0.005
 RATIOS = (0.5, 0.75)  # cut by hand
 SIZES = (1, 64)
-WHOLE = 60_000  # pictures of Fashion-MNIST: with a sixth of them, a study chooses by 2,000 rows, whose noise is twice what may be lost
-HELD = 10_000  # pictures to choose by; with fewer, three tenths of a point are noise
+WHOLE = 60_000  # images of Fashion-MNIST: with a sixth of them, a study validates on 2,000 rows, whose noise is twice the allowed drop
+HELD = 10_000  # validation images; with fewer, 0.3 points are noise
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to answer.
+    """A way to run a network.
 
-    Args:
-        call: Rows [N, ...] in one array to what the network gives.
-        enter: Makes of them what is handed over in a call, once, before it is timed.
-        run: The call itself.
+        Args:
+    call: Rows [N, ...] in one array to the network's output.
+    enter: Converts them to the input of a call, once, before it is timed.
+            run: The call itself.
     """
 
     call: Call
@@ -65,7 +65,7 @@ class Way:
 
     @classmethod
     def of(cls, call: Call) -> Way:
-        """A way that takes the array as it is."""
+        """A way that takes the array unchanged."""
         return cls(call, lambda rows: rows, call)
 
     def on(self, rows: Array) -> Callable[[], object]:
@@ -76,15 +76,15 @@ class Way:
 
 @dataclass(frozen=True)
 class Contest:
-    """One network: what everybody starts with, and what we make of it.
+    """One network: the common start of all contestants, and our result.
 
-    Args:
-        parent: Dense and trained; rows [N, ...] in one tensor to logits.
-        native: The same as it is called when nobody wraps it.
-        train: Rows and classes.
-        held: The same to choose by.
-        test: The same to tell by, once.
-        ours: Our artifact for so many rows of a call, called with rows.
+        Args:
+            parent: Dense and trained; rows [N, ...] in one tensor to logits.
+    native: The same network, called without a wrapper.
+            train: Rows and classes.
+    held: The same for validation.
+    test: The same for the final test, once.
+    ours: Our artifact by the number of rows of a call, called with rows.
     """
 
     parent: nn.Module
@@ -99,7 +99,7 @@ class Contest:
 
 
 def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
-    """A hand-written network, trained as people do; ours is `lean`, then `accelerate`."""
+    """A hand-written network with common training; ours is `lean`, then `accelerate`."""
     if net == "encoder":
         whole, test = table()
         train, held = hold_out(whole, seed)
@@ -130,7 +130,7 @@ def encoder() -> nn.Module:
 
 
 def table() -> tuple[Rows, Rows]:
-    """Adult's rows, prepared by the house: numbers, then codes."""
+    """Adult's rows as this package prepares them: numbers, then codes."""
     data = _prepared().whole()
     return _flat(data.train), _flat(open_test(data.spec))
 
@@ -144,7 +144,7 @@ def _flat(split: Split) -> Rows:
 
 
 class Single(nn.Module):
-    """A LeptonNet that takes its inputs in one tensor, as tools for one input want it."""
+    """A LeptonNet with a single input tensor, for tools that need one input."""
 
     def __init__(self, net: nn.Module, numbers: int | None) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class Single(nn.Module):
 
 
 def searched(net: str, minutes: float, seed: int) -> Contest:
-    """A study; its most accurate network, uncut and trained as long, against the fastest that is nearly as accurate."""
+    """A study; its most accurate network, unpruned and trained as long, against the fastest of nearly the same accuracy."""
     study = _study(net, minutes, seed)
     state, data = study.state, open_data(study.folder / "data")
     best = max(state.front(), key=state.score)
@@ -191,7 +191,7 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
 
 
 def _inputs(rows: Array, data: Data) -> dict[str, Array]:
-    """Rows in one array as a LeptonNet takes them."""
+    """Rows in one array as inputs of a LeptonNet."""
     if data.spec.modality == "image":
         return {"image": rows}
     numbers = data.spec.shape[0]
@@ -213,7 +213,7 @@ def _study(net: str, minutes: float, seed: int) -> Study:
 
 
 def _parent(study: Study, data: Data, trial: int) -> nn.Module:
-    """A trial's network as it was before any cut, trained for as long."""
+    """A trial's network before pruning, trained as long."""
     state = study.state
     job = jobs(state, study.folder)(state.trial(trial)).replace(parent=None)
     adapter = adapter_for(job.config, job.replace(train=state.settings.train.replace(seed=job.train.seed)))
@@ -227,7 +227,7 @@ def _parent(study: Study, data: Data, trial: int) -> nn.Module:
 
 
 def by_hand(contest: Contest, epochs: int, seed: int, folder: Path) -> Iterator[Made]:
-    """Uncut and cut by torch-pruning, trained on for as long as ours, in every runtime and precision."""
+    """The network unpruned and pruned by torch-pruning, fine-tuned as long as ours, in every runtime and precision."""
     yield from portfolio(contest.parent, contest.train, folder, "whole")
     for ratio in RATIOS:
         try:
@@ -236,11 +236,11 @@ def by_hand(contest: Contest, epochs: int, seed: int, folder: Path) -> Iterator[
         except Exception as error:
             print(f"torch-pruning at {ratio}: {type(error).__name__}: {error}", flush=True)
             continue
-        yield from portfolio(small, contest.train, folder, f"cut {ratio:g}")
+        yield from portfolio(small, contest.train, folder, f"pruned {ratio:g}")
 
 
 def judged(contest: Contest, epochs: int, seed: int) -> Found:
-    """Accuracies on the test rows, and times beside each other at both sizes of a call."""
+    """Accuracies on the test rows, and interleaved times at both batch sizes."""
     least = accuracy_of(eager(contest.parent), contest.held) - ALLOWED
     with tempfile.TemporaryDirectory() as folder:
         hands = [made for made in by_hand(contest, epochs, seed, Path(folder)) if accuracy_of(made.call, contest.held) >= least]
@@ -283,18 +283,18 @@ def run(
     seed: int = 0,
     results: str = str(CACHE / "accelerate.jsonl"),
 ) -> Result:
-    """How many times as fast as the dense network in PyTorch, at which accuracy on the test rows, and beside the best by hand.
+    """Speedup over the dense network in PyTorch, the change in test accuracy, and latency relative to the best by hand.
 
-    Args:
-        nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
-        rows: Of Fashion-MNIST's training pictures, for the hand-written networks; the search takes all.
-        epochs: Of the hand-written parents, and of what is trained on after a cut by hand.
-        minutes: Of each search.
-        seed: Of everything.
-        results: The ledger of finished networks.
+        Args:
+            nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
+    rows: Number of Fashion-MNIST's training images for the hand-written networks; the search uses all.
+    epochs: Epochs of the hand-written parents, and of fine-tuning after pruning by hand.
+    minutes: Minutes of each search.
+    seed: Seed of everything.
+    results: The file of finished runs.
     """
     if not FASHION.is_dir():
-        return Result(figures=[], notes=[f"All was skipped: {FASHION} is not there; set LEPTON_DATA."])
+        return Result(figures=[], notes=[f"Skipped: {FASHION} does not exist; set LEPTON_DATA."])
     torch.set_num_threads(1)
     ledger = Ledger(Path(results), SAME)
 
@@ -311,9 +311,9 @@ def run(
 
 NOTES = [
     "speedup: time of the dense parent in PyTorch (inference mode, channels last where faster) over that of our artifact.",
-    "drop: points of accuracy lost on the test rows, which nothing was chosen by.",
-    "behind: our time over that of the best by hand (torch-pruning at two ratios or none, times each runtime's own tools).",
-    f"Both sides may lose {100 * ALLOWED:g} points on the validation rows. One thread, all in one race; medians of ratios.",
+    "drop: points of accuracy lost on the test rows, which were not used for any choice.",
+    "behind: our time over that of the best by hand (torch-pruning at two ratios or none, with each runtime's own tools).",
+    f"Both sides may lose {100 * ALLOWED:g} points on the validation rows. One thread, all timed interleaved; medians of ratios.",
 ]
 
 
@@ -330,7 +330,7 @@ def _figures(net: str, found: Found) -> list[Figure]:
 
 
 def _worst(found: dict[str, Found]) -> list[Figure]:
-    """The figures that the whole is judged by, at the target's one row a call."""
+    """The main results, with one row a call."""
     told = []
     for kind, least, names in (
         ("conv", 15, [n for n in found if n in CONV]),

@@ -1,4 +1,4 @@
-"""How well the bottleneck report knows its networks: what its layers add up to, and what a change gains against what it predicted."""
+"""How accurate the bottleneck report is: the sum of its layers' times, and the actual against the predicted gain of a change."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data"
 
 
 def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
-    """Networks of each kind for small pictures, and the rows of a call."""
+    """Networks of each kind for small images, with the rows of a call."""
     whole = parent(spec)
 
     def made(stem: int, *stages: Stage) -> ConvRecipe:
         return whole.replace(stem=stem, stages=stages)
 
     def many(kind: str, count: int, width: int, mid: int, squeeze: int = 0) -> Stage:
-        block = Block(kind=kind, mid=mid, squeeze=squeeze)  # type: ignore[arg-type]  # one of its kinds, as written below
+        block = Block(kind=kind, mid=mid, squeeze=squeeze)  # type: ignore[arg-type]  # one of its literals, as written below
         last = block.replace(mid=0) if kind == "plain" else block
         return Stage(width=width, stride=2, blocks=(block,) * (count - 1) + (last,))
 
@@ -65,7 +65,7 @@ def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
 
 
 class Tried(NamedTuple):
-    """A change that was predicted and made; all gains as shares of the latency before."""
+    """A change that was predicted and then made; gains as shares of the latency before."""
 
     what: str
     predicted: float
@@ -74,7 +74,7 @@ class Tried(NamedTuple):
 
 
 def tried(name: str, recipe: Recipe, profiler: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
-    """The report of a network, and its best change with others spread over the whole range of predictions."""
+    """The report of a network, and its best change with others from the whole range of predictions."""
     model = build(recipe)
     found = bottleneck(model, profiler, tries=0)
     with tempfile.TemporaryDirectory() as folder:
@@ -116,10 +116,10 @@ def figures(reports: list[Bottleneck], changes: list[list[Tried]]) -> list[Figur
 
 
 def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
-    """Predicted against actual gain over networks of each kind, untrained: time does not depend on the weights."""
+    """Predicted against actual gain for networks of each kind, untrained, as latency does not depend on weights."""
     torch.set_num_threads(1)
     if not DATA.is_dir():
-        return Result(figures=[], notes=[f"Skipped: {DATA} is not there; set LEPTON_DATA to a folder of the real data sets."])
+        return Result(figures=[], notes=[f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder of the real data sets."])
     reports: list[Bottleneck] = []
     every: list[list[Tried]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -130,22 +130,22 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
             every.append(done)
     busy = statistics.mean(one.latency.busy for one in reports)
     notes = [
-        f"{len(reports)} networks, {sum(map(len, every))} changes, each made and timed beside the unchanged network, one thread.",
+        f"{len(reports)} networks, {sum(map(len, every))} changes, each made and timed interleaved with the unchanged network, one thread.",
         "prediction_error: median |predicted - actual gain| of the best change, as a share of the latency before.",
-        "by_macs: the same for the plain guess that time goes with multiply-accumulates.",
-        "time_explained: what layers and call add up to before what watching costs is taken off, over the unwatched call.",
+        "by_macs: the same for the simple guess that time is proportional to multiply-accumulates.",
+        "time_explained: the sum of layers and call, profiling overhead included, over the call without profiling.",
         f"The machine was busy in {busy:.0%} of the reports.",
     ]
     return Result(figures=figures(reports, every), notes=notes)
 
 
 def own_ms() -> float:
-    """The reference's quiet time."""
+    """The reference network's time on a quiet machine."""
     return baseline_latency(reference(1), seconds=0.5).median
 
 
 def zoo(folder: Path) -> Iterator[tuple[str, Recipe, Data, int]]:
-    """Every network with its data and rows of a call."""
+    """Every network with its data and the rows of a call."""
     images = open_data(DATA / "fashion_mnist", folder / "pictures")
     yield from ((name, recipe, images, rows) for name, recipe, rows in pictures(images.spec))
     adult = Table.read("adult")

@@ -1,4 +1,4 @@
-"""Whether a search ends when it said it would: real studies, and others on virtual time, requested against kept."""
+"""How well a search keeps its budget: real studies, and others on a virtual clock; requested against used."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ VIRTUAL = (
 
 
 def run(minutes: str = "10,10,10") -> Result:
-    """Kept over requested: of the time from the launch to the registration of the chosen model; of trials, epochs and cost.
+    """Used over requested budget: time from launch to registration of the chosen model; trials, epochs and cost.
 
-    Args:
-        minutes: Budgets of the real studies, one after another, separated by commas; empty for none.
+        Args:
+    minutes: Budgets of the real studies, separated by commas; empty for none.
     """
     asked = [float(part) for part in minutes.split(",") if part.strip()]
     with tempfile.TemporaryDirectory() as folder:
@@ -44,14 +44,14 @@ def run(minutes: str = "10,10,10") -> Result:
         virtual = [virtual_study(number, one, StudyStore(folder)) for number, one in enumerate(VIRTUAL)]
     figures = [*figures_of("real", [kept for kept, _ in real]), *figures_of("virtual", [kept for kept, _ in virtual])]
     notes = [
-        "off: how far kept / requested is from 1, in percent; a time is from the launch of the study's process to the end of the registration.",
+        "off: how far used / requested is from 1, in percent; time runs from the launch of the study's process to the end of the registration.",
         *(told for _, told in [*real, *virtual]),
     ]
     return Result(figures=figures, notes=notes)
 
 
 def figures_of(kind: str, kept: list[float]) -> list[Figure]:
-    """Median and worst of what was kept over what was requested."""
+    """Median and worst of used over requested."""
     if not kept:
         return []
     off = [100 * abs(share - 1) for share in kept]
@@ -64,7 +64,7 @@ def figures_of(kind: str, kept: list[float]) -> list[Figure]:
 
 
 def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
-    """Digits, searched for so long."""
+    """A search on digits with a budget of minutes."""
     automl = AutoML(
         name=f"real-{number}", home=home, budget=Budget(minutes=minutes), workers=WORKERS, seed=number, progress=False
     )
@@ -73,25 +73,25 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
     assert state.started and state.ended
     seconds, end = ended - state.started.at, ended - state.ended.at
     told = (
-        f"{minutes:g} minutes requested, {seconds / 60:.3f} kept: {len(state.trials)} trials, {end:.1f} s from the search's "
+        f"{minutes:g} minutes requested, {seconds / 60:.3f} used: {len(state.trials)} trials, {end:.1f} s from the search's "
         f"end to the registration's, {len(state.registered)} registered."
     )
     return seconds / (60 * minutes), told
 
 
 def virtual_study(number: int, budget: Budget, home: StudyStore) -> tuple[float, str]:
-    """The same loop on a virtual clock, on which nothing comes after the search."""
+    """The same loop on a virtual clock, without anything after the search."""
     executor = SimulatedExecutor(WORKERS, recorded, weighed(4.0), began=1000.0)
     folder: Path = home.create(f"virtual-{number}")
     state = search(study(budget, workers=WORKERS, sampler="random"), folder, executor, reserve=lambda: 0.0)
     seconds = executor.now() - 1000.0
     name, kept, requested = spent(budget, state, seconds)
-    told = f"virtual: {requested:g} {name} requested, {kept:g} kept: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
+    told = f"virtual: {requested:g} {name} requested, {kept:g} used: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
     return kept / requested, told
 
 
 def spent(budget: Budget, state: StudyState, seconds: float) -> tuple[str, float, float]:
-    """The unit that ends the search, what was spent of it, and what was to be spent."""
+    """The unit that ends the search, the amount used and the amount requested."""
     if budget.minutes is not None:
         return "minutes", seconds / 60, budget.minutes
     if budget.cost is not None:
@@ -103,7 +103,7 @@ def spent(budget: Budget, state: StudyState, seconds: float) -> tuple[str, float
 
 
 def recorded(job: TrialJob) -> Recording:
-    """A made-up training of seconds to minutes, whose epochs take up to twenty seconds: wide ones learn more, slowly."""
+    """A simulated training of seconds to minutes, with epochs of up to twenty seconds: wide networks learn more, but slowly."""
     width = float(job.config["model.width"])
     final = 0.95 - 0.5 / width + 0.002 * math.sin(job.trial)
     curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))

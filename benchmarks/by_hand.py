@@ -1,4 +1,4 @@
-"""What a person can do with each tool by itself: torch-pruning, ONNX Runtime and OpenVINO, as their documentation asks."""
+"""What each tool reaches by hand: torch-pruning, ONNX Runtime and OpenVINO, used as documented."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from lepton_automl.models.plain import INPUT, Bare
 
 from .handmade import Rows
 
-CALIBRATION = 300  # rows, as NNCF's default asks
+CALIBRATION = 300  # rows, NNCF's default
 Array = NDArray[Any]
 Call = Callable[[Array], Array]
 
@@ -31,9 +31,9 @@ Call = Callable[[Array], Array]
 class Made:
     """One way by hand.
 
-    Args:
-        name: What was done.
-        call: Rows [N, ...] to what the network gives.
+        Args:
+    name: The tools that were used.
+    call: Rows [N, ...] to the network's output.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Made:
 
 
 def portfolio(model: nn.Module, train: Rows, folder: Path, name: str) -> Iterator[Made]:
-    """A network in every runtime and precision; what a tool cannot do is passed over."""
+    """A network in every runtime and precision; unsupported combinations are skipped."""
     path = folder / f"{name}.onnx"
     export(Bare(model.eval()), {INPUT: train[0][:64]}, path)
     rows = train[0][:CALIBRATION].numpy()
@@ -55,7 +55,7 @@ def portfolio(model: nn.Module, train: Rows, folder: Path, name: str) -> Iterato
         with contextlib.suppress(Exception):
             with contextlib.redirect_stdout(io.StringIO()):
                 call = make()
-            call(rows[:2])  # ONNX Runtime opens quantized ensembles and fails when it is asked
+            call(rows[:2])  # ONNX Runtime opens quantized ensembles but fails when they run
             yield Made(f"{name}, {way}", call)
 
 
@@ -73,7 +73,7 @@ def _session(path: Path) -> Call:
 
 
 class _Reader:
-    """Calibration rows, as ONNX Runtime asks for them."""
+    """Calibration rows as an ONNX Runtime data reader."""
 
     def __init__(self, rows: Array) -> None:
         self.left = iter([{INPUT: rows[n : n + 50]} for n in range(0, len(rows), 50)])
@@ -83,7 +83,7 @@ class _Reader:
 
 
 def _quantized(path: Path, rows: Array) -> Path:
-    """By its guide: pre-processing, QDQ, unsigned activations, signed weights by channel."""
+    """As in its guide: pre-processing, QDQ, unsigned activations, signed weights per channel."""
     prepared, made = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
     quantize_static(
@@ -99,7 +99,7 @@ def _quantized(path: Path, rows: Array) -> Path:
 
 
 def _compiled(path: Path, rows: Array | None = None) -> Call:
-    """The latency hint, one thread; quantized by NNCF's `quantize` in its defaults where rows are given."""
+    """The latency hint, one thread; quantized by NNCF's `quantize` with its defaults if rows are given."""
     import nncf
     import openvino
 
@@ -120,7 +120,7 @@ def _compiled(path: Path, rows: Array | None = None) -> Call:
 
 
 def eager(model: nn.Module, *, last: bool = False) -> Call:
-    """PyTorch itself in inference mode, with channels last if asked for."""
+    """PyTorch in inference mode, optionally with channels last."""
     if last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
 
@@ -134,7 +134,7 @@ def eager(model: nn.Module, *, last: bool = False) -> Call:
 
 
 def accuracy_of(call: Call, rows: Rows) -> float:
-    """The share of rows that are told right."""
+    """The share of correct predictions."""
     x, y = rows[0].numpy(), rows[1].numpy()
     told = np.concatenate([call(x[n : n + 500]).argmax(1) for n in range(0, len(x), 500)])
     return float((told == y).mean())

@@ -1,4 +1,4 @@
-"""How soon a study that runs hears what a person asks of it: pause, resume, a limit, a pin, stop."""
+"""How fast a running study handles a user's commands: pause, resume, limit, pin, stop."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PATIENCE = 120.0
 
 
 def run(*, rounds: int = 12, studies: int = 3, rows: int = 1000, trials: int = 8) -> Result:
-    """Ask real studies, two workers each, at moments that have nothing to do with what their trials are at.
+    """Send commands to real studies with two workers each, at times unrelated to the progress of their trials.
 
-    Args:
-        rounds: Of pause, resume, limit, pin, unpin in each study.
-        studies: Each is stopped once.
-        rows: Digits that they learn from.
-        trials: Trials before the first round, so that proposals take their usual time.
+        Args:
+    rounds: Rounds of pause, resume, limit, pin, unpin in each study.
+    studies: Number of studies; each is stopped once.
+    rows: Number of digits to train on.
+    trials: Trials before the first round, so that a proposal takes its usual time.
     """
     seconds: dict[str, list[float]] = defaultdict(list)
     for seed in range(studies):
@@ -38,22 +38,22 @@ def run(*, rounds: int = 12, studies: int = 3, rows: int = 1000, trials: int = 8
     return Result(
         figures=figures,
         notes=[
-            f"From the call to its return, when the journal has it; {rounds} rounds in each of {studies} searches for digits.",
+            f"From the call to its return, when it is in the journal; {rounds} rounds in each of {studies} searches on digits.",
             f"The slowest of each, in seconds: {slowest}.",
-            "stop_s ends when the search has heard it; its finalists and its chosen model take some seconds more.",
+            "stop_s ends when the search has received it; its finalists and its chosen model take some seconds more.",
         ],
     )
 
 
 def launched(home: str, rows: int, seed: int) -> Study:
-    """A study of small pictures that runs."""
+    """A running study of small images."""
     images, labels = digits()
     study = AutoML(name="steered", home=Path(home), budget=Budget(minutes=60), seed=seed, progress=False)
     return study.fit(images[:rows], labels[:rows], folds=0, wait=False)
 
 
 def steer(study: Study, seconds: dict[str, list[float]], rounds: int, trials: int) -> None:
-    """Ask for everything, and note how long each took."""
+    """Send every command and record how long each took."""
     try:
         until(lambda: len(study.state.trials) > trials)
         slowest = max(trial.profile.latency_ms for trial in study.state.trials.values() if trial.profile)
@@ -75,16 +75,16 @@ def steer(study: Study, seconds: dict[str, list[float]], rounds: int, trials: in
 
 
 def taken(ask: Callable[[], None]) -> float:
-    """Seconds that an asking took."""
+    """Seconds that a command took."""
     began = time.perf_counter()
     ask()
     return time.perf_counter() - began
 
 
 def until(true: Callable[[], bool]) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     end = time.monotonic() + PATIENCE
     while not true():
         if time.monotonic() > end:
-            raise TimeoutError("the study does not come to it")
+            raise TimeoutError("the study did not get there in time")
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The process that publishes a study, with its calls to MLflow's store counted."""
+"""The process that publishes a study, counting its calls to MLflow's store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if __name__ == "__main__":
     count, leave = Count(), os._exit
 
     def note(status: int) -> None:
-        """Write the count down before the process ends."""
+        """Save the count before the process ends."""
         Path(sys.argv[1], CALLS_FILE).write_text(str(count.calls))
         leave(status)
 
-    os._exit = note  # type: ignore[assignment]  # it does end the process
+    os._exit = note  # type: ignore[assignment]  # it ends the process
     with count.counting():
         main()

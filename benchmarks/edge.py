@@ -1,4 +1,4 @@
-"""A bundle where only numpy and onnxruntime are installed: its answers, cold start and peak memory, beside the same model through torch."""
+"""A bundle with only numpy and onnxruntime installed: predictions, cold start and peak memory, against the same model in torch."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ ASKED = "import sys, numpy; sys.path.insert(0, sys.argv[1]); import predict; num
 
 
 def environment() -> Path:
-    """The interpreter of an environment that holds exactly these packages, in the versions of this one; made once, and kept."""
+    """The interpreter of an environment with exactly these packages, in this one's versions; created once and kept."""
     wanted = [f"{name}=={importlib.metadata.version(name)}" for name in PACKAGES]
     version = f"python-{sys.version_info.major}.{sys.version_info.minor}"
     folder = CACHE / "-".join(["edge", version, *wanted]).replace("==", "-")
     python = folder / "bin" / "python"
-    if not python.exists() or installed(python) != wanted:  # none yet, or a broken-off one
+    if not python.exists() or installed(python) != wanted:  # there is none yet, or an incomplete one
         print(f"making an environment with {' and '.join(wanted)}", flush=True)
         venv.create(folder, clear=True, symlinks=True)
         pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", *wanted]
@@ -49,7 +49,7 @@ def installed(python: Path) -> list[str]:
 
 
 def found(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
-    """The model that a short study chooses, and pictures that it has not seen."""
+    """The chosen model of a short study, and unseen images."""
     images, labels = fashion(rows + 1000)
     study = AutoML(name="edge", home=home, budget=Budget(minutes=minutes), workers=1, progress=False)
     return study.fit(images[:rows], labels[:rows]).best(), images[rows:]
@@ -57,7 +57,7 @@ def found(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Started:
-    """A process that has answered: its lines, the seconds to the first one, its peak memory."""
+    """A finished process: its output lines, the seconds to the first one, its peak memory."""
 
     lines: list[str]
     seconds: float
@@ -75,7 +75,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Ways:
-    """The two ways from a bundle to answers, as commands."""
+    """The two ways from a bundle to predictions, as commands."""
 
     python: Path
     bundle: Path
@@ -88,7 +88,7 @@ class Ways:
 
 
 def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[float, float]:
-    """Shares of pictures whose label and probabilities, to the last bit, are this package's; and whose label is torch's."""
+    """Shares of images whose label and probabilities equal this package's bit by bit, and whose label equals torch's."""
     here, source, told = load_model(ways.bundle), folder / "pictures.npy", folder / "told.npy"
     np.save(source, pictures)
     subprocess.run([str(ways.python), "-I", "-c", ASKED, str(ways.bundle), str(source), str(told)], check=True)
@@ -98,7 +98,7 @@ def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[flo
 
 
 def cold(ways: Ways, picture: NDArray[Any], folder: Path, repeats: int) -> list[tuple[Started, Started]]:
-    """Both ways to one answer, in turn; the first of each warms the disk's cache and does not count."""
+    """Both ways to one prediction, in turn; the first of each warms the disk cache and is not counted."""
     source = folder / "picture.npy"
     np.save(source, picture)
     return [(ways.edge(source), ways.torch(source)) for _ in range(repeats + 1)][1:]
@@ -114,9 +114,9 @@ def figures(pairs: list[tuple[Started, Started]]) -> list[Figure]:
 
 
 def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
-    """A small model of Fashion-MNIST, exported, in an environment of two packages, and through torch in this one."""
+    """A small model of Fashion-MNIST, exported: in an environment of two packages, and in torch in this one."""
     if not DATA.is_dir():
-        return Result(figures=[], notes=[f"There is no Fashion-MNIST in {DATA}: set LEPTON_DATA."])
+        return Result(figures=[], notes=[f"Skipped: there is no Fashion-MNIST in {DATA}; set LEPTON_DATA."])
     python = environment()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -126,7 +126,7 @@ def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
         pairs, chosen = cold(ways, pictures[0], folder, repeats), repr(model)
     seconds, memory = (Figure.of("", [getattr(torch, name) for _, torch in pairs]).value for name in ("seconds", "peak_mb"))
     notes = [
-        f"The model: {chosen}, of a search of {minutes:g} minutes on {rows:,} pictures; installed: {', '.join(installed(python))}.",
+        f"The model: {chosen}, of a search of {minutes:g} minutes on {rows:,} images; installed: {', '.join(installed(python))}.",
         f"Ratios are torch's over the bundle's, a pair of processes each; torch: {seconds:.2f} s, {memory:.0f} MB.",
         f"Cold start: from the start of the process to its first line, files in the disk's cache. Labels as torch's: {as_torch:.2%}.",
     ]

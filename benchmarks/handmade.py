@@ -1,4 +1,4 @@
-"""Networks as people write them by hand, and how they are trained before they are cut."""
+"""Hand-written networks, and how they are trained before pruning."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ class Mixing(nn.Module):
 class Encoder(nn.Module):
     """A small transformer encoder over the columns of a table, a vector each (Gorishniy et al., NeurIPS 2021).
 
-    Args:
-        numbers: Columns of numbers, the first ones of a row.
-        codes: How many codes each further column has.
-        classes: Of the answer.
+        Args:
+    numbers: Number of numeric columns, which come first in a row.
+    codes: Number of codes of each further column.
+    classes: Number of classes.
     """
 
     def __init__(self, numbers: int, codes: tuple[int, ...], classes: int, width: int = 64) -> None:
@@ -121,7 +121,7 @@ def fashion(folder: Path, part: str, rows: int) -> Rows:
 
 
 def taught(model: nn.Module, rows: Rows, epochs: int, seed: int) -> nn.Module:
-    """Trained as many do: AdamW, and a rate that rises once and falls."""
+    """Train with AdamW and a one-cycle learning rate."""
     x, y = rows
     steps = epochs * (len(y) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3, weight_decay=0.05, fused=True)
@@ -136,14 +136,14 @@ def taught(model: nn.Module, rows: Rows, epochs: int, seed: int) -> nn.Module:
 
 
 def batches(rows: int, epochs: int, seed: int) -> list[Tensor]:
-    """The rows of every step."""
+    """The row indices of every step."""
     chance = torch.Generator().manual_seed(seed)
     whole = math.floor(rows / BATCH) * BATCH
     return [step for _ in range(epochs) for step in torch.split(torch.randperm(rows, generator=chance)[:whole], BATCH)]
 
 
 def accuracy(model: nn.Module, rows: Rows) -> float:
-    """The share of rows that are told right."""
+    """The share of correct predictions."""
     with torch.inference_mode():
         told = torch.cat([model.eval()(x).argmax(1) for x in torch.split(rows[0], 1000)])
     return (told == rows[1]).float().mean().item()

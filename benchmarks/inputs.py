@@ -1,4 +1,4 @@
-"""Inputs that real people have, each right, refused by name, or wrong: files, columns, pictures and networks."""
+"""Realistic inputs (files, columns, images, networks): each is handled correctly, refused with a reason, or handled wrongly."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .report import Figure, Result
 def run(only: str = "") -> Result:
     """Run every case of `input_cases`.
 
-    Args:
-        only: Run the kinds whose names begin with this.
+        Args:
+    only: Run only kinds whose names begin with this.
     """
     cases = [case for case in all_cases() if case.kind.startswith(only)]
     outcomes: Counter[str] = Counter()

@@ -1,6 +1,6 @@
-"""Starts a command and prints, as JSON, what it said, the seconds to its first line, and its peak memory in bytes.
+"""Starts a command and prints as JSON its output, the seconds to its first line, and its peak memory in bytes.
 
-A process of its own, and a small one: the kernel counts what the one who forks holds into the child's peak.
+A small process of its own, because the kernel counts the memory of the forking process into the child's peak.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A limit that few networks keep: training seconds spent on those that break it, beside plain Optuna's soft constraints."""
+"""A limit that few networks meet: training time spent on infeasible ones, against Optuna's soft constraints."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from .made_up import recorded, study, weighed
 from .peers.optuna_peers import distribution
 from .report import Figure, Result
 
-DRAWS = 4_000  # configurations that say where the limit lies
+DRAWS = 4_000  # random configurations from which the limit is set
 WORKERS = 2
-ACCURACY = 0.7  # below which a made-up network is worth nothing
+ACCURACY = 0.7  # reference point of the hypervolume
 
 
 def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
-    """Two searches of the same made-up space, with the same number of epochs, on a virtual clock.
+    """Two searches of the same simulated space, with the same number of epochs, on a virtual clock.
 
-    Args:
-        share: Of the space, drawn evenly, that keeps the limit on latency.
-        seeds: Searches of each.
-        trainings: Whole ones that the epochs are enough for.
+        Args:
+    share: Share of the space, sampled uniformly, that meets the latency limit.
+    seeds: Number of searches of each.
+    trainings: Number of full trainings that the budget allows.
     """
     asked = study(Budget(epochs=18 * trainings), epochs=18)
-    rng = random.Random(0)  # no secret hangs on it
+    rng = random.Random(0)  # not used for security
     limit = float(np.quantile([latency(asked, asked.space.sample(rng)) for _ in range(DRAWS)], share))
     asked = asked.replace(target=Deployment(max_latency_ms=limit))
     ours, theirs = ([of(asked.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
@@ -55,21 +55,21 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
             Figure.of("hypervolume_ratio", ratios, target="> 1"),
         ],
         notes=[
-            f"The limit is {limit:.3g} ms, which {share:.1%} of {DRAWS} random networks keep.",
-            "Optuna: TPE with its defaults, every network trained whole, the limit told as a constraint.",
-            f"Hypervolume of accuracy and log-latency of what keeps the limit, beyond {ACCURACY:g} and the limit.",
+            f"The limit is {limit:.3g} ms, which {share:.1%} of {DRAWS} random networks meet.",
+            "Optuna: TPE with its defaults, every network trained in full, the limit passed as a constraint.",
+            f"Hypervolume of accuracy and log-latency of the feasible networks, beyond {ACCURACY:g} and the limit.",
         ],
     )
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What a search did with its time.
+    """How a search used its time.
 
-    Args:
-        infeasible: Share of the training seconds spent on networks that break the limit.
-        proposed: Share of what was proposed that keeps it.
-        feasible: Accuracy and latency of each that keeps it and was trained whole.
+        Args:
+            infeasible: Share of the training seconds spent on networks that break the limit.
+    proposed: Share of the proposals that meet it.
+    feasible: Accuracy and latency of each fully trained network that meets it.
     """
 
     infeasible: float
@@ -94,7 +94,7 @@ def searched(asked: StudyConfig) -> Spent:
 
 
 def constrained(asked: StudyConfig) -> Spent:
-    """Plain Optuna, which trains first and is told of the limit afterwards."""
+    """Plain Optuna, which trains first and receives the constraint values afterwards."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")  # experimental features
     plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=asked.seed))
@@ -116,7 +116,7 @@ def constrained(asked: StudyConfig) -> Spent:
 
 
 def job(asked: StudyConfig, config: Config, number: int) -> TrialJob:
-    """What is needed of a trial to play it."""
+    """The parts of a trial that a simulation needs."""
     return TrialJob(
         trial=number,
         uid="",

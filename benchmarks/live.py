@@ -1,4 +1,4 @@
-"""A race in wall-clock time on real data: this search, a script of today around Optuna and Lightning, plain Optuna over our trainer."""
+"""Wall-clock comparison on real data: this search, a script around Optuna and Lightning, and plain Optuna with our trainer."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from .report import Figure, Result
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "live.jsonl"
 CONTESTANTS = ("ours", "textbook", "peer")
 TARGETS = {"textbook": "<= 0.2", "peer": "<= 0.5"}
-# Where the hypervolume ends, fixed before any run: a model that is wrong every other time, or that takes four times as long
+# The reference point of the hypervolume, fixed before any run: a model with 50 % errors, or that takes four times as long
 # as the reference network (about 1 ms, fifteen times the default design), is worth nothing. Far slower ones exist in the space.
 WORST_ERROR, WORST_RATIO = 0.5, 4.0
 TIMES = (
-    "time_to_X_front: seconds from the very start (imports, reading, weighing) until ours had X's final hypervolume, over X's"
+    "time_to_X_front: seconds from the very start (imports, reading, host benchmark) until ours had X's final hypervolume, over X's"
     " whole time; median over seeds. inf: not reached."
 )
 VOLUMES = (
     f"Hypervolume: over the logarithm of latency and the validation error of exported models, up to error {WORST_ERROR:g} and"
-    f" {WORST_RATIO:g} times the reference network's latency; latency is the ratio to that network, timed by each contestant"
+    f" {WORST_RATIO:g} times the reference network's latency; latency is the ratio to that network, measured by each contestant"
     " beside it. Only trainings that were finished within the time count."
 )
 SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "host")  # what tells one run from another
 
 
 def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
-    """What is known of a run, or what it finds now, in a folder of its own beside the ledger while it lasts."""
+    """A run's recorded result; else run it now, in a folder of its own beside the ledger."""
     told = dict(zip(SAME, key, strict=True))
 
     def find() -> Found:
         folder = ledger.path.parent / "-".join(["live", *(f"{part}" for part in key[:-1])])
-        shutil.rmtree(folder, ignore_errors=True)  # of an interrupted run
+        shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted run
         folder.mkdir(parents=True)
         setting = Setting(
             folder=str(folder.absolute()),
@@ -69,7 +69,7 @@ def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
 
 @dataclass(frozen=True)
 class Run:
-    """One contestant's way with one seed: its full trainings in the order in which they were finished."""
+    """One contestant's run with one seed: its full trainings in order of completion."""
 
     who: str
     seed: int
@@ -84,18 +84,18 @@ class Run:
         return cls(kept["contestant"], kept["seed"], [row[0] for row in rows], costs, kept)
 
     def volume(self, trainings: int | None = None) -> float:
-        """Hypervolume over log-latency and error of the first so many trainings, of all if not said."""
+        """Hypervolume of log-latency and error after a number of trainings, by default all."""
         return front.hypervolume(self.costs[:trainings], (0.0, WORST_ERROR))
 
     def reaches(self, volume: float) -> float:
-        """Seconds until a hypervolume was there; infinite if it never was."""
+        """Seconds until a hypervolume was reached; infinite if never."""
         for done in range(1, len(self.seconds) + 1):
             if self.volume(done) >= volume:
                 return self.seconds[done - 1]
         return math.inf
 
     def told(self) -> str:
-        """All of it in a few words."""
+        """A one-line summary."""
         ready = "none began" if self.found["ready"] is None else f"the first began after {self.found['ready']:.1f} s"
         best = max((row[1] for row in self.found["trainings"]), default=0.0)
         done = f"{len(self.seconds)} trained in full of {self.found['trials']} trials, {len(self.found['failed'])} failed"
@@ -103,24 +103,24 @@ class Run:
 
 
 def figure(rival: str, pairs: Sequence[tuple[Run, Run]], seconds: float) -> Figure:
-    """The share of the rival's time after which ours had the rival's final hypervolume; infinite where it never had."""
+    """The share of the rival's time in which ours reached the rival's final hypervolume; infinite if never."""
     shares = sorted(ours.reaches(other.volume()) / seconds for ours, other in pairs)
     edges = None
     if len(shares) > 1:
         low, _, high = statistics.quantiles(shares, n=4, method="inclusive")
-        edges = (low, math.inf if math.isnan(high) else high)  # no number times no chance
+        edges = (low, math.inf if math.isnan(high) else high)  # infinity times zero is not a number
     return Figure(name=f"time_to_{rival}_front", value=statistics.median(shares), spread=edges, target=TARGETS.get(rival, ""))
 
 
 def sentences(pairs: Sequence[tuple[Run, Run]], seconds: float) -> list[str]:
-    """Each seed's race against one rival."""
+    """The comparison with one rival, seed by seed."""
     told = []
     for ours, other in pairs:
         reached, theirs = ours.reaches(other.volume()), other.reaches(other.volume())
         when = "not reached" if math.isinf(reached) else f"reached after {reached:.0f} s"
         name = f"Against {other.who}, seed {ours.seed}"
         if not other.volume():
-            told.append(f"{name}: it has no network worth anything, so the figure says nothing.")
+            told.append(f"{name}: it has no network within the reference point, so the ratio is meaningless.")
             continue
         told.append(
             f"{name}: its final hypervolume {when} of {seconds:.0f} s (it had it itself after {theirs:.0f} s);"
@@ -142,25 +142,25 @@ def run(
 ) -> Result:
     """Shares of each rival's time in which ours reaches the rival's final front, on Fashion-MNIST.
 
-    Args:
-        minutes: Of each run.
-        seeds: Runs of each contestant.
-        workers: Processes of each contestant.
-        rows: Of the training images.
-        epochs: Of a full training; 0 for the package's usual number.
-        only: Contestants to run, by comma; of the others only what the ledger holds is looked at. All if empty.
-        again: Contestants to run anew whatever the ledger holds.
-        results: The ledger.
+        Args:
+    minutes: Minutes of each run.
+    seeds: Number of runs of each contestant.
+    workers: Number of processes of each contestant.
+    rows: Number of training images.
+    epochs: Epochs of a full training; 0 for the package's default.
+    only: Contestants to run, separated by commas; all if empty. For the others, recorded runs are used.
+    again: Contestants to run again, even if recorded.
+            results: The ledger.
     """
     if not DATA.is_dir():
-        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."
         return Result(figures=[], notes=[skipped])
     asked, anew = (set(filter(None, said.split(","))) for said in (only, again))
     if unknown := (asked | anew) - set(CONTESTANTS):
         raise SystemExit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}.")
     ledger, runs = Ledger(Path(results), SAME), dict[tuple[str, int], Run]()
     for seed in range(seeds):
-        turn = seed % len(CONTESTANTS)  # whoever comes first may find the machine cooler
+        turn = seed % len(CONTESTANTS)  # in changing order, as the first may run on a cooler machine
         for who in (*CONTESTANTS[turn:], *CONTESTANTS[:turn]):
             key = (who, seed, minutes, workers, rows, epochs, describe_host())
             may = not asked or who in asked
@@ -171,7 +171,7 @@ def run(
 
 
 def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figure], list[str]]:
-    """The figures, and what a reader should know."""
+    """The figures and notes."""
     notes = [TIMES, VOLUMES]
     figures = []
     for rival in CONTESTANTS[1:]:
@@ -186,16 +186,18 @@ def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figu
         over = max(abs(one - seconds) for one in kept) / seconds
         listed = ", ".join(f"{one:.1f}" for one in kept)
         notes.append(
-            f"Ours was asked for {seconds:.0f} s and kept {listed} s from `fit` to its return: at most {100 * over:.1f} % off."
+            f"Ours had a budget of {seconds:.0f} s and used {listed} s from `fit` to its return: at most {100 * over:.1f} % off."
         )
     loads = [one.found["load"] for one in runs.values()]
     if loads and max(loads) > 1:
-        notes.append(f"The machine was not quiet: its load before a run was up to {max(loads):.1f}; the figures say little.")
+        notes.append(
+            f"The machine was not quiet: its load before a run was up to {max(loads):.1f}; the figures are not reliable."
+        )
     return figures, notes
 
 
 def _unlike(runs: dict[tuple[str, int], Run]) -> list[int]:
-    """Seeds whose contestants did not have the same rows and epochs."""
+    """Seeds whose contestants had different rows or epochs."""
     seen: dict[int, set[tuple[str, int]]] = {}
     for (_, seed), one in runs.items():
         seen.setdefault(seed, set()).add((one.found["digest"], one.found["epochs"]))

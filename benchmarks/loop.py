@@ -1,4 +1,4 @@
-"""What the search process costs beside training: propose, decide, journal, at 100 to 10,000 trials; two workers against one."""
+"""The cost of the search process without training: propose, decide, journal, at 100 to 10,000 trials; two workers against one."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ROWS = 10_000  # of the real searches' data
 def run(*, trials: int = 10_000, real_trials: int = 12) -> Result:
     """Search on a virtual clock, where only the search itself takes time, then with real workers.
 
-    Args:
-        trials: Of the search on the virtual clock.
-        real_trials: Of the searches with one and with two workers; 0 leaves them out.
+        Args:
+    trials: Trials on the virtual clock.
+    real_trials: Trials of the searches with one and with two workers; 0 skips them.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = StudyStore(folder)
@@ -55,7 +55,7 @@ def run(*, trials: int = 10_000, real_trials: int = 12) -> Result:
 
 
 class Watch:
-    """Hears every event, and what time it is; the decisions are timed by themselves."""
+    """Records every event with its time; decisions are timed separately."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
@@ -65,7 +65,7 @@ class Watch:
 
         def timed(loop: Loop, trial: object, report: Report) -> Decision:
             before = time.perf_counter()
-            decision = decide(loop, trial, report)  # type: ignore[arg-type]  # as it came
+            decision = decide(loop, trial, report)  # type: ignore[arg-type]  # passed on unchanged
             self.deciding += time.perf_counter() - before
             self.decisions += 1
             return decision
@@ -77,7 +77,7 @@ class Watch:
             self.ends.append(time.perf_counter())
 
     def per_trial(self, mark: int) -> float:
-        """Milliseconds a trial over the last fifth up to a mark."""
+        """Milliseconds per trial over the last fifth before a mark."""
         some = mark // 5
         return 1000 * (self.ends[mark - 1] - self.ends[mark - 1 - some]) / some
 
@@ -87,9 +87,9 @@ class Watch:
 
 
 def speedup(home: StudyStore, trials: int) -> float:
-    """Epochs a second of two real workers over those of one, weighing and packing included.
+    """Throughput of two real workers over that of one, in epochs per second, cost profiling and packing included.
 
-    The default network on 10,000 pictures of Fashion-MNIST (digits where it is not there), every training whole.
+    The default network on 10,000 images of Fashion-MNIST (digits if it is missing), every training in full.
     """
     rates = []
     for workers in (1, 2):
@@ -109,7 +109,7 @@ def speedup(home: StudyStore, trials: int) -> float:
         run_study(config, folder, events.append)
         began, *_, last = (event.at for event in events if isinstance(event, TrialProposed))
         done = sum(isinstance(event, TrialReported) and event.report.epoch > 0 and event.at <= last for event in events)
-        rates.append(done / (last - began))  # up to the last start: after it workers run out of work one by one
+        rates.append(done / (last - began))  # up to the last start; after it, workers run out of work
     return rates[1] / rates[0]
 
 

@@ -1,4 +1,4 @@
-"""Studies whose data are nowhere and whose trials are played: what only the search itself is measured on."""
+"""Studies without data, whose trials are simulated: to measure the search alone."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from lepton_automl.specs import Budget, DataSpec, Deployment
 def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:
     """A study of square pictures under accuracy and latency.
 
-    Args:
-        budget: What may be spent.
-        side: Pixels.
-        epochs: Of a whole training.
-        **changes: Other fields of the configuration.
+        Args:
+    budget: The budget.
+            side: Pixels.
+    epochs: Epochs of a full training.
+            **changes: Other fields of the configuration.
     """
     spec = DataSpec(
         name="pictures",
@@ -53,7 +53,7 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
 
 
 def measured(value: float) -> Measurement:
-    """A figure without doubt, in milliseconds."""
+    """A measurement without spread, in milliseconds."""
     edges = {"median": value, "low": value, "high": value, "p5": value, "p95": value}
     return Measurement(name="latency", unit="ms", n=9, clock="thread_cpu", host="none", **edges)  # type: ignore[arg-type]  # floats
 
@@ -70,7 +70,7 @@ def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> HostBenchmark
 
 
 def recorded(job: TrialJob) -> Recording:
-    """A made-up training: large networks learn more, a learning rate far from the best one costs what size gains."""
+    """A simulated training: large networks score higher, and a learning rate far from the best one costs as much as size gains."""
     macs = families.final_recipe(job.config, job.data, job.lean).macs
     off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
     final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)

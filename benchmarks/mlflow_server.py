@@ -1,4 +1,4 @@
-"""MLflow's own server over a store of ours, and what its pages ask it."""
+"""MLflow's own server over one of our stores, and the requests of its pages."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from lepton_automl.tracking.registry import ui_command
 
-PATIENCE = 240.0  # seconds to import itself, on a busy machine
+PATIENCE = 240.0  # seconds to start, on a busy machine
 
 
 @contextmanager
 def served(home: Path) -> Iterator[str]:
-    """The address of a server that `lepton ui` would start, while this lasts."""
+    """Run a server as `lepton ui` does; yields its address."""
     port = _free_port()
     with open(home / "server.log", "wb") as log:
         server = subprocess.Popen([*ui_command(home, port), "--workers", "1"], stdout=log, stderr=log)
@@ -49,11 +49,11 @@ def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
         else:
             return
-    raise RuntimeError("mlflow did not start; its words are in server.log")
+    raise RuntimeError("mlflow did not start; see server.log")
 
 
 class Page:
-    """A page's questions to the server, as MLflow 3.17's own pages were seen to ask them.
+    """The requests of a page, as observed with the pages of MLflow 3.17.
 
     Args:
         address: The server's.

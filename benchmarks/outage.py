@@ -1,4 +1,4 @@
-"""What MLflow lacks, or has twice, after its server was killed, its file was locked, and whoever writes to it was killed."""
+"""What is missing or duplicated in MLflow after its server was killed, its file locked, and the writing process killed."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from .made_up import recorded, study, weighed
 from .report import Figure, Result
 from .servers import MlflowServer
 
-NAME, BEGAN = "virtual", 1.7e9  # the clock of made-up studies begins at a moment that MLflow takes for one
-LONGEST = 600.0  # seconds in which everything must have arrived, once all is well again
+NAME, BEGAN = "virtual", 1.7e9  # simulated clocks start at a time that MLflow accepts
+LONGEST = 600.0  # seconds in which everything must arrive after the trouble
 
 
 def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0) -> Result:
-    """Let a study's journal grow while MLflow, or what writes to it, is away; then count.
+    """Let a study's journal grow while MLflow or the writing process is down; then count.
 
-    The writer is `lepton sync STUDY --follow`, a process of its own; the journal is a made-up study's, written line by line
-    over the time of the trouble and half as much again.
+    The writer is `lepton sync STUDY --follow`, a process of its own; the journal is that of a simulated study, written line by line
+    for one and a half times as long as the trouble lasts.
 
-    Args:
-        trials: Of the study.
-        seconds: How long the server is dead, and the file locked.
-        kills: SIGKILLs of the writer.
-        seed: Of their moments.
+        Args:
+    trials: Trials of the study.
+    seconds: How long the server is down and the file locked.
+    kills: Number of SIGKILLs of the writer.
+    seed: Seed of their times.
     """
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
@@ -69,10 +69,10 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
     return Result(
         figures=figures,
         notes=[
-            f"Counted in the stores' own tables ({told}), against what the journal of {trials} trials says.",
-            f"The server was dead for {seconds:g} s, the file locked for {seconds:g} s.",
-            f"Of {kills} kills of the writer, {found['writer_killed'].hits} found its work half done.",
-            "arrived_after_s: from the last line of the journal and the end of the trouble until all is there.",
+            f"Counted in the stores' own tables ({told}), against the journal of {trials} trials.",
+            f"The server was down for {seconds:g} s, the file locked for {seconds:g} s.",
+            f"Of {kills} kills of the writer, {found['writer_killed'].hits} interrupted a write.",
+            "arrived_after_s: from the last line of the journal and the end of the trouble until everything has arrived.",
             *worst,
         ],
     )
@@ -80,7 +80,7 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
 
 @dataclass
 class Found:
-    """What a store holds in the end."""
+    """The final content of a store."""
 
     late: float
     missing: set[Any]
@@ -91,7 +91,7 @@ class Found:
 
 @dataclass
 class Growing:
-    """A study whose journal is written over some time, by a thread."""
+    """A study whose journal is written gradually, by a thread."""
 
     home: StudyStore
     lines: list[bytes]
@@ -106,7 +106,7 @@ class Growing:
 
     @contextlib.contextmanager
     def grows(self) -> Iterator[None]:
-        """As long as it grows and the trouble lasts, the study runs; so whoever follows it goes on."""
+        """The study counts as running while it grows and the trouble lasts, so that followers continue."""
         self.home.create(NAME)
         self._append(self.lines[:2])  # its start
         with self.home.lock(NAME):
@@ -127,7 +127,7 @@ class Growing:
             file.writelines(lines)
 
     def follow(self) -> subprocess.Popen[bytes]:
-        """The writer: what a person would start."""
+        """The writer, as a user would start it."""
         words = ["sync", NAME, "--follow", *(["--tracking-uri", self.uri] if self.uri else [])]
         environment = {**os.environ, "LEPTON_HOME": str(self.home.folder)}
         brief(environment)
@@ -135,7 +135,7 @@ class Growing:
             return subprocess.Popen([sys.executable, "-m", "lepton_automl", *words], env=environment, stdout=log, stderr=log)
 
     def settle(self, writer: subprocess.Popen[bytes]) -> float:
-        """Seconds until the writer has ended; one that gave up is followed by another, as by a person."""
+        """Seconds until the writer has ended; one that gave up is restarted, as a user would."""
         began = time.monotonic()
         while writer.wait(LONGEST) != 0:
             if time.monotonic() > began + LONGEST:
@@ -145,7 +145,7 @@ class Growing:
 
 
 def journal_of(folder: Path, trials: int) -> list[bytes]:
-    """The lines that a made-up study of so many trials writes."""
+    """The journal lines of a simulated study."""
     home = StudyStore(folder / "made-up")
     executor = SimulatedExecutor(2, recorded, weighed(1.0), began=BEGAN)
     search(study(Budget(trials=trials)), home.create(NAME), executor)
@@ -182,7 +182,7 @@ def _file_locked(folder: Path, lines: list[bytes], seconds: float) -> Found:
 
 
 def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.Random) -> Found:
-    """Each writer is killed a moment after it has begun to write: before, there is nothing to cut."""
+    """Each writer is killed shortly after it has begun to write, so that a write is interrupted."""
     folder.mkdir()
     growing = Growing(StudyStore(folder), lines, 6.0 * kills)
     file = Path(tracking_uri(folder).removeprefix(SQLITE))
@@ -203,14 +203,14 @@ def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.
 
 
 def _half_done(growing: Growing, file: Path) -> bool:
-    """Whether trials are there that the study's own record does not know of yet."""
+    """Whether there are trials that the study's own record does not include yet."""
     offset = next(iter(_rows(file, "select value from tags where key = 'lepton.offset'")), ("0",))[0]
     told = StudyState().feed(event for at, event in growing.journal.read() if at <= int(offset))
     return len(told.trials) - len(told.running) < int(_rows(file, f"select count(*) from tags where key = '{TRIAL}'")[0][0])
 
 
 def _counted(growing: Growing, file: Path, late: float) -> Found:
-    """What the journal says, against a store's own tables."""
+    """The journal against a store's own tables."""
     state = StudyState.replay(growing.journal)
     there = Counter(value for (value,) in _rows(file, f"select value from tags where key in ('{TRIAL}', '{STUDY}')"))
     uids = dict(_rows(file, f"select run_uuid, value from tags where key in ('{TRIAL}', '{STUDY}')"))
@@ -225,7 +225,7 @@ def _counted(growing: Growing, file: Path, late: float) -> Found:
 
 
 def _expected(state: StudyState) -> tuple[set[str], set[tuple[str, str, int]], set[tuple[str, str, str]]]:
-    """Runs, points of curves and tags that there must be, by the journal alone."""
+    """The runs, curve points and tags that the journal implies."""
     assert state.started is not None and state.ended is not None
     own, metric = study_uid(state.started), state.settings.metric
     runs, points, tags = {own}, set(), {(own, "lepton.status", "ended"), (own, "lepton.reason", state.ended.reason)}
@@ -243,7 +243,7 @@ def _expected(state: StudyState) -> tuple[set[str], set[tuple[str, str, int]], s
 
 
 def _rows(file: Path, query: str) -> list[Any]:
-    # To be written, too: whoever comes first after a kill takes a half-written transaction back.
+    # Opened for writing: the first connection after a kill rolls back an unfinished transaction.
     with contextlib.closing(sqlite3.connect(file, timeout=30)) as store:
         return store.execute(query).fetchall()
 

@@ -1,4 +1,4 @@
-"""What a fit costs beside the same training written by hand, and whether both end with equal weights."""
+"""The cost of a fit against the same training loop written by hand, and whether both end with equal weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Batch(NamedTuple):
 
 
 class Synthetic(pl.LightningDataModule):
-    """Random rows, gathered a batch at a time; as cheap as a feed can be, so that training is what is compared."""
+    """Random rows, gathered by batch: as cheap as possible, so that training itself is compared."""
 
     def __init__(self, inputs: dict[str, Tensor], rows: int, plan: TrainPlan) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Synthetic(pl.LightningDataModule):
         self.epoch = epoch
 
     def epoch_batches(self) -> Iterator[Batch]:
-        """An epoch's batches one by one, for the loop by hand."""
+        """The batches of an epoch, for the hand-written loop."""
         order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(self.epoch))
         for rows in torch.split(order, self.plan.batch_size):
             yield Batch({name: values[rows] for name, values in self.inputs.items()}, self.targets[rows])
@@ -68,12 +68,12 @@ class Synthetic(pl.LightningDataModule):
 
 
 def by_room(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) -> None:
-    """The training room's fit."""
+    """The fit of `lepton_automl.training`."""
     fit(model, feed, plan, spec=spec, on_epoch=lambda _epoch, _scores: CONTINUE)
 
 
 def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) -> None:
-    """The same steps, as one would write them in a script."""
+    """The same steps, written as in a script."""
     weights = list(model.parameters())
     matrix = {name: weight.ndim > 1 and name.endswith("weight") for name, weight in model.named_parameters()}
     groups = [
@@ -176,7 +176,7 @@ Way = Callable[[nn.Module, Synthetic, TrainPlan, DataSpec], None]
 
 
 def timed(way: Way, case: Case, plan: TrainPlan) -> tuple[float, Tensor]:
-    """CPU seconds of one training, and the weights it ends with."""
+    """CPU seconds of one training, and its final weights."""
     model, feed = build(case.recipe, seed=0), Synthetic(case.inputs, case.rows, plan)
     spec = spec_of(case)
     began = time.process_time()
@@ -186,7 +186,7 @@ def timed(way: Way, case: Case, plan: TrainPlan) -> tuple[float, Tensor]:
 
 
 def contest(case: Case, plan: TrainPlan, repeats: int) -> tuple[list[float], list[float], bool]:
-    """Ratios and differences (seconds) of room and hand, in pairs of alternating order, and whether the weights are equal."""
+    """Ratios and differences (seconds) of fit and hand-written loop, in pairs of alternating order, and whether the weights are equal."""
     ratios, differences, equal = [], [], True
     for number in range(repeats + 1):
         order: list[Way] = [by_room, by_hand] if number % 2 else [by_hand, by_room]
@@ -217,6 +217,6 @@ def run(repeats: int = 9, threads: int = 1) -> Result:
     figures.append(Figure.of("epoch_ms", per_epoch, unit="ms"))
     notes = [
         "Ratios: CPU time of fit over that of the same training by hand, in interleaved pairs.",
-        "fit_ms, epoch_ms: what fit costs more than the loop by hand, once and for each epoch.",
+        "fit_ms, epoch_ms: extra time of fit over the hand-written loop, once and for each epoch.",
     ]
     return Result(figures=figures, notes=notes)

@@ -1,4 +1,4 @@
-"""Trials that learn nothing and take their time: what runs beside a search is measured on them."""
+"""Simulated trials in real time, to measure what runs beside a search."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EPOCHS = 8
 
 
 def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
-    """Play a made-up training in real time, with all the scores that a real one reports."""
+    """Simulate a training in real time, with all the scores that a real one reports."""
     played, began, epoch = recorded(job), time.monotonic(), 0
     answer = report(Report(trial=job.trial, epoch=0, profile=played.profile, waits=True))
     while not answer.stop and epoch < job.train.epochs:
@@ -38,13 +38,13 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
 
 
 def all_scores(accuracy: float) -> dict[str, float]:
-    """What a classification reports after an epoch."""
+    """The scores that a classification reports after an epoch."""
     known = dict.fromkeys(("accuracy", "balanced_accuracy", "f1", "auroc"), accuracy)
     return {**known, "log_loss": 1 - accuracy, "train_loss": 1.1 - accuracy}
 
 
 def begin(home: StudyStore, name: str, trials: int, *, workers: int) -> Path:
-    """A study whose host was weighed; returns its folder."""
+    """Make a study whose host was benchmarked; returns its folder."""
     config = study(Budget(trials=trials), epochs=EPOCHS, name=name, workers=workers, sampler="random")
     folder = home.create(name)
     journal = Journal(folder / "journal.jsonl")

@@ -1,4 +1,4 @@
-"""Sixty random networks and six real ones: cut, exported, quantized, and read by fresh processes on every runtime."""
+"""Sixty random networks and six real ones: pruned, exported, quantized, and loaded by fresh processes in every runtime."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from .report import Figure, Result
 from .shrink import KINDS, drawn, random_rows
 
 ROWS = 256
-LOGITS = 3.0  # standard deviation that untrained answers are given, or all would be nearly alike
-# What a precision may change: of floats the largest difference as a share of the answers' spread, of others the mean one.
+LOGITS = 3.0  # standard deviation given to untrained outputs, which would be nearly equal otherwise
+# Allowed differences by precision, as shares of the outputs' spread: the largest for floats, the mean for others.
 ALLOWED = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2, "int8-dynamic": 0.2}
 Row = dict[str, Any]
 
 
 def random_networks(count: int) -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
-    """Recipes of the search's own space, cut to a half."""
+    """Recipes of the search's own space, pruned to half."""
     for number in range(count):
         recipe, inputs = drawn(number), random_rows(number, ROWS)
         model = build(recipe, seed=number)
@@ -53,7 +53,7 @@ def random_networks(count: int) -> Iterator[tuple[str, nn.Module, dict[str, Tens
 
 
 def _spoken(model: Any, inputs: dict[str, Tensor]) -> Any:
-    """The network with a last layer whose answers differ from row to row, as a trained one's do."""
+    """The network with a last layer whose outputs differ between rows, as in a trained network."""
     model.eval()
     with torch.no_grad():
         spread = float(model(**inputs).std())
@@ -63,7 +63,7 @@ def _spoken(model: Any, inputs: dict[str, Tensor]) -> Any:
 
 
 def real_networks() -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
-    """The hand-written ones of `benchmarks accelerate`, cut to a half, and what its searches chose, where they were run."""
+    """The hand-written networks of `benchmarks accelerate`, pruned to half, and the networks chosen by its searches, if they were run."""
     pictures = torch.randn(ROWS, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     for name, make in HANDMADE.items():
         torch.manual_seed(0)
@@ -93,7 +93,7 @@ def _spoken_alone(model: nn.Module, rows: Tensor) -> nn.Module:
 
 
 def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) -> list[Row]:
-    """Every artifact of a network in a folder, with what its module and the artifact answer here."""
+    """Every artifact of a network in a folder, with the outputs of its module and of the artifact in this process."""
     folder.mkdir(parents=True)
     export(module.eval(), inputs, folder / "float.onnx")
     source = Source(module, folder / "float.onnx", inputs)
@@ -105,7 +105,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
     for runtime in (*runtimes_for(()), KNOWN["torch"]):
         for number, variant in enumerate(runtime.variants(source)):
             if variant.options.get("compiled"):
-                continue  # takes a minute each, and is the same file
+                continue  # takes a minute each, for the same file
             path = folder / f"{runtime.name}-{number}{runtime.suffix}"
             row = {"net": name, "variant": variant.to_json(), "path": str(path), "refused": ""}
             try:
@@ -115,14 +115,14 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
                 here = opened(given)
                 prove(variant, opened, expected_answers(module, inputs))  # as the accelerator does
                 np.save(path.with_suffix(".npy"), here)
-            except Exception as error:  # of a kernel too; whatever is said aloud is no silent failure
+            except Exception as error:  # of a kernel too; a reported failure is not a silent one
                 row["refused"] = str(error)
             told.append(row)
     return told
 
 
 def check(rows: list[Row]) -> list[Row]:
-    """In a process that has made nothing: open every artifact, and hold its answers against both that were kept."""
+    """In a fresh process: open every artifact and compare its outputs with both saved ones."""
     torch.set_num_threads(1)
     for row in rows:
         path, variant = Path(row["path"]), Variant.from_json(row["variant"])
@@ -141,13 +141,13 @@ def check(rows: list[Row]) -> list[Row]:
         apart = np.abs(answers - expected)
         row["apart"] = float((apart.max() if variant.precision == "fp32" else apart.mean()) / spread)
         row["again"] = float(max(np.abs(answers - before).max(), np.abs(first - answers[:1]).max()) / spread)
-        labels = expected.ndim == 2  # of values, how much of their variance is told
+        labels = expected.ndim == 2  # for values, the share of their variance that is explained
         row["agree"] = float((answers.argmax(1) == expected.argmax(1)).mean() if labels else 1 - (apart**2).mean() / spread**2)
     return rows
 
 
 def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
-    """The same, asked of one fresh process a runtime."""
+    """The same, in one fresh process for each runtime."""
     found = []
     for name in KNOWN:
         mine = [row for row in rows if row["variant"]["runtime"] == name]
@@ -162,10 +162,10 @@ def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
 
 
 def run(*, recipes: int = 60) -> Result:
-    """How far every artifact is from its module, and how many differ by more than their precision may without being refused.
+    """How far every artifact is from its module, and how many differ by more than their precision allows without being refused.
 
-    Args:
-        recipes: Random ones of the search's space.
+        Args:
+    recipes: Number of random recipes of the search's space.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
@@ -180,10 +180,10 @@ def run(*, recipes: int = 60) -> Result:
 
 
 NOTES = [
-    "apart: of fp32 the largest difference from the module's answers, of other precisions the mean one, in spreads of the answers.",
-    "agree: share of the labels that are the same; of values, the share of their variance.",
-    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while they agree, so that no",
-    "score tells; or that answer otherwise in the fresh process than where they were made, or for one row than for many.",
+    "apart: difference from the module's outputs, relative to their spread: the largest for fp32, the mean for other precisions.",
+    "agree: share of equal labels; for values, the share of explained variance.",
+    "silent: artifacts that are apart by more than 0.001 (fp32), 0.05 (bf16), 0.2 (int8) while they agree, so that the",
+    " score does not show it; or whose outputs differ between processes, or between one row and many.",
 ]
 
 
@@ -213,9 +213,9 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
 
 
 def _silent(row: Row) -> bool:
-    """Whether nothing would have told: neither the tool, nor the score that the accelerator holds against it."""
+    """Whether the failure would go unnoticed: neither the tool nor the accelerator's score shows it."""
     precision = row["variant"]["precision"]
     scored_out = precision != "fp32" and row["agree"] < 1 - Deployment().max_drop
-    same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may take kernels that sum in other orders
+    same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may use kernels that sum in different orders
     apart = row["apart"] > ALLOWED[precision] and not scored_out
     return bool(apart or row["again"] > same or not np.isfinite(row["apart"]))

@@ -1,4 +1,4 @@
-"""What nobody should send to a served model: malformed, oversized and hostile requests."""
+"""Malformed, oversized and hostile requests to a served model."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.par
 class Payload(NamedTuple):
     """One request to `/invocations`.
 
-    Args:
-        name: What is wrong with it.
-        body: Its body.
-        kind: Its content type; None to name none.
+        Args:
+            name: What is wrong with it.
+            body: Its body.
+    kind: Its content type; None to send none.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Payload(NamedTuple):
 
 
 def post(port: int, payload: Payload) -> tuple[int, bytes]:
-    """What a server of this machine answers: its status, and its words; 0 where the line breaks.
+    """The response of a server on this machine: its status and body; status 0 if the connection breaks.
 
-    Args:
-        port: Where it listens.
-        payload: What it is sent.
+        Args:
+    port: The server's port.
+    payload: The request.
     """
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
@@ -43,7 +43,7 @@ def post(port: int, payload: Payload) -> tuple[int, bytes]:
         if payload.kind:
             line.putheader("Content-Type", payload.kind)
         line.endheaders()
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has heard enough, and answers
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server responds before it has read everything
             line.send(payload.body)
         answer = line.getresponse()
         return answer.status, answer.read()
@@ -54,7 +54,7 @@ def post(port: int, payload: Payload) -> tuple[int, bytes]:
 
 
 def for_any(example: Mapping[str, Any]) -> Iterator[Payload]:
-    """What is wrong whatever the model takes: the envelope.
+    """Wrong envelopes, for any kind of model.
 
     Args:
         example: A good row.
@@ -92,11 +92,11 @@ def for_any(example: Mapping[str, Any]) -> Iterator[Payload]:
 
 
 def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
-    """What is wrong in rows of a table.
+    """Wrong rows of a table.
 
-    Args:
-        example: A good row.
-        number: The name of a column of numbers.
+        Args:
+            example: A good row.
+    number: The name of a numeric column.
     """
     names = list(example)
     yield Payload("a column is missing", rows_of({name: cell for name, cell in example.items() if name != number}))
@@ -131,7 +131,7 @@ def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
 
 
 def for_images(picture: bytes) -> Iterator[Payload]:
-    """What is wrong with pictures.
+    """Wrong images.
 
     Args:
         picture: A good one, as a PNG file.
@@ -178,7 +178,7 @@ def rows_of(example: Mapping[str, Any]) -> bytes:
 
 
 def image(cell: Any) -> bytes:
-    """A request with one picture, whatever stands for it."""
+    """A request with one image, in any representation."""
     told = base64.b64encode(cell).decode() if isinstance(cell, bytes) else cell
     return json.dumps({"dataframe_records": [{"image": told}]}).encode()
 

@@ -25,13 +25,13 @@ from lepton_automl.study_store import StudyStore
 from .made_up import profile, study, weighed
 
 STUDY = "replayed"
-WALKED = "walked.txt"  # in a trial's folder: every epoch that was walked, also those that were lost
+WALKED = "walked.txt"  # in a trial's folder: every epoch that ran, including lost ones
 EPOCHS = 9
 EPOCH_SECONDS = 0.012
 
 
 def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
-    """Play a trial's recording in real time; keeps its checkpoints where the real walk keeps them, by the same code."""
+    """Replay a recorded trial in real time, with checkpoints written by the same code as in a real trial."""
     keeper = CheckpointWriter(job)
     kept = keeper.read()
     epoch: int = kept.told["epochs"] if kept else 0
@@ -57,20 +57,20 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
 
 
 def score(job: TrialJob, epoch: int) -> float:
-    """A curve that is a function of the knobs alone: wide networks learn slowly and end better."""
+    """A learning curve that depends on the hyperparameters only: wide networks learn slowly and end better."""
     width, rate = float(job.config["model.width"]), float(job.config["train.lr"])
     final = 1 - 1 / (2 + width) - 0.1 * abs(math.log(rate / 0.02)) - 0.05 * chance(job)
     return float(final * (1 - 0.5 ** (epoch * (1 + 4 / width))))
 
 
 def chance(job: TrialJob) -> float:
-    """What else there is to a configuration, from 0 to 1."""
+    """The quality of the other hyperparameters, from 0 to 1."""
     said = ",".join(f"{name}={job.config[name]!r}" for name in sorted(job.config))
     return int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") / 2**32
 
 
 def begin(home: Path, trials: int, seed: int) -> Path:
-    """A study whose host was weighed; returns its folder."""
+    """Make a study whose host was benchmarked; returns its folder."""
     config = study(Budget(trials=trials), side=8, epochs=EPOCHS, name=STUDY, workers=1, seed=seed)
     folder = StudyStore(home).create(STUDY)
     journal = Journal(folder / "journal.jsonl")
@@ -86,7 +86,7 @@ def _note(path: Path, epoch: int) -> None:
 
 
 def main(folder: Path) -> None:
-    """Search until it ends; one worker, so that results come in one order only."""
+    """Search until it ends, with one worker, so that the order of results is fixed."""
     config = next(event for _, event in Journal(folder / "journal.jsonl").read() if isinstance(event, StudyStarted)).config
     with closing(LocalExecutor(1, folder / "workers", trial_function="benchmarks.replay:walk")) as executor:
         search(config, folder, executor)

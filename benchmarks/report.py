@@ -1,4 +1,4 @@
-"""What a benchmark found, and how it is printed."""
+"""A benchmark's results, and how they are printed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One number that a benchmark is run for.
+    """One figure of a benchmark.
 
-    Args:
-        name: Short, for machines and people.
-        value: The number; a median where there are several samples.
-        unit: Its unit; empty for a ratio or a count.
-        spread: Lower and upper quartile of the samples, where there are several.
-        target: What it should be, in words, such as `"<= 1.10"`; empty for none.
+        Args:
+    name: A short name.
+    value: The number; the median if there are several samples.
+            unit: Its unit; empty for a ratio or a count.
+    spread: Lower and upper quartile of the samples, if there are several.
+    target: The required value as text, such as `"<= 1.10"`; empty for none.
     """
 
     name: str
@@ -39,25 +39,25 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """All that a run of a benchmark found.
+    """The results of a benchmark run.
 
-    Args:
-        figures: The numbers.
-        notes: What a reader should know, a sentence each.
+        Args:
+    figures: The figures.
+    notes: Notes for the reader, one sentence each.
     """
 
     figures: list[Figure]
     notes: list[str] = field(default_factory=list)
 
     def table(self) -> str:
-        """The figures for people."""
+        """The figures as readable text."""
         rows = [("figure", "value", "quartiles", "target"), *map(_row, self.figures)]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
         return "\n".join([*lines, *(f"* {note}" for note in self.notes)])
 
     def line(self, name: str, settings: dict[str, Any]) -> str:
-        """The figures for machines: one line of JSON."""
+        """The figures as one line of JSON."""
         figures = {figure.name: figure.value for figure in self.figures}
         return json.dumps({"benchmark": name, "settings": settings, "figures": figures})
 

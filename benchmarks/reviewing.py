@@ -1,4 +1,4 @@
-"""A reviewer's wait: MLflow's own pages over one study of 2,000 trials, and pictures of them."""
+"""How long MLflow's pages take to load for a study of 2,000 trials, with screenshots of them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ NAME, DAY = "reviewed", 86_400.0
 
 
 def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: str = "") -> Result:
-    """Ask a real server what its pages ask.
+    """Send a real server the requests of its pages.
 
-    Args:
-        trials: Of the study, whose trials are played.
-        repeats: Of each question.
-        screenshots: A folder for pictures of the pages, by playwright and chromium; none if empty.
-        home: A folder that keeps the study for another look; empty for one that goes.
+        Args:
+    trials: Simulated trials of the study.
+    repeats: Repeats of each request.
+    screenshots: A folder for screenshots of the pages, by playwright and chromium; none if empty.
+    home: A folder to keep the study in; empty for a temporary one.
     """
     with tempfile.TemporaryDirectory() as folder:
         where = StudyStore(home or folder)
@@ -60,7 +60,7 @@ NOTES = [SECONDS, "complete_rows and so on: rows of one such run in the tables o
 
 
 def _project(home: StudyStore, trials: int) -> list[Figure]:
-    """A study's journal in MLflow; of one that is kept, what is not there yet."""
+    """Write a study's journal to MLflow; for a kept study, only what is missing."""
     folder = home.path(NAME)
     journal = Journal(folder / "journal.jsonl")
     if not StudyState.replay(journal).ended:
@@ -74,14 +74,14 @@ def _project(home: StudyStore, trials: int) -> list[Figure]:
 
 
 def _play(home: StudyStore, trials: int) -> None:
-    """A search on a virtual clock that began a day ago; one that was interrupted goes on."""
+    """A search on a virtual clock that began a day ago; an interrupted one continues."""
     folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
     config = study(Budget(trials=trials), name=NAME, sampler="random", target=Deployment(max_latency_ms=20.0))
     search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - DAY))
 
 
 def _played(job: TrialJob) -> Recording:
-    """A made-up training with all the scores of a real one; a few fail."""
+    """A simulated training with all the scores of a real one; a few fail."""
     made = recorded(job)
     curve = tuple(all_scores(told["accuracy"]) for told in made.curve)
     failure = "" if job.trial % 97 else "the loss is not finite after epoch 3"
@@ -89,7 +89,7 @@ def _played(job: TrialJob) -> Recording:
 
 
 def _rows(home: StudyStore, state: StudyState) -> list[Figure]:
-    """Rows that a run of each kind has, in the tables of parameters, metrics and tags."""
+    """Number of rows of each kind of run in the tables of parameters, metrics and tags."""
     found: dict[str, list[int]] = {}
     with closing(sqlite3.connect(home.folder / "mlflow.db")) as store:
         counts: dict[str, int] = {}
@@ -130,7 +130,7 @@ def _asked(home: StudyStore, address: str, repeats: int) -> list[Figure]:
 
 
 def _last_page(page: Page) -> str:
-    """The token of the last page of the run list; empty where there is one page."""
+    """The token of the last page of the run list; empty if there is only one page."""
     token, last = page.runs().get("next_page_token", ""), ""
     while token:
         last, token = token, page.runs(token=token).get("next_page_token", "")

@@ -1,4 +1,4 @@
-"""Pictures of MLflow's pages over a study, by playwright in Debian's chromium."""
+"""Screenshots of MLflow's pages of a study, by playwright in Debian's chromium."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lepton_automl.tracking.projector import STUDY
 from lepton_automl.tracking.store import opened_store
 
 CHROMIUM = "/usr/bin/chromium"
-# As a person has set up who works with trained models: else MLflow opens on its pages for language models.
+# Select the pages for model training; else MLflow opens its pages for language models.
 SET_UP = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
@@ -19,15 +19,15 @@ PATIENCE, DRAWN = 120_000, 8_000  # milliseconds
 
 
 def take(address: str, home: Path, study: str, folder: Path) -> None:
-    """Picture the run list, the parent's pages, a trial, a comparison and, where there is one, the registered model.
+    """Take screenshots of the run list, the study's run, a trial, a comparison and, if there is one, the registered model.
 
-    Args:
-        address: Of MLflow's server.
-        home: The folder of all studies.
-        study: The study's name, its registered model's too.
-        folder: Where the pictures go.
+        Args:
+    address: The address of MLflow's server.
+            home: The folder of all studies.
+            study: The study's name, its registered model's too.
+    folder: The folder for the screenshots.
     """
-    from playwright.sync_api import sync_playwright  # for pictures alone
+    from playwright.sync_api import sync_playwright  # needed for screenshots only
 
     folder.mkdir(parents=True, exist_ok=True)
     pages = _pages(home, study)
@@ -46,13 +46,13 @@ def take(address: str, home: Path, study: str, folder: Path) -> None:
 
 
 def _settled(page: Any, sign: str) -> None:
-    """Wait until what the page is for is there, and then for its charts; some pages never cease to ask."""
+    """Wait for the page's content, then for its charts; some pages never stop sending requests."""
     page.get_by_text(sign).first.wait_for(timeout=PATIENCE)
     page.wait_for_timeout(DRAWN)
 
 
 def _pages(home: Path, study: str) -> dict[str, tuple[str, str]]:
-    """Each page's address, and a text that shows when it is there."""
+    """Each page's address, and a text that shows when it is loaded."""
     with opened_store(home) as store:
         client, experiment = store.client, store.experiment(study)
         parent = client.search_runs([experiment], f"tags.`{STUDY}` != ''", max_results=1)[0].info.run_id

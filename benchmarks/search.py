@@ -1,4 +1,4 @@
-"""Hypervolume against epochs and recorded seconds on recorded trainings: this search beside Optuna, OptunaHub and MOASHA."""
+"""Hypervolume against epochs and recorded seconds on recorded trainings: this search against Optuna, OptunaHub and MOASHA."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .report import Figure, Result
 SHARES = (0.1, 0.2, 0.3, 0.5, 1.0)
 AXES: tuple[Axis, ...] = ("epochs", "seconds")
 NO_SURROGATE = (
-    "No surrogate made by others takes part: those with learning curves and latencies fetch their data apart from their"
-    " packages. One that is at hand takes part by --loader MODULE:FUNCTION and --tables."
+    "No third-party surrogate benchmark takes part: those with learning curves and latencies download their data separately from their"
+    " packages. Add an installed one with --loader MODULE:FUNCTION and --tables."
 )
 
 
@@ -32,17 +32,17 @@ def run(
     processes: int = 0,
     picture: bool = True,
 ) -> Result:
-    """Shares of what plain TPE reaches with its full trainings, and how surely this search is ahead.
+    """Shares of the hypervolume that plain TPE reaches with full trainings, and the significance of this search's lead.
 
-    Args:
-        seeds: Runs of each contestant on each table.
-        tables: Their names, with commas.
-        workers: Trials at a time, on the virtual clock.
-        contestants: Only these, with commas; plain TPE, the yardstick, always takes part.
-        hub: A checkout of OptunaHub's registry.
-        loader: What reads a table by its name.
-        processes: At a time; 0 for one a core.
-        picture: Whether the curves are drawn.
+        Args:
+    seeds: Number of runs of each contestant on each table.
+    tables: Names of the tables, separated by commas.
+            workers: Trials at a time, on the virtual clock.
+    contestants: Only these, separated by commas; plain TPE, the baseline, always takes part.
+            hub: A checkout of OptunaHub's registry.
+    loader: A function that reads a table by its name.
+    processes: Processes at a time; 0 for one per core.
+            picture: Whether the curves are drawn.
     """
     if hub:
         os.environ[REGISTRY] = str(Path(hub).absolute())
@@ -63,17 +63,17 @@ def run(
 
 
 def taking_part(only: str) -> tuple[list[str], list[str]]:
-    """The names of those that take part, and why others do not."""
+    """The names of the contestants, and why others are skipped."""
     chosen = (
         {name.strip() for name in only.split(",")} | {TPE} if only else {one.name for one in everyone() if one.role != "warm"}
     )
     called = [one for one in everyone() if one.name in chosen]
     names = [one.name for one in called if not one.missing()]
-    return names, [f"{one.name} is left out: {one.missing()}" for one in called if one.missing()]
+    return names, [f"skipped {one.name}: {one.missing()}" for one in called if one.missing()]
 
 
 def shares(contests: dict[Axis, Contest], names: Sequence[str]) -> str:
-    """A table's medians over seeds: a row a contestant, budgets against both axes, and when 0.99 is reached."""
+    """A table's medians over seeds: one row per contestant, budgets on both axes, and when 0.99 is reached."""
     head = ["of TPE's final hypervolume"]
     for axis in contests:
         head += [f"{share:.0%} of {axis}" if share == SHARES[0] else f"{share:.0%}" for share in SHARES] + ["0.99 at"]
@@ -88,7 +88,7 @@ def shares(contests: dict[Axis, Contest], names: Sequence[str]) -> str:
 
 
 def figures(contests: dict[Axis, dict[str, Contest]], names: Sequence[str]) -> list[Figure]:
-    """What the benchmark is run for; our own search's figures only where it takes part."""
+    """The main figures; those of our own search only if it takes part."""
     epochs = contests["epochs"]
     found = []
     if OURS in names:
@@ -111,7 +111,7 @@ def figures(contests: dict[Axis, dict[str, Contest]], names: Sequence[str]) -> l
 
 
 def never(contests: dict[str, Contest], names: Sequence[str]) -> list[str]:
-    """Who ends below 0.99 on some table; a figure cannot say it."""
+    """Contestants that end below 0.99 on some table."""
     short = {name: [table for table, contest in contests.items() if math.isinf(contest.needed(name))] for name in names}
     return [f"{name} ends below 0.99 on {' and '.join(tables)} in most runs." for name, tables in short.items() if tables]
 
@@ -121,7 +121,7 @@ def won(points: Sequence[Point]) -> float:
 
 
 def lost(points: Sequence[Point]) -> list[str]:
-    """The comparisons that are not won, a line each table and peer."""
+    """The comparisons without a lead, one line for each table and peer."""
     lines: dict[tuple[str, str], list[str]] = {}
     for point in points:
         if not point.won:
@@ -130,7 +130,7 @@ def lost(points: Sequence[Point]) -> list[str]:
 
 
 def draw(contests: dict[Axis, dict[str, Contest]], names: Sequence[str]) -> str:
-    """Median hypervolume against both axes, a column a table; says where it lies."""
+    """Draw the median hypervolume on both axes, one column per table; returns a note with the file's path."""
     import plotly.graph_objects as go
     from plotly.colors import qualitative
     from plotly.subplots import make_subplots

@@ -1,4 +1,4 @@
-"""An MLflow server and a PostgreSQL of one's own, started for real and killed at will; also used by the tests."""
+"""A real MLflow server and a PostgreSQL, to be started and killed at will; also used by the tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
-START = 240.0  # seconds in which a server comes up on a busy machine
+START = 240.0  # seconds in which a server starts on a busy machine
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -30,12 +30,12 @@ def free_port() -> int:
 class MlflowServer:
     """`mlflow server` on this machine, with an artifact folder of its own.
 
-    Args:
-        folder: Where its files lie.
-        port: Where it listens; by default at a free one.
-        backend: Its database; by default a SQLite file.
-        options: Further words of its command line.
-        environment: Further variables.
+        Args:
+    folder: The folder of its files.
+    port: Its port; by default a free one.
+            backend: Its database; by default a SQLite file.
+    options: Further command-line options.
+    environment: Further environment variables.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class MlflowServer:
         ]
         listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         self._command = [sys.executable, "-m", "mlflow", "server", *where, *listen, *options]
-        # Without the eight processes that wait for jobs of language models.
+        # Without the eight processes for language-model jobs.
         self._environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it and wait until it responds."""
         with open(self.folder / "server.log", "ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self.folder, env=self._environment, stdout=log, stderr=log, start_new_session=True
@@ -98,7 +98,7 @@ class MlflowServer:
 
 
 def lacks_postgres() -> str:
-    """Why no PostgreSQL can be started here; empty where one can."""
+    """Why PostgreSQL cannot be started here; empty if it can."""
     for program in ("initdb", "postgres"):
         if not shutil.which(program):
             return f"there is no {program}: install Debian's postgresql"
@@ -111,7 +111,7 @@ def lacks_postgres() -> str:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """A PostgreSQL with an empty database, for a moment; gives its address."""
+    """Run a temporary PostgreSQL with an empty database; yields its address."""
     port = free_port()
     run: dict[str, Any] = {"cwd": "/", "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory() as data:

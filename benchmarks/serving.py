@@ -1,4 +1,4 @@
-"""Served models: answers equal to the network's, latency and throughput beside MLflow's own flavour, hostile requests."""
+"""Served models: predictions equal to the network's, latency and throughput against MLflow's own flavour, hostile requests."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ function done(summary, latency, requests)
     summary.requests / summary.duration * 1e6, bad))
 end
 """
-CLOSE = 1e-4  # how far probabilities may lie apart; ONNX Runtime and PyTorch add up in another order
+CLOSE = 1e-4  # allowed difference of probabilities, as ONNX Runtime and PyTorch sum in different orders
 
 
 @dataclass(frozen=True)
 class Case:
-    """A study, and what its model is asked.
+    """A study and the requests to its model.
 
-    Args:
-        study: It has ended, and its chosen model is registered.
-        raw: Raw rows or pictures, as Python takes them.
-        bodies: A request for each of them.
-        tensors: The same as the network takes it: one float row or one picture each.
+        Args:
+            study: It has ended, and its chosen model is registered.
+    raw: Raw rows or images, as `predict` accepts them.
+    bodies: One request body for each of them.
+    tensors: The same as inputs of the network: one float row or one image each.
     """
 
     study: Study
@@ -75,9 +75,9 @@ class Case:
 class Flat(nn.Module):
     """A network as MLflow's `pytorch` flavour can serve it: one tensor in.
 
-    Args:
-        network: It gives probabilities.
-        numeric: Columns of numbers, where it reads a table; 0 for pictures.
+        Args:
+    network: It returns probabilities.
+    numeric: Number of numeric columns of a table; 0 for images.
     """
 
     def __init__(self, network: nn.Module, numeric: int) -> None:
@@ -111,7 +111,7 @@ def table_case(home: Path, rows: int, trials: int, asked: int) -> Case:
 
 
 def picture_case(home: Path, rows: int, trials: int, asked: int) -> Case:
-    """Fashion-MNIST: pictures as PNG files."""
+    """Fashion-MNIST: images as PNG files."""
     images, labels = (idx(DATA / "fashion_mnist" / f"train-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     study = AutoML(name="fashion", home=home, budget=Budget(trials=trials), progress=False).fit(
         images[:rows], labels[:rows], folds=0
@@ -144,7 +144,7 @@ def network(case: Case) -> Flat:
 
 
 def log_rival(case: Case, home: Path) -> str:
-    """The same network by MLflow's own flavour, as its documentation shows; it takes what our preprocessing makes."""
+    """The same network in MLflow's own flavour, as documented; its input is already preprocessed."""
     import mlflow
     from mlflow.models import infer_signature
 
@@ -167,7 +167,7 @@ def log_rival(case: Case, home: Path) -> str:
 
 @contextmanager
 def served(name: str, home: Path) -> Iterator[int]:
-    """The port of a server in a process of its own."""
+    """Run a server in a process of its own; yields its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -196,7 +196,7 @@ def alive(port: int) -> bool:
 
 
 def answers_equal(case: Case, port: int) -> tuple[int, float]:
-    """How many answers are the module's own, and how far the farthest probability lies from it."""
+    """The share of predictions equal to the module's, and the largest difference of a probability."""
     with torch.no_grad():
         expected = network(case)(torch.from_numpy(case.tensors)).numpy()
     classes, equal, farthest = case.study.best().classes, 0, 0.0
@@ -226,12 +226,12 @@ def loaded(
 
 
 def contest(case: Case, rival: str, home: Path, seconds: int, rounds: int) -> dict[str, list[float]]:
-    """Both servers under the same load in turns: one connection for latency, eight for throughput."""
+    """Both servers under the same load in turn: one connection for latency, eight for throughput."""
     theirs = [json.dumps({"inputs": [row.tolist()]}).encode() for row in case.tensors.astype(np.float32)]
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, served(case.study.name, home) as ours, served(rival, home) as other:
         contestants = (("", ours, case.bodies), ("pytorch_", other, theirs))
-        for _, port, bodies in contestants:  # what a process does for the first time is in nobody's figure
+        for _, port, bodies in contestants:  # first-time costs of a process are not counted
             loaded(port, bodies, Path(folder), connections=8, seconds=seconds)
         for _ in range(rounds):
             for who, port, bodies in contestants:
@@ -264,7 +264,7 @@ def hostile_to(case: Case) -> list[payloads.Payload]:
 
 
 def installs(home: Path, name: str) -> float:
-    """Whether pip finds all that a registered model needs, in an environment that has nothing; NaN without pip."""
+    """Whether pip can resolve a registered model's requirements in an empty environment; NaN without pip."""
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri(home))
@@ -290,7 +290,7 @@ def run(
     asked_files: int = 50,
     install: bool = True,
 ) -> Result:
-    """Two short studies, their champions served, loaded and attacked."""
+    """Two short studies, with their champions served under load and under hostile requests."""
     torch.set_num_threads(1)
     figures: list[Figure] = []
     total = {"refused": 0, "sent": 0, "alive": 0}
@@ -322,10 +322,10 @@ def run(
     ]
     notes = [
         f"answers_equal: raw rows of adult, PNG files of Fashion-MNIST: the module's label, no probability more than {CLOSE:g} off.",
-        "Ours takes raw rows and PNG files in base64. The rival is the same network by mlflow.pytorch.log_model; it takes arrays.",
+        "Ours accepts raw rows and PNG files in base64. The rival is the same network logged by mlflow.pytorch.log_model; it accepts arrays.",
         "Both by `mlflow models serve`, in turns: p50 and p99 on one connection, requests per second on eight.",
         "refused: malformed, oversized and hostile requests that got a 4xx with a message.",
-        "alive: servers that answer as before after all of them.",
+        "alive: servers that respond as before after all of them.",
         "installs: whether pip resolves the registered model's requirements.txt for an empty environment.",
     ]
     return Result(figures=figures, notes=notes)

@@ -1,4 +1,4 @@
-"""What cutting channels buys and costs: measured speed, accuracy after recovery, and cut networks read back bit for bit."""
+"""Gain and cost of pruning channels: measured speed, accuracy after recovery, and pruned networks reloaded bit by bit."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ RATIOS = (0.25, 0.5, 0.75)
 
 
 def parent(spec: DataSpec) -> ConvRecipe:
-    """A residual network of ordinary width: most of its time goes into arithmetic, not into calling kernels."""
+    """A residual network of ordinary width, which spends most of its time on arithmetic, not on kernel calls."""
     blocks = tuple((Block(kind="plain"), Block(kind="residual", mid=width)) for width in (64, 128))
     return ConvRecipe(
         outputs=spec.outputs,
@@ -64,7 +64,7 @@ def subset(data: Data, rows: int) -> Data:
 
 
 def train(model: LeptonNet, data: Data, plan: TrainPlan, first: int, last: int, *, score: bool = True) -> LeptonNet:
-    """The network after these epochs of the plan."""
+    """The network trained for these epochs of the plan."""
     module = DataModule(data, plan)
     fit(model, module, plan, spec=data.spec, first_epoch=first, last_epoch=last, on_epoch=lambda *_: CONTINUE, score=score)
     return model
@@ -84,7 +84,7 @@ class Artifact(NamedTuple):
 
 
 def taught(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
-    """The parent, and for each ratio the network cut out of it on the way and its like from scratch; equal epochs for all."""
+    """The parent, and for each ratio the network pruned during training and the same network from scratch, all with equal epochs."""
     cut_at = LeanPlan().cut_epoch(plan.epochs)
     half_way = train(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
     models = {"parent": train(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
@@ -102,7 +102,7 @@ def name_of(ratio: float) -> str:
 
 
 def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
-    """The parent against what is cut out of it, and that against the same small network from scratch."""
+    """The parent against the pruned network, and that against the same small network from scratch."""
     found: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
         data = subset(open_data(DATA, Path(temporary) / "data"), rows)
@@ -115,7 +115,7 @@ def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
             found["parent_accuracy"].append(100 * best)
             found["parent_ms"].append(measure(calls["parent"], reference(1), seconds=2)[0].median)
             for ratio in map(name_of, RATIOS):
-                # A duet of the two: load and clock frequency strike both, and their ratio is the figure.
+                # Timed interleaved: load and clock frequency affect both, so their ratio is reliable.
                 speed, _ = measure(calls["parent"], calls[f"cut_{ratio}"], seconds=2)
                 found[f"latency_ratio_{ratio}"].append(speed.ratio or 0.0)
                 found[f"accuracy_drop_{ratio}"].append(100 * (best - made[f"cut_{ratio}"].accuracy))
@@ -153,11 +153,11 @@ KINDS: tuple[tuple[DataSpec, dict[str, Setting]], ...] = (
 
 
 def drawn(number: int) -> Recipe:
-    """A recipe from the search's own space; each kind in turn."""
+    """A recipe from the search's own space, of each kind in turn."""
     spec, pins = KINDS[number % len(KINDS)]
     space = families.space_for(spec).restrict(pins)
     if spec.modality == "image":
-        space = space.restrict({"model.width": Integer(4, 24, default=16, log=True)})  # the widest take megabytes
+        space = space.restrict({"model.width": Integer(4, 24, default=16, log=True)})  # the widest need megabytes
     return families.draw(families.room(space.sample(random.Random(number)), "model"), spec)
 
 
@@ -180,7 +180,7 @@ def answers(model: LeptonNet, number: int) -> Tensor:
 
 
 def save_cut(number: int, folder: Path) -> None:
-    """Draw a network, run rows through it so that its statistics are its own, cut it to a half, save it and its answers."""
+    """Draw a network, run rows through it to set its statistics, prune it to half, and save it with its outputs."""
     recipe, inputs = drawn(number), random_rows(number)
     model = build(recipe, seed=number)
     with torch.no_grad():
@@ -191,14 +191,14 @@ def save_cut(number: int, folder: Path) -> None:
 
 
 def equal_here(folder: Path, count: int) -> int:
-    """How many of the saved networks answer the same in this process, to the last bit."""
+    """How many saved networks give the same outputs in this process, bit by bit."""
     torch.set_num_threads(1)
     folders = [folder / str(number) for number in range(count)]
     return sum(torch.equal(answers(load(one), number), torch.load(one / "answers.pt")) for number, one in enumerate(folders))
 
 
 def reloaded(count: int) -> int:
-    """The same, asked of one fresh process."""
+    """The same, in a fresh process."""
     with tempfile.TemporaryDirectory() as temporary:
         for number in range(count):
             save_cut(number, Path(temporary) / str(number))
@@ -211,16 +211,18 @@ def reloaded(count: int) -> int:
 
 
 def run(rows: int = 10_000, epochs: int = 8, seeds: int = 2, recipes: int = 50) -> Result:
-    """Ratios of latency and differences of accuracy on Fashion-MNIST, and how many cut networks come back unchanged."""
+    """Ratios of latency and differences of accuracy on Fashion-MNIST, and how many pruned networks are reloaded unchanged."""
     torch.set_num_threads(1)
     equal = Figure(name="reload_equal", value=float(reloaded(recipes)), target=str(recipes))
     if not DATA.is_dir():
-        skipped = f"Speed and accuracy were skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        skipped = (
+            f"Speed and accuracy were skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."
+        )
         return Result(figures=[equal], notes=[skipped])
     notes = [
-        f"latency_ratio: time of the parent's exported file over that of the cut one, one image a call; {seeds} seeds.",
-        "accuracy_drop: points that the cut network is below the parent on the validation rows, after equally many epochs.",
-        "scratch_drop: the same for a network of the cut shape that never had more channels; inheriting pays where it is larger.",
-        "reload_equal: networks cut to a half, saved, and read by a fresh process that give equal outputs to the last bit.",
+        f"latency_ratio: time of the parent's exported file over that of the pruned one, one image a call; {seeds} seeds.",
+        "accuracy_drop: points by which the pruned network is below the parent on the validation rows, after equally many epochs.",
+        "scratch_drop: the same for a network of the pruned shape trained from scratch; inheriting weights helps where it is larger.",
+        "reload_equal: networks pruned to half and saved whose outputs in a fresh process are equal bit by bit.",
     ]
     return Result(figures=[*contest(rows, epochs, seeds), equal], notes=notes)

@@ -1,4 +1,4 @@
-"""A made-up study whose trials end at a steady pace, and which answers what is asked: `python -m benchmarks.streamed FOLDER SECONDS`."""
+"""A simulated study whose trials end at a steady pace, and which handles commands: `python -m benchmarks.streamed FOLDER SECONDS`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from lepton_automl.study_store import StudyStore
 from .made_up import recorded, study, weighed
 
 EPOCHS = 9
-RUNGS = {3: 0.55, 6: 0.8}  # the score that lets a trial go on
+RUNGS = {3: 0.55, 6: 0.8}  # the score with which a trial continues
 GO = "go"  # a file in the study's folder: the trials wait for it
-ENDS = 3600.0  # seconds after which nobody looks any more
+ENDS = 3600.0  # seconds until it gives up
 
 
 def begin(home: Path, name: str, trials: int) -> StudyConfig:
-    """A study whose host was weighed."""
+    """A study whose host was benchmarked."""
     config = study(Budget(trials=trials), epochs=EPOCHS, name=name)
     journal = Journal(StudyStore(home).create(name) / "journal.jsonl")
     for event in (
@@ -78,7 +78,7 @@ def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
 
 
 def write(home: Path, name: str, trials: int) -> None:
-    """A study that has ended, at once."""
+    """A study that has already ended."""
     config = begin(home, name, trials)
     journal = Journal(StudyStore(home).path(name) / "journal.jsonl")
     for events in lives(config, trials):
@@ -88,7 +88,7 @@ def write(home: Path, name: str, trials: int) -> None:
 
 
 def stream(folder: Path, seconds: float) -> None:
-    """Let the trials of a study that has begun end one after another; listen all the while, until it is stopped."""
+    """End the trials of a running study one after another, handling commands all the while, until it is stopped."""
     journal, inbox, home = Journal(folder / "journal.jsonl"), Inbox(folder), StudyStore(folder.parents[1])
     config = next(event.config for _, event in journal.read() if isinstance(event, StudyStarted))
     trials = config.budget.trials or 0
