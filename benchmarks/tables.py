@@ -1,4 +1,4 @@
-"""Searches on four real tables beside gradient-boosted trees: test scores, and the time of one row."""
+"""Searches on four real tables against gradient-boosted trees: test scores, and latency of one row."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "tables.jsonl"
 SAME = ("dataset", "split", "minutes", "workers")
 TEST_SHARE = 0.2  # of the rows: the outer test split, which no search sees
 ALLOWED_POINTS, ALLOWED_PERCENT = 0.5, 3.0  # of accuracy, of RMSE: how much worse than trees a network may be
-# Rows of a class, else it is left out for both: with hypothyroid's class of two rows the trees learn nothing at all
-# (92.6 % accuracy, the share of the largest class; 99.7 % without it), and beating them would mean nothing.
+# Minimum rows of a class, else it is dropped for both: with hypothyroid's class of two rows the trees learn nothing at all
+# (92.6 % accuracy, the share of the largest class; 99.7 % without it), and the comparison would be meaningless.
 LEAST_OF_CLASS = 10
 Rows = NDArray[np.int64]
 
@@ -66,7 +66,7 @@ class Table:
         return cls(name, features, frame[told["target"]], told["categorical"], official, regression)
 
     def test_rows(self, split: int) -> Rows:
-        """The outer test split: the official one first where there is one, else a fifth of each class by seed."""
+        """The outer test split: first the official one if there is one, else a fifth of each class by seed."""
         if split == 0 and self.official_test is not None:
             return self.official_test
         order = np.random.default_rng(split).permutation(len(self.target))
@@ -88,10 +88,10 @@ class Table:
 
 
 class Trees:
-    """scikit-learn's histogram gradient boosting with its defaults, categories told by their dtype, on one thread."""
+    """scikit-learn's histogram gradient boosting with its defaults, categories from the dtype, on one thread."""
 
     def __init__(self, table: Table, train: Rows) -> None:
-        # The whole table's categories name the codes; nothing else of the test rows is looked at.
+        # The codes come from the whole table's categories; nothing else of the test rows is used.
         self.features = table.features.astype(dict.fromkeys(table.categorical, "category"))
         kind = HistGradientBoostingRegressor if table.regression else HistGradientBoostingClassifier
         with threadpool_limits(1):
@@ -113,7 +113,7 @@ def searched(table: Table, split: int, minutes: float, workers: int, home: Path)
         categorical=table.categorical,
         task="regression" if table.regression else None,
         split_column="",
-        test_share=1e-6,  # one row: the outer split takes the place of the sealed one
+        test_share=1e-6,  # one row: the outer split is the test split
     )
 
 
@@ -142,7 +142,7 @@ def contest(table: Table, split: int, minutes: float, workers: int, home: Path) 
 
 
 def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]:
-    """Milliseconds of one call of each: CPU time of the thread, beside the reference network, and wall time as it was."""
+    """Milliseconds of one call of each: the thread's CPU time, interleaved with the reference network, and raw wall time."""
     reference = reference_model(1)
     cpu, wall = {}, {}
     with threadpool_limits(1):
@@ -157,11 +157,11 @@ def times(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]
 
 
 def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int) -> Found:
-    """What is known of a split, or what its contest finds now."""
+    """The recorded result of a split; else run it now."""
 
     def find() -> Found:
         home = ledger.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
-        shutil.rmtree(home, ignore_errors=True)  # of an interrupted run
+        shutil.rmtree(home, ignore_errors=True)  # left by an interrupted run
         try:
             found = contest(table, split, minutes, workers, home)
         finally:
@@ -176,10 +176,10 @@ def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int)
 class Verdict:
     """A data set over all its splits.
 
-    Args:
-        name: Of the data set.
-        regression: Whether scores are RMSEs, else accuracies in percent.
-        splits: What was found on each.
+        Args:
+    name: The data set's name.
+            regression: Whether scores are RMSEs, else accuracies in percent.
+    splits: The result on each split.
     """
 
     name: str
@@ -190,7 +190,7 @@ class Verdict:
         return statistics.mean(float(split["scores"][who]) for split in self.splits)
 
     def gaps(self, who: str = "best") -> list[float]:
-        """How much worse than trees on each split: points of accuracy, or percent of RMSE."""
+        """The gap to the trees on each split: points of accuracy, or percent of RMSE."""
         pairs = [(split["scores"][who], split["scores"]["trees"]) for split in self.splits]
         return [100 * (ours / trees - 1) if self.regression else trees - ours for ours, trees in pairs]
 
@@ -200,7 +200,7 @@ class Verdict:
 
     @property
     def allowed(self) -> float:
-        """How much worse is still good; one standard error of a test split's accuracy, where that is larger."""
+        """The allowed gap; one standard error of a test split's accuracy if that is larger."""
         if self.regression:
             return ALLOWED_PERCENT
         rows, share = statistics.mean(split["test_rows"] for split in self.splits), self.mean("trees") / 100
@@ -216,7 +216,7 @@ class Verdict:
         return Figure(name=f"gap_{self.name}", value=self.gap, unit=unit, spread=spread, target=f"<= {self.allowed:.2g}")
 
     def told(self) -> str:
-        """All of it in one sentence."""
+        """A one-sentence summary."""
         metric, unit = ("RMSE", "%") if self.regression else ("% accuracy", "points")
         scores = ", ".join(f"{who} {self.mean(who):.5g}" for who in ("best", "knee", "trees"))
         gaps = self.gaps()
@@ -241,9 +241,9 @@ def run(
     workers: int = 2,
     results: str = str(RESULTS),
 ) -> Result:
-    """Gaps to the trees on each data set, and how much faster one row is answered."""
+    """The gap to the trees on each data set, and the speedup of predicting one row."""
     if not DATA.is_dir():
-        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds tabular."
+        skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains tabular."
         return Result(figures=[], notes=[skipped])
     ledger, verdicts = Ledger(Path(results), SAME), []
     for name in datasets.split(","):
@@ -257,8 +257,8 @@ def run(
         Figure(name="latency_speedup_min", value=min(statistics.median(one.speedup()) for one in verdicts)),
     ]
     notes = [
-        "gap: how much worse than the trees the model of the best validation score is on the outer test rows, in points or percent.",
-        f"Classes of fewer than {LEAST_OF_CLASS} rows are left out for both: the trees collapse where there is one.",
+        "gap: how much worse than the trees the model with the best validation score is on the outer test rows, in points or percent.",
+        f"Classes of fewer than {LEAST_OF_CLASS} rows are dropped for both: the trees collapse if there is one.",
         "latency_speedup: CPU time of the trees' predict on a DataFrame of one row over that of the model on a dict.",
         *(verdict.told() for verdict in verdicts),
     ]

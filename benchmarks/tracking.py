@@ -1,4 +1,4 @@
-"""What MLflow costs a trial: its share of the trial's time, what the search waits for it, calls and rows; beside two rivals."""
+"""The cost of MLflow per trial: share of the trial's time, delay of the search, calls and rows; against two alternatives."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from .tracking_rivals import Count, fluent, rows, storage
 
 PAIRS = 4  # of a block of trials with the tracker and one without
 WORKERS = 2
-OWN = ("_handle_report", "_start", "_end")  # the loop's own work: to answer a report, to start a trial, to take in its end
+OWN = ("_handle_report", "_start", "_end")  # the loop's own work: deciding on a report, starting a trial, applying its result
 
 
 def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_trials: int = 5) -> Result:
-    """Search with and without the tracker, in turns, on paced trials; then on real ones; then give rivals the same trials.
+    """Search with and without the tracker, in turn, on simulated trials, then on real ones; then write the same trials with the alternatives.
 
-    Args:
-        trials: Paced ones, half of them tracked; each takes a second at most, so the tracker has more to do than ever in life.
-        real_trials: Of the study of digits; 0 leaves it out.
-        rivals: Trials that the fluent API writes.
-        storage_trials: Trials that Optuna's storage writes, at seconds each.
+        Args:
+    trials: Simulated trials, half of them tracked; each takes a second at most, so the tracker has more to do than in practice.
+    real_trials: Trials of the study on digits; 0 skips it.
+            rivals: Trials that the fluent API writes.
+            storage_trials: Trials that Optuna's storage writes, at seconds each.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = StudyStore(folder)
@@ -75,28 +75,28 @@ def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_t
 
 SHARE = (
     "share_of_trial: CPU seconds of the process that publishes the study over the wall seconds of the real study's trials, its"
-    " refreshed pictures of the front included: what tracking takes from a trial at most, on a machine whose every core is busy."
+    " updates of the front's plot included: the most that tracking takes from a trial, with all cores busy."
 )
-FIRST = "imports_s: CPU seconds in which that process imports MLflow and plotly, once for a study and in no other figure."
+FIRST = "imports_s: CPU seconds for importing MLflow and plotly, once per study and in no other figure."
 PATH = (
-    "critical_path_ms: milliseconds a trial that the search's loop takes longer for its own work (answering, starting, ending)"
-    " with the tracker beside it, in alternating blocks of paced trials; own_ms_without is what it takes without."
+    "critical_path_ms: milliseconds per trial that the search loop takes longer for its own work (deciding, starting, ending)"
+    " with the tracker, in alternating blocks of simulated trials; own_ms_without is its time without the tracker."
 )
 CALLS = (
-    "A call is one of MLflow's store, on a server a request. The rivals write in the training process, so all of their time is"
+    "A call is one of MLflow's store: one request with a server. The alternatives write in the training process, so all their time is"
     " on the trial's own path."
 )
 NOTES = [SHARE, FIRST, PATH, CALLS]
 
 
 class Block:
-    """One study, watched.
+    """Measurements of one study.
 
-    Args:
-        folder: The study's.
-        own: Seconds of the loop's own work.
-        publisher: What published it; None where nothing did.
-        made: Rows that were made in MLflow's store.
+        Args:
+    folder: The study's folder.
+    own: Seconds of the search loop's own work.
+    publisher: The publishing process; None without one.
+    made: Rows that were added to MLflow's store.
     """
 
     def __init__(self, folder: Path, own: float, publisher: Publisher | None, made: int) -> None:
@@ -150,7 +150,7 @@ def watched(home: StudyStore, folder: Path, study_of: Callable[[], object], *, t
 
 
 def _pair(home: StudyStore, number: int, trials: int) -> dict[str, Block]:
-    """A block with the tracker and one without, whose turns change."""
+    """A block with the tracker and one without, in alternating order."""
     turns = [True, False] if number % 2 else [False, True]
     names = {True: "with", False: "without"}
     return {names[on]: _paced(home, f"{names[on]}-{number}", trials, tracked=on) for on in turns}
@@ -167,7 +167,7 @@ def _paced(home: StudyStore, name: str, trials: int, *, tracked: bool) -> Block:
 
 
 def _real(home: StudyStore, trials: int) -> Block:
-    """A study of digits, as anyone would have it, in this process."""
+    """An ordinary study on digits, in this process."""
     folder = home.create("digits")
     data = prepare(digits(), folder / "data", DataOptions(name="digits"))
     config = study(Budget(trials=trials)).replace(
@@ -179,7 +179,7 @@ def _real(home: StudyStore, trials: int) -> Block:
 def _rival(
     folder: Path, name: str, way: Callable[[StudyState, list[Trial], str], list[float]], state: StudyState, trials: int
 ) -> list[Figure]:
-    """A rival's seconds, calls and rows a trial, over a study's first trials; its tables are made before."""
+    """An alternative's seconds, calls and rows per trial, over a study's first trials; its tables exist already."""
     some = list(state.trials.values())[:trials]
     if not some:
         return []

@@ -21,7 +21,7 @@ from lepton_automl.state import StudyState, Trial
 
 
 class Count:
-    """Counts calls to MLflow's store: on a server each of them is a request."""
+    """Counts calls to MLflow's store; with a server, each is a request."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -29,7 +29,7 @@ class Count:
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count while this lasts; calls within calls are one."""
+        """Count within this context; nested calls count once."""
         kept = {name: method for name, method in vars(SqlAlchemyStore).items() if callable(method) and name[0] != "_"}
         for name, method in kept.items():
             setattr(SqlAlchemyStore, name, self._counted(method))
@@ -62,7 +62,7 @@ def rows(database: Path) -> int:
 
 
 def fluent(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
-    """Seconds for each trial, written by `mlflow.start_run` and the calls after each epoch that a person would write."""
+    """Seconds for each trial, written with `mlflow.start_run` and one call per epoch, as in a tutorial."""
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment("fluent")
     seconds = []
@@ -82,7 +82,7 @@ def fluent(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
 
 
 def storage(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
-    """Seconds for each trial in `mlflow.optuna.MlflowStorage`: a parameter, a report, an end each by the storage's own call."""
+    """Seconds for each trial in `mlflow.optuna.MlflowStorage`, with the storage's own call for each parameter, report and end."""
     mlflow.set_tracking_uri(uri)
     experiment = mlflow.set_experiment("storage").experiment_id
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -92,7 +92,9 @@ def storage(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
     for trial in trials:
         began = time.perf_counter()
         told = study.ask(
-            {name: CategoricalDistribution((setting,)) for name, setting in trial.proposed.config.items()}  # it would be set so
+            {
+                name: CategoricalDistribution((setting,)) for name, setting in trial.proposed.config.items()
+            }  # as it would be set up
         )
         for report in trial.reports:
             if metric in report.scores:

@@ -1,4 +1,4 @@
-"""What a study learns from an earlier one of other data, beside a start from nothing and from the usual first designs."""
+"""The gain of a warm start from a study of other data, against a cold start and the usual first designs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EARLY = (0.1, 0.2)
 
 
 def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
-    """Shares of plain TPE's final hypervolume; the earlier study is one of the other table of images.
+    """Shares of plain TPE's final hypervolume; the earlier study is on the other table of images.
 
-    Args:
-        seeds: Runs of each start on each table, each after an earlier study of its own.
-        workers: Trials at a time, on the virtual clock.
-        processes: At a time; 0 for one a core.
+        Args:
+    seeds: Runs of each start on each table, each with an earlier study of its own.
+            workers: Trials at a time, on the virtual clock.
+    processes: Processes at a time; 0 for one per core.
     """
     names = (*STARTS, TPE)
     runs = [Run(table, name, seed) for table in OTHER for name in names for seed in range(seeds)]
@@ -36,5 +36,5 @@ def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
         figures += [
             Figure.of(f"{table} {name} at {share:.0%}", list(contest.at(name, share))) for share in EARLY for name in STARTS
         ]
-    told = "misled: the earlier study is turned upside down, which is worse than any dissimilar one."
+    told = "misled: the earlier study's scores are reversed, which is worse than any dissimilar study."
     return Result(figures=figures, notes=["alone: without the usual first designs, as is the cold start.", told])

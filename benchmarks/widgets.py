@@ -1,4 +1,4 @@
-"""The dashboard in a real kernel: how free the kernel stays, how soon a click acts, how soon the whole study is there again."""
+"""The dashboard in a real kernel: how responsive the kernel stays, how soon a click acts, how soon a long study is shown again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from . import streamed
 from .report import Figure, Result
 
 NAME = "streamed"
-PATIENCE = 120.0  # seconds for whatever may take long on a busy machine
-TICK = 0.05  # seconds between two cells of the person who works beside the search
+PATIENCE = 120.0  # seconds, for slow steps on a busy machine
+TICK = 0.05  # seconds between two cells of the user who works during the search
 SHOW = "from lepton_automl import open_study\nd = open_study({name!r}).dashboard()\nd"
 MEMORY = "import resource; print(int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize())"
 ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
@@ -28,13 +28,13 @@ ALL_TABS = "for at in range(len(d.views)): d.tabs.selected_index = at"
 
 @dataclass
 class Kernel:
-    """A real ipykernel, spoken to as a page does, by messages."""
+    """A real ipykernel, driven by messages, as by a page."""
 
     client: Any
-    heard: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # all that it said, with the time
+    heard: list[tuple[float, dict[str, Any]]] = field(default_factory=list)  # all its messages, with the time
 
     def run(self, code: str, *, wait: bool = True) -> tuple[float, str]:
-        """Run a cell; seconds until it is done, and what it printed. Without waiting, its message's id."""
+        """Run a cell; returns the seconds it took and what it printed, or without waiting its message's id."""
         began = time.monotonic()
         asked = self.client.execute(code)
         if not wait:
@@ -51,7 +51,7 @@ class Kernel:
         raise AssertionError
 
     def listen(self, seconds: float = PATIENCE) -> Iterator[tuple[float, dict[str, Any]]]:
-        """What it says, from now on."""
+        """Its messages from now on."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(Exception):  # queue.Empty
@@ -60,20 +60,20 @@ class Kernel:
                 yield self.heard[-1]
 
     def until(self, good: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> float:
-        """When it said something."""
+        """The time of a message."""
         for at, said in self.listen(seconds):
             if good(said):
                 return at
-        raise TimeoutError("the kernel did not say what was waited for")
+        raise TimeoutError("the expected message of the kernel did not come")
 
     def subshell(self) -> str:
-        """A subshell, as JupyterLab makes one for what happens to widgets."""
+        """Open a subshell, as JupyterLab does for widget messages."""
         asked = self.client.session.msg("create_subshell_request", {})
         self.client.control_channel.send(asked)
         return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
 
     def click(self, comm: str, subshell: str) -> float:
-        """Press a button; the time."""
+        """Press a button; returns the time."""
         data = {"method": "custom", "content": {"event": "click"}}
         message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
         message["header"]["subshell_id"] = subshell
@@ -128,7 +128,7 @@ def streaming(home: Path, name: str, trials: int, seconds: float) -> Iterator[No
 
 
 def latencies(one: Kernel, seconds: float) -> list[float]:
-    """Milliseconds of small cells, from the asking to the answer, one after another."""
+    """Milliseconds of small cells, from request to reply, one after another."""
     found, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
         found.append(1e3 * one.run("1 + 1")[0])
@@ -137,7 +137,7 @@ def latencies(one: Kernel, seconds: float) -> list[float]:
 
 
 def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figure], list[str]]:
-    """A person works in the kernel while trials stream in; then clicks while a cell sleeps."""
+    """The user runs cells while trials stream in, then clicks while a cell sleeps."""
     with kernel(home) as one, streaming(home, NAME, trials, seconds):
         quiet = latencies(one, min(5.0, seconds))
         one.run(SHOW.format(name=NAME))
@@ -174,7 +174,7 @@ def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figur
 
 
 def _seen(one: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
-    """For each look of the head of the page: when it came, and when the last trial that it counts had ended."""
+    """For each update of the page's header: when it came, and when the last trial that it counts had ended."""
     import re
 
     from lepton_automl.events import TrialEnded
@@ -192,7 +192,7 @@ def _seen(one: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
 
 
 def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
-    """A kernel that was restarted: attach to a long study, look at everything, and what that costs in memory."""
+    """A restarted kernel: open a long study, show every tab, and measure the memory."""
     streamed.write(home, "small", 1)
     streamed.write(home, "long", trials)
     attach, cold, choose = [], [], []
@@ -225,10 +225,10 @@ def _p95(samples: list[float]) -> float:
 def run(*, trials: int = 500, seconds: float = 60.0, long: int = 1000) -> Result:
     """Figures of the dashboard, without a browser.
 
-    Args:
-        trials: That end while a person works in the kernel.
-        seconds: In which they do.
-        long: Trials of the study that is attached to.
+        Args:
+    trials: Trials that end while the user works in the kernel.
+    seconds: The time in which they end.
+    long: Trials of the study that is opened again.
     """
     with tempfile.TemporaryDirectory() as folder:
         figures, notes = beside_a_stream(Path(folder), trials, seconds)

@@ -1,4 +1,4 @@
-"""A hundred small networks as people write them, each trained, cut and accelerated: answers against the module's own forward."""
+"""A hundred typical small networks, each trained, pruned and accelerated: outputs against the module's own forward."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .zoo_networks.trial import Wrong, trial
 
 CHECKOUT = Path(__file__).parents[1]
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "zoo.jsonl"
-EVERY = 5  # one network of so many is tried in all runtimes
-LIMIT = 900.0  # seconds until a network counts as one that gives no answer
+EVERY = 5  # one network in this many is tried in all runtimes
+LIMIT = 900.0  # seconds until a network counts as timed out
 ONNX = f"one network in {EVERY} is tried in all runtimes, the others in ONNX Runtime."
 RIGHT = (
-    "right: the accelerated file answers as the module (floats within 1e-4 of the answers' scale, one by one and as a batch, and"
-    " decides alike; whole numbers score as reported), the smaller network scores as reported, in the mode in which the network"
-    " came, its export answers as it does, and the given network is as it was."
+    "right: the accelerated file's outputs equal the module's (floats within 1e-4 of the outputs' scale, row by row and as a batch, with"
+    " equal decisions; int8 scores as reported), the smaller network scores as reported and keeps the network's training or"
+    " evaluation mode, its export gives the same outputs, and the given network is unchanged."
 )
 OTHER = (
     "refused: accelerate or lean gave up with a reason, listed above. wrong: crashes and differences; silent: the differences."
@@ -44,11 +44,11 @@ OTHER = (
 def run(*, only: str = "", again: bool = False, workers: int = 2, results: str = str(RESULTS)) -> Result:
     """Try every network of `zoo_networks` in a process of its own.
 
-    Args:
-        only: Try the networks whose names contain this.
-        again: Whether to try those again that are known for this very code.
-        workers: Networks at a time, each on one thread.
-        results: The ledger of finished trials.
+        Args:
+            only: Try the networks whose names contain this.
+    again: Whether to repeat trials already recorded for this version of the code.
+            workers: Networks at a time, each on one thread.
+    results: The file of finished trials.
     """
     torch.set_num_threads(1)
     ledger, code = Ledger(Path(results), ("network", "code")), _digest()
@@ -76,13 +76,13 @@ def run(*, only: str = "", again: bool = False, workers: int = 2, results: str =
 
 
 def _digest() -> str:
-    """Of all code that a trial runs, so that what an older one found is not taken for what this one does."""
+    """A digest of all code that a trial runs, so that results of older code are not reused."""
     files = [*(CHECKOUT / "lepton_automl").rglob("*.py"), *(CHECKOUT / "benchmarks" / "zoo_networks").glob("*.py")]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:12]
 
 
 def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str, Found]]:
-    """What each network's own process found, as they end: one may crash or hang without harm to the rest."""
+    """Yield the result of each network's own process as it ends; a crash or hang does not affect the others."""
     ahead, running = iter(waiting), dict[Connection, tuple[Entry, BaseProcess, float]]()
     while True:
         for number, entry in itertools.islice(ahead, workers - len(running)):
@@ -95,7 +95,9 @@ def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str
             seconds = time.monotonic() - began
             if pipe in ready or seconds > LIMIT:
                 found = (
-                    _received(pipe, process) if pipe in ready else {"outcome": "crash", "why": f"no answer in {LIMIT:.0f} s"}
+                    _received(pipe, process)
+                    if pipe in ready
+                    else {"outcome": "crash", "why": f"no result within {LIMIT:.0f} s"}
                 )
                 process.kill()
                 process.join()
@@ -109,7 +111,7 @@ def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("fork")
     target = Deployment() if number % EVERY == 0 else Deployment(runtimes=("onnxruntime",))
     ours, theirs = context.Pipe(duplex=False)
-    # Every second one is handed over in training mode.
+    # Every second one is passed in training mode.
     body = functools.partial(trial, entry, training=bool(number % 2), target=target)
     process = context.Process(target=_report, args=(theirs, body))
     process.start()
@@ -127,14 +129,14 @@ def _received(pipe: Connection, process: BaseProcess) -> Found:
 
 
 def _report(pipe: Connection, body: Callable[[], dict[str, Any]]) -> None:
-    warnings.simplefilter("ignore")  # that an export is slow
+    warnings.simplefilter("ignore")  # slow export
     try:
         found = {"outcome": "right", "why": "", **body()}
     except LeptonError as error:
         found = {"outcome": "refused", "why": " ".join(str(error).split())}
     except Wrong as error:
         found = {"outcome": "silent", "why": str(error)}
-    except Exception as error:  # whatever breaks is what this looks for
+    except Exception as error:  # any failure is a result
         where = traceback.extract_tb(error.__traceback__)[-1]
         found = {
             "outcome": "crash",

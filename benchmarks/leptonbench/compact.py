@@ -96,7 +96,7 @@ def _number(found: float | None) -> float:
 
 
 def main() -> None:
-    """Write the tables that are asked for."""
+    """Write the chosen tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", choices=sorted(SOURCES), nargs="+", default=sorted(SOURCES))
     parser.add_argument("--raw", type=Path, required=True)

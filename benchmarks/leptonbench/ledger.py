@@ -28,7 +28,7 @@ class Ledger:
         self.claims.mkdir(exist_ok=True)
 
     def lines(self) -> list[Line]:
-        """Every recorded row; a line that a killed process left unfinished is passed over."""
+        """Every recorded row, except a line that a killed process left unfinished."""
         found = []
         for line in self.path.read_text().splitlines() if self.path.exists() else ():
             try:
@@ -51,7 +51,7 @@ class Ledger:
 
     @contextmanager
     def claimed(self, numbers: Iterable[int]) -> Iterator[int]:
-        """The first of the numbers that is neither recorded nor worked on, held for as long as this lasts."""
+        """Claim the first number that is neither recorded nor claimed, within this context."""
         for number in numbers:
             file = os.open(self.claims / str(number), os.O_RDWR | os.O_CREAT)
             try:

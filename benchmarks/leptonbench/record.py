@@ -45,13 +45,13 @@ CHILDREN_OF_OTHERS = 0.25  # share of the rows far from the front that have a ch
 
 
 class Recorder:
-    """Walks rows of one table through the house, one after another.
+    """Trains and measures rows of one table, one after another.
 
-    Args:
-        name: Of the table.
-        raw: Where its raw data lie.
-        work: Where ledgers, prepared data and temporary bundles are kept.
-        longest: CPU seconds of a fresh training beyond which it is given up after its first epochs.
+        Args:
+    name: The table's name.
+    raw: The folder of its raw data.
+            work: Where ledgers, prepared data and temporary bundles are kept.
+    longest: Maximum CPU seconds of a fresh training; a longer one is given up after its first epochs.
     """
 
     def __init__(self, name: str, raw: Path, work: Path, longest: float = math.inf) -> None:
@@ -65,7 +65,7 @@ class Recorder:
         self.ledger = Ledger(work / f"{name}.jsonl")
 
     def _reference(self, path: Path) -> float:
-        """The reference's quiet time on this host, the unit of every latency."""
+        """The reference network's time on this host when quiet, the unit of every latency."""
         known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
         host = describe_host()
         if host not in known:
@@ -87,7 +87,7 @@ class Recorder:
             self.ledger.add(lines)
 
     def walked(self, number: int, k: int, settings: Config, folder: Path, *, lean: LeanPlan = rows.LEAN) -> Line:
-        """One row: trained, packed, weighed; or why not. With k above 0 it is a child of the one with k = 0."""
+        """One row: trained, packed and measured, or the reason of its failure. With k above 0 it is a child of the row with k = 0."""
         epochs = self.source.child_epochs if k else self.source.epochs
         plan = families.usual_plan(self.spec).replace(epochs=epochs, seed=rows.TEN * number + k)
         job = TrialJob(
@@ -148,7 +148,7 @@ class _Diary:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """The trials in here are timed as told above."""
+        """Time the trials in this context as described above."""
 
         def timed(*args: Any, **kwargs: Any) -> tuple[Measurement, Measurement]:
             began = time.process_time()
@@ -161,7 +161,7 @@ class _Diary:
             yield
 
     def step(self) -> None:
-        """Called before every step of the training: a hopeless one need not come to the end of its first epoch."""
+        """Called before every training step, so that a hopeless training can end within its first epoch."""
         self.begun.append(time.process_time())
         if len(self.begun) == JUDGED:
             self.guess = (self.begun[-1] - self.begun[WARM]) / (JUDGED - 1 - WARM) * self.steps
@@ -193,7 +193,7 @@ class _Diary:
         return sorted(spent)[len(spent) // 2] if spent else self.guess
 
     def weighing_seconds(self) -> float | None:
-        """CPU seconds from the trial's begin to its weight; None where it never came to its second timing."""
+        """CPU seconds from the trial's start until its cost is measured; None if it never got to its second timing."""
         return self.times[1] - self.times[0] - self.timings[0] + self.timings[1] if len(self.timings) > 1 else None
 
     def packing_seconds(self) -> float:
@@ -218,7 +218,7 @@ def _weight(result: TrialResult | None, diary: _Diary) -> Line:
 
 
 def _tried(job: TrialJob, diary: _Diary) -> TrialResult:
-    """As a worker walks it: what goes wrong with a candidate is its result."""
+    """Run it as a worker does: a candidate's failure is its result."""
     try:
         with diary.listening():
             return run_trial(job, diary)
@@ -229,14 +229,14 @@ def _tried(job: TrialJob, diary: _Diary) -> TrialResult:
 
 
 def main() -> None:
-    """Record until the minutes are over or enough rows are there."""
+    """Record until the time is over or there are enough rows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", choices=sorted(SOURCES), required=True)
     parser.add_argument("--raw", type=Path, required=True, help="the folder of the raw data")
     parser.add_argument("--work", type=Path, required=True, help="ledgers and prepared data are kept here")
     parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--longest", type=float, default=math.inf, help="leave out what trains for more CPU seconds")
-    parser.add_argument("--fresh", type=int, default=10**6, help="end when so many fresh rows are recorded")
+    parser.add_argument("--longest", type=float, default=math.inf, help="skip trainings of more CPU seconds")
+    parser.add_argument("--fresh", type=int, default=10**6, help="end when this many fresh rows are recorded")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     until = time.monotonic() + 60 * asked.minutes

@@ -16,18 +16,18 @@ from lepton_automl.task import METRICS
 
 from .ledger import Line
 
-# A fresh network trained whole reveals nothing before its cut, so the cut falls early.
+# A fresh network has no scores before its pruning, so pruning comes early.
 LEAN = LeanPlan(cut_at=0.05)
 
 TEN = 10  # a row's id is ten times its number; its children follow
 RANDOM, LOCAL = 1_000, 5_000  # where the numbers of random and local rows begin; designs have the first
-RANDOM_BLOCK, LOCAL_BLOCK = 25, 25  # so many of each in turns
-SHARES = (0.7, 0.5, 0.35)  # of the parent's channels that a child keeps
+RANDOM_BLOCK, LOCAL_BLOCK = 25, 25  # this many of each in turn
+SHARES = (0.7, 0.5, 0.35)  # share of the parent's channels that a child keeps
 NEAR = 3  # so many rows may dominate one that counts as near the front
 
 
 def numbers(designs: int) -> Iterator[int]:
-    """Every number in the order it is taken, without end."""
+    """All numbers in the order in which they are used, without end."""
     yield from range(designs)
     block = 0
     while True:
@@ -37,7 +37,7 @@ def numbers(designs: int) -> Iterator[int]:
 
 
 def origin(number: int) -> str:
-    """What kind of fresh row has this number."""
+    """The kind of fresh row with this number."""
     return "design" if number < RANDOM else "random" if number < LOCAL else "local"
 
 
@@ -59,14 +59,14 @@ def config(number: int, spec: DataSpec, lines: list[Line], metric: str) -> Confi
 
 
 def identity(settings: Config, spec: DataSpec) -> str:
-    """What makes two configurations the same training of the same network."""
+    """A key that is equal for the same training of the same network."""
     recipe = families.final_recipe(settings, spec, LEAN).to_json()
     training = {name: setting for name, setting in settings.items() if name.startswith("train.")}
     return json.dumps([recipe, training], sort_keys=True)
 
 
 def mutated(settings: Config, space: Space, rng: random.Random) -> Config:
-    """One or two knobs drawn anew."""
+    """Resample one or two hyperparameters."""
     names = rng.sample(sorted(space), rng.choice((1, 2)))
     return settings | {name: space[name].sample(rng) for name in names}
 

@@ -23,17 +23,17 @@ HOUSING_ROWS = 8_000
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What one table is a table of.
+    """The source of one table.
 
-    Args:
-        about: The data, in a sentence.
-        read: Gives the data from the folder of raw files.
-        options: How they are prepared.
-        batch_size: Rows of one call on the target.
-        metric: The score.
-        second: Another score that is kept beside it.
-        epochs: Of a full training.
-        child_epochs: Of a child's recovery.
+        Args:
+            about: The data, in a sentence.
+    read: Reads the data from the folder of raw files.
+    options: How the data are prepared.
+            batch_size: Rows of one call on the target.
+            metric: The score.
+            second: Another score that is kept beside it.
+            epochs: Of a full training.
+            child_epochs: Of a child's recovery.
     """
 
     about: str
@@ -51,7 +51,7 @@ class Source:
         return Deployment(batch_size=self.batch_size)
 
     def prepared(self, raw: Path, folder: Path) -> DataSpec:
-        """The prepared data, made at the first asking."""
+        """The prepared data, made on first use."""
         if (folder / "spec.json").exists():
             return load_spec(folder)
         return prepare(self.read(raw), folder, self.options)

@@ -1,4 +1,4 @@
-"""A recorded table, opened again. Loads no torch."""
+"""Opens recorded tables, without torch."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One configuration, trained whole.
+    """One configuration, trained in full.
 
-    Args:
-        id: Stays the same when a table is widened.
-        origin: `"design"`, `"random"`, `"local"` (one or two knobs of a good row drawn anew) or `"child"`.
-        parent: Id of the row whose weights a child inherited; -1 for a fresh network.
-        config: Every knob.
-        recipe: The final shape.
-        score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
-        second_score: Another score, likewise.
-        final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
-            the row failed.
-        final_second_score: Likewise.
-        epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
-        weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
-        packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
-        latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
-        latency_low: Lower end of its 95 % interval.
-        latency_high: Upper end of it.
-        size_bytes: Of the exported file.
-        parameters: Weights.
-        epochs: Of the plan: fewer for a child, whose epochs are all recovery.
-        failure: Why it has no artifact; empty where it has one.
+        Args:
+    id: Stays the same when rows are added.
+            origin: `"design"`, `"random"`, `"local"` (one or two knobs of a good row drawn anew) or `"child"`.
+            parent: Id of the row whose weights a child inherited; -1 for a fresh network.
+    config: All hyperparameters.
+            recipe: The final shape.
+            score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
+            second_score: Another score, likewise.
+            final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
+                the row failed.
+            final_second_score: Likewise.
+            epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
+            weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
+            packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
+            latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
+            latency_low: Lower end of its 95 % interval.
+            latency_high: Upper end of it.
+            size_bytes: Of the exported file.
+            parameters: Weights.
+            epochs: Of the plan: fewer for a child, whose epochs are all recovery.
+            failure: Why it has no artifact; empty where it has one.
     """
 
     id: int
@@ -70,23 +70,23 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of one data set and target, and all that a search needs to know about them.
+    """Rows of one data set and deployment, with everything that a search needs to know about them.
 
-    Args:
-        name: `"digits"`, `"fashion"` or `"housing"`.
-        about: The data, in a sentence.
-        rows: By id.
-        spec: The prepared data; they lie nowhere any more.
-        target: What latencies are of.
-        space: Every configuration is one of it.
-        lean: When the cut of a fresh network falls.
-        metric: Of `score`.
-        second: Of `second_score`.
-        epochs: Of a fresh row.
-        child_epochs: Of a child.
-        hosts: Machines it was recorded on.
-        torch: Versions of torch.
-        date: First and last day of recording.
+        Args:
+            name: `"digits"`, `"fashion"` or `"housing"`.
+            about: The data, in a sentence.
+    rows: The rows by id.
+    spec: The description of the prepared data, which no longer exist.
+    target: The deployment that latencies were measured for.
+    space: The space of all configurations.
+            lean: When the cut of a fresh network falls.
+            metric: Of `score`.
+            second: Of `second_score`.
+            epochs: Of a fresh row.
+            child_epochs: Of a child.
+            hosts: Machines it was recorded on.
+            torch: Versions of torch.
+            date: First and last day of recording.
     """
 
     name: str
@@ -106,17 +106,17 @@ class Table:
 
     @property
     def direction(self) -> Direction:
-        """Whether more or less of the metric is better."""
+        """Whether the metric is maximised or minimised."""
         return METRICS[self.metric]
 
     @functools.cached_property
     def fresh(self) -> tuple[Row, ...]:
-        """Rows that began with a network of their own; failed ones too."""
+        """Rows with new networks, including failed ones."""
         return tuple(row for row in self.rows if row.parent < 0)
 
     @functools.cached_property
     def full(self) -> tuple[Row, ...]:
-        """Fresh rows that came to their end."""
+        """Fresh rows that were completed."""
         return tuple(row for row in self.fresh if not row.failure)
 
     @functools.cached_property
@@ -137,7 +137,7 @@ class Table:
         return {row.id: row for row in self.rows}
 
     def profile(self, row: Row) -> Profile:
-        """What the row's artifact costs, as a walk would report it."""
+        """The costs of the row's artifact, as a trial would report them."""
         latency = _measured("latency", row, "thread_cpu", self.hosts[0])
         return Profile(
             latency=latency,
@@ -155,13 +155,13 @@ def _measured(name: str, row: Row, clock: str, host: str) -> Measurement:
 
 
 def path(name: str) -> Path:
-    """Where a table lies."""
+    """The path of a table."""
     return FOLDER / f"{name}.parquet"
 
 
 @functools.lru_cache(maxsize=8)
 def load(name: str) -> Table:
-    """Open a table; `names` tells which there are."""
+    """Open a table; `names` lists all."""
     import pyarrow.parquet as pq
 
     found = pq.read_table(path(name))

@@ -19,12 +19,12 @@ from lepton_automl.study_store import StudyStore
 
 from .setting import CHECKOUT, Setting
 
-GRACE = 300.0  # seconds after its minutes in which the own search must have come to its end
+GRACE = 300.0  # seconds after its budget in which our search must end
 Found = dict[str, Any]
 
 
 def contest(who: str, setting: Setting) -> Found:
-    """Let one contestant run, alone.
+    """Run one contestant, alone.
 
     Returns:
         `trainings`: [seconds since the start, accuracy, latency as a multiple of the reference network's, latency in ms]
@@ -48,7 +48,7 @@ def contest(who: str, setting: Setting) -> Found:
 
 
 def start(who: str, setting: Setting, number: int) -> subprocess.Popen[bytes]:
-    """A process with one thread, in its run's folder, so that what libraries drop lies there."""
+    """A process with one thread, in its run's folder, so that files of libraries go there."""
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), "PYTHONPATH": str(CHECKOUT)}
     with log(setting, number).open("wb") as file:
         return subprocess.Popen(
@@ -67,7 +67,7 @@ def log(setting: Setting, number: int) -> Path:
 
 
 def wait(crew: Sequence[subprocess.Popen[bytes]], setting: Setting, *, until: float, ends: bool) -> None:
-    """Until the time is over, or until all have ended where they end by themselves."""
+    """Wait until the time is over, or until all have ended if they end by themselves."""
     while time.time() < until:
         codes = [process.poll() for process in crew]
         for number, code in enumerate(codes):
@@ -81,7 +81,7 @@ def wait(crew: Sequence[subprocess.Popen[bytes]], setting: Setting, *, until: fl
 
 
 def end(crew: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask all that still run to end, then kill them with whatever they started."""
+    """Terminate all running processes, then kill them with their children."""
     for process in crew:
         with suppress(ProcessLookupError):
             process.terminate()
@@ -94,7 +94,7 @@ def end(crew: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def end_searches(setting: Setting) -> None:
-    """Kill searches of this run that live in processes of their own, as an interrupted one may; their workers die with them."""
+    """Kill this run's searches in processes of their own, which an interrupted run may leave; their workers end with them."""
     for told in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = told.read_bytes()
@@ -103,7 +103,7 @@ def end_searches(setting: Setting) -> None:
 
 
 def of_rival(setting: Setting) -> Found:
-    """What a rival's processes noted."""
+    """The records of a rival's processes."""
     notes, spec = setting.notes(), load_spec(setting.path / "data")
     trained = [note for note in notes if note["what"] == "trained"]
     failed = [note["reason"] for note in notes if note["what"] == "failed"]
@@ -118,7 +118,7 @@ def of_rival(setting: Setting) -> Found:
 
 
 def of_ours(setting: Setting) -> Found:
-    """What the study's journal says.
+    """The results in the study's journal.
 
     Raises:
         RuntimeError: It trained for another number of epochs than its rivals.

@@ -1,4 +1,4 @@
-"""This project's search, as anyone would start it."""
+"""This project's search, started as a user would."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME = "ours"
 
 
 def fix_epochs(epochs: int) -> None:
-    """Search with a given number of epochs from now on, for short runs of this benchmark."""
+    """Set a fixed number of epochs, for short runs of this benchmark."""
     usual = api.study_config
 
     def config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:

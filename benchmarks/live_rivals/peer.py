@@ -1,4 +1,4 @@
-"""The peer: a plain Optuna study over this project's own trainer, every training to its end."""
+"""The peer: a plain Optuna study over this project's own trainer, every training in full."""
 
 from __future__ import annotations
 

@@ -17,12 +17,12 @@ Objective = Callable[[optuna.Trial, Config], tuple[float, float]]
 
 
 def optimize(setting: Setting, space: Space, objective: Objective) -> None:
-    """Try configurations until the time is over; the process is killed then, in the middle of a training if need be.
+    """Try configurations until the time is over; then the process is killed, even in the middle of a training.
 
-    Args:
-        setting: The run.
-        space: The knobs.
-        objective: Gives accuracy and latency in ms. What it raises is a failed trial, and the study goes on.
+        Args:
+            setting: The run.
+    space: The search space.
+    objective: Returns accuracy and latency in ms. If it raises, the trial fails and the study continues.
     """
 
     def tried(trial: optuna.Trial) -> tuple[float, float]:
@@ -43,7 +43,7 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
 
 
 def suggested(trial: optuna.Trial, name: str, knob: Hyperparameter) -> KnobSetting:
-    """What the study's sampler says of one knob."""
+    """The sampler's suggestion for one hyperparameter."""
     if knob.choices:
         chosen: KnobSetting = trial.suggest_categorical(name, knob.choices)
         return chosen

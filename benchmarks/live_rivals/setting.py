@@ -1,4 +1,4 @@
-"""What all contestants are given alike: the data and their split, the minutes, the plan of a training."""
+"""The common settings of all contestants: the data and their split, the minutes, the training plan."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def fashion(rows: int) -> tuple[Any, Any]:
 class Setting:
     """One run of one contestant.
 
-    Args:
-        folder: Where it leaves everything.
-        minutes: Wall-clock minutes from `began`.
-        workers: Worker processes, one thread each.
-        seed: Of the split and of the trainings.
-        rows: The first so many training images.
-        epochs: Of a full training; 0 for as many as the package takes with all the time in the world.
-        began: Seconds since the epoch: before the first process was started.
+        Args:
+    folder: The folder for all its files.
+            minutes: Wall-clock minutes from `began`.
+            workers: Worker processes, one thread each.
+    seed: Seed of the split and the trainings.
+    rows: Number of training images.
+    epochs: Epochs of a full training; 0 for the package's number without a time limit.
+            began: Seconds since the epoch: before the first process was started.
     """
 
     folder: str
@@ -72,7 +72,7 @@ class Setting:
         return fashion(self.rows)
 
     def prepared(self) -> DataSpec:
-        """The data as every contestant has them: the first process to ask prepares them, the others wait."""
+        """The common data; the first process prepares them, the others wait."""
         folder = self.path / "data"
         with self.alone("data"):
             if not (folder / "spec.json").exists():
@@ -80,7 +80,7 @@ class Setting:
         return load_spec(folder)
 
     def plan(self, spec: DataSpec) -> TrainPlan:
-        """The plan that the knobs change."""
+        """The plan before hyperparameters are applied."""
         usual = families.usual_plan(spec)
         return usual.replace(epochs=self.epochs) if self.epochs else usual
 
@@ -92,17 +92,17 @@ class Setting:
             yield
 
     def note(self, **told: Any) -> None:
-        """Leave one line for the ledger: `ready`, `trained`, `failed`, each with the seconds since the start."""
+        """Append one line to the records: `ready`, `trained`, `failed`, each with the seconds since the start."""
         line = json.dumps({"seconds": round(time.time() - self.began, 2), **told})
         with open(self.path / "notes.jsonl", "ab", buffering=0) as file:
-            file.write(f"{line}\n".encode())  # in one piece, as the file is opened for appending: workers share it
+            file.write(f"{line}\n".encode())  # atomic, as the file is opened for appending: workers share it
 
     def trained(self, accuracy: float, profile: Profile) -> None:
-        """A full training is finished: exported, scored, timed."""
+        """Record a full training: exported, scored, measured."""
         self.note(what="trained", accuracy=accuracy, ratio=profile.latency.ratio, latency_ms=profile.latency_ms)
 
     def notes(self) -> list[dict[str, Any]]:
-        """All lines so far; one that was torn by a kill is left out."""
+        """All lines so far, except one that a kill cut off."""
         path, found = self.path / "notes.jsonl", []
         for line in path.read_text().splitlines() if path.exists() else []:
             try:

@@ -1,7 +1,7 @@
 """The textbook: Optuna, Lightning's Trainer with its defaults, a DataLoader, MLflow by Lightning's logger, no stopping.
 
-What a user would write today around the same networks. Kind to the rival are three things: batches are augmented whole
-(a picture at a time costs more), the finished network is exported by this project's exporter (torch's own takes seconds),
+A typical script around the same networks. Three things favour it: batches are augmented as a whole
+(one image at a time costs more), the finished network is exported by this project's exporter (torch's own takes seconds),
 and `train.lr` is scaled, see `ADAMW`.
 """
 
@@ -34,13 +34,13 @@ from lepton_automl.specs import Deployment
 from .plain import optimize
 from .setting import Setting
 
-# Of the space's rates, which are meant for schedule-free AdamW with a warm-up and clipped gradients. Seen on three networks
+# Factor for the space's rates, which are meant for schedule-free AdamW with warm-up and clipped gradients. On three networks
 # of the space after 19 epochs: mean accuracy 0.68 with the rates as they are, 0.80 with 0.3 of them, 0.78 with 0.1.
 ADAMW = 0.3
 
 
 class Classifier(pl.LightningModule):
-    """A network and how it is taught."""
+    """A network and its training."""
 
     def __init__(self, model: LeptonNet, plan: TrainPlan, fill: tuple[float, ...], config: Config) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ def compete(setting: Setting) -> None:
     """Search until killed."""
     data = open_data(setting.prepared())
     uri = f"sqlite:///{setting.path / 'mlflow.db'}"
-    with setting.alone("mlflow"):  # two processes that make the same tables at once would trip over each other
+    with setting.alone("mlflow"):  # two processes must not create the same tables at once
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name("textbook") is None:
             client.create_experiment("textbook", artifact_location=str(setting.path / "artifacts"))
@@ -91,7 +91,7 @@ def compete(setting: Setting) -> None:
         seed = setting.seed * 100_003 + trial.number
         pl.seed_everything(seed)
         plan = families.plan_of(config, setting.plan(data.spec)).replace(seed=seed)
-        # A script of today does not cut channels on the way; the knob's shapes are there all the same, from the first epoch.
+        # A typical script does not prune during training; it uses the pruned shapes from the first epoch.
         model = build(families.final_recipe(config, data.spec, LeanPlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
@@ -106,12 +106,12 @@ def compete(setting: Setting) -> None:
 
 
 def loader(split: Split, plan: TrainPlan, *, shuffle: bool = False) -> DataLoader[tuple[Tensor, ...]]:
-    """Rows of a split, one by one put together into batches."""
+    """Rows of a split, collated one by one into batches."""
     return DataLoader(TensorDataset(split.inputs["image"], split.targets), batch_size=plan.batch_size, shuffle=shuffle)
 
 
 def finished(model: LeptonNet, data: Data, profiler: CostProfiler, setting: Setting, number: int) -> tuple[float, Profile]:
-    """Accuracy and profile of the exported network, by the same rows and the same clock as for everyone."""
+    """Accuracy and profile of the exported network, on the same rows and with the same clock as for all."""
     path = setting.path / f"{number}.onnx"
     export(deployable(model, data.spec), profiler.sample, path)
     return artifact_scores(path, data.validation, data.spec)["accuracy"], profiler.profile_file(path, model)

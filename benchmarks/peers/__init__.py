@@ -1,1 +1,1 @@
-"""Searches that are compared on recorded trainings, each told the same and held to the same rows."""
+"""Searches that are compared on recorded trainings, with the same information and the same rows."""

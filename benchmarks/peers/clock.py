@@ -13,22 +13,22 @@ Status = Literal["complete", "stopped", "failed"]
 
 
 class Algorithm(Protocol):
-    """A search that is held to the table's rows. Latencies are known from the first, scores as far as a row is trained."""
+    """A search over the table's rows. Latencies are known from the start, scores as far as a row is trained."""
 
     def ask(self) -> int | None:
-        """A row that was not asked before; None when nothing more is to be started."""
+        """Propose a row that was not proposed before; None to start nothing more."""
 
     def hear(self, row: int, epoch: int) -> bool:
-        """A row was trained for so many epochs, the last excepted. Whether it goes on."""
+        """Report a row after an epoch, except the last; returns whether it continues."""
 
     def end(self, row: int, epoch: int, status: Status) -> None:
-        """A row's trial is over after so many epochs."""
+        """Report the end of a row's trial."""
 
 
 def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> list[Moment]:
-    """Run a search until the landscape's budget of epochs is spent or it asks for nothing more.
+    """Run a search until the landscape's budget of epochs is spent or it proposes nothing more.
 
-    A trial takes its recorded seconds of weighing, then its recorded seconds an epoch.
+    A trial takes its recorded seconds of cost profiling, then its recorded seconds per epoch.
     """
     moments: list[Moment] = []
     heap: list[tuple[float, int, int, int]] = []  # when, tie-break, row, epochs done by then

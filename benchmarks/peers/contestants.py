@@ -1,4 +1,4 @@
-"""Who takes part, and what a cached run of each depends on."""
+"""The contestants, and what a cached run of each depends on."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def nothing() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Contestant:
-    """A search that takes part.
+    """A contestant.
 
-    Args:
-        name: As it is printed.
-        run: From a landscape, a seed and a number of workers to the moments at which trials ended.
-        role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
-            printed only.
-        missing: Why it cannot take part; empty if it can.
-        sources: The modules whose text a cached run depends on.
-        version: Of what it wraps.
+        Args:
+    name: Its name in the output.
+            run: From a landscape, a seed and a number of workers to the moments at which trials ended.
+            role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
+                printed only.
+            missing: Why it is not available; empty if it is.
+            sources: The modules whose text a cached run depends on.
+            version: Of what it wraps.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Contestant:
         return self.role in {"peer", "yardstick"}
 
     def digest(self) -> str:
-        """Names everything but the table, the seed and the workers that its result depends on."""
+        """A key of everything that its result depends on, except the table, the seed and the workers."""
         texts = [inspect.getsource(module) for module in (clock, landscape, *self.sources)]
         told = [self.name, *texts, metadata.version("optuna"), metadata.version("numpy"), self.version()]
         return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving by non-dominated rank, with rows drawn at random: what rungs alone are worth."""
+"""Asynchronous successive halving by non-dominated rank, with rows drawn at random: the effect of rungs alone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ETA = 3
 
 
 class Rungs:
-    """Who goes on at which epoch (Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
+    """Which trials continue at which epoch (Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
 
-    Args:
-        landscape: What is searched.
-        first: The first rung.
-        eta: One in so many goes on.
+        Args:
+    landscape: The table to search.
+            first: The first rung.
+    eta: One in `eta` continues.
     """
 
     def __init__(self, landscape: Landscape, *, first: int = 1, eta: int = ETA) -> None:
@@ -30,7 +30,7 @@ class Rungs:
         self._seen: dict[int, list[tuple[float, float]]] = {rung: [] for rung in self._rungs}
 
     def goes_on(self, row: int, epoch: int) -> bool:
-        """Whether a row goes on; a rung at which it had no score yet is put off until it has one."""
+        """Whether a row continues; a rung without a score is postponed until there is one."""
         passed = self._passed.get(row, 0)
         due = [rung for rung in self._rungs if passed < rung <= epoch]
         costs = self._landscape.costs(self._landscape.rows[row], epoch)
@@ -57,7 +57,7 @@ class RandomHalving:
         return self._rungs.goes_on(row, epoch)
 
     def end(self, row: int, epoch: int, status: Status) -> None:
-        """Nothing is learnt from it."""
+        """Ignored: nothing is learned from it."""
 
 
 def halving_random(landscape: Landscape, seed: int, workers: int) -> list[Moment]:

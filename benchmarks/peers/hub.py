@@ -22,20 +22,20 @@ PACKAGE = Path("package") / "pruners" / "multi_metric_pruner"
 
 
 def missing() -> str:
-    """Why it cannot take part; empty if it can."""
+    """Why it is not available; empty if it is."""
     named = os.environ.get(REGISTRY)
     if not named:
         return f"name a checkout of github.com/optuna/optunahub-registry by --hub PATH or ${REGISTRY}"
-    return "" if (Path(named) / PACKAGE / "__init__.py").is_file() else f"{named} holds no {PACKAGE}"
+    return "" if (Path(named) / PACKAGE / "__init__.py").is_file() else f"{named} does not contain {PACKAGE}"
 
 
 def version() -> str:
-    """Tells checkouts apart by their pruner's text."""
+    """A digest of the checkout's pruner."""
     return "" if missing() else (Path(os.environ[REGISTRY]) / PACKAGE / "_pruner.py").read_text()
 
 
 def load() -> Any:
-    """The package as a module, as OptunaHub itself would load it."""
+    """Load the package as a module, as OptunaHub does."""
     name = "optunahub_multi_metric_pruner"
     if name not in sys.modules:
         folder = Path(os.environ[REGISTRY]) / PACKAGE

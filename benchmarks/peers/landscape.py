@@ -1,4 +1,4 @@
-"""A table as the searches see it: objectives on one scale, the nearest unused row, and the volume that rows dominate."""
+"""A table as the searches see it: scaled objectives, the nearest unused row, and the hypervolume of rows."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ class Landscape:
     def fresh(self) -> list[Row]:
         """The rows that a search may propose: networks that inherited nothing.
 
-        What the recorder left out, as it would have taken too long, is no row: nobody knows what would have come of it.
+        Rows that the recorder skipped because they would have taken too long are excluded, as their scores are unknown.
         """
         return [row for row in self.table.rows if row.parent < 0 and not row.failure.startswith(LEFT_OUT)]
 
     @property
     def trainings(self) -> int:
-        """Full trainings that a search without stopping gets."""
+        """Number of full trainings in the budget of a search without stopping."""
         return min(TRAININGS, int(TABLE_SHARE * len(self.fresh)))
 
     @property
     def budget(self) -> int:
-        """The same in epochs: what every search gets."""
+        """The same in epochs: every search's budget."""
         return self.trainings * self.table.epochs
 
     @cached_property
@@ -75,7 +75,7 @@ class Landscape:
         return (-score if self.table.direction == "maximize" else score), math.log(latency)
 
     def whole(self, row: Row) -> bool:
-        """Whether a training came to its end and has all figures."""
+        """Whether a training is complete and has all measurements."""
         return not row.failure and math.isfinite(row.final_score) and math.isfinite(row.latency_ms)
 
     def length(self, row: Row) -> int:
@@ -87,7 +87,7 @@ class Landscape:
         )
 
     def seconds(self, row: Row) -> tuple[float, float]:
-        """Recorded seconds of weighing, and of an epoch; the fresh rows' medians where a failed row has none."""
+        """Recorded seconds of cost profiling and of an epoch; for a failed row without them, the medians of the fresh rows."""
         weighing, epoch = row.weighing_seconds, row.epoch_seconds
         usual = self._usual_seconds
         return weighing if math.isfinite(weighing) else usual[0], epoch if math.isfinite(epoch) else usual[1]

@@ -21,7 +21,7 @@ MODULE = "syne_tune.optimizer.schedulers.multiobjective.moasha"
 
 
 def missing() -> str:
-    """Why it cannot take part; empty if it can."""
+    """Why it is not available; empty if it is."""
     try:
         importlib.import_module(MODULE)
     except ImportError as error:

@@ -35,7 +35,7 @@ OTHER = {"digits": "fashion", "fashion": "digits"}  # tables of one family, whic
 
 
 def missing() -> str:
-    """Why it cannot take part; empty if it can."""
+    """Why it is not available; empty if it is."""
     return ""
 
 

@@ -154,7 +154,7 @@ def test_absent_peers_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.delenv(hub.REGISTRY, raising=False)
     assert "--hub PATH" in hub.missing()
     monkeypatch.setenv(hub.REGISTRY, str(tmp_path))
-    assert "holds no" in hub.missing()
+    assert "does not contain" in hub.missing()
     monkeypatch.setattr(moasha, "MODULE", "no_such_module")
     assert "pip install syne-tune" in moasha.missing()
 
