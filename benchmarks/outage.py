@@ -26,7 +26,7 @@ from lepton_automl.study.runner import search
 from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.projector import STUDY, TRIAL, study_uid
 from lepton_automl.tracking.store import opened_store
-from lepton_automl.tracking.store_lock import brief
+from lepton_automl.tracking.store_lock import use_short_timeouts
 from lepton_automl.tracking.tracking_uri import SQLITE, tracking_uri
 
 from .made_up import recorded, study, weighed
@@ -130,7 +130,7 @@ class Growing:
         """The writer, as a user would start it."""
         words = ["sync", NAME, "--follow", *(["--tracking-uri", self.uri] if self.uri else [])]
         environment = {**os.environ, "LEPTON_HOME": str(self.home.folder)}
-        brief(environment)
+        use_short_timeouts(environment)
         with open(self.home.folder / "sync.log", "ab") as log:
             return subprocess.Popen([sys.executable, "-m", "lepton_automl", *words], env=environment, stdout=log, stderr=log)
 

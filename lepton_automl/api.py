@@ -24,7 +24,7 @@ from .study.study import Study
 from .study_store import JOURNAL, StudyStore
 from .task import METRICS, check_metric, metrics_of
 from .tracking.experiments import check_experiment
-from .tracking.tracking_uri import asked_place
+from .tracking.tracking_uri import requested_tracking
 from .trust import remember
 from .validate import (
     check_integer,
@@ -273,7 +273,7 @@ class FitCall:
 
         request, home = self._request, self._home
         name = request.name or home.free_name(name_of(data))
-        place = asked_place(home.folder, request.tracking_uri, request.experiment)
+        place = requested_tracking(home.folder, request.tracking_uri, request.experiment)
         check_experiment(home.folder, name, place)
         data_settings = data_options(
             options,
@@ -304,12 +304,12 @@ class FitCall:
         """Prepare the data in a folder of the study."""
         from .data.prepare import prepare
         from .data.store import moved
-        from .reporting.terminal import reading
+        from .reporting.terminal import data_progress
 
         spec, options = self._ready or (None, None)
         if spec is not None and options == settings.replace(name=""):
             return moved(spec, folder, settings.name or spec.name)
-        with reading(shown=self._request.progress) as progress:
+        with data_progress(shown=self._request.progress) as progress:
             return prepare(source, folder, settings, test=test, progress=progress)
 
     def _resumed(self, name: str, *, trust: bool) -> Study | None:

@@ -84,7 +84,7 @@ class ClassScore(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SureBin(Value):
+class CalibrationBin(Value):
     """Rows of which a model was about equally sure.
 
     Args:
@@ -117,7 +117,7 @@ class ErrorAnalysis(Value):
         classes: How it does on each class, in the order of its outputs; empty for numbers.
         confusion: Rows by class: index of the truth, index of the answer, how many; pairs without rows are left out.
         calibration: How often it is right, by how sure it is; bins without rows are left out.
-        calibration_error: The mean distance between the two, each row counting once; `calibrated` tells what it is worth.
+        calibration_error: The mean distance between the two, each row counting once; `calibration_verdict` tells what it is worth.
         pairs: Truth and answer of rows that predict a number; a thousand at most, drawn evenly.
         bias: Mean of answer minus truth, where a number is predicted.
         spread: The distances from the truth that half, nine in ten, and all rows keep within.
@@ -132,7 +132,7 @@ class ErrorAnalysis(Value):
     worst: tuple[Example, ...] = ()
     classes: tuple[ClassScore, ...] = ()
     confusion: tuple[tuple[int, int, int], ...] = ()
-    calibration: tuple[SureBin, ...] = ()
+    calibration: tuple[CalibrationBin, ...] = ()
     calibration_error: float | None = None
     pairs: tuple[tuple[float, float], ...] = ()
     bias: float | None = None
@@ -143,22 +143,22 @@ class ErrorAnalysis(Value):
         """Rows of another class than the model said."""
         return sum(count for truth, answer, count in self.confusion if truth != answer)
 
-    def mixed_up(self, most: int = 5) -> list[tuple[Any, Any, int]]:
+    def confusions(self, most: int = 5) -> list[tuple[Any, Any, int]]:
         """The classes that are taken for others most often: truth, answer, rows."""
         wrong = sorted((pair for pair in self.confusion if pair[0] != pair[1]), key=lambda pair: -pair[2])
         return [(self.classes[truth].label, self.classes[answer].label, count) for truth, answer, count in wrong[:most]]
 
     @property
-    def calibrated(self) -> str:
+    def calibration_verdict(self) -> str:
         """Whether its probabilities can be believed, in a sentence; empty for numbers."""
-        return calibrated(self.calibration, self.split)
+        return calibration_verdict(self.calibration, self.split)
 
 
 NEAR = 0.05  # within this of the truth, on average, probabilities can be believed
 STANDARD_ERRORS = 1.96  # of a 95 % interval
 
 
-def calibrated(bins: tuple[SureBin, ...], split: str) -> str:
+def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
     """Whether probabilities can be believed: said only where there are rows enough to tell, of a model's card and of its report.
 
     That they can is said where the true mean distance is below `NEAR` at the upper end of its 95 % interval, every bin taken
@@ -191,7 +191,7 @@ def calibrated(bins: tuple[SureBin, ...], split: str) -> str:
     return f"Its probabilities cannot be believed: {asked}, more than luck explains. It is {side}. Rank by them, do not bet on them."
 
 
-def _at_most(bins: tuple[SureBin, ...], rows: int) -> float:
+def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:
     """The upper end of the interval of the mean distance."""
     distance = variance = 0.0
     for one in bins:
@@ -203,7 +203,7 @@ def _at_most(bins: tuple[SureBin, ...], rows: int) -> float:
     return distance + STANDARD_ERRORS * math.sqrt(variance)
 
 
-def _by_luck(bins: tuple[SureBin, ...], rows: int) -> float:
+def _by_luck(bins: tuple[CalibrationBin, ...], rows: int) -> float:
     """The mean distance that luck makes on so many rows, were all probabilities right, and two standard deviations more."""
     mean = variance = 0.0
     for one in bins:

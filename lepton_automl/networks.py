@@ -80,7 +80,7 @@ def lean(
     """
     from .pipelines import lean as walk
     from .pipelines.prune_config import PruneConfig
-    from .reporting.terminal import doing
+    from .reporting.terminal import activity_line
 
     config = PruneConfig(
         ratio=ratio,
@@ -100,7 +100,7 @@ def lean(
         batch_size=batch_size,
         seed=seed,
     )
-    with doing("lean", shown=progress) as told:
+    with activity_line("lean", shown=progress) as told:
         return walk.lean(model, data, config, told)
 
 
@@ -137,9 +137,9 @@ def accelerate(
         >>> fast.predict(x[:1])  # doctest: +SKIP
     """
     from .pipelines.accelerated_model import accelerate_network
-    from .reporting.terminal import doing
+    from .reporting.terminal import activity_line
 
-    with doing("accelerate", shown=progress) as told:
+    with activity_line("accelerate", shown=progress) as told:
         return accelerate_network(
             model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told
         )

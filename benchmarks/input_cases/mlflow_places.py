@@ -15,7 +15,7 @@ from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.specs import Budget, DataSpec, Deployment, Tracking
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.experiments import check_experiment
-from lepton_automl.widgets.protocols import Moment
+from lepton_automl.widgets.protocols import StudySnapshot
 from lepton_automl.widgets.run import run_html
 
 from .case import case
@@ -109,7 +109,7 @@ def standing(folder: Path, *news: Noted) -> dict[str, str]:
     return {
         "status": "\n".join(status_lines(state, "running")),
         "json": str(status_json(state, "running")["mlflow"]),
-        "dashboard": run_html(Moment(state=state, status="running", now=1.0)),
+        "dashboard": run_html(StudySnapshot(state=state, status="running", now=1.0)),
         "state": state.mlflow_trouble,
     }
 

@@ -46,16 +46,16 @@ def ui(
     from lepton_automl.tracking.pages import app_options
     from lepton_automl.tracking.rebuild import rebuild_lost
     from lepton_automl.tracking.store import pages_at, ui_command
-    from lepton_automl.tracking.tracking_uri import asked_place
+    from lepton_automl.tracking.tracking_uri import requested_tracking
 
     if study is not None:
         opened(study)  # says what is not there
     home = StudyStore().folder
-    store = asked_place(home).uri
+    store = requested_tracking(home).uri
     if not store:
-        from lepton_automl.tracking.moved import settle
+        from lepton_automl.tracking.moved import relocate_artifacts
 
-        settle(home)
+        relocate_artifacts(home)
         rebuild_lost(home)
     known = study_pages(home, store)
     shown = {study: known.get(study, "")} if study else dict(list(known.items())[-LATEST:])

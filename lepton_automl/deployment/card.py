@@ -36,7 +36,7 @@ def model_card(
         metric: The score that it was chosen by.
         scores: Its scores on rows that were not trained on.
         variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
-        probabilities: Whether these can be believed, in a sentence (`examined.calibrated`).
+        probabilities: Whether these can be believed, in a sentence (`examined.calibration_verdict`).
     """
     sections = (
         f"# {markdown(name)}",

@@ -17,7 +17,7 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS
-from lepton_automl.error_analysis import calibrated
+from lepton_automl.error_analysis import calibration_verdict
 from lepton_automl.errors import DataError
 from lepton_automl.jobs import TrialJob
 from lepton_automl.models.custom import CustomNet
@@ -130,7 +130,7 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
         except DataError:  # the disk had no room for them
             return ""
     told, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
-    return calibrated(calibration(np.clip(answers.max(1), 0.0, 1.0), told == truth)[0], split)
+    return calibration_verdict(calibration(np.clip(answers.max(1), 0.0, 1.0), told == truth)[0], split)
 
 
 def card_of(

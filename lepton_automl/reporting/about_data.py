@@ -5,10 +5,10 @@ from __future__ import annotations
 from lepton_automl.specs import DataSpec
 from lepton_automl.texts import many
 
-from .labels import clean, marked
-from .narrative import joined
+from .labels import clean, html_text
+from .narrative import join_words
+from .page import bullet_list
 from .page import facts as listed_facts
-from .page import listed
 
 SAID = 400  # characters of a sentence at most
 KINDS = {"number": "numeric", "time": "time", "category": "categorical"}
@@ -26,9 +26,9 @@ class DataReport(DataSpec):
 
     def _repr_html_(self) -> str:
         """For a notebook, without scripts."""
-        inferred = f"<b>Inferred</b>{listed(self.notes)}" if self.notes else ""
-        problems = f"<b>What looks wrong</b>{listed(self.warnings)}" if self.warnings else ""
-        return f"<div><b>{marked(title(self))}</b>{listed_facts(facts(self).items())}{inferred}{problems}</div>"
+        inferred = f"<b>Inferred</b>{bullet_list(self.notes)}" if self.notes else ""
+        problems = f"<b>What looks wrong</b>{bullet_list(self.warnings)}" if self.warnings else ""
+        return f"<div><b>{html_text(title(self))}</b>{listed_facts(facts(self).items())}{inferred}{problems}</div>"
 
 
 def title(spec: DataSpec) -> str:
@@ -46,7 +46,7 @@ def facts(spec: DataSpec) -> dict[str, str]:
     else:
         kinds = [kind for _, kind in spec.columns]
         counted = [many(kinds.count(kind), f"{name} column") for kind, name in KINDS.items() if kind in kinds]
-        what = f"a table with {joined(counted)}" if counted else "a table"
+        what = f"a table with {join_words(counted)}" if counted else "a table"
     held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
     rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
     return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})

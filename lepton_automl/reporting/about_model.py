@@ -7,29 +7,34 @@ from html import escape
 from lepton_automl.error_analysis import ErrorAnalysis, Example
 
 from . import narrative
-from .context import Figures, Told
+from .context import Figures, ReportContext
 from .error_plots import calibration_figure, confusion_figure, residuals_figure
 from .labels import clean
-from .page import Html, facts, folded, listed, paragraph, plot, section, table, text
+from .page import Html, bullet_list, collapsible, facts, paragraph, plot, section, table, text
 from .speed import batches_figure, variants_figure
 
 
-def why(told: Told, figures: Figures) -> Html:
+def why(context: ReportContext, figures: Figures) -> Html:
     """Why the model that is handed over, and not its neighbours."""
     del figures
-    reasons_why = narrative.why(told.state)
-    return section("why", "Why this model", listed(reasons_why), paragraph(narrative.doubt(told.state)) if reasons_why else "")
+    reasons_why = narrative.why(context.state)
+    return section(
+        "why",
+        "Why this model",
+        bullet_list(reasons_why),
+        paragraph(narrative.score_uncertainty(context.state)) if reasons_why else "",
+    )
 
 
-def errors(told: Told, figures: Figures) -> Html:
+def errors(context: ReportContext, figures: Figures) -> Html:
     """What it gets wrong."""
-    found = told.examined
+    found = context.analysis
     if found is None:
-        return section("errors", "What it gets wrong", paragraph(told.missing))
+        return section("errors", "What it gets wrong", paragraph(context.missing))
     return section(
         "errors",
         "What it gets wrong",
-        listed(narrative.errors(found)),
+        bullet_list(narrative.errors(found)),
         *(_numbers if found.task == "regression" else _classes)(found, figures),
         _worst(found),
     )
@@ -44,8 +49,8 @@ def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
     )
     pairs = table(
         ["it is", "the model says", "rows"],
-        found.mixed_up(30),
-        caption="All mix-ups." if len(found.mixed_up(31)) < 31 else "The most frequent mix-ups.",
+        found.confusions(30),
+        caption="All mix-ups." if len(found.confusions(31)) < 31 else "The most frequent mix-ups.",
     )
     bins = table(
         ["probability", "rows", "sure", "right"],
@@ -59,14 +64,14 @@ def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
             "A row is what it is, a column what the model says. Blue is right, orange is wrong; the darker, the larger the share of the class.",
         ),
         scores,
-        folded("The mix-ups as a table", pairs) if found.wrong else "",
+        collapsible("The mix-ups as a table", pairs) if found.wrong else "",
         "<h3>Whether its probabilities can be believed</h3>",
         plot(
             "calibration",
             "Calibration curve; the table below holds its numbers.",
             "Points on the dotted line: as often right as it is sure. Above it is too modest, below too bold. Bars: rows.",
         ),
-        folded("The curve as a table", bins),
+        collapsible("The curve as a table", bins),
     ]
 
 
@@ -122,9 +127,9 @@ def _picture(found: ErrorAnalysis, one: Example) -> str:
     return f"<figure>{shown}{words_under}</figure>"
 
 
-def speed(told: Told, figures: Figures) -> Html:
+def speed(context: ReportContext, figures: Figures) -> Html:
     """How fast it is, and how that is known."""
-    state, model = told.state, narrative.chosen(told.state)
+    state, model = context.state, narrative.chosen_model(context.state)
     if model is None or model.profile is None:
         return Html("")
     latency, wall = model.profile.latency, model.profile.wall
@@ -161,7 +166,7 @@ def speed(told: Told, figures: Figures) -> Html:
             ]
             for one in tried
         ),
-        marked_row=next((at for at, one in enumerate(tried) if one.said == "chosen"), None),
+        highlighted_row=next((at for at, one in enumerate(tried) if one.said == "chosen"), None),
     )
     return section(
         "speed",
@@ -179,22 +184,22 @@ def speed(told: Told, figures: Figures) -> Html:
             if tried
             else [paragraph("No other runtime or precision was tried for it: the time did not allow it.")]
         ),
-        *_larger(told, figures),
+        *_larger(context, figures),
     )
 
 
-def _larger(told: Told, figures: Figures) -> list[str]:
-    portrait = told.portrait
-    if portrait is None:
+def _larger(context: ReportContext, figures: Figures) -> list[str]:
+    profile = context.profile
+    if profile is None:
         return []
-    figures["batches"] = batches_figure(portrait)
+    figures["batches"] = batches_figure(profile)
     rows = table(
         ["rows in a call", "ms a call", "rows a second"],
-        ([rows, one.median, portrait.throughput[rows]] for rows, one in portrait.batches.items()),
+        ([rows, one.median, profile.throughput[rows]] for rows, one in profile.batches.items()),
     )
     return [
         "<h3>Larger calls, memory and cold start</h3>",
         plot("batches", "Latency and throughput by rows in a call; the table below holds its numbers."),
-        folded("As a table", rows),
-        listed(str(portrait).splitlines()),
+        collapsible("As a table", rows),
+        bullet_list(str(profile).splitlines()),
     ]

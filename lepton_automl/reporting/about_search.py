@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from . import narrative
-from .context import Figures, Told
+from .context import Figures, ReportContext
 from .curves import curves_figure
 from .ends import ends_figure, reasons
 from .front import front_figure
 from .hypervolume import hypervolume_figure
 from .importance import FEW, NAMES, importance_figure, shown_knobs
 from .models import cards, picker
-from .page import Html, facts, folded, paragraph, plot, section, table
+from .page import Html, collapsible, facts, paragraph, plot, section, table
 from .parallel import parallel_figure
 from .tables import front_table
 from .timeline import timeline_figure
@@ -18,9 +18,9 @@ from .timeline import timeline_figure
 COLUMNS = {"latency_ms": "ms a call", "size_bytes": "bytes", "parameters": "weights", "variant": "runs in"}
 
 
-def front(told: Told, figures: Figures) -> Html:
+def front(context: ReportContext, figures: Figures) -> Html:
     """Every network as a point, all about the one that is pointed at, and the front as a table."""
-    state = told.state
+    state = context.state
     figures["front-plot"] = front_figure(state)
     rows = front_table(state)
     names = [name for name in rows[0] if name not in {"chosen", "latency_ms_low", "latency_ms_high"}] if rows else []
@@ -28,7 +28,7 @@ def front(told: Told, figures: Figures) -> Html:
         [COLUMNS.get(name, name.replace("test_", "test ")) for name in names],
         ([row[name] for name in names] for row in rows),
         caption="Every model worth having, best score first; the marked one is handed over.",
-        marked_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),
+        highlighted_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),
     )
     return section(
         "front",
@@ -44,9 +44,9 @@ def front(told: Told, figures: Figures) -> Html:
     )
 
 
-def knobs(told: Told, figures: Figures) -> Html:
+def knobs(context: ReportContext, figures: Figures) -> Html:
     """Which knobs mattered."""
-    state, ranked = told.state, told.state.ranked
+    state, ranked = context.state, context.state.ranked
     figures["importance"], figures["parallel"] = importance_figure(ranked), parallel_figure(state)
     few = ranked is not None and min(ranked.trials.values(), default=FEW) < FEW
     goals = list(ranked.shares) if ranked else []
@@ -61,7 +61,7 @@ def knobs(told: Told, figures: Figures) -> Html:
             "So few trials only hint at it." if few else "",
         ),
         plot("importance", "Importance of the knobs; the table below holds its numbers."),
-        folded("The shares as a table", table(["knob", *(NAMES.get(goal, goal) for goal in goals)], rows)) if rows else "",
+        collapsible("The shares as a table", table(["knob", *(NAMES.get(goal, goal) for goal in goals)], rows)) if rows else "",
         plot(
             "parallel",
             "Each trial as a line through its knobs, its latency and its score.",
@@ -70,15 +70,15 @@ def knobs(told: Told, figures: Figures) -> Html:
     )
 
 
-def stopped(told: Told, figures: Figures) -> Html:
+def stopped(context: ReportContext, figures: Figures) -> Html:
     """What was stopped, and why."""
-    state = told.state
+    state = context.state
     figures["ends"], figures["curves"] = ends_figure(state), curves_figure(state)
     return section(
         "stopped",
         "What was stopped, and why",
         plot("ends", "Trials by how they ended; the table below holds its numbers."),
-        folded(
+        collapsible(
             "As a table", table(["trials", "status", "why"], ([count, status, why] for status, why, count in reasons(state)))
         ),
         plot(
@@ -89,9 +89,9 @@ def stopped(told: Told, figures: Figures) -> Html:
     )
 
 
-def cost(told: Told, figures: Figures) -> Html:
+def cost(context: ReportContext, figures: Figures) -> Html:
     """When which trial ran, and what it all took."""
-    state = told.state
+    state = context.state
     figures["hypervolume"], figures["timeline"] = hypervolume_figure(state), timeline_figure(state)
     return section(
         "cost",

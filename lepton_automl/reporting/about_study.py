@@ -9,21 +9,21 @@ from lepton_automl.state import StudyState
 from lepton_automl.texts import many
 
 from . import narrative
-from .context import Figures, Told
+from .context import Figures, ReportContext
 from .importance import NAMES
 from .labels import clean
-from .page import Html, code, facts, folded, listed, paragraph, section, table
+from .page import Html, bullet_list, code, collapsible, facts, paragraph, section, table
 from .tables import chosen_trial
 
 
-def asked(told: Told, figures: Figures) -> Html:
+def request(context: ReportContext, figures: Figures) -> Html:
     """What was asked."""
     del figures
-    settings = told.state.settings
+    settings = context.state.settings
     data, target = settings.data, settings.target
     limits = [
         f"{target.max_latency_ms:g} ms a call" if target.max_latency_ms else "",
-        narrative.size(target.max_size_bytes) if target.max_size_bytes else "",
+        narrative.format_size(target.max_size_bytes) if target.max_size_bytes else "",
     ]
     better = [
         f"{'more' if goal.direction == 'maximize' else 'less'} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
@@ -40,24 +40,24 @@ def asked(told: Told, figures: Figures) -> Html:
                 else f"{many(len(data.cardinalities), 'categorical column')}, {many(data.shape[0] - data.plain, 'column')} of numbers",
             ),
             ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
-            ("to make better", narrative.joined(better)),
+            ("to make better", narrative.join_words(better)),
             (
                 "on",
                 f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} a call",
             ),
             ("hard limits", " and ".join(filter(None, limits)) or "none"),
-            ("budget", narrative.budget(told.state)),
+            ("budget", narrative.budget(context.state)),
         ]
     )
-    warned = listed([*data.warnings, *(note.text for note in told.state.notes if note.level != "info")][:12])
-    return section("asked", "What was asked", known, folded("What was inferred from the data", listed(data.notes)) if data.notes else "",
+    warned = bullet_list([*data.warnings, *(note.text for note in context.state.notes if note.level != "info")][:12])
+    return section("asked", "What was asked", known, collapsible("What was inferred from the data", bullet_list(data.notes)) if data.notes else "",
                    f"<h3>What looks wrong</h3>{warned}" if warned else "")  # fmt: skip
 
 
-def again(told: Told, figures: Figures) -> Html:
+def reproduction(context: ReportContext, figures: Figures) -> Html:
     """What is needed to do it again."""
     del figures
-    state = told.state
+    state = context.state
     settings, started = state.settings, state.started
     knobs = table(
         ["knob", "range", "usual"],
@@ -78,18 +78,18 @@ def again(told: Told, figures: Figures) -> Html:
                 ("versions", ", ".join(f"{name} {version}" for name, version in started.versions.items()) if started else ""),
             ]
         ),
-        folded(f"The {len(settings.space)} knobs and their ranges", knobs),
-        folded("Everything that was asked, as JSON", code(_settings(state))),
+        collapsible(f"The {len(settings.space)} knobs and their ranges", knobs),
+        collapsible("Everything that was asked, as JSON", code(_settings(state))),
     )
 
 
 def _machine(started: StudyStarted) -> str:
     """The machine in a line."""
     known = started.machine
-    told = [known.get("name", ""), known.get("system", "")]
-    told += [many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
-    told += [f"{known['memory']} of memory"] if known.get("memory") else []
-    return ", ".join(filter(None, told))
+    context = [known.get("name", ""), known.get("system", "")]
+    context += [many(int(known["cores"]), "core")] if known.get("cores", "").isdecimal() else []
+    context += [f"{known['memory']} of memory"] if known.get("memory") else []
+    return ", ".join(filter(None, context))
 
 
 def _work_tree(started: StudyStarted) -> str:
@@ -102,14 +102,16 @@ def _work_tree(started: StudyStarted) -> str:
 
 
 def _settings(state: StudyState) -> str:
-    asked = state.settings.to_json()
-    return json.dumps({name: asked[name] for name in asked if name not in {"space", "precedents"}}, indent=1, ensure_ascii=True)
+    request = state.settings.to_json()
+    return json.dumps(
+        {name: request[name] for name in request if name not in {"space", "precedents"}}, indent=1, ensure_ascii=True
+    )
 
 
-def run(told: Told, figures: Figures) -> Html:
+def usage(context: ReportContext, figures: Figures) -> Html:
     """How the chosen model is run."""
     del figures
-    state = told.state
+    state = context.state
     if chosen_trial(state) is None:
         return Html("")
     name, image = state.settings.name, state.settings.data.modality == "image"

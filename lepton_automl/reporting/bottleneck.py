@@ -212,13 +212,13 @@ def _changes_title(found: Bottleneck) -> str:
     return "What one change gains" + (" (◆ timed)" * timed) if found.changes else ""
 
 
-def changes_told(found: Bottleneck) -> list[Change]:
+def shown_changes(found: Bottleneck) -> list[Change]:
     """The changes that gain enough to be told."""
     return [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
 
 
 def _changes(figure: go.Figure, found: Bottleneck) -> None:
-    changes = changes_told(found)
+    changes = shown_changes(found)
     if not changes:
         return
     names = [change.what for change in changes]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from lepton_automl.bottleneck import Bottleneck, Change, Row
 
-from .bottleneck import COLOURS, NAMES, OUTSIDE, changes_told, outside, shown
-from .labels import marked
+from .bottleneck import COLOURS, NAMES, OUTSIDE, outside, shown, shown_changes
+from .labels import html_text
 from .page import Html, paragraph, table
 
 WIDE = 180  # pixels of the longest bar
@@ -24,7 +24,7 @@ def cell_html(found: Bottleneck) -> str:
     most = max([row.time.ms for row in rows] + list(others.values()))
     layers = [_layer(row, most) for row in rows] + [_other(name, ms, found, most) for name, ms in others.items()]
     head = ["layer", "operation", "µs of a call", "share", "", "what binds it"]
-    sentences = Html("<br>".join(marked(line, 1000) for line in found.text.splitlines()))
+    sentences = Html("<br>".join(html_text(line, 1000) for line in found.text.splitlines()))
     more = "The picture to point at: .figure; a page that stands alone, with it: .save(path)."
     return f"<div>{paragraph(sentences)}{table(_left(head), layers)}{_changes(found)}{paragraph(more)}</div>"
 
@@ -41,7 +41,7 @@ def _other(name: str, ms: float, found: Bottleneck, most: float) -> list[Html]:
 
 def _left(texts: Iterable[str]) -> list[Html]:
     """Texts that begin at the left; notebooks set the cells of a table to the right."""
-    return [Html(f'<div style="text-align:left">{marked(text)}</div>') for text in texts]
+    return [Html(f'<div style="text-align:left">{html_text(text)}</div>') for text in texts]
 
 
 def _took(ms: float, share: float) -> tuple[Html, Html]:
@@ -58,7 +58,7 @@ def _bar(share: float, colour: str) -> Html:
 
 
 def _changes(found: Bottleneck) -> Html:
-    changes = changes_told(found)
+    changes = shown_changes(found)
     head = [*_left(["what one change gains"]), "predicted, µs", "made and timed, µs"]
     return table(head, map(_change, changes)) if changes else Html("")
 

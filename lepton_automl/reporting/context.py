@@ -16,17 +16,17 @@ Figures = dict[str, "go.Figure"]  # the pictures of a page by name; each part ad
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportContext:
     """What a report is made of.
 
     Args:
         state: The study, at any time.
-        examined: What the chosen model gets wrong, where that was looked at.
-        portrait: What it costs beside its latency, where that was measured.
+        analysis: What the chosen model gets wrong, where that was looked at.
+        profile: What it costs beside its latency, where that was measured.
         missing: Why nothing is known of its errors, where nothing is.
     """
 
     state: StudyState
-    examined: ErrorAnalysis | None = None
-    portrait: ResourceProfile | None = None
+    analysis: ErrorAnalysis | None = None
+    profile: ResourceProfile | None = None
     missing: str = ""

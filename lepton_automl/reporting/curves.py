@@ -14,7 +14,7 @@ from .theme import (
     GREY,
     ORANGE,
     Theme,
-    dressed,
+    apply_theme,
     score_axis,
 )
 
@@ -73,7 +73,7 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     metric = label(state.settings.metric)
     scores = score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y))
     epochs = {} if any(len(trace.x) for trace in figure.data) else {"range": [0, state.weighed.epochs if state.weighed else 10]}
-    dressed(
+    apply_theme(
         figure, theme, height=420, xaxis={"title": {"text": "epoch"}, **epochs}, yaxis={"title": {"text": metric}, **scores}
     )
     for epoch in rungs_seen(state):

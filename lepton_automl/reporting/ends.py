@@ -16,7 +16,7 @@ from .theme import (
     ORANGE,
     PURPLE,
     Theme,
-    dressed,
+    apply_theme,
     note,
 )
 
@@ -65,7 +65,7 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
             hovertemplate="%{hovertext}: %{x}<extra></extra>",
         )
     axis = {"tickvals": list(range(len(told))), "ticktext": [label(reason, 48) for _, reason, _ in told]}
-    return dressed(
+    return apply_theme(
         figure,
         theme,
         height=max(200, 130 + 30 * len(told)),
@@ -86,14 +86,14 @@ def reasons(state: StudyState) -> list[tuple[str, str, int]]:
     ]
 
 
-def told_reason(trial: Trial) -> str:
+def shown_reason(trial: Trial) -> str:
     """What the search said when a trial ended, or the limit that its artifact breaks by now; in a line."""
     return (trial.broken_limit or (trial.result.reason if trial.result else "")).partition("\n")[0]
 
 
 def reason(trial: Trial) -> str:
     """Why a trial ended as it did, in a few words."""
-    said = told_reason(trial)
+    said = shown_reason(trial)
     if not said:
         return PLAIN.get(trial.status, trial.status)
     blank = NUMBER.sub("…", said)

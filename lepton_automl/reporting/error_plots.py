@@ -14,7 +14,7 @@ from .theme import (
     GREY,
     ORANGE,
     Theme,
-    dressed,
+    apply_theme,
     note,
 )
 
@@ -65,7 +65,7 @@ def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
             textfont={"size": 12},
         )
     ticks = {"tickvals": list(range(len(shown))), "ticktext": names, "showgrid": False}
-    return dressed(
+    return apply_theme(
         figure,
         theme,
         height=160 + 34 * max(len(shown), 4),
@@ -122,7 +122,7 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
         name="the model",
         hovertemplate="sure %{x:.2f}, right %{y:.2f} (%{customdata} rows)<extra></extra>",
     )
-    return dressed(
+    return apply_theme(
         figure,
         theme,
         height=380,
@@ -166,4 +166,4 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     figure.update_yaxes(title=f"{target}, as the model says", row=1, col=1)
     figure.update_xaxes(title="off by: what the model says less what it is", row=1, col=2)
     figure.update_yaxes(title="rows", row=1, col=2)
-    return dressed(figure, theme, height=380, annotations=[] if found.pairs else [note("it predicts classes")])
+    return apply_theme(figure, theme, height=380, annotations=[] if found.pairs else [note("it predicts classes")])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.state import StudyState, Trial
 
-from .ends import told_reason
+from .ends import shown_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
 from .theme import (
@@ -16,7 +16,7 @@ from .theme import (
     ORANGE,
     SCALE,
     Theme,
-    dressed,
+    apply_theme,
     log_axis,
     note,
     score_axis,
@@ -83,7 +83,7 @@ def hover(state: StudyState, trial: Trial) -> str:
         f"trial {trial.number}: {trial.status}",
         f"{state.settings.metric} {score:.4f}" if score is not None else "not scored",
         network(trial),
-        told_reason(trial),
+        shown_reason(trial),
     ]
     if profile:
         lines[2:2] = [
@@ -97,7 +97,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     target, goal = state.settings.target, state.settings.objectives[0]
     better = "more is better" if goal.direction == "maximize" else "less is better"
     where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
-    dressed(
+    apply_theme(
         figure,
         theme,
         height=520,

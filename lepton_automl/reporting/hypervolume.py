@@ -11,7 +11,7 @@ import numpy as np
 from lepton_automl.front import hypervolume
 from lepton_automl.state import StudyState, Trial
 
-from .theme import BLUE, Theme, dressed, note
+from .theme import BLUE, Theme, apply_theme, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -56,7 +56,7 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
         figure.update_xaxes(range=[0, minutes], row=1, col=1).update_xaxes(range=[0, 100], row=1, col=2).update_yaxes(
             range=[0, 1]
         )
-    return dressed(figure, theme, height=320, annotations=[] if told else [note("no model is complete yet")])
+    return apply_theme(figure, theme, height=320, annotations=[] if told else [note("no model is complete yet")])
 
 
 def growth(state: StudyState) -> list[tuple[Trial, float]]:

@@ -12,7 +12,7 @@ from .theme import (
     ORANGE,
     PURPLE,
     Theme,
-    dressed,
+    apply_theme,
     note,
 )
 
@@ -52,7 +52,7 @@ def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> g
             marker={"color": colour, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6}},
             hovertemplate="%{y}: %{x:.0%}<extra></extra>",
         )
-    return dressed(
+    return apply_theme(
         figure,
         theme,
         height=max(200, 130 + 34 * len(knobs)),

@@ -6,7 +6,7 @@ from html import escape
 
 from lepton_automl.texts import MORE, MOST, clean
 
-__all__ = ["MORE", "MOST", "clean", "label", "marked", "tick"]
+__all__ = ["MORE", "MOST", "clean", "html_text", "label", "tick"]
 
 
 def label(text: object, most: int = MOST) -> str:
@@ -19,6 +19,6 @@ def tick(text: object, most: int = 14) -> str:
     return clean(text, most).translate({ord("<"): "\u2039", ord(">"): "\u203a", ord("&"): "+", ord("$"): "\uff04"})
 
 
-def marked(text: object, most: int = 200) -> str:
+def html_text(text: object, most: int = 200) -> str:
     """A name for a page: escaped, and kept from turning the direction of what stands around it."""
     return f"<bdi>{escape(clean(text, most))}</bdi>"

@@ -7,9 +7,9 @@ from html import escape
 from lepton_automl.state import StudyState, Trial
 
 from . import narrative
-from .ends import told_reason
+from .ends import shown_reason
 from .labels import clean
-from .page import Html, facts, folded, table, text
+from .page import Html, collapsible, facts, table, text
 from .tables import chosen_trial, last_score, network
 
 MOST = 200  # models: those of the front, then the latest others
@@ -45,7 +45,7 @@ def cards(state: StudyState) -> Html:
 
 def _named(state: StudyState, trial: Trial) -> str:
     score = last_score(state, trial)
-    told = narrative.scored(state, score) if score is not None else "not scored"
+    told = narrative.format_score(state, score) if score is not None else "not scored"
     latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else ""
     standing = "chosen" if trial.number == chosen_trial(state) else "front" if trial in state.front() else trial.status
     return f"trial {trial.number}: {told}, {latency} ({standing})"
@@ -63,15 +63,18 @@ def _card(state: StudyState, trial: Trial) -> str:
     known = facts(
         [
             ("network", network(trial)),
-            ("score", narrative.scored(state, value) if (value := last_score(state, trial)) is not None else "not scored"),
+            (
+                "score",
+                narrative.format_score(state, value) if (value := last_score(state, trial)) is not None else "not scored",
+            ),
             (
                 "latency",
                 f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
             ),
-            ("size", f"{narrative.size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
+            ("size", f"{narrative.format_size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
             ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),
-            ("why", told_reason(trial)),
+            ("why", shown_reason(trial)),
             (
                 "where it came from",
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
@@ -80,9 +83,7 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("cut out of it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
     )
-    return (
-        f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{folded('Scores', scores) if scores else ''}{folded('Knobs', knobs)}"
-    )
+    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Knobs', knobs)}"
 
 
 ORIGINS = {

@@ -20,7 +20,7 @@ STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infea
 FOLDS = "Scores were cross-validated: each of these rows was asked of a network of this recipe that had not learnt it."
 
 
-def chosen(state: StudyState) -> Trial | None:
+def chosen_model(state: StudyState) -> Trial | None:
     """The model that is handed over when nothing is asked."""
     number = chosen_trial(state)
     return None if number is None else state.trials.get(number)
@@ -31,14 +31,14 @@ def metric(state: StudyState) -> str:
     return CALLED.get(state.settings.metric, state.settings.metric)
 
 
-def scored(state: StudyState, value: float) -> str:
+def format_score(state: StudyState, value: float) -> str:
     """A score as people say it: a share in per cent."""
     return f"{100 * value:.1f} %" if state.settings.metric in SHARES - {"auroc", "r2"} else f"{value:.4g}"
 
 
-def in_short(state: StudyState) -> list[str]:
+def summary(state: StudyState) -> list[str]:
     """What was found, in a few sentences."""
-    model = chosen(state)
+    model = chosen_model(state)
     if model is None or model.profile is None:
         return [_tried(state), "No model is ready."]
     return [_tried(state), _worth(state), _handed_over(state, model), *_ends_of_front(state, model)]
@@ -50,7 +50,7 @@ def _tried(state: StudyState) -> str:
     minutes = state.spent(state.last_at) / 60
     return (
         f"{many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
-        f" ({joined(told) or 'none has begun'})."
+        f" ({join_words(told) or 'none has begun'})."
     )
 
 
@@ -65,9 +65,9 @@ def _handed_over(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
     rows = state.settings.target.batch_size
     return (
-        f"The one that is handed over, trial {model.number}, reaches {scored(state, state.score(model))} {metric(state)} on "
+        f"The one that is handed over, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms for a call of {many(rows, 'row')} in "
-        f"{model.variant.name}; its file has {size(model.profile.size_bytes)}."
+        f"{model.variant.name}; its file has {format_size(model.profile.size_bytes)}."
     )
 
 
@@ -79,18 +79,18 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     told = []
     if best.number != model.number:
         told.append(
-            f"The best-scored one, trial {best.number}, reaches {scored(state, state.score(best))} in {_ms(best):.3g} ms."
+            f"The best-scored one, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
         )
     if fastest.number != model.number:
         told.append(
-            f"The fastest, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {scored(state, state.score(fastest))}."
+            f"The fastest, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {format_score(state, state.score(fastest))}."
         )
     return told
 
 
-def tested(state: StudyState) -> str:
+def test_result(state: StudyState) -> str:
     """What the sealed test says, or that it has not been asked."""
-    model, data = chosen(state), state.settings.data
+    model, data = chosen_model(state), state.settings.data
     if not data.test:
         return "There is no test split: the scores here chose the model, and flatter it a little."
     if state.tested is None or model is None or model.number not in state.tested.scores:
@@ -100,12 +100,12 @@ def tested(state: StudyState) -> str:
         )
     name = state.settings.metric
     value = state.tested.scores[model.number].get(name, math.nan)
-    return f"On the {data.test:,} rows of the sealed test split, opened once, it reaches {scored(state, value)}{_within(name, value, data.test)}."
+    return f"On the {data.test:,} rows of the sealed test split, opened once, it reaches {format_score(state, value)}{_within(name, value, data.test)}."
 
 
-def doubt(state: StudyState) -> str:
+def score_uncertainty(state: StudyState) -> str:
     """How far apart scores must be on so many rows to mean anything."""
-    model, rows = chosen(state), state.settings.data.validation
+    model, rows = chosen_model(state), state.settings.data.validation
     if model is None or state.settings.metric != "accuracy" or not rows:
         return ""
     low, high = interval(state.score(model), rows)
@@ -117,7 +117,7 @@ def doubt(state: StudyState) -> str:
 
 def why(state: StudyState) -> list[str]:
     """Why this model and not its neighbours on the front."""
-    model, front = chosen(state), state.front()
+    model, front = chosen_model(state), state.front()
     if model is None or model not in front or len(front) < 2:
         return []
     at = front.index(model)
@@ -171,13 +171,15 @@ def _errors(found: ErrorAnalysis) -> list[str]:
         )
         return [off]
     if not found.wrong:
-        return [f"Asked {found.rows:,} {found.split} rows, it is right in all of them.", found.calibrated]
+        return [f"Asked {found.rows:,} {found.split} rows, it is right in all of them.", found.calibration_verdict]
     told = [
         f"Asked {found.rows:,} {found.split} rows, it is wrong in {found.wrong:,} ({100 * found.wrong / found.rows:.1f} %)."
     ]
-    pairs = [f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.mixed_up(3)]
-    told += [f"Most often it takes {joined(pairs)}."] if pairs else []
-    return [*told, found.calibrated]
+    pairs = [
+        f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.confusions(3)
+    ]
+    told += [f"Most often it takes {join_words(pairs)}."] if pairs else []
+    return [*told, found.calibration_verdict]
 
 
 def progress(state: StudyState) -> str:
@@ -217,12 +219,12 @@ def budget(state: StudyState) -> str:
     return ", ".join(f"{value:g} {unit}" for unit, value in units if value is not None)
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
 
 
-def joined(parts: list[str]) -> str:
+def join_words(parts: list[str]) -> str:
     """Parts of a sentence."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
 

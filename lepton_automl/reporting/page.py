@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .labels import clean, marked
+from .labels import clean, html_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -90,24 +90,26 @@ def paragraph(*sentences: str) -> Html:
     return Html(f"<p>{told}</p>") if told else Html("")
 
 
-def listed(items: Iterable[str]) -> Html:
+def bullet_list(items: Iterable[str]) -> Html:
     """A list."""
     told = "".join(f"<li>{text(item)}</li>" for item in items if item)
     return Html(f"<ul>{told}</ul>") if told else Html("")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", marked_row: int | None = None) -> Html:
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Cell]], *, caption: str = "", highlighted_row: int | None = None
+) -> Html:
     """A table; numbers stand to the right.
 
     Args:
         head: Names of the columns.
         rows: Their cells.
         caption: What it holds.
-        marked_row: A row that stands out.
+        highlighted_row: A row that stands out.
     """
     cells = [list(row) for row in rows]
     numbers = [all(_is_number(row[at]) or row[at] is None for row in cells) for at in range(len(head))]
-    body = "".join(_row(row, numbers, chosen=number == marked_row) for number, row in enumerate(cells))
+    body = "".join(_row(row, numbers, chosen=number == highlighted_row) for number, row in enumerate(cells))
     titled = f"<caption>{escape(caption)}</caption>" if caption else ""
     names = "".join(f'<th scope="col"{RIGHT * number}>{text(name)}</th>' for name, number in zip(head, numbers, strict=True))
     return Html(
@@ -135,7 +137,7 @@ def code(source: str) -> Html:
     return Html(f"<pre><code>{escape(source)}</code></pre>")
 
 
-def folded(title: str, *parts: str) -> Html:
+def collapsible(title: str, *parts: str) -> Html:
     """What only some want to see."""
     return Html(f"<details><summary>{escape(title)}</summary>{''.join(parts)}</details>")
 
@@ -148,7 +150,7 @@ def text(value: Cell) -> str:
         return {True: "yes", False: "no", None: "-"}[value]
     if isinstance(value, int | float):
         return number(value)
-    return marked(value, 400)
+    return html_text(value, 400)
 
 
 def number(value: float) -> str:

@@ -14,7 +14,7 @@ from .tables import last_score
 from .theme import (
     SCALE,
     Theme,
-    dressed,
+    apply_theme,
     log_ticks,
     note,
 )
@@ -46,7 +46,7 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         axes += [_log_axis("latency, ms", latencies), {"label": label(state.settings.metric, 20), "values": scores}]
     trace = go.Parcoords(line=line, dimensions=axes, customdata=[trial.number for trial in trials], labelangle=-20)
     margin = {"t": 90, "b": 24, "l": 90, "r": 60}
-    return dressed(
+    return apply_theme(
         go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial was scored yet")]
     )
 

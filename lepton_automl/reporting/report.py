@@ -7,46 +7,48 @@ from collections.abc import Callable
 from lepton_automl.state import StudyState
 
 from . import about_model, about_search, about_study, narrative
-from .context import Figures, Told
+from .context import Figures, ReportContext
 from .labels import clean
-from .page import Html, listed, page, paragraph, text
+from .page import Html, bullet_list, page, paragraph, text
 
 
-def report_html(told: Told) -> str:
+def report_html(context: ReportContext) -> str:
     """The report as one HTML file."""
-    state, figures = told.state, Figures()
-    parts = [make(told, figures) for make in SECTIONS]
+    state, figures = context.state, Figures()
+    parts = [make(context, figures) for make in SECTIONS]
     titles = (("asked", "asked"), ("front", "the front"), ("why", "why this one"), ("errors", "its errors"), ("speed", "its speed"),
               ("knobs", "knobs"), ("stopped", "stopped"), ("cost", "time and cost"), ("again", "again"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
     return page(
-        state.settings.name, f'{_head(told)}<nav aria-label="Parts of this page">{links}</nav>{"".join(parts)}', figures
+        state.settings.name, f'{_head(context)}<nav aria-label="Parts of this page">{links}</nav>{"".join(parts)}', figures
     )
 
 
 def front_html(state: StudyState) -> str:
     """The front alone, on a page of its own: cheap enough to be drawn anew while the search runs."""
     figures = Figures()
-    return page(state.settings.name, f"<h1>{text(state.settings.name)}</h1>{about_search.front(Told(state), figures)}", figures)
+    return page(
+        state.settings.name, f"<h1>{text(state.settings.name)}</h1>{about_search.front(ReportContext(state), figures)}", figures
+    )
 
 
 def plots_html(state: StudyState) -> str:
     """All pictures of a study on one page that needs no network, for whoever only wants to look."""
     figures = Figures()
-    told = Told(state)
+    context = ReportContext(state)
     parts = [
-        about_search.front(told, figures),
-        about_search.knobs(told, figures),
-        about_search.stopped(told, figures),
-        about_search.cost(told, figures),
+        about_search.front(context, figures),
+        about_search.knobs(context, figures),
+        about_search.stopped(context, figures),
+        about_search.cost(context, figures),
     ]
     return page(f"{state.settings.name}: plots", f"<h1>{text(state.settings.name)}</h1>{''.join(parts)}", figures)
 
 
-def _head(told: Told) -> str:
-    state = told.state
-    data, model = state.settings.data, narrative.chosen(state)
+def _head(context: ReportContext) -> str:
+    state = context.state
+    data, model = state.settings.data, narrative.chosen_model(state)
     told_apart = (
         f"{clean(data.target, 60)!r}, one of {len(data.classes)} classes"
         if data.classes
@@ -56,23 +58,23 @@ def _head(told: Told) -> str:
     lead = paragraph(
         f"A search for networks that tell {told_apart}, from {given}: well, and fast on the machine that they must run on."
     )
-    found = listed([*narrative.in_short(state), narrative.tested(state)])
-    return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(told) if model else ''}{found}</header>"
+    found = bullet_list([*narrative.summary(state), narrative.test_result(state)])
+    return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{found}</header>"
 
 
-def _cards(told: Told) -> Html:
-    state, model = told.state, narrative.chosen(told.state)
+def _cards(context: ReportContext) -> Html:
+    state, model = context.state, narrative.chosen_model(context.state)
     assert model is not None and model.profile is not None
     tested = state.tested.scores.get(model.number, {}).get(state.settings.metric) if state.tested else None
     latency = model.profile.latency
     rows = state.settings.target.batch_size
     shown = [
-        (narrative.scored(state, state.score(model)), f"{narrative.metric(state)}, validation"),
-        (narrative.scored(state, tested) if tested is not None else "sealed", f"{narrative.metric(state)}, test")
+        (narrative.format_score(state, state.score(model)), f"{narrative.metric(state)}, validation"),
+        (narrative.format_score(state, tested) if tested is not None else "sealed", f"{narrative.metric(state)}, test")
         if state.settings.data.test
         else ("", ""),
         (f"{latency.median:.3g} ms", f"a call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
-        (narrative.size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
+        (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
         (str(len(state.front())), f"models worth having, of {len(state.trials):,} tried"),
     ]
     made = "".join(
@@ -81,8 +83,8 @@ def _cards(told: Told) -> Html:
     return Html(f'<div class="cards">{made}</div>')
 
 
-SECTIONS: tuple[Callable[[Told, Figures], Html], ...] = (
-    about_study.asked,
+SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (
+    about_study.request,
     about_search.front,
     about_model.why,
     about_model.errors,
@@ -90,6 +92,6 @@ SECTIONS: tuple[Callable[[Told, Figures], Html], ...] = (
     about_search.knobs,
     about_search.stopped,
     about_search.cost,
-    about_study.again,
-    about_study.run,
+    about_study.reproduction,
+    about_study.usage,
 )

@@ -13,7 +13,7 @@ from .theme import (
     GREY,
     ORANGE,
     Theme,
-    dressed,
+    apply_theme,
     log_axis,
     note,
 )
@@ -53,7 +53,7 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
             hovertemplate="%{hovertext}, %{x:.4g} ms<extra></extra>",
         )
     ticks = {"tickvals": list(range(len(timed))), "ticktext": [label(one.variant.name, 44) for one in timed]}
-    return dressed(
+    return apply_theme(
         figure,
         theme,
         height=max(200, 130 + 30 * len(timed)),
@@ -64,7 +64,7 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
     )
 
 
-def batches_figure(portrait: ResourceProfile | None, theme: Theme = "neutral") -> go.Figure:
+def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") -> go.Figure:
     """Latency and throughput by the number of rows in a call.
 
     Returns:
@@ -73,8 +73,8 @@ def batches_figure(portrait: ResourceProfile | None, theme: Theme = "neutral") -
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    batches = portrait.batches if portrait else {}
-    through = portrait.throughput if portrait else {}
+    batches = profile.batches if profile else {}
+    through = profile.throughput if profile else {}
     figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.12))
     for column, name, colour, values in (
         (1, "ms a call", BLUE, [one.median for one in batches.values()]),
@@ -94,4 +94,6 @@ def batches_figure(portrait: ResourceProfile | None, theme: Theme = "neutral") -
         figure.update_xaxes(**log_axis(batches), title="rows in a call", row=1, col=column)
         figure.update_xaxes(tickvals=list(batches), ticktext=[str(rows) for rows in batches], row=1, col=column)
         figure.update_yaxes(title=name, rangemode="tozero", row=1, col=column)
-    return dressed(figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.profile_resources()")])
+    return apply_theme(
+        figure, theme, height=300, annotations=[] if batches else [note("not measured: Model.profile_resources()")]
+    )

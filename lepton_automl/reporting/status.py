@@ -15,12 +15,12 @@ LONGEST = 600  # characters of what another program says
 def status_json(state: StudyState, status: str) -> dict[str, Any]:
     """How a study stands, for machines.
 
-    `used` is the share of the budget that is spent, and 1 where the study has ended; `left` what is left of the unit that runs
-    out first, empty where nothing more comes; `running` the trials at work, none where the process is lost; `step` what is done
+    `budget_used` is the share of the budget that is spent, and 1 where the study has ended; `left` what is left of the unit that runs
+    out first, empty where nothing more comes; `running_trials` the trials at work, none where the process is lost; `startup_step` what is done
     before there is a model, and how long that may take.
     """
     now = state.last_at if status in {"lost", "ended"} else time.time()
-    share, left = used(state, state.spent(now)) if status != "ended" else (1.0, "")
+    share, left = budget_used(state, state.spent(now)) if status != "ended" else (1.0, "")
     chosen = state.choose().number if state.front() else None
     runs = status != "lost"  # what a lost process had begun waits
     return {
@@ -33,7 +33,7 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
         "chosen": chosen,
         "used": round(share, 4),
         "left": left,
-        "step": step(state, status, now) or None,
+        "step": startup_step(state, status, now) or None,
         "last_event_s": round(time.time() - state.last_at, 1) if state.last_at else None,
         "paused": state.paused.reason if state.paused and status == "paused" else None,
         "ended": state.ended.reason if state.ended else None,
@@ -50,7 +50,7 @@ def status_lines(state: StudyState, status: str) -> list[str]:
     over = status == "ended" and told["ended"]
     lines = [f"100% done: {told['ended']}" if over else f"{told['used']:.0%} of the budget used; {told['left']}", counts]
     lines.append(f"{many(told['epochs'], 'epoch')} trained; {many(told['front'], 'model')} on the front")
-    now = told["step"] or running(state, word)
+    now = told["step"] or running_trials(state, word)
     age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None and not over else []
     behind = [f"MLflow is behind: {told['mlflow']}"] if told["mlflow"] else []
     return [*lines, *([now] if now else []), *behind, *age]
@@ -61,7 +61,7 @@ def _counts(state: StudyState) -> dict[str, int]:
     return {name: statuses.count(name) for name in sorted(set(statuses))}
 
 
-def used(state: StudyState, seconds: float) -> tuple[float, str]:
+def budget_used(state: StudyState, seconds: float) -> tuple[float, str]:
     """The share of the budget that is used, and what is left of the unit that will run out first."""
     budget, settings = state.settings.budget, state.settings
     told: list[tuple[float, str]] = []
@@ -78,7 +78,7 @@ def used(state: StudyState, seconds: float) -> tuple[float, str]:
     return min(1.0, share), left_over
 
 
-def step(state: StudyState, status: str, now: float) -> str:
+def startup_step(state: StudyState, status: str, now: float) -> str:
     """What is being done while there is no model yet, and about how long it will take; empty once there is one.
 
     Args:
@@ -108,7 +108,7 @@ def _about(seconds: float) -> str:
     return f"{round(seconds / 60)} minutes"
 
 
-def running(state: StudyState, word: str = "running") -> str:
+def running_trials(state: StudyState, word: str = "running") -> str:
     """The trials that have not ended and how far they are, behind a word for them; empty where there are none."""
     told = []
     for trial in state.trials.values():

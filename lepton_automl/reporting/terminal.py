@@ -30,13 +30,13 @@ from lepton_automl.events import (
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
-from .status import running, step, used
+from .status import budget_used, running_trials, startup_step
 
 ROWS = 12  # models of the front that fit on a screen
 
 
 @contextmanager
-def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
+def data_progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar for pictures that are decoded; told how many of how many are done. Nothing is shown outside a terminal."""
     with ProgressBars(transient=True, disable=not shown or not Console().is_terminal) as bars:
         task = bars.add_task("reading pictures", total=None, visible=False)
@@ -44,7 +44,7 @@ def reading(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def doing(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
+def activity_line(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done; told what that is. Nothing is shown outside a terminal."""
     console = Console(stderr=True)
     if not shown or not console.is_terminal:
@@ -136,16 +136,16 @@ def panel(state: StudyState, now: float) -> Group:
     settings = state.settings
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
-    share, left = used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
+    share, left = budget_used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
     told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
-    doing = "" if state.ended or state.paused else step(state, "running", now)
+    activity = "" if state.ended or state.paused else startup_step(state, "running", now)
     stands = state.paused.reason.splitlines()[0] if state.paused and not state.ended else left
     head = Text(f"{settings.name}: {told or 'no trials yet'}; {stands}")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
     if state.ended:  # whoever asked for the search shows the front, once
         return Group(head, bar)
-    return Group(head, bar, front_table(state), Text(doing or running(state), style="dim"))
+    return Group(head, bar, front_table(state), Text(activity or running_trials(state), style="dim"))
 
 
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:

@@ -53,7 +53,7 @@ def template(theme: Theme = "neutral") -> go.layout.Template:
     )
 
 
-def dressed(figure: go.Figure, theme: Theme, **layout: Any) -> go.Figure:
+def apply_theme(figure: go.Figure, theme: Theme, **layout: Any) -> go.Figure:
     """A picture in its theme, with what its layout has beside that."""
     figure.update_layout(template=template(theme), **layout)
     return figure

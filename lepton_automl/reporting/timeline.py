@@ -18,7 +18,7 @@ from .theme import (
     PURPLE,
     SKY,
     Theme,
-    dressed,
+    apply_theme,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     _inheritance(figure, state, packed, began)
     _thaws(figure, packed, began)
     workers = max((bar.lane + 1 for bar in packed), default=1)
-    dressed(
+    apply_theme(
         figure,
         theme,
         height=170 + 46 * workers,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.error_analysis import HELD_OUT, AnalysisSplit, ErrorAnalysis, ErrorAnalysisJob
 from lepton_automl.errors import StudyError
-from lepton_automl.reporting.terminal import doing
+from lepton_automl.reporting.terminal import activity_line
 from lepton_automl.study_store import trial_folder
 
 from .bottleneck import asked
@@ -29,7 +29,7 @@ def analyze_errors(
     folder = trial_folder(study.folder, trial)
     found = kept(folder, f"examined-{held}", ErrorAnalysis)
     if found is None:
-        with doing(f"{study.name}/{trial}", shown=progress) as told:
+        with activity_line(f"{study.name}/{trial}", shown=progress) as told:
             told(f"asking it the {held} rows")
             answer = asked(study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=held), told)
         assert isinstance(answer, ErrorAnalysis)

@@ -12,7 +12,7 @@ from lepton_automl.jobs import BottleneckJob, ResourceProfileJob, TrialJob
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
-from lepton_automl.reporting.terminal import doing
+from lepton_automl.reporting.terminal import activity_line
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import trial_folder
 from lepton_automl.variant import Variant
@@ -42,7 +42,7 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
     study.check_trusted()  # layers are told apart in the network itself
     state = study.state
     known = state.trial(trial)
-    with doing(f"{study.name}/{trial}", shown=progress) as told:
+    with activity_line(f"{study.name}/{trial}", shown=progress) as told:
         found = asked(study, trial, lambda job, bundle: BottleneckJob(trial=job, bundle=bundle, tries=tries), told)
     assert isinstance(found, Bottleneck)
     return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
@@ -53,7 +53,7 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
 
     The latest one is kept beside the bundle, for the report.
     """
-    with doing(f"{study.name}/{trial}", shown=progress) as told:
+    with activity_line(f"{study.name}/{trial}", shown=progress) as told:
         told("measuring memory, cold start, energy and sizes of a call")
         found = asked(study, trial, lambda job, bundle: ResourceProfileJob(trial=job, bundle=bundle), told)
     assert isinstance(found, ResourceProfile)

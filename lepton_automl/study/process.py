@@ -20,7 +20,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.locks import started
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import StudyStore, study_journal, write_process_info
-from lepton_automl.tracking.store_lock import brief
+from lepton_automl.tracking.store_lock import use_short_timeouts
 
 from .launch import COMMANDS, requested_config, write_error
 from .publisher import Publisher
@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
     asked = parser.parse_args()
     folder = asked.folder.absolute()
-    brief(os.environ)
+    use_short_timeouts(os.environ)
     with ExitStack() as stack:
         if asked.alive is None:
             alive = stack.enter_context(StudyStore(folder.parents[1]).lock(folder.name))

@@ -22,7 +22,7 @@ from lepton_automl.events import Noted
 from lepton_automl.study_store import StudyStore, study_journal
 from lepton_automl.tracking.rebuild import rebuild_lost
 from lepton_automl.tracking.store import RefusedError, opened_store
-from lepton_automl.tracking.store_lock import brief
+from lepton_automl.tracking.store_lock import use_short_timeouts
 from lepton_automl.tracking.tracker import Tracker
 
 from .client import StudyClient
@@ -174,7 +174,7 @@ def main() -> NoReturn:
     parser = argparse.ArgumentParser(description="Writes a running study into MLflow.")
     parser.add_argument("folder", type=Path, help="the study's folder")
     folder = parser.parse_args().folder
-    brief(os.environ)
+    use_short_timeouts(os.environ)
     lines = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
     publishing, request = Publishing(folder), [LEAVE]

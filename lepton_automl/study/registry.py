@@ -36,10 +36,10 @@ class Registry:
     """
 
     def __init__(self, home: str | Path | None = None, *, uri: str | None = None) -> None:
-        from lepton_automl.tracking.tracking_uri import asked_place
+        from lepton_automl.tracking.tracking_uri import requested_tracking
 
         self.home = StudyStore(home)
-        self.uri = asked_place(self.home.folder, uri).uri
+        self.uri = requested_tracking(self.home.folder, uri).uri
 
     def __repr__(self) -> str:
         from lepton_automl.tracking.secrets import masked
@@ -134,9 +134,9 @@ class Registry:
 
     def _keep(self, name: str, alias: str) -> None:
         """Write where an alias stands into the journal of the version's study, from which a lost store is rebuilt."""
-        from lepton_automl.tracking.registry import standing
+        from lepton_automl.tracking.registry import alias_history
 
-        past, study = standing(name, home=self.home.folder, uri=self.uri, alias=alias)
+        past, study = alias_history(name, home=self.home.folder, uri=self.uri, alias=alias)
         if study not in self.home.studies or not (self.home.path(study) / JOURNAL).is_file():
             return
         journal = self.home.journal(study)

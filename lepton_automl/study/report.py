@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.errors import ConfigError, LeptonError
 from lepton_automl.profile import ResourceProfile
-from lepton_automl.reporting.context import Told
+from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.reporting.tables import chosen_trial
 from lepton_automl.search.importance import rank
@@ -44,7 +44,7 @@ class StudyReport:
         Args:
             progress: Whether a terminal shows what is being done.
         """
-        return report_html(gathered(self._study, ask=True, progress=progress))
+        return report_html(report_context(self._study, ask=True, progress=progress))
 
     def write(self, path: str | Path | None = None, *, progress: bool = True) -> Path:
         """Write the report.
@@ -73,11 +73,11 @@ class StudyReport:
 
 def pages(study: StudyClient) -> dict[str, str]:
     """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
-    told = gathered(study, ask=False)
+    told = report_context(study, ask=False)
     return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
 
 
-def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
+def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> ReportContext:
     """What a report is made of.
 
     Args:
@@ -88,7 +88,7 @@ def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
     state = ranked(study.state)
     number = chosen_trial(state)
     if number is None:
-        return Told(state)
+        return ReportContext(state)
     folder = trial_folder(study.folder, number)
     found = kept(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
     missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
@@ -97,7 +97,7 @@ def gathered(study: StudyClient, *, ask: bool, progress: bool = False) -> Told:
             found = analyze_errors(study, number, progress=progress)
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
-    return Told(state, found, kept(folder, "portrait", ResourceProfile), missing)
+    return ReportContext(state, found, kept(folder, "portrait", ResourceProfile), missing)
 
 
 def ranked(state: StudyState) -> StudyState:

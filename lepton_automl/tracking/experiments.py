@@ -37,9 +37,9 @@ def check_experiment(home: str | Path, study: str, place: Tracking) -> None:
         return  # under a run that is active
     with contextlib.suppress(sqlite3.Error, StudyError):
         if uri.startswith(SQLITE):
-            _judge(_in_file(Path(uri.removeprefix(SQLITE)), study, place), place, uri)
+            _raise_if_unusable(_in_file(Path(uri.removeprefix(SQLITE)), study, place), place, uri)
         elif named and uri.partition(":")[0] in SERVERS:
-            _judge(_on_server(Path(home), uri, place), place, uri)
+            _raise_if_unusable(_on_server(Path(home), uri, place), place, uri)
 
 
 def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
@@ -73,7 +73,7 @@ def deleted(name: str, number: str, uri: str) -> tuple[str, str]:
     return what, fix
 
 
-def _judge(found: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
+def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
     """Raise the error, where there is one.
 
     Args:

@@ -22,13 +22,13 @@ def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
     settings, tested = state.settings, state.tested
     scores = tested.scores.get(trial.number, {}) if tested else {}
     return {
-        settings.metric: _told(state.score(trial)),
-        "latency_ms": _told(trial.profile.latency_ms),
+        settings.metric: _format_number(state.score(trial)),
+        "latency_ms": _format_number(trial.profile.latency_ms),
         "size_bytes": trial.profile.size_bytes,
         "variant": trial.variant.name,
         "limits": ", ".join(_limits(state)) or "none",
         "data_digest": settings.data.digest,
-        **{f"test_{name}": _told(score) for name, score in scores.items()},
+        **{f"test_{name}": _format_number(score) for name, score in scores.items()},
     }
 
 
@@ -37,5 +37,5 @@ def _limits(state: StudyState) -> list[str]:
     return [f"{name} {value}" for name, value in asked.items() if name.startswith("max_") and name != "max_drop" and value]
 
 
-def _told(figure: float) -> str:
+def _format_number(figure: float) -> str:
     return f"{figure:.6g}"

@@ -102,9 +102,9 @@ def log_models(study: str, records: Iterable[ModelRecord], *, home: str | Path, 
                 run = trial_run(store, record.uid)
                 model = None if run is None else _make(store, run, record)
             if model:
-                tell(store, model, {**record.tags, ON_FRONT: "true"})
+                set_model_tags(store, model, {**record.tags, ON_FRONT: "true"})
         for key in known.keys() - on_front.keys():
-            tell(store, known[key], {ON_FRONT: "false"})
+            set_model_tags(store, known[key], {ON_FRONT: "false"})
 
 
 def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
@@ -125,11 +125,11 @@ def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
             ended = RunRecord(key=(KEY, record.key), name=name, start_ms=began, status="FINISHED", end_ms=began)
             store.fill(run.info.run_id, ended)
         model = _make(store, run, record)
-    tell(store, model, record.tags)
+    set_model_tags(store, model, record.tags)
     return store.client.get_logged_model(model.model_id)
 
 
-def tell(store: Store, model: LoggedModel, tags: Mapping[str, Any]) -> None:
+def set_model_tags(store: Store, model: LoggedModel, tags: Mapping[str, Any]) -> None:
     """Tags of a logged model and of its registered versions; those that are as they should be cost nothing."""
     told = {name: str(value) for name, value in tags.items()}
     changed = {name: value for name, value in told.items() if model.tags.get(name) != value}

@@ -20,7 +20,7 @@ REBUILD = "mlflow.rebuild"  # in a home whose store is new and does not have wha
 TABLES = {"experiments", "runs", "tags", "metrics", "params", "alembic_version"}
 
 
-def ensure_whole(home: Path, uri: str) -> None:
+def ensure_complete(home: Path, uri: str) -> None:
     """Make a store that is missing, and one that was left half made, whose file is kept under another name.
 
     Called by one process of a home at a time (`door.alone`).
@@ -34,7 +34,7 @@ def ensure_whole(home: Path, uri: str) -> None:
     path = Path(uri.removeprefix(SQLITE).partition("?")[0])
     own = uri == tracking_uri(home)
     if path.exists():
-        if is_whole(path, own=own) or not _stays_half_made(path, own=own):
+        if is_complete(path, own=own) or not _stays_incomplete(path, own=own):
             return
         _set_aside(path)
     if own and any(home.glob("studies/*/journal.jsonl")):
@@ -42,7 +42,7 @@ def ensure_whole(home: Path, uri: str) -> None:
     _make(path)
 
 
-def is_whole(path: Path, *, own: bool) -> bool:
+def is_complete(path: Path, *, own: bool) -> bool:
     """Whether MLflow has finished the file, or it is somebody else's: a finished store has an experiment, its default one.
 
     Raises:
@@ -62,14 +62,14 @@ def is_whole(path: Path, *, own: bool) -> bool:
         return not own
 
 
-def _stays_half_made(path: Path, *, own: bool) -> bool:
+def _stays_incomplete(path: Path, *, own: bool) -> bool:
     """Wait while somebody else may be making it; whether it is still half made after that."""
     until = time.monotonic() + PATIENCE
     while time.time() - path.stat().st_mtime < STILL and time.monotonic() < until:
         time.sleep(0.1)
-        if is_whole(path, own=own):
+        if is_complete(path, own=own):
             return False
-    return not is_whole(path, own=own)
+    return not is_complete(path, own=own)
 
 
 def _set_aside(path: Path) -> None:

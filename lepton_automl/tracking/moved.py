@@ -23,7 +23,7 @@ _settled: set[Path] = set()  # homes whose stores this process has seen to
 _opened: list[str] = []  # the store that was opened last
 
 
-def settle(home: Path) -> None:
+def relocate_artifacts(home: Path) -> None:
     """Point a store that was copied or moved with its home at the artifacts beside it; the home that it came from is let be.
 
     Args:
@@ -40,7 +40,7 @@ def settle(home: Path) -> None:
     _settled.add(home)
 
 
-def forget_places(uri: str) -> None:
+def clear_artifact_cache(uri: str) -> None:
     """Let MLflow ask a store anew where a run's artifacts lie, which it remembers by the run's id, whatever the store.
 
     Args:

@@ -74,7 +74,7 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         end_ms=end_ms,
         params=_params(state, news, first=first),
         tags=told | ended | study_run.source(state.started) | position,
-        texts=study_run.papers(state) if first else {},
+        texts=study_run.text_artifacts(state) if first else {},
     )
 
 

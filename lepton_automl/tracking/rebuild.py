@@ -14,7 +14,7 @@ from lepton_automl.study_store import StudyStore, trial_folder
 
 from .facts import model_facts
 from .logged import ModelRecord, logged_model
-from .making import REBUILD, is_whole
+from .making import REBUILD, is_complete
 from .registry import add_version, model_names_in, set_alias
 from .store import Store, opened_store
 from .tracker import Tracker
@@ -23,7 +23,7 @@ from .tracking_uri import OWN
 UNDER_WAY = "lepton.rebuilding"  # a registered model's tag, until it is whole
 
 
-class Told(NamedTuple):
+class StoredStudy(NamedTuple):
     """One study and what it was found in."""
 
     state: StudyState
@@ -64,12 +64,12 @@ def rebuild_lost(home: str | Path) -> None:
 def _stands(path: Path) -> bool:
     """Whether there is a finished store, or one that is being written."""
     try:
-        return path.exists() and is_whole(path, own=True)
+        return path.exists() and is_complete(path, own=True)
     except sqlite3.OperationalError:
         return True
 
 
-def _studies(home: StudyStore) -> Iterable[Told]:
+def _studies(home: StudyStore) -> Iterable[StoredStudy]:
     """Studies that are shown in the home's own store, as far as their journals can be read."""
     for name in home.studies:
         try:
@@ -77,18 +77,18 @@ def _studies(home: StudyStore) -> Iterable[Told]:
         except LeptonError:
             continue
         if state.config is not None and not state.settings.tracking.uri:
-            yield Told(state, home.path(name))
+            yield StoredStudy(state, home.path(name))
 
 
-def _record(study: Told, number: int, bundle: Path) -> ModelRecord:
+def _record(study: StoredStudy, number: int, bundle: Path) -> ModelRecord:
     trial = study.state.trials[number]
     threads = study.state.settings.target.threads
     return ModelRecord(bundle=bundle, trial_uid=trial.proposed.uid, tags=model_facts(study.state, trial), threads=threads)
 
 
-def _register(store: Store, studies: list[Told]) -> None:
+def _register(store: Store, studies: list[StoredStudy]) -> None:
     """Make the registered models that are missing, with the versions' old numbers and their aliases."""
-    events: list[tuple[ModelRegistered | AliasMoved, Told]] = []
+    events: list[tuple[ModelRegistered | AliasMoved, StoredStudy]] = []
     for study in studies:
         events += [(event, study) for event in study.state.registered]
         events += [(event, study) for event in study.state.alias_moves]
@@ -109,7 +109,7 @@ def _register(store: Store, studies: list[Told]) -> None:
         store.client.delete_registered_model_tag(name, UNDER_WAY)
 
 
-def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | AliasMoved, Told]]) -> set[str]:
+def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | AliasMoved, StoredStudy]]) -> set[str]:
     """Make the versions in order; MLflow numbers them itself, so what is no more takes its number and is deleted."""
     wanted = {int(event.version): (event, study) for event, study in events if isinstance(event, ModelRegistered)}
     made, gaps = set(), []

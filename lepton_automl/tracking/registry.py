@@ -84,7 +84,7 @@ def register(
                 client.create_registered_model(name, description=f"Predicts {code_span(target)}; by lepton_automl.")
             found = add_version(store, name, logged, record.bundle)
         if alias:
-            _call(store, name, found, alias)
+            _assign_alias(store, name, found, alias)
     return found
 
 
@@ -153,7 +153,7 @@ def promote(name: str, version: str, *, home: str | Path, uri: str | None = None
         if str(version) not in known:
             fix = f"Take one of {', '.join(known)}."
             raise StudyError(f"there is no version {version}", where=name, fix=fix)
-        _call(store, name, str(version), alias)
+        _assign_alias(store, name, str(version), alias)
 
 
 def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> str:
@@ -178,7 +178,9 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
         return past[-1]
 
 
-def standing(name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion") -> tuple[tuple[str, ...], str]:
+def alias_history(
+    name: str, *, home: str | Path, uri: str | None = None, alias: str = "champion"
+) -> tuple[tuple[str, ...], str]:
     """The versions that an alias belonged to, the present one last; and the study that the present one comes from, or "".
 
     Raises:
@@ -190,7 +192,7 @@ def standing(name: str, *, home: str | Path, uri: str | None = None, alias: str 
     return past, found.get(past[-1], "") if past else ""
 
 
-def _call(store: Store, name: str, version: str, alias: str) -> None:
+def _assign_alias(store: Store, name: str, version: str, alias: str) -> None:
     past = _history(store, name, alias)
     if past[-1:] != [version]:
         past = [*past, version]

@@ -65,7 +65,7 @@ def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any)
     def made(*given: Any, **named: Any) -> Any:
         fastapi.FastAPI = kind  # type: ignore[misc]  # as it was
         app = kind(*given, **named)
-        app.add_middleware(Door, answer=answer, columns=columns, **limits)
+        app.add_middleware(RequestGuard, answer=answer, columns=columns, **limits)
         return app
 
     fastapi.FastAPI = made  # type: ignore[assignment,misc]  # for one call
@@ -107,7 +107,7 @@ def _timed(method: Callable[..., Any], seconds: float, *, lost: bool) -> Callabl
     return call
 
 
-class Door:
+class RequestGuard:
     """ASGI middleware; the arguments are those of `guard`, behind the app that it stands before."""
 
     def __init__(

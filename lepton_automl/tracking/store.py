@@ -21,11 +21,11 @@ from lepton_automl.errors import StudyError
 from lepton_automl.specs import Tracking
 
 from .experiments import deleted
-from .making import ensure_whole
-from .moved import forget_places, settle
+from .making import ensure_complete
+from .moved import clear_artifact_cache, relocate_artifacts
 from .pages import app_options
 from .secrets import SERVERS, masked
-from .store_lock import alone, knock
+from .store_lock import check_reachable, single_writer
 from .tracking_uri import EXPERIMENT, SQLITE, tracking_uri
 from .views import views
 
@@ -93,12 +93,12 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     try:
         home.mkdir(parents=True, exist_ok=True)
         # MLflow makes its tables without a lock; and between looking for a run and making it, another could make it.
-        with alone(home, address), _quiet():
-            knock(address)
-            ensure_whole(home, address)
+        with single_writer(home, address), _quiet():
+            check_reachable(address)
+            ensure_complete(home, address)
             if address == tracking_uri(home):
-                settle(home)
-            forget_places(address)
+                relocate_artifacts(home)
+            clear_artifact_cache(address)
             yield Store(home, address)
     except StudyError:
         raise

@@ -23,7 +23,7 @@ LOOK = 0.01  # seconds between looks whether it is free
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
-def brief(environment: MutableMapping[str, str]) -> None:
+def use_short_timeouts(environment: MutableMapping[str, str]) -> None:
     """Let MLflow give up on a server in seconds; by default it tries again for minutes. Meant for processes of our own.
 
     MLflow's telemetry is declined there, too: it would otherwise report to its makers over the network, unasked.
@@ -40,7 +40,7 @@ def brief(environment: MutableMapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def alone(home: Path, uri: str) -> Iterator[None]:
+def single_writer(home: Path, uri: str) -> Iterator[None]:
     """Be the only writer of this home to a store.
 
     Raises:
@@ -61,7 +61,7 @@ def alone(home: Path, uri: str) -> Iterator[None]:
         yield
 
 
-def knock(uri: str) -> None:
+def check_reachable(uri: str) -> None:
     """See whether a store answers, before MLflow is asked.
 
     Raises:

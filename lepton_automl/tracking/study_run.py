@@ -46,7 +46,7 @@ def source(started: StudyStarted) -> dict[str, str]:
     return {f"mlflow.source.git.{name}": value for name, value in started.git.items()}
 
 
-def papers(state: StudyState) -> dict[str, str]:
+def text_artifacts(state: StudyState) -> dict[str, str]:
     """What is kept whole beside the parameters, as texts by path."""
     assert state.started is not None
     environment = {"environment.txt": "\n".join(state.started.environment) + "\n"} if state.started.environment else {}

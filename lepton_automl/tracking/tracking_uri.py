@@ -29,7 +29,7 @@ def tracking_uri(home: str | Path, uri: str = "") -> str:
     return uri or f"{SQLITE}{Path(home).absolute() / OWN}"
 
 
-def asked_place(home: str | Path, uri: str | None = None, experiment: str | None = None) -> Tracking:
+def requested_tracking(home: str | Path, uri: str | None = None, experiment: str | None = None) -> Tracking:
     """The place that was asked for.
 
     What is not said is taken from an active run of this thread, which the study then nests under; else from what MLflow

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.error_analysis import ClassScore, SureBin
+from lepton_automl.error_analysis import CalibrationBin, ClassScore
 
 Array = NDArray[Any]
 BINS = 15  # of the usual definition
@@ -36,7 +36,7 @@ def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...
     return tuple(ClassScore(label=label, rows=n, answered=a, right=r) for label, n, a, r in told)
 
 
-def calibration(sure: Array, right: Array) -> tuple[tuple[SureBin, ...], float]:
+def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], float]:
     """How often answers are right, by how sure they are, and the expected calibration error.
 
     Of Guo et al., On Calibration of Modern Neural Networks, ICML 2017: bins of equal width over the probability of the
@@ -52,7 +52,7 @@ def calibration(sure: Array, right: Array) -> tuple[tuple[SureBin, ...], float]:
     edges = np.linspace(0.0, 1.0, BINS + 1)
     place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
     bins = tuple(
-        SureBin(
+        CalibrationBin(
             low=float(edges[at]),
             high=float(edges[at + 1]),
             rows=int(own.sum()),

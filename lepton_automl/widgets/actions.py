@@ -10,12 +10,12 @@ from html import escape
 import ipywidgets as w
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 
 HERE = "http://127.0.0.1:"
 
 
-class Acts:
+class Actions:
     """Runs what is asked in threads of its own, so that the next click is heard meanwhile, and tells what came of it.
 
     Args:
@@ -23,12 +23,12 @@ class Acts:
     """
 
     def __init__(self, after: Callable[[], None] = lambda: None) -> None:
-        self.said = w.HTML()
+        self.message = w.HTML()
         self._after = after
         self._latest = 0
-        self.say("")
+        self.show("")
 
-    def say(self, text: str, *, code: str = "", link: str = "", bad: bool = False) -> None:
+    def show(self, text: str, *, code: str = "", link: str = "", bad: bool = False) -> None:
         """Show a sentence.
 
         Args:
@@ -37,13 +37,13 @@ class Acts:
             link: An address to open; only one of this machine is shown.
             bad: Whether it went wrong.
         """
-        told = f'<span class="l-warn">{marked(text, 2000)}</span>' if bad else marked(text, 2000)
-        told += f" <code>{marked(code)}</code>" if code else ""
+        told = f'<span class="l-warn">{html_text(text, 2000)}</span>' if bad else html_text(text, 2000)
+        told += f" <code>{html_text(code)}</code>" if code else ""
         if link.startswith(HERE):
-            told += f' <a href="{escape(link)}" target="_blank" rel="noopener">{marked(link)}</a>'
-        self.said.value = f'<div role="status" aria-live="polite" style="min-height:20px">{told}</div>'
+            told += f' <a href="{escape(link)}" target="_blank" rel="noopener">{html_text(link)}</a>'
+        self.message.value = f'<div role="status" aria-live="polite" style="min-height:20px">{told}</div>'
 
-    def do(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
+    def start(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
         """Do something beside everything else.
 
         Args:
@@ -52,7 +52,7 @@ class Acts:
             code: The Python that it equals, shown with the word.
         """
         self._latest = mine = self._latest + 1
-        self.say(f"{doing} …")
+        self.show(f"{doing} …")
         thread = threading.Thread(target=self._run, args=(mine, doing, act, code), name=f"lepton-{doing}", daemon=True)
         thread.start()
         return thread
@@ -62,12 +62,12 @@ class Acts:
         try:
             done = act()
         except Exception as error:
-            self.say(
+            self.show(
                 f"{doing}: {error}" if isinstance(error, LeptonError) else f"{doing}: {type(error).__name__}: {error}", bad=True
             )
         else:
             took = f" ({time.monotonic() - began:.1f} s)"
             link = done if done.startswith(HERE) else ""
             if mine == self._latest:  # a later click has the word
-                self.say("" if link else done + took, code=code, link=link)
+                self.show("" if link else done + took, code=code, link=link)
         self._after()

@@ -14,11 +14,11 @@ from typing import Any
 import ipywidgets as w
 
 from lepton_automl.data.options import DataOptions
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 from lepton_automl.specs import DataSpec
 from lepton_automl.study_store import StudyStore
 
-from .actions import Acts
+from .actions import Actions
 from .data import DataView
 from .drawing import DIM, Drawing
 from .fields import CSS as FORM
@@ -26,10 +26,10 @@ from .goals import Goals
 from .inferred import draw_inferred, inferred_html, inferred_text
 from .more import More
 from .plan import Plan
-from .poller import Pulse
-from .preview_worker import Looker, Seen
-from .sources import sources
-from .static_view import Lasting, sign
+from .poller import Poller
+from .preview_worker import Preview, PreviewWorker
+from .sources import find_sources
+from .static_view import PersistentBox, draw_footer
 from .view import button, free_clicks
 
 SOON = 1.0  # seconds from a change to the still picture of it
@@ -37,7 +37,7 @@ Ready = tuple[DataSpec, DataOptions]
 EMPTY = '<p class="l-dim">Choose a variable of the notebook, a path, or a file of your own: what is inferred about it stands here.</p>'
 
 
-class Builder(Lasting):
+class Builder(PersistentBox):
     """Describes a search and starts it. Made by `lepton_automl.builder()`.
 
     Args:
@@ -58,16 +58,16 @@ class Builder(Lasting):
         self.dashboard: Any = None
         self._make, self._said = make, dict(said or {})
         self._drawing = threading.RLock()
-        self._seen: Seen | None = None
+        self._preview: Preview | None = None
         self._word = self._of = ""
         self._busy = False
-        self._looker = Looker(home.folder, _weakly(self._told), _weakly(self._saw))
-        self._pulse = Pulse(self._keep, SOON)
+        self._preview_worker = PreviewWorker(home.folder, _weakly(self._told), _weakly(self._show_preview))
+        self._poller = Poller(self._keep, SOON)
         self._names = _names() if names is None else names
         self.data = DataView(home.folder / "uploads", self._look)
         self.goals = Goals(self._tried, home, self.draw)
         self.more = More(self._tried, self._look, self.draw)
-        self.acts = Acts(lambda: None)
+        self.actions = Actions(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
         self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
         self.again = button("another search", self._reopen, tip="Show the form again")
@@ -75,7 +75,7 @@ class Builder(Lasting):
         panel.add_class("l-inferred")
         self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
         self.form.add_class("l-form")
-        row = w.HBox([self.start, self.again, self._why, self.acts.said])
+        row = w.HBox([self.start, self.again, self._why, self.actions.message])
         row.add_class("l-wrap")
         self.below = w.VBox()
         super().__init__(w.HTML(f"<style>{FORM}</style>"), self.form, self.more, self.code, row, self.below)
@@ -94,41 +94,41 @@ class Builder(Lasting):
         source = self.data.source
         return Plan(
             data=source.code if source else "...",
-            asked={**self.goals.asked(), **self.more.asked(), **self._said},
-            deployment=self.goals.of_deployment(),
-            budget=self.goals.of_budget(),
-            said={**self.data.said, **self.more.said},
+            automl_arguments={**self.goals.automl_arguments(), **self.more.automl_arguments(), **self._said},
+            deployment=self.goals.deployment_arguments(),
+            budget=self.goals.budget_arguments(),
+            fit_arguments={**self.data.fit_arguments, **self.more.fit_arguments},
             test=self.more.source.alone if self.more.source else "",
         )
 
     def refresh(self) -> None:
         """Offer what the notebook holds now."""
-        found = sources(self._names)
+        found = find_sources(self._names)
         self.data.refresh(found)
         self.more.refresh(found)
 
-    def _tried(self, **asked: Any) -> Any:
+    def _tried(self, **automl_arguments: Any) -> Any:
         """A search that nobody starts: it is asked what is wrong with its arguments."""
-        return self._make(None, **asked, **self._said)
+        return self._make(None, **automl_arguments, **self._said)
 
     def draw(self) -> None:
         """Bring the line of Python, the complaints and the button up to date."""
         with self._drawing:
-            wrong = self.goals.complain() + self.more.complain()
+            wrong = self.goals.show_errors() + self.more.show_errors()
             _set(self.code, _code_html(self.plan))
             why = self._lacking(wrong) if self._asks else ""
             self.start.disabled = bool(why) or self._busy
-            _set(self._why, f'<span class="l-dim">{marked(why)}</span>' if why else "")
+            _set(self._why, f'<span class="l-dim">{html_text(why)}</span>' if why else "")
         if self._stills:
-            self._pulse.start()
+            self._poller.start()
 
     def _lacking(self, wrong: int) -> str:
         """What keeps a search from being started, in words."""
         if self.data.source is None:
             return "choose data first"
-        if self._seen is None:
+        if self._preview is None:
             return f"looking at the data: {self._word}" if self._word else "looking at the data"
-        if self._seen.spec is None:
+        if self._preview.spec is None:
             return "the data cannot be used as they are"
         return f"{wrong} field{'s' * (wrong > 1)} to correct" if wrong else ""
 
@@ -139,54 +139,54 @@ class Builder(Lasting):
         with self._drawing:
             source = self.data.source
             before, self._of = self._of, source.code if source else ""
-            self._seen, self._word = None, ""
+            self._preview, self._word = None, ""
             if before != self._of:
                 self.more.forget()
-                self._know(None)
+                self._update_fields(None)
             _set(self.inferred, '<p class="l-dim">looking …</p>' if source else EMPTY)
             self.draw()
-        self._looker.look(source, {**self.data.said, **self.more.looks}, self.more.source)
+        self._preview_worker.look(source, {**self.data.fit_arguments, **self.more.preview_options}, self.more.source)
 
-    def _know(self, seen: Seen | None) -> None:
+    def _update_fields(self, preview: Preview | None) -> None:
         """Offer what fits the data."""
-        self.data.know(seen)
-        self.goals.know(seen.spec if seen else None)
-        self.more.know(seen)
+        self.data.update(preview)
+        self.goals.update(preview.spec if preview else None)
+        self.more.update(preview)
 
     def _told(self, word: str) -> None:
         """How far the look is."""
         with self._drawing:
-            if self._seen is None and self.data.source:
+            if self._preview is None and self.data.source:
                 self._word = word
-                _set(self.inferred, f'<p class="l-dim" role="status">looking: {marked(word)} …</p>')
+                _set(self.inferred, f'<p class="l-dim" role="status">looking: {html_text(word)} …</p>')
                 self.draw()
 
-    def _saw(self, seen: Seen) -> None:
+    def _show_preview(self, preview: Preview) -> None:
         """The look is over."""
         with self._drawing:
-            self._seen = seen
-            self._know(seen)
-            _set(self.inferred, inferred_html(seen))
+            self._preview = preview
+            self._update_fields(preview)
+            _set(self.inferred, inferred_html(preview))
             free_clicks(self.form)
             self.draw()
 
     # What is done
 
     def _start(self) -> None:
-        seen, plan = self._seen, self.plan
-        if seen is None:
+        preview, plan = self._preview, self.plan
+        if preview is None:
             return
         self._busy = self.start.disabled = True
-        self.acts.do("starting", lambda: self._begin(plan, seen))
+        self.actions.start("starting", lambda: self._begin(plan, preview))
 
-    def _begin(self, plan: Plan, seen: Seen) -> str:
+    def _begin(self, plan: Plan, preview: Preview) -> str:
         try:
-            study = self._make(self._ready(seen), **plan.arguments())
-            test = seen.test.whole if seen.test else None
-            self.study = study.fit(*seen.source.parts, test=test, wait=False, **plan.said)
+            study = self._make(self._ready(preview), **plan.arguments())
+            test = preview.test.whole if preview.test else None
+            self.study = study.fit(*preview.source.parts, test=test, wait=False, **plan.fit_arguments)
             self.dashboard = self.study.dashboard()
-            self.dashboard.around = self
-            self.say_how_it_revives()
+            self.dashboard.container = self
+            self.update_restore_hint()
             self.below.children = [self.dashboard]
             self._turn(form=False)
         finally:
@@ -201,26 +201,26 @@ class Builder(Lasting):
             one.layout.display = "" if form else "none"
         self.again.layout.display = "none" if form else ""
 
-    def _ready(self, seen: Seen) -> Ready | None:
+    def _ready(self, preview: Preview) -> Ready | None:
         """What was prepared for the look, if the data are still what they were."""
-        there = seen.spec is not None and Path(seen.spec.folder).is_dir()
-        if not there or not seen.fresh:
+        there = preview.spec is not None and Path(preview.spec.folder).is_dir()
+        if not there or not preview.fresh:
             return None
-        assert seen.spec is not None
-        return seen.spec, DataOptions(**seen.options)
+        assert preview.spec is not None
+        return preview.spec, DataOptions(**preview.options)
 
     def _reopen(self) -> None:
         self._turn(form=True)
-        self.acts.say("")
+        self.actions.show("")
         self.refresh()
         self.draw()
 
     # What stays
 
     @property
-    def revival(self) -> str:
+    def restore_code(self) -> str:
         """The Python that brings it back in another kernel."""
-        return self.dashboard.revival if self.dashboard is not None else "lepton_automl.builder()"
+        return self.dashboard.restore_code if self.dashboard is not None else "lepton_automl.builder()"
 
     def picture(self, drawing: Drawing) -> None:
         """Draw the Python that it equals; what was inferred, while nothing is started; the dashboard thereafter."""
@@ -228,12 +228,12 @@ class Builder(Lasting):
         drawing.code([self.plan.imports, "", *self.plan.code.splitlines()])
         if self._asks:
             drawing.paragraph("a search that is not started", colour=DIM, size=11)
-            if self._seen is not None:
-                draw_inferred(drawing, self._seen)
+            if self._preview is not None:
+                draw_inferred(drawing, self._preview)
         if self.dashboard is not None:
             self.dashboard.picture(drawing)
         else:
-            sign(drawing, time.time(), self.revival)
+            draw_footer(drawing, time.time(), self.restore_code)
 
     def _keep(self) -> None:
         """A still picture; the next one when something is drawn again."""
@@ -242,8 +242,8 @@ class Builder(Lasting):
 
     def close(self) -> None:
         """Look no more, and take the builder off the page; a search that was started goes on."""
-        self._looker.close()
-        self._pulse.end()
+        self._preview_worker.close()
+        self._poller.end()
         if self.dashboard is not None:
             self.dashboard.close()
         super().close()
@@ -251,7 +251,7 @@ class Builder(Lasting):
     # Where there is no page
 
     def __repr__(self) -> str:
-        lines = ["a new search", *(inferred_text(self._seen) if self._seen else [])]
+        lines = ["a new search", *(inferred_text(self._preview) if self._preview else [])]
         why = self._lacking(0)
         return "\n".join([*lines, *([f"({why})"] if why else []), self.plan.imports, self.plan.code])
 

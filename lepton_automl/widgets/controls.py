@@ -8,12 +8,12 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.space import Hyperparameter, Setting
 from lepton_automl.state import StudyState
 
-from .actions import Acts
-from .protocols import OVER, Driven, Moment
+from .actions import Actions
+from .protocols import OVER, StudyDriver, StudySnapshot
 from .view import View, button
 
 UNITS = ("minutes", "trials", "epochs", "cost")
@@ -24,11 +24,11 @@ class Controls(View):
 
     Args:
         drive: The study.
-        acts: Does what is asked.
+        actions: Does what is asked.
     """
 
-    def __init__(self, drive: Driven, acts: Acts) -> None:
-        self._drive, self._acts = drive, acts
+    def __init__(self, drive: StudyDriver, actions: Actions) -> None:
+        self._drive, self._actions = drive, actions
         self._state: StudyState | None = None
         self._limit_shown: float | None = None
         self.pause = button("pause", self._pause, tip="Hold all trials; paused time costs no budget", icon="pause")
@@ -55,18 +55,18 @@ class Controls(View):
         )
         row = w.Box([w.HBox(group) for group in groups])
         row.add_class("l-controls")
-        super().__init__(row, acts.said)
+        super().__init__(row, actions.message)
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Offer what can be done now."""
-        state, status = moment.state, moment.status
+        state, status = snapshot.state, snapshot.status
         self._state = state
         held = status in {"paused", "lost"}
         self.pause.layout.display, self.resume.layout.display = ("none", "") if held else ("", "none")
         self.pause.disabled, self.resume.disabled = status != "running", not held
         self.stop.disabled = status not in {"starting", "running", "paused", "lost"}
         self.pin.disabled = status in OVER
-        self.held.value = ", ".join(marked(f"{name} = {setting}", 60) for name, setting in state.pinned.items())
+        self.held.value = ", ".join(html_text(f"{name} = {setting}", 60) for name, setting in state.pinned.items())
         self.unpin.disabled = not state.pinned
         self._offer_units(state)
         self._offer_knobs(state)
@@ -90,7 +90,7 @@ class Controls(View):
             act()
             return done
 
-        self._acts.do(doing, run, code=f"study.{code}")
+        self._actions.start(doing, run, code=f"study.{code}")
 
     def _pause(self) -> None:
         self.pause.disabled = True  # seen at once, whatever the search says
@@ -121,7 +121,7 @@ class Controls(View):
         knob = self._turned()
         if knob is None:
             return
-        name, setting = str(self.knob.value), typed(knob, self.setting.value)
+        name, setting = str(self.knob.value), parse_setting(knob, self.setting.value)
         self._act(
             "pinning",
             lambda: self._drive.control.pin({name: setting}),
@@ -157,12 +157,12 @@ class Controls(View):
 
 
 def offer_settings(field: w.Combobox, knob: Hyperparameter) -> None:
-    """Offer a knob's choices in an empty field, and say what it takes; `typed` reads what a person makes of it."""
+    """Offer a knob's choices in an empty field, and say what it takes; `parse_setting` reads what a person makes of it."""
     field.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
     field.value, field.placeholder = "", clean(knob.describe(), 60)
 
 
-def typed(knob: Hyperparameter, text: str) -> Setting:
+def parse_setting(knob: Hyperparameter, text: str) -> Setting:
     """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
     for choice in knob.choices:
         if text in {clean(json.dumps(choice), 60), str(choice)}:

@@ -12,7 +12,7 @@ import ipywidgets as w
 from lepton_automl.errors import LeptonError
 from lepton_automl.study_store import StudyStore
 
-from .actions import Acts
+from .actions import Actions
 from .controls import Controls
 from .curves import curves_view, growth_view, timeline_view
 from .detail import DetailView
@@ -21,19 +21,19 @@ from .front import FrontView
 from .importance import ImportanceView
 from .log import LogView
 from .picture import Script
-from .poller import EVERY, Pulse
-from .protocols import OVER, Driven, Moment, Watched
+from .poller import EVERY, Poller
+from .protocols import OVER, StudyDriver, StudyReader, StudySnapshot
 from .run import RunView
-from .static_view import Lasting
+from .static_view import PersistentBox
 from .table import TableView
-from .text_view import draw_snapshot, text_face
+from .text_view import draw_snapshot, study_text
 from .view import View, free_clicks
 
 STILL = 15.0  # seconds between still pictures, which are saved with the notebook
 TICK = 1.0  # seconds between looks at the clock while something runs, and at a study that is over: it may be taken up elsewhere
 
 
-class Dashboard(Lasting):
+class Dashboard(PersistentBox):
     """Shows a study while it runs and thereafter, and drives it. Made by `Study.dashboard()`.
 
     A thread follows the journal until `close()`. What is on a page that nobody looks at is not drawn. Where there is no page at
@@ -47,16 +47,16 @@ class Dashboard(Lasting):
         model: The model that was taken by the button "use"; None before.
     """
 
-    def __init__(self, watch: Watched, drive: Driven) -> None:
+    def __init__(self, watch: StudyReader, drive: StudyDriver) -> None:
         self.model: Any = None
         self._watch, self._drive = watch, drive
-        self._pulse = Pulse(self._beat)
+        self._poller = Poller(self._poll)
         self._drawing = threading.RLock()
         self._chosen: int | None = None
         self._shown = -TICK
-        self._moment = self._look()
-        self.acts = Acts(self.refresh)
-        self.run, self.controls = RunView(), Controls(drive, self.acts)
+        self._snapshot = self._look()
+        self.actions = Actions(self.refresh)
+        self.run, self.controls = RunView(), Controls(drive, self.actions)
         self.decisions = LogView()
         self.front = FrontView(self.choose, self.controls.limit)
         self.table = TableView(self.choose)
@@ -75,37 +75,37 @@ class Dashboard(Lasting):
         main = w.Box([self.tabs, self.detail])
         main.add_class("l-main")
         super().__init__(Script(), self.run, self.controls, main)
-        self.decisions.take(self._moment.state, self._moment.news)
+        self.decisions.take(self._snapshot.state, self._snapshot.news)
         self.draw()
         free_clicks(self)
-        self._pulse.start()
+        self._poller.start()
 
     # What is seen
 
     def refresh(self) -> None:
         """Look at once, and go on following where the study can be seen again."""
-        if self._beat() is not None:
-            self._pulse.start()
+        if self._poll() is not None:
+            self._poller.start()
 
     def choose(self, trial: int) -> None:
         """Show a trial's details."""
         with self._drawing:
-            if trial in self._moment.state.trials:
+            if trial in self._snapshot.state.trials:
                 self._chosen = trial
-                self._moment = Moment(**{**vars(self._moment), "chosen": trial, "news": ()})
+                self._snapshot = StudySnapshot(**{**vars(self._snapshot), "chosen": trial, "news": ()})
                 self.draw()
 
     def draw(self) -> None:
         """Draw what is in sight."""
         with self._drawing:
-            moment = self._moment
+            snapshot = self._snapshot
             self._shown = time.monotonic()
-            self.run.draw(moment)
-            self.controls.draw(moment)
+            self.run.draw(snapshot)
+            self.controls.draw(snapshot)
             view = list(self.views.values())[self.tabs.selected_index or 0]
-            view.draw(moment)
+            view.draw(snapshot)
             free_clicks(view)  # some make their widgets when they are first seen
-            self.detail.draw(moment)
+            self.detail.draw(snapshot)
 
     def show(self) -> None:
         """Put the dashboard below the cell that runs."""
@@ -115,32 +115,32 @@ class Dashboard(Lasting):
 
     def close(self) -> None:
         """Look no more, and take the dashboard off the page."""
-        self._pulse.end()
+        self._poller.end()
         super().close()
 
-    def _look(self) -> Moment:
+    def _look(self) -> StudySnapshot:
         status, state, news = self._watch.poll()
         over = status in OVER
-        return Moment(
+        return StudySnapshot(
             state=state, status=status, now=state.last_at if over else time.time(), news=tuple(news), chosen=self._chosen
         )
 
-    def _beat(self) -> float | None:
+    def _poll(self) -> float | None:
         """Look, and draw what is new; the seconds until there may be more, None where nothing can be seen any more."""
         with self._drawing:
             try:
-                before, self._moment = self._moment, self._look()
-                self.decisions.take(self._moment.state, self._moment.news)
-                changed = bool(self._moment.news) or self._moment.status != before.status
+                before, self._snapshot = self._snapshot, self._look()
+                self.decisions.take(self._snapshot.state, self._snapshot.news)
+                changed = bool(self._snapshot.news) or self._snapshot.status != before.status
                 if changed:
                     self.draw()
-                elif time.monotonic() > self._shown + TICK and self._moment.status == "running":
+                elif time.monotonic() > self._shown + TICK and self._snapshot.status == "running":
                     self._shown = time.monotonic()
-                    self.run.draw(self._moment)
+                    self.run.draw(self._snapshot)
             except LeptonError as error:
-                self.acts.say(str(error), bad=True)
+                self.actions.show(str(error), bad=True)
                 return None
-            over = self._moment.status in OVER
+            over = self._snapshot.status in OVER
             if changed or not over:
                 self.keep(0.0 if over else STILL)
             return TICK if over else EVERY
@@ -148,7 +148,7 @@ class Dashboard(Lasting):
     # What is done
 
     def _buttons(self) -> dict[str, Callable[[int], object]]:
-        drive, do = self._drive, self.acts.do
+        drive, do = self._drive, self.actions.start
 
         def use(trial: int) -> str:
             self.model = drive.model(trial)
@@ -187,16 +187,16 @@ class Dashboard(Lasting):
     def _examine(self, trial: int) -> str:
         found = self._drive.model(trial).analyze_errors(progress=False)
         with self._drawing:
-            self.detail.show_examined(found)
+            self.detail.show_error_analysis(found)
         return f"trial {trial} examined"
 
     # Where there is no page
 
     def __repr__(self) -> str:
-        return text_face(self._moment)
+        return study_text(self._snapshot)
 
     @property
-    def revival(self) -> str:
+    def restore_code(self) -> str:
         """The Python that shows it in another kernel."""
         usual = StudyStore().path(self._drive.name).resolve() == self._drive.folder.resolve()
         home = "" if usual else f", home={str(self._drive.folder.parents[1])!r}"
@@ -204,4 +204,4 @@ class Dashboard(Lasting):
 
     def picture(self, drawing: Drawing) -> None:
         """Draw the study as it is now."""
-        draw_snapshot(drawing, self._moment, self.revival)
+        draw_snapshot(drawing, self._snapshot, self.restore_code)

@@ -9,12 +9,12 @@ from typing import Any, get_args
 import ipywidgets as w
 
 from lepton_automl.reporting.about_data import title
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 from lepton_automl.task import Task
 
-from .fields import LABEL, Field, choice, offer, words
-from .preview_worker import Seen
-from .sources import Source, completions, identical, keep, path_source
+from .fields import LABEL, Field, choice_field, set_options, text_field
+from .preview_worker import Preview
+from .sources import Source, completions, keep, path_source, same_objects
 from .view import View, button
 
 KINDS = ".csv,.tsv,.txt,.gz,.xz,.parquet,.pq,.zip,.tar,.png,.jpg,.jpeg,.bmp,.gif,.webp"
@@ -32,7 +32,7 @@ class DataView(View):
 
     def __init__(self, uploads: Path, changed: Callable[[], None]) -> None:
         self._uploads, self._changed = uploads, changed
-        self.variable = choice("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
+        self.variable = choice_field("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
         path = w.Combobox(
             description="or a path",
             placeholder="photos/  or  table.csv",
@@ -44,11 +44,11 @@ class DataView(View):
         self.reach = button("open", self._reach, tip="Look at what lies there (so does Enter)", icon="folder-open")
         self._opened = ""
         self.upload = w.FileUpload(accept=KINDS, multiple=True, description="or upload", layout={"width": "120px"})
-        self.label = words("", "class of pictures", "For pictures: the class of all that are uploaded together")
+        self.label = text_field("", "class of pictures", "For pictures: the class of all that are uploaded together")
         self.label.control.layout.width = "126px"
         self._kept = w.HTML()
-        self.target = choice("predict", "The column to predict", [("as inferred", None)])
-        self.task = choice("task", "What is to be predicted", [("as inferred", None)])
+        self.target = choice_field("predict", "The column to predict", [("as inferred", None)])
+        self.task = choice_field("task", "What is to be predicted", [("as inferred", None)])
         self.ignore = Field(
             w.SelectMultiple(
                 rows=4,
@@ -58,12 +58,12 @@ class DataView(View):
                 layout={"width": "290px"},
             )
         )
-        self.variable.hear(self._chosen)
-        self.path.hear(self._typed)
+        self.variable.on_change(self._chosen)
+        self.path.on_change(self._typed)
         path.on_msg(lambda _, told, __: self._reach() if told.get("event") == "submit" else None)
         self.upload.observe(lambda _: self._uploaded(), "value")
         for one in (self.target, self.task, self.ignore):
-            one.hear(self._corrected)
+            one.on_change(self._corrected)
         row = w.HBox([self.upload, self.label])
         row.add_class("l-upload")
         super().__init__(
@@ -77,16 +77,16 @@ class DataView(View):
             self.task,
             self.ignore,
         )
-        self.know(None)
+        self.update(None)
 
     def refresh(self, found: list[Source]) -> None:
         """Offer what the notebook holds now."""
         before: Source | None = self.variable.control.value
         same = next((one for one in found if before and one.code == before.code), None)
-        if before and same and identical(before, same):
+        if before and same and same_objects(before, same):
             found = [before if one is same else one for one in found]
         with self.quietly():
-            offer(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)])
+            set_options(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)])
         if before and self.variable.control.value is not before:
             if same:
                 self.variable.control.value = same
@@ -103,25 +103,25 @@ class DataView(View):
         return chosen
 
     @property
-    def said(self) -> dict[str, Any]:
+    def fit_arguments(self) -> dict[str, Any]:
         """Arguments of `fit` beside the source."""
         ignore = list(self.ignore.value)
         said = {"target": self.target.value, "task": self.task.value, "ignore": ignore or None}
         return {name: value for name, value in said.items() if value is not None}
 
-    def know(self, seen: Seen | None) -> None:
+    def update(self, preview: Preview | None) -> None:
         """Offer the corrections that fit what was seen."""
-        spec = seen.spec if seen else None
-        columns = [(name, name) for name in (seen.columns if seen else ())]
+        spec = preview.spec if preview else None
+        columns = [(name, name) for name in (preview.columns if preview else ())]
         target = f"as inferred: {spec.target}" if spec and not self.target.value else "as inferred"
         task = f"as inferred: {title(spec).split()[0]}" if spec and not self.task.value else "as inferred"
         with self.quietly():
             self._offer(columns, (target, None), (task, None))
 
     def _offer(self, columns: list[tuple[str, str]], target: tuple[str, None], task: tuple[str, None]) -> None:
-        offer(self.target, [target, *columns])
-        offer(self.task, [task, *((name, name) for name in get_args(Task))])
-        offer(self.ignore, columns)
+        set_options(self.target, [target, *columns])
+        set_options(self.task, [task, *((name, name) for name in get_args(Task))])
+        set_options(self.ignore, columns)
         for one in (self.target, self.ignore):
             one.layout.display = "" if columns else "none"
 
@@ -170,9 +170,9 @@ class DataView(View):
             return
         pictures = all(str(one["name"]).lower().endswith(PICTURES) for one in files)
         if pictures and not self.label.value:
-            self.label.complain("say the class of these pictures, then upload them")
+            self.label.show_error("say the class of these pictures, then upload them")
         else:
-            self.label.complain("")
+            self.label.show_error("")
             self._keep(files, self.label.value or "" if pictures else "")
         with self.quietly():
             self.upload.value = ()
@@ -181,9 +181,9 @@ class DataView(View):
         try:
             kept = keep(files, self._uploads, label)
         except OSError as error:
-            self._kept.value = f'<span class="l-warn">▲ it cannot be kept: {marked(error.strerror)}</span>'
+            self._kept.value = f'<span class="l-warn">▲ it cannot be kept: {html_text(error.strerror)}</span>'
             return
-        self._kept.value = f'<span class="l-dim">{len(files)} kept in {marked(kept)}</span>'
+        self._kept.value = f'<span class="l-dim">{len(files)} kept in {html_text(kept)}</span>'
         with self.quietly():
             self.path.control.value = str(kept)
         self._reach()

@@ -10,14 +10,14 @@ import ipywidgets as w
 
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.profile import Measurement
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.tables import last_score
 from lepton_automl.state import StudyState, Trial
 
-from .errors import examined_html
+from .errors import error_analysis_html
 from .network import network_svg, shape_of
-from .protocols import Moment
-from .run import where_it_stands
+from .protocols import StudySnapshot
+from .run import trial_status
 from .style import GREY
 from .view import View, button
 
@@ -29,30 +29,30 @@ class DetailView(View):
 
     Args:
         choose: Called with the number of a trial that is asked for.
-        acts: What the buttons do, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
+        actions: What the buttons do, each called with the trial's number: `use`, `champion`, `challenger`, `export`, `retune`,
             `mlflow`, `examine`.
         export_to: Where an export goes; the text can be changed.
     """
 
-    def __init__(self, choose: Callable[[int], None], acts: dict[str, Callable[[int], object]], export_to: str) -> None:
+    def __init__(self, choose: Callable[[int], None], actions: dict[str, Callable[[int], object]], export_to: str) -> None:
         self._trial: int | None = None
         self._choose = choose
         self.number = w.BoundedIntText(
             description="trial", min=0, max=0, layout={"width": "150px"}, style={"description_width": "40px"}
         )
         self.number.observe(self._typed, "value")
-        self.told = w.HTML(NO_TRIAL)
+        self.text = w.HTML(NO_TRIAL)
         self.folder = w.Text(export_to, description="export to", layout={"width": "98%"}, style={"description_width": "64px"})
         self.examined = w.HTML()
-        self.buttons = {name: button(text, partial(self._do, acts[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
+        self.buttons = {name: button(text, partial(self._do, actions[name]), tip=tip) for name, (text, tip) in BUTTONS.items()}
         self._models_only = [self.buttons[name] for name in ("use", "champion", "challenger", "export", "examine")]
         row = w.Box([*self.buttons.values()], layout={"flex_flow": "row wrap"})
-        super().__init__(self.number, row, self.folder, self.told, self.examined, classes=("l-detail",))
+        super().__init__(self.number, row, self.folder, self.text, self.examined, classes=("l-detail",))
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Show the chosen trial as it is now."""
-        state = moment.state
-        trial = state.trials.get(-1 if moment.chosen is None else moment.chosen)
+        state = snapshot.state
+        trial = state.trials.get(-1 if snapshot.chosen is None else snapshot.chosen)
         with self.quietly():
             self.number.max = max(state.trials, default=0)
             if trial:
@@ -60,15 +60,15 @@ class DetailView(View):
         if trial and trial.number != self._trial:
             self.examined.value = ""
         self._trial = trial.number if trial else None
-        self.told.value = detail_html(state, trial) if trial else NO_TRIAL
+        self.text.value = detail_html(state, trial) if trial else NO_TRIAL
         ready = trial is not None and trial.status == "complete"
         for one in self.buttons.values():
             one.disabled = trial is None or (one in self._models_only and not ready)
 
-    def show_examined(self, found: ErrorAnalysis) -> None:
+    def show_error_analysis(self, found: ErrorAnalysis) -> None:
         """Show what the chosen model gets wrong."""
         if found.trial == self._trial:
-            self.examined.value = examined_html(found)
+            self.examined.value = error_analysis_html(found)
 
     def _typed(self, change: dict[str, Any]) -> None:
         if not self._hold:
@@ -95,10 +95,10 @@ def detail_html(state: StudyState, trial: Trial) -> str:
     result = trial.result
     shape = network_svg(shape_of(trial))
     facts = _facts(state, trial)
-    rows = "".join(f"<tr><th>{marked(name)}</th><td>{marked(value)}</td></tr>" for name, value in facts.items() if value)
-    why = f'<p class="l-dim">{marked(result.reason)}</p>' if result and result.reason else ""
+    rows = "".join(f"<tr><th>{html_text(name)}</th><td>{html_text(value)}</td></tr>" for name, value in facts.items() if value)
+    why = f'<p class="l-dim">{html_text(result.reason)}</p>' if result and result.reason else ""
     return (
-        f"<h4>trial {trial.number}: {marked(where_it_stands(state, trial))}</h4>{shape}"
+        f"<h4>trial {trial.number}: {html_text(trial_status(state, trial))}</h4>{shape}"
         f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_knobs(trial)}{_tried(state, trial)}'
     )
 
@@ -150,7 +150,7 @@ def _whisker(name: str, found: Measurement, top: float, most: float) -> str:
 
 def _knobs(trial: Trial) -> str:
     rows = "".join(
-        f"<tr><th>{marked(name)}</th><td>{marked(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
+        f"<tr><th>{html_text(name)}</th><td>{html_text(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
         for name, value in trial.proposed.config.items()
     )
     return f'<details><summary>knobs</summary><table class="l-plain">{rows}</table></details>'
@@ -169,7 +169,7 @@ def _tried(state: StudyState, trial: Trial) -> str:
             "" if score is None else f"{score:.4f}",
             one.said,
         )
-        return "".join(f"<td>{marked(text)}</td>" for text in cells)
+        return "".join(f"<td>{html_text(text)}</td>" for text in cells)
 
     rows = "".join(f"<tr>{row(one)}</tr>" for one in trial.accelerated.tried)
     return f'<details><summary>runtimes tried</summary><table class="l-plain">{rows}</table></details>'

@@ -81,7 +81,7 @@ class Drawing:
         """
         told = clean(text, 400)
         self._draw.text((x * SCALE, y * SCALE), told, fill=colour, font=_font(told, size, bold=bold), anchor=anchor)
-        return wide(told, size, bold=bold)
+        return text_width(told, size, bold=bold)
 
     def line(self, *points: tuple[float, float], colour: str = LINE, width: float = 1) -> None:
         """Join points."""
@@ -157,7 +157,7 @@ class Drawing:
         """
         cells, ends = [[clean(cell, 120) for cell in row] for row in rows], set(right)
         columns = list(zip(*[head, *cells], strict=True))
-        room = [max(wide(cell, 12, bold=not at) for at, cell in enumerate(column)) for column in columns]
+        room = [max(text_width(cell, 12, bold=not at) for at, cell in enumerate(column)) for column in columns]
         self.y += 20
         for number, row in enumerate([list(head), *cells]):
             x = self.left
@@ -204,7 +204,7 @@ class Drawing:
         self.text(x, self.y, _fitting(text, self.right - x, how.get("size", 12), bold=how.get("bold", False)), **how)
 
 
-def wide(text: str, size: float, *, bold: bool = False) -> float:
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
     """The width of a line."""
     return float(_font(text, size, bold=bold).getlength(text)) / SCALE
 
@@ -212,7 +212,7 @@ def wide(text: str, size: float, *, bold: bool = False) -> float:
 def _length(text: str, how: dict[str, Any]) -> float:
     """The width of a part of a piece, with the gap behind it."""
     around = 14 * ("mark" in how) + 18 * ("frame" in how)
-    return around + wide(clean(text, 400), how.get("size", 12), bold=how.get("bold", False)) + 6
+    return around + text_width(clean(text, 400), how.get("size", 12), bold=how.get("bold", False)) + 6
 
 
 def _broken(text: str, room: float, size: float) -> list[str]:
@@ -220,7 +220,7 @@ def _broken(text: str, room: float, size: float) -> list[str]:
     lines: list[str] = []
     for word in clean(text, 2000).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and wide(longer, size) <= room:
+        if lines and text_width(longer, size) <= room:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -230,9 +230,9 @@ def _broken(text: str, room: float, size: float) -> list[str]:
 def _fitting(text: str, room: float, size: float, *, bold: bool = False) -> str:
     """As much of a line as there is room for."""
     told = clean(text, 400)
-    if wide(told, size, bold=bold) <= room:
+    if text_width(told, size, bold=bold) <= room:
         return told
-    while told and wide(told + MORE, size, bold=bold) > room:
+    while told and text_width(told + MORE, size, bold=bold) > room:
         told = told[:-1]
     return told.rstrip() + MORE
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from lepton_automl.error_analysis import ErrorAnalysis, Example
-from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.reporting.labels import clean, html_text
 
 from .cells import cell
 from .style import GREY
@@ -17,13 +17,13 @@ ALL_RIGHT = '<p class="l-dim">All its answers on these rows are right.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
-def examined_html(found: ErrorAnalysis) -> str:
+def error_analysis_html(found: ErrorAnalysis) -> str:
     """The findings, as HTML without scripts."""
     head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
     wrong = _matrix(found) if found.classes else _residuals(found.pairs)
     shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
     worst = f"<h4>worst examples</h4>{shown if found.worst else ALL_RIGHT}"
-    believed = f'<p class="l-dim">{marked(found.calibrated, 400)}</p>' if found.calibrated else ""
+    believed = f'<p class="l-dim">{html_text(found.calibration_verdict, 400)}</p>' if found.calibration_verdict else ""
     return f"{head}{wrong}{believed}{worst}"
 
 
@@ -31,16 +31,16 @@ def _matrix(found: ErrorAnalysis) -> str:
     """Truth by row, answer by column; for many classes the pairs that are mixed up most."""
     if len(found.classes) > CLASSES:
         rows = "".join(
-            f"<tr><td>{marked(truth, 40)}</td><td>{marked(answer, 40)}</td><td>{count}</td></tr>"
-            for truth, answer, count in found.mixed_up(10)
+            f"<tr><td>{html_text(truth, 40)}</td><td>{html_text(answer, 40)}</td><td>{count}</td></tr>"
+            for truth, answer, count in found.confusions(10)
         )
         return f'<table class="l-plain"><tr><th>truth</th><th>answer</th><th>rows</th></tr>{rows}</table>'
     names = [one.label for one in found.classes]
     counts = {(truth, answer): count for truth, answer, count in found.confusion}
     most = max((count for (truth, answer), count in counts.items() if truth != answer), default=1)
-    head = "".join(f'<th title="{escape(clean(name))}">{marked(name, 6)}</th>' for name in names)
+    head = "".join(f'<th title="{escape(clean(name))}">{html_text(name, 6)}</th>' for name in names)
     rows = "".join(
-        f"<tr><th>{marked(name, 12)}</th>"
+        f"<tr><th>{html_text(name, 12)}</th>"
         + "".join(_count(counts.get((truth, answer), 0), most, right=truth == answer) for answer in range(len(names)))
         + "</tr>"
         for truth, name in enumerate(names)
@@ -75,12 +75,12 @@ def _residuals(pairs: Sequence[tuple[float, float]]) -> str:
 def _example(one: Example) -> str:
     """Its picture or its cells, what it is, and what the model said."""
     sure = "" if one.sure is None else f" ({one.sure:.0%})"
-    said = f"{marked(cell(one.truth), 30)}, not {marked(cell(one.answer), 30)}{sure}"
+    said = f"{html_text(cell(one.truth), 30)}, not {html_text(cell(one.answer), 30)}{sure}"
     if one.picture and BASE64.fullmatch(one.picture):
         shown = f'<img alt="row {one.row}" src="data:image/png;base64,{one.picture}">'
     else:
         cells = "".join(
-            f"<tr><th>{marked(name, 24)}</th><td>{marked(cell(value), 24)}</td></tr>" for name, value in one.cells.items()
+            f"<tr><th>{html_text(name, 24)}</th><td>{html_text(cell(value), 24)}</td></tr>" for name, value in one.cells.items()
         )
         shown = f'<details><summary>row {one.row}</summary><table class="l-plain">{cells}</table></details>' if cells else ""
     return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"

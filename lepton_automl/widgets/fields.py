@@ -7,7 +7,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.reporting.labels import clean, html_text
 
 from .view import View
 
@@ -31,22 +31,22 @@ class Field(View):
     def value(self) -> Any:
         """What is said; None where nothing is."""
         said = self.control.value
-        return read(said) if isinstance(self.control, w.Text) else said
+        return parse_number(said) if isinstance(self.control, w.Text) else said
 
-    def complain(self, text: str) -> None:
+    def show_error(self, text: str) -> None:
         """Say what is wrong; nothing where all is well."""
-        told = f'<span class="l-warn" role="alert">▲ {marked(text, 300)}</span>' if text else ""
+        told = f'<span class="l-warn" role="alert">▲ {html_text(text, 300)}</span>' if text else ""
         if told != self._complaint.value:
             self._complaint.value = told
             self._complaint.layout.display = "" if told else "none"
             (self.control.add_class if told else self.control.remove_class)("l-wrong")
 
-    def hear(self, act: Callable[[], None]) -> None:
+    def on_change(self, act: Callable[[], None]) -> None:
         """Call something when a person changes it."""
         self.control.observe(lambda _: act(), "value")
 
 
-def read(text: str) -> Any:
+def parse_number(text: str) -> Any:
     """What a person means: a number, None where nothing is said, else the text, which the one who is asked complains of."""
     text = text.strip()
     for kind in (int, float):
@@ -57,7 +57,7 @@ def read(text: str) -> Any:
     return text or None
 
 
-class Words(Field):
+class TextField(Field):
     """A field for a text."""
 
     @property
@@ -66,7 +66,7 @@ class Words(Field):
         return self.control.value.strip() or None
 
 
-def number(name: str, hint: str, tip: str, value: str = "") -> Field:
+def number_field(name: str, hint: str, tip: str, value: str = "") -> Field:
     """A field for a number, or nothing.
 
     Args:
@@ -78,21 +78,21 @@ def number(name: str, hint: str, tip: str, value: str = "") -> Field:
     return Field(_text(name, hint, tip, value))
 
 
-def words(name: str, hint: str, tip: str) -> Words:
+def text_field(name: str, hint: str, tip: str) -> TextField:
     """A field for a text, or nothing."""
-    return Words(_text(name, hint, tip))
+    return TextField(_text(name, hint, tip))
 
 
 def _text(name: str, hint: str, tip: str, value: str = "") -> w.Text:
     return w.Text(value, description=name, placeholder=hint, tooltip=tip, style=LABEL, layout={"width": "250px"})
 
 
-def choice(name: str, tip: str, options: list[Any]) -> Field:
+def choice_field(name: str, tip: str, options: list[Any]) -> Field:
     """A field for one of several; the first is chosen."""
     return Field(w.Dropdown(options=options, index=0, description=name, tooltip=tip, style=LABEL, layout={"width": "290px"}))
 
 
-def offer(field: Field, options: list[tuple[str, Any]]) -> None:
+def set_options(field: Field, options: list[tuple[str, Any]]) -> None:
     """Give a choice other options, and keep what was chosen where it is still among them."""
     cleaned = [(clean(said, 60), value) for said, value in options]
     control = field.control

@@ -11,7 +11,7 @@ from lepton_automl.reporting.plots import front_figure
 from lepton_automl.reporting.tables import last_score
 
 from .picture import PictureView
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .style import ACCENT
 
 LINE = "limit"  # the name of the shape
@@ -31,12 +31,12 @@ class FrontView(PictureView):
         self._known: float | None = None
         super().__init__(front_figure, choose, config={"edits": {"shapePosition": True}})
 
-    def drawn(self, moment: Moment) -> go.Figure:
+    def drawn(self, snapshot: StudySnapshot) -> go.Figure:
         """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
-        state = moment.state
+        state = snapshot.state
         self._known = state.settings.target.max_latency_ms
-        figure = super().drawn(moment)
-        trial = state.trials.get(-1 if moment.chosen is None else moment.chosen)
+        figure = super().drawn(snapshot)
+        trial = state.trials.get(-1 if snapshot.chosen is None else snapshot.chosen)
         score = last_score(state, trial) if trial else None
         at = ([trial.profile.latency_ms], [score]) if trial and trial.profile and score is not None else ([], [])
         ring = {"symbol": "diamond-open", "color": ACCENT, "size": 22, "line": {"width": 2}}

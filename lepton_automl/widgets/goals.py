@@ -12,9 +12,9 @@ from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.study_store import StudyStore
 from lepton_automl.task import metrics_of
 
-from .fields import choice, number, offer, words
+from .fields import choice_field, number_field, set_options, text_field
 from .pins import Pins
-from .plan import MINUTES, wrong
+from .plan import MINUTES, argument_error
 from .view import View
 
 OBJECTIVES = {
@@ -36,27 +36,29 @@ class Goals(View):
 
     def __init__(self, make: Callable[..., Any], home: StudyStore, changed: Callable[[], None]) -> None:
         self._make, self._home = make, home
-        self.metric = choice("accuracy as", "The score that is made better", [("usual", None)])
+        self.metric = choice_field("accuracy as", "The score that is made better", [("usual", None)])
         self.objectives = {
             name: w.Checkbox(name in USUAL, description=name, tooltip=tip, indent=False, layout={"width": "auto"})
             for name, tip in OBJECTIVES.items()
         }
         self.deployment = {
-            "max_latency_ms": number("max ms a call", "no limit", "Hard limit on the time of one call, in milliseconds"),
-            "max_size_bytes": number("max KiB", "no limit", "Hard limit on the exported model file, in KiB of 1,024 bytes"),
-            "threads": number("threads", "1", "Threads that one call may use"),
-            "batch_size": number("batch size", "1", "Rows in one call"),
+            "max_latency_ms": number_field("max ms a call", "no limit", "Hard limit on the time of one call, in milliseconds"),
+            "max_size_bytes": number_field(
+                "max KiB", "no limit", "Hard limit on the exported model file, in KiB of 1,024 bytes"
+            ),
+            "threads": number_field("threads", "1", "Threads that one call may use"),
+            "batch_size": number_field("batch size", "1", "Rows in one call"),
         }
         self.budget = {
-            "minutes": number("minutes", "no limit", "Minutes of search, from the start to the model", str(MINUTES)),
-            "trials": number("trials", "no limit", "Candidates, whatever becomes of them"),
-            "epochs": number("epochs", "no limit", "Epochs of training over all candidates"),
+            "minutes": number_field("minutes", "no limit", "Minutes of search, from the start to the model", str(MINUTES)),
+            "trials": number_field("trials", "no limit", "Candidates, whatever becomes of them"),
+            "epochs": number_field("epochs", "no limit", "Epochs of training over all candidates"),
         }
-        self.workers = number("workers", str(bearable(cores())[0]), "Worker processes at most, one thread each")
-        self.name = words("name", "from the data", "The study's name, by which it is found again")
+        self.workers = number_field("workers", str(bearable(cores())[0]), "Worker processes at most, one thread each")
+        self.name = text_field("name", "from the data", "The study's name, by which it is found again")
         self.pins = Pins(changed)
         for one in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):
-            one.hear(changed)
+            one.on_change(changed)
         for one in self.objectives.values():
             one.observe(lambda _: changed(), "value")
         better = w.HBox([w.Label("and make better"), *self.objectives.values()])
@@ -73,14 +75,14 @@ class Goals(View):
         )
         self.search = w.VBox([w.HTML("<h4>the search</h4>"), self.name, self.pins])  # stands where there is room
 
-    def know(self, spec: DataSpec | None) -> None:
+    def update(self, spec: DataSpec | None) -> None:
         """Offer what fits the data."""
         scores = list(metrics_of(spec.task)) if spec else []
         usual = f"usual: {scores[0]}" if scores else "usual"
-        offer(self.metric, [(usual, None), *((name, name) for name in scores)])
-        self.pins.know(spec)
+        set_options(self.metric, [(usual, None), *((name, name) for name in scores)])
+        self.pins.update(spec)
 
-    def asked(self) -> dict[str, Any]:
+    def automl_arguments(self) -> dict[str, Any]:
         """Arguments of `AutoML` that were said, beside deployment and budget."""
         objectives = ("accuracy", *(name for name, box in self.objectives.items() if box.value))
         said = {
@@ -92,29 +94,32 @@ class Goals(View):
         }
         return _given(said)
 
-    def of_deployment(self) -> dict[str, Any]:
+    def deployment_arguments(self) -> dict[str, Any]:
         """Arguments of `Deployment` that were said."""
         said = {name: field.value for name, field in self.deployment.items()}
         size = said["max_size_bytes"]
         said["max_size_bytes"] = int(size * KIB) if _finite(size) else size
         return _given(said)
 
-    def of_budget(self) -> dict[str, Any]:
+    def budget_arguments(self) -> dict[str, Any]:
         """Arguments of `Budget` that were said."""
         return _given({name: field.value for name, field in self.budget.items()})
 
-    def complain(self) -> int:
+    def show_errors(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
-        deployment, budget = self.of_deployment(), self.of_budget()
+        deployment, budget = self.deployment_arguments(), self.budget_arguments()
         told = {field: _alone(Deployment, name, deployment) for name, field in self.deployment.items()}
         told |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
-        asked = self.asked()
-        told |= {field: _alone(self._make, name, asked) for name, field in (("workers", self.workers), ("metric", self.metric))}
-        told[self.name] = _alone(self._make, "name", asked) or self._taken(asked.get("name"))
+        automl_arguments = self.automl_arguments()
+        told |= {
+            field: _alone(self._make, name, automl_arguments)
+            for name, field in (("workers", self.workers), ("metric", self.metric))
+        }
+        told[self.name] = _alone(self._make, "name", automl_arguments) or self._taken(automl_arguments.get("name"))
         if not budget:
-            told[self.budget["minutes"]] = wrong(Budget)
+            told[self.budget["minutes"]] = argument_error(Budget)
         for field, complaint in told.items():
-            field.complain(complaint)
+            field.show_error(complaint)
         return sum(map(bool, told.values())) + bool(self.pins.complaint)
 
     def _taken(self, name: str | None) -> str:
@@ -130,7 +135,7 @@ def _given(said: dict[str, Any]) -> dict[str, Any]:
 
 def _alone(make: Any, name: str, said: dict[str, Any]) -> str:
     """What is wrong with one argument, whatever the others are."""
-    return wrong(make, **{name: said[name]}) if name in said else ""
+    return argument_error(make, **{name: said[name]}) if name in said else ""
 
 
 def _finite(number: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lepton_automl.reporting.plots import importance_figure, parallel_figure
 
 from .picture import PictureView
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .view import View
 
 SLANTED = {"l": 70, "r": 40, "t": 78, "b": 16}  # room for the names above the axes
@@ -19,7 +19,7 @@ class ImportanceView(View):
         self.lines = PictureView(parallel_figure, height=300, margin=SLANTED)
         super().__init__(self.shares, self.lines)
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Draw both."""
-        self.shares.draw(moment)
-        self.lines.draw(moment)
+        self.shares.draw(snapshot)
+        self.lines.draw(snapshot)

@@ -6,13 +6,13 @@ from html import escape
 
 from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
 from lepton_automl.reporting.about_data import facts, title
-from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.specs import DataSpec
 
 from .cells import cell
 from .drawing import DIM, INK, Drawing
 from .errors import BASE64
-from .preview_worker import Seen
+from .preview_worker import Preview
 from .style import ACCENT, COLOURS
 
 COLUMNS = 200  # that are listed
@@ -21,28 +21,28 @@ SIDE = 64  # pixels of an example of a class
 BLUE = COLOURS["complete"]
 
 
-def inferred_html(seen: Seen) -> str:
+def inferred_html(preview: Preview) -> str:
     """What was seen, as HTML without scripts; what cannot be used says why and what to do."""
-    if seen.error or not seen.spec or not seen.glance:
-        error = seen.error
-        fix = f"<p>{marked(error.fix, 600)}</p>" if error and error.fix else ""
-        return f'<p class="l-warn">{marked(error.what if error else "nothing was found", 1000)}</p>{fix}'
-    spec, found = seen.spec, seen.glance
-    warnings = "".join(f'<li class="l-warn">▲ {marked(said, 400)}</li>' for said in spec.warnings)
-    notes = "".join(f"<li>{marked(said, 400)}</li>" for said in spec.notes)
+    if preview.error or not preview.spec or not preview.glance:
+        error = preview.error
+        fix = f"<p>{html_text(error.fix, 600)}</p>" if error and error.fix else ""
+        return f'<p class="l-warn">{html_text(error.what if error else "nothing was found", 1000)}</p>{fix}'
+    spec, found = preview.spec, preview.glance
+    warnings = "".join(f'<li class="l-warn">▲ {html_text(said, 400)}</li>' for said in spec.warnings)
+    notes = "".join(f"<li>{html_text(said, 400)}</li>" for said in spec.notes)
     problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
     inferred = f'<h4>inferred</h4><ul class="l-said">{notes}</ul>' if notes else ""
     return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
 
 
-def draw_inferred(drawing: Drawing, seen: Seen) -> None:
+def draw_inferred(drawing: Drawing, preview: Preview) -> None:
     """The same in a picture."""
-    if seen.error or not seen.spec or not seen.glance:
-        drawing.paragraph(seen.error.what if seen.error else "nothing was found", colour=ACCENT)
-        if seen.error and seen.error.fix:
-            drawing.paragraph(seen.error.fix)
+    if preview.error or not preview.spec or not preview.glance:
+        drawing.paragraph(preview.error.what if preview.error else "nothing was found", colour=ACCENT)
+        if preview.error and preview.error.fix:
+            drawing.paragraph(preview.error.fix)
         return
-    spec, found = seen.spec, seen.glance
+    spec, found = preview.spec, preview.glance
     drawing.flow([[(title(spec), {"size": 16, "bold": True})]], down=28)
     for told in facts(spec).values():
         drawing.paragraph(told, colour=DIM)
@@ -86,17 +86,17 @@ def _draw_classes(drawing: Drawing, found: Glance) -> None:
     drawing.y += SIDE + 18
 
 
-def inferred_text(seen: Seen) -> list[str]:
+def inferred_text(preview: Preview) -> list[str]:
     """The same in lines of text."""
-    if seen.error or not seen.spec or not seen.glance:
-        return [clean(seen.error, 400)] if seen.error else []
-    problems = [f"problem: {clean(said, 200)}" for said in seen.spec.warnings]
-    return [f"{title(seen.spec)}: {clean(', '.join(facts(seen.spec).values()), 200)}", *problems]
+    if preview.error or not preview.spec or not preview.glance:
+        return [clean(preview.error, 400)] if preview.error else []
+    problems = [f"problem: {clean(said, 200)}" for said in preview.spec.warnings]
+    return [f"{title(preview.spec)}: {clean(', '.join(facts(preview.spec).values()), 200)}", *problems]
 
 
 def _head(spec: DataSpec) -> str:
-    told = "".join(f"<div>{marked(said)}</div>" for said in facts(spec).values())
-    return f'<div class="l-name">{marked(title(spec))}</div><div class="l-dim">{told}</div>'
+    told = "".join(f"<div>{html_text(said)}</div>" for said in facts(spec).values())
+    return f'<div class="l-name">{html_text(title(spec))}</div><div class="l-dim">{told}</div>'
 
 
 def _classes(spec: DataSpec, found: Glance) -> str:
@@ -119,12 +119,12 @@ def _pictured(one: ClassGlance) -> str:
         if BASE64.fullmatch(one.picture)
         else ""
     )
-    return f"<figure>{shown}<figcaption><b>{marked(label, 30)}</b> {one.rows:,}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption><b>{html_text(label, 30)}</b> {one.rows:,}</figcaption></figure>"
 
 
 def _barred(one: ClassGlance, most: int) -> str:
     bar = f'<span class="l-share"><i style="width:{100 * one.rows / most:.1f}%"></i></span>'
-    return f"<tr><td>{marked(cell(one.label), 40)}</td><td>{bar}</td><td>{one.rows:,}</td></tr>"
+    return f"<tr><td>{html_text(cell(one.label), 40)}</td><td>{bar}</td><td>{one.rows:,}</td></tr>"
 
 
 def _histogram(spec: DataSpec, found: Glance) -> str:
@@ -139,7 +139,7 @@ def _histogram(spec: DataSpec, found: Glance) -> str:
     low, high = (f"{end:.4g}" for end in found.ends)
     end = wide * len(found.histogram)
     return (
-        f'<h4>{marked(spec.target, 40)}: {spec.target_mean:.4g} on average</h4><svg role="img" aria-label="histogram of the '
+        f'<h4>{html_text(spec.target, 40)}: {spec.target_mean:.4g} on average</h4><svg role="img" aria-label="histogram of the '
         f'target" viewBox="0 0 {end} 76" font-size="10" style="width:min(100%,{end}px)">{bars}<text x="0" y="73">{low}</text>'
         f'<text x="{end}" y="73" text-anchor="end">{high}</text></svg>'
     )
@@ -156,5 +156,5 @@ def _columns(found: Glance) -> str:
 
 
 def _column(one: ColumnGlance) -> str:
-    cells = (marked(one.name, 40), one.kind, marked(one.said, 60), marked(cell(one.example), 30))
+    cells = (html_text(one.name, 40), one.kind, html_text(one.said, 60), html_text(cell(one.example), 30))
     return f"<tr>{''.join(f'<td>{text}</td>' for text in cells)}</tr>"

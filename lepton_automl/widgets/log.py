@@ -28,11 +28,11 @@ from lepton_automl.events import (
     TrialRetried,
     TrialThawed,
 )
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.terminal import accelerated_line, trial_line
 from lepton_automl.state import StudyState
 
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .view import View
 
 LINES = 200  # that are shown
@@ -58,9 +58,9 @@ class LogView(View):
         fresh = islice(filter(None, (_line(state, event) for event in reversed(news))), LINES)  # of a long study only the last
         self._lines.extendleft(reversed(list(fresh)))
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Show the lines."""
-        del moment
+        del snapshot
         rows = "".join(self._lines) or "<tr><td></td><td>nothing yet</td></tr>"
         self._told.value = f'<div class="l-log" tabindex="0" role="log"><table>{rows}</table></div>'
 
@@ -68,7 +68,7 @@ class LogView(View):
 def _line(state: StudyState, event: Event) -> str:
     said = sentence(state, event)
     at = time.strftime("%H:%M:%S", time.localtime(event.at))
-    return f"<tr><td>{at}</td><td>{marked(said)}</td></tr>" if said else ""
+    return f"<tr><td>{at}</td><td>{html_text(said)}</td></tr>" if said else ""
 
 
 def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch a kind of event

@@ -10,10 +10,10 @@ import ipywidgets as w
 
 from lepton_automl.events import SamplerName
 
-from .fields import LABEL, Field, choice, number, offer
-from .plan import wrong
-from .preview_worker import Seen
-from .sources import Source, identical, path_source
+from .fields import LABEL, Field, choice_field, number_field, set_options
+from .plan import argument_error
+from .preview_worker import Preview
+from .sources import Source, path_source, same_objects
 from .view import View
 
 SAMPLERS = {
@@ -46,15 +46,17 @@ class More(View):
             layout={"width": "290px"},
         )
         self.test = Field(test)
-        self.group = choice("group by", "Rows that share a value here stay on one side of every split", [("nothing", None)])
-        self.time = choice("order by", "Later rows become validation, the latest test", [("nothing", None)])
-        self.weight = choice(
+        self.group = choice_field(
+            "group by", "Rows that share a value here stay on one side of every split", [("nothing", None)]
+        )
+        self.time = choice_field("order by", "Later rows become validation, the latest test", [("nothing", None)])
+        self.weight = choice_field(
             "class weight", "What a row of a rare class counts for", [("each row alike", None), ("balanced", "balanced")]
         )
-        self.seed = number("seed", "0", "Of splits, proposals, weights and batches")
+        self.seed = number_field("seed", "0", "Of splits, proposals, weights and batches")
         usual, *others = get_args(SamplerName)
         told = [(f"usual: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
-        self.sampler = choice("sampler", "What proposes the next network", told)
+        self.sampler = choice_field("sampler", "What proposes the next network", told)
         self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
         self._fields.add_class("l-wrap")
         self.opened = w.ToggleButton(
@@ -64,9 +66,9 @@ class More(View):
         self.opened.observe(lambda _: self._turn(), "value")
         super().__init__(self.opened, self._fields, classes=("l-more",))
         for one in (self.test, self.group, self.time, self.weight, self.seed):
-            one.hear(self._heard)
-        self.sampler.hear(changed)
-        self.know(None)
+            one.on_change(self._heard)
+        self.sampler.on_change(changed)
+        self.update(None)
         self._turn()
 
     def refresh(self, found: list[Source]) -> None:
@@ -75,7 +77,7 @@ class More(View):
         self._found = found
         self.test.control.options = [one.alone for one in self._found]
         now = self.source
-        if before and variable and not (now and identical(before, now)):
+        if before and variable and not (now and same_objects(before, now)):
             self._looked()
 
     @property
@@ -85,7 +87,7 @@ class More(View):
         known = next((one for one in self._found if one.alone == text), None)
         return known or (path_source(text) if text and Path(text).expanduser().exists() else None)
 
-    def complain(self) -> int:
+    def show_errors(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
         test = self.test.control.value.strip()
         lost = test and not self.source
@@ -94,40 +96,40 @@ class More(View):
             self.seed: self._wrong_seed(),
         }
         for field, complaint in told.items():
-            field.complain(complaint)
+            field.show_error(complaint)
         return sum(map(bool, told.values()))
 
-    def asked(self) -> dict[str, Any]:
+    def automl_arguments(self) -> dict[str, Any]:
         """Arguments of `AutoML` that were said."""
         said = {"seed": self.seed.value, "class_weight": self.weight.value, "sampler": self.sampler.value}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
-    def said(self) -> dict[str, Any]:
+    def fit_arguments(self) -> dict[str, Any]:
         """Arguments of `fit` that were said, beside the test data."""
         said = {"group_column": self.group.value, "time_column": self.time.value}
         return {name: value for name, value in said.items() if value is not None}
 
     @property
-    def looks(self) -> dict[str, Any]:
+    def preview_options(self) -> dict[str, Any]:
         """What of it all changes how the data look."""
-        known = {name: said for name, said in self.asked().items() if name in ("seed", "class_weight")}
+        known = {name: said for name, said in self.automl_arguments().items() if name in ("seed", "class_weight")}
         if self._wrong_seed():
             known.pop("seed")
-        return self.said | known
+        return self.fit_arguments | known
 
     def _wrong_seed(self) -> str:
         seed = self.seed.value
-        return "" if seed is None else wrong(self._make, seed=seed)
+        return "" if seed is None else argument_error(self._make, seed=seed)
 
-    def know(self, seen: Seen | None) -> None:
+    def update(self, preview: Preview | None) -> None:
         """Offer what fits the data."""
-        columns = [(name, name) for name in (seen.columns if seen else ())]
+        columns = [(name, name) for name in (preview.columns if preview else ())]
         with self.quietly():
             for one in (self.group, self.time):
-                offer(one, [("nothing", None), *columns])
+                set_options(one, [("nothing", None), *columns])
                 one.layout.display = "" if columns else "none"
-            numbers = bool(seen and seen.spec and seen.spec.task == "regression")
+            numbers = bool(preview and preview.spec and preview.spec.task == "regression")
             if numbers:
                 self.weight.control.index = 0
             self.weight.layout.display = "none" if numbers else ""

@@ -15,7 +15,7 @@ import traitlets
 from lepton_automl.state import StudyState
 
 from .loading import load_figure_widget
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .view import View, free_clicks
 
 load_figure_widget()
@@ -28,7 +28,7 @@ CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": SP
 BAR = {"bgcolor": "rgba(0,0,0,0)", "color": "rgba(128,128,128,0.7)", "activecolor": "#0072B2"}  # no block over the picture
 
 
-class Keeper(anywidget.AnyWidget):
+class FigureSync(anywidget.AnyWidget):
     """Looks after the figure beside it, on the page.
 
     A `FigureWidget` hears of more or less room from the window alone, and misses what is sent while its script still loads
@@ -74,7 +74,7 @@ class Script(anywidget.AnyWidget):
         super().__init__(code=str(go.FigureWidget._esm))  # noqa: SLF001  # there is no public way
 
 
-class Living(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
+class LiveFigure(go.FigureWidget):  # type: ignore[misc]  # plotly ships no types
     """A `FigureWidget` that a second tab, or a page that was loaded again, sees as it is now.
 
     Plotly keeps what such a page asks for as it was when the widget was made, and forgets of its own data what a page has
@@ -149,21 +149,21 @@ class PictureView(View):
         self._last: Json = {}
         self._drawn = 0
         self._drawing = threading.Lock()
-        self.figure: Living | None = None
-        self.keeper = Keeper()
-        self.keeper.on_msg(self._behind)
+        self.figure: LiveFigure | None = None
+        self.sync = FigureSync()
+        self.sync.on_msg(self._behind)
         super().__init__()
 
-    def drawn(self, moment: Moment) -> go.Figure:
+    def drawn(self, snapshot: StudySnapshot) -> go.Figure:
         """The figure as it is to be now."""
-        return self._make(moment.state)
+        return self._make(snapshot.state)
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Draw where the study is not what it was."""
-        stand = (moment.state.last_at, len(moment.state.trials), moment.chosen)
+        stand = (snapshot.state.last_at, len(snapshot.state.trials), snapshot.chosen)
         if stand != self._stand:
             self._stand = stand
-            self.show(self.drawn(moment))
+            self.show(self.drawn(snapshot))
 
     def show(self, figure: go.Figure) -> None:
         """Take over what is not the same any more, in one message."""
@@ -177,9 +177,9 @@ class PictureView(View):
             else:
                 last, self._last = self._last, figure.to_plotly_json()
                 self._change(self.figure, last, self._last)
-            self.keeper.expected = [part["meta"] for part in (self._last["layout"], *self._last["data"])]
+            self.sync.expected = [part["meta"] for part in (self._last["layout"], *self._last["data"])]
 
-    def _change(self, figure: Living, last: Json, fresh: Json) -> None:
+    def _change(self, figure: LiveFigure, last: Json, fresh: Json) -> None:
         traces = [self._changed(was, now) for was, now in zip(last["data"], fresh["data"], strict=True)]
         layout = self._changed(last["layout"], fresh["layout"])
         figure.now = fresh
@@ -210,12 +210,12 @@ class PictureView(View):
         self._stand = ()
 
     def _begin(self, figure: go.Figure) -> None:
-        self.figure = Living(figure)
+        self.figure = LiveFigure(figure)
         self.figure._config = self._config  # noqa: SLF001  # plotly has no other name for it
         for trace in self.figure.data:
             if hasattr(trace, "on_click"):
                 trace.on_click(self._click)
-        self.children = [w.VBox([self.figure, self.keeper])]
+        self.children = [w.VBox([self.figure, self.sync])]
 
     def _click(self, trace: Any, points: Any, _state: Any) -> None:
         numbers = trace.customdata

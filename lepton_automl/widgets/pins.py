@@ -8,13 +8,13 @@ from functools import partial
 import ipywidgets as w
 
 from lepton_automl import families
-from lepton_automl.reporting.labels import clean, marked
+from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.space import Setting, Space
 from lepton_automl.specs import DataSpec
 
-from .controls import offer_settings, typed
+from .controls import offer_settings, parse_setting
 from .fields import LABEL
-from .plan import wrong
+from .plan import argument_error
 from .view import View, button, free_clicks
 
 
@@ -44,9 +44,9 @@ class Pins(View):
         row = w.HBox([self.knob, self.setting, self.pin])
         row.add_class("l-wrap")
         super().__init__(row, self._shown, self._complaint)
-        self.know(None)
+        self.update(None)
 
-    def know(self, spec: DataSpec | None) -> None:
+    def update(self, spec: DataSpec | None) -> None:
         """Offer the knobs of the networks for these data."""
         self._spec = spec
         self._space = families.space_for(spec) if spec else Space(knobs={})
@@ -66,7 +66,7 @@ class Pins(View):
     def _wrong(self, held: dict[str, Setting]) -> str:
         if self._spec is None:
             return ""
-        return wrong(partial(families.widened, self._space, self._spec), changes=held)
+        return argument_error(partial(families.widened, self._space, self._spec), changes=held)
 
     def _offer(self) -> None:
         knob = self._space.get(str(self.knob.value))
@@ -75,7 +75,7 @@ class Pins(View):
 
     def _pin(self) -> None:
         name = str(self.knob.value)
-        asked = {name: typed(self._space[name], self.setting.value)}
+        asked = {name: parse_setting(self._space[name], self.setting.value)}
         complaint = self._wrong(asked)
         if not complaint:
             self.held |= asked
@@ -89,7 +89,7 @@ class Pins(View):
 
     def _list(self, complaint: str = "") -> None:
         told = complaint or self.complaint
-        self._complaint.value = f'<span class="l-warn" role="alert">▲ {marked(told, 300)}</span>' if told else ""
+        self._complaint.value = f'<span class="l-warn" role="alert">▲ {html_text(told, 300)}</span>' if told else ""
         self._shown.children = [
             button(f"{name} = {setting}", partial(self._let_go, name), tip="Let the search turn it again", icon="times")
             for name, setting in self.held.items()

@@ -18,28 +18,30 @@ class Plan:
 
     Args:
         data: The source, as the arguments of `fit` are written: `df`, `x, y`, `"photos/"`.
-        asked: Arguments of `AutoML` beside the next two.
+        automl_arguments: Arguments of `AutoML` beside the next two.
         deployment: Of `Deployment`.
         budget: Of `Budget`.
-        said: Arguments of `fit` beside the source.
+        fit_arguments: Arguments of `fit` beside the source.
         test: The test data, as they are written; empty where they are cut off from the others.
     """
 
     data: str = "..."
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    automl_arguments: Mapping[str, Any] = field(default_factory=dict)
     deployment: Mapping[str, Any] = field(default_factory=dict)
     budget: Mapping[str, Any] = field(default_factory=dict)
-    said: Mapping[str, Any] = field(default_factory=dict)
+    fit_arguments: Mapping[str, Any] = field(default_factory=dict)
     test: str = ""
 
     @property
     def code(self) -> str:
         """The line of Python that it equals."""
-        deployment = {"deployment": Code(called("Deployment", self.deployment))} if self.deployment else {}
-        budget = {"budget": Code(called("Budget", self.budget or {"minutes": MINUTES}))}
-        asked = called("AutoML", {**_named(self.asked), **deployment, **budget, **_rest(self.asked)})
+        deployment = {"deployment": Code(call_source("Deployment", self.deployment))} if self.deployment else {}
+        budget = {"budget": Code(call_source("Budget", self.budget or {"minutes": MINUTES}))}
+        automl_arguments = call_source(
+            "AutoML", {**_named(self.automl_arguments), **deployment, **budget, **_rest(self.automl_arguments)}
+        )
         test = {"test": Code(self.test)} if self.test else {}
-        return f"{asked}.fit({', '.join([self.data, *arguments({**self.said, **test})])})"
+        return f"{automl_arguments}.fit({', '.join([self.data, *arguments({**self.fit_arguments, **test})])})"
 
     @property
     def imports(self) -> str:
@@ -53,7 +55,7 @@ class Plan:
             ConfigError: Something is out of range.
         """
         return {
-            **self.asked,
+            **self.automl_arguments,
             "deployment": Deployment(**self.deployment),
             "budget": Budget(**self.budget or {"minutes": MINUTES}),
         }
@@ -65,17 +67,17 @@ class Code(str):
     __slots__ = ()
 
 
-def called(name: str, given: Mapping[str, Any]) -> str:
+def call_source(name: str, given: Mapping[str, Any]) -> str:
     """A call with named arguments, written out."""
     return f"{name}({', '.join(arguments(given))})"
 
 
 def arguments(given: Mapping[str, Any]) -> list[str]:
     """Named arguments, each written out."""
-    return [f"{name}={spoken(value)}" for name, value in given.items()]
+    return [f"{name}={python_literal(value)}" for name, value in given.items()]
 
 
-def spoken(value: Any) -> str:
+def python_literal(value: Any) -> str:
     """A value as it is written in Python, with the quotation marks that people use."""
     if isinstance(value, Code):
         return str(value)
@@ -83,14 +85,14 @@ def spoken(value: Any) -> str:
         said = repr(value)
         return said if '"' in value or "'" in value else f'"{said[1:-1]}"'
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{spoken(key)}: {spoken(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{python_literal(key)}: {python_literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        items = ", ".join(map(spoken, value))
+        items = ", ".join(map(python_literal, value))
         return f"[{items}]" if isinstance(value, list) else f"({items}{',' * (len(value) == 1)})"
     return repr(value)
 
 
-def wrong(make: Any, **given: Any) -> str:
+def argument_error(make: Any, **given: Any) -> str:
     """What a constructor has against arguments, without its own name before it; empty where all is well."""
     try:
         make(**given)
@@ -99,9 +101,9 @@ def wrong(make: Any, **given: Any) -> str:
     return ""
 
 
-def _named(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": asked["name"]} if "name" in asked else {}
+def _named(automl_arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": automl_arguments["name"]} if "name" in automl_arguments else {}
 
 
-def _rest(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if name != "name"}
+def _rest(automl_arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in automl_arguments.items() if name != "name"}

@@ -11,16 +11,16 @@ EVERY = 0.25  # seconds between looks: four a second at most
 SHARE = 0.1  # of the time that looking may take: a long drawing is followed by a long rest, so that the kernel stays free
 
 
-class Pulse:
+class Poller:
     """Calls a method until it says that there is nothing more to see, or its object is gone.
 
     Args:
-        beat: A bound method; it says after how many seconds, at least, to call it again, or None. Its object is not kept alive.
+        poll: A bound method; it says after how many seconds, at least, to call it again, or None. Its object is not kept alive.
         first: Seconds before the first call.
     """
 
-    def __init__(self, beat: Callable[[], float | None], first: float = EVERY) -> None:
-        self._beat = weakref.WeakMethod(beat)
+    def __init__(self, poll: Callable[[], float | None], first: float = EVERY) -> None:
+        self._poll = weakref.WeakMethod(poll)
         self._first = first
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -45,11 +45,11 @@ class Pulse:
     def _run(self) -> None:
         rest: float | None = self._first
         while rest is not None and not self._over.wait(rest):
-            beat = self._beat()
-            if beat is None:
+            poll = self._poll()
+            if poll is None:
                 return
             began = time.thread_time()
-            rest = beat()
+            rest = poll()
             if rest is not None:
                 rest = max(rest, (time.thread_time() - began) / SHARE)
-            del beat  # nobody else may hold it while this one rests
+            del poll  # nobody else may hold it while this one rests

@@ -28,7 +28,7 @@ PREFIX = "looking-"
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Preview:
     """What was found out about a source.
 
     Args:
@@ -57,7 +57,7 @@ class Seen:
         return bool(self.mark == _marks(self.source, self.test))
 
 
-class Looker:
+class PreviewWorker:
     """One thread that looks at what was chosen last.
 
     Args:
@@ -66,7 +66,7 @@ class Looker:
         done: Called with what was seen, unless something else was chosen meanwhile.
     """
 
-    def __init__(self, home: Path, tell: Callable[[str], None], done: Callable[[Seen], None]) -> None:
+    def __init__(self, home: Path, tell: Callable[[str], None], done: Callable[[Preview], None]) -> None:
         self._home, self._tell, self._done = home, tell, done
         self._wanted: Wanted | None = None
         self._lock = threading.Lock()
@@ -100,12 +100,12 @@ class Looker:
                 if wanted is None or wanted is done:
                     self._thread = None
                     return
-            seen = self._see(wanted)
+            preview = self._make_preview(wanted)
             if self._wanted is wanted:
-                self._done(seen)
+                self._done(preview)
             done = wanted
 
-    def _see(self, wanted: Wanted) -> Seen:
+    def _make_preview(self, wanted: Wanted) -> Preview:
         (source, options, test), columns = wanted, tuple[str, ...]()
         try:
             self._tell("reading")
@@ -113,12 +113,12 @@ class Looker:
             folder, mark, sealed = self._folder(), _marks(source, test), test.whole if test else None
             told = self._progress(wanted)
             spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=told)
-            return Seen(source, options, columns, spec, glance(spec), None, mark, test)
+            return Preview(source, options, columns, spec, glance(spec), None, mark, test)
         except LeptonError as error:
-            return Seen(source, options, columns, error=error)
+            return Preview(source, options, columns, error=error)
         except Exception as error:  # what a stranger's object raises when it is read
             what = f"it cannot be read: {type(error).__name__}: {error}"
-            return Seen(source, options, columns, error=DataError(what, where=source.code))
+            return Preview(source, options, columns, error=DataError(what, where=source.code))
 
     def _progress(self, wanted: object) -> Callable[[int, int], None]:
         last = [0.0]

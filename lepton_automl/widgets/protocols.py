@@ -14,7 +14,7 @@ from lepton_automl.state import StudyState
 OVER = frozenset({"ended", "lost"})  # statuses after which nothing happens by itself
 
 
-class Watched(Protocol):
+class StudyReader(Protocol):
     """A study as a window reads it; `study.client.StudyClient` is one."""
 
     def poll(self) -> tuple[str, StudyState, list[Event]]:
@@ -52,13 +52,13 @@ class Control(Protocol):
 
 
 class Pages(Protocol):
-    """A study in MLflow; `service.mirror.StudyTracking` is one."""
+    """A study in MLflow; `study.tracking.StudyTracking` is one."""
 
     def page(self, trial: int) -> str:
         """The address of a trial's run in an MLflow page on this machine."""
 
 
-class Driven(Protocol):
+class StudyDriver(Protocol):
     """A study as a window's buttons drive it; `study.study.Study` is one."""
 
     @property
@@ -82,7 +82,7 @@ class Driven(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
+class StudySnapshot:
     """What a view is drawn from.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.status import status_json
 from lepton_automl.state import StudyState, Trial
 
 from .drawing import DIM, INK, LINE, SOFT, Drawing
-from .protocols import OVER, Moment
+from .protocols import OVER, StudySnapshot
 from .style import COLOURS, MARKS, SHAPES
 from .view import View
 
@@ -31,38 +31,38 @@ class RunView(View):
         self._told = w.HTML()
         super().__init__(self._told)
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Say how it stands."""
-        self._told.value = run_html(moment)
+        self._told.value = run_html(snapshot)
 
 
-def run_html(moment: Moment) -> str:
+def run_html(snapshot: StudySnapshot) -> str:
     """The run at a glance, as HTML without scripts."""
-    state = moment.state
-    told = status_json(state, moment.status)
-    facts = run_facts(moment)
-    listed = "".join(f"<div><span>{marked(name)}</span><b>{marked(value)}</b></div>" for name, value in facts.items())
+    state = snapshot.state
+    told = status_json(state, snapshot.status)
+    facts = run_facts(snapshot)
+    listed = "".join(f"<div><span>{html_text(name)}</span><b>{html_text(value)}</b></div>" for name, value in facts.items())
     behind = (
-        f'<div class="l-warn">▲ MLflow is behind: {marked(state.mlflow_trouble, 600)}</div>' if state.mlflow_trouble else ""
+        f'<div class="l-warn">▲ MLflow is behind: {html_text(state.mlflow_trouble, 600)}</div>' if state.mlflow_trouble else ""
     )
     percent = round(100 * told["used"], 1)
     return (
-        f'<div class="l-head"><span class="l-name">{marked(state.settings.name)}</span>'
-        f'<span class="l-badge">{marked(moment.status)}</span><span>{marked(said(moment))}</span>{_by_state(told["trials"])}</div>'
+        f'<div class="l-head"><span class="l-name">{html_text(state.settings.name)}</span>'
+        f'<span class="l-badge">{html_text(snapshot.status)}</span><span>{html_text(said(snapshot))}</span>{_by_state(told["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>{behind}'
     )
 
 
-def draw_run(drawing: Drawing, moment: Moment) -> None:
+def draw_run(drawing: Drawing, snapshot: StudySnapshot) -> None:
     """The same in a picture."""
-    state = moment.state
-    told = status_json(state, moment.status)
+    state = snapshot.state
+    told = status_json(state, snapshot.status)
     head: list[tuple[str, dict[str, Any]]] = [
         (state.settings.name, {"size": 17, "bold": True}),
-        (moment.status, {"bold": True, "frame": INK}),
-        (said(moment), {}),
+        (snapshot.status, {"bold": True, "frame": INK}),
+        (said(snapshot), {}),
     ]
     counts = [
         (f"{told['trials'][name]} {name}", {"mark": (SHAPES[name], COLOURS[name])}) for name in ORDER if name in told["trials"]
@@ -74,28 +74,30 @@ def draw_run(drawing: Drawing, moment: Moment) -> None:
     if end > drawing.left + 8:
         drawing.box(drawing.left, drawing.y, end, drawing.y + 8, fill=COLOURS["complete"], round_by=4)
     drawing.y += 8
-    drawing.flow([[(name, {"colour": DIM, "size": 11}), (value, {"bold": True})] for name, value in run_facts(moment).items()])
+    drawing.flow(
+        [[(name, {"colour": DIM, "size": 11}), (value, {"bold": True})] for name, value in run_facts(snapshot).items()]
+    )
     drawing.y += 8
 
 
-def said(moment: Moment) -> str:
+def said(snapshot: StudySnapshot) -> str:
     """How it stands, in a few words beside its status."""
-    if moment.status == "ended" and moment.state.ended:
-        return moment.state.ended.reason
-    if moment.status == "paused" and moment.state.paused:
-        return moment.state.paused.reason.splitlines()[0]
-    told = status_json(moment.state, moment.status)
-    return ELSE.get(moment.status, "; ".join(filter(None, (told["left"] if moment.state.weighed else "", told["step"]))))
+    if snapshot.status == "ended" and snapshot.state.ended:
+        return snapshot.state.ended.reason
+    if snapshot.status == "paused" and snapshot.state.paused:
+        return snapshot.state.paused.reason.splitlines()[0]
+    told = status_json(snapshot.state, snapshot.status)
+    return ELSE.get(snapshot.status, "; ".join(filter(None, (told["left"] if snapshot.state.weighed else "", told["step"]))))
 
 
-def run_facts(moment: Moment) -> dict[str, str]:
+def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
     """What is known by now, by name."""
-    state = moment.state
+    state = snapshot.state
     facts = {
         f"best {state.settings.metric}": best(state),
         "fastest on the front": fastest(state),
         "on the front": str(len(state.front())),
-        "workers busy": f"{len(state.running)} of {state.settings.workers}" if moment.status not in OVER else "",
+        "workers busy": f"{len(state.running)} of {state.settings.workers}" if snapshot.status not in OVER else "",
         "epochs": f"{state.epochs:,}",
     }
     return {name: value for name, value in facts.items() if value}
@@ -123,7 +125,7 @@ def fastest(state: StudyState) -> str:
     return f"{min(known)[0]:.3g} ms (trial {min(known)[1]})" if known else ""
 
 
-def where_it_stands(state: StudyState, trial: Trial) -> str:
+def trial_status(state: StudyState, trial: Trial) -> str:
     """A trial's standing in a few words."""
     on = " on the front" if trial in state.front() else ""
     return f"{MARKS[trial.status]} {trial.status}{on}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import spoken
+from .plan import python_literal
 
 ROWS = 20  # fewer are no data to learn from
 OFFERED = 60  # entries of a folder that are offered
@@ -52,7 +52,7 @@ class Source:
         return tuple(map(_mark, self.parts))
 
 
-def sources(names: Mapping[str, Any]) -> list[Source]:
+def find_sources(names: Mapping[str, Any]) -> list[Source]:
     """What a namespace holds that can be learnt from: tables, pairs of rows and labels, scikit-learn's bundles.
 
     Args:
@@ -65,7 +65,7 @@ def sources(names: Mapping[str, Any]) -> list[Source]:
     return [*tables, *_bundles(open_names), *_tuples(open_names), *_pairs(open_names)]
 
 
-def identical(one: Source, other: Source) -> bool:
+def same_objects(one: Source, other: Source) -> bool:
     """Whether they are the same objects; these may have been changed meanwhile."""
     return all(a is b for a, b in zip(one.parts, other.parts, strict=False))
 
@@ -73,7 +73,7 @@ def identical(one: Source, other: Source) -> bool:
 def path_source(text: str) -> Source:
     """A path that a person wrote; `~` is their home."""
     path = str(Path(text).expanduser()) if text.startswith("~") else text
-    return Source(spoken(path), (path,), "")
+    return Source(python_literal(path), (path,), "")
 
 
 def completions(text: str) -> list[str]:

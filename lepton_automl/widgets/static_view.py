@@ -10,7 +10,7 @@ from typing import Any
 import anywidget
 import ipywidgets as w
 
-from lepton_automl.reporting.labels import marked
+from lepton_automl.reporting.labels import html_text
 
 from .drawing import DIM, Drawing
 from .style import CSS, HIDING, LOST
@@ -20,7 +20,7 @@ WIDE = 860  # pixels of the picture
 MARK = "lepton"  # in an output's metadata, where it is a picture of ours
 
 
-class Watch(anywidget.AnyWidget):
+class KernelWatch(anywidget.AnyWidget):
     """Marks the widget that it is in as lost, on the page, when the kernel is gone.
 
     ipywidgets does so when a person restarts the kernel, and in no other case: not when it is shut down, nor when it dies and is
@@ -39,7 +39,7 @@ class Watch(anywidget.AnyWidget):
     """
 
 
-class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
+class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     """A widget that leaves a picture of itself: shown by a notebook without a kernel, and by a page that is made of one.
 
     The picture is a PNG, and its text a table: of HTML, JupyterLab shows neither styles nor drawings in a notebook that was
@@ -49,32 +49,32 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         children: Its widgets.
 
     Attributes:
-        around: The widget that this one is a part of, whose picture shows this one too.
+        container: The widget that this one is a part of, whose picture shows this one too.
     """
 
     def __init__(self, *children: w.Widget) -> None:
-        self.around: Lasting | None = None
+        self.container: PersistentBox | None = None
         self._stills: list[Any] = []
         self._last, self._kept = b"", 0.0
         self._keeping = threading.Lock()
         self._lost = w.HTML()
         self._lost.add_class("l-lost")
-        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}{LOST}</style>"), self._lost, *children, Watch()])
+        super().__init__(children=[w.HTML(f"<style>{CSS}{HIDING}{LOST}</style>"), self._lost, *children, KernelWatch()])
         for name in ("lepton", "lepton-live"):
             self.add_class(name)
-        self.say_how_it_revives()
+        self.update_restore_hint()
 
     @property
-    def revival(self) -> str:
+    def restore_code(self) -> str:
         """The Python that brings it back in another kernel."""
         raise NotImplementedError
 
-    def say_how_it_revives(self) -> None:
+    def update_restore_hint(self) -> None:
         """Keep the page ready to tell what to run when the kernel is gone: nothing can be sent to it then."""
-        needed = "from lepton_automl import AutoML" if self.revival.startswith("AutoML") else "import lepton_automl"
+        needed = "from lepton_automl import AutoML" if self.restore_code.startswith("AutoML") else "import lepton_automl"
         self._lost.value = (
             '<div role="alert"><b>The kernel behind this is gone.</b> It shows how things stood then; a search goes on by itself. '
-            f'Run this in a cell to see it as it is now:<pre class="l-code">{marked(needed)}\n{marked(self.revival)}</pre></div>'
+            f'Run this in a cell to see it as it is now:<pre class="l-code">{html_text(needed)}\n{html_text(self.restore_code)}</pre></div>'
         )
 
     def picture(self, drawing: Drawing) -> None:
@@ -83,8 +83,8 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 
     def keep(self, age: float = 0.0) -> None:
         """Renew the pictures, where they are older than some seconds and not as it looks now."""
-        if self.around is not None:
-            self.around.keep(age)
+        if self.container is not None:
+            self.container.keep(age)
         if self._stills and time.monotonic() >= self._kept + age:
             with self._keeping:  # what is newer comes last
                 self._kept = time.monotonic()
@@ -129,7 +129,7 @@ class Lasting(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
 METADATA = {"image/png": {"width": WIDE}, MARK: "picture"}
 
 
-def sign(drawing: Drawing, at: float, code: str) -> None:
+def draw_footer(drawing: Drawing, at: float, code: str) -> None:
     """Say below a picture when it was made, and how what it shows comes to life.
 
     Args:

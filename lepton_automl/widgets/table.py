@@ -14,7 +14,7 @@ from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.tables import Row, trial_table
 
 from .cells import cell, missing
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .view import View
 
 PAGE = 25  # rows at once, so that a long study sends no more than a short one
@@ -48,10 +48,10 @@ class TableView(View):
         self.grid.on_msg(self._heard)
         super().__init__(self.grid)
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Show the rows of the page, where the study has changed."""
-        state = moment.state
-        self.grid.chosen = -1 if moment.chosen is None else moment.chosen
+        state = snapshot.state
+        self.grid.chosen = -1 if snapshot.chosen is None else snapshot.chosen
         stand = (state.last_at, len(state.trials))
         if stand == self._last:
             return

@@ -13,9 +13,9 @@ from lepton_automl.state import StudyState, Trial
 
 from .cells import cell
 from .drawing import DIM, Drawing
-from .protocols import Moment
+from .protocols import StudySnapshot
 from .run import draw_run
-from .static_view import sign
+from .static_view import draw_footer
 from .style import COLOURS, SHAPES
 
 HIGH, LEFT = 260, 56  # pixels of the picture of the front, and of what stands beside it
@@ -24,15 +24,15 @@ ROWS = 12  # models that are listed
 HEADS = {"latency_ms": "ms a call", "size_bytes": "bytes", "variant": "runs in"}
 
 
-def text_face(moment: Moment) -> str:
+def study_text(snapshot: StudySnapshot) -> str:
     """The study in lines of text."""
-    state = moment.state
+    state = snapshot.state
     rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
     table = [["trial", *_columns(state)[1:]], *rows] if rows else []
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(text.ljust(room) for text, room in zip(row, wide, strict=True)).rstrip() for row in table]
-    head = f"study {state.settings.name}: {moment.status}"
-    told = [head, *status_lines(state, moment.status), *lines]
+    head = f"study {state.settings.name}: {snapshot.status}"
+    told = [head, *status_lines(state, snapshot.status), *lines]
     return "\n".join(clean(line, 200) for line in told)
 
 
@@ -40,12 +40,12 @@ def _columns(state: StudyState) -> list[str]:
     return ["trial", state.settings.metric, "latency_ms", "size_bytes", "variant", "network"]
 
 
-def draw_snapshot(drawing: Drawing, moment: Moment, code: str) -> None:
+def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
     """Draw the study as it is: how it stands, the front, its models, and the Python that shows it alive."""
-    draw_run(drawing, moment)
-    _draw_front(drawing, moment.state)
-    _draw_models(drawing, moment.state)
-    sign(drawing, moment.now, code)
+    draw_run(drawing, snapshot)
+    _draw_front(drawing, snapshot.state)
+    _draw_models(drawing, snapshot.state)
+    draw_footer(drawing, snapshot.now, code)
 
 
 def _draw_front(drawing: Drawing, state: StudyState) -> None:

@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from lepton_automl.reporting.labels import clean
 
-from .protocols import Moment
+from .protocols import StudySnapshot
 
 
 class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
@@ -37,7 +37,7 @@ class View(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         finally:
             self._hold = held
 
-    def draw(self, moment: Moment) -> None:
+    def draw(self, snapshot: StudySnapshot) -> None:
         """Bring what is shown up to date, and leave alone what has not changed."""
         raise NotImplementedError
 
@@ -58,11 +58,11 @@ def button(text: str, act: Callable[[], None], *, tip: str = "", icon: str = "",
     return made
 
 
-def below(widget: w.Widget) -> Iterator[w.Widget]:
+def descendants(widget: w.Widget) -> Iterator[w.Widget]:
     """A widget and all that it is made of."""
     yield widget
     for child in getattr(widget, "children", ()):
-        yield from below(child)
+        yield from descendants(child)
 
 
 def free_clicks(widget: w.Widget) -> None:
@@ -73,7 +73,7 @@ def free_clicks(widget: w.Widget) -> None:
     a cell is the main shell: the click would wait for the running cell. Nothing here waits for answers in a cell, so that
     what the page asked for stands. (`ipykernel.kernelbase.Kernel.shell_channel_thread_main`.)
     """
-    for one in below(widget):
+    for one in descendants(widget):
         comm: Any = getattr(one, "comm", None)
         if comm is not None and hasattr(comm, "_reply_subshell_for"):
             comm._reply_subshell_for = _as_sent  # noqa: SLF001  # there is no public way

@@ -33,7 +33,7 @@ BUSY = "import pathlib, time\nwhile not pathlib.Path({name!r}).exists():\n    ti
 ANSWERS = """
 from tests.widgets.recorded_studies import hostile_answers
 dashboard.choose(0)
-dashboard.detail.show_examined(hostile_answers())
+dashboard.detail.show_error_analysis(hostile_answers())
 """
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lepton_automl.reporting.context import Told
+from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from tests.reporting.hostile_study import examined, numbers_examined, state  # noqa: F401  # fixtures
 
@@ -22,8 +22,8 @@ WIDER = """
 @pytest.fixture
 def pages(tmp_path, state, examined):  # noqa: F811
     made = {
-        "report": report_html(Told(state, examined)),
-        "numbers": report_html(Told(state, numbers_examined())),
+        "report": report_html(ReportContext(state, examined)),
+        "numbers": report_html(ReportContext(state, numbers_examined())),
         "plots": plots_html(state),
     }
     for name, page in made.items():

@@ -282,7 +282,7 @@ def test_a_studys_model_is_asked_in_python_and_at_the_shell(tmp_path):
     assert "no trial 7" in told and "Traceback" not in told
 
 
-@pytest.mark.parametrize("module", ["bottleneck", "roofline", "service.bottleneck", "reporting.bottleneck"])
+@pytest.mark.parametrize("module", ["bottleneck", "roofline", "study.bottleneck", "reporting.bottleneck"])
 def test_the_doors_to_it_load_without_torch(module):
     loaded = python(f"import sys, lepton_automl.{module}; print({{'torch', 'plotly'}} & set(sys.modules))")
     assert loaded.strip() == "set()"

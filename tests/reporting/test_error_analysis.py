@@ -10,7 +10,7 @@ import pytest
 
 from lepton_automl.data.open import open_data
 from lepton_automl.data.original import original_rows
-from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, calibrated
+from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, calibration_verdict
 from lepton_automl.study.result_cache import keep, kept
 from lepton_automl.training.findings import calibration, class_scores, confusion
 
@@ -64,7 +64,7 @@ def answered(rows, off, seed=0):
     """A model's calibration on so many rows, right more seldom than it is sure by `off`."""
     rng = np.random.default_rng(seed)
     sure = rng.beta(8, 2, rows)
-    return calibrated(calibration(sure, rng.random(rows) < sure - off)[0], "validation")
+    return calibration_verdict(calibration(sure, rng.random(rows) < sure - off)[0], "validation")
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_whether_probabilities_can_be_believed_is_said_where_the_rows_carry_it(r
 
 def test_few_rows_that_are_all_right_do_not_show_that_probabilities_can_be_believed():
     sure = np.full(36, 0.99)
-    assert "cannot be told" in calibrated(calibration(sure, np.ones(36, bool))[0], "validation")
-    assert "can be believed" in calibrated(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
-    assert calibrated((), "validation") == ""
+    assert "cannot be told" in calibration_verdict(calibration(sure, np.ones(36, bool))[0], "validation")
+    assert "can be believed" in calibration_verdict(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
+    assert calibration_verdict((), "validation") == ""
 
 
 def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right():

@@ -14,7 +14,7 @@ from lepton_automl.jobs import TrialResult
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting import error_plots, narrative, plots, speed
 from lepton_automl.reporting.hypervolume import growth
-from lepton_automl.reporting.labels import clean, label, marked
+from lepton_automl.reporting.labels import clean, html_text, label
 from lepton_automl.reporting.theme import even_ticks, linear_ends
 from lepton_automl.reporting.timeline import lanes
 from lepton_automl.specs import Deployment
@@ -92,7 +92,7 @@ def test_a_linear_axis_holds_its_values_and_has_ticks(values):
 def test_points_say_which_trial_they_are(state):
     front = plots.front_figure(state)
     by_name = {trace.name: list(trace.customdata) for trace in front.data}
-    assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen(state).number]
+    assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen_model(state).number]
     assert by_name["beaten"] == [3] and by_name["stopped"] == [4] and by_name["infeasible"] == [5]
     curves = plots.curves_figure(state)
     assert {number for trace in curves.data for number in trace.customdata} >= {0, 1, 2, 3, 4}
@@ -127,4 +127,4 @@ def test_a_name_on_show_is_one_short_line_without_markup_or_turns(name):
     for shown in (clean(name), label(name)):
         assert "\n" not in shown and not set(shown) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\x00\x1b")
         shown.encode()  # no half characters
-    assert len(clean(name)) <= 60 and not re.search(r"[<$]", label(name)) and "<" not in marked(name)[5:-6]
+    assert len(clean(name)) <= 60 and not re.search(r"[<$]", label(name)) and "<" not in html_text(name)[5:-6]

@@ -17,7 +17,7 @@ from lepton_automl.data.open import open_data
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.events import StudyStarted
 from lepton_automl.reporting.about_data import DataReport
-from lepton_automl.reporting.context import Told
+from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.state import StudyState
 from lepton_automl.study.report import pages
@@ -55,7 +55,7 @@ def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_
     assert losses == sorted(losses, reverse=True) and len(losses) == min(12, found.wrong) > 0
     assert all(one.truth != one.answer for one in found.worst)  # what is right is no error, however unsure
     card = (folder / "bundle" / "README.md").read_text()
-    assert found.calibrated and found.calibrated in card  # card and report say the same
+    assert found.calibration_verdict and found.calibration_verdict in card  # card and report say the same
     validation = open_data(study.state.settings.data).validation.inputs["image"].numpy()
     worst = found.worst[0]
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(worst.picture)))) == validation[worst.row, 0]).all()
@@ -98,7 +98,7 @@ def test_the_report_stands_at_the_studys_run(study):
 
 
 def test_a_study_without_a_model_has_a_report_too():
-    page = report_html(Told(StudyState(config=config(), started=StudyStarted(at=0.0, config=config()))))
+    page = report_html(ReportContext(StudyState(config=config(), started=StudyStarted(at=0.0, config=config()))))
     assert "No model is ready" in page and "none has begun" in page
 
 
@@ -118,7 +118,7 @@ def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
 
 def test_the_report_says_on_what_machine_and_from_what_work_tree_it_was_made():
     def report(**known):
-        return report_html(Told(StudyState(config=config(), started=StudyStarted(at=0.0, config=config(), **known))))
+        return report_html(ReportContext(StudyState(config=config(), started=StudyStarted(at=0.0, config=config(), **known))))
 
     machine = {"name": "<b>box</b>", "system": "Linux-6", "cores": "1", "memory": "3.9 GiB"}
     page = report(machine=machine, git={"commit": "0af3", "branch": "<i>try</i>", "dirty": "true"})
@@ -129,7 +129,11 @@ def test_the_report_says_on_what_machine_and_from_what_work_tree_it_was_made():
 
 
 def test_nothing_that_comes_from_data_is_markup(state, examined):
-    for page in (report_html(Told(state, examined)), report_html(Told(state, numbers_examined())), plots_html(state)):
+    for page in (
+        report_html(ReportContext(state, examined)),
+        report_html(ReportContext(state, numbers_examined())),
+        plots_html(state),
+    ):
         page.encode()
         assert "<script>alert" not in page and "<img src=http" not in page and "</script><b>" not in page
         seen = re.sub(

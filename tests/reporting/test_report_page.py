@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lepton_automl.reporting import narrative
-from lepton_automl.reporting.context import Told
+from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from tests.samples import (
     trial_events,
@@ -34,7 +34,7 @@ def browser():
 def test_a_browser_shows_it_without_complaint_or_network(what, scheme, state, examined, browser, tmp_path):
     found = {"classes": examined, "numbers": numbers_examined()}.get(what)
     path = tmp_path / "page.html"
-    path.write_text(plots_html(state) if what == "plots" else report_html(Told(state, found)), encoding="utf-8")
+    path.write_text(plots_html(state) if what == "plots" else report_html(ReportContext(state, found)), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme=scheme)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if "GPU stall" not in message.text else None)
@@ -56,11 +56,11 @@ def test_a_browser_shows_it_without_complaint_or_network(what, scheme, state, ex
 def test_a_click_tells_about_that_model_and_so_does_the_keyboard(state, examined, browser, tmp_path):
     path = tmp_path / "page.html"
     state.feed(trial_events(8, 0.98, 8.001, at=40.0))  # beaten, and hidden beneath the first point of the front
-    path.write_text(report_html(Told(state, examined)), encoding="utf-8")
+    path.write_text(report_html(ReportContext(state, examined)), encoding="utf-8")
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.goto(path.as_uri())
     page.locator("#front-plot .main-svg").first.wait_for()
-    chosen = narrative.chosen(state).number
+    chosen = narrative.chosen_model(state).number
     shown = page.locator(".model:visible")
     assert shown.count() == 1 and shown.get_attribute("id") == f"trial-{chosen}"
     page.locator("#front-plot").scroll_into_view_if_needed()

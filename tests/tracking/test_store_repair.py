@@ -18,7 +18,7 @@ from lepton_automl.journal import Journal
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import StudyStore, trial_folder
 from lepton_automl.tracking import making
-from lepton_automl.tracking.making import REBUILD, ensure_whole
+from lepton_automl.tracking.making import REBUILD, ensure_complete
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracking_uri import tracking_uri
 from tests import samples
@@ -59,7 +59,7 @@ def test_a_store_that_was_left_half_made_is_kept_and_made_anew(tmp_path, leave):
     leave(path)
     before = path.read_bytes()
     with pytest.warns(UserWarning, match=r"left half made; it is kept as mlflow.db.half-made-\d+-\d+"):
-        ensure_whole(tmp_path, tracking_uri(tmp_path))
+        ensure_complete(tmp_path, tracking_uri(tmp_path))
     (kept,) = tmp_path.glob("mlflow.db.half-made-*")
     assert kept.read_bytes() == before and path.read_text() == "made"
     assert not (tmp_path / REBUILD).exists(), "there is no study to rebuild it from"
@@ -70,7 +70,7 @@ def test_what_is_no_store_of_ours_is_left_as_it_is(tmp_path):
     for leave, name in ((other, "other.db"), (lambda path: path.write_text("rubble" * 1000), "text.db")):
         leave(tmp_path / name)
         before = (tmp_path / name).read_bytes()
-        ensure_whole(tmp_path, f"sqlite:///{tmp_path / name}")
+        ensure_complete(tmp_path, f"sqlite:///{tmp_path / name}")
         assert (tmp_path / name).read_bytes() == before
 
 

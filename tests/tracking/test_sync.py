@@ -30,7 +30,7 @@ from lepton_automl.study.publisher import Publisher
 from lepton_automl.study.remove import remove
 from lepton_automl.study_store import StudyStore
 from lepton_automl.tracking.store import opened_store
-from lepton_automl.widgets.protocols import Moment
+from lepton_automl.widgets.protocols import StudySnapshot
 from lepton_automl.widgets.run import run_html
 from tests import samples
 
@@ -131,7 +131,7 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypa
     shell = {"LEPTON_HOME": str(home.folder)}
     said = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
     assert "MLflow is behind: MLflow refuses this study" in said and "is deleted" in said and "; MLflow is behind" in said
-    assert "MLflow is behind" in run_html(Moment(state=gone.state, status="running", now=1.0, news=(), chosen=None))
+    assert "MLflow is behind" in run_html(StudySnapshot(state=gone.state, status="running", now=1.0, news=(), chosen=None))
     with pytest.raises(StudyError, match=r"is deleted[\s\S]*experiments restore --experiment-id"):
         gone.tracking.sync()
     with opened_store(home.folder) as store:

@@ -12,7 +12,7 @@ from lepton_automl.study.remove import remove
 from lepton_automl.study.study import Study
 from lepton_automl.tracking.secrets import masked
 from lepton_automl.tracking.store import opened_store
-from lepton_automl.tracking.tracking_uri import address, asked_place
+from lepton_automl.tracking.tracking_uri import address, requested_tracking
 
 from .global_state import surroundings
 from .recorded_studies import study
@@ -20,19 +20,21 @@ from .recorded_studies import study
 
 @pytest.mark.usefixtures("untouched")
 def test_what_is_asked_for_is_taken_from_the_caller(home, monkeypatch):
-    assert asked_place(home.folder) == Place()
+    assert requested_tracking(home.folder) == Place()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home.folder / 'mlflow.db'}")
-    assert asked_place(home.folder) == Place(), "the home's own store is no other"
+    assert requested_tracking(home.folder) == Place(), "the home's own store is no other"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://team:5000/")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "birds")
-    assert asked_place(home.folder) == Place(uri="http://team:5000", experiment="birds")
-    assert asked_place(home.folder, "sqlite:///x.db", "mine") == Place(
+    assert requested_tracking(home.folder) == Place(uri="http://team:5000", experiment="birds")
+    assert requested_tracking(home.folder, "sqlite:///x.db", "mine") == Place(
         uri=f"sqlite:///{Path('x.db').absolute()}", experiment="mine"
     )
     monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "7")
-    assert asked_place(home.folder) == Place(uri="http://team:5000", experiment_id="7")
-    assert asked_place(home.folder, "http://other:1") == Place(uri="http://other:1"), "an id means nothing in another store"
+    assert requested_tracking(home.folder) == Place(uri="http://team:5000", experiment_id="7")
+    assert requested_tracking(home.folder, "http://other:1") == Place(uri="http://other:1"), (
+        "an id means nothing in another store"
+    )
 
 
 @pytest.mark.usefixtures("untouched")
@@ -44,9 +46,9 @@ def test_a_study_nests_under_the_run_that_is_active_and_nothing_is_changed(home,
     with mlflow.start_run() as outer:
         before = surroundings()
         experiment = outer.info.experiment_id
-        place = asked_place(home.folder)
+        place = requested_tracking(home.folder)
         assert place == Place(uri=uri, experiment_id=experiment, parent=outer.info.run_id)
-        assert asked_place(home.folder, "http://other:1").parent == ""
+        assert requested_tracking(home.folder, "http://other:1").parent == ""
         study(home, "nested", place=place).tracking.mirror()
         with opened_store(home.folder, uri) as store:
             (own,) = store.runs(experiment, ("mlflow.parentRunId", outer.info.run_id))
@@ -75,7 +77,7 @@ def test_no_password_is_ever_kept(home, uri, monkeypatch):
         assert "secret" not in str(caught.value) and "token@" not in str(caught.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     with pytest.raises(ConfigError, match=r"bears a (password|credential)"):
-        asked_place(home.folder)
+        requested_tracking(home.folder)
     assert "secret" not in masked(f"sent to {uri} in vain") and "token@" not in masked(uri)
 
 

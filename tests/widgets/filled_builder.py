@@ -29,9 +29,9 @@ def choose(made, code):
 
 
 def seen(made):
-    until(lambda: made._seen is not None)
+    until(lambda: made._preview is not None)
     with made._drawing:  # it may just be shown
-        return made._seen
+        return made._preview
 
 
 def config(folder):
@@ -46,8 +46,8 @@ def begun(made, launched):
     before = len(launched)
     assert not made.start.disabled, made._why.value
     made.start.click()
-    until(lambda: len(launched) > before or "l-warn" in made.acts.said.value)
-    assert len(launched) > before, made.acts.said.value
+    until(lambda: len(launched) > before or "l-warn" in made.actions.message.value)
+    assert len(launched) > before, made.actions.message.value
     until(lambda: made.dashboard is not None and not made._busy)
     return launched[-1]
 

@@ -68,11 +68,11 @@ def texts(dashboard):
     """The HTML of every widget of a dashboard, with each of its tabs opened."""
     import ipywidgets as w
 
-    from lepton_automl.widgets.view import below
+    from lepton_automl.widgets.view import descendants
 
     for at in range(len(dashboard.views)):
         dashboard.tabs.selected_index = at
-    return [one.value for one in below(dashboard) if isinstance(one, w.HTML)]
+    return [one.value for one in descendants(dashboard) if isinstance(one, w.HTML)]
 
 
 def without_ipywidgets(monkeypatch):

@@ -14,7 +14,7 @@ import lepton_automl
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 from lepton_automl.widgets import preview_worker
-from lepton_automl.widgets.sources import keep, sources
+from lepton_automl.widgets.sources import find_sources, keep
 from tests.samples import until
 
 from .filled_builder import begun, choose, config, evaluated, seen, table
@@ -33,7 +33,7 @@ def test_it_finds_what_a_notebook_holds(digits):
         **digits, "df": frame, "iris": bunch, "pair": (digits["x"], digits["y"]), "sold": list(frame["sold"]),
         "_hidden": frame, "few": frame[:5], "np": np, "rude": Rude(), "text": "x" * 100, "empty": [], "size": frame["size"],
     }  # fmt: skip
-    found = [one.code for one in sources(names)]
+    found = [one.code for one in find_sources(names)]
     assert found[:1] == ["df"] and {"x, y", "pair", "iris.data, iris.target"} <= set(found)
     assert not {one for one in found if one.startswith(("_hidden", "few", "np", "rude", "text", "empty"))}
 
@@ -61,7 +61,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
 def test_pictures_have_their_classes_counts_and_samples(home, digits):
     made = lepton_automl.builder(digits)
     choose(made, "x, y")
-    spec, found = made._seen.spec, made._seen.glance
+    spec, found = made._preview.spec, made._preview.glance
     assert len(found.classes) == 10 and sum(one.rows for one in found.classes) == spec.train + spec.validation
     assert made.inferred.value.count("data:image/png;base64,") == 10
 
@@ -146,7 +146,7 @@ def test_a_table_that_was_changed_after_the_look_is_read_again(home, tmp_path, l
     frame = table()
     made = lepton_automl.builder({"df": frame})
     choose(made, "df")
-    rows = made._seen.spec.train
+    rows = made._preview.spec.train
     frame.loc[:99, "sold"] = None  # rows without a target are left out
     started = begun(made, launched)
     assert config(started)["data"]["train"] < rows
@@ -202,8 +202,8 @@ def test_files_of_a_persons_own_are_kept_beside_the_studies(home, tmp_path):
             assert "say the class" in made.data.label._complaint.value
         made.data.label.control.value = label
         made.data.upload.set_trait("value", tuple(files))
-    until(lambda: made._seen is not None and made._seen.spec is not None)
-    assert made._seen.spec.classes == ("bright", "dark") and made._seen.spec.train + made._seen.spec.test == 24
+    until(lambda: made._preview is not None and made._preview.spec is not None)
+    assert made._preview.spec.classes == ("bright", "dark") and made._preview.spec.train + made._preview.spec.test == 24
     archive = tmp_path / "both.zip"
     with zipfile.ZipFile(archive, "w") as out:
         for path in (home / "uploads" / "pictures").rglob("*.png"):

@@ -20,9 +20,9 @@ from lepton_automl.study_store import StudyStore
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
 
 from lepton_automl.widgets import static_view
-from lepton_automl.widgets.plan import Plan, spoken
+from lepton_automl.widgets.plan import Plan, python_literal
 from lepton_automl.widgets.sources import completions
-from lepton_automl.widgets.view import below
+from lepton_automl.widgets.view import descendants
 from tests.samples import until
 
 from .filled_builder import DASHBOARD, begun, choose, seen, table
@@ -71,7 +71,7 @@ def test_what_cannot_start_is_said_and_can_be_corrected(home, launched, monkeypa
     choose(made, "df")
     monkeypatch.setattr(launch, "write_request", lambda *_: (_ for _ in ()).throw(lepton_automl.StudyError("the disk is full")))
     made.start.click()
-    until(lambda: "the disk is full" in made.acts.said.value)
+    until(lambda: "the disk is full" in made.actions.message.value)
     monkeypatch.undo()
     until(lambda: not made.start.disabled)
 
@@ -85,10 +85,10 @@ def test_hostile_names_are_shown_harmlessly(home, launched):
     frame = pd.DataFrame({text: rng.normal(size=400) for text in texts} | {"<b>kind": rng.choice(texts, 400)})
     made = lepton_automl.builder({"df": frame, "<i>": frame})
     choose(made, "df")
-    assert made._seen.spec is not None, made.inferred.value
+    assert made._preview.spec is not None, made.inferred.value
     made.data.ignore.control.value = tuple(value for _, value in made.data.ignore.control.options[:-1])[:15]
     seen(made)
-    html = [one.value for one in below(made) if isinstance(one, w.HTML) and "<style>" not in one.value]
+    html = [one.value for one in descendants(made) if isinstance(one, w.HTML) and "<style>" not in one.value]
     assert len(html) > 5 and all(map(harmless, html)) and made.png().startswith(PNG)
     assert not any(mark in repr(made) for mark in "\x00\x07\x1b\x9b\u202e")
 
@@ -102,11 +102,11 @@ def test_hostile_names_are_shown_harmlessly(home, launched):
     )
 )
 def test_what_is_written_out_is_what_was_meant(value):
-    assert eval(spoken(value)) == value
+    assert eval(python_literal(value)) == value
 
 
 def test_a_plan_says_no_more_than_was_said():
-    plan = Plan(data="df", deployment={"max_latency_ms": 1.0}, budget={"minutes": 10}, said={"target": "income"})
+    plan = Plan(data="df", deployment={"max_latency_ms": 1.0}, budget={"minutes": 10}, fit_arguments={"target": "income"})
     told = 'AutoML(deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10)).fit(df, target="income")'
     assert plan.code == told
 
@@ -165,7 +165,7 @@ def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
     assert not any("not started" in text for text in drawn) and any("trials=5" in text for text in drawn)
 
     def drawn_later():  # again where the dashboard has just looked at its study itself
-        living._moment = replace(living._moment, status="a later one")
+        living._snapshot = replace(living._snapshot, status="a later one")
         living.keep()
         return "a later one" in drawn
 
@@ -183,7 +183,7 @@ def test_it_looks_without_torch(tmp_path):
     told = (
         "import sys, time, numpy as np, pandas as pd, lepton_automl; rng = np.random.default_rng(0);"
         f"b = lepton_automl.builder(dict(x=rng.normal(size=(99, 4)), y=rng.integers(0, 2, 99)), home={str(tmp_path)!r});"
-        "b.data.variable.control.index = 1; exec('while b._seen is None: time.sleep(0.01)');"
-        "print(b._seen.spec.task, {'torch', 'optuna', 'mlflow', 'plotly'} & set(sys.modules))"
+        "b.data.variable.control.index = 1; exec('while b._preview is None: time.sleep(0.01)');"
+        "print(b._preview.spec.task, {'torch', 'optuna', 'mlflow', 'plotly'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", told], text=True).strip() == "binary set()"

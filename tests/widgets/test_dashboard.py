@@ -46,43 +46,43 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     dashboard.table._heard(None, {"sort": "score"}, [])
     assert [row[0] for row in dashboard.table.grid.rows] == ["0", "1", "2"]
     dashboard.table._heard(None, {"choose": 2}, [])
-    assert "trial 2: " in dashboard.detail.told.value and dashboard.detail.number.value == 2
+    assert "trial 2: " in dashboard.detail.text.value and dashboard.detail.number.value == 2
     assert dashboard.detail.buttons["use"].disabled is False
 
 
 def test_hostile_names_and_labels_are_shown_harmlessly(tmp_path):
-    from lepton_automl.widgets.errors import examined_html
+    from lepton_automl.widgets.errors import error_analysis_html
 
     assert len(HOSTILE) >= 20
     study = hostile(tmp_path)
     dashboard = study.dashboard()
     for number in study.state.trials:
         dashboard.choose(number)
-        assert harmless(dashboard.detail.told.value)
-        dashboard.acts.say(HOSTILE[number % len(HOSTILE)], code=HOSTILE[number % len(HOSTILE)], link=HOSTILE[4])
-        assert harmless(dashboard.acts.said.value)
+        assert harmless(dashboard.detail.text.value)
+        dashboard.actions.show(HOSTILE[number % len(HOSTILE)], code=HOSTILE[number % len(HOSTILE)], link=HOSTILE[4])
+        assert harmless(dashboard.actions.message.value)
     assert all(map(harmless, texts(dashboard)))
     assert dashboard.png().startswith(PNG)
     assert not any(mark in repr(dashboard) for mark in "\x00\x07\x1b\x9b\u202e\ud800")
     cells = [cell for row in dashboard.table.grid.rows for cell in row]
     assert cells and max(map(len, cells)) <= 200 and not any("\x1b" in cell or "\u202e" in cell for cell in cells)
-    assert all(harmless(examined_html(hostile_answers(kept))) for kept in (HOSTILE, HOSTILE[:5]))
+    assert all(harmless(error_analysis_html(hostile_answers(kept))) for kept in (HOSTILE, HOSTILE[:5]))
 
 
 def test_what_has_not_changed_is_not_sent_again(tmp_path, sent):
     study, journal = lived(tmp_path, MODELS, ended=False)
     dashboard = study.dashboard()
-    dashboard._pulse.end()
-    dashboard._beat()
+    dashboard._poller.end()
+    dashboard._poll()
     sent.clear()
-    dashboard._beat()
+    dashboard._poll()
     assert sent == []  # nothing happened
     for event in trial_events(3, 0.85, 0.05, at=60.0):
         journal.append(event)
-    dashboard._beat()
+    dashboard._poll()
     plots = [message for one, message in sent if one is dashboard.front.figure]
     assert plots and not any("_widget_data" in str(message.get("state", {}).keys()) for message in plots)
-    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "Living", "Keeper", "BoundedIntText"}
+    assert {type(one).__name__ for one, _ in sent} <= {"HTML", "LiveFigure", "FigureSync", "BoundedIntText"}
 
 
 def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
@@ -90,14 +90,14 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     dashboard = study.dashboard()
     for event in trial_events(3, 0.85, 0.05, at=60.0):
         journal.append(event)
-    dashboard._beat()
+    dashboard._poll()
     asked = dashboard.front.figure.get_state()
     front = next(trace for trace in asked["_widget_data"] if trace["name"] == "front")
     assert sorted(front["customdata"]) == [0, 3]
-    before, borne = dashboard.front.figure, dashboard.front.keeper.expected
+    before, borne = dashboard.front.figure, dashboard.front.sync.expected
     assert borne == [before.layout.meta, *(trace.meta for trace in before.data)]  # what the page compares with its own
     dashboard.choose(3)
-    assert [was != now for was, now in zip(borne[1:], dashboard.front.keeper.expected[1:], strict=True)] == [False] * 6 + [True]
+    assert [was != now for was, now in zip(borne[1:], dashboard.front.sync.expected[1:], strict=True)] == [False] * 6 + [True]
     dashboard.front._behind(None, "behind", [])  # a page that missed something
     assert dashboard.front.figure is not before
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
@@ -135,19 +135,19 @@ def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
 
 
 def test_a_search_without_a_model_tells_the_step_in_hand_and_an_estimate():
-    from lepton_automl.reporting.status import step
+    from lepton_automl.reporting.status import startup_step
     from lepton_automl.state import StudyState
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config())])
-    assert "timing the machine" in step(state, "starting", 1.0)
+    assert "timing the machine" in startup_step(state, "starting", 1.0)
     state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
-    assert "a model takes about" in step(state, "running", 5.0)
+    assert "a model takes about" in startup_step(state, "running", 5.0)
     proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
     state.feed([proposed, weigh, learnt])
-    assert step(state, "running", 20.0) == "trial 0 is at epoch 1 of 8; the first model in about 70 s"
-    assert step(state, "running", 40.0).endswith("about 4 minutes")
+    assert startup_step(state, "running", 20.0) == "trial 0 is at epoch 1 of 8; the first model in about 70 s"
+    assert startup_step(state, "running", 40.0).endswith("about 4 minutes")
     state.feed([ended])
-    assert step(state, "running", 50.0) == ""
+    assert startup_step(state, "running", 50.0) == ""
 
 
 def test_a_stop_is_logged_once(tmp_path):
@@ -203,7 +203,7 @@ def test_a_closed_dashboard_looks_no_more(tmp_path):
     with study.home.lock("sample"):
         dashboard = study.dashboard()
         dashboard.close()
-        until(lambda: not dashboard._pulse.alive)
+        until(lambda: not dashboard._poller.alive)
 
 
 def test_a_click_does_what_the_line_of_python_does(tmp_path):
@@ -211,11 +211,11 @@ def test_a_click_does_what_the_line_of_python_does(tmp_path):
     dashboard = study.dashboard()
     dashboard.choose(1)
     dashboard.detail.buttons["use"].click()
-    until(lambda: dashboard.model is not None and "open_study" in dashboard.acts.said.value)
-    assert dashboard.model.number == 1 and ".model(1)" in dashboard.acts.said.value
+    until(lambda: dashboard.model is not None and "open_study" in dashboard.actions.message.value)
+    assert dashboard.model.number == 1 and ".model(1)" in dashboard.actions.message.value
     dashboard.detail.folder.value = str(tmp_path / "out")
     dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised
-    until(lambda: "l-warn" in dashboard.acts.said.value)
+    until(lambda: "l-warn" in dashboard.actions.message.value)
 
 
 def test_without_a_page_it_is_text(tmp_path):
