@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lepton_automl import plugins
 from lepton_automl.compression.prune import PruneOptions, prune
 from lepton_automl.compression.shrink import shrink
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.runtime import KNOWN, Source, runtimes_for
+from lepton_automl.deployment.runtime import Source, get_runtime, runtimes_for
 from lepton_automl.deployment.verify import expected_answers
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
@@ -102,7 +103,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
     np.savez(folder / "rows.npz", allow_pickle=False, **{key: rows.numpy() for key, rows in inputs.items()})
     np.save(folder / "expected.npy", expected)
     told = []
-    for runtime in (*runtimes_for(()), KNOWN["torch"]):
+    for runtime in (*runtimes_for(()), get_runtime("torch")):
         for number, variant in enumerate(runtime.variants(source)):
             if variant.options.get("compiled"):
                 continue  # takes a minute each, for the same file
@@ -129,7 +130,7 @@ def check(rows: list[Row]) -> list[Row]:
         if row["refused"]:
             continue
         try:
-            opened = KNOWN[variant.runtime].open(path, variant, rows=1)
+            opened = get_runtime(variant.runtime).open(path, variant, rows=1)
             given = dict(np.load(path.parent / "rows.npz"))
             answers = opened(given)
             first = opened({key: part[:1] for key, part in given.items()})
@@ -149,7 +150,7 @@ def check(rows: list[Row]) -> list[Row]:
 def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
     """The same, in one fresh process for each runtime."""
     found = []
-    for name in KNOWN:
+    for name in plugins.names("runtimes"):
         mine = [row for row in rows if row["variant"]["runtime"] == name]
         (folder / f"{name}.json").write_text(json.dumps(mine))
         code = "import sys, json; from benchmarks.parity import check; print('\\n' + json.dumps(check(json.load(open(sys.argv[1])))))"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from . import families
 from .custom import custom_epochs
 from .data.options import DataOptions
+from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
@@ -37,7 +38,7 @@ from .validate import (
     prior_trials,
     warm_studies,
 )
-from .variant import lacks
+from .variant import missing_extra
 
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
@@ -235,11 +236,11 @@ class AutoML:
         if not isinstance(self.deployment, Deployment):
             complaints.add(f"deployment is {self.deployment!r}", "Pass deployment=Deployment(...).")
             return
-        on_gpu = self.deployment.device == "cuda"
-        complaints.check(not on_gpu, "latency cannot be measured on a GPU yet", "Use Deployment(device='cpu').")
+        reason = get_device(self.deployment.device).unavailable()
+        complaints.check(not reason, reason, "Use Deployment(device='cpu').")
         for runtime in self.deployment.runtimes:
-            fix = f'pip install "{lacks(runtime)}", or leave out runtimes: then all that are installed are used.'
-            complaints.check(not lacks(runtime), f"the runtime {runtime!r} is not installed", fix)
+            fix = f'pip install "{missing_extra(runtime)}", or leave out runtimes: then all that are installed are used.'
+            complaints.check(not missing_extra(runtime), f"the runtime {runtime!r} is not installed", fix)
 
 
 class FitCall:

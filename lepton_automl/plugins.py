@@ -23,7 +23,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "tasks": {},
     "objectives": {},
     "families": {},
-    "devices": {},
+    "devices": {
+        "cpu": "lepton_automl.devices.cpu:Cpu",
+        "cuda": "lepton_automl.devices.cuda:Cuda",
+    },
     "runtimes": {
         "onnxruntime": "lepton_automl.deployment.runtime:OnnxRuntime",
         "openvino": "lepton_automl.deployment.runtime:OpenVino",

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
+from . import plugins
 from ._json import Value
 from .errors import Complaints, one_of
 from .profile import Profile
 from .space import Config
 from .task import Task
-from .variant import RUNTIMES
 
 Modality = Literal["image", "table"]
-Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +21,11 @@ class Deployment(Value):
     """The device that a model must run on, and what it must keep to there.
 
     Args:
-        device: `"cpu"` or `"cuda"`.
+        device: The device's name: `"cpu"`, `"cuda"`, or that of a plug-in (`plugins.names("devices")`).
         threads: Threads that one call may use.
         batch_size: Rows in one call.
-        runtimes: The runtimes that may be used, of `"onnxruntime"`, `"openvino"` and `"torch"`; by default ONNX Runtime, and
-            OpenVINO where it is installed.
+        runtimes: The runtimes that may be used, of `"onnxruntime"`, `"openvino"`, `"torch"` and those of plug-ins; by
+            default ONNX Runtime, and OpenVINO where it is installed.
         max_drop: How much of its score a model may lose to a faster precision: points of a share (0.005 is half a percent
             of the rows), or the share by which an error may grow.
         max_latency_ms: Hard limit on the time of one call, in milliseconds.
@@ -36,7 +35,7 @@ class Deployment(Value):
         ConfigError: Something is out of range; all of it is listed.
     """
 
-    device: Device = "cpu"
+    device: str = "cpu"
     threads: int = 1
     batch_size: int = 1
     runtimes: tuple[str, ...] = ()
@@ -46,10 +45,9 @@ class Deployment(Value):
 
     def __post_init__(self) -> None:
         complaints = Complaints("Deployment")
-        devices = get_args(Device)
-        complaints.check(self.device in devices, f"there is no device {self.device!r}", one_of(str(self.device), devices))
+        _check_plugin("devices", self.device, complaints)
         for runtime in self.runtimes:
-            complaints.check(runtime in RUNTIMES, f"there is no runtime {runtime!r}", one_of(str(runtime), RUNTIMES))
+            _check_plugin("runtimes", runtime, complaints)
         for name in ("threads", "batch_size"):
             number = getattr(self, name)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
@@ -131,8 +129,7 @@ class Budget(Value):
         priced = self.cost is None or bool(self.prices)
         complaints.check(priced, "a cost is given, and no prices", 'Say Budget(cost=1.0, prices={"cpu": 0.04}).')
         for device, price in self.prices.items():
-            devices = get_args(Device)
-            complaints.check(device in devices, f"there is no device {device!r}", one_of(str(device), devices))
+            _check_plugin("devices", device, complaints)
             complaints.check(_positive(price), f"the price of {device!r} is {price!r}; it must be a number above 0")
         complaints.raise_any()
 
@@ -147,6 +144,12 @@ class Budget(Value):
         if self.cost is not None:
             limits.append(self.cost / (self.prices[device] * workers) * 3600)
         return min(limits, default=None)
+
+
+def _check_plugin(kind: str, name: object, complaints: Complaints) -> None:
+    """Complain of a name that no plug-in of a kind has."""
+    if not (isinstance(name, str) and plugins.is_known(kind, name)):
+        complaints.add(f"there is no {plugins.KINDS[kind]} {name!r}", one_of(str(name), plugins.names(kind)))
 
 
 def _positive(number: Any) -> bool:

@@ -8,15 +8,15 @@ from typing import Any
 
 from ._json import Value
 
-RUNTIMES = ("onnxruntime", "openvino", "torch")
+EXTRAS = ("openvino",)  # runtimes that are an extra of this package
 NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
 # What computes: 32-bit floats; bfloat16; 8-bit whole numbers whose ranges were found on training rows, or with each call.
 PRECISIONS = ("fp32", "bf16", "int8", "int8-dynamic")
 
 
-def lacks(runtime: str) -> str:
-    """What has to be installed before a runtime can be used, as pip knows it; empty where nothing has."""
-    return "" if find_spec(runtime) else f"lepton-automl[{runtime}]"
+def missing_extra(runtime: str) -> str:
+    """The extra of this package that a runtime needs and that is not installed, for `pip install`; empty where nothing is missing."""
+    return f"lepton-automl[{runtime}]" if runtime in EXTRAS and find_spec(runtime) is None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Variant(Value):
     """One way to run a network.
 
     Args:
-        runtime: One of `RUNTIMES`.
+        runtime: The name of a runtime (`plugins.names("runtimes")`).
         precision: One of `PRECISIONS`.
         quantizer: Whose tool made the whole numbers, `"onnxruntime"` or `"nncf"`; empty where nothing is quantized.
         floats: Nodes that stay in floats, as whole numbers would cost too much accuracy there.
@@ -43,12 +43,13 @@ class Variant(Value):
     def name(self) -> str:
         """For people: `"OpenVINO int8 by NNCF, 2 layers in floats"`."""
         maker = {"nncf": " by NNCF", "onnxruntime": " by ONNX Runtime"}.get(self.quantizer, "")
-        told = [f"{NAMES[self.runtime]} {self.precision}{maker if NAMES[self.runtime] not in maker else ''}"]
+        runtime = NAMES.get(self.runtime, self.runtime)
+        parts = [f"{runtime} {self.precision}{maker if runtime not in maker else ''}"]
         if self.floats:
-            told.append(f"{len(self.floats)} layer{'s' * (len(self.floats) > 1)} in floats")
+            parts.append(f"{len(self.floats)} layer{'s' * (len(self.floats) > 1)} in floats")
         words = {"level": "{} optimisations", "threads": "{} threads", "seven_bit": "7-bit weights", "compiled": "compiled"}
-        told += [words[key].format(value) for key, value in self.options.items() if value]
-        return ", ".join(told)
+        parts += [words[key].format(value) for key, value in self.options.items() if value]
+        return ", ".join(parts)
 
     def set(self, **options: Any) -> Variant:
         """The same with other options."""

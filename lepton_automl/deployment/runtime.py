@@ -1,7 +1,11 @@
-"""What can run a network on the target: one protocol, and those who keep it. Chosen among by measuring, never by name."""
+"""What can run a network on the deployment's device: a protocol and our runtimes. Measuring chooses among them.
+
+Runtimes are plug-ins of the kind `"runtimes"`.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 import shutil
@@ -11,17 +15,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
+from lepton_automl import plugins
 from lepton_automl.errors import ExtraError, one_of
-from lepton_automl.variant import RUNTIMES, Variant, lacks
+from lepton_automl.variant import Variant, missing_extra
 
 from .eager import open_program, write_program
 from .open_artifact import InferenceSession, open_model
 from .openvino_session import capabilities
 from .quantize import Quantizer
+from .session import LEVELS
 
 SLOW_QUANTIZER = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
 
@@ -50,18 +56,30 @@ class Runtime(Protocol):
     """Runs networks. Its contract is tested by `lepton_automl.testing.runtime`.
 
     Attributes:
-        name: One of `RUNTIMES`.
-        suffix: Of its files.
+        name: What it is chosen by, in `Deployment(runtimes=...)`.
+        suffix: The ending of its files.
+        by_default: Whether it is used where a deployment names no runtimes.
+        preferred: Whether it wins over others that are equally fast: what runs its files is installed with every bundle.
     """
 
     name: str
     suffix: str
+    by_default: bool
+    preferred: bool
 
-    def lacks(self) -> str:
-        """What has to be installed first, as pip knows it; empty where nothing has."""
+    def missing(self) -> str:
+        """What has to be installed first, as an argument of `pip install`; empty where nothing has."""
 
     def variants(self, source: Source) -> list[Variant]:
-        """The ways that are worth a trial on this machine."""
+        """The variants that are worth trying on this machine."""
+
+    def settings(self, variant: Variant, threads: int) -> list[Variant]:
+        """The fastest variant with other settings that are worth trying; they run the same file.
+
+        Args:
+            variant: One of this runtime.
+            threads: Threads that one call may use.
+        """
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
         """Write the file of a variant.
@@ -69,6 +87,9 @@ class Runtime(Protocol):
         Raises:
             BundleError: It cannot be made.
         """
+
+    def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+        """Whether a process that opens such a file survives; a runtime that was never seen to crash need not try."""
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         """Open such a file.
@@ -88,9 +109,17 @@ class _Onnx:
     """What both runtimes share that read ONNX files."""
 
     name, suffix = "", ".onnx"
+    by_default, preferred = True, False
 
-    def lacks(self) -> str:
+    def missing(self) -> str:
         return ""
+
+    def settings(self, variant: Variant, threads: int) -> list[Variant]:
+        return _fewer_threads(variant, threads)
+
+    def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+        del path, variant, threads, rows
+        return True
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
         if variant.quantizer:
@@ -111,11 +140,16 @@ class OnnxRuntime(_Onnx):
     """ONNX Runtime, which is always there."""
 
     name = "onnxruntime"
+    preferred = True
 
     def variants(self, source: Source) -> list[Variant]:
         """Floats, whole numbers, and for networks of matrices ranges found with each call."""
         dynamic = Variant(runtime=self.name, precision="int8-dynamic", quantizer=self.name)
         return [Variant(runtime=self.name), *self._static(), *([dynamic] if source.quantizer.linear else [])]
+
+    def settings(self, variant: Variant, threads: int) -> list[Variant]:
+        """Less graph optimisation, which helps some small networks, and fewer threads."""
+        return [*(variant.set(level=level) for level in LEVELS if level != "all"), *_fewer_threads(variant, threads)]
 
 
 class OpenVino(_Onnx):
@@ -123,9 +157,13 @@ class OpenVino(_Onnx):
 
     name = "openvino"
 
-    def lacks(self) -> str:
+    def missing(self) -> str:
         """OpenVINO itself; without NNCF it runs what ONNX Runtime's tool has quantized."""
-        return lacks(self.name)
+        return missing_extra(self.name)
+
+    def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+        """Tried in a process of its own: a crash of OpenVINO would end a notebook's kernel."""
+        return opens_safely(path, variant, threads=threads, rows=rows)
 
     def variants(self, source: Source) -> list[Variant]:
         """Floats, bfloat16 where the processor computes in it, and whole numbers."""
@@ -138,8 +176,9 @@ class Torch:
     """PyTorch on the target itself."""
 
     name, suffix = "torch", ".pt2"
+    by_default, preferred = False, False  # it was never the fastest on a CPU, and takes a minute to compile
 
-    def lacks(self) -> str:
+    def missing(self) -> str:
         """Nothing: the package is built on it."""
         return ""
 
@@ -147,6 +186,11 @@ class Torch:
         """As it is, and compiled."""
         del source
         return [Variant(runtime=self.name), Variant(runtime=self.name, options={"compiled": True})]
+
+    def settings(self, variant: Variant, threads: int) -> list[Variant]:
+        """None."""
+        del variant, threads
+        return []
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
         """The module as a program."""
@@ -158,16 +202,19 @@ class Torch:
         del rows
         return open_program(path, threads, compiled=bool(variant.options.get("compiled")))
 
+    def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
+        """It was never seen to crash."""
+        del path, variant, threads, rows
+        return True
 
-KNOWN: dict[str, Runtime] = {one.name: one for one in (OnnxRuntime(), OpenVino(), Torch())}
-DEFAULT_RUNTIMES = ("onnxruntime", "openvino")  # PyTorch was never the fastest on a CPU, and takes a minute to compile
+
+def _fewer_threads(variant: Variant, threads: int) -> list[Variant]:
+    """Halves: 8 threads may be slower than 4, 2 or 1."""
+    return [variant.set(threads=count) for count in (1, 2, 4, 8, 16, 32) if count < threads]
 
 
 def opens_safely(path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
-    """Whether a process that opens such a file lives on, tried in one of its own: a runtime's crash would take a notebook along.
-
-    It takes half a second.
-    """
+    """Whether a process that opens an ONNX file survives, tried in a process of its own; takes half a second."""
     command = [sys.executable, "-c", _OPENS, json.dumps(variant.to_json()), str(path), str(threads), str(rows)]
     return subprocess.run(command, capture_output=True, check=False).returncode >= 0  # below 0, a signal ended it
 
@@ -181,28 +228,30 @@ open_model(path, json.loads(how), int(threads), rows=int(rows))
 
 
 def runtimes_for(names: Iterable[str]) -> list[Runtime]:
-    """The runtimes of a target.
+    """The runtimes of a deployment.
 
     Args:
-        names: As `Deployment.runtimes` has them; none stands for all usual ones that are installed.
+        names: As `Deployment.runtimes` has them; none stands for all that are used by default and installed.
 
     Raises:
         ExtraError: One that was named is not installed.
     """
     if not (named := list(names)):
-        return [KNOWN[name] for name in DEFAULT_RUNTIMES if not KNOWN[name].lacks()]
+        every = [get_runtime(name) for name in plugins.names("runtimes")]
+        return [runtime for runtime in every if runtime.by_default and not runtime.missing()]
     for name in named:
-        if missing := KNOWN[name].lacks():
+        if missing := get_runtime(name).missing():
             raise ExtraError(f"the runtime {name!r} is not installed", where="runtimes", fix=f'pip install "{missing}"')
-    return [KNOWN[name] for name in named]
+    return [get_runtime(name) for name in named]
 
 
+@functools.cache
 def get_runtime(name: str) -> Runtime:
     """A runtime by its name.
 
     Raises:
-        ExtraError: There is none of that name.
+        ExtraError: There is none of that name, or its package cannot be imported.
     """
-    if name not in KNOWN:
-        raise ExtraError(f"there is no runtime {name!r}", where="runtimes", fix=one_of(name, RUNTIMES))
-    return KNOWN[name]
+    if not plugins.is_known("runtimes", name):
+        raise ExtraError(f"there is no runtime {name!r}", where="runtimes", fix=one_of(name, plugins.names("runtimes")))
+    return cast("Runtime", plugins.load("runtimes", name)())

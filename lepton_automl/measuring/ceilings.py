@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from lepton_automl.device import get_device
 from lepton_automl.roofline import Ceilings
 
-from .host import clock_for, describe_host
+from .host import describe_host
 
 Callee = Callable[[], object]
 
@@ -54,7 +55,7 @@ class _Stopwatch:
     """Takes the quiet time of calls, and notices when others had the core."""
 
     def __init__(self, threads: int, seconds: float) -> None:
-        self.clock, self.seconds = clock_for(threads), seconds
+        self.clock, self.seconds = get_device("cpu").clock(threads), seconds
         self._own = self._wall = 0.0
 
     def quiet_s(self, call: Callee) -> float:

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lepton_automl.device import get_device
 from lepton_automl.profile import Measurement
-from lepton_automl.specs import Device
 
-from .host import WALL, clock_for, describe_host
+from .host import WALL, describe_host
 from .statistics import bootstrap, quantiles, summarize
 from .timed_callable import QUIET_QUANTILE, Callee, TimedCallable
 
@@ -53,7 +53,7 @@ def interleaved_benchmark(
     rounds: int = 25,
     seconds: float = 1.0,
     threads: int = 1,
-    device: Device = "cpu",
+    device: str = "cpu",
     limit_ms: float | None = None,
 ) -> dict[str, BenchmarkResult]:
     """Time several calls beside the reference and beside each other, a round of each in turn.
@@ -75,7 +75,7 @@ def interleaved_benchmark(
     Returns:
         What was found, by the calls' names.
     """
-    clock = clock_for(threads, device)
+    clock = get_device(device).clock(threads)
     share = 0.8 * seconds / (2 * rounds)
     parts = {name: TimedCallable.warmed_up(call, clock, share) for name, call in calls.items()}
     reference_timing = TimedCallable.warmed_up(reference, clock, share)
@@ -102,7 +102,7 @@ def measure(
     rounds: int = 25,
     seconds: float = 1.0,
     threads: int = 1,
-    device: Device = "cpu",
+    device: str = "cpu",
     limit_ms: float | None = None,
 ) -> tuple[Measurement, Measurement]:
     """Time one call beside the reference: a race of one, whose arguments it takes.
@@ -123,7 +123,7 @@ def measure(
     return results.latency, results.wall
 
 
-def baseline_latency(reference: Callee, *, threads: int = 1, device: Device = "cpu", seconds: float = 1.0) -> Measurement:
+def baseline_latency(reference: Callee, *, threads: int = 1, device: str = "cpu", seconds: float = 1.0) -> Measurement:
     """The reference's own time when the machine is quiet, taken once a study.
 
     Its `median` is the 10th percentile of many rounds, as load only ever adds.
@@ -134,7 +134,7 @@ def baseline_latency(reference: Callee, *, threads: int = 1, device: Device = "c
         device: Where it runs; decides the clock.
         seconds: Wall seconds to spend.
     """
-    clock = clock_for(threads, device)
+    clock = get_device(device).clock(threads)
     part = TimedCallable.warmed_up(reference, clock, seconds / 100)
     with _garbage_collection_off():
         deadline = time.perf_counter() + seconds

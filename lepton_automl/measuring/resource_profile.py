@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from lepton_automl.device import NoMeterError, get_device
 from lepton_automl.profile import Measurement, ResourceProfile
-from lepton_automl.specs import Device
 
 from .cold_start import ColdStartScript, measure_cold_start
-from .energy import NoMeterError, measure_energy, meter_for
-from .host import clock_for
+from .energy import measure_energy
 from .latency import interleaved_benchmark
 from .timed_callable import Callee
 
@@ -27,7 +26,7 @@ def measure_resources(
     reference_ms: float | None = None,
     seconds: float = 0.5,
     threads: int = 1,
-    device: Device = "cpu",
+    device: str = "cpu",
 ) -> ResourceProfile:
     """What an artifact costs beside its latency; what cannot be measured here is named, with the reason.
 
@@ -53,7 +52,7 @@ def measure_resources(
         memory=born.memory,
         imports=born.imports,
         cold_start=born.cold_start,
-        energy=_energy(clock_for(threads, device).settled(calls[str(rows[0])]), device, absent),
+        energy=_energy(get_device(device).clock(threads).settled(calls[str(rows[0])]), device, absent),
         batches={count: raced[str(count)].latency for count in rows},
         absent=absent,
     )
@@ -65,9 +64,9 @@ def bytes_on_disk(path: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _energy(call: Callee, device: Device, absent: dict[str, str]) -> Measurement | None:
+def _energy(call: Callee, device: str, absent: dict[str, str]) -> Measurement | None:
     try:
-        return measure_energy(call, meter_for(device))
+        return measure_energy(call, get_device(device).meter())
     except NoMeterError as reason:
         absent["energy"] = str(reason)
         return None

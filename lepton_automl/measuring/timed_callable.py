@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from .host import THREAD_CPU, WALL, Clock, core_wait_ns
+from lepton_automl.device import Clock
+
+from .host import THREAD_CPU, WALL, core_wait_ns
 
 Callee = Callable[[], object]
 Times = NDArray[np.float64]

@@ -18,8 +18,7 @@ import numpy as np
 
 from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.open_artifact import InferenceSession
-from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, get_runtime, opens_safely, runtimes_for
-from lepton_automl.deployment.session import LEVELS
+from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, get_runtime, runtimes_for
 from lepton_automl.deployment.verify import ExpectedAnswers, compare, expected_answers
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.jobs import VariantResult
@@ -174,7 +173,7 @@ class _VariantSearch:
         if not path.exists():
             runtime.write(variant, self.source, path)
         where = {"threads": target.threads, "rows": target.batch_size}
-        if self.bench.guarded and variant.runtime == "openvino" and not opens_safely(path, variant, **where):
+        if self.bench.guarded and not runtime.opens_safely(path, variant, **where):
             raise BundleError(f"{variant.name} ends the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
@@ -258,13 +257,8 @@ class _VariantSearch:
 
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner in the settings that suit it best."""
-        variant, threads = winner.variant, self.bench.target.threads
-        wanted = []
-        if variant.runtime == "onnxruntime":
-            wanted += [variant.set(level=level) for level in LEVELS if level != "all"]
-        if variant.runtime != "torch" and threads > 1:
-            wanted += [variant.set(threads=count) for count in _fewer(threads)]
-        entered = self.enter(wanted)
+        variant = winner.variant
+        entered = self.enter(get_runtime(variant.runtime).settings(variant, self.bench.target.threads))
         for one in entered:
             one.scores = winner.scores  # the same file, in the same runtime
         self.race([winner, *entered, self.baseline])
@@ -323,7 +317,7 @@ def _file_of(variant: Variant) -> str:
 
 def _needs(variant: Variant) -> tuple[int, int]:
     """What a way asks of whoever runs it: a second runtime, numbers of another kind."""
-    return (variant.runtime != "onnxruntime", ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
+    return (not get_runtime(variant.runtime).preferred, ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
 
 
 def _compared(one: CandidateVariant, other: CandidateVariant) -> str:
@@ -339,8 +333,3 @@ def _slower(one: CandidateVariant, winner: CandidateVariant) -> str:
     if ratio < 1:
         return f"no faster, as far as can be told, and the winner needs less ({ratio:.2f} times its time)"
     return f"takes {ratio:.2f} times as long"
-
-
-def _fewer(threads: int) -> list[int]:
-    """Halves: 8 threads may be beaten by 4, 2 or 1."""
-    return [count for count in (1, 2, 4, 8, 16, 32) if count < threads]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lepton_automl.data.labelled import Labelled, Pairs, hold_out, labelled, read_pairs
 from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
 from lepton_automl.deployment.untraceable_parts import untraceable_parts
+from lepton_automl.device import get_device
 from lepton_automl.errors import Complaints, in_one_line
 from lepton_automl.specs import Deployment
 from lepton_automl.training.custom import lazy_layer, without_trainer
@@ -48,7 +49,8 @@ def check_deployment(target: Any, complaints: Complaints) -> None:
     on_target = isinstance(target, Deployment)
     complaints.check(on_target, f"deployment is {target!r}.", "Say deployment=Deployment(...).")
     if on_target:
-        complaints.check(target.device == "cpu", "speed cannot be measured on a GPU yet.", "Say Deployment(device='cpu').")
+        reason = get_device(target.device).unavailable()
+        complaints.check(not reason, f"{reason}.", "Use Deployment(device='cpu').")
 
 
 def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:

@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lepton_automl import plugins
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.runtime import Runtime, Source
+from lepton_automl.deployment.runtime import Runtime, Source, get_runtime, runtimes_for
 from lepton_automl.errors import BundleError
+from lepton_automl.specs import Deployment
 from lepton_automl.variant import Variant
 
 ROWS = 96
@@ -68,12 +70,28 @@ class RuntimeContract:
     @pytest.fixture(params=["pictures", "rows"])
     def source(self, request: pytest.FixtureRequest, tmp_path: Path) -> Source:
         """A network of convolutions, and one of matrices."""
-        if lacks := self.runtime.lacks():
-            pytest.skip(f'pip install "{lacks}"')
+        if missing := self.runtime.missing():
+            pytest.skip(f'pip install "{missing}"')
         torch.manual_seed(0)
         return (
             source_of(Pictures(), (3, 16, 16), tmp_path) if request.param == "pictures" else source_of(Rows(), (12,), tmp_path)
         )
+
+    def test_it_is_chosen_by_its_name(self) -> None:
+        """As a deployment has it; what names a missing package is no runtime by default."""
+        name = self.runtime.name
+        assert plugins.is_known("runtimes", name) and type(get_runtime(name)) is type(self.runtime)
+        assert Deployment(runtimes=(name,)).runtimes == (name,)
+        default = not self.runtime.missing() and self.runtime.by_default
+        assert (name in [runtime.name for runtime in runtimes_for(())]) == default
+
+    def test_other_settings_run_the_same_file(self, source: Source, tmp_path: Path) -> None:
+        """They are tried on the file of the fastest variant, on no more threads than are allowed."""
+        variant, path = Variant(runtime=self.runtime.name), tmp_path / f"plain{self.runtime.suffix}"
+        self.runtime.write(variant, source, path)
+        for other in self.runtime.settings(variant, 2):
+            assert other.replace(options={}) == variant.replace(options={}) and other.options.get("threads", 1) <= 2
+            assert self.runtime.open(path, other, threads=2)(_first(source, 1)).shape == (1, 4)
 
     def test_every_variant_answers_as_its_module(self, source: Source, tmp_path: Path) -> None:
         """In any number of rows, from a file that another process could have written."""

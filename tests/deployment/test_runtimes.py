@@ -14,7 +14,7 @@ from lepton_automl.deployment import runtime as runtime_module
 from lepton_automl.deployment.eager import TorchModel, open_program
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import open_model
-from lepton_automl.deployment.runtime import KNOWN, OnnxRuntime, OpenVino, Source, Torch, opens_safely, runtimes_for
+from lepton_automl.deployment.runtime import OnnxRuntime, OpenVino, Source, Torch, get_runtime, opens_safely, runtimes_for
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.models.build import build
@@ -141,7 +141,7 @@ def test_runtimes_are_asked_for_by_name(monkeypatch):
     with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
         Deployment(runtimes=("openvin",))
     assert {one.name for one in runtimes_for(())} <= {"onnxruntime", "openvino"}
-    monkeypatch.setattr(KNOWN["openvino"], "lacks", lambda: "lepton-automl[openvino]", raising=False)
+    monkeypatch.setattr(get_runtime("openvino"), "missing", lambda: "lepton-automl[openvino]", raising=False)
     with pytest.raises(ExtraError, match=r"lepton-automl\[openvino\]"):
         runtimes_for(("openvino",))
     assert [one.name for one in runtimes_for(())] == ["onnxruntime"]

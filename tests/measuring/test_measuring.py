@@ -14,11 +14,14 @@ from lepton_automl import families
 from lepton_automl.data.open import open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.reference import reference_model
+from lepton_automl.device import Meter, NoMeterError, get_device
+from lepton_automl.devices.cpu import Cpu
+from lepton_automl.devices.cuda import Cuda
 from lepton_automl.errors import LeptonError
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.cold_start import ColdStartScript, measure_cold_start
-from lepton_automl.measuring.energy import Meter, NoMeterError, measure_energy, meter_for
-from lepton_automl.measuring.host import WALL, clock_for, describe_host
+from lepton_automl.measuring.energy import measure_energy
+from lepton_automl.measuring.host import WALL, describe_host
 from lepton_automl.measuring.latency import ROUNDS_TO_JUDGE, baseline_latency, interleaved_benchmark, measure
 from lepton_automl.measuring.statistics import bootstrap, compare_times
 from lepton_automl.models.build import build
@@ -26,6 +29,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.specs import Deployment
+from lepton_automl.testing.device import DeviceContract
 
 
 @pytest.fixture(scope="module")
@@ -170,11 +174,11 @@ def test_a_gpu_that_is_not_there_is_said_to_be_absent():
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
     with pytest.raises(LeptonError, match="no CUDA device"):
-        clock_for(1, "cuda")
+        get_device("cuda").clock(1)
 
 
 def test_several_threads_are_timed_by_the_wall(reference):
-    assert clock_for(4) is WALL
+    assert get_device("cpu").clock(4) is WALL
     latency, _ = measure(reference, reference, reference_ms=1.0, seconds=0.2, threads=2)
     assert latency.clock == "wall"
 
@@ -222,12 +226,12 @@ def test_energy_is_what_a_call_takes_above_rest():
 
 def test_an_energy_counter_is_found_summed_and_runs_on_when_it_begins_anew(tmp_path):
     with pytest.raises(NoMeterError, match="no energy counter"):
-        meter_for("cpu", tmp_path)
+        Cpu(tmp_path).meter()
     for zone, counted in {"intel-rapl:0": 1_000_000, "intel-rapl:0:0": 500_000, "intel-rapl:1": 2_000_000}.items():
         (tmp_path / zone).mkdir()
         (tmp_path / zone / "energy_uj").write_text(f"{counted}\n")
         (tmp_path / zone / "max_energy_range_uj").write_text("10000000\n")
-    meter = meter_for("cpu", tmp_path)
+    meter = Cpu(tmp_path).meter()
     assert meter.read() == pytest.approx(3.0)
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text("100000\n")
     assert meter.read() == pytest.approx(11.1)
@@ -248,3 +252,11 @@ def test_a_portrait_of_an_exported_network(tmp_path):
     assert (found.energy is None) == ("energy" in found.absent)
     assert "cold start" in str(found) and all(reason in str(found) for reason in found.absent.values())
     assert ResourceProfile.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+class TestCpu(DeviceContract):
+    device = Cpu()
+
+
+class TestCuda(DeviceContract):
+    device = Cuda()
