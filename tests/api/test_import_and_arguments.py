@@ -53,7 +53,7 @@ def python(code: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("module", LIGHT)
-def test_doors_windows_and_ground_load_without_torch(module):
+def test_light_modules_load_without_torch(module):
     loaded = python(f"import sys, {module}; print('torch' in sys.modules)")
     assert loaded.strip() == "False"
 
@@ -79,14 +79,14 @@ def lepton(*words: str, home: object, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def test_every_complaint_about_a_study_is_raised_at_once(tmp_path):
+def test_every_wrong_argument_is_reported_in_one_error(tmp_path):
     with pytest.raises(ValueError, match="5 things are wrong") as error:
         AutoML(name="a/b", objectives=("accurcy",), metric="acc", workers=0, budget=3, home=tmp_path)
     for part in ("cannot be a study's name", "Did you mean 'accuracy'", "metric", "workers", "Budget(...)"):
         assert part in str(error.value)
 
 
-def test_what_is_said_of_the_search_is_checked(tmp_path, table):
+def test_settings_of_the_search_are_validated(tmp_path, table):
     with pytest.raises(ValueError, match="5 things are wrong") as error:
         AutoML(sampler="tep", grid=("model.width",), callbacks=["x"], warm_start=["photos", 3], home=tmp_path)
     for part in ("Did you mean 'tpe'", "sampler='grid'", "is not callable", "no study 'photos'", "warm_start is 3"):
@@ -125,7 +125,7 @@ def table() -> pd.DataFrame:
         ({"target": "price", "test_share": 2}, "test_share"),
     ],
 )
-def test_a_wrong_word_about_the_data_leaves_nothing_behind(tmp_path, table, options, says):
+def test_a_wrong_data_option_leaves_no_study_behind(tmp_path, table, options, says):
     study = AutoML(name="wrong", home=tmp_path, progress=False)
     with pytest.raises(ValueError, match=says):
         study.fit(table, **options)
@@ -139,7 +139,7 @@ def test_a_metric_of_another_task_is_refused_before_any_work(tmp_path, table):
     assert not (tmp_path / "studies" / "wrong").exists()
 
 
-def test_the_shell_says_what_went_wrong_without_a_traceback(tmp_path):
+def test_the_shell_reports_errors_without_a_traceback(tmp_path):
     told = lepton("front", "nothing", home=tmp_path, code=1)
     assert "there is no study 'nothing'" in told and "Traceback" not in told
     told = lepton("search", "nowhere.csv", "--minutes", "0", home=tmp_path, code=1)
@@ -149,7 +149,7 @@ def test_the_shell_says_what_went_wrong_without_a_traceback(tmp_path):
     assert "There are no studies" in lepton("list", home=tmp_path)
 
 
-def test_a_home_that_cannot_be_written_says_so(tmp_path, table):
+def test_a_read_only_home_is_an_error(tmp_path, table):
     (tmp_path / "file").write_text("")
     with pytest.raises(RuntimeError, match="cannot make a folder for the study"):
         AutoML(name="a", home=tmp_path / "file", budget=Budget(trials=1), deployment=Deployment()).fit(table, target="price")
@@ -176,7 +176,7 @@ def test_help_is_there_for_every_command(tmp_path):
         assert command in told
 
 
-def test_commands_that_only_look_load_no_library_that_takes_long(tmp_path):
+def test_read_only_commands_load_no_slow_library(tmp_path):
     code = (
         "import sys; from lepton_automl.cli import app; app(['list'], standalone_mode=False)\n"
         "from lepton_automl.study.study import Study; import lepton_automl.reporting.status\n"
