@@ -43,7 +43,7 @@ def test_a_result_is_a_table_and_one_line_of_json():
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_three_times_ends_as_the_unbroken_one():
+def test_a_search_killed_three_times_ends_like_the_uninterrupted_one():
     figures = {figure.name: figure.value for figure in kills.run(n=3, trials=8).figures}
     assert figures.pop("resume_s") > 0
     assert figures == {"kills": 3, "tables_equal": 1, "rungs_lost_max": figures["rungs_lost_max"], "zombies": 0}
@@ -55,7 +55,7 @@ def raced(who: str, trainings: list[list[float]]) -> live.Run:
     return live.Run.of(found | {"digest": "same", "epochs": 3, "load": 0.0})
 
 
-def test_a_race_is_won_when_the_final_front_of_the_rival_is_there():
+def test_time_to_front_ends_when_the_rivals_final_front_is_reached():
     rival = raced("peer", [[50.0, 0.8, 0.4, 0.1], [90.0, 0.9, 4.0, 1.0]])  # the second is too slow to count
     ours = raced("ours", [[10.0, 0.7, 0.4, 0.1], [20.0, 0.4, 0.1, 0.1], [30.0, 0.85, 0.4, 0.1]])
     assert rival.volume() == pytest.approx(math.log(10) * 0.3) and rival.reaches(rival.volume()) == 50
@@ -65,7 +65,7 @@ def test_a_race_is_won_when_the_final_front_of_the_rival_is_there():
     assert figures[0].value == math.inf and any("not reached" in note for note in notes)
 
 
-def test_a_complete_race_is_not_run_again(tmp_path, monkeypatch):
+def test_a_complete_comparison_is_not_run_again(tmp_path, monkeypatch):
     ran, path = [], tmp_path / "ledger.jsonl"
 
     def contest(who, setting):
@@ -87,7 +87,7 @@ def test_a_complete_race_is_not_run_again(tmp_path, monkeypatch):
     assert ran[-1] == "ours" and len(live.Ledger(path, live.SAME).known) == 2
 
 
-def test_a_started_process_is_weighed_alone():
+def test_peak_memory_is_that_of_the_started_process_alone():
     held = bytearray(200 << 20)  # what this process holds is not the child's
     one = edge.Started.of(sys.executable, "-I", "-c", "print('a'); print('b')")
     assert one.lines == ["a", "b"] and 0 < one.seconds < 30 and 5 < one.peak_mb < len(held) / 2e6

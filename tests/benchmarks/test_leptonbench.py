@@ -33,7 +33,7 @@ def test_enough_rows_of_every_origin(table):
     assert len({row.id for row in table.rows}) == len(table.rows)
 
 
-def test_configurations_lie_in_the_space_and_give_the_recorded_recipe(table):
+def test_configurations_are_in_the_space_and_give_the_recorded_recipe(table):
     for row in table.rows:
         assert table.space.complete(row.config) == row.config
         assert families.final_recipe(row.config, table.spec, table.lean) == row.recipe
@@ -59,7 +59,7 @@ def test_a_full_row_has_all_its_figures(table):
             assert profile.latency_ms > 0 and profile.size_bytes > 0 and profile.parameters > 0
 
 
-def test_a_child_is_cut_out_of_its_parent(table):
+def test_a_child_is_pruned_from_its_parent(table):
     born = [row for row in table.rows if row.parent >= 0]
     assert born
     for row in born:

@@ -120,7 +120,7 @@ def test_a_proposal_draws_the_nearest_unused_row(landscape):
     assert len(set(drawn)) == len(landscape.fresh) - 2 and deck.draw(wanted.config) is None
 
 
-def test_the_reference_is_fixed_by_the_table_and_only_whole_rows_count(landscape):
+def test_the_reference_is_fixed_by_the_table_and_only_complete_rows_count(landscape):
     assert not landscape.whole(landscape.rows[60]) and landscape.whole(landscape.rows[61])
     costs = np.array([landscape.costs(row) for row in landscape.fresh if landscape.whole(row)])
     assert costs.min(axis=0) == pytest.approx([0, 0]) and costs[:, 1].max() == pytest.approx(1)
@@ -142,7 +142,7 @@ def test_contestants_keep_to_the_rows_and_the_budget(landscape, one):
     assert moments == list(one.run(landscape, 3, 2)) != list(one.run(landscape, 4, 2))
 
 
-def test_a_row_told_to_nsga2_belongs_to_a_generation(landscape):
+def test_a_row_reported_to_nsga2_belongs_to_a_generation(landscape):
     search = optuna_peers.OptunaSearch(landscape, optuna_peers.nsga2(0), limit=4)
     simulate(landscape, search, workers=2)
     told = [trial for trial in search.study.trials if trial.state.name == "COMPLETE"]
@@ -150,7 +150,7 @@ def test_a_row_told_to_nsga2_belongs_to_a_generation(landscape):
     assert all(dict(trial.params) in [row.config for row in landscape.fresh] for trial in told)
 
 
-def test_absent_peers_say_what_to_do(monkeypatch, tmp_path):
+def test_missing_peers_explain_how_to_install_them(monkeypatch, tmp_path):
     monkeypatch.delenv(hub.REGISTRY, raising=False)
     assert "--hub PATH" in hub.missing()
     monkeypatch.setenv(hub.REGISTRY, str(tmp_path))
@@ -159,7 +159,7 @@ def test_absent_peers_say_what_to_do(monkeypatch, tmp_path):
     assert "pip install syne-tune" in moasha.missing()
 
 
-def test_kept_runs_come_back_for_the_same_settings_only(landscape, tmp_path):
+def test_cached_runs_are_reused_for_equal_settings_only(landscape, tmp_path):
     run, moments = Run("drawn", contestants.TPE, 3), [Moment(9, 5.0, 3), Moment(12, 6.5, None)]
     Store(landscape, 2, tmp_path).put(run, moments)
     assert Store(landscape, 2, tmp_path).get(run) == moments
