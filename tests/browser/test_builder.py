@@ -22,7 +22,7 @@ builder
 """
 
 
-def test_a_person_builds_a_search(server, opened):
+def test_a_search_is_built_with_the_form(server, opened):
     _, folder = server
     name = "built"
     notebook(folder / f"{name}.ipynb", BUILD, "builder.study.stop()\nprint(builder.study.name)")
@@ -65,7 +65,7 @@ def test_a_person_builds_a_search(server, opened):
     assert not page.errors
 
 
-def test_a_table_is_uploaded_and_a_still_picture_is_left(server, opened, tmp_path):
+def test_a_table_is_uploaded_and_a_static_image_remains(server, opened, tmp_path):
     load_wine = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed").load_wine
     address, folder = server
     load_wine(as_frame=True).frame.to_csv(tmp_path / "wine.csv", index=False)

@@ -38,7 +38,7 @@ dashboard.detail.show_error_analysis(hostile_answers())
 
 
 @pytest.mark.parametrize("face", ["lab", "notebook"])
-def test_a_person_follows_and_drives_a_search(server, opened, face):
+def test_a_search_is_watched_and_controlled(server, opened, face):
     _, folder = server
     name = f"digits-{face}"
     done = folder / f"{name}-done"
@@ -172,7 +172,7 @@ def test_nothing_is_lost_without_a_kernel(server, opened):
     page.shot("attached")
 
 
-def test_a_search_that_has_just_begun_shows_axes_the_step_in_hand_and_an_estimate(server, opened):
+def test_a_new_search_shows_axes_the_current_step_and_an_estimate(server, opened):
     _, folder = server
     home = StudyStore(folder / "mlruns")
     begun = home.path("begun")
@@ -203,7 +203,7 @@ root => [...root.querySelectorAll(".l-head, .l-controls, .widget-tab, .l-detail,
 
 
 @pytest.mark.parametrize("end", ["restarted", "died", "shut-down"])
-def test_when_its_kernel_is_gone_it_keeps_its_place_and_tells_what_to_run(server, opened, end):
+def test_without_its_kernel_it_keeps_its_place_and_shows_what_to_run(server, opened, end):
     address, folder = server
     if not (folder / "mlruns" / "studies" / "left").exists():
         streamed.write(folder / "mlruns", "left", 40)
@@ -243,7 +243,7 @@ def test_when_its_kernel_is_gone_it_keeps_its_place_and_tells_what_to_run(server
     assert not page.errors
 
 
-def test_names_from_a_stranger_do_no_harm(server, opened):
+def test_hostile_names_do_no_harm(server, opened):
     _, folder = server
     hostile(folder / "mlruns")
     notebook(folder / "hostile.ipynb", ATTACH.format(name="sample"), ANSWERS)

@@ -110,7 +110,7 @@ def test_the_mode_holds_through_runs_and_models(address, tab):
     in_training_mode(tab)
 
 
-def test_a_mode_that_a_person_chose_stays(address, tab):
+def test_a_mode_that_the_user_chose_stays(address, tab):
     tab.goto(address)
     tab.locator(RUN, has_text="flowers").first.wait_for()
     tab.get_by_text("GenAI", exact=True).first.click()

@@ -16,7 +16,7 @@ DREW = "images => images.every(image => image.complete && image.naturalWidth > 0
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_saved_notebook_is_whole_where_it_is_not_trusted(server, opened, path):
+def test_a_saved_notebook_is_complete_even_if_untrusted(server, opened, path):
     _, folder = server
     copy = folder / f"copy-{path.name}"
     shutil.copy(path, copy)
