@@ -84,7 +84,7 @@ def zero(model: nn.Module, path: str, channels: list[int]) -> None:
 
 @every_recipe
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
-def test_a_cut_network_is_the_one_its_recipe_builds(recipe: Recipe, share: float, tmp_path) -> None:
+def test_a_pruned_network_equals_the_one_built_from_its_recipe(recipe: Recipe, share: float, tmp_path) -> None:
     model, inputs, smaller = lived(recipe), inputs_of(recipe), recipe.scale(share, multiple=4)
     before = copy.deepcopy(model.state_dict())
     cut = shrink(model, smaller, inputs)
@@ -101,7 +101,7 @@ def test_a_cut_network_is_the_one_its_recipe_builds(recipe: Recipe, share: float
 
 @every_recipe
 @pytest.mark.parametrize("seed", range(3))
-def test_cutting_silent_channels_changes_no_answer(recipe: Recipe, seed: int) -> None:
+def test_pruning_masked_channels_changes_no_output(recipe: Recipe, seed: int) -> None:
     model, inputs = lived(recipe), inputs_of(recipe)
     generator = torch.Generator().manual_seed(seed)
     smaller = recipe.with_widths(
@@ -119,7 +119,7 @@ def test_cutting_silent_channels_changes_no_answer(recipe: Recipe, seed: int) ->
     "name",
     ["residual", "residual with squeeze", "inverted", "inverted with squeeze", "resnet", "resnet, heads, categories only"],
 )
-def test_a_block_that_adds_nothing_is_the_one_that_goes(name: str) -> None:
+def test_a_block_that_adds_nothing_is_removed_first(name: str) -> None:
     recipe = RECIPES[name]
     model, inputs = lived(recipe), inputs_of(recipe)
     idle = 1 if isinstance(recipe, ConvRecipe) else 0
@@ -146,7 +146,7 @@ def test_a_chosen_block_is_never_narrower_than_asked() -> None:
     assert choose_blocks(recipe, table(kind="resnet", mids=(16,)), [[0.1, 0.9, 0.2]]) == ((2,),)
 
 
-def test_mode_gradients_and_callers_context_survive() -> None:
+def test_mode_gradients_and_the_callers_context_are_restored() -> None:
     recipe = RECIPES["mixed"]
     model, inputs, smaller = lived(recipe).train(), inputs_of(recipe), recipe.scale(0.5)
     with torch.inference_mode():
@@ -169,7 +169,7 @@ def test_mode_gradients_and_callers_context_survive() -> None:
         (conv(RESIDUAL), conv(INVERTED), "kind|grow|more than"),
     ],
 )
-def test_what_cannot_be_cut_says_why(recipe: Recipe, wrong: Recipe, says: str) -> None:
+def test_what_cannot_be_pruned_is_reported_with_the_reason(recipe: Recipe, wrong: Recipe, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         shrink(build(recipe), wrong, inputs_of(recipe))
 
@@ -179,7 +179,7 @@ def test_an_unknown_criterion_is_named() -> None:
         shrink(build(table()), table().scale(0.5), inputs_of(table()), criterion="magnitud")
 
 
-def test_a_width_map_that_lies_is_found_out() -> None:
+def test_a_wrong_width_map_is_detected() -> None:
     model = build(table())
 
     class Liar(type(model)):
@@ -192,7 +192,7 @@ def test_a_width_map_that_lies_is_found_out() -> None:
         shrink(model, table(mids=(8, 12)), inputs_of(table()))
 
 
-def test_a_usual_network_is_cut_within_a_second_of_cpu() -> None:
+def test_a_typical_network_is_pruned_within_a_second_of_cpu() -> None:
     block = Block(kind="inverted", mid=192, squeeze=16)
     stages = tuple(Stage(width=width, stride=2, blocks=(block,) * 3) for width in (32, 64, 96, 128))
     recipe = ConvRecipe(outputs=10, image=(3, 64, 64), stem=32, stages=stages)
