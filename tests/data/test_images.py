@@ -44,7 +44,7 @@ def zipped(folder: Path, path: Path) -> Path:
     return path
 
 
-def test_a_folder_and_its_zip_are_the_same(tmp_path: Path) -> None:
+def test_a_folder_and_its_zip_give_the_same_data(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     folder = photos(tmp_path / "pets")
     (folder / "cat" / "readme.txt").write_text("miau")
@@ -73,7 +73,7 @@ def test_folders_of_splits(tmp_path: Path) -> None:
     assert (spec.train, spec.test, spec.folds) == (24, 24, 5)
 
 
-def test_a_persons_own_folders_are_never_cleared(tmp_path: Path) -> None:
+def test_user_folders_are_never_cleared(tmp_path: Path) -> None:
     folder = photos(tmp_path / "in", splits=("train", "test"))
     with pytest.raises(DataError, match="the folder holds other files"):
         prepare(folder, folder)
@@ -93,7 +93,7 @@ def test_sizes_and_colours(tmp_path: Path) -> None:
     assert prepare(photos(tmp_path / "large", 3, size=(600, 300)), tmp_path / "d").shape == (3, 64, 128)
 
 
-def test_few_damaged_pictures_are_left_out_and_many_are_an_error(tmp_path: Path) -> None:
+def test_few_damaged_images_are_skipped_and_many_are_an_error(tmp_path: Path) -> None:
     folder = photos(tmp_path / "in", each=30)
     whole = (folder / "cat/0.png").read_bytes()
     (folder / "cat/torn.png").write_bytes(whole[: len(whole) // 2])
@@ -107,14 +107,14 @@ def test_few_damaged_pictures_are_left_out_and_many_are_an_error(tmp_path: Path)
         prepare(folder, tmp_path / "out")
 
 
-def test_a_picture_that_may_be_a_bomb_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_possible_decompression_bomb_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = photos(tmp_path / "in", each=30, mode="L")
     picture(folder / "cat/bomb.png", 1, size=(500, 500))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     assert "'cat/bomb.png'" in prepare(folder, tmp_path / "out").warnings[0]
 
 
-def test_bad_folders_are_told(tmp_path: Path) -> None:
+def test_bad_folders_are_errors(tmp_path: Path) -> None:
     empty, loose, one, alone = (tmp_path / name for name in ("empty", "loose", "one", "alone"))
     empty.mkdir()
     picture(loose / "a.png", 0)
@@ -134,7 +134,7 @@ def test_bad_folders_are_told(tmp_path: Path) -> None:
         prepare(alone, tmp_path / "out", DataOptions(group_column="a"))
 
 
-def test_bad_zips_are_told(tmp_path: Path) -> None:
+def test_bad_zips_are_errors(tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"no zip")
     (tmp_path / "bad.tar.gz").write_bytes(b"\x1f\x8bno tar")
     with pytest.raises(DataError, match="the tar cannot be read"):
@@ -176,7 +176,7 @@ def test_arrays_of_any_layout_and_range(make, tmp_path: Path) -> None:
         (np.full((20, 4, 4), "a"), "Give numbers"),
     ],
 )
-def test_bad_arrays_are_told(X: np.ndarray, said: str, tmp_path: Path) -> None:
+def test_bad_arrays_are_errors(X: np.ndarray, said: str, tmp_path: Path) -> None:
     with pytest.raises(LeptonError, match=said):
         prepare((X, np.arange(20) % 2), tmp_path)
 

@@ -10,6 +10,6 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_input_is_right_or_refused_by_name(case: Case) -> None:
+def test_an_input_is_handled_or_refused_with_a_reason(case: Case) -> None:
     outcome, why = case.run()
     assert outcome == ("refused" if case.refused else "right"), why

@@ -43,7 +43,7 @@ def test_a_table_as_tensors(table: Data) -> None:
     assert np.array_equal(table.preprocess.arrays(table.examples)["numeric"], table.train.inputs["numeric"][:3].numpy())
 
 
-def test_folds_hold_every_row_out_once(table: Data) -> None:
+def test_every_row_is_held_out_by_one_fold(table: Data) -> None:
     folds = [table.fold(k) for k in range(5)]
     assert all(len(fold.train) + len(fold.validation) == 160 for fold in folds)
     held = torch.cat([fold.validation.inputs["numeric"] for fold in folds])
@@ -52,7 +52,7 @@ def test_folds_hold_every_row_out_once(table: Data) -> None:
         table.fold(5)
 
 
-def test_test_rows_lie_apart(images: Data, tmp_path: Path) -> None:
+def test_test_rows_are_stored_separately(images: Data, tmp_path: Path) -> None:
     sealed = open_test(images.spec)
     seen = {row.numpy().tobytes() for row in images.whole().train.inputs["image"]}
     assert len(sealed) == 300 and not any(row.numpy().tobytes() in seen for row in sealed.inputs["image"])
@@ -129,7 +129,7 @@ def test_a_plan_without_augmentation_changes_nothing(images: Data) -> None:
     assert Augment(TrainPlan(), images.spec.pixel_mean)(rows, torch.Generator()) is rows
 
 
-def test_a_damaged_folder_is_told(tmp_path: Path) -> None:
+def test_a_damaged_folder_is_an_error(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(50, 2))
     spec = open_data((X, np.arange(50) % 2), tmp_path, DataOptions(folds=0)).spec
     path = tmp_path / "rows" / "numeric.npy"

@@ -58,7 +58,7 @@ def test_a_scale_is_linear_between_knots_that_are_evenly_spread() -> None:
     assert [scale.one(value) for value in (-5, 0, 0.5, 1, 5.5, 10, 99)] == [-1, -1, -0.5, 0, 0.5, 1, 1]
 
 
-def test_knots_follow_rows_values_and_what_the_targets_tell() -> None:
+def test_knots_follow_rows_values_and_targets() -> None:
     rng = np.random.default_rng(0)
     spiky = np.where(rng.random(5000) < 0.95, 0.0, rng.lognormal(8, 1, 5000))
     assert len([knot for knot in fit_scale(spiky).knots if knot > 0]) > 12  # 95 % zeros, and the rest still told apart
@@ -79,7 +79,7 @@ cell = {
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.fixed_dictionaries(cell), min_size=1, max_size=8))
-def test_every_way_in_gives_equal_bits(rows: list[dict[str, object]]) -> None:
+def test_every_input_type_gives_equal_bits(rows: list[dict[str, object]]) -> None:
     preprocess = table()
     alone = [preprocess.arrays(row) for row in rows]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
@@ -112,7 +112,7 @@ def test_a_frame_a_series_and_plain_cells_are_rows_too() -> None:
     assert preprocess.arrays([])["numeric"].shape == (0, 9)
 
 
-def test_zones_and_calendars_are_told_apart() -> None:
+def test_time_zones_and_calendars_are_distinguished() -> None:
     noon = datetime(2024, 5, 1, 12)
     assert room.to_day(noon, "t") == room.to_day(noon.replace(tzinfo=UTC), "t") == room.to_day(np.datetime64(noon), "t")
     assert room.to_day("2024-05-01T14:00:00+02:00", "t") == room.to_day(pd.Timestamp(noon), "t")
@@ -138,7 +138,7 @@ def test_a_bad_row_is_named(row: object, said: str) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_one_picture_by_every_way_in(channels: int, tmp_path: Path) -> None:
+def test_one_image_in_every_input_type(channels: int, tmp_path: Path) -> None:
     preprocess = ImagePreprocess((channels, 6, 5), OUTPUT)
     pixels = np.random.default_rng(0).integers(0, 256, (6, 5, channels), np.uint8)
     flat = pixels[:, :, 0] if channels == 1 else pixels
@@ -162,7 +162,7 @@ def test_levels_of_the_training_arrays_hold_at_prediction() -> None:
     assert again(preprocess).arrays(np.array([[0, 16], [8, 99.0]]))["image"].ravel().tolist() == [0, 255, 128, 255]
 
 
-def test_pictures_are_upright_opaque_and_of_one_size() -> None:
+def test_images_are_upright_opaque_and_of_one_size() -> None:
     grey = ImagePreprocess((1, 8, 8), OUTPUT)
     turned = Image.new("L", (4, 2))
     turned.putpixel((0, 0), 255)
@@ -176,7 +176,7 @@ def test_pictures_are_upright_opaque_and_of_one_size() -> None:
     assert grey.arrays(np.zeros((30, 20, 3), np.uint8))["image"].shape == (1, 1, 8, 8)
 
 
-def test_no_image_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:
     preprocess = ImagePreprocess((3, 8, 8), OUTPUT)
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     for bad, said in [
@@ -190,7 +190,7 @@ def test_no_image_is_named(tmp_path: Path) -> None:
             preprocess.arrays(bad)
 
 
-def test_the_file_stands_alone() -> None:
+def test_the_file_needs_no_other_module() -> None:
     """It is copied into bundles: nothing of the package may be behind it but what is copied, too."""
     code = f"""
 import sys, runpy

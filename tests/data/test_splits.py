@@ -33,7 +33,7 @@ def test_a_split_is_a_partition_that_holds_the_shares(rows: int, classes: int, f
         assert held.max() - held.min() <= 1 and (roles.fold[parts[2]] == -1).all()
 
 
-def test_a_class_of_two_can_be_learnt() -> None:
+def test_a_class_of_two_rows_can_be_learned() -> None:
     labels = np.array([0] * 98 + [1, 1])
     assert 1 in labels[split(100, labels=labels).rows(TRAIN)]
 

@@ -136,7 +136,7 @@ def test_a_file_that_unpacks_without_end_is_refused_at_its_beginning(tmp_path: P
 
 
 @pytest.mark.parametrize(("repeated", "said"), [(b"\n", "contain no rows"), (b"#\n", "contain no rows"), (b"0", "characters")])
-def test_what_holds_no_rows_is_no_way_round_it(
+def test_lines_without_rows_do_not_bypass_the_limit(
     repeated: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delimited, "_MOST_BLANK", 1000)
@@ -171,7 +171,7 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 
 
 @pytest.mark.slow
-def test_predict_py_answers_its_training_files_in_a_clean_process(tmp_path: Path) -> None:
+def test_predict_py_predicts_its_training_files_in_a_clean_process(tmp_path: Path) -> None:
     import torch
 
     from lepton_automl import families

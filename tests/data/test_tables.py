@@ -141,7 +141,7 @@ def test_nullable_and_arrow_types(tmp_path: Path) -> None:
     assert prepare(plain, tmp_path / "a").digest == prepare(nullable, tmp_path / "b").digest
 
 
-def test_copies_across_splits_are_told(tmp_path: Path) -> None:
+def test_copies_across_splits_are_reported(tmp_path: Path) -> None:
     frame = pd.concat([people(100)] * 3)
     said = prepare(frame, tmp_path, DataOptions(folds=0)).warnings
     assert "test examples are training examples too" in said[0] and "validation" in said[1]
@@ -201,7 +201,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_told(case: str, tmp_path: Path) -> None:
+def test_bad_input_is_an_error(case: str, tmp_path: Path) -> None:
     source, options, said = BAD[case]
     with pytest.raises(LeptonError) as caught:
         prepare(source, tmp_path / "out", DataOptions(**options))
@@ -218,14 +218,14 @@ def test_bad_input_is_told(case: str, tmp_path: Path) -> None:
         (b"a,b\n\xff\xfe\xff,1\n", "not UTF-8"),
     ],
 )
-def test_bad_files_are_told(content: bytes, said: str, tmp_path: Path) -> None:
+def test_bad_files_are_errors(content: bytes, said: str, tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(content)
     with pytest.raises(DataError, match=said):
         prepare(path, tmp_path / "out")
 
 
-def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_errors(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     (tmp_path / "notes.docx").write_text("hello")
     for name in ("bad.csv.gz", "bad.parquet"):
@@ -238,7 +238,7 @@ def test_missing_and_damaged_files_are_told(tmp_path: Path) -> None:
         prepare(tmp_path / "notes.docx", tmp_path / "out")
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot write the prepared data"):
         prepare(people(), tmp_path / "file" / "out")
@@ -260,7 +260,7 @@ def test_infinite_can_mean_missing(tmp_path: Path) -> None:
     assert "2 infinite values" in spec.warnings[0]
 
 
-def test_options_complain_all_at_once() -> None:
+def test_all_wrong_options_are_reported_in_one_error() -> None:
     with pytest.raises(ConfigError, match="6 things are wrong"):
         DataOptions(test_share=2, folds=1, image_size=2, task="binery", categorical="a", numeric="a", class_weight="some")
 
