@@ -28,7 +28,7 @@ def seal_again(folder, files):
 @pytest.mark.parametrize(
     "name", ["../secret", "/etc/hostname", "a/../../secret", "..", "C:secret", "a\\b", "", "x" * 5000, "\ud800"]
 )
-def test_a_manifest_leads_out_of_no_folder(name, copy):
+def test_a_manifest_cannot_point_outside_its_folder(name, copy):
     (copy.parent / "secret").write_text("x")
     seal_again(copy, {**json.loads((copy / "manifest.json").read_text())["files"], name: "0"})
     with pytest.raises(BundleError, match=r"not a file of the bundle|is missing"):
@@ -93,13 +93,13 @@ def test_a_model_of_another_shape_is_refused_when_it_is_opened(shape, tmp_path):
         load_model(write(tmp_path / "bundle", PICTURE, told))
 
 
-def test_a_model_of_other_answers_is_refused_when_it_is_opened(tmp_path):
+def test_a_model_with_other_outputs_is_refused_when_it_is_opened(tmp_path):
     told = {**ROWS, "output": {**ROWS["output"], "classes": ["a", "b", "c"]}}
     with pytest.raises(BundleError, match=r"shape \(1, 2\), and its description says \(1, 3\)"):
         load_model(write(tmp_path / "bundle", TABLE, told))
 
 
-def test_more_files_are_sealed_with_the_rest(tmp_path):
+def test_added_files_are_in_the_manifest_too(tmp_path):
     folder = write(tmp_path / "bundle", files={"extra.json": b"{}"})
     check_bundle(folder)
     (folder / "extra.json").write_bytes(b"{ }")

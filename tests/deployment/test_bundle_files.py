@@ -10,7 +10,7 @@ from lepton_automl.deployment.bundle import predict_source
 from lepton_automl.deployment.container import containerfile, requirements
 
 
-def test_only_two_packages_are_asked_for(picture):
+def test_only_two_packages_are_required(picture):
     asked = [line for line in (picture / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
     assert [line.split(">")[0] for line in asked] == ["numpy", "onnxruntime"]
     assert "# pillow" in requirements("image") and "pillow" not in requirements("table")

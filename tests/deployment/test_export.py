@@ -21,7 +21,7 @@ from .networks import CODES, IMAGES, TABLE, VALUES, exported, network, rows_of, 
 
 
 @pytest.mark.parametrize("spec", [IMAGES, TABLE, CODES, VALUES], ids=["images", "table", "codes", "values"])
-def test_every_design_answers_as_its_module_from_one_file(spec, tmp_path):
+def test_every_design_predicts_like_its_module_from_one_file(spec, tmp_path):
     for n, config in enumerate([*families.initial_designs(spec), families.smallest(families.space_for(spec))]):
         module, inputs = network(spec, config), rows_of(spec)
         path = tmp_path / f"{n}" / "model.onnx"
@@ -117,7 +117,7 @@ class Codes(nn.Module):
 
 
 @pytest.mark.parametrize("join", ["stack", "cat"])
-def test_tables_beside_each_other_are_looked_up_once(join, tmp_path):
+def test_adjacent_embedding_tables_are_looked_up_once(join, tmp_path):
     rows = {"rows": torch.cat([torch.randn(9, 2), torch.stack([torch.randint(count, (9,)) for count in (3, 7, 5)], 1)], 1)}
     module = Codes(join).eval()
     verify(module, exported(module, rows, tmp_path / "model.onnx"), rows)
@@ -136,7 +136,7 @@ class InPlace(nn.Module):
         return changed + found
 
 
-def test_operations_in_place_change_what_came_in(tmp_path):
+def test_in_place_operations_change_their_input(tmp_path):
     torch.manual_seed(0)
     rows = {"rows": torch.randn(5, 4)}
     module = InPlace()
@@ -155,7 +155,7 @@ class Branching(nn.Module):
         return rows.cumsum(1) if rows.ndim == 2 else rows
 
 
-def test_an_unknown_network_takes_the_slow_way_and_says_so(tmp_path):
+def test_an_unknown_network_uses_the_slow_export_and_reports_it(tmp_path):
     with pytest.warns(UserWarning, match="torch.onnx.export"):
         export(Branching(), {"rows": torch.randn(1, 4)}, tmp_path / "model.onnx")
     verify(Branching(), OnnxModel(tmp_path / "model.onnx"), {"rows": torch.randn(3, 4)})

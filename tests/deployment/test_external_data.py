@@ -77,7 +77,7 @@ def test_a_damaged_model_is_a_damaged_model(data):
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_model_or_are_not(content):
+def test_any_bytes_are_accepted_or_refused_as_a_model(content):
     try:
         refuse_external(content)
     except BundleError:
@@ -90,7 +90,7 @@ def test_any_bytes_are_a_model_or_are_not(content):
     assert not any(tensor.external_data for tensor in model.graph.initializer)
 
 
-def test_a_graph_in_a_graph_may_be_very_deep():
+def test_subgraphs_may_be_nested_very_deep():
     message = b""
     for _ in range(3000):  # graph 7 of a model; node 1, attribute 5, graph 6 within
         for field in (6, 5, 1):

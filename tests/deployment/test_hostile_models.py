@@ -90,7 +90,7 @@ def hidden():
     ("content", "name"),
     [(looping(2**60), "Loop"), *((strange(op), op) for op in ("Scan", "If", "SequenceMap")), (strange("Do", "own"), "own:Do"), (hidden(), "If")],
 )  # fmt: skip
-def test_an_accelerated_folder_of_a_stranger_is_refused_before_it_is_opened(tmp_path, runtime, content, name):
+def test_an_accelerated_folder_is_checked_before_it_is_opened(tmp_path, runtime, content, name):
     (tmp_path / "model.onnx").write_bytes(content)
     (tmp_path / "runtime.json").write_text(json.dumps({"runtime": runtime, "precision": "fp32", "batch_size": 1}))
     with pytest.raises(BundleError, match=rf"does not name: {name}"):
@@ -126,7 +126,7 @@ def test_control_flow_that_accelerate_saved_is_named_and_runs(tmp_path):
     assert model({"image": np.full((1, 1, 8, 8), 7, np.uint8)}) == 7
 
 
-def test_a_loop_without_end_ends_in_a_process_of_its_own(tmp_path):
+def test_an_endless_loop_ends_in_a_process_of_its_own(tmp_path):
     folder = write(tmp_path / "bundle", looping(2**60), PICTURES)
     with pytest.raises(BundleError, match="has not answered one row after 8 s"):
         try_bundle(folder, seconds=8)

@@ -49,7 +49,7 @@ hostile = settings(
 @pytest.mark.filterwarnings("ignore")  # of NumPy, on what it was asked to convert
 @hostile
 @given(raw=odd)
-def test_any_input_is_answered_or_refused(raw, opened):
+def test_any_input_is_predicted_or_refused(raw, opened):
     for predictor in opened:
         with suppress(InputError):
             predictor.predict(raw)
@@ -70,7 +70,7 @@ def test_any_source_is_read_or_refused(source, ending, opened, tmp_path):
                 answer_lines(predictor, read_examples(named, predictor.modality))
 
 
-def test_rows_and_arrays_come_in_by_every_way(table, picture, tmp_path):
+def test_rows_and_arrays_are_accepted_in_every_form(table, picture, tmp_path):
     expected = Predictor(table).predict([ROW, ROW]).tolist()
     header = ",".join(ROW) + "\n"
     (tmp_path / "rows.csv").write_text(header + 2 * (",".join(map(str, ROW.values())) + "\n"))
@@ -87,7 +87,7 @@ def test_rows_and_arrays_come_in_by_every_way(table, picture, tmp_path):
     assert [float(line) for line in told.stdout.split()] == [7, 7, 8, 7], told.stderr
 
 
-def test_one_python_function_answers(table, picture, tmp_path):
+def test_one_python_function_predicts(table, picture, tmp_path):
     np.save(tmp_path / "rows.npy", np.array([list(ROW.values())] * 2))
     code = "import sys; sys.path.insert(0, sys.argv[1]); from predict import predict; import json; "
     code += f"print(predict({ROW!r}), *predict([{ROW!r}]), *predict({str(tmp_path / 'rows.npy')!r}))"
@@ -111,7 +111,7 @@ def test_a_bad_table_is_named(content, said, table, tmp_path):
     assert said in told.stderr and told.returncode == 1 and "Traceback" not in told.stderr
 
 
-def test_a_row_with_too_few_cells_is_answered_as_in_training_with_a_warning(table, tmp_path):
+def test_a_row_with_too_few_cells_is_read_as_in_training_with_a_warning(table, tmp_path):
     (tmp_path / "rows.csv").write_text("age,when,city\n80\n")
     told = run(table, tmp_path / "rows.csv")
     assert told.stdout == "no\n" and "1 rows have fewer cells than the 3 columns, the first in line 2" in told.stderr
@@ -172,7 +172,7 @@ def test_a_file_that_would_start_a_program_is_not_decoded(picture, tmp_path):
         Predictor(picture).predict(tmp_path / "a.png")
 
 
-def test_pillow_is_named_where_it_is_lacking(picture, tmp_path):
+def test_missing_pillow_is_named(picture, tmp_path):
     pytest.importorskip("PIL.Image").new("L", (8, 8)).save(tmp_path / "a.png")
     told = run(picture, tmp_path / "a.png")
     assert told.returncode == 1 and "a.png' needs Pillow" in told.stderr and "pip install pillow" in told.stderr

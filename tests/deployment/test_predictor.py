@@ -72,7 +72,7 @@ def image_bundle(tmp_path_factory):
     return bundle_of(IMAGES, tmp_path_factory.mktemp("image") / "bundle")
 
 
-def test_one_in_one_out_many_in_many_out(table_bundle):
+def test_one_row_gives_one_prediction_and_many_give_many(table_bundle):
     predictor = Predictor(table_bundle)
     assert predictor.predict(ROW) in TABLE.classes and type(predictor.predict(ROW)) is str
     assert predictor.predict_proba(ROW).shape == (3,)
@@ -169,7 +169,7 @@ sys.meta_path.insert(0, Block())
 """
 
 
-def test_a_bundle_runs_with_numpy_and_onnxruntime_alone(table_bundle, tmp_path):
+def test_a_bundle_needs_only_numpy_and_onnxruntime(table_bundle, tmp_path):
     (tmp_path / "rows.csv").write_text(",".join(ROW) + "\n" + 2 * (",".join(map(str, ROW.values())) + "\n"))
     script = BLOCK + f"import runpy; sys.argv[1:] = {[str(tmp_path / 'rows.csv'), json.dumps(ROW), '--proba']}\n"
     script += f"runpy.run_path({str(table_bundle / 'predict.py')!r}, run_name='__main__')"
@@ -181,7 +181,7 @@ def test_a_bundle_runs_with_numpy_and_onnxruntime_alone(table_bundle, tmp_path):
 
 
 @pytest.mark.parametrize("module", ["predictor", "command", "bundle", "signing", "session", "reference", "card"])
-def test_light_doors_load_no_torch(module):
+def test_light_modules_load_no_torch(module):
     script = f"import sys, lepton_automl.deployment.{module}; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"

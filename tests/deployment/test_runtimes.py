@@ -111,7 +111,7 @@ def harmed():
     return module
 
 
-def test_what_whole_numbers_harm_stays_in_floats(tmp_path):
+def test_layers_that_int8_harms_stay_in_floats(tmp_path):
     source = source_of(harmed(), (12,), tmp_path)
     quantizer = source.quantizer
     assert quantizer.sensitive()[0] == quantizer.quantizable[-1]
@@ -129,7 +129,7 @@ def test_what_whole_numbers_harm_stays_in_floats(tmp_path):
     assert kinds.count("DequantizeLinear") < 2 * kinds.count("Gemm") + 8
 
 
-def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
+def test_without_an_allowed_drop_floats_win_over_a_lossy_int8(tmp_path):
     source = source_of(harmed(), (12,), tmp_path)
     (tmp_path / "made").mkdir()
     won = accelerate(source, stand(source, tmp_path, max_drop=0.0), tmp_path / "made")
@@ -137,7 +137,7 @@ def test_no_drop_allowed_means_floats_where_whole_numbers_lose(tmp_path):
     assert not any("cannot be" in tried.said for tried in won.tried), [tried.said for tried in won.tried]
 
 
-def test_runtimes_are_asked_for_by_name(monkeypatch):
+def test_runtimes_are_chosen_by_name(monkeypatch):
     with pytest.raises(ConfigError, match="Did you mean 'openvino'"):
         Deployment(runtimes=("openvin",))
     assert {one.name for one in runtimes_for(())} <= {"onnxruntime", "openvino"}
@@ -185,7 +185,7 @@ def test_an_ensembles_stacked_products_and_its_tail_stay_in_floats(tmp_path):
     assert ran >= 1
 
 
-def test_a_file_that_ends_its_process_is_found_out_in_another(tmp_path, monkeypatch):
+def test_a_file_that_crashes_its_process_is_detected_in_another(tmp_path, monkeypatch):
     path = source_of(Pictures(), (3, 16, 16), tmp_path).model
     assert opens_safely(path, Variant(), rows=1)
     monkeypatch.setattr(runtime_module, "_OPENS", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")

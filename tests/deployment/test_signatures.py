@@ -72,7 +72,7 @@ def test_a_change_voids_the_signature(keys, copy):
         load_model(copy, public_key=keys["pem"][1])
 
 
-def test_what_is_no_key_is_said(keys, table, tmp_path):
+def test_an_invalid_key_is_an_error(keys, table, tmp_path):
     pytest.importorskip("cryptography")
     for read in (private_key, lambda path: load_model(table, public_key=path)):
         for path in (tmp_path, tmp_path / "none", table / "model.onnx", *keys["rsa"], *keys["locked"][:1]):
@@ -82,7 +82,7 @@ def test_what_is_no_key_is_said(keys, table, tmp_path):
         load_model(table, public_key=keys["pem"][0])
 
 
-def test_predict_py_checks_the_signature_or_says_why_it_cannot(keys, copy):
+def test_predict_py_checks_the_signature_or_explains_why_it_cannot(keys, copy):
     pytest.importorskip("cryptography")
     asked = json.dumps(ROW), "--public-key", keys["pem"][1]
     assert "not signed" in run(copy, *asked).stderr
