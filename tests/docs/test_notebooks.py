@@ -41,7 +41,7 @@ def test_there_are_six_and_the_readme_names_them():
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 class TestSaved:
-    def test_it_is_whole_and_was_run_from_top_to_bottom(self, path):
+    def test_it_is_complete_and_was_run_from_top_to_bottom(self, path):
         notebook = read(path)
         nbformat.validate(notebook)
         cells = codes(notebook)
@@ -60,7 +60,7 @@ class TestSaved:
         small = names_set(notebook.metadata["lepton"]["small"])
         assert small and small <= names_set(cell.source)
 
-    def test_what_it_shows_needs_no_trust(self, path):
+    def test_its_output_shows_without_trust(self, path):
         """JupyterLab strips styles, scripts and drawings from a stranger's HTML; what pandas styles is whole without."""
         shown = [output.data for cell in codes(read(path)) for output in cell.outputs if "data" in output]
         html = [data["text/html"] for data in shown if "text/html" in data]
@@ -68,7 +68,7 @@ class TestSaved:
         pictures = [data for data in shown if "image/png" in data]
         assert pictures and all("text/plain" in data for data in pictures)
 
-    def test_it_holds_nothing_of_the_machine_and_nothing_that_lives(self, path):
+    def test_it_contains_no_local_paths_and_no_live_widgets(self, path):
         outputs = [output for cell in codes(read(path)) for output in cell.outputs]
         shown = PICTURE.sub("", json.dumps(outputs, ensure_ascii=False))
         assert not PATHS.search(shown), PATHS.findall(shown)
@@ -77,7 +77,7 @@ class TestSaved:
         assert "widget-view" not in text and "widget-state" not in text and len(text.encode()) < LARGEST
 
 
-def test_a_living_dashboard_gives_way_to_its_still_picture():
+def test_a_live_dashboard_is_replaced_by_its_static_image():
     from notebooks.run import HIDING, PICTURE, WIDGET, tidy
 
     living = nbformat.v4.new_output("display_data", data={WIDGET: {"model_id": "a"}, "text/plain": "study"})
