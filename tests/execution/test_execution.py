@@ -65,7 +65,7 @@ def result_of(executor: LocalExecutor, seconds: float = 90) -> TrialResult:
     raise AssertionError("no result came")
 
 
-def test_a_trial_that_fails_says_why_and_its_worker_takes_the_next(executor, tmp_path):
+def test_a_failed_trial_has_a_reason_and_its_worker_runs_the_next(executor, tmp_path):
     process = executor._workers[0].popen.pid
     for trial in range(2):
         executor.submit(job(trial, tmp_path / "nothing"))
@@ -75,7 +75,7 @@ def test_a_trial_that_fails_says_why_and_its_worker_takes_the_next(executor, tmp
     assert executor._workers[0].popen.pid == process
 
 
-def test_a_result_brings_the_end_of_what_its_own_trial_printed(tmp_path):
+def test_a_result_includes_the_last_output_of_its_own_trial(tmp_path):
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:chatter")) as executor:
         for trial in (0, 1):
             executor.submit(contract.job(trial, tmp_path))
@@ -99,7 +99,7 @@ def test_a_killed_worker_fails_its_trial_and_is_replaced(tmp_path):
         assert result_of(executor).trial == 8
 
 
-def test_an_errand_that_fails_raises_where_it_was_sent_from(executor, tmp_path):
+def test_a_failed_request_raises_at_its_sender(executor, tmp_path):
     with pytest.raises(LeptonError, match="worker"):
         executor.run(ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)}))
 
@@ -137,7 +137,7 @@ def gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux alone tells a child that its parent died")
-def test_workers_that_stand_still_die_with_a_search_that_is_killed(tmp_path):
+def test_stopped_workers_die_with_a_killed_search(tmp_path):
     search = subprocess.Popen([sys.executable, "-c", LOST, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     pids = [int(pid) for pid in search.stdout.readline().split()]
     assert len(pids) == 2 and all("State:\tT" in Path(f"/proc/{pid}/status").read_text() for pid in pids)
@@ -162,7 +162,7 @@ def ends(walk: str, folder: Path, trials: int = 1, **settings: object) -> list[T
         return found
 
 
-def test_a_hung_worker_is_replaced_and_its_log_says_where_it_hung(tmp_path):
+def test_a_hung_worker_is_replaced_and_its_log_shows_where_it_hung(tmp_path):
     hung, again = ends("hang", tmp_path, patience=2.0)
     assert hung.fault == "worker" and "hung: no sign of life for" in hung.reason and "in hang" in hung.traceback
     assert again.status == "complete"
@@ -179,7 +179,7 @@ def test_a_worker_that_holds_too_much_is_replaced_after_its_trial(tmp_path):
     assert modest[0] == modest[1] and heavy[0] != heavy[1]
 
 
-def test_a_worker_that_brings_the_machine_down_is_killed_at_once(tmp_path, monkeypatch):
+def test_a_worker_that_exhausts_the_machines_memory_is_killed_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "nearly_out", lambda: True)
     killed = ends("tell", tmp_path, memory_limit=1.0)[0]
     assert killed.fault == "worker" and "its share is 0.00 GiB, and the machine was nearly out" in killed.reason
@@ -190,7 +190,7 @@ OWN = Factory(name="make", module="tests.own_nets")
 allow(OWN.digest)
 
 
-def test_what_a_persons_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):
+def test_what_user_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.spoilers:spoil")) as executor:
 
         def process(trial: int, **changes: object) -> str:
@@ -211,7 +211,7 @@ def test_what_a_persons_code_leaves_in_its_worker_does_not_reach_the_next_trial(
     assert "this worker is replaced, as it was changed: the recursion limit" in (tmp_path / "workers/worker-0.log").read_text()
 
 
-def test_what_torch_is_told_for_the_whole_process_is_seen():
+def test_global_torch_settings_are_detected():
     before, gradients = snapshot(), torch.is_grad_enabled()
     assert changed(before, snapshot()) == ""
     torch.set_default_dtype(torch.float64)
@@ -223,7 +223,7 @@ def test_what_torch_is_told_for_the_whole_process_is_seen():
         torch.set_grad_enabled(gradients)
 
 
-def test_a_request_to_a_worker_that_somebody_stopped_is_made_again(tmp_path, monkeypatch):
+def test_a_request_to_a_stopped_worker_is_repeated(tmp_path, monkeypatch):
     monkeypatch.setattr("lepton_automl.execution.local.STOPPED", 1.0)
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function=contract.SCRIPTED)) as executor:
         stopped = executor._workers[0].popen
@@ -233,7 +233,7 @@ def test_a_request_to_a_worker_that_somebody_stopped_is_made_again(tmp_path, mon
         assert executor._workers[0].popen is not stopped and stopped.returncode == -signal.SIGKILL
 
 
-def test_a_request_has_a_limit_and_ends_when_whoever_asked_does_not_wait(tmp_path):
+def test_a_request_has_a_time_limit_and_ends_when_its_sender_stops_waiting(tmp_path):
     request = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:hang")) as executor:
         with pytest.raises(StudyError, match=r"did not end: it took longer than the 0 s"):
@@ -247,7 +247,7 @@ def test_a_request_has_a_limit_and_ends_when_whoever_asked_does_not_wait(tmp_pat
         assert not executor._workers[0].busy
 
 
-def test_workers_that_cannot_start_end_the_search_in_words(tmp_path):
+def test_workers_that_cannot_start_end_the_search_with_a_reason(tmp_path):
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="no_such_module:walk")) as executor:
         executor.submit(contract.job(0, tmp_path))
         with pytest.raises(StudyError, match=r"die as they start \(exit code 1\), 3 in a row[\s\S]*No module named 'no_such"):
@@ -294,7 +294,7 @@ def test_whose_failure_it_is(error, fault):
 ESSAY = "\x1b[31mCould not guard\x1b[0m on a data-dependent expression\n" + "The following call raised this error\n" * 40
 
 
-def test_another_packages_essay_reaches_a_person_as_one_plain_line(tmp_path, monkeypatch):
+def test_another_packages_long_error_becomes_one_plain_line(tmp_path, monkeypatch):
     def walk(job, report, heartbeat):
         raise RuntimeError(ESSAY)
 

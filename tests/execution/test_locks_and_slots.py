@@ -61,7 +61,7 @@ def other():
         process.communicate()
 
 
-def test_the_folder_of_locks_is_the_users_alone_and_outside_any_home(tmp_path, monkeypatch):
+def test_the_lock_folder_is_private_and_outside_any_home(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_LOCKS", str(tmp_path / "given"))
     assert lock_folder() == tmp_path / "given" and stat.S_IMODE(lock_folder().stat().st_mode) == 0o700
     assert Path(measurement_lock_path()).parent == lock_folder()
@@ -106,7 +106,7 @@ def test_a_measurement_waits_for_the_batch_in_hand_and_holds_the_next(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["gate"]
 
 
-def test_a_worker_that_left_the_gate_is_not_waited_for(tmp_path):
+def test_a_worker_that_left_the_lock_is_not_waited_for(tmp_path):
     measurement_lock, measurer = MeasurementLock(str(tmp_path / "gate")), MeasurementLock(str(tmp_path / "gate"))
     measurement_lock.wait()
     began = time.monotonic()
@@ -120,7 +120,7 @@ def test_a_worker_that_left_the_gate_is_not_waited_for(tmp_path):
     measurement_lock.close()
 
 
-def test_the_gate_is_taken_from_a_process_that_was_stopped_while_it_measured(tmp_path, other):
+def test_the_lock_is_taken_from_a_process_stopped_while_measuring(tmp_path, other):
     path = str(tmp_path / "gate")
     holder = other(HOLD_GATE, path)
     measurement_lock = MeasurementLock(path)
@@ -234,7 +234,7 @@ while True:
 
 
 @pytest.mark.parametrize("how", [signal.SIGSTOP, signal.SIGKILL])
-def test_slots_of_a_process_that_stands_still_or_is_dead_are_taken_over(seats, other, tmp_path, how):
+def test_slots_of_a_stopped_or_dead_process_are_taken_over(seats, other, tmp_path, how):
     holder = other(HOLD_SLOTS, str(tmp_path))
     mine = seats("mine", slots=1, stale=1.0)
     mine.want = 1
@@ -249,7 +249,7 @@ def test_slots_of_a_process_that_stands_still_or_is_dead_are_taken_over(seats, o
         assert mine.have == 1
 
 
-def test_a_folder_that_was_tidied_does_not_matter(seats, tmp_path):
+def test_a_cleaned_up_lock_folder_does_not_matter(seats, tmp_path):
     mine = seats("mine", slots=1)
     mine.want = 1
     look(mine)
@@ -282,7 +282,7 @@ def test_a_quota_of_time_is_read_from_all_groups_above(tmp_path, groups, files, 
     assert capacity.quota(tmp_path / "nothing", tmp_path) == math.inf
 
 
-def test_workers_are_bounded_by_cores_and_memory_in_words(tmp_path, monkeypatch):
+def test_workers_are_limited_by_cores_and_memory_with_a_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_CORES", "16")
     monkeypatch.setattr(capacity.memory, "available", lambda: 64 * 2**30)
     assert capacity.bearable(16) == (16, "") and capacity.bearable(3) == (3, "")
@@ -312,7 +312,7 @@ class Crowded(SimulatedExecutor):
         return waits
 
 
-def test_minutes_do_not_run_while_a_study_waits(tmp_path):
+def test_minutes_do_not_count_while_a_study_waits(tmp_path):
     """Made with the virtual clock: it has its ten seconds of search, and waits for a hundred in between."""
     folder = StudyStore(tmp_path).create("sample")
     asked = samples.config(budget=Budget(minutes=10 / 60), workers=1, train=TrainPlan(epochs=4))

@@ -105,7 +105,7 @@ def test_the_slots_of_a_search_that_was_stopped_are_taken_over(launch):
     assert all("waiting for a free core" in event.reason for event in events)
 
 
-def test_a_worker_that_is_stopped_at_the_start_holds_up_nothing(launch):
+def test_a_worker_stopped_at_its_start_blocks_nothing(launch):
     study = launch("only")
     samples.until(lambda: workers(study), "no worker was started", seconds=PATIENCE)
     stopped = workers(study)[0]
@@ -118,7 +118,7 @@ def test_a_worker_that_is_stopped_at_the_start_holds_up_nothing(launch):
     study.stop()
 
 
-def test_too_many_workers_are_bounded_in_words(launch):
+def test_too_many_workers_are_limited_with_a_reason(launch):
     study = launch("many", workers=100_000)
     samples.until(lambda: trials(study) > 0, "it does not begin", seconds=PATIENCE)
     assert len(workers(study)) == 1 and study.state.settings.workers == 1

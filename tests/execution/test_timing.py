@@ -123,7 +123,7 @@ class Progress:
 
 
 @pytest.mark.parametrize("script", [COUNT, pytest.param(COMPUTE, marks=pytest.mark.slow)], ids=["python", "export and scores"])
-def test_who_computes_stands_still_while_another_measures(tmp_path, process, script):
+def test_computing_workers_pause_while_another_measures(tmp_path, process, script):
     progress = Progress(tmp_path)
     process(script, progress.measurement_lock, progress.path)
     measurement_lock = MeasurementLock(str(progress.measurement_lock))
@@ -144,7 +144,7 @@ def test_who_computes_stands_still_while_another_measures(tmp_path, process, scr
 
 
 @pytest.mark.slow
-def test_so_does_torchs_own_exporter_which_is_none_the_worse_for_it(tmp_path, process):
+def test_torchs_exporter_pauses_too_without_harm(tmp_path, process):
     progress = Progress(tmp_path)
     compute = process(COMPUTE, progress.measurement_lock, progress.path, "slow")
     measurement_lock = MeasurementLock(str(progress.measurement_lock))
@@ -159,7 +159,7 @@ def test_so_does_torchs_own_exporter_which_is_none_the_worse_for_it(tmp_path, pr
     measurement_lock.close()
 
 
-def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch):
+def test_every_request_waits_for_a_measuring_worker(tmp_path, monkeypatch):
     monkeypatch.setenv("LEPTON_LOCKS", str(tmp_path))
     held, order = threading.Event(), []
 
@@ -184,7 +184,7 @@ def test_every_request_to_a_worker_waits_for_who_measures(tmp_path, monkeypatch)
     assert order == ["measured", "scored"]
 
 
-def test_who_measures_does_not_wait_for_itself(tmp_path):
+def test_a_measuring_worker_does_not_wait_for_itself(tmp_path):
     path, other = str(tmp_path / "gate"), MeasurementLock(str(tmp_path / "gate"))
     with pausing_for_measurements(path) as measurement_lock:
         assert list(tmp_path.glob("gate.*"))  # a measurement would wait for it
@@ -202,7 +202,7 @@ def test_who_measures_does_not_wait_for_itself(tmp_path):
     other.close()
 
 
-def test_those_who_want_to_measure_queue(tmp_path):
+def test_measuring_workers_queue(tmp_path):
     path, inside, most = str(tmp_path / "gate"), [], []
 
     def walk() -> None:
@@ -224,7 +224,7 @@ def test_those_who_want_to_measure_queue(tmp_path):
     assert most == [1] * 20
 
 
-def test_who_waits_for_an_answer_is_not_waited_for(tmp_path):
+def test_a_worker_that_waits_for_a_reply_is_not_waited_for(tmp_path):
     with pausing_for_measurements(str(tmp_path / "gate")) as measurement_lock:
         with measurement_lock.idle():
             assert not list(tmp_path.glob("gate.*"))
