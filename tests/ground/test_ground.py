@@ -42,7 +42,7 @@ def test_an_event_of_a_newer_version_is_skipped():
     assert event_from_json({"event": "SomethingNew", "at": 1.0}) is None
 
 
-def test_every_complaint_about_a_target_is_raised_at_once():
+def test_every_wrong_field_of_a_deployment_is_reported_in_one_error():
     with pytest.raises(ConfigError) as error:
         Deployment(device="gpu", threads=0, batch_size=True, max_latency_ms=-1)
     for part in ("'gpu'", "Did you mean 'cpu'", "threads", "batch_size", "max_latency_ms"):
@@ -55,7 +55,7 @@ def test_a_budget_of_nothing_is_refused(wrong):
         Budget(**wrong)
 
 
-def test_complaints_about_a_configuration_name_the_nearest_knob():
+def test_errors_about_a_configuration_suggest_the_closest_name():
     with pytest.raises(ConfigError, match=r"Did you mean 'model\.width'"):
         families.space_for(image_spec(8)).complete({"model.widht": 8})
 
@@ -72,7 +72,7 @@ def test_one_complaint_reads_as_a_sentence():
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.shape}")
 @given(seed=st.integers(0, 10_000), ratio=st.floats(0.0, 0.9))
-def test_a_scaled_recipe_can_be_cut_out_of_its_parent_and_survives_json(spec, seed, ratio):
+def test_a_scaled_recipe_fits_into_its_parent_and_survives_json(spec, seed, ratio):
     drawn = families.space_for(spec).sample(random.Random(seed))
     recipe = families.draw(families.room(drawn, "model"), spec)
     smaller = recipe.scale(1 - ratio)
@@ -83,7 +83,7 @@ def test_a_scaled_recipe_can_be_cut_out_of_its_parent_and_survives_json(spec, se
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.shape}")
-def test_first_designs_differ_and_lie_in_the_space(spec):
+def test_first_designs_differ_and_are_in_the_space(spec):
     designs = [families.final_recipe(design, spec, LeanPlan()) for design in families.initial_designs(spec)]
     assert len({json.dumps(design.to_json()) for design in designs}) >= 5
     space = families.space_for(spec)
@@ -124,7 +124,7 @@ def test_ranks_peel_fronts_and_hypervolume_counts_boxes(costs):
     assert front.hypervolume(costs, [7.0] * costs.shape[1]) == counted
 
 
-def test_a_row_that_is_not_known_stands_on_no_front():
+def test_a_row_with_nan_is_on_no_front():
     assert front.front(np.array([[np.nan, 0.0], [1.0, 1.0]])) == [1]
 
 
@@ -135,7 +135,7 @@ def test_the_knee_is_where_a_gain_begins_to_cost():
 # Journal and state
 
 
-def test_a_torn_tail_is_cut_off_and_the_rest_is_read(tmp_path):
+def test_an_incomplete_last_line_is_removed_and_the_rest_is_read(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     said = [Noted(at=float(n), text=f"{n} ünïcode") for n in range(3)]
     for event in said:
@@ -150,7 +150,7 @@ def test_a_torn_tail_is_cut_off_and_the_rest_is_read(tmp_path):
     assert [event for _, event in journal.read(offset)] == said[1:]
 
 
-def test_a_damaged_line_in_the_middle_is_passed_over_and_told(tmp_path):
+def test_a_damaged_line_in_the_middle_is_skipped_and_reported(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
     for n in range(3):
         journal.append(Noted(at=float(n), text="well"))
@@ -159,7 +159,7 @@ def test_a_damaged_line_in_the_middle_is_passed_over_and_told(tmp_path):
     assert [line.fault for line in journal.lines()] == ["its checksum is wrong", "", ""]
 
 
-def test_a_journal_that_cannot_be_written_says_so(tmp_path):
+def test_a_journal_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "journal.jsonl").mkdir()
     with pytest.raises(StudyError, match="What to do"):
         Journal(tmp_path / "journal.jsonl").append(Noted(at=0.0, text=""))
@@ -208,7 +208,7 @@ def test_a_taken_name_is_refused_with_a_free_one(tmp_path):
         home.journal("digit")
 
 
-def test_a_closed_gate_holds_others_back(tmp_path):
+def test_a_held_measurement_lock_blocks_others(tmp_path):
     path = str(tmp_path / "gate")
     waited = []
 
@@ -242,7 +242,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_a_text_from_data_is_no_markup_in_markdown(text):
+def test_text_from_data_is_escaped_in_markdown(text):
     """Read back by a parser of Markdown: what stands there is the text, and nothing that it would have made."""
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
     parser = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table")

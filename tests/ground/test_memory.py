@@ -55,7 +55,7 @@ def test_a_container_that_sees_its_own_group_as_the_top(tmp_path):
     assert memory._containers(root) == [(GIB, GIB / 2)]  # what is cached gives way
 
 
-def test_a_container_that_is_told_its_group_as_the_machine_calls_it(tmp_path):
+def test_a_container_that_sees_its_group_under_the_hosts_name(tmp_path):
     root = tree(
         tmp_path, "4:memory:/docker/abc/inner", V1, {"": str(3 * GIB), "inner": str(GIB)}, version=1, root="/docker/abc"
     )
