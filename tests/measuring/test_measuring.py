@@ -43,7 +43,7 @@ def product(size):
     return lambda: left @ right
 
 
-def test_a_call_beside_itself_has_ratio_one(reference):
+def test_a_call_against_itself_has_ratio_one(reference):
     latency, wall = measure(reference, reference, reference_ms=2.0, seconds=0.5)
     assert latency.ratio == pytest.approx(1, abs=0.05)
     assert latency.low <= latency.median <= latency.high and latency.p5 <= latency.median <= latency.p95
@@ -123,7 +123,7 @@ def test_a_plain_verdict_ends_it_early(reference):
     assert latency.n <= ROUNDS_TO_JUDGE and latency.low > 1e-3  # a loaded machine may run out of time before it can judge
 
 
-def test_a_slow_call_gets_few_rounds_and_says_so(reference):
+def test_a_slow_call_gets_few_rounds_and_a_warning(reference):
     def slow():
         end = time.thread_time_ns() + 50_000_000
         while time.thread_time_ns() < end:
@@ -133,7 +133,7 @@ def test_a_slow_call_gets_few_rounds_and_says_so(reference):
     assert 3 <= latency.n < 25
 
 
-def test_a_race_tells_the_faster_of_two_and_holds_equals_for_equal(reference):
+def test_a_benchmark_finds_the_faster_of_two_and_treats_equals_as_equal(reference):
     small, large = product(64), product(256)
     found = interleaved_benchmark(
         {"small": small, "same": product(64), "large": large}, reference, reference_ms=1.0, seconds=0.4
@@ -146,7 +146,7 @@ def test_a_race_tells_the_faster_of_two_and_holds_equals_for_equal(reference):
     assert found["small"].latency.ratio == pytest.approx(median(found["small"].ratios))
 
 
-def test_equal_calls_are_told_apart_in_one_of_twenty_at_most():
+def test_equal_calls_differ_in_one_of_twenty_comparisons_at_most():
     rng = np.random.default_rng(1)
     load = rng.lognormal(0, 0.5, (400, 25))  # strikes both of a pair
     one, other = (load * rng.lognormal(0, 0.02, (400, 25)) for _ in range(2))
@@ -169,7 +169,7 @@ def test_a_gpu_is_timed_by_its_own_events():
     assert wall.median > 0 and not latency.busy
 
 
-def test_a_gpu_that_is_not_there_is_said_to_be_absent():
+def test_a_missing_gpu_is_reported():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device here")
@@ -205,7 +205,7 @@ def test_what_a_fresh_process_needs():
     assert slow.memory.median < 2e6  # what this process holds itself counts for nothing
 
 
-def test_a_fresh_process_that_fails_says_why():
+def test_a_failed_fresh_process_is_reported_with_the_reason():
     with pytest.raises(LeptonError, match="No such file or directory: '/nowhere'"):
         measure_cold_start(ColdStartScript(imports="", load="open('/nowhere')", answer=""), runs=1)
 
@@ -224,7 +224,7 @@ def test_energy_is_what_a_call_takes_above_rest():
     assert found.median == pytest.approx(40, rel=0.1) and found.unit == "mJ" and found.clock == "made_up"
 
 
-def test_an_energy_counter_is_found_summed_and_runs_on_when_it_begins_anew(tmp_path):
+def test_energy_counters_are_summed_and_may_wrap_around(tmp_path):
     with pytest.raises(NoMeterError, match="no energy counter"):
         Cpu(tmp_path).meter()
     for zone, counted in {"intel-rapl:0": 1_000_000, "intel-rapl:0:0": 500_000, "intel-rapl:1": 2_000_000}.items():
@@ -237,7 +237,7 @@ def test_an_energy_counter_is_found_summed_and_runs_on_when_it_begins_anew(tmp_p
     assert meter.read() == pytest.approx(11.1)
 
 
-def test_a_portrait_of_an_exported_network(tmp_path):
+def test_a_resource_profile_of_an_exported_network(tmp_path):
     X = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
     data = open_data((X, X[:, 0] > 0), tmp_path / "data")
     recipe = families.draw(families.room(families.space_for(data.spec).sample(random.Random(0)), "model"), data.spec)
