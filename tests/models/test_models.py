@@ -90,7 +90,7 @@ def spec_of(recipe: Recipe) -> DataSpec:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_any_recipe_learns_answers_traces_and_knows_its_widths(seed: int) -> None:
+def test_any_recipe_trains_predicts_traces_and_has_a_width_map(seed: int) -> None:
     recipe = random_recipe(seed)
     model = build(recipe, seed)
     inputs = inputs_of(recipe)
@@ -157,7 +157,7 @@ def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
     assert not torch.equal(one["stem.conv.weight"], other["stem.conv.weight"])
 
 
-def test_a_network_begins_with_answers_of_every_class() -> None:
+def test_an_untrained_network_predicts_every_class() -> None:
     blocks = (Block(kind="residual", mid=8), Block(kind="residual", mid=8))
     net = build(ConvRecipe(outputs=4, image=(3, 16, 16), stem=8, stages=(Stage(width=16, stride=2, blocks=blocks),)))
     answer = net.answer(net(image=torch.rand(32, 3, 16, 16) * 255))
@@ -172,7 +172,7 @@ def test_numbers_outside_the_bins_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_saved_network_comes_back_bit_equal(seed: int, tmp_path) -> None:
+def test_a_reloaded_network_is_bit_equal(seed: int, tmp_path) -> None:
     model = build(random_recipe(seed), seed)
     inputs = inputs_of(model.recipe)
     model(**inputs)  # moves the statistics of the normalisation
@@ -182,7 +182,7 @@ def test_a_saved_network_comes_back_bit_equal(seed: int, tmp_path) -> None:
     assert torch.equal(again(**inputs), model.eval()(**inputs))
 
 
-def test_a_damaged_file_says_which(tmp_path) -> None:
+def test_a_damaged_file_is_named(tmp_path) -> None:
     save(build(random_recipe(2)), tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(BundleError, match=r"model\.safetensors"):
