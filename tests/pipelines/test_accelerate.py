@@ -39,7 +39,7 @@ def taught():
     return net, x, y
 
 
-def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
+def test_a_users_network_becomes_faster_at_the_same_score(taught, tmp_path):
     net, x, y = taught
     net.train()
     fast = accelerate(net, (x, y), deployment=Deployment(max_drop=0.01), progress=False)
@@ -59,7 +59,7 @@ def test_a_persons_network_runs_faster_and_as_well(taught, tmp_path):
         load_accelerated(tmp_path / "fast")
 
 
-def test_values_are_told_as_well_as_classes():
+def test_regression_is_accelerated_as_well_as_classification():
     torch.manual_seed(0)
     x = torch.randn(400, 6)
     y = 100 + 30 * x[:, :2].sum(1)
@@ -76,7 +76,7 @@ def test_values_are_told_as_well_as_classes():
     assert fast.after["rmse"] <= 1.006 * fast.before["rmse"]
 
 
-def test_all_that_is_wrong_is_told_at_once(taught):
+def test_all_wrong_arguments_are_reported_in_one_error(taught):
     net, x, y = taught
     with pytest.raises(ConfigError) as error:
         accelerate(net, (x, y[:-1]), deployment="cpu", progress=False)
@@ -114,7 +114,7 @@ def test_an_older_journals_models_run_in_floats():
     assert StudyState().trials == {} and Variant.from_json({}) == Variant() and Variant().name == "ONNX Runtime fp32"
 
 
-def test_a_runtime_that_is_not_installed_is_told_before_anything_begins(monkeypatch):
+def test_a_missing_runtime_is_reported_before_anything_starts(monkeypatch):
     monkeypatch.setattr("lepton_automl.variant.find_spec", lambda name: None if name == "openvino" else object())
     with pytest.raises(ConfigError, match="'openvino' is not installed"):
         AutoML(deployment=Deployment(runtimes=("onnxruntime", "openvino")))

@@ -87,7 +87,7 @@ def test_the_layers_arithmetic_is_the_recipes(recipe, left_out, tmp_path):
     assert sum(layer.work.macs for layer in layers_of(path, 5)) == 5 * (recipe.macs + left_out)
 
 
-def test_a_layers_work_is_what_a_hand_counts(tmp_path):
+def test_a_layers_work_equals_the_manual_count(tmp_path):
     path, _ = exported(PLAIN, tmp_path)
     layers = {layer.layer: layer for layer in layers_of(path, 1)}
     work = layers["stages.1.0.enter.conv"].work
@@ -134,7 +134,7 @@ def test_the_layers_and_the_call_make_up_the_time(tmp_path):
     assert all(layer.ms >= 0 for layer in found.layers)
 
 
-def test_the_machines_roofs_stand_in_their_order():
+def test_the_machines_ceilings_are_in_order():
     found = measure_ceilings(arithmetic_probes(1), chains(1), seconds=0.05)
     rates = [rate for _, rate in found.bandwidth]
     assert rates[0] > rates[-1] > 1e8 and found.macs_per_s > 1e9
@@ -165,7 +165,7 @@ def test_half_the_work_takes_half_the_time_but_for_the_kernels_own_cost():
     assert predicted_ms(tiny, tiny.work.replace(executed=1), 0.1) == pytest.approx(0.05)
 
 
-def test_what_is_removed_is_gained_and_what_runs_otherwise_is_not_predicted():
+def test_removed_work_is_gained_and_other_execution_is_not_predicted():
     profile = call(layer("a"), layer("b", ms=2.0))
     kept = Layer(layer="a", op="Conv", work=profile.layers[0].work)
     assert predicted_gain([kept], profile) == pytest.approx(2.0)
@@ -220,7 +220,7 @@ def test_the_change_that_helps_most_is_predicted_made_and_timed(lopsided):
 # What people see
 
 
-def test_the_report_travels_as_json_and_shows_itself(lopsided, tmp_path):
+def test_the_report_survives_json_and_has_a_display(lopsided, tmp_path):
     report = BottleneckReport.from_json(json.loads(json.dumps(lopsided.to_json())))
     assert report.text == lopsided.text == str(lopsided)
     page = report.save(tmp_path / "report.html").read_text(encoding="utf-8")
@@ -252,14 +252,14 @@ def test_in_a_notebook_it_is_small_and_runs_no_script():
     assert f"background-color:{COLOURS[by_hand().layers[0].bound]}" in shown
 
 
-def test_doubts_are_told():
+def test_warnings_are_shown():
     found = by_hand()
     assert "busy" not in found.text and "Narrowing x would save about 0.5 ms (50 %)." in found.text
     doubtful = found.replace(latency=measured(1.0).replace(busy=True), profile=call(layer()).replace(explained=1.4))
     assert "busy" in doubtful.text and "140 %" in doubtful.text
 
 
-def test_what_the_search_did_about_it_is_told(study_state):
+def test_the_searchs_own_changes_are_listed(study_state):
     state = study_state([(0.9, 1.0), (0.88, 0.5), (0.7, 0.6)])
     assert history(state, state.trial(0)) == ()
     for number in (1, 2):
@@ -270,7 +270,7 @@ def test_what_the_search_did_about_it_is_told(study_state):
 
 
 @pytest.mark.slow
-def test_a_studys_model_is_asked_in_python_and_at_the_shell(tmp_path):
+def test_a_studys_model_is_analyzed_in_python_and_in_the_shell(tmp_path):
     images, labels = digits()
     automl = AutoML(name="asked", budget=Budget(trials=1), home=tmp_path, progress=False)
     study = automl.fit(images[:600], labels[:600], folds=0)
@@ -283,6 +283,6 @@ def test_a_studys_model_is_asked_in_python_and_at_the_shell(tmp_path):
 
 
 @pytest.mark.parametrize("module", ["bottleneck", "roofline", "study.bottleneck", "reporting.bottleneck"])
-def test_the_doors_to_it_load_without_torch(module):
+def test_its_public_modules_load_without_torch(module):
     loaded = python(f"import sys, lepton_automl.{module}; print({{'torch', 'plotly'}} & set(sys.modules))")
     assert loaded.strip() == "set()"

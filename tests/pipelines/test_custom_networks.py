@@ -54,7 +54,7 @@ def searched(executor, spec, folder, **asked):
     return search(config, home, executor, lambda _: None)
 
 
-def test_a_persons_network_is_searched_cut_measured_and_deployed(executor, pictures, tmp_path):
+def test_a_users_network_is_searched_pruned_measured_and_deployed(executor, pictures, tmp_path):
     space = SPACE | {"lean.ratio": Categorical(0.0, 0.5, default=0.5)}
     state = searched(executor, pictures, tmp_path, model=own_nets.make, space=space)
     trials = list(state.trials.values())
@@ -126,7 +126,7 @@ def cell(source, number):
     return names
 
 
-def test_a_network_from_a_notebook_learns_a_small_table_by_folds(executor, tmp_path):
+def test_a_network_from_a_notebook_is_cross_validated_on_a_small_table(executor, tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"size": rng.normal(50, 20, 300), "colour": rng.choice(["red", "blue", None], 300)})
     frame["price"] = 1000 + 30 * frame["size"] + 500 * (frame["colour"] == "red")
@@ -141,7 +141,7 @@ def test_a_network_from_a_notebook_learns_a_small_table_by_folds(executor, tmp_p
     assert np.corrcoef(load_model(result.folder).predict(rows), frame["price"])[0, 1] > 0.8
 
 
-def test_a_source_brings_what_it_refers_to_and_nothing_else():
+def test_a_portable_source_contains_what_it_refers_to_and_nothing_else():
     made = cell("big = open\n" + CELL, 2)["make"]
     factory = factory_of(made)
     assert str(factory) == "__main__:make" and "open" not in factory.source
@@ -169,19 +169,19 @@ def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures,
     assert not (tmp_path / "studies" / "own" / "journal.jsonl").exists()
 
 
-def test_a_network_that_cannot_be_cut_is_searched_whole_and_that_is_said_once(executor, pictures, tmp_path):
+def test_an_unprunable_network_is_searched_as_it_is_with_one_warning(executor, pictures, tmp_path):
     space = SPACE | {"train.epochs": 2, "lean.ratio": Float(0.0, 0.5, default=0.25)}
     state = searched(executor, pictures, tmp_path, model=own_nets.make_baked, space=space, budget=Budget(trials=1))
     assert "lean.ratio" not in state.settings.space and state.trials[0].status == "complete"
     assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
 
 
-def test_a_limit_is_weighed_before_any_training(executor, pictures, tmp_path):
+def test_a_limit_is_checked_before_any_training(executor, pictures, tmp_path):
     with pytest.raises(ValueError, match="The fastest network here takes"):
         searched(executor, pictures, tmp_path, model=own_nets.make, deployment=Deployment(max_latency_ms=1e-5))
 
 
-def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
+def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
     nets = {"width": 3, "model.lr": 0.1, "train.lr": Float(0.1, 0.2, default=0.1), "lean.ratio": Float(0, 1, default=0)}
     with pytest.raises(ValueError, match="2 things are wrong") as error:
         AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": Integer(1, 9, default=3)}, home=tmp_path)
@@ -200,7 +200,7 @@ def test_wrong_spaces_and_models_are_told_at_once(tmp_path):
         AutoML(model=nn.Linear(2, 2), space=WIDTH, home=tmp_path)
 
 
-def test_knobs_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
+def test_hyperparameters_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
     added = {"train.batch_size": Categorical(16, 32, default=32), "train.warmup": 50}
     space = study_config(AutoML(knobs=added, home=tmp_path), pictures, "own").space
     assert space["train.batch_size"].choices == (16, 32) and space["train.warmup"].choices == (50,)
@@ -232,7 +232,7 @@ class Branches(nn.Module):
 
 
 @pytest.mark.parametrize("ratio", [0.25, 0.5, 0.9])
-def test_an_even_cut_depends_on_widths_alone_and_keeps_what_works(ratio):
+def test_a_uniform_cut_depends_on_widths_alone_and_keeps_a_valid_network(ratio):
     sample = torch.randn(2, 3, 6, 6)
     torch.manual_seed(0)
     one, other = Branches(), Branches()
@@ -245,7 +245,7 @@ def test_an_even_cut_depends_on_widths_alone_and_keeps_what_works(ratio):
     cut(sample).square().sum().backward()
 
 
-def test_silent_channels_are_the_ones_that_leave():
+def test_masked_channels_are_pruned_first():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16 * 16, 32), nn.ReLU(), nn.Linear(32, 4))
     with torch.no_grad():
@@ -258,7 +258,7 @@ def test_silent_channels_are_the_ones_that_leave():
     torch.testing.assert_close(cut(sample), net(sample), rtol=1e-4, atol=1e-5)
 
 
-def test_a_network_comes_back_from_its_recipe_and_weights(pictures, tmp_path):
+def test_a_network_is_reloaded_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.models import save
     from lepton_automl.pipelines.custom import CustomAdapter
     from lepton_automl.plans import LeanPlan, TrainPlan

@@ -85,7 +85,7 @@ def parent(learnable) -> nn.Module:
 
 @pytest.mark.parametrize("name", ZOO)
 @pytest.mark.parametrize("ranking", RANKINGS)
-def test_every_kind_of_network_is_cut_and_says_what_it_kept(name: str, ranking: str) -> None:
+def test_every_kind_of_network_is_pruned_and_lists_what_it_kept(name: str, ranking: str) -> None:
     model = lived(ZOO[name])
     before, answers = copy.deepcopy(model.state_dict()), model(ROWS)
     pruned = prune(model, PruneOptions(ratio=0.5, ranking=ranking), ROWS)
@@ -100,7 +100,7 @@ def test_every_kind_of_network_is_cut_and_says_what_it_kept(name: str, ranking: 
 
 
 @pytest.mark.parametrize("name", ["residual", "depthwise, squeeze-excite", "grouped", "layer scale", "concatenated"])
-def test_a_cut_network_answers_as_the_one_whose_channels_are_silent(name: str) -> None:
+def test_a_pruned_network_predicts_like_the_masked_one(name: str) -> None:
     model = lived(ZOO[name])
     small = prune(model, PruneOptions(ratio=0.4, criterion="random", seed=3), ROWS).model
     quiet = copy.deepcopy(model)
@@ -114,7 +114,7 @@ def test_a_cut_network_answers_as_the_one_whose_channels_are_silent(name: str) -
     torch.testing.assert_close(small(ROWS), quiet(ROWS), rtol=1e-4, atol=1e-5)
 
 
-def test_a_cut_that_mixes_channels_up_is_refused_though_it_runs() -> None:
+def test_pruning_that_mixes_up_channels_is_refused_though_it_runs() -> None:
     class Turned(nn.Module):
         """The second half of the channels is read before the first, wherever that is."""
 
@@ -184,7 +184,7 @@ def planted() -> nn.Module:
     return net
 
 
-def test_taylor_finds_the_channel_that_nobody_needs_and_magnitude_does_not(learnable) -> None:
+def test_taylor_finds_the_useless_channel_and_magnitude_does_not(learnable) -> None:
     net = planted()
     batches = [Batch({"rows": learnable[0][n : n + 16]}, learnable[1][n : n + 16]) for n in range(0, 160, 16)]
     spec = image_spec().replace(modality="table", classes=tuple(range(4)))
@@ -198,7 +198,7 @@ def test_taylor_finds_the_channel_that_nobody_needs_and_magnitude_does_not(learn
         criterion_of("taylor", net)
 
 
-def test_a_network_of_the_search_is_cut_by_the_same_criteria() -> None:
+def test_a_searched_network_is_pruned_by_the_same_criteria() -> None:
     recipe = ConvRecipe(outputs=4, image=(1, 8, 8), stem=8, stages=(Stage(width=16, stride=1, blocks=(Block(kind="plain"),)),))
     model, spec = build(recipe), image_spec().replace(classes=tuple(range(4)))
     images = torch.randint(256, (64, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -224,7 +224,7 @@ def test_the_scale_of_a_normalisation_is_a_criterion() -> None:
 
 
 @pytest.mark.parametrize("values", [False, True])
-def test_distillation_brings_the_answers_nearer_to_the_parents(values: bool) -> None:
+def test_distillation_brings_the_outputs_closer_to_the_teachers(values: bool) -> None:
     torch.manual_seed(0)
     rows, parent = torch.randn(64, 5), nn.Linear(5, 1 if values else 3)
     told = parent(rows).detach()
@@ -250,7 +250,7 @@ def test_distillation_brings_the_answers_nearer_to_the_parents(values: bool) -> 
 # Blocks
 
 
-def test_the_block_that_does_least_leaves() -> None:
+def test_the_least_important_block_is_removed() -> None:
     model = lived(resnet)
     with torch.no_grad():
         model[1][0].norm2.weight.zero_()
@@ -268,7 +268,7 @@ def test_the_block_that_does_least_leaves() -> None:
 
 
 @pytest.mark.usefixtures("unweighed")
-def test_a_ratio_is_reached_and_what_was_lost_is_learnt_again(parent, learnable) -> None:
+def test_a_ratio_is_reached_and_the_score_recovers(parent, learnable) -> None:
     found = lean(parent, learnable, ratio=0.5, epochs=3, batch_size=32, progress=False)
     step = found.history.iloc[0]
     assert found.after.scores["accuracy"] > step["accuracy_at_once"]
@@ -290,7 +290,7 @@ def test_equal_seeds_make_equal_networks(parent, learnable, criterion) -> None:
 
 
 @pytest.mark.usefixtures("unweighed")
-def test_a_drop_is_kept_and_what_went_too_far_is_taken_back(parent, learnable) -> None:
+def test_an_allowed_drop_is_kept_and_too_large_cuts_are_undone(parent, learnable) -> None:
     found = lean(parent, learnable, max_drop=0.1, epochs=2, batch_size=32, progress=False)
     assert found.drop <= 0.1 and found.after.parameters < found.before.parameters
     kept = found.history[found.history.kept]
@@ -298,7 +298,7 @@ def test_a_drop_is_kept_and_what_went_too_far_is_taken_back(parent, learnable) -
 
 
 @pytest.mark.usefixtures("unweighed")
-def test_a_network_that_cannot_be_cut_is_given_back_and_says_so(parent, learnable) -> None:
+def test_an_unprunable_network_is_returned_with_the_reason(parent, learnable) -> None:
     rows, targets = learnable
     wrong = (targets + 1) % 4  # what is learnt again is not what is asked
     found = lean(
@@ -309,7 +309,7 @@ def test_a_network_that_cannot_be_cut_is_given_back_and_says_so(parent, learnabl
 
 
 @pytest.mark.slow  # it times networks on this machine
-def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
+def test_a_latency_limit_is_met_by_the_smallest_sufficient_cut(learnable) -> None:
     net = lived(
         lambda: nn.Sequential(
             nn.Flatten(), nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1024), nn.ReLU(), nn.Linear(1024, 4)
@@ -327,7 +327,7 @@ def test_a_latency_is_kept_by_the_smallest_cut_that_does(learnable) -> None:
 
 
 @pytest.mark.usefixtures("unweighed")
-def test_a_lightning_module_recovers_by_its_own_steps_where_it_is_asked_to(learnable) -> None:
+def test_a_lightning_module_recovers_with_its_own_steps_if_requested(learnable) -> None:
     module = lived(Lit)
     found = lean(module, learnable, ratio=0.5, epochs=1, own_steps=True, progress=False)
     again = lean(found.model, learnable, ratio=0.5, epochs=1, progress=False)
@@ -337,7 +337,7 @@ def test_a_lightning_module_recovers_by_its_own_steps_where_it_is_asked_to(learn
 
 
 @pytest.mark.usefixtures("unweighed")
-def test_values_are_told_in_their_own_unit_and_every_kind_of_source_is_read() -> None:
+def test_values_keep_their_unit_and_every_kind_of_source_is_read() -> None:
     torch.manual_seed(0)
     rows = torch.randn(300, 6)
     targets = 1000 * rows[:, :2].sum(1) + 50_000
@@ -357,7 +357,7 @@ def test_values_are_told_in_their_own_unit_and_every_kind_of_source_is_read() ->
     assert ends[0].after.scores == ends[1].after.scores
 
 
-def test_everything_that_is_wrong_is_told_at_once(learnable) -> None:
+def test_everything_wrong_is_reported_in_one_error(learnable) -> None:
     rows, targets = learnable
     with pytest.raises(ConfigError, match="7 things are wrong") as error:
         lean(
@@ -373,6 +373,6 @@ def test_everything_that_is_wrong_is_told_at_once(learnable) -> None:
         lean(3, (rows[:300], targets), ratio=0.5)
 
 
-def test_the_door_brings_no_torch() -> None:
+def test_the_public_module_loads_no_torch() -> None:
     code = "import sys; from lepton_automl import lean; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

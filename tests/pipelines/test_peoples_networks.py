@@ -50,7 +50,7 @@ def zoo() -> dict[str, tuple[nn.Module, Tensor]]:
 
 
 @pytest.mark.parametrize("name", HANDFUL)
-def test_a_network_of_other_people_s_shape_is_cut(name, zoo) -> None:
+def test_a_network_of_an_unknown_shape_is_pruned(name, zoo) -> None:
     model, rows = zoo[name]
     pruned = prune(model, PruneOptions(ratio=0.5, multiple=4), rows)
     before, after = (sum(weight.numel() for weight in one.parameters()) for one in (model, pruned.model))
@@ -60,12 +60,12 @@ def test_a_network_of_other_people_s_shape_is_cut(name, zoo) -> None:
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_its_file_answers_as_it_does(name, zoo) -> None:
+def test_its_exported_file_predicts_the_same(name, zoo) -> None:
     model, rows = zoo[name]
     check_export(model, rows, own_answers(model, rows), name)
 
 
-def test_layers_of_another_library_are_named_as_what_cannot_be_followed() -> None:
+def test_untraceable_layers_of_another_library_are_named() -> None:
     library = types.ModuleType("keras.layers")
 
     class Dense(nn.Module):  # as Keras 3 with torch beneath it: the weights lie in variables
@@ -93,7 +93,7 @@ def test_a_torchvision_that_does_not_load_is_named(tmp_path: Path) -> None:
     assert "operator torchvision::nms does not exist" in found.stdout
 
 
-def test_a_weight_norm_is_scored_by_the_names_that_a_cut_knows() -> None:
+def test_a_weight_norm_is_scored_under_the_names_that_pruning_uses() -> None:
     norm = torch.nn.utils.parametrizations.weight_norm
     model = nn.Sequential(norm(nn.Linear(4, 8)), nn.ReLU(), nn.Linear(8, 2))
     assert set(dict(with_plain_weights(model).named_parameters())) == {"0.weight", "0.bias", "2.weight", "2.bias"}

@@ -85,7 +85,9 @@ def weights(job):
         (2, (6, 12), 15, [14, 15, 16, 17, 18]),  # in the refit, after its cut
     ],
 )
-def test_a_broken_walk_goes_on_from_its_last_rung_to_equal_weights(prepared, tmp_path, folds, rungs, killed_after, again):
+def test_an_interrupted_trial_resumes_from_its_last_rung_to_equal_weights(
+    prepared, tmp_path, folds, rungs, killed_after, again
+):
     spec = prepared(folds)
     whole, broken = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "broken"))
     *_, expected = walked(whole)
@@ -98,7 +100,7 @@ def test_a_broken_walk_goes_on_from_its_last_rung_to_equal_weights(prepared, tmp
 
 
 @pytest.mark.parametrize(("folds", "rungs", "again"), [(0, (2, 4), [3, 4, 5, 6]), (2, (6, 12), [7, 8, 9, 10, 11, 12])])
-def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds, rungs, again):
+def test_a_stopped_trial_can_be_resumed_to_equal_weights(prepared, tmp_path, folds, rungs, again):
     spec = prepared(folds)
     whole, frozen = (job_of(spec, tmp_path / name, rungs=rungs) for name in ("whole", "frozen"))
     *_, expected = walked(whole)
@@ -109,7 +111,7 @@ def test_a_stopped_walk_can_be_thawed_to_equal_weights(prepared, tmp_path, folds
     assert all(np.array_equal(array, weights(frozen)[name]) for name, array in weights(whole).items())
 
 
-def test_a_checkpoint_is_whole_or_not_there(tmp_path, prepared):
+def test_a_checkpoint_is_complete_or_absent(tmp_path, prepared):
     job = job_of(prepared(0), tmp_path)
     keeper = CheckpointWriter(job)
     arrays = {f"model.{n}": np.full((64, 64), float(n), np.float32) for n in range(40)} | {"n": np.array(7)}
