@@ -47,7 +47,7 @@ def table() -> pd.DataFrame:
     return frame.assign(y=np.where(frame.age + 10 * (frame.town == "Bonn") > 50, "yes", "no"))
 
 
-def test_rows_come_back_in_the_units_that_they_were_given_in(table, tmp_path):
+def test_rows_are_returned_in_their_original_units(table, tmp_path):
     data = open_data(table, tmp_path)
     back = original_rows(data, data.train, list(range(100)))
     again = data.preprocess.arrays(back)
@@ -76,11 +76,11 @@ def answered(rows, off, seed=0):
         (20_000, 0.1, "cannot be believed"),
     ],
 )
-def test_whether_probabilities_can_be_believed_is_said_where_the_rows_carry_it(rows, off, told):
+def test_calibration_is_judged_only_with_enough_rows(rows, off, told):
     assert told in answered(rows, off, seed=1)
 
 
-def test_few_rows_that_are_all_right_do_not_show_that_probabilities_can_be_believed():
+def test_few_correct_rows_do_not_prove_calibration():
     sure = np.full(36, 0.99)
     assert "cannot be told" in calibration_verdict(calibration(sure, np.ones(36, bool))[0], "validation")
     assert "can be believed" in calibration_verdict(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
@@ -94,7 +94,7 @@ def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right
     assert sum("can be believed:" in told for told in wrong) <= 10
 
 
-def test_what_was_found_is_forgotten_with_the_artifact(tmp_path):
+def test_cached_results_are_dropped_with_the_artifact(tmp_path):
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "model.onnx").write_bytes(b"one")
     keep(tmp_path, "examined-validation", numbers_examined())

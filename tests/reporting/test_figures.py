@@ -32,7 +32,7 @@ STATE_FIGURES = [getattr(plots, name) for name in plots.__all__ if name.endswith
 
 @pytest.mark.parametrize("figure", STATE_FIGURES, ids=lambda figure: figure.__name__)
 @pytest.mark.parametrize("theme", ["light", "dark", "neutral"])
-def test_a_picture_has_the_same_traces_whatever_the_study_holds(figure, theme, state):
+def test_a_figure_has_the_same_traces_for_any_study(figure, theme, state):
     bare = StudyState(config=config())
     found, empty = figure(state, theme), figure(bare, theme)
     assert [(one.type, one.name) for one in found.data] == [(one.type, one.name) for one in empty.data]
@@ -41,7 +41,7 @@ def test_a_picture_has_the_same_traces_whatever_the_study_holds(figure, theme, s
     assert found.layout.template.layout.paper_bgcolor == "rgba(0,0,0,0)"
 
 
-def test_pictures_of_errors_and_speed_have_their_traces_too(examined, study_state):
+def test_figures_of_errors_and_speed_have_fixed_traces_too(examined, study_state):
     for figure in (error_plots.confusion_figure, error_plots.calibration_figure, error_plots.residuals_figure):
         one, other = figure(examined, "dark"), figure(numbers_examined())
         assert [trace.type for trace in one.data] == [trace.type for trace in other.data]
@@ -73,7 +73,7 @@ def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models,
     [(3.0, "limit 3 ms", "left", True), (9.0, "limit 9 ms", "left", True), (200.0, "limit 200 ms ▸", "right", False),
      (0.001, "◂ limit 0.001 ms", "left", False)],
 )  # fmt: skip
-def test_a_limit_is_in_sight_or_it_is_said_where_it_is(study_state, limit, text, anchor, seen):
+def test_a_limit_is_in_view_or_its_position_is_noted(study_state, limit, text, anchor, seen):
     state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Deployment(max_latency_ms=limit))
     layout = plots.front_figure(state).layout
     low, high = layout.xaxis.range
@@ -83,13 +83,13 @@ def test_a_limit_is_in_sight_or_it_is_said_where_it_is(study_state, limit, text,
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=4))
-def test_a_linear_axis_holds_its_values_and_has_ticks(values):
+def test_a_linear_axis_includes_its_values_and_has_ticks(values):
     low, high = linear_ends(values)
     assert low < min(values) and max(values) < high
     assert len(even_ticks(low, high)) >= 2
 
 
-def test_points_say_which_trial_they_are(state):
+def test_points_are_labelled_with_their_trial(state):
     front = plots.front_figure(state)
     by_name = {trace.name: list(trace.customdata) for trace in front.data}
     assert by_name["front"] == [2, 1, 0] and by_name["chosen"] == [narrative.chosen_model(state).number]
@@ -123,7 +123,7 @@ def test_the_time_line_packs_trials_on_as_many_workers_as_ran():
 
 
 @given(st.text(max_size=300))
-def test_a_name_on_show_is_one_short_line_without_markup_or_turns(name):
+def test_a_displayed_name_is_one_short_line_without_markup_or_bidi_marks(name):
     for shown in (clean(name), label(name)):
         assert "\n" not in shown and not set(shown) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\x00\x1b")
         shown.encode()  # no half characters

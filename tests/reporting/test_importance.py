@@ -38,7 +38,7 @@ def random_study(count: int, cost) -> StudyState:
     return state
 
 
-def test_the_knob_that_decides_is_found_for_each_objective_on_its_own():
+def test_the_most_important_hyperparameter_is_found_for_each_objective():
     state = random_study(40, lambda c: (0.5 + 0.4 * (c["train.lr"] > 4), 1.0 + c["model.width"] + 0.1 * c["train.lr"]))
     found = importance.rank(state, 5.0)
     assert found.shares["score"]["train.lr"] > 0.7 and found.shares["latency_ms"]["model.width"] > 0.9
@@ -47,7 +47,7 @@ def test_the_knob_that_decides_is_found_for_each_objective_on_its_own():
     assert sum(found.shares["latency_ms"].values()) == pytest.approx(1.0)
 
 
-def test_knobs_are_ranked_when_half_as_many_trials_have_ended_again():
+def test_hyperparameters_are_ranked_again_after_half_as_many_more_trials():
     state = random_study(7, lambda c: (0.5, 1.0 + c["model.width"]))
     assert not importance.due(state) and not importance.rank(state, 0.0).shares
     state = random_study(8, lambda c: (0.5, 1.0 + c["model.width"]))

@@ -41,7 +41,7 @@ def study(tmp_path_factory):
     return study.fit(images[:600], labels[:600], folds=0)
 
 
-def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_its_score(study):
+def test_the_chosen_models_errors_are_analyzed_at_the_end_and_agree_with_its_score(study):
     model = study.best()
     folder = trial_folder(study.folder, model.number)
     found = kept(folder, "examined-validation", ErrorAnalysis)
@@ -62,7 +62,7 @@ def test_the_chosen_model_is_examined_at_the_end_and_what_was_found_agrees_with_
     assert study.predict(validation[worst.row, 0]) == worst.answer
 
 
-def test_the_test_rows_are_asked_only_once_they_are_open(study):
+def test_test_rows_are_predicted_only_after_evaluate_test(study):
     model = study.best()
     with pytest.raises(StudyError, match="sealed"):
         model.analyze_errors(split="test", progress=False)
@@ -71,7 +71,7 @@ def test_the_test_rows_are_asked_only_once_they_are_open(study):
     assert found.scores["accuracy"] == pytest.approx(model.test_scores["accuracy"]) and found.split == "test"
 
 
-def test_the_report_says_what_was_found(study, tmp_path):
+def test_the_report_describes_the_results(study, tmp_path):
     told = lepton("report", "seen", "--out", str(tmp_path / "r.html"), home=study.home.folder)
     page = (tmp_path / "r.html").read_text()
     assert told.strip() == str(tmp_path / "r.html") and page.count("plotly.js v") == 1
@@ -84,7 +84,7 @@ def test_the_report_says_what_was_found(study, tmp_path):
         study.report.write(tmp_path / "none" / "r.html")
 
 
-def test_the_report_stands_at_the_studys_run(study):
+def test_the_report_is_an_artifact_of_the_studys_run(study):
     import mlflow
 
     from lepton_automl.tracking.registry import tracking_uri
@@ -116,7 +116,7 @@ def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
     assert "<b>note" not in shown and "<i>" not in shown and "&lt;b&gt;note" in shown and "11 rows twice" in shown
 
 
-def test_the_report_says_on_what_machine_and_from_what_work_tree_it_was_made():
+def test_the_report_names_the_machine_and_the_work_tree():
     def report(**known):
         return report_html(ReportContext(StudyState(config=config(), started=StudyStarted(at=0.0, config=config(), **known))))
 
@@ -142,7 +142,7 @@ def test_nothing_that_comes_from_data_is_markup(state, examined):
         assert not set(seen) & set("\u202e\x00\x07\x1b") and "x" * 500 not in seen
 
 
-def test_the_doors_to_it_load_without_torch():
+def test_its_public_modules_load_without_torch():
     for module in ("study.report", "study.analyze_errors", "reporting.report", "error_analysis"):
         loaded = python(f"import sys, lepton_automl.{module}; print({{'torch', 'plotly'}} & set(sys.modules))")
         assert loaded.strip() == "set()", module

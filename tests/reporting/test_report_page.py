@@ -53,7 +53,7 @@ def test_a_browser_shows_it_without_complaint_or_network(what, scheme, state, ex
     page.close()
 
 
-def test_a_click_tells_about_that_model_and_so_does_the_keyboard(state, examined, browser, tmp_path):
+def test_a_click_or_the_keyboard_shows_a_model(state, examined, browser, tmp_path):
     path = tmp_path / "page.html"
     state.feed(trial_events(8, 0.98, 8.001, at=40.0))  # beaten, and hidden beneath the first point of the front
     path.write_text(report_html(ReportContext(state, examined)), encoding="utf-8")
