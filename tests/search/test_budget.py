@@ -38,7 +38,7 @@ def test_epochs_are_cut_to_what_the_time_affords():
         (Budget(cost=1.0, prices={"cpu": 30.0}), 0.5),  # an hour of each of two workers costs 30: a minute is bought
     ],
 )
-def test_the_purse_says_how_much_is_used(study_state, budget, share):
+def test_the_budget_tracker_reports_how_much_is_used(study_state, budget, share):
     state = study_state([(0.9, 1.0)])
     state.config = state.settings.replace(budget=budget, workers=2)
     assert BudgetTracker(state).share(state.started.at + 30.0) == pytest.approx(share)

@@ -30,7 +30,7 @@ KNOWN = [(one, one[-1], []) for end in (0.1, 0.2, 0.3, 0.4) for rate in (0.1, 0.
 
 
 @pytest.mark.parametrize("rate", [0.15, 0.5])
-def test_a_slow_learner_is_told_from_one_at_rest(rate):
+def test_a_slow_learner_is_distinguished_from_a_converged_one(rate):
     learnt, whole_curve = CurveForecaster(KNOWN), curve(0.15, rate)
     (falls, rests), doubts = learnt.forecast([(whole_curve[:8], []), ([whole_curve[7]] * 8, [])])
     assert falls < whole_curve[7] - 0.02 and abs(falls - whole_curve[-1]) < 3 * doubts[0]
@@ -44,7 +44,7 @@ def test_forecasts_know_the_configuration():
     assert means[0] > means[1] + 0.2
 
 
-def test_few_curves_tell_nothing_and_neither_does_an_empty_one():
+def test_few_or_empty_curves_give_no_forecast():
     def told(curve, known=KNOWN):
         return [float(one[0]) for one in CurveForecaster(known).forecast([(curve, [])])]
 
@@ -79,7 +79,7 @@ def test_the_surrogate_ranks_what_it_has_not_seen():
     assert mean.shape == deviation.shape == (20, 2)
 
 
-def test_choices_that_are_names_are_told_one_by_one_and_pinned_knobs_not_at_all():
+def test_named_choices_are_encoded_one_by_one_and_pinned_ones_not_at_all():
     space = Space(
         knobs={
             "model.k": Categorical("a", "b", "c", default="a"),
@@ -90,7 +90,7 @@ def test_choices_that_are_names_are_told_one_by_one_and_pinned_knobs_not_at_all(
     assert encode(space, {"model.k": "b", "model.w": 7, "model.p": 1}, (2.0,)) == [0.0, 1.0, 0.0, 1.0, 2.0]
 
 
-def test_children_are_smaller_and_cut_out_of_their_parent():
+def test_children_are_smaller_and_pruned_from_their_parent():
     spec, lean = image_spec(28), LeanPlan()
     space = families.space_for(spec)
     parent = families.final_recipe(space.defaults, spec, lean)

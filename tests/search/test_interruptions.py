@@ -38,7 +38,7 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(cut=st.floats(0.0, 1.0), torn=st.integers(0, 40))
-def test_a_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path_factory, cut, torn):
+def test_a_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path_factory, cut, torn):
     """The journal is cut off at any byte, as a kill would, and the search goes on with the clock of its last event."""
     home = tmp_path_factory.mktemp("home")
     whole, folder, _, told = run(home, "whole", budget=Budget(trials=40))
@@ -52,7 +52,7 @@ def test_a_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path_factory, c
     assert table(state) == table(whole) and not state.running
 
 
-def test_what_a_person_asks_is_heard(tmp_path):
+def test_the_users_commands_are_handled(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
     script = {
@@ -76,7 +76,7 @@ def test_what_a_person_asks_is_heard(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["stop", "resume", "enqueue"])
-def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp_path, monkeypatch, what):
+def test_a_search_that_cannot_write_its_journal_still_receives_commands(tmp_path, monkeypatch, what):
     folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
     append, full, looks = Journal.append, [], itertools.count()
@@ -114,7 +114,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_what_is_asked(tmp
     assert StudyState.replay(Journal(folder / "journal.jsonl")) == state
 
 
-def test_a_trial_whose_worker_is_lost_is_tried_once_more(tmp_path):
+def test_a_trial_whose_worker_is_lost_is_retried_once(tmp_path):
     class Losing(SimulatedExecutor):
         """Its workers die under trials 2 (once) and 4 (always)."""
 

@@ -28,7 +28,7 @@ from tests.samples import config, profile, table_spec, weighed
 from .recorded_search import recorded, run
 
 
-def test_a_search_keeps_its_trials_and_the_journal_tells_it_again(tmp_path):
+def test_a_search_is_rebuilt_from_its_journal(tmp_path):
     state, _, _, told = run(tmp_path, budget=Budget(trials=30))
     assert len(state.trials) == 30 and state.ended.reason == "the budget of 30 trials is spent"
     statuses = [trial.status for trial in state.trials.values()]
@@ -61,7 +61,7 @@ def test_stopping_saves_epochs_without_losing_the_best(tmp_path):
     assert widest >= 24
 
 
-def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
+def test_a_stopped_trial_is_resumed_when_that_looks_best(tmp_path):
     state, _, _, told = run(tmp_path, budget=Budget(trials=40))
     thawed = [event for event in told if isinstance(event, TrialThawed)]
     again = [state.trials[event.trial] for event in thawed]
@@ -77,7 +77,7 @@ def test_a_stopped_trial_is_thawed_where_that_promises_most(tmp_path):
     }
 
 
-def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
+def test_what_cannot_end_in_time_is_not_resumed(tmp_path):
     _, folder, executor, _ = run(tmp_path, budget=Budget(trials=40))
     events = [event for _, event in Journal(folder / "journal.jsonl").read()]
     at = next(number for number, event in enumerate(events) if isinstance(event, TrialThawed))
@@ -95,7 +95,7 @@ def test_what_cannot_end_in_time_is_not_thawed(tmp_path):
     assert proposer.ask(len(state.trials), lambda _: False).resumed is None
 
 
-def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypatch):
+def test_a_study_keeps_checkpoints_of_stopped_trials_only(tmp_path, monkeypatch):
     monkeypatch.setattr("lepton_automl.state.MOST_CHECKPOINTED", 3)
 
     class Writing(SimulatedExecutor):
@@ -113,7 +113,7 @@ def test_a_study_keeps_the_checkpoints_of_frozen_trials_alone(tmp_path, monkeypa
     assert left == set(state.checkpointed) and len(left) == 3
 
 
-def test_an_earlier_study_is_tried_first_and_learnt_from(tmp_path):
+def test_a_warm_start_tries_the_earlier_front_first_and_learns_from_it(tmp_path):
     earlier, *_ = run(tmp_path, "earlier", budget=Budget(trials=40))
     space = config().space.restrict({"model.kernel": 5})
     known = prior_trials(earlier, space)
@@ -135,7 +135,7 @@ def test_an_earlier_study_is_tried_first_and_learnt_from(tmp_path):
     assert tried[:3] == warm_start_designs(known, config().space, [])[:3]
 
 
-def test_a_study_of_another_family_teaches_nothing(tmp_path):
+def test_a_study_of_another_family_is_not_used(tmp_path):
     earlier, *_ = run(tmp_path, budget=Budget(trials=10))
     assert prior_trials(earlier, families.space_for(table_spec())) == ()
     assert Prior((), lambda configs: np.empty((len(configs), 0))).standings([{}, {}]).shape == (2, 0)
@@ -148,12 +148,12 @@ def test_no_epoch_is_spent_on_what_breaks_a_limit(tmp_path):
     assert all(trial.profile.latency_ms <= 1.0 for trial in state.front())
 
 
-def test_a_limit_that_nothing_can_keep_is_found_before_any_trial(tmp_path):
+def test_an_impossible_limit_is_found_before_any_trial(tmp_path):
     with pytest.raises(ValueError, match=r"The fastest network here takes 0\.01 ms"):
         run(tmp_path, target=Deployment(max_latency_ms=0.001))
 
 
-def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path):
+def test_a_finished_model_over_a_limit_is_not_published(tmp_path):
     def slower(job):
         played = recorded(job)
         return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 2))
@@ -165,7 +165,7 @@ def test_a_model_that_breaks_a_limit_when_it_is_done_is_not_handed_over(tmp_path
     assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())
 
 
-def test_a_search_in_which_everything_fails_ends_and_says_why(tmp_path):
+def test_a_search_in_which_everything_fails_ends_with_a_reason(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, lambda job: dataclasses.replace(recorded(job), failure="no space left"), weighed())
     state = search(config(budget=Budget(minutes=60)), folder, executor, lambda _: None)

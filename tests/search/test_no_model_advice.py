@@ -27,7 +27,7 @@ def ended_empty(budget, *events, reason="the budget is spent", **changes):
     return state.feed([StudyEnded(at=10.0, reason=end_reason(state, reason, 10.0), chosen=None)])
 
 
-def test_a_search_without_a_model_says_what_a_trial_takes_and_what_to_do():
+def test_a_search_without_a_model_reports_the_time_of_a_trial_and_what_to_do():
     state = ended_empty(Budget(minutes=0.05), workers=1)
     # 8 epochs of a second, and one second beside them; six such trials and 7 seconds overdrawn are 61 seconds, of 0.85.
     told = "Benchmarking this machine took 7 s, and a full trial takes about 9 s: extend(minutes=2) continues with 8 epochs"
@@ -38,7 +38,7 @@ def test_a_search_without_a_model_says_what_a_trial_takes_and_what_to_do():
     assert any(told in line for line in status_lines(state, "ended"))
 
 
-def test_it_goes_by_the_trials_that_came_some_way_and_by_the_budgets_unit():
+def test_the_advice_uses_partial_trials_and_the_budgets_unit():
     begun = trial_events(0, 0.9, 1.0)[:3]  # an epoch of 2.5 seconds
     assert "On this machine a full trial takes about 21 s" in ended_empty(Budget(minutes=0.05), *begun).ended.reason
     assert "extend(trials=6)" in ended_empty(Budget(trials=1)).no_model().fix
@@ -46,7 +46,7 @@ def test_it_goes_by_the_trials_that_came_some_way_and_by_the_budgets_unit():
     assert "extend(cost=2.4)" in ended_empty(Budget(cost=0.1, prices={"cpu": 120.0}), workers=1).no_model().fix
 
 
-def test_failures_and_limits_are_told_in_place_of_the_budget():
+def test_failures_and_limits_are_reported_instead_of_the_budget():
     first = trial_events(0, 0.9, 1.0)
     failed = TrialEnded(at=9.0, result=TrialResult(trial=0, status="failed", reason="it diverged\nat epoch 1"))
     state = ended_empty(Budget(trials=1), *first[:3], failed)
@@ -57,11 +57,11 @@ def test_failures_and_limits_are_told_in_place_of_the_budget():
     assert "hard limit; the last one: 1 ms is over 0.5 ms" in ended_empty(Budget(trials=1), *first[:2], slow).ended.reason
 
 
-def test_a_search_that_found_something_says_why_it_ended_and_no_more(study_state):
+def test_a_search_with_a_model_reports_only_why_it_ended(study_state):
     assert end_reason(study_state([(0.9, 1.0)]), "the budget is spent", 9.0) == "the budget is spent"
 
 
-def test_a_living_panel_says_it_too():
+def test_a_live_panel_shows_it_too():
     console = Console(record=True, force_terminal=True, width=100)
     with Progress(console=console) as window:
         window(StudyStarted(at=0.0, config=config()))
@@ -69,14 +69,14 @@ def test_a_living_panel_says_it_too():
     assert "the budget is spent; no model is ready." in console.export_text()
 
 
-def test_fit_warns_where_nobody_sees_its_progress(tmp_path):
+def test_fit_warns_if_progress_is_not_shown(tmp_path):
     automl = AutoML(budget=Budget(minutes=0.02), workers=1, home=tmp_path, progress=False)
     with pytest.warns(UserWarning, match=r"0\.02 minutes is spent; no model is ready\n.*extend\(minutes=\d+\)"):
         study = automl.fit(*digits())
     assert study.front.empty and study.status == "ended"
 
 
-def test_trials_of_a_lost_process_are_not_said_to_run():
+def test_trials_of_a_lost_process_are_not_listed_as_running():
     config_ = config(budget=Budget(minutes=9))
     state = StudyState().feed([StudyStarted(at=0.0, config=config_), *trial_events(0, 0.9, 1.0)[:2]])
     told = status_json(state, "lost")
@@ -90,12 +90,12 @@ def test_trials_of_a_lost_process_are_not_said_to_run():
 @pytest.mark.parametrize(
     ("left", "told"), [(0.0, "the budget ran out first"), (0.4, "the budget ran out first"), (7.2, "7 s more")]
 )
-def test_a_trial_that_comes_too_late_is_not_said_to_need_no_time(left, told):
+def test_a_late_trial_is_not_reported_to_need_no_time(left, told):
     assert told in out_of_time(left)
 
 
 @pytest.mark.parametrize("over", [True, False])
-def test_a_front_without_models_is_words_and_no_table(capsys, over):
+def test_an_empty_front_is_a_sentence_instead_of_a_table(capsys, over):
     state = ended_empty(Budget(minutes=0.05), workers=1)
     state.ended = state.ended if over else None
     shared.print_front(SimpleNamespace(state=state))

@@ -25,5 +25,5 @@ def test_rungs_end_before_the_last_epoch():
         ([0.2, 2.0], [[0.1, 3.0], [0.15, 2.5], [0.3, 1.0]], True),  # in a crowd, but beaten by none
     ],
 )
-def test_the_better_half_by_rank_goes_on(costs, others, expected):
+def test_the_better_half_by_rank_continues(costs, others, expected):
     assert is_promoted(costs, others) is expected

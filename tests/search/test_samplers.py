@@ -67,7 +67,7 @@ def test_every_sampler_fills_a_space_without_repeating_itself_and_the_same_again
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "random"])
-def test_every_sampler_stays_within_ranges_and_learns_from_what_it_is_told(name):
+def test_every_sampler_stays_within_ranges_and_learns_from_reports(name):
     space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9), "model.n": Integer(1, 64, default=8, log=True)})
     played = Played(space, sampler_name=name)
     asked = []
@@ -93,14 +93,14 @@ def test_the_sampler_learns_where_limits_are_kept():
     assert sum(width <= 0.25 for width in asked[30:]) > 20
 
 
-def test_failures_teach_nothing_and_break_nothing():
+def test_failed_trials_are_ignored_by_samplers():
     played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}))
     for _ in range(20):
         played.end(played.ask(), {})
     assert played.ask() is not None
 
 
-def test_what_a_person_enqueues_comes_first_in_their_order():
+def test_enqueued_configurations_come_first_in_order():
     played = Played(SMALL, first=[{}])
     for config_ in ({"model.a": 3}, {"model.a": 2, "model.b": "y"}):
         played.proposer.enqueue(config_)
