@@ -153,7 +153,7 @@ def test_a_budget_is_extended_in_its_own_units():
         extended(Budget(trials=4), {"epochs": None})
 
 
-def test_what_was_heard_is_not_heard_again_and_the_rest_outlives_the_process(tmp_path):
+def test_handled_commands_are_not_repeated_and_the_rest_outlive_the_process(tmp_path):
     from lepton_automl.journal import Journal
 
     asked = [command("pause"), command("enqueue", config={"model.width": 8}), command("stop")]

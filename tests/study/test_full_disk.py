@@ -66,7 +66,7 @@ def searched(study, asked, announce, trial_function="tests.walks:keep"):
         return search(asked, study, executor, hear), told
 
 
-def test_a_full_disk_pauses_a_study_until_there_is_room(disk):
+def test_a_full_disk_pauses_a_study_until_there_is_space(disk):
     study, asked = begun(disk)
     filler = study / "filler"
     fill(filler, left=200_000)
@@ -84,7 +84,7 @@ def test_a_full_disk_pauses_a_study_until_there_is_room(disk):
     assert state.idle >= 2.0 and not list(study.glob("trials/*/checkpoint*")) and not list(study.glob("room-*"))
 
 
-def test_a_journal_that_cannot_be_written_holds_everything(disk):
+def test_a_journal_that_cannot_be_written_pauses_everything(disk):
     study, asked = begun(disk, trials=30)
     filler = study / "filler"
 
@@ -103,7 +103,7 @@ def test_a_journal_that_cannot_be_written_holds_everything(disk):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("disk", ["96m"], indirect=True)
-def test_a_search_that_waits_for_room_can_be_stopped_and_taken_up_later(disk):
+def test_a_search_that_waits_for_disk_space_can_be_stopped_and_resumed(disk):
     table, home = disk / "rows.csv", disk / "home"
     table.write_text("a,b,y\n" + "".join(f"{n % 37},{n % 11},{'high' if n % 37 > 18 else 'low'}\n" for n in range(300)))
     words = ("search", str(table), "--target", "y", "--minutes", "30", "--workers", "1", "--detach", "--name", "one")
@@ -137,7 +137,7 @@ def full(study, filler):
     return "cannot write the journal" in study.home.process_info(study.name).get("trouble", "")
 
 
-def test_a_folder_that_may_not_be_written_is_told_so(disk):
+def test_a_folder_without_write_permission_is_an_error(disk):
     assert write_problem(disk) == ""
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     assert write_problem(disk) == f"{disk} cannot be written: Read-only file system"

@@ -80,7 +80,7 @@ def beaten_by_none(state: StudyState, trials) -> set[int]:
     return {listed[row].number for row in front.front(state.costs(listed))}
 
 
-def test_all_goes_by_the_limits_as_they_stand(tmp_path):
+def test_everything_uses_the_current_limits(tmp_path):
     state, _, events = steered(tmp_path, "limited", LIMITED)
     tightened, lifted = at(events, 6), at(events, 16)
     before, within = StudyState().feed(events[:tightened]), StudyState().feed(events[: tightened + 1])
@@ -105,7 +105,7 @@ def test_all_goes_by_the_limits_as_they_stand(tmp_path):
     assert state == StudyState().feed(events)
 
 
-def test_what_a_limit_stopped_goes_on_once_it_is_lifted_and_not_before(tmp_path):
+def test_trials_stopped_by_a_limit_resume_once_it_is_removed_and_not_before(tmp_path):
     script = {10: {"what": "limit", "target": TIGHT}, 18: {"what": "limit", "target": Deployment()}}
     state, _, events = steered(tmp_path, "limited", script)
     lifted = at(events, 18)
@@ -116,7 +116,7 @@ def test_what_a_limit_stopped_goes_on_once_it_is_lifted_and_not_before(tmp_path)
     assert state.epochs == sum(trial.epochs for trial in state.trials.values())
 
 
-def test_pinned_knobs_are_held_by_whatever_is_proposed(tmp_path):
+def test_pinned_hyperparameters_hold_for_every_proposal(tmp_path):
     state, _, events = steered(tmp_path, "pinned", PINNED)
     pinned, unpinned = at(events, 5), at(events, 14)
     proposed = [(place, event) for place, event in enumerate(events) if isinstance(event, TrialProposed)]
@@ -128,7 +128,7 @@ def test_pinned_knobs_are_held_by_whatever_is_proposed(tmp_path):
     assert state.pinned == {"model.block": "plain"}
 
 
-def test_a_model_is_retuned_next_and_by_little(tmp_path):
+def test_variations_of_a_model_come_next_and_are_small(tmp_path):
     state, _, events = steered(tmp_path, "retuned", RETUNED)
     proposed = [event for event in events[at(events, 9) :] if isinstance(event, TrialProposed)]
     assert [event.origin for event in proposed[:4]] == ["retuned"] * 4 and proposed[4].origin != "retuned"
@@ -137,7 +137,7 @@ def test_a_model_is_retuned_next_and_by_little(tmp_path):
     assert all(1 <= count <= 3 for count in turned)
 
 
-def test_a_steered_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path):
+def test_a_controlled_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path):
     """The journal is cut off behind every asking, and at other places; nobody asks again for what it has."""
     script = PINNED | RETUNED | {7: LIMITED[6], 12: LIMITED[16]}
     whole, folder, events = steered(tmp_path, "whole", script)
@@ -152,7 +152,7 @@ def test_a_steered_search_taken_up_anywhere_ends_as_the_unbroken_one(tmp_path):
 
 
 @pytest.mark.parametrize("name", get_args(SamplerName))
-def test_every_sampler_holds_what_is_pinned_and_turns_the_rest(name):
+def test_every_sampler_keeps_pins_and_varies_the_rest(name):
     space = Space(
         knobs={
             "model.a": Categorical(1, 2, 3, default=1),
@@ -169,7 +169,7 @@ def test_every_sampler_holds_what_is_pinned_and_turns_the_rest(name):
     assert name == "grid" or drawing.ask(40, 1, space.defaults) == [space.defaults]
 
 
-def test_a_sampler_that_learns_anew_goes_by_the_new_limits():
+def test_a_retrained_sampler_uses_the_new_limits():
     space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)})
     drawing = sampler("tpe", space, GOALS, seed=0)
     told = [Observation({"model.a": one}, (one, one)) for one in np.linspace(0.01, 1.0, 40)]
@@ -206,7 +206,7 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
     study.control.limit(max_size_bytes=None)
 
 
-def test_limits_that_nothing_keeps_are_refused_with_the_fastest_known(ended):
+def test_limits_that_nothing_meets_are_refused_with_the_fastest_known(ended):
     study = Study("ended", ended)
     events = len(list(Journal(study.folder / "journal.jsonl").read()))
     with pytest.raises(LimitError, match=r"The fastest network here takes 0\.01 ms"):
@@ -218,7 +218,7 @@ def test_limits_that_nothing_keeps_are_refused_with_the_fastest_known(ended):
     assert len(list(Journal(study.folder / "journal.jsonl").read())) == events
 
 
-def test_what_cannot_be_pinned_is_said_all_at_once(ended):
+def test_everything_that_cannot_be_pinned_is_reported_in_one_error(ended):
     study = Study("ended", ended)
     with pytest.raises(ConfigError) as error:
         study.control.pin({"model.kernal": 3, "train.lr": 7.0, "model.kernel": 4})
@@ -238,7 +238,7 @@ def test_what_cannot_be_pinned_is_said_all_at_once(ended):
         study.control.unpin()
 
 
-def test_a_study_that_has_ended_asks_for_a_budget_before_it_retunes(ended):
+def test_an_ended_study_needs_a_budget_before_it_retunes(ended):
     study = Study("ended", ended)
     with pytest.raises(StudyError, match=r"Extend its budget, then retune: extend\(trials=...\)"):
         study.control.retune(0)
@@ -249,7 +249,7 @@ def test_a_study_that_has_ended_asks_for_a_budget_before_it_retunes(ended):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_an_interrupt_is_heard_between_events_and_a_second_one_at_once(ended, times):
+def test_an_interrupt_is_handled_between_events_and_a_second_one_at_once(ended, times):
     heard = []
 
     def interrupting(event, study):
@@ -272,7 +272,7 @@ def test_an_interrupt_is_heard_between_events_and_a_second_one_at_once(ended, ti
     assert heard == whole
 
 
-def test_a_real_study_is_steered_from_python_and_from_the_shell(tmp_path):
+def test_a_real_study_is_controlled_from_python_and_from_the_shell(tmp_path):
     images, labels = digits()
     automl = AutoML(name="real", home=tmp_path, budget=Budget(minutes=30), workers=1, knobs=SMALL, progress=False)
     study = automl.fit(images[:300], labels[:300], folds=0, wait=False)

@@ -38,7 +38,7 @@ def home(tmp_path):
     return home
 
 
-def test_paths_of_a_study_are_where_it_lies_and_relative_in_its_files(home, tmp_path):
+def test_a_studys_paths_follow_its_folder_and_are_relative_in_its_files(home, tmp_path):
     for file in (JOURNAL, "config.json"):
         assert str(tmp_path) not in (home.path("sample") / file).read_text()
     shutil.copytree(home.folder, tmp_path / "copy")

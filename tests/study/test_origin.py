@@ -35,7 +35,7 @@ def test_the_work_tree_of_the_caller(tmp_path, monkeypatch):
     assert git_state(tmp_path) == {}, "there is no git"
 
 
-def test_a_study_knows_what_made_it():
+def test_a_study_records_its_versions_and_git_state():
     started = study_started(1.0, config())
     assert {"python", "torch", "numpy"} <= set(started.versions) and started.machine["cores"].isdigit()
     assert f"numpy=={started.versions['numpy']}" in started.environment

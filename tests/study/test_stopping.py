@@ -61,7 +61,7 @@ def get(number: int) -> None:
     signal.getsignal(number)(number, None)
 
 
-def test_a_command_hears_term_and_hang_up_between_two_looks(usual):
+def test_a_command_handles_sigterm_and_sighup_between_two_polls(usual):
     with Interrupts(ends=True) as interrupts:
         interrupts.heed()
         get(signal.SIGTERM)
@@ -78,7 +78,7 @@ def test_a_command_hears_term_and_hang_up_between_two_looks(usual):
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_what_a_process_made_of_a_signal_stays(usual):
+def test_handlers_that_the_process_set_itself_are_kept(usual):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
     signal.signal(signal.SIGTERM, mine := lambda *_: None)
     with ending(), Interrupts(ends=True):
@@ -167,7 +167,7 @@ def command(table: Path, home: Path, *more: str, before: tuple[str, ...] = ()) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_command_that_is_ended_stops_its_search_and_hands_over(table, home, number):
+def test_a_terminated_command_stops_its_search_and_publishes(table, home, number):
     process = command(table, home, "--grace", "120")
     process.send_signal(number)
     told, _ = process.communicate(timeout=PATIENCE)
@@ -192,7 +192,7 @@ def test_what_is_not_ready_in_time_waits_for_resume(table, home):
 
 
 @pytest.mark.slow
-def test_process_1_of_a_container_hears_term(table, home):
+def test_process_1_of_a_container_handles_sigterm(table, home):
     isolated = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
     if subprocess.run([*isolated, "true"], capture_output=True, check=False).returncode:
         pytest.skip("no process may be put into a namespace of its own here")

@@ -47,7 +47,7 @@ def test_the_front_holds_measured_models(study):
     assert set(study.trials.status) <= {"complete", "stopped"}
 
 
-def test_no_score_is_taken_before_the_cut(study):
+def test_no_score_counts_before_pruning(study):
     for trial in study.state.trials.values():
         cut = study.state.settings.lean.cut_epoch(study.state.settings.train.epochs)
         early = [report for report in trial.reports if 0 < report.epoch <= cut]
@@ -65,7 +65,7 @@ def test_the_chosen_model_predicts_in_labels(study, pictures):
         study.best(max_latency_ms=1e-6)
 
 
-def test_the_bundle_answers_the_same_without_this_package(study, pictures, tmp_path):
+def test_the_bundle_predicts_the_same_without_this_package(study, pictures, tmp_path):
     images, _ = pictures
     folder = study.export(tmp_path / "bundle")
     assert (load_model(folder).predict(images[:20]) == study.predict(images[:20])).all()
@@ -80,7 +80,7 @@ def test_the_bundle_answers_the_same_without_this_package(study, pictures, tmp_p
         load_model(folder)
 
 
-def test_a_bundle_is_signed_on_its_way_out(study, home, tmp_path):
+def test_an_exported_bundle_is_signed(study, home, tmp_path):
     keys = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
     form = pytest.importorskip("cryptography.hazmat.primitives.serialization")
     key = keys.Ed25519PrivateKey.generate()
@@ -117,7 +117,7 @@ def test_every_trial_is_a_run_under_the_study(study, home):
     assert sum(bool(parent) for parent, _ in runs) == 4 and sum(not parent for parent, _ in runs) == 1
 
 
-def test_the_sealed_test_is_opened_once_for_the_whole_front(study, home):
+def test_the_test_split_is_evaluated_once_for_the_whole_front(study, home):
     tested = study.evaluate_test()
     assert tested.test_accuracy.notna().all() and tested.test_accuracy.max() > 0.8
     events = len(list(study.home.journal("pictures").read()))
@@ -153,14 +153,14 @@ def test_a_second_study_of_the_name_is_refused(study, home, pictures):
         AutoML(name="pictures", home=home, progress=False).fit(*pictures)
 
 
-def test_a_limit_that_nothing_keeps_leaves_no_study(home, pictures):
+def test_an_impossible_limit_leaves_no_study(home, pictures):
     with pytest.raises(LimitError, match="The fastest network here takes"):
         AutoML(name="hopeless", home=home, deployment=Deployment(max_latency_ms=1e-5), progress=False).fit(*pictures, folds=0)
     assert not (home / "studies" / "hopeless").exists()
 
 
 @pytest.mark.parametrize("task", [pytest.param("regression", marks=pytest.mark.slow), "binary"])
-def test_a_small_table_is_cross_validated_and_answers_in_its_own_unit(home, task):
+def test_a_small_table_is_cross_validated_and_predicted_in_its_own_unit(home, task):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"size": rng.normal(50, 20, 400), "colour": rng.choice(["red", "blue", None], 400)})
     price = 1000 + 30 * frame["size"] + 500 * (frame["colour"] == "red")
@@ -204,7 +204,7 @@ def looks_at_the_folds(study, frame):
         model.analyze_errors(progress=False)
 
 
-def test_delete_asks_and_frees_everything(study, home):  # the last one here: the study is gone after it
+def test_delete_asks_for_confirmation_and_removes_everything(study, home):  # the last one here: the study is gone after it
     refused = subprocess.run(
         [sys.executable, "-m", "lepton_automl", "delete", study.name],
         input="n\n",

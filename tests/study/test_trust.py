@@ -54,7 +54,7 @@ def stranger(tmp_path, marker):
     return home
 
 
-def test_looking_at_a_study_runs_nothing_of_its_code(stranger, marker):
+def test_opening_a_study_runs_none_of_its_code(stranger, marker):
     for words in (
         ["status"],
         ["status", "--json"],
@@ -118,12 +118,12 @@ def test_a_module_by_name_is_code_too(marker, tmp_path, monkeypatch):
     assert not marker.exists()
 
 
-def test_what_a_program_gives_itself_needs_no_word(user):
+def test_a_programs_own_code_is_trusted(user):
     factory = factory_of(make)
     assert factory.load() is make and user.read_text().split() == [factory.digest]
 
 
-def test_a_user_without_a_place_for_it_is_trusted_for_this_process(tmp_path, monkeypatch):
+def test_without_a_trust_file_code_is_trusted_for_this_process(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
     trust.remember("abc")

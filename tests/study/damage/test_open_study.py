@@ -20,7 +20,7 @@ from lepton_automl.tracking.tracker import Tracker
 from .journals import EVENTS, NAME, seen
 
 
-def test_a_window_that_is_open_sees_the_damage_and_the_repair(home, path):
+def test_an_open_view_notices_the_damage_and_the_repair(home, path):
     handle = StudyClient(NAME, home)
     assert handle.poll()[2] == EVENTS[:-1] and handle.damage == ""
     with open(path, "ab") as file:
@@ -33,7 +33,7 @@ def test_a_window_that_is_open_sees_the_damage_and_the_repair(home, path):
     assert handle.poll()[1].repairs == 1 and handle.damage == ""
 
 
-def test_a_search_that_runs_goes_on_numbering_where_its_journal_was_emptied(home, path):
+def test_a_running_search_continues_its_numbering_after_its_journal_was_emptied(home, path):
     journal = study_journal(path.parent)
     journal.append(Noted(at=20.0, text="before"))
     path.write_bytes(b"")
@@ -52,7 +52,7 @@ def test_lines_that_are_missing_at_the_end_are_known_by_their_copies(home, path,
     assert StudyState().feed(check_intact(path.parent)).registered == state.registered
 
 
-def test_one_line_that_is_missing_between_two_looks_is_found_by_the_next_reader(path):
+def test_a_line_missing_between_two_reads_is_detected_by_the_next_reader(path):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:3], *lines[5:]]))
     assert [one.fault for one in Journal(path).lines() if one.fault] == ["2 lines are missing before it"]
@@ -67,7 +67,7 @@ def test_nothing_is_written_behind_a_damage(home, path):
     assert path.read_bytes() == before
 
 
-def test_a_tracker_goes_on_past_damage_and_tells_all_anew_after_a_repair(home, path, monkeypatch):
+def test_a_tracker_continues_past_damage_and_rewrites_everything_after_a_repair(home, path, monkeypatch):
     whole = path.read_bytes()
     path.write_bytes(whole.replace(b'"uid-1"', b'"uid-9"', 1))
     tracker = Tracker(study_journal(path.parent), home.folder)

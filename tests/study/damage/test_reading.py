@@ -64,7 +64,7 @@ def test_lines_in_any_order_are_put_right(home, path, order):
 @quick
 @example(order=[0, 1, 2, 6, *range(3, 6), *range(7, len(EVENTS) - 1)], left=4)  # nothing but their copies tells of the rest
 @given(order=st.permutations(range(len(EVENTS) - 1)), left=st.integers(1, len(EVENTS) - 1))
-def test_old_lines_in_any_order_end_in_words(home, path, order, left):
+def test_old_lines_in_any_order_end_in_an_error(home, path, order, left):
     """Lines of an older version bear no numbers; what can follow is taken, wherever it stands."""
     content = path.read_bytes()
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
@@ -137,7 +137,7 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
     ],
     ids=range(20),
 )
-def test_a_right_checksum_over_wrong_content_ends_in_words(home, path, body):
+def test_a_right_checksum_over_wrong_content_ends_in_an_error(home, path, body):
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:5], line(body), *lines[5:]]))
     state = seen(home)
@@ -158,7 +158,7 @@ def test_a_line_of_a_newer_version_is_no_damage_and_outlives_a_repair(home, path
     assert b"FromTomorrow" in path.read_bytes()
 
 
-def test_a_journal_of_an_older_version_is_read_and_goes_on(home, path):
+def test_a_journal_of_an_older_version_is_read_and_continued(home, path):
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old))
     assert check_intact(path.parent) == EVENTS[:-1] and Study(NAME, home).client.damage == ""
@@ -167,7 +167,7 @@ def test_a_journal_of_an_older_version_is_read_and_goes_on(home, path):
     assert last.number == len(EVENTS) and last.fault == "" and Study(NAME, home).client.damage == ""
 
 
-def test_a_journal_that_cannot_be_read_says_so(home, path, monkeypatch):
+def test_an_unreadable_journal_is_an_error(home, path, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 

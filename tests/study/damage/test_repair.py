@@ -21,7 +21,7 @@ from .journals import EVENTS, NAME, bare, command, seen
 
 
 @pytest.mark.parametrize("how", ["gone", "empty", "folder", "garbage", "zeros"])
-def test_a_journal_that_is_gone_comes_back_from_its_copies(home, path, how):
+def test_a_lost_journal_is_restored_from_its_copies(home, path, how):
     path.unlink()
     if how == "folder":
         path.mkdir()
@@ -58,7 +58,7 @@ def test_what_cannot_be_shown_in_mlflow_names_the_repair(home, path, how):
         Study(NAME, home).tracking.sync()
 
 
-def test_a_repair_counts_what_was_whole_and_what_came_from_copies(home, path):
+def test_a_repair_counts_intact_and_restored_lines(home, path):
     lines = path.read_bytes().splitlines(keepends=True)
     proposed = next(at for at, one in enumerate(lines) if b'"TrialProposed"' in one)
     path.write_bytes(b"".join(lines[:proposed] + lines[proposed + 1 :]))
@@ -89,7 +89,7 @@ def bundled(home, number: int) -> None:
     (bundle / "README.md").write_text(card)
 
 
-def test_without_journal_and_copies_the_bundles_tell(home, path):
+def test_without_journal_and_copies_the_bundles_are_used(home, path):
     bundled(home, 0)
     bare(home)
     path.unlink()
@@ -104,7 +104,7 @@ def check_whole_but_the_machine(folder):
     return [event for _, event in study_journal(folder).read()]
 
 
-def test_a_study_that_nothing_tells_of_is_said_so(home, path):
+def test_a_study_without_any_record_is_an_error(home, path):
     bare(home)
     (path.parent / "config.json").unlink()
     path.write_bytes(b"")
@@ -124,7 +124,7 @@ def test_creating_a_study_removes_no_trials(home, path):
     assert home.free_name(NAME) == f"{NAME}-2"
 
 
-def test_creating_a_study_removes_nothing_of_a_person_and_all_of_what_never_began(home):
+def test_creating_a_study_keeps_user_files_and_removes_what_never_started(home):
     theirs = home.path("theirs")
     theirs.mkdir()
     (theirs / "notes.txt").write_text("mine")
@@ -137,7 +137,7 @@ def test_creating_a_study_removes_nothing_of_a_person_and_all_of_what_never_bega
     assert home.create("begun") == begun and not list(begun.iterdir())
 
 
-def test_nobody_is_asked_whether_he_meant_what_he_wrote(home):
+def test_a_correct_name_gets_no_suggestion(home):
     folder = home.create("digits")
     (folder / "config.json").write_text("{}")
     for words in (["front", "digits"], ["status", "digits"]):
@@ -154,7 +154,7 @@ def test_a_repair_waits_for_no_search_that_runs(home):
         repair("nobody", home)
 
 
-def test_a_repair_that_is_cut_off_is_done_again(home, path, monkeypatch):
+def test_an_interrupted_repair_is_repeated(home, path, monkeypatch):
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-9", 1))
     from lepton_automl.study import repair as module
 
@@ -190,7 +190,7 @@ def test_deleting_a_damaged_study_works(home, path):
     assert told.exit_code == 0 and not path.parent.exists()
 
 
-def test_lost_ends_leave_no_window_without_its_trial(home, path):
+def test_views_work_when_the_ends_of_trials_are_lost(home, path):
     """A test's scores, a choice and a registration of a trial of which nothing is left."""
     bare(home)
     shutil.rmtree(path.parent / "trials")
