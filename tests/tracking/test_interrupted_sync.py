@@ -85,7 +85,7 @@ def told(folder, shelf, events, looks, monkeypatch, *, once=False):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
-def test_any_split_of_the_journal_with_any_cut_leads_to_the_same(data, tmp_path_factory, monkeypatch):
+def test_any_interruption_of_the_sync_gives_the_same_result(data, tmp_path_factory, monkeypatch):
     events, thawed = data.draw(lives())
     looks = data.draw(st.dictionaries(st.integers(0, len(events) - 1), st.booleans()), label="looks")
     cuts = data.draw(st.sets(st.tuples(st.integers(1, 60), st.booleans()), max_size=6), label="cuts")

@@ -22,7 +22,7 @@ def table_bundle(tmp_path_factory):
     )
 
 
-def test_a_registered_table_model_answers_raw_rows_anywhere(store_folder, client, table_bundle, tmp_path):
+def test_a_registered_table_model_predicts_raw_rows_anywhere(store_folder, client, table_bundle, tmp_path):
     journal = journal_of(tmp_path, "origin", *life("origin", 0, 0.9, 1.0))
     Tracker(journal, store_folder).catch_up()
     assert register(ModelRecord(bundle=table_bundle, tags={"by": "me"}), "clerk", home=store_folder) == "1"
@@ -67,7 +67,7 @@ def test_the_alias_moves_on_and_nothing_is_pickled(store_folder, client, tmp_pat
         register(store_folder, "mover.2", home=store_folder)
 
 
-def test_a_registered_picture_model_takes_arrays_like_those_learnt_from(store_folder, tmp_path):
+def test_a_registered_image_model_accepts_arrays_like_the_training_data(store_folder, tmp_path):
     given = {"modality": "image", "shape": [1, 8, 8], "levels": [0.0, 16.0]}
     bundle = bundle_of(tmp_path / "bundle", PICTURE, given, {"task": "regression", "classes": [], "target": "ink"})
     register(bundle, "eye", home=store_folder)

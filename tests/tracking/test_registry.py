@@ -56,7 +56,7 @@ def models_of(store_folder, study):
         return {model.tags[KEY].partition(":")[0]: model for model in found}
 
 
-def test_the_front_is_logged_once_and_told_what_becomes_of_it(store_folder, tmp_path):
+def test_the_front_is_logged_once_and_updated(store_folder, tmp_path):
     journal = journal_of(tmp_path, "front", *life("front", 0, 0.9, 1.0), *life("front", 1, 0.95, 2.0))
     Tracker(journal, store_folder).catch_up()
     records = [ModelRecord(bundle=eye(tmp_path / str(n), f"front-{n}"), tags={"latency_ms": n + 1}) for n in range(2)]
@@ -183,7 +183,7 @@ def eye_served(store_folder, tmp_path_factory):
     server.close()
 
 
-def test_rows_are_answered_in_every_form_that_mlflow_knows(clerk_served, store_folder):
+def test_rows_are_predicted_in_every_form_that_mlflow_accepts(clerk_served, store_folder):
     columns = {name: [cell] for name, cell in ROW.items()}
     split = {"columns": list(ROW), "data": [list(ROW.values())]}
     bodies = [
@@ -204,7 +204,7 @@ def test_rows_are_answered_in_every_form_that_mlflow_knows(clerk_served, store_f
         loaded.predict({**ROW, "age": "old"})
 
 
-def test_pictures_are_answered_as_files_and_as_pixels(eye_served):
+def test_images_are_predicted_as_files_and_as_pixels(eye_served):
     pixels = np.arange(64, dtype=np.uint8).reshape(8, 8)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
@@ -249,7 +249,7 @@ SECOND = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\nGET /pi"  # a whole request, and
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("sent", "many"), [(b"", 70), (SLOW_HEADERS, 80), (SLOW_BODY, 80), (SECOND, 70)])
-def test_slow_and_idle_connections_keep_nobody_out_and_are_closed(clerk_served, sent, many):
+def test_slow_and_idle_connections_block_no_one_and_are_closed(clerk_served, sent, many):
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection(("127.0.0.1", clerk_served.port), 60)) for _ in range(many)]
         for one in slow:
@@ -270,7 +270,7 @@ ASKED = st.sampled_from(FORMS).flatmap(lambda form: st.fixed_dictionaries({form:
 
 @settings(deadline=None)
 @given(st.binary(max_size=20) | (JSON | ASKED).map(json.dumps).map(str.encode), st.sampled_from([["image"], ["a", "b"]]))
-def test_the_door_finds_rows_or_refuses_in_words(body, columns):
+def test_the_request_guard_finds_rows_or_refuses_with_a_reason(body, columns):
     try:
         rows = rows_of(body, columns, 3)
     except RefusedError:
@@ -278,7 +278,7 @@ def test_the_door_finds_rows_or_refuses_in_words(body, columns):
     assert 1 <= len(rows) <= 3 and all(isinstance(row, dict) for row in rows)
 
 
-def test_limits_lie_in_the_model_and_openvino_in_what_it_needs(store_folder, tmp_path):
+def test_limits_are_in_the_model_and_openvino_in_its_requirements(store_folder, tmp_path):
     openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
     bundle = eye(tmp_path / "bundle", side=4)
     (bundle / "runtime.json").write_text('{"runtime": "openvino"}')

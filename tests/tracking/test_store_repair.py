@@ -54,7 +54,7 @@ def quickly(monkeypatch):
     "leave",
     [cut, lambda path: cut(path, column=True), lambda path: path.touch(), lambda path: path.write_text("rubble" * 1000)],
 )
-def test_a_store_that_was_left_half_made_is_kept_and_made_anew(tmp_path, leave):
+def test_a_half_created_store_is_kept_and_created_again(tmp_path, leave):
     path = tmp_path / "mlflow.db"
     leave(path)
     before = path.read_bytes()
@@ -66,7 +66,7 @@ def test_a_store_that_was_left_half_made_is_kept_and_made_anew(tmp_path, leave):
 
 
 @pytest.mark.usefixtures("quickly")
-def test_what_is_no_store_of_ours_is_left_as_it_is(tmp_path):
+def test_a_foreign_store_is_left_unchanged(tmp_path):
     for leave, name in ((other, "other.db"), (lambda path: path.write_text("rubble" * 1000), "text.db")):
         leave(tmp_path / name)
         before = (tmp_path / name).read_bytes()
@@ -123,7 +123,7 @@ def test_a_lost_store_comes_back_from_the_journals(tmp_path, loss):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 100_000, 300_000])
-def test_a_kill_while_the_store_is_made_leaves_none_or_a_whole_one(tmp_path, size):
+def test_a_kill_during_creation_leaves_no_store_or_a_complete_one(tmp_path, size):
     """Killed when so many bytes of the file are written; what comes after finds a store that works."""
     home = tmp_path / "mlruns"
     code = f"from lepton_automl.tracking.store import opened_store\nfrom pathlib import Path\nwith opened_store(Path({str(home)!r})): pass"

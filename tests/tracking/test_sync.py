@@ -64,7 +64,7 @@ def test_a_projector_that_is_killed_writes_everything_once(home):
         assert [(one.step, one.value) for one in history] == [(1, pytest.approx(0.285)), (8, pytest.approx(0.57))]
 
 
-def test_a_locked_store_is_told_within_seconds_and_catches_up(home):
+def test_a_locked_store_is_reported_within_seconds_and_catches_up(home):
     late = study(home, "locked")
     with contextlib.closing(sqlite3.connect(home.folder / "mlflow.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -76,7 +76,7 @@ def test_a_locked_store_is_told_within_seconds_and_catches_up(home):
 
 
 @pytest.mark.parametrize("answer", ["none", "silence", "503"])
-def test_a_dead_server_is_told_within_seconds(home, tmp_path, answer, monkeypatch):
+def test_a_dead_server_is_reported_within_seconds(home, tmp_path, answer, monkeypatch):
     monkeypatch.setattr("lepton_automl.tracking.store_lock.ANSWER", 1)
     there = study(home, f"dead-{answer}")
     with lame_server(answer) as uri:
@@ -112,7 +112,7 @@ def lame_server(answer):
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_a_deleted_experiment_stays_deleted_and_the_study_says_so(home, monkeypatch):
+def test_a_deleted_experiment_stays_deleted_and_the_study_reports_it(home, monkeypatch):
     """As a person deletes it in MLflow's pages while the study runs; once it is restored, all is written."""
     monkeypatch.setattr(publish, "EVERY", 0.05)
     gone = study(home, "gone")
@@ -208,7 +208,7 @@ def test_deleting_a_study_leaves_its_namesake_in_a_shared_experiment(home, tmp_p
 
 
 @pytest.mark.slow
-def test_a_publishing_process_that_is_lost_or_stands_still_leaves_nothing_out(home, monkeypatch):
+def test_a_lost_or_stopped_publishing_process_leaves_nothing_out(home, monkeypatch):
     monkeypatch.setattr("lepton_automl.study.publisher.PAUSE", 0.1)
     monkeypatch.setattr("lepton_automl.study.publisher.SILENCE", 5.0)
     for name, harm in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):

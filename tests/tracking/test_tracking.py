@@ -95,7 +95,7 @@ def test_the_first_page_stores_the_mode_for_training_ahead_of_mlflows_own_script
     assert apps == {APP: f"{create_app.__module__}:{create_app.__name__}"}
 
 
-def test_the_data_are_told_with_their_columns_and_counts(store_folder, client, tmp_path):
+def test_the_data_are_described_with_columns_and_counts(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "pixels", *life("pixels", 0, 0.9, 1.0))
     Tracker(journal, store_folder).catch_up()
     (given,) = runs_of(client, "pixels")[0].inputs.dataset_inputs
@@ -113,7 +113,7 @@ def test_the_data_are_told_with_their_columns_and_counts(store_folder, client, t
     assert json.loads(told.profile)["train, class yes"] == 300 and json.loads(told.profile)["columns"] == 3
 
 
-def test_a_study_tells_what_it_has_spent(study_state):
+def test_a_study_logs_what_it_has_spent(study_state):
     config = samples.config(budget=Budget(cost=5.0, prices={"cpu": 0.5}), workers=4)
     state = study_state([(0.9, 1.0)])
     state.config = config
@@ -137,7 +137,7 @@ def test_the_tags_filter_runs_in_mlflow(store_folder, client, tmp_path):
         assert {run.info.run_name for run in client.search_runs([experiment], sieve)} == found
 
 
-def test_files_and_tables_replace_their_former_selves(store_folder, client, tmp_path):
+def test_files_and_tables_replace_their_earlier_versions(store_folder, client, tmp_path):
     journal = journal_of(tmp_path, "files", *life("files", 0, 0.9, 1.0))
     tracker = Tracker(journal, store_folder)
     for content in ("first", "second"):
@@ -172,7 +172,7 @@ def test_later_events_change_runs_that_are_there(store_folder, client, tmp_path)
 
 
 @pytest.mark.parametrize("at", ["create_run", "log_batch", "search_runs"])
-def test_a_crash_anywhere_leaves_no_double(store_folder, client, tmp_path, at, monkeypatch):
+def test_a_crash_anywhere_leaves_no_duplicate(store_folder, client, tmp_path, at, monkeypatch):
     name = f"crash-{at}"
     journal = journal_of(
         tmp_path, name, *(event for n in range(3) for event in life(name, n, 0.8 + n / 100, 1.0 + n, at=2.0 + n))
@@ -273,7 +273,7 @@ def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(stor
     assert parent.data.params["workers"] == "2"
 
 
-def test_a_thawed_trial_is_one_run_that_runs_again(store_folder, client, tmp_path):
+def test_a_resumed_trial_is_one_run_that_runs_again(store_folder, client, tmp_path):
     proposed, weigh, learnt, ended = life("thawed", 0, 0.9, 1.0)
     result = TrialResult(trial=0, status="stopped", reason="behind at epoch 1", epochs=1)
     journal = journal_of(tmp_path, "thawed", proposed, weigh, learnt, TrialEnded(at=4.0, result=result))
@@ -291,7 +291,7 @@ def test_a_thawed_trial_is_one_run_that_runs_again(store_folder, client, tmp_pat
     assert trials[0].data.metrics["score"] == 0.9 and trials[0].info.end_time == 9000
 
 
-def test_the_projector_speaks_only_of_what_changed(study_state):
+def test_the_projector_sends_changes_only(study_state):
     state = study_state([(0.9, 1.0), (0.95, 0.5)])
     (record,) = trial_records(state, [], {"on_front": [0, 1]})
     said = record.tags.pop("mlflow.note.content")
