@@ -80,7 +80,7 @@ class Normed(nn.Sequential):
         return super().forward(numeric)
 
 
-def test_averaged_weights_are_worn_with_statistics_that_fit_them():
+def test_averaged_weights_are_used_with_matching_statistics():
     torch.manual_seed(0)
     model, batches = Normed(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)), list(Rows(PLAN).epoch_batches())
     optimizer, loss = adamw(model, PLAN, steps=5), Loss(spec_of(), PLAN)
@@ -196,7 +196,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():
     assert not torch.equal(weights(first), weights(other))
 
 
-def test_a_plan_may_be_walked_in_two_fits():
+def test_a_plan_may_be_split_over_two_fits():
     rows, epochs = Rows(PLAN), []
     for first, last in ((0, 2), (2, None)):
         part = fit(
@@ -221,13 +221,13 @@ def test_a_decision_ends_the_fit():
     assert fitted.epochs == 2 and fitted.stopped is stop
 
 
-def test_the_gate_is_asked_before_every_step():
+def test_the_measurement_lock_is_checked_before_every_step():
     asked: list[int] = []
     taught(wait=lambda: asked.append(1))
     assert len(asked) == 6 * 5
 
 
-def test_divergence_is_said_with_place_and_advice():
+def test_divergence_is_reported_with_place_and_advice():
     plan = PLAN.replace(lr=1e12, clip=1e12, warmup=0)
     with pytest.raises(Diverged, match=r"epoch \d, step \d+.*diverged(.|\n)*Lower train.lr"):
         taught(plan)
@@ -261,7 +261,7 @@ def test_without_validation_rows_there_is_the_training_loss():
     assert set(fit(net(), rows, PLAN, spec=spec_of(), on_epoch=lambda e, s: CONTINUE).scores) == {"train_loss"}
 
 
-def test_a_loop_by_hand_ends_with_equal_weights():
+def test_a_hand_written_loop_ends_with_equal_weights():
     for make in (overhead.conv, overhead.mlp):
         case = make()._replace(rows=320)  # two chunks an epoch
         plan = TrainPlan(epochs=2, batch_size=16, lr=2e-2, label_smoothing=0.1)
