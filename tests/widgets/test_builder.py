@@ -22,7 +22,7 @@ from .filled_builder import begun, choose, config, evaluated, seen, table
 NOW = datetime.now(UTC)
 
 
-def test_it_finds_what_a_notebook_holds(digits):
+def test_it_finds_the_notebooks_variables(digits):
     class Rude:
         def __getattr__(self, name):
             raise RuntimeError(name)
@@ -58,7 +58,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     assert seen(made).spec is None and "l-warn" in made.inferred.value and made.start.disabled
 
 
-def test_pictures_have_their_classes_counts_and_samples(home, digits):
+def test_images_have_classes_counts_and_samples(home, digits):
     made = lepton_automl.builder(digits)
     choose(made, "x, y")
     spec, found = made._preview.spec, made._preview.glance
@@ -100,7 +100,7 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
     assert config(started)["target"]["max_size_bytes"] == 204800
 
 
-def test_what_is_seldom_said_is_in_the_line_and_in_the_search(home, tmp_path, launched, monkeypatch):
+def test_rare_options_are_in_the_code_and_in_the_search(home, tmp_path, launched, monkeypatch):
     frame = table()
     names = {"df": frame.head(300).assign(who=np.arange(300) // 3), "late": frame.tail(100).assign(who=999)}
     made = lepton_automl.builder(names)
@@ -142,7 +142,7 @@ def test_pairs_have_test_pairs(home, digits, launched):
     begun(made, launched)
 
 
-def test_a_table_that_was_changed_after_the_look_is_read_again(home, tmp_path, launched, monkeypatch):
+def test_a_table_changed_after_the_preview_is_read_again(home, tmp_path, launched, monkeypatch):
     frame = table()
     made = lepton_automl.builder({"df": frame})
     choose(made, "df")
@@ -153,7 +153,7 @@ def test_a_table_that_was_changed_after_the_look_is_read_again(home, tmp_path, l
     assert config(evaluated(made, {"df": frame}, tmp_path / "other", launched, monkeypatch)) == config(started)
 
 
-def test_a_file_is_opened_when_it_is_there_and_a_folder_when_asked(home, tmp_path, launched, monkeypatch):
+def test_a_file_is_opened_when_it_exists_and_a_folder_on_request(home, tmp_path, launched, monkeypatch):
     table().to_csv(tmp_path / "prices.csv", index=False)
     made = lepton_automl.builder({})
     made.data.path.control.value = str(tmp_path / "pri")
@@ -176,7 +176,7 @@ def test_a_file_is_opened_when_it_is_there_and_a_folder_when_asked(home, tmp_pat
     assert config(evaluated(made, {}, tmp_path / "other", launched, monkeypatch)) == config(started)
 
 
-def test_files_of_a_persons_own_are_kept_beside_the_studies(home, tmp_path):
+def test_uploaded_files_are_kept_beside_the_studies(home, tmp_path):
     made = lepton_automl.builder({})
     told = {
         "name": "../../up.csv",

@@ -36,7 +36,7 @@ from .recorded_studies import (
 )
 
 
-def test_every_field_says_what_is_wrong_beside_it_all_at_once(home):
+def test_every_wrong_field_has_its_message_beside_it(home):
     made = lepton_automl.builder({"df": table()})
     choose(made, "df")
     StudyStore(home).create("taken")
@@ -66,7 +66,7 @@ def test_every_field_says_what_is_wrong_beside_it_all_at_once(home):
     assert not made.start.disabled and not any(field._complaint.value for field in fields)
 
 
-def test_what_cannot_start_is_said_and_can_be_corrected(home, launched, monkeypatch):
+def test_a_failed_start_is_reported_and_can_be_corrected(home, launched, monkeypatch):
     made = lepton_automl.builder({"df": table()})
     choose(made, "df")
     monkeypatch.setattr(launch, "write_request", lambda *_: (_ for _ in ()).throw(lepton_automl.StudyError("the disk is full")))
@@ -101,11 +101,11 @@ def test_hostile_names_are_shown_harmlessly(home, launched):
         max_leaves=6,
     )
 )
-def test_what_is_written_out_is_what_was_meant(value):
+def test_the_printed_code_gives_the_same_request(value):
     assert eval(python_literal(value)) == value
 
 
-def test_a_plan_says_no_more_than_was_said():
+def test_a_plan_lists_only_what_was_set():
     plan = Plan(data="df", deployment={"max_latency_ms": 1.0}, budget={"minutes": 10}, fit_arguments={"target": "income"})
     told = 'AutoML(deployment=Deployment(max_latency_ms=1.0), budget=Budget(minutes=10)).fit(df, target="income")'
     assert plan.code == told
@@ -135,7 +135,7 @@ def test_without_a_page_it_is_text(home):
     assert made._repr_mimebundle_()["text/plain"] == told and "<" not in told
 
 
-def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
+def test_a_static_image_remains(home, tmp_path, launched, monkeypatch):
     class Shown:
         def __init__(self, what):
             self.now = what
@@ -173,13 +173,13 @@ def test_a_still_picture_stays_behind(home, tmp_path, launched, monkeypatch):
     assert len(shown) == 1
 
 
-def test_without_the_packages_it_says_what_to_install(monkeypatch):
+def test_without_the_packages_the_error_names_what_to_install(monkeypatch):
     without_ipywidgets(monkeypatch)
     with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
         lepton_automl.builder()
 
 
-def test_it_looks_without_torch(tmp_path):
+def test_the_preview_loads_no_torch(tmp_path):
     told = (
         "import sys, time, numpy as np, pandas as pd, lepton_automl; rng = np.random.default_rng(0);"
         f"b = lepton_automl.builder(dict(x=rng.normal(size=(99, 4)), y=rng.integers(0, 2, 99)), home={str(tmp_path)!r});"

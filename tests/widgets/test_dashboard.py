@@ -104,7 +104,7 @@ def test_a_second_tab_sees_the_figure_as_it_is_now(tmp_path):
     assert sorted(front.customdata) == [0, 3]
 
 
-def test_it_follows_the_journal_also_where_another_process_takes_up_what_had_ended(tmp_path):
+def test_it_follows_the_journal_even_if_another_process_resumes_it(tmp_path):
     study, journal = lived(tmp_path, MODELS, ended=False)
     dashboard = study.dashboard()
 
@@ -134,7 +134,7 @@ def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
     assert 'aria-valuenow="100.0"' in dashboard.run._told.value and "left" not in dashboard.run._told.value
 
 
-def test_a_search_without_a_model_tells_the_step_in_hand_and_an_estimate():
+def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
     from lepton_automl.reporting.status import startup_step
     from lepton_automl.state import StudyState
 
@@ -183,7 +183,7 @@ def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_pa
 
 
 @pytest.mark.parametrize("weighed_yet", [False, True])
-def test_the_pictures_of_a_search_that_has_just_begun_have_sensible_axes(weighed_yet):
+def test_figures_of_a_new_search_have_sensible_axes(weighed_yet):
     from lepton_automl.reporting.plots import curves_figure, front_figure, hypervolume_figure, timeline_figure
     from lepton_automl.state import StudyState
 
@@ -198,7 +198,7 @@ def test_the_pictures_of_a_search_that_has_just_begun_have_sensible_axes(weighed
     assert tuple(hypervolume_figure(state).layout.xaxis.range) == tuple(timeline_figure(state).layout.xaxis.range) == (0, 10)
 
 
-def test_a_closed_dashboard_looks_no_more(tmp_path):
+def test_a_closed_dashboard_stops_polling(tmp_path):
     study, _ = lived(tmp_path, MODELS, ended=False)
     with study.home.lock("sample"):
         dashboard = study.dashboard()
@@ -206,7 +206,7 @@ def test_a_closed_dashboard_looks_no_more(tmp_path):
         until(lambda: not dashboard._poller.alive)
 
 
-def test_a_click_does_what_the_line_of_python_does(tmp_path):
+def test_a_click_does_the_same_as_its_python_code(tmp_path):
     study, _ = lived(tmp_path, MODELS, budget=Budget(trials=3))
     dashboard = study.dashboard()
     dashboard.choose(1)
@@ -241,7 +241,7 @@ def written(view, monkeypatch):
     return told
 
 
-def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path, monkeypatch):
+def test_the_static_image_has_numbers_on_both_axes_of_a_single_point(tmp_path, monkeypatch):
     study, _ = lived(tmp_path, [(0.9, 0.0338)])
     told = written(study.dashboard(), monkeypatch)
     across = [text for side, text in told if side == "ms" and text[0].isdigit()]
@@ -250,7 +250,7 @@ def test_the_still_picture_has_numbers_on_both_axes_of_a_single_point(tmp_path, 
     assert len(up) > 2 and all(0.85 < float(tick) < 0.95 for tick in up)
 
 
-def test_the_still_picture_is_an_image_with_a_table_as_its_text(tmp_path, monkeypatch):
+def test_the_static_view_is_an_image_with_a_table_as_its_text(tmp_path, monkeypatch):
     from IPython import display
 
     from lepton_automl.widgets import static_view
@@ -267,14 +267,14 @@ def test_the_still_picture_is_an_image_with_a_table_as_its_text(tmp_path, monkey
     assert shown[1][1]["metadata"]["image/png"] == {"width": static_view.WIDE} and "lepton-hiding" in hiding.data
 
 
-def test_letters_of_other_scripts_stand_in_the_still_picture():
+def test_letters_of_other_scripts_appear_in_the_static_image():
     pytest.importorskip("matplotlib", reason="matplotlib, whose font is used, is not installed")
     from lepton_automl.widgets.drawing import _has
 
     assert all(_has("", 12, letter) for letter in "éß×→≥µжλ•…") and not _has("", 12, "\uffff")
 
 
-def test_without_the_packages_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_the_packages_the_error_names_what_to_install(tmp_path, monkeypatch):
     study, _ = lived(tmp_path, MODELS)
     without_ipywidgets(monkeypatch)
     with pytest.raises(ExtraError, match=r"lepton-automl\[notebook\]"):
