@@ -1,4 +1,4 @@
-"""What a search loses when it is killed: its worker, the search process, or both, at random moments."""
+"""What a search loses when its worker, the search process or both are killed at random times."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from .replay import EPOCHS, STUDY, WALKED, begin
 from .report import Figure, Result
 
 VICTIMS = ("worker", "search", "both")
-LONGEST = 60.0  # seconds in which something must happen
+LONGEST = 60.0  # seconds to wait at most
 TICK = 0.003
 
 
 @dataclass
 class _Run:
-    """A search that is killed again and again, and what was seen of it."""
+    """A search that is killed repeatedly, and what it lost."""
 
     folder: Path
     chance: random.Random
@@ -40,35 +40,37 @@ class _Run:
     killed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VICTIMS, 0))
     resumed: list[float] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)  # every process of it
+    seen: set[int] = field(default_factory=set)  # all its processes
     offset: int = 0
     state: StudyState = field(default_factory=StudyState)
 
     def start(self) -> None:
-        """The search process, as a person's shell would start it."""
+        """The search process, started as from a user's shell."""
         command = [sys.executable, "-m", "benchmarks.replay", str(self.folder)]
         with open(self.folder / "search.log", "ab") as log:
             self.search = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         self.seen.add(self.search.pid)
 
     def look(self) -> int:
-        """Read on in the journal; returns the number of words that trials have said so far."""
+        """Read new journal lines; returns the number of reports of trials so far."""
         for offset, event in Journal(self.folder / "journal.jsonl").read(self.offset):
             self.state.apply(event)
             self.offset = offset
         return sum(len(trial.reports) + (trial.result is not None) for trial in self.state.trials.values())
 
     def wait_for(self, words: int) -> None:
-        """Until trials have said so much."""
+        """Wait for a number of reports."""
         until = time.monotonic() + LONGEST
         while self.look() < words:
             assert self.search is not None
             if self.search.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the search stands still; its log:\n{(self.folder / 'search.log').read_text()[-3000:]}")
+                raise RuntimeError(
+                    f"the search makes no progress; its log:\n{(self.folder / 'search.log').read_text()[-3000:]}"
+                )
             time.sleep(TICK)
 
     def workers(self) -> list[int]:
-        """Processes that the search has started."""
+        """The child processes of the search."""
         assert self.search is not None
         try:
             listed = Path(f"/proc/{self.search.pid}/task/{self.search.pid}/children").read_text().split()
@@ -78,11 +80,11 @@ class _Run:
         return [int(pid) for pid in listed]
 
     def kill(self, victim: str, meanwhile: Callable[[], object] = lambda: None) -> None:
-        """Kill, start again, and see how long it takes until a trial says something new, and what is walked twice."""
+        """Kill and restart; measure the time to the next report, and which epochs are trained twice."""
         assert self.search is not None
         running = list(self.state.running.values())
         if victim == "worker" and any(trial.retries for trial in running):
-            victim = "search"  # a trial that loses its worker twice fails, and rightly so; the unbroken run has no such trial
+            victim = "search"  # a trial that loses its worker twice fails by design; the uninterrupted run has no such trial
         workers, words = self.workers(), self.look()
         walked = {number: _walked(self.folder, number) for number in self.state.running}
         if victim != "search":
@@ -102,14 +104,14 @@ class _Run:
         self._count(walked)
 
     def _count(self, walked: dict[int, list[int]]) -> None:
-        """Rungs between which epochs were walked a second time."""
+        """Number of rung intervals whose epochs were trained twice."""
         edges = rungs(LeanPlan().cut_epoch(EPOCHS) + 1, EPOCHS)
         for number, before in walked.items():
             again = {epoch for epoch in _walked(self.folder, number)[len(before) :] if epoch in set(before)}
             self.lost.append(len({sum(epoch > edge for edge in edges) for epoch in again}))
 
     def leftover(self) -> int:
-        """Processes that are still there, after a moment."""
+        """Processes that still exist after a moment."""
         until = time.monotonic() + 5.0
         while (alive := [pid for pid in self.seen if _alive(pid)]) and time.monotonic() < until:
             time.sleep(0.05)
@@ -119,12 +121,12 @@ class _Run:
 
 
 def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
-    """Kill a search `n` times, and compare it with one that nobody killed.
+    """Kill a search `n` times and compare it with an uninterrupted one.
 
-    Args:
-        n: Kills.
-        trials: Trials of the search.
-        seed: Of the search and of the moments.
+        Args:
+    n: Number of kills.
+    trials: Number of trials of the search.
+    seed: Seed of the search and of the times of kills.
     """
     with tempfile.TemporaryDirectory() as temporary:
         whole = _Run(begin(Path(temporary) / "whole", trials, seed), random.Random(seed))
@@ -155,18 +157,18 @@ def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
             Figure.of("resume_s", shaken.resumed or [0.0], unit="s"),
         ],
         notes=[
-            f"kill -9 at random moments ({told}) of a search of {trials} trials; one worker, so that results have one order.",
-            f"The unbroken search took {unbroken:.1f} s, the one with {n} kills {broken:.1f} s.",
-            f"Epochs were walked twice after {sum(map(bool, shaken.lost))} of the kills.",
-            "resume_s: from starting the search again to the first new word of a trial, Python's start included.",
-            "A trial that has lost its worker once is spared a second time (the search is killed instead): it would fail.",
+            f"kill -9 at random times ({told}) of a search of {trials} trials; one worker, so that results have one order.",
+            f"The uninterrupted search took {unbroken:.1f} s, the one with {n} kills {broken:.1f} s.",
+            f"Epochs were trained twice after {sum(map(bool, shaken.lost))} of the kills.",
+            "resume_s: from restarting the search to the first new report of a trial, Python's start included.",
+            "A trial that has lost its worker once is not hit again (the search is killed instead), as it would fail.",
             "MLflow is written by another process, which is not killed.",
         ],
     )
 
 
 def _shake(shaken: _Run, n: int, words: int, tracker: Tracker) -> None:
-    """Kill at so many moments, spread over the words that trials say in an unbroken search; then let it end."""
+    """Kill at random times, spread over the reports of an uninterrupted search; then let it end."""
     moments = sorted(shaken.chance.sample(range(1, words - 1), n))
     shaken.start()
     for number, moment in enumerate(moments):
@@ -181,7 +183,7 @@ def _shake(shaken: _Run, n: int, words: int, tracker: Tracker) -> None:
 
 
 def _table(state: StudyState) -> list[Any]:
-    """All that a search found."""
+    """The results of a search."""
     return [
         (one.number, one.proposed.config, one.status, one.epochs, one.result and (one.result.scores, one.result.reason))
         for one in state.trials.values()

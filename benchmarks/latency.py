@@ -1,4 +1,4 @@
-"""How far a latency can be trusted: the same network against itself, and a quiet machine against a busy one."""
+"""How reliable a latency is: the same network against itself, and a quiet machine against a busy one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from lepton_automl.pipelines.cost import SECONDS, reference
 from .report import Figure, Result
 from .shrink import KINDS, drawn, random_rows
 
-ROWS = (1, 8, 64)  # of one call; the kinds of networks go through them in turn
+ROWS = (1, 8, 64)  # rows of one call; the kinds of networks use them in turn
 CONDITIONS = ("quiet", "neighbour", "shared", "again")
 BUSY = ("neighbour", "shared")
 ROUNDS = 25
-PLAIN = 1.10  # two networks whose latencies differ by so much ought to be told apart
+PLAIN = 1.10  # two networks whose latencies differ by this factor should be distinguished
 HOG = """
 import os, sys
 import numpy as np
@@ -46,7 +46,7 @@ Call = Callable[[], object]
 
 
 class Naive(NamedTuple):
-    """What a plain loop with the wall clock says: the median call, and the interval of the rounds' medians."""
+    """The result of a plain loop with the wall clock: the median call, and the interval of the rounds' medians."""
 
     median: float
     low: float
@@ -66,7 +66,7 @@ class Naive(NamedTuple):
         return cls(float(np.median(times)), low, high)
 
     def differs(self, other: Naive, alike: float) -> bool:
-        """Whether the intervals lie apart, by more than is held for alike."""
+        """Whether the intervals are disjoint, by more than counts as equal."""
         return self.low > (1 + alike) * other.high or other.low > (1 + alike) * self.high
 
 
@@ -90,7 +90,7 @@ class Network(NamedTuple):
 
 @contextmanager
 def kept_busy(core: int) -> Iterator[None]:
-    """Another process multiplies matrices on this core."""
+    """Run another process that multiplies matrices on this core."""
     hog = subprocess.Popen(
         [sys.executable, "-c", HOG, str(core)], stdout=subprocess.PIPE, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     )
@@ -105,7 +105,7 @@ def kept_busy(core: int) -> Iterator[None]:
 
 @contextmanager
 def machine(condition: str) -> Iterator[None]:
-    """The machine as it is, with a core kept busy, or that core being the only one which may be measured on."""
+    """The machine as it is, with one core kept busy, or with measurements confined to that core."""
     cores = os.sched_getaffinity(0)
     first = min(cores)
     with kept_busy(first) if condition in BUSY else nullcontext():
@@ -120,7 +120,7 @@ def machine(condition: str) -> Iterator[None]:
 
 
 class Reading(NamedTuple):
-    """One network's latency in ms, ours and the naive one, and whether ours said that the machine was busy."""
+    """One network's latency in ms, ours and the naive one, and whether ours flagged the machine as busy."""
 
     ours: float
     naive: float
@@ -138,7 +138,7 @@ def readings(call: Call, seconds: float, reference_ms: float) -> dict[str, Readi
 
 
 def drifts(read: list[dict[str, Reading]], way: str, conditions: tuple[str, ...]) -> list[float]:
-    """How far each network moved from its quiet latency."""
+    """The relative change of each network from its quiet latency."""
     moved = [getattr(one[name], way) / getattr(one["quiet"], way) - 1 for one in read for name in conditions]
     return [abs(by) for by in moved]
 
@@ -153,7 +153,7 @@ def ranked_alike(read: list[dict[str, Reading]], way: str) -> float:
 
 
 def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
-    """Ours and the naive ones, side by side."""
+    """Our measurements and the naive ones."""
     ours, naive = drifts(read, "ours", BUSY), drifts(read, "naive", BUSY)
     return [
         Figure.of("drift_busy", ours, target="<= 0.03"),
@@ -178,7 +178,7 @@ def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
 
 
 class Claims(NamedTuple):
-    """What was claimed of one network opened twice: by us, by us if nothing counted as alike, and by the naive way."""
+    """Claims about one network opened twice: ours, ours without the allowance for equal speed, and the naive ones."""
 
     ours: bool
     strict: bool
@@ -211,7 +211,7 @@ def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Cl
 
 
 def told_apart(networks: list[Network], latencies: list[float], seconds: float) -> list[bool]:
-    """Whether each network is said to be faster than the next that is plainly slower, on a shared core."""
+    """Whether each network is found faster than the next clearly slower one, on a shared core."""
     order, found = np.argsort(latencies), []
     for n, place in enumerate(order):
         slower = [other for other in order[n + 1 :] if latencies[other] > PLAIN * latencies[place]]
@@ -224,24 +224,24 @@ def told_apart(networks: list[Network], latencies: list[float], seconds: float) 
 
 
 def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seconds: float) -> list[str]:
-    """What a reader should know."""
+    """Notes for the reader."""
     told = (
-        f"{len(latencies)} networks of the search's space asked {', '.join(map(str, ROWS))} rows in turn: "
+        f"{len(latencies)} networks of the search's space, with {', '.join(map(str, ROWS))} rows a call in turn: "
         f"{min(latencies):.3g} to {max(latencies):.3g} ms a call; {seconds:g} s for one figure.\n"
-        f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is said to be "
+        f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is claimed to be "
         "faster. A third each was quiet, neighbour and shared.\n"
-        f"Differences up to {SAME_SPEED:.0%} count as none, for the naive way too; aa_any is the share without that allowance: two "
-        "openings do differ, as their weights lie elsewhere in memory.\n"
-        f"ab_found: {len(apart)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: share that is put in order.\n"
-        "Busy: another process multiplies matrices on one core. neighbour: we may run on any core; shared: on that one alone. "
+        f"Differences up to {SAME_SPEED:.0%} count as none, for the naive loop too; aa_any is the share without that allowance: two "
+        "openings do differ, as their weights are at other addresses in memory.\n"
+        f"ab_found: {len(apart)} pairs that differ by {PLAIN - 1:.0%} or more, on a shared core: share in the right order.\n"
+        "Busy: another process multiplies matrices on one core. neighbour: we may use any core; shared: only that one. "
         "drift_busy takes both kinds together, rank_correlation is the worse of the two; drift_again is quiet against quiet.\n"
-        "naive: the median call of a plain loop by the wall clock, as long as ours; its claim is that intervals lie apart."
+        "naive: the median call of a plain loop by the wall clock, as long as ours; its claim is that intervals are disjoint."
     )
     return told.splitlines()
 
 
 def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Result:
-    """False claims of a difference, and drift and ranks under load, ours beside a plain loop with the wall clock."""
+    """False claims of a difference, and drift and ranks under load, against a plain loop with the wall clock."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         networks = [Network.of(number, Path(folder)) for number in range(nets)]

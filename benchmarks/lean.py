@@ -28,20 +28,20 @@ CHECKOUT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("LEPTON_DATA") or CHECKOUT.parent / "shared" / "data") / "fashion_mnist"
 RESULTS = CHECKOUT / "mlruns" / "benchmarks" / "lean.jsonl"
 RATIOS = (0.25, 0.5, 0.75)
-SAME = ("net", "who", "ratio", "seed", "rows", "parent_epochs", "epochs", "host")  # what tells one run from another
+SAME = ("net", "who", "ratio", "seed", "rows", "parent_epochs", "epochs", "host")  # the fields that identify a run
 DROP = (
-    "drop: points of accuracy on the 10,000 test images that were lost; medians over seeds, with quartiles. Same parent, same"
-    " recovery epochs; nobody chooses by the test images."
+    "drop: points of accuracy lost on the 10,000 test images; medians over seeds, with quartiles. Same parent, same"
+    " recovery epochs; test images are not used for any choice."
 )
 AHEAD = "ahead: by how much fewer points ours lost than the best of torch-pruning's three, seed by seed."
 COST = (
-    "macs, speed: how many times less arithmetic the smaller network needs, and how many times as fast its ONNX file is at"
-    " batch 1, each timed beside the reference network."
+    "macs, speed: factor of fewer multiply-accumulates of the smaller network, and speedup of its ONNX file at"
+    " batch size 1, each timed interleaved with the reference network."
 )
 
 
 class Case(NamedTuple):
-    """What a contestant is handed."""
+    """The input of a contestant."""
 
     parent: nn.Module
     train: Rows
@@ -51,8 +51,8 @@ class Case(NamedTuple):
 
 
 def ours(case: Case) -> nn.Module:
-    """Our walk as it comes."""
-    held = tuple(part[:500] for part in case.train)  # it chooses nothing by them; the test rows tell
+    """`lean` with its defaults."""
+    held = tuple(part[:500] for part in case.train)  # not used for any choice; test rows give the score
     found = lean(case.parent, case.train, validation=held, ratio=case.ratio, epochs=case.epochs, seed=case.seed, progress=False)
     small: nn.Module = found.model
     return small
@@ -80,13 +80,13 @@ def recipe(case: Case) -> nn.Module:
 
 
 def tuned(case: Case) -> nn.Module:
-    """The same cut, trained on as the parent was trained: its README leaves that to the person."""
+    """The same pruning, fine-tuned with the parent's training settings; its README leaves fine-tuning to the user."""
     model = _pruned(copy.deepcopy(case.parent), case, torch_pruning.importance.GroupMagnitudeImportance(p=2))
     return taught(model, case.train, case.epochs, case.seed)
 
 
 def isomorphic(case: Case) -> nn.Module:
-    """Its authors' Isomorphic Pruning: group Taylor, like layers in one ranking; trained on as the parent was."""
+    """Its authors' Isomorphic Pruning: group Taylor, similar layers in one ranking; fine-tuned with the parent's training settings."""
     model = copy.deepcopy(case.parent).eval()
     for batch in batches(len(case.train[1]), 1, case.seed)[:20]:
         torch.autograd.backward(cross_entropy(model(case.train[0][batch]), case.train[1][batch]))
@@ -114,7 +114,7 @@ CONTESTANTS: dict[str, Callable[[Case], nn.Module]] = {
 
 
 class Contest:
-    """All runs of one network and seed; the parent is trained when the first of them is not known."""
+    """All runs of one network and seed; the parent is trained when the first of them is not recorded."""
 
     def __init__(self, ledger: Ledger, settings: tuple[str, int, int, int, int], test: Rows, train: Rows) -> None:
         self.ledger, self.test, self.train = ledger, test, train
@@ -122,7 +122,7 @@ class Contest:
         self.parent: nn.Module | None = None
 
     def run(self, who: str, ratio: float) -> Found:
-        """What is known of a run, or what it finds now."""
+        """The recorded result of a run; else run it now."""
         key = (self.net, who, ratio, self.seed, self.rows, self.parent_epochs, self.epochs, describe_host())
         return self.ledger.once(key, lambda: self._find(who, ratio))
 
@@ -165,16 +165,16 @@ def run(
 ) -> Result:
     """Points of test accuracy lost at each ratio, by `lean` and by torch-pruning's recipes, on Fashion-MNIST.
 
-    Args:
-        rows: Of the training images.
-        parent_epochs: Of the training before the cut.
-        epochs: Of the recovery, the same for all.
-        seeds: Runs of each.
-        nets: Which networks, by comma.
-        results: The ledger of finished runs.
+        Args:
+    rows: Number of training images.
+    parent_epochs: Epochs of the training before pruning.
+    epochs: Epochs of the recovery, the same for all.
+    seeds: Number of runs of each.
+    nets: Names of the networks, separated by commas.
+    results: The file of finished runs.
     """
     if not DATA.is_dir():
-        skipped = f"All was skipped: {DATA} is not there; set LEPTON_DATA to a folder that holds fashion_mnist."
+        skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."
         return Result(figures=[], notes=[skipped])
     torch.set_num_threads(1)
     train, test = fashion(DATA, "train", rows), fashion(DATA, "t10k", 10_000)
@@ -190,7 +190,7 @@ def run(
 
 
 def figures(found: dict[tuple[str, float, str], list[Found]], net: str, ratio: float) -> list[Figure]:
-    """Those of one network at one ratio."""
+    """The figures of one network at one ratio."""
     runs = {who: found[net, ratio, who] for who in CONTESTANTS}
     end = f"{net}_{100 * ratio:.0f}"
     told = [Figure.of(f"drop_{who}_{end}", [one["drop"] for one in those], unit="points") for who, those in runs.items()]

@@ -1,4 +1,4 @@
-"""Finished runs in a file of JSON lines, so that an interrupted benchmark goes on where it was."""
+"""Finished runs in a file of JSON lines, so that an interrupted benchmark continues where it stopped."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Key = tuple[Any, ...]
 
 
 class Ledger:
-    """What is known of runs.
+    """Recorded results of runs.
 
-    Args:
-        path: The file.
-        same: Names of what tells one run from another, in the order of a key.
+        Args:
+    path: The file of JSON lines.
+    same: Names of the fields that identify a run, in the order of a key.
     """
 
     def __init__(self, path: Path, same: tuple[str, ...]) -> None:
@@ -26,15 +26,15 @@ class Ledger:
             try:
                 kept = json.loads(line)
             except json.JSONDecodeError:
-                continue  # empty, or torn by an interruption
-            self.known[tuple(kept[name] for name in same)] = kept  # of two alike, the later one
+                continue  # empty, or cut off by an interruption
+            self.known[tuple(kept[name] for name in same)] = kept  # of two equal keys, the later one
 
     def once(self, key: Key, find: Callable[[], Found], *, again: bool = False) -> Found:
-        """What is known of a run, or what it finds now."""
+        """The recorded result of a run; else run it now."""
         if again or key not in self.known:
             kept = {**dict(zip(self.same, key, strict=True)), **find()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a") as file:
-                file.write(f"\n{json.dumps(kept)}\n")  # a line torn before must not swallow this one
+                file.write(f"\n{json.dumps(kept)}\n")  # start a new line after one that was cut off
             self.known[key] = kept
         return self.known[key]

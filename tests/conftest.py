@@ -1,4 +1,4 @@
-"""What all tests share: where real data lies, and one thread a process."""
+"""Shared by all tests: the folder of real data, and one thread per process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that a person might bring, in a module that workers can import."""
+"""Networks that a user might bring, in a module that workers can import."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Clumsy(SmallConv):
 
 
 class Baked(SmallConv):
-    """A constant of it has as many numbers as there are channels, so that it cannot be cut."""
+    """A constant has one number per channel, so that the network cannot be pruned."""
 
     def __init__(self, *given) -> None:
         super().__init__(*given)

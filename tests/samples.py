@@ -34,7 +34,7 @@ from lepton_automl.specs import Budget, DataSpec, Deployment
 
 
 def image_spec(side: int = 8, channels: int = 1) -> DataSpec:
-    """Ten classes of square pictures."""
+    """Ten classes of square images."""
     return DataSpec(
         name="pictures",
         folder="/nowhere",
@@ -93,12 +93,12 @@ def profile(latency_ms: float, size_bytes: int = 1000) -> Profile:
 
 
 def weighed(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> HostBenchmark:
-    """A host that was weighed."""
+    """A host that was benchmarked."""
     return HostBenchmark(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
 
 
 def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
-    """A study of small pictures."""
+    """A study of small images."""
     spec = spec or image_spec()
     asked = StudyConfig(
         name="sample",

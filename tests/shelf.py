@@ -1,4 +1,4 @@
-"""A stand-in for MLflow's client: runs in memory, kept by MLflow's rules, and cut off at any call that a test likes."""
+"""A fake of MLflow's client: runs in memory by MLflow's rules, interrupted at any call that a test chooses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Page(list):
 
 
 class Shelf:
-    """What a server holds.
+    """The content of a server.
 
     `cut` is called before and after every call that writes, with the number of the call; it may raise, or let another
-    tracker at the shelf meanwhile.
+    tracker write to the shelf meanwhile.
     """
 
     def __init__(self):

@@ -16,7 +16,7 @@ LEFT = []
 
 
 def spoil(job, report, heartbeat):
-    """Does to its process what its configuration says, and tells which process that is."""
+    """Harms its process as its configuration demands, and reports the process id."""
     what = job.config.get("what", "")
     if what == "recursion":
         sys.setrecursionlimit(120)

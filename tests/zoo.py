@@ -195,7 +195,7 @@ ZOO = {
 
 
 def lived(make: object, seed: int = 0) -> nn.Module:
-    """One whose weights and statistics are all different, as after training."""
+    """A network whose weights and statistics all differ, as after training."""
     torch.manual_seed(seed)
     model = make()  # type: ignore[operator]
     for name, tensor in model.state_dict().items():

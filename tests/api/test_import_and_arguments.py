@@ -1,4 +1,4 @@
-"""The doors: what importing loads, what the walls keep out, what wrong arguments are told."""
+"""The public interface: what importing loads, what it must not load, and errors for wrong arguments."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def opened(server, browser, request) -> Iterator[object]:
-    """Opens notebooks; of a test that fails a picture of each is left in the folder LEPTON_SHOTS."""
+    """Opens notebooks; if a test fails, a screenshot of each goes to the folder LEPTON_SHOTS."""
     from .page import Page
 
     pages = []

@@ -1,4 +1,4 @@
-"""A notebook in a browser, as a person uses it."""
+"""A notebook in a browser, as a user works with it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_OURS = {
     "Cannot read properties of undefined (reading 'schema')",
     "Command 'filebrowser:open-path' not registered.",
 }  # Notebook 7's
-SHOTS = os.environ.get("LEPTON_SHOTS")  # a folder for pictures of each state
+SHOTS = os.environ.get("LEPTON_SHOTS")  # a folder for screenshots of each state
 
 
 class Page:
@@ -35,7 +35,7 @@ class Page:
         where = f"lab/tree/{path}?reset" if face == "lab" else f"notebooks/{path}"
         chosen = self.tab.locator(".jp-Dialog button:has-text('Select')")  # of a kernel, where the server is slow to start one
         self.tab.add_locator_handler(chosen, chosen.last.click)
-        news = self.tab.get_by_role("button", name="No", exact=True)  # of Jupyter; nobody asked
+        news = self.tab.get_by_role("button", name="No", exact=True)  # Jupyter's announcement dialog
         self.tab.add_locator_handler(news, news.click)
         self.tab.set_default_timeout(PATIENCE)
         self.tab.goto(f"{address}/{where}", wait_until="commit")
@@ -83,7 +83,7 @@ class Page:
         raise AssertionError("the cell is not run")
 
     def prompt(self, number: int) -> str:
-        """What stands before a cell: `[*]:` while it runs."""
+        """The prompt of a cell: `[*]:` while it runs."""
         return self.cell(number).locator(".jp-InputPrompt").first.text_content() or ""
 
     def busy(self, number: int) -> bool:
@@ -101,15 +101,15 @@ class Page:
         return self.tab.locator(f"{LIVE} {selector}".strip()).first
 
     def appears(self) -> None:
-        """Wait until the dashboard stands with its picture."""
+        """Wait until the dashboard shows its figure."""
         self.live(".js-plotly-plot .xtitle").wait_for(timeout=PATIENCE)
 
     def says(self, text: str, within: str = "") -> None:
-        """Wait until the dashboard says something."""
+        """Wait until the dashboard shows a text."""
         self.tab.locator(f"{LIVE} {within}".strip()).filter(has_text=text).first.wait_for(timeout=PATIENCE)
 
     def status(self, word: str) -> None:
-        """Wait until the study stands so."""
+        """Wait until the study has a status."""
         self.says(word, ".l-badge")
 
     def press(self, text: str) -> None:
@@ -133,7 +133,7 @@ class Page:
         return trace.first.locator("path.point")
 
     def choose(self, within: str = LIVE) -> None:
-        """Click the first point of the front; once more where the picture was just being made."""
+        """Click the first point of the front; again if the figure was just being drawn."""
         from playwright.sync_api import TimeoutError as NotYet
 
         told = self.tab.locator(f"{within} .l-detail").filter(has_text="on the front").first
@@ -146,7 +146,7 @@ class Page:
         raise AssertionError(f"no click on a point of the front is heard; chosen is: {seen[:400]}")
 
     def drag(self, line: Any, right: float) -> None:
-        """Drag a line by some pixels; nothing happens where it is just being drawn anew, and a person would try again."""
+        """Drag a line by some pixels; retries, as nothing happens while the line is redrawn."""
         box = line.bounding_box()
         if box:
             x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -156,7 +156,7 @@ class Page:
             self.tab.mouse.up()
 
     def shot(self, name: str) -> None:
-        """Keep a picture, where a folder for them is given."""
+        """Save a screenshot, if a folder for them is given."""
         if SHOTS:
             self.live().evaluate("element => element.scrollIntoView()")
             self.tab.wait_for_timeout(400)
@@ -173,7 +173,7 @@ class Page:
             element.screenshot(path=Path(SHOTS) / f"{self.face}-{name}.png")
 
     def leave(self, name: str) -> None:
-        """Close the tab, with a last picture of it."""
+        """Close the tab after a last screenshot."""
         if SHOTS and not self.tab.is_closed():
             self.tab.screenshot(path=Path(SHOTS) / f"last-{name}.png")
         self.tab.close()

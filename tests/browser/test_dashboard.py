@@ -283,7 +283,7 @@ elements => {
     return [(high + 0.05) / (low + 0.05), one.textContent.slice(0, 40)];
   });
 }
-"""  # of WCAG 2.2, where 4.5 is asked of small text, 3 of larger
+"""  # of WCAG 2.2, which requires 4.5 for small text, 3 for larger
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])

@@ -40,7 +40,7 @@ def tab(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    news = page.get_by_role("dialog").filter(has_text="the new Model Registry UI")  # of MLflow; nobody asked
+    news = page.get_by_role("dialog").filter(has_text="the new Model Registry UI")  # MLflow's announcement dialog
     page.add_locator_handler(news, news.get_by_role("button", name="Close").click)
     yield page
     context.close()
@@ -76,7 +76,7 @@ def test_the_printed_address_shows_runs_and_models(address, tab):
 
 
 def test_the_mode_holds_through_runs_and_models(address, tab):
-    """What a person clicks who reviews a study: its run, back, a trial's run, its model, the registry, all experiments."""
+    """The clicks of a user who reviews a study: its run, back, a trial's run, its model, the registry, all experiments."""
     tab.goto(address)
     study_run = tab.locator(RUN, has_text="flowers").first
     study_run.click()

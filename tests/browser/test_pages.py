@@ -1,4 +1,4 @@
-"""The report on a telephone and on a wide screen: nothing scrolls sideways, links wrap, a picture's tools show when it is pointed at."""
+"""The report on a telephone and on a wide screen: nothing scrolls sideways, links wrap, and a figure's tools show on hover."""
 
 from __future__ import annotations
 

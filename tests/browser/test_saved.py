@@ -1,4 +1,4 @@
-"""The saved notebooks as a stranger opens them: in a clone nothing of them is trusted, and JupyterLab strips styles and drawings."""
+"""The saved notebooks in a fresh clone: they are untrusted, and JupyterLab strips styles and drawings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cut network is the network that its recipe builds, and losing what does nothing changes nothing."""
+"""A pruned network equals the network built from its recipe, and removing what has no effect changes nothing."""
 
 from __future__ import annotations
 

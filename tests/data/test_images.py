@@ -1,4 +1,4 @@
-"""Image folders, zips, idx files and arrays become pixels, or a sentence that says what is wrong."""
+"""Image folders, zips, idx files and arrays become pixels, or an error that explains what is wrong."""
 
 import gzip
 import struct

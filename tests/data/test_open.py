@@ -1,4 +1,4 @@
-"""Prepared data as tensors and batches; the test rows stay behind their own door."""
+"""Prepared data as tensors and batches; test rows are opened separately."""
 
 from pathlib import Path
 

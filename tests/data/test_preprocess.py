@@ -61,7 +61,7 @@ def test_a_scale_is_linear_between_knots_that_are_evenly_spread() -> None:
 def test_knots_follow_rows_values_and_targets() -> None:
     rng = np.random.default_rng(0)
     spiky = np.where(rng.random(5000) < 0.95, 0.0, rng.lognormal(8, 1, 5000))
-    assert len([knot for knot in fit_scale(spiky).knots if knot > 0]) > 12  # 95 % zeros, and the rest still told apart
+    assert len([knot for knot in fit_scale(spiky).knots if knot > 0]) > 12  # 95 % zeros, and the rest still distinguished
     values = rng.random(5000)
     told = fit_scale(values, (values > 0.12345).astype(np.int64)).knots
     assert min(abs(knot - 0.12345) for knot in told) < 1e-3 < min(abs(knot - 0.12345) for knot in fit_scale(values).knots)

@@ -1,4 +1,4 @@
-"""Tables of every kind become arrays, or a sentence that says what is wrong."""
+"""Tables of every kind become arrays, or an error that explains what is wrong."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""What lies in a bundle beside the model: requirements, a Dockerfile, predict.py."""
+"""Files of a bundle other than the model: requirements, a Dockerfile, predict.py."""
 
 from __future__ import annotations
 

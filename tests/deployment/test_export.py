@@ -83,7 +83,7 @@ def test_common_layers_and_functions_need_no_slow_export(tmp_path):
 
 
 class Attending(nn.Module):
-    """Attention over the places of a picture, and norms over groups of its channels."""
+    """Attention over the positions of an image, and norms over groups of its channels."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Models of strangers that would never answer, take all memory, or bring operations of their own."""
+"""Hostile models that never return, take all memory, or bring operations of their own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def loop(rounds: int) -> onnx.NodeProto:
 
 
 def looping(rounds: int) -> bytes:
-    """The picture's mean, after so many rounds of nothing."""
+    """The image's mean, after many empty loop iterations."""
     nodes = [
         helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["float"], ["flat"]),
@@ -49,7 +49,7 @@ def looping(rounds: int) -> bytes:
 
 
 def unnamed(folder):
-    """The bundle as a stranger would write it, whose manifest names no operation."""
+    """A foreign bundle whose manifest lists no operations."""
     path = folder / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest[OPERATIONS]

@@ -46,7 +46,7 @@ hostile = settings(
 )
 
 
-@pytest.mark.filterwarnings("ignore")  # of NumPy, on what it was asked to convert
+@pytest.mark.filterwarnings("ignore")  # NumPy's, about the conversion
 @hostile
 @given(raw=odd)
 def test_any_input_is_predicted_or_refused(raw, opened):

@@ -1,4 +1,4 @@
-"""Runtimes keep their contract; the accelerator takes the fastest that is good enough, and says what it tried."""
+"""Runtimes fulfil their contract; the accelerator chooses the fastest that is good enough and lists what it tried."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_torch_computes_on_the_threads_that_it_was_opened_for():
 
 
 def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
-    """Scores against what the module itself says, so that floats are right in every row."""
+    """Scores against the module's own predictions, so that floats are correct in every row."""
     with torch.inference_mode():
         truth = source.module(**source.inputs).argmax(1)
     rows = {name: part.numpy() for name, part in source.inputs.items()}
@@ -89,7 +89,7 @@ def test_the_fastest_good_one_wins_with_its_evidence(tmp_path):
 
 
 class Harmed(nn.Module):
-    """Its last layer sees two numbers of which one is a thousand times the other: whole numbers lose the small one."""
+    """The last layer's inputs differ by a factor of a thousand: int8 loses the small one."""
 
     def __init__(self):
         super().__init__()

@@ -15,7 +15,7 @@ nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("[0-9]_*.ipynb"))
 PATHS = re.compile(r"/(?:home|root|Users|tmp|work|var|private|usr|opt|mnt|srv)/|[A-Z]:\\\\|file://")
-PICTURE = re.compile(r"[A-Za-z0-9+/=]{200,}")  # in base64, where anything may stand by chance
+PICTURE = re.compile(r"[A-Za-z0-9+/=]{200,}")  # in base64, which may contain any text by chance
 LARGEST = 1_000_000  # bytes: what GitHub and nbviewer show gladly
 
 
@@ -61,7 +61,7 @@ class TestSaved:
         assert small and small <= names_set(cell.source)
 
     def test_its_output_shows_without_trust(self, path):
-        """JupyterLab strips styles, scripts and drawings from a stranger's HTML; what pandas styles is whole without."""
+        """JupyterLab strips styles, scripts and drawings from untrusted HTML; pandas tables stay complete without styles."""
         shown = [output.data for cell in codes(read(path)) for output in cell.outputs if "data" in output]
         html = [data["text/html"] for data in shown if "text/html" in data]
         assert not [one for one in html if "<svg" in one or "<script" in one or ("<style" in one and "dataframe" not in one)]

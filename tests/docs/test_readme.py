@@ -1,4 +1,4 @@
-"""The README's Python runs, as it stands but for its budget."""
+"""The README's Python blocks run, unchanged except for the budget."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_every_study_gets_its_turn():
             had[name] += found[name]
             since = now if bool(found[name]) != bool(one.have) else one.since
             claims[name] = claim(name, 2, found[name], since)
-    assert min(had.values()) > 0.5 * max(had.values())  # who comes to wait at the same moment goes by name
+    assert min(had.values()) > 0.5 * max(had.values())  # studies that start to wait at the same time are ordered by name
 
 
 @pytest.fixture
@@ -374,7 +374,7 @@ def test_two_executors_share_a_machine(tmp_path, monkeypatch):
 
 
 def heard(executor: LocalExecutor) -> set[str]:
-    """What trials told in a moment: of an epoch, or of their end."""
+    """The reports of trials within a moment: an epoch, or their end."""
     found = set()
     for one in executor.poll(0.1):
         found.add("end" if isinstance(one, TrialResult) else "epoch" if one.epoch else "begin")

@@ -80,7 +80,7 @@ def test_a_second_study_waits_behind_the_first_and_gets_its_turn(launch):
     second.pause()
     samples.until(lambda: first.state.paused is None, "a study that is paused keeps the core", seconds=PATIENCE)
     assert first.state.spent(time.time()) < spent + 60 and first.state.idle > 0
-    first.stop()  # one that works, and one that waits for a person
+    first.stop()  # one that works, and one that is stopped
     assert first.client.is_published
     second.stop(wait=False)
     second.wait()
@@ -97,7 +97,7 @@ def test_the_slots_of_a_search_that_was_stopped_are_taken_over(launch):
         samples.until(lambda: trials(second) > 0, "its slot is not taken over", seconds=PATIENCE)
         before = cpu_seconds(workers(first))
         time.sleep(5)
-        assert cpu_seconds(workers(first)) < before + 1  # its workers stand still, too
+        assert cpu_seconds(workers(first)) < before + 1  # its workers stop, too
     finally:
         os.kill(pid, signal.SIGCONT)
     samples.until(lambda: first.state.paused is not None or second.state.paused is not None, "both work", seconds=PATIENCE)

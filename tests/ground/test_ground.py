@@ -243,7 +243,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_from_data_is_escaped_in_markdown(text):
-    """Read back by a parser of Markdown: what stands there is the text, and nothing that it would have made."""
+    """Parsed as Markdown, the result is the text itself, without markup."""
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
     parser = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table")
     for escape, usual in ((markdown, {"text", "text_special"}), (code_span, {"code_inline"})):

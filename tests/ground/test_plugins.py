@@ -1,4 +1,4 @@
-"""Plug-ins by name: ours from a checkout, others' from entry points, and errors that say what to do."""
+"""Plug-ins by name: ours from a checkout, others' from entry points, and errors that explain what to do."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def test_equal_calls_differ_in_one_of_twenty_comparisons_at_most():
     load = rng.lognormal(0, 0.5, (400, 25))  # strikes both of a pair
     one, other = (load * rng.lognormal(0, 0.02, (400, 25)) for _ in range(2))
     told = [compare_times(a, b, alike=0.0).outcome for a, b in zip(one, other, strict=True)]
-    assert told.count("equal") >= 0.93 * len(told)  # 95 % wanted; so many pairs tell it to 2 %
+    assert told.count("equal") >= 0.93 * len(told)  # 95 % wanted; this many pairs give it within 2 %
     assert {compare_times(a, 1.1 * b).outcome for a, b in zip(one, other, strict=True)} == {"faster"}
 
 

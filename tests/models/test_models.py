@@ -1,4 +1,4 @@
-"""Every recipe can be built, and a built network is what its recipe says."""
+"""Every recipe can be built, and the built network matches its recipe."""
 
 from __future__ import annotations
 

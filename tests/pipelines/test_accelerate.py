@@ -1,4 +1,4 @@
-"""A person's own network, and the models of a study, in the runtime and precision that suit them best."""
+"""A user's own network, and the models of a study, in their best runtime and precision."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     trial = state.trial(best.number)
     assert json.loads((best.path / RUNTIME).read_text())["runtime"] == trial.variant.runtime
     assert best.latency_ms == trial.accelerated.profile.latency_ms
-    # Beside the network in PyTorch, in one race; what it weighed before was measured at another time, under another load.
+    # Interleaved with the network in PyTorch; the earlier profile was measured at another time, under another load.
     chosen, eager = (next(tried for tried in trial.accelerated.tried if tried.said == said) for said in ("chosen", ITSELF))
     assert chosen.variant == trial.variant and chosen.latency.median < eager.latency.median
     assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.target.max_drop

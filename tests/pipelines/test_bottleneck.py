@@ -70,7 +70,7 @@ def exported(recipe, folder):
 # Layers, their work, their time
 
 
-# What the recipe's rough count leaves out: the 1x1 convolution beside a residual stage's first block, and that an inverted
+# Missing in the recipe's rough count: the 1x1 convolution beside a residual stage's first block, and that an inverted
 # stage's first convolution still runs on the larger map.
 LEFT_OUT = {
     "plain": (PLAIN, 0),

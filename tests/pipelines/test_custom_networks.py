@@ -1,4 +1,4 @@
-"""A person's own LightningModule: searched, stopped, cut, exported and measured as ours are; or refused with a reason."""
+"""A user's own LightningModule: searched, stopped, pruned, exported and measured like ours; or refused with a reason."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pictures(tmp_path_factory):
 
 
 def searched(executor, spec, folder, **asked):
-    """A study by the doors' own configuration, on a worker that is awake already."""
+    """A study with the configuration that `AutoML` makes, on a worker that is already running."""
     request = AutoML(**{"budget": Budget(trials=3), "space": SPACE, "workers": 1, "home": folder, **asked})
     config = study_config(request, spec, "own")
     home = folder / "studies" / "own"
@@ -62,7 +62,7 @@ def test_a_users_network_is_searched_pruned_measured_and_deployed(executor, pict
     first = trials[0]
     assert first.status == "complete" and first.result.scores["accuracy"] > 0.3
     assert first.reports[0].epoch == 0 and first.reports[0].profile.latency_ms > 0
-    # What was weighed before any training is what was deployed: the cut shape.
+    # The shape that was measured before training is the deployed one: the pruned shape.
     assert first.reports[0].profile.parameters == first.result.profile.parameters < 3000
     assert "accuracy" not in first.reports[1].scores and {"accuracy", "train_loss"} <= set(first.reports[2].scores)
 

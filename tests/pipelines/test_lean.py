@@ -1,4 +1,4 @@
-"""What a person trained comes back smaller, answers as it must, and says what it kept whole."""
+"""A user's trained network becomes smaller, predicts as it must, and lists what could not be pruned."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ WHOLE = {  # what keeps its width, and why
 
 @pytest.fixture(scope="module")
 def learnable() -> tuple[torch.Tensor, torch.Tensor]:
-    """Four kinds of noisy pictures."""
+    """Four kinds of noisy images."""
     chance = torch.Generator().manual_seed(1)
     targets = torch.arange(400) % 4
     return torch.randn(4, 1, 8, 8, generator=chance)[targets] + torch.randn(400, 1, 8, 8, generator=chance), targets
@@ -58,7 +58,7 @@ def learnable() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture
 def unweighed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody times anything: that takes seconds, and is tested by itself. Arithmetic stands for speed."""
+    """Nothing is timed, as that takes seconds and is tested separately; multiply-accumulates replace latency."""
 
     def cannot(*_: object) -> float:
         raise BundleError("nobody times anything")
@@ -80,7 +80,7 @@ def parent(learnable) -> nn.Module:
     return model.eval()
 
 
-# The cut
+# Pruning
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -175,7 +175,7 @@ def test_no_width_is_emptied_and_all_are_rounded(widths, ratio, multiple, rankin
 
 
 def planted() -> nn.Module:
-    """Channel 5 is loud, and nobody listens."""
+    """Channel 5 is large, but not used."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(256, 4))
     with torch.no_grad():
@@ -264,7 +264,7 @@ def test_the_least_important_block_is_removed() -> None:
         drop_blocks(model, 9, ROWS)
 
 
-# The walk
+# The pipeline
 
 
 @pytest.mark.usefixtures("unweighed")
@@ -300,7 +300,7 @@ def test_an_allowed_drop_is_kept_and_too_large_cuts_are_undone(parent, learnable
 @pytest.mark.usefixtures("unweighed")
 def test_an_unprunable_network_is_returned_with_the_reason(parent, learnable) -> None:
     rows, targets = learnable
-    wrong = (targets + 1) % 4  # what is learnt again is not what is asked
+    wrong = (targets + 1) % 4  # recovery is not tested here
     found = lean(
         parent, (rows, wrong), validation=learnable, max_drop=0.01, distill=False, epochs=2, batch_size=32, progress=False
     )

@@ -1,4 +1,4 @@
-"""Networks of other people's shapes, by a handful of the zoo; what stands beside ours, and what is built otherwise."""
+"""Networks of unknown shapes, by a handful of the zoo; with other libraries, and built in other ways."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_its_exported_file_predicts_the_same(name, zoo) -> None:
 def test_untraceable_layers_of_another_library_are_named() -> None:
     library = types.ModuleType("keras.layers")
 
-    class Dense(nn.Module):  # as Keras 3 with torch beneath it: the weights lie in variables
+    class Dense(nn.Module):  # like Keras 3 on torch: the weights are in variables
         def __init__(self, enter: int, leave: int) -> None:
             super().__init__()
             self.torch_params = nn.ParameterDict({"kernel": nn.Parameter(torch.randn(enter, leave))})

@@ -54,7 +54,7 @@ def job_of(spec, folder, **changes) -> TrialJob:
 
 
 def walked(job, *, killed_after: float = np.inf, stopped_at: int | None = None):
-    """The epochs that were reported, the seconds told, and the result; None if the walk was broken off."""
+    """The reported epochs and seconds, and the result; None if the trial was interrupted."""
     epochs, seconds = [], []
 
     def report(said):
@@ -78,11 +78,11 @@ def weights(job):
     ("folds", "rungs", "killed_after", "again"),
     [
         (0, (2, 4), 0, [0, 1, 2, 3, 4, 5, 6]),  # in the first epoch: nothing was earned
-        (0, (2, 4), 1, [2, 3, 4, 5, 6]),  # after the cut, before the first rung
+        (0, (2, 4), 1, [2, 3, 4, 5, 6]),  # after pruning, before the first rung
         (0, (2, 4), 3, [3, 4, 5, 6]),
         (0, (2, 4), 5, [5, 6]),
-        (2, (6, 12), 8, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),  # in the second fold, after its cut
-        (2, (6, 12), 15, [14, 15, 16, 17, 18]),  # in the refit, after its cut
+        (2, (6, 12), 8, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]),  # in the second fold, after its pruning
+        (2, (6, 12), 15, [14, 15, 16, 17, 18]),  # in the refit, after its pruning
     ],
 )
 def test_an_interrupted_trial_resumes_from_its_last_rung_to_equal_weights(

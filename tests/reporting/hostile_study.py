@@ -41,7 +41,7 @@ def failing(number: int, status: str, reason: str, epochs: int = 2) -> list[obje
 
 @pytest.fixture
 def state() -> StudyState:
-    """A study with every kind of trial in it, whose classes, knobs and reasons have names from hell."""
+    """A study with every kind of trial, whose classes, hyperparameters and reasons have hostile names."""
     spec = image_spec().replace(classes=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
     space = Space(knobs={**families.space_for(spec).knobs, "model.kind": Categorical(*HOSTILE[:3], default=HOSTILE[0])})
     state = StudyState().feed(

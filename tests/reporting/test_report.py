@@ -55,7 +55,7 @@ def test_the_chosen_models_errors_are_analyzed_at_the_end_and_agree_with_its_sco
     assert losses == sorted(losses, reverse=True) and len(losses) == min(12, found.wrong) > 0
     assert all(one.truth != one.answer for one in found.worst)  # what is right is no error, however unsure
     card = (folder / "bundle" / "README.md").read_text()
-    assert found.calibration_verdict and found.calibration_verdict in card  # card and report say the same
+    assert found.calibration_verdict and found.calibration_verdict in card  # card and report agree
     validation = open_data(study.state.settings.data).validation.inputs["image"].numpy()
     worst = found.worst[0]
     assert (np.asarray(Image.open(io.BytesIO(base64.b64decode(worst.picture)))) == validation[worst.row, 0]).all()
@@ -136,9 +136,7 @@ def test_nothing_that_comes_from_data_is_markup(state, examined):
     ):
         page.encode()
         assert "<script>alert" not in page and "<img src=http" not in page and "</script><b>" not in page
-        seen = re.sub(
-            r"<(script|pre)\b.*?</\1>", "", page, flags=re.DOTALL
-        )  # what was asked stands in it word for word, as JSON
+        seen = re.sub(r"<(script|pre)\b.*?</\1>", "", page, flags=re.DOTALL)  # the settings are in it verbatim, as JSON
         assert not set(seen) & set("\u202e\x00\x07\x1b") and "x" * 500 not in seen
 
 

@@ -39,7 +39,7 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
 @settings(max_examples=12, deadline=None)
 @given(cut=st.floats(0.0, 1.0), torn=st.integers(0, 40))
 def test_a_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path_factory, cut, torn):
-    """The journal is cut off at any byte, as a kill would, and the search goes on with the clock of its last event."""
+    """The journal is cut off at any byte, as by a kill, and the search continues with the clock of its last event."""
     home = tmp_path_factory.mktemp("home")
     whole, folder, _, told = run(home, "whole", budget=Budget(trials=40))
     assert any(isinstance(event, TrialThawed) for event in told)
@@ -92,7 +92,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_commands(tmp_path
             full.append("full")
 
     def inbox():
-        """Something is asked while the disk is full, which has room then unless that was the end."""
+        """A command is sent while the disk is full; afterwards there is space, unless it ended the search."""
         if not full or next(looks) != 1:
             return []
         if what != "stop":

@@ -1,4 +1,4 @@
-"""Samplers: every one fills a space, stays within it, and learns from what it is told."""
+"""Samplers: each fills a space, stays within it, and learns from reports."""
 
 from __future__ import annotations
 

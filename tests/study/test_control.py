@@ -23,7 +23,7 @@ from tests import samples
 
 SCRIPT = """
 import signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job, as this may be, would not hear
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, as this may be, ignores it
 from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 images, labels = digits()
@@ -49,14 +49,14 @@ def home(tmp_path_factory):
 
 
 def answered(ask, **how) -> float:
-    """Seconds until an asking was heard."""
+    """Seconds until a command was handled."""
     began = time.monotonic()
     ask(**how)
     return time.monotonic() - began
 
 
 def quiet(study) -> bool:
-    """Whether nothing happens for a while; what was said before the pause may still be on its way."""
+    """Whether nothing happens for a while; reports from before the pause may still arrive."""
     before = study.state.last_at
     time.sleep(0.6)
     return study.state.last_at == before

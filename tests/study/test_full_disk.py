@@ -1,4 +1,4 @@
-"""A disk that is full or may not be written: the study waits, says why, and goes on by itself."""
+"""A full or read-only disk: the study waits, reports why, and continues by itself."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def disk(tmp_path, request):
 
 
 def fill(file, left=0):
-    """Take all room of a disk but so many bytes."""
+    """Fill a disk except for some bytes."""
     free = os.statvfs(file.parent)
     file.write_bytes(bytes(max(0, free.f_bavail * free.f_frsize - left)))
 
 
 def begun(folder, trials=2):
-    """A study whose host was weighed, so that no network needs to be."""
+    """A study whose host was benchmarked, so that nothing needs to be measured."""
     study = StudyStore(folder / "mlruns").create("sample")
     asked = config(budget=Budget(trials=2), workers=1, train=TrainPlan(epochs=4))
     journal = Journal(study / "journal.jsonl")
@@ -130,7 +130,7 @@ def begun_well(study):
 
 
 def full(study, filler):
-    """Whether a search says that it cannot write; takes all room that has become free meanwhile."""
+    """Whether a search reports that it cannot write; fills all space that has become free meanwhile."""
     with contextlib.suppress(OSError), filler.open("ab") as file:
         free = os.statvfs(filler.parent)
         file.write(bytes(free.f_bavail * free.f_frsize))

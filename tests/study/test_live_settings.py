@@ -1,4 +1,4 @@
-"""What a person can change while a study runs: limits, pinned knobs, variations of a model."""
+"""What a user can change while a study runs: limits, pinned hyperparameters, variations of a model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RETUNED = {9: {"what": "retune", "trial": 0, "trials": 4}}
 
 
 class Person:
-    """Asks for something once so many trials have ended; what the journal has was asked already."""
+    """Sends commands once a number of trials have ended; commands in the journal are not repeated."""
 
     def __init__(self, folder: Path, script: dict[int, dict[str, object]]) -> None:
         self.journal, self.script, self.offset = Journal(folder / "journal.jsonl"), dict(script), 0
@@ -67,7 +67,7 @@ def steered(home: Path, name: str, script: dict[int, dict[str, object]], *, bega
 
 
 def at(events, uid: int) -> int:
-    """Where something was asked."""
+    """Where commands were sent."""
     return next(place for place, event in enumerate(events) if isinstance(event, Asked) and event.uid == str(uid))
 
 
@@ -138,7 +138,7 @@ def test_variations_of_a_model_come_next_and_are_small(tmp_path):
 
 
 def test_a_controlled_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path):
-    """The journal is cut off behind every asking, and at other places; nobody asks again for what it has."""
+    """The journal is cut off after every command, and at other places; commands in it are not repeated."""
     script = PINNED | RETUNED | {7: LIMITED[6], 12: LIMITED[16]}
     whole, folder, events = steered(tmp_path, "whole", script)
     assert [one.uid for one in whole.commands] == ["5", "7", "9", "12", "14"]

@@ -1,4 +1,4 @@
-"""How a search is stopped: by a person's word, by the signals of systems, and never by a signal to somebody else."""
+"""How a search is stopped: by the user, by signals, and never by a signal to another process."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
             patch.setattr(os, "kill", lambda pid, number: pytest.fail(f"{number} was sent to {pid}"))
             with pytest.raises(StudyError, match="does not answer to 'stop'"):
                 StudyControl(StudyClient("one", home)).stop()
-    assert [one.what for one in Inbox(home.path("one"))()] == ["stop"]  # whoever is launched hears it
-    CommandSender(StudyClient("one", home)).stop_at_the_start()  # nobody runs it
+    assert [one.what for one in Inbox(home.path("one"))()] == ["stop"]  # the launched process receives it
+    CommandSender(StudyClient("one", home)).stop_at_the_start()  # no process runs it
     assert not home.path("one").exists()
 
 

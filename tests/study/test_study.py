@@ -179,7 +179,7 @@ def test_a_small_table_is_cross_validated_and_predicted_in_its_own_unit(home, ta
 
 
 def looks_at_the_folds(study, frame):
-    """Each row is told with the answer of a network that had not learnt it, and the test stays sealed."""
+    """Each row is predicted by a network trained without it, and the test split stays unused."""
     model, data = study.best(), study.data
     reports, epochs = study.state.trial(model.number).reports, study.state.weighed.epochs
     assert [told.epoch for told in reports] == list(range(6 * epochs + 1))  # each once: five folds and all rows

@@ -1,4 +1,4 @@
-"""A study of a stranger may carry code; nothing of it runs before its new owner says so."""
+"""A study from elsewhere may contain code; none of it runs before its user trusts it."""
 
 from __future__ import annotations
 

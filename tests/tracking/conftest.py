@@ -38,7 +38,7 @@ def client(store_folder):
 
 @pytest.fixture
 def untouched(monkeypatch):
-    """MLflow as it stands in a new process; what a test does to it is undone."""
+    """MLflow as in a new process; changes by a test are undone."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.setenv(name, "")  # so that it is undone whatever MLflow makes of it
         monkeypatch.delenv(name)

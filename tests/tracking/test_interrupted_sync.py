@@ -1,4 +1,4 @@
-"""A tracker that is cut off at any call, beside another one, over any part of the journal: every run arrives once."""
+"""A tracker interrupted at any call, next to another one, over any part of the journal: every run arrives once."""
 
 import contextlib
 
@@ -30,7 +30,7 @@ from tests.shelf import Shelf
 
 @st.composite
 def lives(draw):
-    """A study's events: trials that run side by side, are stopped, thawed, lost, and end; it pauses and ends."""
+    """A study's events: trials that run in parallel, are stopped, resumed, lost, and end; it pauses and ends."""
     said = [
         StudyStarted(at=1.0, config=samples.config(), versions={"torch": "2"}),
         HostWeighed(at=2.0, weighed=samples.weighed(), epochs=8),

@@ -1,4 +1,4 @@
-"""Registered models for real: MLflow on SQLite, MLflow's own server, and requests that nobody should send."""
+"""Registered models for real: MLflow on SQLite, MLflow's own server, and malformed requests."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_front_is_logged_once_and_updated(store_folder, tmp_path):
     assert later["front-0"].tags[ON_FRONT] == "false" and later["front-1"].tags["test_accuracy"] == "0.5"
     (row,) = versions("front", home=store_folder)
     assert row["test_accuracy"] == 0.5 and row["latency_ms"] == 2.0 and row["aliases"] == "champion"
-    with opened_store(store_folder) as store:  # as a person does in MLflow's pages
+    with opened_store(store_folder) as store:  # as a user does in MLflow's pages
         store.client.delete_model_version("front", "1")
     log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.6})], home=store_folder)
     assert models_of(store_folder, "front")["front-1"].tags["test_accuracy"] == "0.6"
@@ -93,7 +93,7 @@ def test_the_front_is_logged_once_and_updated(store_folder, tmp_path):
 
 
 def test_a_bundle_that_is_registered_runs_nothing_of_its_own(store_folder, tmp_path):
-    """A stranger's `predict.py` may do anything; MLflow saves it with an example of the input, and must not try it out."""
+    """A foreign `predict.py` may do anything; MLflow saves it with an input example and must not run it."""
     bundle, mark = clerk(tmp_path / "bundle", "strange-0", target="z"), tmp_path / "ran"
     code = f"open({str(mark)!r}, 'w').close()\n".encode()
     add_file(bundle, "predict.py", (bundle / "predict.py").read_bytes() + code)
@@ -115,7 +115,7 @@ def test_an_alias_passes_on_and_comes_back(store_folder, tmp_path):
     promote("clerk", "2", home=store_folder, alias="challenger")
     table = registry.versions("clerk").set_index("version")
     assert dict(table["aliases"]) == {"3": "champion", "2": "challenger", "1": ""}
-    with opened_store(store_folder) as store:  # as a person does in MLflow's pages
+    with opened_store(store_folder) as store:  # as a user does in MLflow's pages
         store.client.set_registered_model_alias("clerk", "champion", "2")
         store.client.delete_model_version("clerk", "3")
     assert registry.roll_back("clerk") == "1"
@@ -258,7 +258,7 @@ def test_slow_and_idle_connections_block_no_one_and_are_closed(clerk_served, sen
             assert clerk_served.ask({"dataframe_records": [ROW]})
         for one in slow:
             with contextlib.suppress(ConnectionResetError):
-                while one.recv(65536):  # until it is closed, which the limit of the socket would tell from never
+                while one.recv(65536):  # until it is closed; the socket's timeout would fail otherwise
                     pass
     assert clerk_served.ask({"dataframe_records": [ROW]})
 

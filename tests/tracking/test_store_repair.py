@@ -1,4 +1,4 @@
-"""A store that was cut off while it was made, or lost: made anew, from the journals of its home."""
+"""A store that was incomplete or lost is created again from the journals of its home."""
 
 from __future__ import annotations
 

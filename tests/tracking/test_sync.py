@@ -88,7 +88,7 @@ def test_a_dead_server_is_reported_within_seconds(home, tmp_path, answer, monkey
 
 @contextlib.contextmanager
 def lame_server(answer):
-    """Nobody; or somebody who takes calls and says nothing; or a proxy whose server is away."""
+    """No server; one that accepts connections but never responds; or a proxy whose server is down."""
     import socket
 
     if answer == "none":
@@ -113,7 +113,7 @@ def lame_server(answer):
 
 
 def test_a_deleted_experiment_stays_deleted_and_the_study_reports_it(home, monkeypatch):
-    """As a person deletes it in MLflow's pages while the study runs; once it is restored, all is written."""
+    """Deleted in MLflow's pages while the study runs; once it is restored, everything is written."""
     monkeypatch.setattr(publish, "EVERY", 0.05)
     gone = study(home, "gone")
     gone.tracking.mirror()

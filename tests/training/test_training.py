@@ -67,7 +67,7 @@ def weights(model: nn.Module) -> Tensor:
 
 
 def moved(model: nn.Module) -> float:
-    """The furthest that a weight has gone from where `net` starts."""
+    """The largest change of a weight from its start in `net`."""
     pairs = zip(model.parameters(), net().parameters(), strict=True)
     return max((one - other).abs().max().item() for one, other in pairs)
 

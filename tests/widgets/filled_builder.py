@@ -35,7 +35,7 @@ def seen(made):
 
 
 def config(folder):
-    """What was asked of a study, wherever it lies."""
+    """A study's settings, without its paths."""
     told = json.loads((folder / "config.json").read_text())
     told["data"].pop("folder")
     return told

@@ -112,7 +112,7 @@ def harmless(text):
 
 
 def hostile(home):
-    """A study in which everything that may have a name has one of a stranger's; some of its trials are complete."""
+    """A study in which every name is hostile; some of its trials are complete."""
     spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
     knobs = {f"model.{text}": Categorical(text, "plain", default=text) for text in HOSTILE}
     study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
@@ -132,7 +132,7 @@ def hostile(home):
 
 
 def hostile_answers(classes=HOSTILE):
-    """What a model said of labels from a stranger."""
+    """A model's answers for hostile labels."""
     from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, Example
 
     scores = tuple(ClassScore(label=text, rows=2, answered=2, right=1) for text in classes)

@@ -54,7 +54,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     seen(made)
     assert "yes" not in made.inferred.value
     assert made.plan.code == 'AutoML(budget=Budget(minutes=10)).fit(df, target="price", ignore=["sold"])'
-    made.data.task.control.value = "binary"  # of a price: said, with what to do
+    made.data.task.control.value = "binary"  # of a price: an error with what to do
     assert seen(made).spec is None and "l-warn" in made.inferred.value and made.start.disabled
 
 
@@ -161,7 +161,7 @@ def test_a_file_is_opened_when_it_exists_and_a_folder_on_request(home, tmp_path,
     made.data.path.control.value = str(tmp_path / "prices.csv")
     assert seen(made).columns == ("size", "colour", "price", "sold")
     made.data.path.control.value = str(tmp_path)
-    assert made.data.source is None and made.start.disabled  # nobody wants every folder on the way to be read
+    assert made.data.source is None and made.start.disabled  # folders on the way must not be read
     made.data.reach.click()
     assert "l-warn" in [seen(made), made.inferred.value][1]
     made.data.path.control.value = str(tmp_path / "prices.cvs")

@@ -1,4 +1,4 @@
-"""The builder's texts: what is wrong beside each field, names that could break a page, and what stays without one."""
+"""The builder's texts: errors beside each field, names that could break a page, and the text without a page."""
 
 from __future__ import annotations
 

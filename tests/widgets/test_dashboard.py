@@ -214,7 +214,7 @@ def test_a_click_does_the_same_as_its_python_code(tmp_path):
     until(lambda: dashboard.model is not None and "open_study" in dashboard.actions.message.value)
     assert dashboard.model.number == 1 and ".model(1)" in dashboard.actions.message.value
     dashboard.detail.folder.value = str(tmp_path / "out")
-    dashboard.detail.buttons["export"].click()  # there is no bundle: said, not raised
+    dashboard.detail.buttons["export"].click()  # there is no bundle: reported, not raised
     until(lambda: "l-warn" in dashboard.actions.message.value)
 
 
@@ -227,7 +227,7 @@ def test_without_a_page_it_is_text(tmp_path):
 
 
 def written(view, monkeypatch):
-    """The texts of a widget's still picture, with where they stand."""
+    """The texts of a widget's static image, with their positions."""
     from lepton_automl.widgets.drawing import Drawing
 
     told, real = [], Drawing.text

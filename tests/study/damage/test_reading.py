@@ -62,10 +62,10 @@ def test_lines_in_any_order_are_put_right(home, path, order):
 
 
 @quick
-@example(order=[0, 1, 2, 6, *range(3, 6), *range(7, len(EVENTS) - 1)], left=4)  # nothing but their copies tells of the rest
+@example(order=[0, 1, 2, 6, *range(3, 6), *range(7, len(EVENTS) - 1)], left=4)  # only their copies contain the rest
 @given(order=st.permutations(range(len(EVENTS) - 1)), left=st.integers(1, len(EVENTS) - 1))
 def test_old_lines_in_any_order_end_in_an_error(home, path, order, left):
-    """Lines of an older version bear no numbers; what can follow is taken, wherever it stands."""
+    """Lines of an older version have no numbers; lines that can follow are used, wherever they are."""
     content = path.read_bytes()
     old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old[at] for at in order[:left]))
