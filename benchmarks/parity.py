@@ -25,7 +25,7 @@ from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.models.plain import INPUT, Bare
-from lepton_automl.pipelines.accelerate import prove
+from lepton_automl.pipelines.accelerate import check_artifact
 from lepton_automl.specs import Deployment
 from lepton_automl.study.study import Study
 from lepton_automl.variant import Variant
@@ -114,7 +114,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
                 given = {key: rows.numpy() for key, rows in inputs.items()}
                 opened = runtime.open(path, variant, rows=1)
                 here = opened(given)
-                prove(variant, opened, expected_answers(module, inputs))  # as the accelerator does
+                check_artifact(variant, opened, expected_answers(module, inputs))  # as the accelerator does
                 np.save(path.with_suffix(".npy"), here)
             except Exception as error:  # of a kernel too; a reported failure is not a silent one
                 row["refused"] = str(error)

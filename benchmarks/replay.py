@@ -34,7 +34,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
     """Replay a recorded trial in real time, with checkpoints written by the same code as in a real trial."""
     keeper = CheckpointWriter(job)
     kept = keeper.read()
-    epoch: int = kept.told["epochs"] if kept else 0
+    epoch: int = kept.info["epochs"] if kept else 0
     weights = kept.arrays["model.weights"] if kept else np.zeros(20_000, np.float32)
     found = profile(float(job.config["model.width"]) / 10)
     answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=found, waits=True))
@@ -47,7 +47,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
         waits = epoch in job.rungs
         answer = report(Report(trial=job.trial, epoch=epoch, scores={job.metric: score(job, epoch)}, waits=waits))
         if waits:
-            keeper.write(Checkpoint(arrays={"model.weights": weights}, told={"epochs": epoch}))
+            keeper.write(Checkpoint(arrays={"model.weights": weights}, info={"epochs": epoch}))
     if answer.stop:
         return TrialResult(trial=job.trial, status=answer.status, reason=answer.reason, epochs=epoch)
     time.sleep(2 * EPOCH_SECONDS)  # packing

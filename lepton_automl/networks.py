@@ -100,8 +100,8 @@ def lean(
         batch_size=batch_size,
         seed=seed,
     )
-    with activity_line("lean", shown=progress) as told:
-        return walk.lean(model, data, config, told)
+    with activity_line("lean", shown=progress) as report_progress:
+        return walk.lean(model, data, config, report_progress)
 
 
 def accelerate(
@@ -139,9 +139,9 @@ def accelerate(
     from .pipelines.accelerated_model import accelerate_network
     from .reporting.terminal import activity_line
 
-    with activity_line("accelerate", shown=progress) as told:
+    with activity_line("accelerate", shown=progress) as report_progress:
         return accelerate_network(
-            model, data, Deployment() if deployment is None else deployment, validation, seed=seed, told=told
+            model, data, Deployment() if deployment is None else deployment, validation, seed=seed, progress=report_progress
         )
 
 

@@ -47,14 +47,14 @@ def keep(job, report, heartbeat):
     """Keeps a megabyte after each epoch, and goes on from there."""
     writer = CheckpointWriter(job)
     kept = writer.read()
-    done = kept.told["epoch"] if kept else 0
+    done = kept.info["epoch"] if kept else 0
 
     def new(said):
         if kept and said.epoch <= done:
             return CONTINUE
         answer = report(said)
         if not answer.stop:
-            writer.write(Checkpoint(arrays={"a": np.zeros(1 << 17)}, told={"epoch": said.epoch}))
+            writer.write(Checkpoint(arrays={"a": np.zeros(1 << 17)}, info={"epoch": said.epoch}))
         return answer
 
     return scripted(job, new, heartbeat)

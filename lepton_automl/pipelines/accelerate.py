@@ -34,8 +34,10 @@ from .cost import reference
 
 SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
 MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
-ITSELF = "the network itself, to compare with"
-STEADY = 0.1  # mean difference between rows' answers alone and among others, of whole numbers, as a share of their spread
+BASELINE = "the network itself, to compare with"
+MOST_ROW_DIFFERENCE = (
+    0.1  # mean difference between rows' answers alone and among others, of whole numbers, as a share of their spread
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class VariantBench:
         score: Scores an opened model.
         measurement_lock: Closed while timing.
         reference_ms: The reference's quiet time; None to take what is measured alongside.
-        told: Told what is done, for whoever waits.
+        progress: Told what is done, for whoever waits.
         guarded: Whether files of OpenVINO's are opened in a process of their own first; a worker process is one already.
         alone: Rows that are asked of the network one by one; all that files are compared on by default.
     """
@@ -60,7 +62,7 @@ class VariantBench:
     score: Callable[[InferenceSession], dict[str, float]]
     measurement_lock: MeasurementLock
     reference_ms: float | None = None
-    told: Callable[[str], None] = lambda _: None
+    progress: Callable[[str], None] = lambda _: None
     guarded: bool = False
     alone: int | None = None
 
@@ -73,7 +75,7 @@ class CandidateVariant:
         variant: The way.
         path: Its file.
         model: The file, opened.
-        timed: What the last race found.
+        benchmark: What the last race found.
         scores: Its scores, once somebody asked.
         why: Why it is out; empty while it is not.
     """
@@ -81,21 +83,21 @@ class CandidateVariant:
     variant: Variant
     path: Path
     model: InferenceSession
-    timed: BenchmarkResult | None = None
+    benchmark: BenchmarkResult | None = None
     scores: dict[str, float] = field(default_factory=dict)
     why: str = ""
 
     @property
     def latency(self) -> Measurement:
         """Its time in the last race."""
-        assert self.timed is not None
-        return self.timed.latency
+        assert self.benchmark is not None
+        return self.benchmark.latency
 
-    def tried(self, said: str) -> VariantResult:
+    def result(self, outcome: str) -> VariantResult:
         """The evidence."""
         size = self.path.stat().st_size
-        latency = self.timed.latency if self.timed else None
-        return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=said)
+        latency = self.benchmark.latency if self.benchmark else None
+        return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=outcome)
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,11 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
         ExtraError: A runtime that the target names is not installed.
     """
     search = _VariantSearch(source, bench, folder)
-    ways = [variant for runtime in runtimes_for(bench.target.runtimes) for variant in runtime.variants(source)]
-    search.enter(variant for variant in ways if variant.quantizer != SLOW_QUANTIZER)
+    variants = [variant for runtime in runtimes_for(bench.target.runtimes) for variant in runtime.variants(source)]
+    search.add(variant for variant in variants if variant.quantizer != SLOW_QUANTIZER)
     search.race(search.running)
     winner = search.simplest(search.fastest())
-    winner = search.milder(winner, ways)
+    winner = search.milder(winner, variants)
     winner = search.tuned(winner)
     return BestVariant(winner, search.before, search.evidence(winner), search.speedup(winner))
 
@@ -145,26 +147,26 @@ class _VariantSearch:
         self.all: list[CandidateVariant] = []
         self.failed: list[VariantResult] = []
         self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
-        itself = TorchModel(source.module.eval(), self.bench.target.threads)
-        self.before = bench.score(itself)
-        self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, itself, scores=self.before, why=ITSELF)
+        baseline = TorchModel(source.module.eval(), self.bench.target.threads)
+        self.before = bench.score(baseline)
+        self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scores=self.before, why=BASELINE)
 
     @property
     def running(self) -> list[CandidateVariant]:
         """Those that are not out."""
-        return [one for one in self.all if not one.why]
+        return [candidate for candidate in self.all if not candidate.why]
 
-    def enter(self, variants: Iterable[Variant]) -> list[CandidateVariant]:
+    def add(self, variants: Iterable[Variant]) -> list[CandidateVariant]:
         """Make and open some; what cannot be is noted with its reason."""
-        entered = []
+        added = []
         for variant in variants:
-            self.bench.told(f"making {variant.name}")
+            self.bench.progress(f"making {variant.name}")
             try:
-                entered.append(self._open(variant))
+                added.append(self._open(variant))
             except LeptonError as error:
                 self.failed.append(VariantResult(variant=variant, said=str(error).splitlines()[0]))
-        self.all += entered
-        return entered
+        self.all += added
+        return added
 
     def _open(self, variant: Variant) -> CandidateVariant:
         runtime, target = get_runtime(variant.runtime), self.bench.target
@@ -177,28 +179,28 @@ class _VariantSearch:
             raise BundleError(f"{variant.name} ends the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
-            prove(variant, model, self.expected)
+            check_artifact(variant, model, self.expected)
         except LeptonError:
             raise
         except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
             raise BundleError(f"{variant.name} cannot be run: {in_one_line(error)}") from error
         return CandidateVariant(variant, path, model)
 
-    def race(self, those: list[CandidateVariant]) -> None:
+    def race(self, candidates: list[CandidateVariant]) -> None:
         """Time them beside each other."""
-        self.bench.told(f"timing {len(those)} ways to run it")
+        self.bench.progress(f"timing {len(candidates)} ways to run it")
         target = self.bench.target
-        calls = {str(number): self.bench.call(one.model) for number, one in enumerate(those)}
+        calls = {str(number): self.bench.call(candidate.model) for number, candidate in enumerate(candidates)}
         with self.bench.measurement_lock.held():
-            found = interleaved_benchmark(
+            results = interleaved_benchmark(
                 calls,
                 reference(target.threads),
                 reference_ms=self.bench.reference_ms,
                 seconds=SECONDS,
                 threads=target.threads,
             )
-        for number, one in enumerate(those):
-            one.timed = found[str(number)]
+        for number, candidate in enumerate(candidates):
+            candidate.benchmark = results[str(number)]
 
     def fastest(self) -> CandidateVariant:
         """The fastest that is good enough; those before it are out.
@@ -206,39 +208,49 @@ class _VariantSearch:
         Raises:
             BundleError: None is; the float file failed, then.
         """
-        for one in sorted(self.running, key=lambda one: one.latency.median):
-            if self._good(one):
-                return one
+        for candidate in sorted(self.running, key=lambda candidate: candidate.latency.median):
+            if self._good(candidate):
+                return candidate
         raise BundleError("no way to run this network answers as it does", where="accelerate", fix=self._reasons())
 
-    def _good(self, one: CandidateVariant) -> bool:
+    def _good(self, candidate: CandidateVariant) -> bool:
         """Whether it keeps the score; asked once."""
-        if not one.scores:
-            self.bench.told(f"scoring {one.variant.name}")
-            one.scores = self.bench.score(one.model)
-            lost = drop(self.bench.metric, self.before[self.bench.metric], one.scores[self.bench.metric])
-            if lost > self.bench.target.max_drop and one.variant.precision != "fp32":
-                one.why = f"its {self.bench.metric} is worse by {lost:.3g}; {self.bench.target.max_drop:g} is allowed"
-        return not one.why
+        if not candidate.scores:
+            self.bench.progress(f"scoring {candidate.variant.name}")
+            candidate.scores = self.bench.score(candidate.model)
+            lost = drop(self.bench.metric, self.before[self.bench.metric], candidate.scores[self.bench.metric])
+            if lost > self.bench.target.max_drop and candidate.variant.precision != "fp32":
+                candidate.why = f"its {self.bench.metric} is worse by {lost:.3g}; {self.bench.target.max_drop:g} is allowed"
+        return not candidate.why
 
     def _reasons(self) -> str:
         return " ".join(f"{tried.variant.name}: {tried.said}." for tried in self.failed)
 
     def simplest(self, winner: CandidateVariant) -> CandidateVariant:
         """Of those that are as fast as the winner, as far as can be told, the one that needs least."""
-        for one in sorted(self.running, key=lambda one: _needs(one.variant)):
-            if one is winner:
+        for candidate in sorted(self.running, key=lambda candidate: _requirements(candidate.variant)):
+            if candidate is winner:
                 break
-            if _compared(one, winner) == "equal" and self._good(one):
-                return one
+            if _compared(candidate, winner) == "equal" and self._good(candidate):
+                return candidate
         return winner
 
-    def milder(self, winner: CandidateVariant, ways: Sequence[Variant]) -> CandidateVariant:
+    def milder(self, winner: CandidateVariant, variants: Sequence[Variant]) -> CandidateVariant:
         """The winner, or a milder one of those that were faster and lost too much, where it is faster still."""
-        out = [one for one in self.all if one.why and one.variant.precision == "int8" and _compared(one, winner) == "faster"]
-        for lost in sorted(out, key=lambda one: one.latency.median)[:1]:
+        out = [
+            candidate
+            for candidate in self.all
+            if candidate.why and candidate.variant.precision == "int8" and _compared(candidate, winner) == "faster"
+        ]
+        for lost in sorted(out, key=lambda candidate: candidate.latency.median)[:1]:
             good = next(
-                (one for variant in self._milder(lost.variant, ways) for one in self.enter([variant]) if self._good(one)), None
+                (
+                    candidate
+                    for variant in self._milder(lost.variant, variants)
+                    for candidate in self.add([variant])
+                    if self._good(candidate)
+                ),
+                None,
             )
             if good is not None:
                 self.race([winner, good])
@@ -246,10 +258,10 @@ class _VariantSearch:
                     return good
         return winner
 
-    def _milder(self, variant: Variant, ways: Sequence[Variant]) -> Iterator[Variant]:
-        yield from (way for way in ways if way == variant.replace(quantizer=SLOW_QUANTIZER))
+    def _milder(self, variant: Variant, variants: Sequence[Variant]) -> Iterator[Variant]:
+        yield from (option for option in variants if option == variant.replace(quantizer=SLOW_QUANTIZER))
         yield variant.set(seven_bit=True)
-        self.bench.told("looking for layers that whole numbers harm")
+        self.bench.progress("looking for layers that whole numbers harm")
         harmed = self.source.quantizer.sensitive()
         for count in MILDER:
             if count < len(harmed):
@@ -258,27 +270,33 @@ class _VariantSearch:
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner in the settings that suit it best."""
         variant = winner.variant
-        entered = self.enter(get_runtime(variant.runtime).settings(variant, self.bench.target.threads))
-        for one in entered:
-            one.scores = winner.scores  # the same file, in the same runtime
-        self.race([winner, *entered, self.baseline])
-        best = min(entered, key=lambda one: one.latency.median, default=winner)
+        added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.target.threads))
+        for candidate in added:
+            candidate.scores = winner.scores  # the same file, in the same runtime
+        self.race([winner, *added, self.baseline])
+        best = min(added, key=lambda candidate: candidate.latency.median, default=winner)
         return best if _compared(best, winner) == "faster" else winner
 
     def speedup(self, winner: CandidateVariant) -> float:
         """How many times as fast as the network itself, round by round of the last race."""
-        assert winner.timed is not None and self.baseline.timed is not None
-        return 1 / compare_times(winner.timed.ratios, self.baseline.timed.ratios).ratio
+        assert winner.benchmark is not None and self.baseline.benchmark is not None
+        return 1 / compare_times(winner.benchmark.ratios, self.baseline.benchmark.ratios).ratio
 
     def evidence(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
         """What became of each."""
-        ordered = sorted((one for one in [*self.all, self.baseline] if one.timed), key=lambda one: one.latency.median)
-        told = [one.tried("chosen" if one is winner else one.why or _slower(one, winner)) for one in ordered]
-        untimed = [one.tried(one.why) for one in self.all if not one.timed]
-        return (*told, *untimed, *self.failed)
+        ordered = sorted(
+            (candidate for candidate in [*self.all, self.baseline] if candidate.benchmark),
+            key=lambda candidate: candidate.latency.median,
+        )
+        ranked = [
+            candidate.result("chosen" if candidate is winner else candidate.why or _slower(candidate, winner))
+            for candidate in ordered
+        ]
+        untimed = [candidate.result(candidate.why) for candidate in self.all if not candidate.benchmark]
+        return (*ranked, *untimed, *self.failed)
 
 
-def prove(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
+def check_artifact(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
     """Make sure that an artifact can be believed: floats answer as the network itself, and a row alike alone and among others.
 
     Of whole numbers the score tells the rest. OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
@@ -303,7 +321,7 @@ def prove(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) 
         raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
     alone = np.concatenate([model({name: array[n : n + 1] for name, array in rows.items()}) for n in range(len(answers))])
     spread = float(expected.together.std()) or 1.0
-    if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > STEADY * spread:
+    if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > MOST_ROW_DIFFERENCE * spread:
         raise BundleError(f"{variant.name} answers rows otherwise alone than among others")
 
 
@@ -311,25 +329,25 @@ def _file_of(variant: Variant) -> str:
     """A name that tells one file from another: neither the runtime nor its settings. Layers' names may hold slashes."""
     if not variant.quantizer:
         return "float"
-    made = json.dumps([variant.floats, bool(variant.options.get("seven_bit"))])
-    return f"{variant.precision}-{variant.quantizer}-{zlib.crc32(made.encode()):08x}"
+    content = json.dumps([variant.floats, bool(variant.options.get("seven_bit"))])
+    return f"{variant.precision}-{variant.quantizer}-{zlib.crc32(content.encode()):08x}"
 
 
-def _needs(variant: Variant) -> tuple[int, int]:
+def _requirements(variant: Variant) -> tuple[int, int]:
     """What a way asks of whoever runs it: a second runtime, numbers of another kind."""
     return (not get_runtime(variant.runtime).preferred, ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
 
 
-def _compared(one: CandidateVariant, other: CandidateVariant) -> str:
+def _compared(candidate: CandidateVariant, other: CandidateVariant) -> str:
     """Whether the first is faster; those of one race are compared round by round."""
-    assert one.timed is not None and other.timed is not None
-    mine, theirs = one.timed.ratios, other.timed.ratios
+    assert candidate.benchmark is not None and other.benchmark is not None
+    mine, theirs = candidate.benchmark.ratios, other.benchmark.ratios
     count = min(len(mine), len(theirs))
     return compare_times(mine[:count], theirs[:count]).outcome
 
 
-def _slower(one: CandidateVariant, winner: CandidateVariant) -> str:
-    ratio = one.latency.median / winner.latency.median
+def _slower(candidate: CandidateVariant, winner: CandidateVariant) -> str:
+    ratio = candidate.latency.median / winner.latency.median
     if ratio < 1:
         return f"no faster, as far as can be told, and the winner needs less ({ratio:.2f} times its time)"
     return f"takes {ratio:.2f} times as long"

@@ -30,17 +30,17 @@ FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of,
 SAMPLE_ROWS = 512  # training rows that set ranges
 
 
-def accelerate_finalist(errand: AccelerateJob, told: Callable[[str], None] = lambda _: None) -> AccelerationResult:
+def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] = lambda _: None) -> AccelerationResult:
     """Find the fastest way to run a finished model whose score is good enough, and make that its bundle.
 
     Where scores are cross-validated no row is left that the network has not learnt: there the score may fall as far on the
     training rows, and the cross-validated one is lessened by that.
 
     Args:
-        errand: The model.
-        told: Called at every step with what is being done.
+        request: The model.
+        progress: Called at every step with what is being done.
     """
-    job = errand.job
+    job = request.job
     data, trial = cached_data(job.data), Path(job.folder)
     bundle = trial / "bundle"
     model = adapter_for(job.config, job).load(bundle)
@@ -50,34 +50,34 @@ def accelerate_finalist(errand: AccelerateJob, told: Callable[[str], None] = lam
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
         profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
-        best = accelerate(source, _bench(errand, profiler, told), Path(folder))
-        scores = _scores(errand, best)
-        latency, wall, _ = best.winner.timed or (None, None, None)
+        best = accelerate(source, _bench(request, profiler, progress), Path(folder))
+        scores = _scores(request, best)
+        latency, wall, _ = best.winner.benchmark or (None, None, None)
         assert latency is not None and wall is not None
         weights = sum(weight.numel() for weight in model.parameters())
         profile = Profile(latency=latency, wall=wall, size_bytes=best.winner.path.stat().st_size, parameters=weights)
-        found = AccelerationResult(
+        result = AccelerationResult(
             trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried
         )
         probabilities = calibration_note(
             job, predict_split(best.winner.model, data.validation) if len(data.validation) else None
         )
-        kept = read_bundle(bundle, (WEIGHTS, PROVENANCE))
+        files = read_bundle(bundle, (WEIGHTS, PROVENANCE))
         write_bundle(
             bundle,
             model=best.winner.path,
-            weights=kept[WEIGHTS],
+            weights=files[WEIGHTS],
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
-            provenance=json.loads(kept[PROVENANCE]),
-            card=card_of(model, job, profile, scores, found.variant, probabilities=probabilities),
-            runtime=found.variant.to_json() | {"batch_size": job.target.batch_size},
+            provenance=json.loads(files[PROVENANCE]),
+            card=card_of(model, job, profile, scores, result.variant, probabilities=probabilities),
+            runtime=result.variant.to_json() | {"batch_size": job.target.batch_size},
         )
-    return found
+    return result
 
 
-def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], None]) -> VariantBench:
-    data, job = profiler.data, errand.job
+def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:
+    data, job = profiler.data, request.job
     rows = data.validation if len(data.validation) else data.train
 
     def score(model: InferenceSession) -> dict[str, float]:
@@ -90,17 +90,17 @@ def _bench(errand: AccelerateJob, profiler: CostProfiler, told: Callable[[str], 
         score=score,
         measurement_lock=profiler.measurement_lock,
         reference_ms=job.reference_ms,
-        told=told,
+        progress=progress,
         alone=None if job.own else QUICK_ROWS,
     )
 
 
-def _scores(errand: AccelerateJob, best: BestVariant) -> dict[str, float]:
+def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
     """Those of the artifact on rows that it has not learnt."""
-    if not errand.job.data.folds:
+    if not request.job.data.folds:
         return best.winner.scores
-    told = {}
-    for name, before in errand.scores.items():
+    scores = {}
+    for name, before in request.scores.items():
         lost = drop(name, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
-        told[name] = before * (1 + lost) if METRICS[name] == "minimize" else before - lost
-    return told
+        scores[name] = before * (1 + lost) if METRICS[name] == "minimize" else before - lost
+    return scores

@@ -95,9 +95,9 @@ class AcceleratedModel:
         into.mkdir(parents=True, exist_ok=True)
         suffix = get_runtime(self.variant.runtime).suffix
         (into / f"model{suffix}").write_bytes(self.content)
-        found = unusual_operations(self.content) if suffix == ONNX else []
-        told = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: found} if found else {})
-        (into / RUNTIME).write_text(json.dumps(told, indent=1))
+        unusual = unusual_operations(self.content) if suffix == ONNX else []
+        settings = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: unusual} if unusual else {})
+        (into / RUNTIME).write_text(json.dumps(settings, indent=1))
         return into
 
     def _open(self) -> InferenceSession:
@@ -120,7 +120,7 @@ def accelerate_network(
     validation: Any = None,
     *,
     seed: int = 0,
-    told: Callable[[str], None] = lambda _: None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> AcceleratedModel:
     """Find the fastest way to run a trained network.
 
@@ -130,7 +130,7 @@ def accelerate_network(
         target: The device, its runtimes, and what may be lost.
         validation: The same to score on; None to hold out a fifth.
         seed: Of the rows held out.
-        told: Told what is being done.
+        progress: Told what is being done.
 
     Raises:
         ConfigError: Something is wrong with what was given; all of it is listed.
@@ -148,30 +148,30 @@ def accelerate_network(
         torch.inference_mode(mode=False),
         pausing_for_measurements(measurement_lock_path()) as measurement_lock,
     ):
-        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), told).run(measurement_lock)
+        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), progress).run(measurement_lock)
 
 
 class AccelerationRun:
     """One network on its way."""
 
-    def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, told: Callable[[str], None]) -> None:
-        self.module, self.rows, self.target, self.folder, self.told = module, rows, target, folder, told
+    def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, progress: Callable[[str], None]) -> None:
+        self.module, self.rows, self.target, self.folder, self.progress = module, rows, target, folder, progress
         self.metric = next(iter(metrics_of(rows.spec.task)))
 
     def run(self, measurement_lock: MeasurementLock) -> AcceleratedModel:
         """Export the network, try all variants and return the best."""
-        self.told("exporting")
+        self.progress("exporting")
         inputs = spread_rows(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
             export(self.module, inputs, self.folder / "float.onnx")
         best = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._bench(measurement_lock), self.folder)
-        return self._found(best)
+        return self._result(best)
 
     def _bench(self, measurement_lock: MeasurementLock) -> VariantBench:
         threads, size = self.target.threads, self.target.batch_size
-        held = self.rows.validation.inputs[ROWS]
-        one = {ROWS: held[np.arange(size) % len(held)].numpy()}
+        validation = self.rows.validation.inputs[ROWS]
+        one = {ROWS: validation[np.arange(size) % len(validation)].numpy()}
         with measurement_lock.held():
             reference_ms = quiet_reference(threads).median
         return VariantBench(
@@ -181,23 +181,25 @@ class AccelerationRun:
             score=self._score,
             measurement_lock=measurement_lock,
             reference_ms=reference_ms,
-            told=self.told,
+            progress=self.progress,
             guarded=True,
         )
 
     def _score(self, opened: InferenceSession) -> dict[str, float]:
-        spec, held = self.rows.spec, self.rows.validation
-        outputs = torch.cat([torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(held.inputs[ROWS], CALL)])
+        spec, validation = self.rows.spec, self.rows.validation
+        outputs = torch.cat(
+            [torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(validation.inputs[ROWS], CALL)]
+        )
         answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
-        return scores(answers, held.targets, spec)
+        return scores(answers, validation.targets, spec)
 
-    def _found(self, best: BestVariant) -> AcceleratedModel:
-        assert best.winner.timed is not None
+    def _result(self, best: BestVariant) -> AcceleratedModel:
+        assert best.winner.benchmark is not None
         return AcceleratedModel(
             variant=best.winner.variant,
             before=best.before,
             after=best.winner.scores,
-            latency=best.winner.timed.latency,
+            latency=best.winner.benchmark.latency,
             tried=best.tried,
             speedup=best.speedup,
             batch_size=self.target.batch_size,
@@ -214,19 +216,19 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
         ExtraError: The runtime is not installed.
     """
     try:
-        told = json.loads((folder / RUNTIME).read_text())
-        variant, rows = Variant.from_json(told), int(told["batch_size"])
+        settings = json.loads((folder / RUNTIME).read_text())
+        variant, rows = Variant.from_json(settings), int(settings["batch_size"])
         runtime = get_runtime(variant.runtime)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         fix = "Name a folder that save() wrote."
         raise BundleError(f"there is no readable {RUNTIME}", where=str(folder), fix=fix) from error
     path = folder / f"model{runtime.suffix}"
     if runtime.suffix == ONNX:
-        _refuse_strange(path, told.get(OPERATIONS, []))
+        _refuse_unusual(path, settings.get(OPERATIONS, []))
     return runtime.open(path, variant, threads=threads, rows=rows)
 
 
-def _refuse_strange(path: Path, known: list[str]) -> None:
+def _refuse_unusual(path: Path, known: list[str]) -> None:
     """Refuse a model that reads other files, or holds control flow or operations of its own that `save` did not name.
 
     Raises:

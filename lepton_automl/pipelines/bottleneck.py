@@ -58,13 +58,13 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
         with profiler.measurement_lock.held():
             best = ceilings_of(profiler.target.threads)
             progress("timing the layers")
-            found = bench.measured(whole, describe(model.recipe), best)
+            report = bench.measured(whole, describe(model.recipe), best)
         progress("predicting changes")
-        changes = sorted(bench.predictions(model.recipe, found.profile), key=lambda change: -change.predicted_ms)
+        changes = sorted(bench.predictions(model.recipe, report.profile), key=lambda change: -change.predicted_ms)
         for number, change in enumerate(changes[:tries]):
             progress(f"trying {change.what}")
-            changes[number] = try_change(change, whole, profiler, found.latency.median)
-    return found.replace(changes=tuple(changes))
+            changes[number] = try_change(change, whole, profiler, report.latency.median)
+    return report.replace(changes=tuple(changes))
 
 
 def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_ms: float, seconds: float = SECONDS) -> Change:
@@ -136,14 +136,16 @@ class _Bench:
 
     def predictions(self, recipe: Recipe, profile: CallTime) -> list[Change]:
         """Every single change whose gain can be predicted."""
-        gains = [(one, self._gain(one, profile)) for one in single_changes(recipe)]
+        gains = [(change, self._gain(change, profile)) for change in single_changes(recipe)]
         return [
-            Change(what=one.what, recipe=one.recipe.to_json(), predicted_ms=gain) for one, gain in gains if gain is not None
+            Change(what=change.what, recipe=change.recipe.to_json(), predicted_ms=gain)
+            for change, gain in gains
+            if gain is not None
         ]
 
-    def _gain(self, one: SingleChange, profile: CallTime) -> float | None:
-        smaller = build(one.recipe)
+    def _gain(self, change: SingleChange, profile: CallTime) -> float | None:
+        smaller = build(change.recipe)
         path = self.exported(smaller, "candidate")
         layers = layers_of(path, self.profiler.target.batch_size, self.profiler.target.threads)
-        named = [layer.replace(layer=old_name(layer.layer, one.kept, smaller.block_lists)) for layer in layers]
+        named = [layer.replace(layer=old_name(layer.layer, change.kept, smaller.block_lists)) for layer in layers]
         return predicted_gain(named, profile)

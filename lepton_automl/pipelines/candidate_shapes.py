@@ -67,15 +67,15 @@ def shapes_worth_training(
     Returns:
         Each of them faster and smaller than the one before; empty where no cut is possible, or none helps.
     """
-    found: dict[int, Shape] = {}
+    shapes: dict[int, Shape] = {}
     for blocks, ratio, multiple in grid:
         with contextlib.suppress(ConfigError):  # where nothing is left to cut
             model = cut(blocks, ratio, multiple)
             left = macs(model)
-            if left not in found:
+            if left not in shapes:
                 latency = latency_ms(model)
-                found[left] = Shape(blocks=blocks, ratio=ratio, multiple=multiple, macs=left, latency_ms=latency)
-    return worth_training(list(found.values()), whole_ms)
+                shapes[left] = Shape(blocks=blocks, ratio=ratio, multiple=multiple, macs=left, latency_ms=latency)
+    return worth_training(list(shapes.values()), whole_ms)
 
 
 def grid_of(
@@ -95,9 +95,9 @@ def grid_of(
 
 def worth_training(shapes: Sequence[Shape], whole_ms: float) -> list[Shape]:
     """Those that no other beats: none has more arithmetic in less time, or in a time that cannot be told from its own."""
-    kept: list[Shape] = []
+    worthwhile: list[Shape] = []
     for shape in sorted(shapes, key=lambda shape: (-shape.macs, shape.latency_ms)):
-        bound = kept[-1].latency_ms if kept else whole_ms
+        bound = worthwhile[-1].latency_ms if worthwhile else whole_ms
         if shape.latency_ms * ALIKE < bound:
-            kept.append(shape)
-    return kept
+            worthwhile.append(shape)
+    return worthwhile

@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from lepton_automl.jobs import TrialJob
 from lepton_automl.study_store import CHECKPOINT
 
-WHAT = "walk"  # the key of the JSON in the file's header
+METADATA_KEY = "walk"  # the key of the JSON in the file's header
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +25,11 @@ class Checkpoint:
 
     Args:
         arrays: Weights and the like, by name.
-        told: Everything else, as JSON.
+        info: Everything else, as JSON.
     """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-    told: dict[str, Any] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
 
 
 class CheckpointWriter:
@@ -48,8 +48,8 @@ class CheckpointWriter:
         Raises:
             OSError: There is no room, say; the last one stays.
         """
-        told = json.dumps({"uid": self._uid, **checkpoint.told})
-        content = save(checkpoint.arrays, metadata={WHAT: told})
+        info = json.dumps({"uid": self._uid, **checkpoint.info})
+        content = save(checkpoint.arrays, metadata={METADATA_KEY: info})
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_suffix(".part")
         try:
@@ -66,11 +66,11 @@ class CheckpointWriter:
         """The checkpoint; None where there is none, or only another trial's or a damaged one."""
         try:
             content = self.path.read_bytes()
-            told = json.loads(_header(content)["__metadata__"][WHAT])
+            info = json.loads(_header(content)["__metadata__"][METADATA_KEY])
             arrays: dict[str, NDArray[Any]] = load(content)
         except (FileNotFoundError, SafetensorError, ValueError, KeyError):
             return None
-        return Checkpoint(arrays=arrays, told=told) if told.pop("uid") == self._uid else None
+        return Checkpoint(arrays=arrays, info=info) if info.pop("uid") == self._uid else None
 
 
 def _header(content: bytes) -> dict[str, Any]:

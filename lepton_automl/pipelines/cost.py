@@ -204,14 +204,14 @@ class LatencyProfiler:
                         calls[variant.name] = functools.partial(opened, self.rows)
             reference_ms = self.reference_ms
             with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
-                found = interleaved_benchmark(
+                results = interleaved_benchmark(
                     calls,
                     reference(self.target.threads),
                     reference_ms=reference_ms,
                     seconds=QUICK,
                     threads=self.target.threads,
                 )
-        return min(one.latency.median for one in found.values())
+        return min(one.latency.median for one in results.values())
 
     def try_measure(self, model: nn.Module) -> Measurement | None:
         """The latency, or None where the network cannot be exported; `reasons` say why."""

@@ -154,9 +154,9 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     rows = data.train.rows(slice(0, CHECK_ROWS))
     entered = model.rows(rows.inputs) if model else rows.targets
     with preserve_state(module) if isinstance(module, torch.nn.Module) else contextlib.nullcontext():
-        found = check_module(module, (entered, rows.targets), job.data)
-    if found.found or model is None:
-        return FactoryCheck(wrong=tuple(found.found))
+        complaints = check_module(module, (entered, rows.targets), job.data)
+    if complaints.found or model is None:
+        return FactoryCheck(wrong=tuple(complaints.found))
     try:
         if names := shared_weights(copy_network(model.module), model.module, entered[:2]):
             return FactoryCheck(wrong=(shared_weights_error(names, type(module).__name__),))
@@ -183,10 +183,10 @@ def _exported(model: CustomNet, data: Data) -> tuple[str, ...]:
         BundleError: It cannot be exported, or the file answers otherwise.
     """
     answering = deployable(model, data.spec)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as told:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         export(answering, spread_rows(data.train.inputs, ROWS), Path(folder) / "model.onnx")
-    return tuple(str(one.message) for one in told if "quick exporter" in str(one.message))
+    return tuple(str(one.message) for one in caught if "quick exporter" in str(one.message))
 
 
 def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:

@@ -33,7 +33,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
         DataError: There are no rows to ask it.
     """
     data = cached_data(job.trial.data)
-    split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _asked(job, data)
+    split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _predictions(job, data)
     truth = own_unit(split.targets, data.spec).numpy()
     look = _numbers if data.spec.task == "regression" else _labels
     return ErrorAnalysis(
@@ -47,7 +47,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
     )
 
 
-def _asked(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
+def _predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
     """The rows of a split, and what the model answers to them."""
     split = open_test(data.spec) if job.split == "test" else data.validation
     if not len(split):
@@ -57,14 +57,19 @@ def _asked(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
 
 
 def _labels(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
-    told, labels = answers.argmax(1), data.spec.classes
-    sure, right = np.clip(answers.max(1), 0.0, 1.0), told == truth
+    predicted, labels = answers.argmax(1), data.spec.classes
+    confidence, right = np.clip(answers.max(1), 0.0, 1.0), predicted == truth
     loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
-    pairs = confusion(told, truth, len(labels))
-    bins, error = calibration(sure, right)
+    pairs = confusion(predicted, truth, len(labels))
+    bins, error = calibration(confidence, right)
     worst = [row for row in np.argsort(-loss, kind="stable").tolist() if not right[row]][: job.worst]
     known: list[dict[str, Any]] = [
-        {"truth": labels[truth[row]], "answer": labels[told[row]], "loss": float(loss[row]), "sure": float(sure[row])}
+        {
+            "truth": labels[truth[row]],
+            "answer": labels[predicted[row]],
+            "loss": float(loss[row]),
+            "sure": float(confidence[row]),
+        }
         for row in worst
     ]
     return {
@@ -79,21 +84,21 @@ def _labels(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, tru
 def _numbers(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, truth: Array) -> dict[str, Any]:
     far = answers.astype(np.float64) - truth
     distance = np.abs(far)
-    wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if _told(answers[row]) != _told(truth[row]))
+    wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if _rounded(answers[row]) != _rounded(truth[row]))
     worst = list(islice(wrong, job.worst))
     known: list[dict[str, Any]] = [
-        {"truth": _told(truth[row]), "answer": _told(answers[row]), "loss": float(distance[row])} for row in worst
+        {"truth": _rounded(truth[row]), "answer": _rounded(answers[row]), "loss": float(distance[row])} for row in worst
     ]
     kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
     return {
-        "pairs": tuple((_told(truth[row]), _told(answers[row])) for row in kept),
+        "pairs": tuple((_rounded(truth[row]), _rounded(answers[row])) for row in kept),
         "bias": float(far.mean()),
         "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
         "worst": _examples(data, split, worst, known),
     }
 
 
-def _told(number: float) -> float:
+def _rounded(number: float) -> float:
     """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
     return float(f"{number:.6g}")
 
@@ -103,4 +108,4 @@ def _examples(data: Data, split: Split, rows: list[int], known: list[dict[str, A
         shown: list[dict[str, Any]] = [{"picture": picture(split.inputs["image"][row].numpy())} for row in rows]
     else:
         shown = [{"cells": cells} for cells in original_rows(data, split, rows)]
-    return tuple(Example(row=row, **told, **seen) for row, told, seen in zip(rows, known, shown, strict=True))
+    return tuple(Example(row=row, **answer, **shown_row) for row, answer, shown_row in zip(rows, known, shown, strict=True))

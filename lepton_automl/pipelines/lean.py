@@ -102,14 +102,14 @@ def _line(name: str, was: int, now: int) -> str:
     return f"  {name:<12}{was:>12,} -> {now:,} ({100 * now / max(1, was):.0f} %)"
 
 
-def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda _: None) -> LeanModel[Network]:
+def lean(model: Network, data: Any, config: PruneConfig, progress: Progress = lambda _: None) -> LeanModel[Network]:
     """Make a trained network smaller.
 
     Args:
         model: The network; it is left as it is.
         data: Rows and targets, as `data.labelled.read_pairs` takes them.
         config: The goal, and how to reach it.
-        told: Told what is being done.
+        progress: Told what is being done.
 
     Raises:
         ConfigError: Something is wrong with what was given (all of it is listed), or nothing can be cut.
@@ -117,7 +117,7 @@ def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda
     """
     rows = validated_rows(model, data, config)
     with preserve_state(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
-        run = PruneRun(model, rows, config, told)
+        run = PruneRun(model, rows, config, progress)
         if names := shared_weights(run.parent, model, run.sample[:2]):
             what, fix = shared_weights_error(names, type(model).__name__)
             raise ConfigError(what, where="lean", fix=fix)
@@ -127,8 +127,8 @@ def lean(model: Network, data: Any, config: PruneConfig, told: Progress = lambda
 class PruneRun(Generic[Network]):
     """One network on its way."""
 
-    def __init__(self, model: Network, rows: Labelled, config: PruneConfig, told: Progress) -> None:
-        self.config, self.progress = config, told
+    def __init__(self, model: Network, rows: Labelled, config: PruneConfig, progress: Progress) -> None:
+        self.config, self.progress = config, progress
         plan = TrainPlan(lr=config.lr or usual_rate(model), batch_size=config.batch_size, seed=config.seed)
         self.trainer = RecoveryTrainer(rows, plan, own_steps=config.own_steps, distill=config.distill)
         self.modes = {name: part.training for name, part in model.named_modules()}

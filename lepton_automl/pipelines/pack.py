@@ -46,7 +46,7 @@ class PackedModel:
     profile: Profile
 
 
-def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, found: dict[str, float]) -> PackedModel:
+def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cross_validated: dict[str, float]) -> PackedModel:
     """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
 
     Args:
@@ -54,7 +54,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, foun
         data: Its rows.
         job: The trial.
         profiler: Weighs the exported file.
-        found: Cross-validated scores; empty where the file is to be scored on the validation rows.
+        cross_validated: Cross-validated scores; empty where the file is to be scored on the validation rows.
 
     Raises:
         BundleError: The file does not answer as the network does.
@@ -65,8 +65,10 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, foun
         # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
         alone = None if isinstance(model, CustomNet) else QUICK_ROWS
         exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
-        answers = None if found else predict_split(exported, data.validation)
-        told = found if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
+        answers = None if cross_validated else predict_split(exported, data.validation)
+        final_scores = (
+            cross_validated if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
+        )
         profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
         write_bundle(
@@ -76,10 +78,10 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, foun
             recipe=model.recipe.to_json(),
             preprocess=data.preprocess.to_json(),
             provenance=_provenance(job),
-            card=card_of(model, job, profile, told, Variant(), probabilities=calibration_note(job, answers)),
+            card=card_of(model, job, profile, final_scores, Variant(), probabilities=calibration_note(job, answers)),
             runtime=Variant().to_json(),
         )
-    return PackedModel(folder, told, profile)
+    return PackedModel(folder, final_scores, profile)
 
 
 def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
@@ -129,12 +131,12 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
             (rows, answers), split = held_out(Path(job.folder), data), "held-out"
         except DataError:  # the disk had no room for them
             return ""
-    told, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
-    return calibration_verdict(calibration(np.clip(answers.max(1), 0.0, 1.0), told == truth)[0], split)
+    predicted, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
+    return calibration_verdict(calibration(np.clip(answers.max(1), 0.0, 1.0), predicted == truth)[0], split)
 
 
 def card_of(
-    model: Network, job: TrialJob, profile: Profile, told: dict[str, float], variant: Variant, *, probabilities: str
+    model: Network, job: TrialJob, profile: Profile, final_scores: dict[str, float], variant: Variant, *, probabilities: str
 ) -> str:
     """The card of a trial's model, as it runs."""
     return model_card(
@@ -144,7 +146,7 @@ def card_of(
         target=job.target,
         profile=profile,
         metric=job.metric,
-        scores=told,
+        scores=final_scores,
         variant=variant,
         probabilities=probabilities,
     )

@@ -73,9 +73,9 @@ def _check_goal(config: PruneConfig, complaints: Complaints) -> None:
             "It is the share of the channels that leave; 0 goes only with blocks.",
         )
     for name in ("max_latency_ms", "max_drop"):
-        said = getattr(config, name)
-        good = said is None or (_number(said) and (said > 0 or (name == "max_drop" and said == 0)))
-        complaints.check(good, f"{name} is {said!r}; it must be a number above 0.")
+        value = getattr(config, name)
+        good = value is None or (_number(value) and (value > 0 or (name == "max_drop" and value == 0)))
+        complaints.check(good, f"{name} is {value!r}; it must be a number above 0.")
 
 
 def _check_ways(config: PruneConfig, complaints: Complaints) -> None:
@@ -97,5 +97,5 @@ def _check_ways(config: PruneConfig, complaints: Complaints) -> None:
     )
 
 
-def _number(said: object) -> bool:
-    return isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said)
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -64,42 +64,42 @@ class RecoveryTrainer:
         """Keep what the parent says of every training row, for those who are taught after it."""
         if not self.distill or self.own_steps:
             return
-        dressed = Plain(parent, self.rows.spec).eval()
+        wrapped = Plain(parent, self.rows.spec).eval()
         with torch.no_grad():
-            said = torch.cat([dressed(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
-        train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: said}, self.rows.train.targets)
+            outputs = torch.cat([wrapped(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
+        train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: outputs}, self.rows.train.targets)
         self.rows = Labelled(self.rows.spec, train, self.rows.validation)
         values = self.rows.spec.task == "regression"
         self.loss = DistillationLoss(Loss(self.rows.spec, self.plan), values=values, how=Distillation())
 
-    def recover(self, model: nn.Module, epochs: int, told: Callable[[int], None]) -> None:
+    def recover(self, model: nn.Module, epochs: int, progress: Callable[[int], None]) -> None:
         """Train in place, and tell of each epoch; without any, only the normalisation statistics are taken anew."""
         plan = self.plan.replace(epochs=epochs)
-        dressed = Plain(model, self.rows.spec)
+        wrapped = Plain(model, self.rows.spec)
 
-        def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
-            del found
-            told(epoch)
+        def on_epoch(epoch: int, sensitivities: dict[str, float]) -> Decision:
+            del sensitivities
+            progress(epoch)
             return CONTINUE
 
         if not epochs:
             refresh_batch_norms(
-                dressed, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS_BATCHES))
+                wrapped, list(itertools.islice(DataModule(self.rows, plan).epoch_batches(), STATISTICS_BATCHES))
             )
         elif self.own_steps:
-            self._by_itself(dressed, plan, on_epoch)
+            self._by_itself(wrapped, plan, on_epoch)
         else:
             # No score chooses among the epochs: the validation rows only tell how it went.
-            fit(dressed, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
+            fit(wrapped, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
         detach_computed(model)
         model.eval()
 
-    def _by_itself(self, dressed: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
+    def _by_itself(self, wrapped: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
         """By the module's own steps and optimisers."""
-        with tempfile.TemporaryDirectory() as folder, without_trainer(dressed.module):
+        with tempfile.TemporaryDirectory() as folder, without_trainer(wrapped.module):
             fit_custom(
-                dressed.module,
-                dressed.answer,
+                wrapped.module,
+                wrapped.answer,
                 PairModule(self.rows, plan, lambda inputs: inputs[ROWS]),
                 plan,
                 spec=self.rows.spec,
@@ -115,8 +115,8 @@ class RecoveryTrainer:
         """How much the task's own loss hangs on each weight of a network, by the weights' names."""
         few = Labelled(self.rows.spec, self._some(count), self._some(0))
         batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
-        found = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))
-        return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+        sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))
+        return {name.removeprefix("module."): tensor for name, tensor in sensitivities.items()}
 
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""

@@ -118,15 +118,15 @@ def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
         )
 
 
-def find_bottleneck(job: BottleneckJob, told: Callable[[str], None] = lambda _: None) -> Bottleneck:
+def find_bottleneck(job: BottleneckJob, progress: Callable[[str], None] = lambda _: None) -> Bottleneck:
     """Say where the time of a finished model goes.
 
     Args:
         job: The model and its target.
-        told: Called at every step with what is being done.
+        progress: Called at every step with what is being done.
     """
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
         profiler = CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms)
         model = adapter_for(trial.config, trial).load(Path(job.bundle))
-        return bottleneck(model, profiler, tries=job.tries, progress=told)
+        return bottleneck(model, profiler, tries=job.tries, progress=progress)

@@ -53,7 +53,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
             profile = profiler.profile(run.adapter.build(lean), GLANCE)
             if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
                 return run.end()
-        found = run.cross_validate(data) if job.data.folds else {}
+        cross_validated = run.cross_validate(data) if job.data.folds else {}
         if run.decision.stop:
             return run.end()
         rows = data.whole() if job.data.folds else data
@@ -62,7 +62,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
             return run.end()
         if run.answers:
             save_held_out(Path(job.folder), [answers for answers, _ in run.answers])
-        packed = pack(model, rows, job, profiler, found)
+        packed = pack(model, rows, job, profiler, cross_validated)
         return run.end(status="complete", scores=packed.scores, profile=packed.profile, folder=str(packed.folder))
 
 
@@ -80,29 +80,29 @@ class TrialRun:
         self._checkpoints = CheckpointWriter(job)
         self._resume(self._checkpoints.read() or Checkpoint())
 
-    def _resume(self, kept: Checkpoint) -> None:
+    def _resume(self, checkpoint: Checkpoint) -> None:
         """Go back to where the checkpoint was taken; an empty one is the beginning."""
-        told = kept.told
-        self.resumed = bool(told)
-        self.epochs, self.fold = told.get("epochs", 0), told.get("fold", 0)
-        self.found: dict[str, float] = told.get("found", {})
+        info = checkpoint.info
+        self.resumed = bool(info)
+        self.epochs, self.fold = info.get("epochs", 0), info.get("fold", 0)
+        self.scores: dict[str, float] = info.get("found", {})
         self.answers = [
-            (torch.from_numpy(kept.arrays.pop(f"answers.{n}")), torch.from_numpy(kept.arrays.pop(f"truth.{n}")))
+            (torch.from_numpy(checkpoint.arrays.pop(f"answers.{n}")), torch.from_numpy(checkpoint.arrays.pop(f"truth.{n}")))
             for n in range(self.fold)
         ]
-        at = told.get("epoch")
-        self._start = None if at is None else Snapshot(epoch=at, arrays=kept.arrays, state=told["fit"])
-        self._watch = Stopwatch(told.get("seconds", 0.0), told.get("cpu_seconds", 0.0))
+        at = info.get("epoch")
+        self._start = None if at is None else Snapshot(epoch=at, arrays=checkpoint.arrays, state=info["fit"])
+        self._watch = Stopwatch(info.get("seconds", 0.0), info.get("cpu_seconds", 0.0))
 
     def keep(self, fit: Snapshot | None = None) -> None:
         """Write down how far the trial has come: so many folds, and so far in the fit in hand."""
-        told = {"epochs": self.epochs, "fold": self.fold, "found": self.found, **self._watch.read()}
+        info = {"epochs": self.epochs, "fold": self.fold, "found": self.scores, **self._watch.read()}
         arrays = {f"answers.{n}": answers.numpy() for n, (answers, _) in enumerate(self.answers)}
         arrays |= {f"truth.{n}": truth.numpy() for n, (_, truth) in enumerate(self.answers)}
         if fit is not None:
-            told |= {"epoch": fit.epoch, "fit": fit.state}
+            info |= {"epoch": fit.epoch, "fit": fit.state}
             arrays |= fit.arrays
-        self._checkpoints.write(Checkpoint(arrays=arrays, told=told))
+        self._checkpoints.write(Checkpoint(arrays=arrays, info=info))
 
     def send_report(self, report: Report) -> Decision:
         """Report, and remember the answer."""
@@ -163,13 +163,13 @@ class TrialRun:
         in_fold: bool = False,
         start: Snapshot | None = None,
     ) -> None:
-        def on_epoch(epoch: int, found: dict[str, float]) -> Decision:
+        def on_epoch(epoch: int, epoch_scores: dict[str, float]) -> Decision:
             self.epochs += 1  # counted over all folds
-            self._trained = found
+            self._trained = epoch_scores
             if in_fold and epoch == self.adapter.plan.epochs:
                 return self.decision  # the fold is scored first: an epoch is reported once
             waits = watched and self.epochs in self.job.rungs
-            return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=found, waits=waits))
+            return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=epoch_scores, waits=waits))
 
         def keep(take: Callable[[], Snapshot]) -> None:
             if watched and self.epochs in self.job.rungs:
@@ -194,16 +194,18 @@ class TrialRun:
             model = self.train(fold, watched=False, in_fold=True)
             if self.decision.stop:
                 break
-            told = _answers(deployable(model, self.job.data), fold.validation.inputs)
-            self.answers.append((told, own_unit(fold.validation.targets, self.job.data)))
-            self.found = scores(torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data)
+            answers = _answers(deployable(model, self.job.data), fold.validation.inputs)
+            self.answers.append((answers, own_unit(fold.validation.targets, self.job.data)))
+            self.scores = scores(
+                torch.cat([a for a, _ in self.answers]), torch.cat([t for _, t in self.answers]), self.job.data
+            )
             waits = self.epochs in self.job.rungs
-            self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.found, waits=waits))
+            self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.scores, waits=waits))
             self.fold = number + 1
             self.keep()  # also of one that is stopped: it may be thawed
             if self.decision.stop:
                 break
-        return self.found
+        return self.scores
 
 
 def _answers(model: Network, inputs: dict[str, Tensor]) -> Tensor:

@@ -115,9 +115,9 @@ def test_a_checkpoint_is_complete_or_absent(tmp_path, prepared):
     job = job_of(prepared(0), tmp_path)
     keeper = CheckpointWriter(job)
     arrays = {f"model.{n}": np.full((64, 64), float(n), np.float32) for n in range(40)} | {"n": np.array(7)}
-    keeper.write(Checkpoint(arrays=arrays, told={"epochs": 4, "least": float("inf")}))
+    keeper.write(Checkpoint(arrays=arrays, info={"epochs": 4, "least": float("inf")}))
     kept = keeper.read()
-    assert kept.told == {"epochs": 4, "least": float("inf")} and kept.arrays["n"].shape == ()
+    assert kept.info == {"epochs": 4, "least": float("inf")} and kept.arrays["n"].shape == ()
     assert CheckpointWriter(job.replace(uid="another")).read() is None
     content = (tmp_path / CHECKPOINT).read_bytes()
     for cut in (0, 4, 100, len(content) // 2):
