@@ -1,5 +1,5 @@
-"""One candidate, or a person's own network, through all workshops."""
+"""Pipelines over data, training, compression, deployment and measuring: trials, requests, `lean` and `accelerate`."""
 
 from .torchvision_check import check_torchvision
 
-check_torchvision()  # before anything here imports Lightning, which fails in its own words
+check_torchvision()  # before Lightning is imported, whose own error would be unclear

@@ -1,9 +1,9 @@
-"""The inference accelerator: every allowed way to run a network is tried on the target, and the fastest that is good enough stays.
+"""The inference accelerator: tries every allowed variant of a network on the target and keeps the fastest good enough one.
 
-First all are made, opened and raced, each beside the others and the reference. Then the files are scored, the fastest
-first, until one keeps the accuracy. Where a faster one does not, milder ones of its kind are tried, which are as fast or nearly:
-whole numbers by another tool, weights of 7 bits, then floats for the layers that whole numbers harm most. The winner's settings are tuned, and where something simpler is as fast,
-that is taken.
+All variants are exported, opened and timed in one interleaved benchmark with the reference. They are scored, the fastest
+first, until one keeps the score. If a faster int8 variant loses too much, milder ones are tried: another quantizer, 7-bit
+weights, then float32 for the layers that quantization harms most. Finally the winner's runtime settings are tuned, and a
+simpler variant is preferred if it is as fast.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from lepton_automl.variant import Variant
 
 from .cost import reference
 
-SECONDS = 0.4  # of timing for each way; as they race, their differences are sharper than their figures
-MILDER = (1, 2, 4, 8)  # layers left in floats, one try after another
-BASELINE = "the network itself, to compare with"
+SECONDS = 0.4  # of timing for each variant; interleaving makes differences more precise than absolute times
+MILDER = (1, 2, 4, 8)  # numbers of layers left in float32, tried in turn
+BASELINE = "the network in PyTorch, as the baseline"
 MOST_ROW_DIFFERENCE = (
-    0.1  # mean difference between rows' answers alone and among others, of whole numbers, as a share of their spread
+    0.1  # largest mean difference between int8 outputs of single rows and of a batch, as a share of their spread
 )
 
 
 @dataclass(frozen=True)
 class VariantBench:
-    """Where ways are timed and scored.
+    """How variants are timed and scored.
 
     Args:
-        target: The device, its runtimes, and what may be lost.
-        metric: The score that is to be kept.
-        call: Makes of an opened model what one call on the target does.
+        target: The device, its runtimes, and the largest score drop.
+        metric: The score to keep.
+        call: Makes one call on the target from an opened model.
         score: Scores an opened model.
-        measurement_lock: Closed while timing.
-        reference_ms: The reference's quiet time; None to take what is measured alongside.
-        progress: Told what is done, for whoever waits.
-        guarded: Whether files of OpenVINO's are opened in a process of their own first; a worker process is one already.
-        alone: Rows that are asked of the network one by one; all that files are compared on by default.
+        measurement_lock: Held while timing.
+        reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
+        progress: Called with a description of each step.
+        guarded: Whether OpenVINO files are first opened in a separate process; not needed in a worker.
+        alone: Rows that are also run one by one for comparison; all by default.
     """
 
     target: Deployment
@@ -69,15 +69,15 @@ class VariantBench:
 
 @dataclass
 class CandidateVariant:
-    """One way on its trial.
+    """One variant under test.
 
     Args:
-        variant: The way.
+        variant: The runtime, precision and settings.
         path: Its file.
-        model: The file, opened.
-        benchmark: What the last race found.
-        scores: Its scores, once somebody asked.
-        why: Why it is out; empty while it is not.
+        model: The opened file.
+        benchmark: Its last benchmark.
+        scores: Its scores, once computed.
+        why: Why it was rejected; empty if it was not.
     """
 
     variant: Variant
@@ -89,12 +89,12 @@ class CandidateVariant:
 
     @property
     def latency(self) -> Measurement:
-        """Its time in the last race."""
+        """Its time in the last benchmark."""
         assert self.benchmark is not None
         return self.benchmark.latency
 
     def result(self, outcome: str) -> VariantResult:
-        """The evidence."""
+        """The result to report."""
         size = self.path.stat().st_size
         latency = self.benchmark.latency if self.benchmark else None
         return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=outcome)
@@ -102,13 +102,13 @@ class CandidateVariant:
 
 @dataclass(frozen=True)
 class BestVariant:
-    """How a contest ended.
+    """The best variant of a network, and the results of all others.
 
     Args:
-        winner: The fastest that is good enough.
-        before: The scores of the network itself.
-        tried: The evidence, fastest first, those that could not be run last.
-        speedup: How many times as fast as the network itself in PyTorch, timed in the winner's last race.
+        winner: The fastest variant that is good enough.
+        before: The scores of the network in PyTorch.
+        tried: The results of all variants, fastest first, those that could not be run last.
+        speedup: Speed relative to the network in PyTorch, from the winner's last benchmark.
     """
 
     winner: CandidateVariant
@@ -122,11 +122,11 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
 
     Args:
         source: The network.
-        bench: Where ways are timed and scored.
-        folder: Where to leave the files.
+        bench: How variants are timed and scored.
+        folder: Where to write the files.
 
     Raises:
-        BundleError: Not one way answers.
+        BundleError: No variant gives correct outputs.
         ExtraError: A runtime that the target names is not installed.
     """
     search = _VariantSearch(source, bench, folder)
@@ -140,7 +140,7 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
 
 
 class _VariantSearch:
-    """All ways to run one network."""
+    """The search for the best variant of one network."""
 
     def __init__(self, source: Source, bench: VariantBench, folder: Path) -> None:
         self.source, self.bench, self.folder = source, bench, folder
@@ -153,14 +153,14 @@ class _VariantSearch:
 
     @property
     def running(self) -> list[CandidateVariant]:
-        """Those that are not out."""
+        """The candidates that were not rejected."""
         return [candidate for candidate in self.all if not candidate.why]
 
     def add(self, variants: Iterable[Variant]) -> list[CandidateVariant]:
-        """Make and open some; what cannot be is noted with its reason."""
+        """Export and open variants; failures are recorded with their reason."""
         added = []
         for variant in variants:
-            self.bench.progress(f"making {variant.name}")
+            self.bench.progress(f"exporting {variant.name}")
             try:
                 added.append(self._open(variant))
             except LeptonError as error:
@@ -170,25 +170,25 @@ class _VariantSearch:
 
     def _open(self, variant: Variant) -> CandidateVariant:
         runtime, target = get_runtime(variant.runtime), self.bench.target
-        # The runtimes that read ONNX share files: one that is made is not made again.
+        # Runtimes that read ONNX share files: an existing one is not written again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             runtime.write(variant, self.source, path)
         where = {"threads": target.threads, "rows": target.batch_size}
         if self.bench.guarded and not runtime.opens_safely(path, variant, **where):
-            raise BundleError(f"{variant.name} ends the process that opens it")
+            raise BundleError(f"{variant.name} crashes the process that opens it")
         model = runtime.open(path, variant, **where)
         try:
             check_artifact(variant, model, self.expected)
         except LeptonError:
             raise
-        except Exception as error:  # a kernel may refuse what the runtime has opened; their exceptions have no common base
-            raise BundleError(f"{variant.name} cannot be run: {in_one_line(error)}") from error
+        except Exception as error:  # a kernel may still fail after opening; the exceptions have no common base
+            raise BundleError(f"{variant.name} cannot run: {in_one_line(error)}") from error
         return CandidateVariant(variant, path, model)
 
     def race(self, candidates: list[CandidateVariant]) -> None:
-        """Time them beside each other."""
-        self.bench.progress(f"timing {len(candidates)} ways to run it")
+        """Time candidates in one interleaved benchmark."""
+        self.bench.progress(f"timing {len(candidates)} variants")
         target = self.bench.target
         calls = {str(number): self.bench.call(candidate.model) for number, candidate in enumerate(candidates)}
         with self.bench.measurement_lock.held():
@@ -203,7 +203,7 @@ class _VariantSearch:
             candidate.benchmark = results[str(number)]
 
     def fastest(self) -> CandidateVariant:
-        """The fastest that is good enough; those before it are out.
+        """The fastest candidate that is good enough; faster ones are rejected.
 
         Raises:
             BundleError: None is; the float file failed, then.
@@ -211,23 +211,25 @@ class _VariantSearch:
         for candidate in sorted(self.running, key=lambda candidate: candidate.latency.median):
             if self._good(candidate):
                 return candidate
-        raise BundleError("no way to run this network answers as it does", where="accelerate", fix=self._reasons())
+        raise BundleError("no exported variant of this network gives its outputs", where="accelerate", fix=self._reasons())
 
     def _good(self, candidate: CandidateVariant) -> bool:
-        """Whether it keeps the score; asked once."""
+        """Whether a candidate keeps the score; computed once."""
         if not candidate.scores:
             self.bench.progress(f"scoring {candidate.variant.name}")
             candidate.scores = self.bench.score(candidate.model)
             lost = drop(self.bench.metric, self.before[self.bench.metric], candidate.scores[self.bench.metric])
             if lost > self.bench.target.max_drop and candidate.variant.precision != "fp32":
-                candidate.why = f"its {self.bench.metric} is worse by {lost:.3g}; {self.bench.target.max_drop:g} is allowed"
+                candidate.why = (
+                    f"its {self.bench.metric} drops by {lost:.3g}; at most {self.bench.target.max_drop:g} is allowed"
+                )
         return not candidate.why
 
     def _reasons(self) -> str:
         return " ".join(f"{tried.variant.name}: {tried.said}." for tried in self.failed)
 
     def simplest(self, winner: CandidateVariant) -> CandidateVariant:
-        """Of those that are as fast as the winner, as far as can be told, the one that needs least."""
+        """The candidate with the fewest requirements among those not measurably slower than the winner."""
         for candidate in sorted(self.running, key=lambda candidate: _requirements(candidate.variant)):
             if candidate is winner:
                 break
@@ -236,7 +238,7 @@ class _VariantSearch:
         return winner
 
     def milder(self, winner: CandidateVariant, variants: Sequence[Variant]) -> CandidateVariant:
-        """The winner, or a milder one of those that were faster and lost too much, where it is faster still."""
+        """A milder form of a faster candidate that lost too much, if it is still faster; else the winner."""
         out = [
             candidate
             for candidate in self.all
@@ -261,14 +263,14 @@ class _VariantSearch:
     def _milder(self, variant: Variant, variants: Sequence[Variant]) -> Iterator[Variant]:
         yield from (option for option in variants if option == variant.replace(quantizer=SLOW_QUANTIZER))
         yield variant.set(seven_bit=True)
-        self.bench.progress("looking for layers that whole numbers harm")
+        self.bench.progress("finding layers that quantization harms")
         harmed = self.source.quantizer.sensitive()
         for count in MILDER:
             if count < len(harmed):
                 yield variant.replace(floats=tuple(harmed[:count]))
 
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
-        """The winner in the settings that suit it best."""
+        """The winner with its fastest runtime settings."""
         variant = winner.variant
         added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.target.threads))
         for candidate in added:
@@ -278,12 +280,12 @@ class _VariantSearch:
         return best if _compared(best, winner) == "faster" else winner
 
     def speedup(self, winner: CandidateVariant) -> float:
-        """How many times as fast as the network itself, round by round of the last race."""
+        """Speed relative to the network in PyTorch, compared by rounds of the last benchmark."""
         assert winner.benchmark is not None and self.baseline.benchmark is not None
         return 1 / compare_times(winner.benchmark.ratios, self.baseline.benchmark.ratios).ratio
 
     def evidence(self, winner: CandidateVariant) -> tuple[VariantResult, ...]:
-        """What became of each."""
+        """The results of all variants, fastest first."""
         ordered = sorted(
             (candidate for candidate in [*self.all, self.baseline] if candidate.benchmark),
             key=lambda candidate: candidate.latency.median,
@@ -297,17 +299,18 @@ class _VariantSearch:
 
 
 def check_artifact(variant: Variant, model: InferenceSession, expected: ExpectedAnswers) -> None:
-    """Make sure that an artifact can be believed: floats answer as the network itself, and a row alike alone and among others.
+    """Check the outputs of an artifact against those of the network.
 
-    Of whole numbers the score tells the rest. OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
+    A float32 artifact must give the network's outputs. An int8 one must give similar outputs for a row alone and in a batch,
+    and its score shows the rest. OpenVINO 2026.4 sometimes returned uninitialised memory.
 
     Args:
-        variant: What it is.
-        model: The artifact, opened.
-        expected: What the network itself answers, together and one by one.
+        variant: The artifact's variant.
+        model: The opened artifact.
+        expected: The network's outputs, in a batch and row by row.
 
     Raises:
-        BundleError: It cannot.
+        BundleError: The outputs are wrong.
     """
     if variant.precision == "fp32":
         try:
@@ -318,15 +321,17 @@ def check_artifact(variant: Variant, model: InferenceSession, expected: Expected
     rows = expected.rows
     answers = model(rows)
     if answers.shape != expected.together.shape or not np.isfinite(answers).all():
-        raise BundleError(f"{variant.name} answers otherwise: {answers.shape}, or not with numbers")
+        raise BundleError(
+            f"{variant.name} gives outputs of shape {answers.shape}, expected {expected.together.shape}, or values that are not finite"
+        )
     alone = np.concatenate([model({name: array[n : n + 1] for name, array in rows.items()}) for n in range(len(answers))])
     spread = float(expected.together.std()) or 1.0
     if not np.isfinite(alone).all() or float(np.abs(alone - answers).mean()) > MOST_ROW_DIFFERENCE * spread:
-        raise BundleError(f"{variant.name} answers rows otherwise alone than among others")
+        raise BundleError(f"{variant.name} gives different outputs for a row alone and in a batch")
 
 
 def _file_of(variant: Variant) -> str:
-    """A name that tells one file from another: neither the runtime nor its settings. Layers' names may hold slashes."""
+    """A file name for the weights and precision, whatever the runtime; layer names may contain slashes and are hashed."""
     if not variant.quantizer:
         return "float"
     content = json.dumps([variant.floats, bool(variant.options.get("seven_bit"))])
@@ -334,12 +339,12 @@ def _file_of(variant: Variant) -> str:
 
 
 def _requirements(variant: Variant) -> tuple[int, int]:
-    """What a way asks of whoever runs it: a second runtime, numbers of another kind."""
+    """What a variant requires: an extra runtime, then a precision other than float32."""
     return (not get_runtime(variant.runtime).preferred, ("fp32", "int8", "int8-dynamic", "bf16").index(variant.precision))
 
 
 def _compared(candidate: CandidateVariant, other: CandidateVariant) -> str:
-    """Whether the first is faster; those of one race are compared round by round."""
+    """Whether the first is `"faster"`, `"slower"` or `"equal"`, compared by rounds of one benchmark."""
     assert candidate.benchmark is not None and other.benchmark is not None
     mine, theirs = candidate.benchmark.ratios, other.benchmark.ratios
     count = min(len(mine), len(theirs))
@@ -349,5 +354,5 @@ def _compared(candidate: CandidateVariant, other: CandidateVariant) -> str:
 def _slower(candidate: CandidateVariant, winner: CandidateVariant) -> str:
     ratio = candidate.latency.median / winner.latency.median
     if ratio < 1:
-        return f"no faster, as far as can be told, and the winner needs less ({ratio:.2f} times its time)"
+        return f"not measurably faster, and the winner has fewer requirements ({ratio:.2f} times its latency)"
     return f"takes {ratio:.2f} times as long"

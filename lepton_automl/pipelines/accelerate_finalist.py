@@ -1,4 +1,4 @@
-"""A finalist of a search gets the runtime and the precision that suit it best; its bundle then holds that artifact."""
+"""Accelerates a finalist of a search: its bundle gets the fastest runtime and precision that keep the score."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .custom import adapter_for
 from .pack import calibration_note, card_of, model_scores, predict_split
 from .worker_cache import cached_data
 
-FLOAT = "float.onnx"  # beside the bundle: what every other artifact is made of, should a better one be wanted later
-SAMPLE_ROWS = 512  # training rows that set ranges
+FLOAT = "float.onnx"  # beside the bundle; the source of all other artifacts
+SAMPLE_ROWS = 512  # training rows for calibration
 
 
 def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] = lambda _: None) -> AccelerationResult:
-    """Find the fastest way to run a finished model whose score is good enough, and make that its bundle.
+    """Find the fastest variant of a finished model that keeps its score, and write it into the model's bundle.
 
-    Where scores are cross-validated no row is left that the network has not learnt: there the score may fall as far on the
-    training rows, and the cross-validated one is lessened by that.
+    With cross-validated scores there are no unseen rows for the final network: then the drop is measured on the training
+    rows and subtracted from the cross-validated score.
 
     Args:
         request: The model.
-        progress: Called at every step with what is being done.
+        progress: Called with a description of each step.
     """
     job = request.job
     data, trial = cached_data(job.data), Path(job.folder)
@@ -96,7 +96,7 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
 
 
 def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
-    """Those of the artifact on rows that it has not learnt."""
+    """The artifact's scores on unseen rows."""
     if not request.job.data.folds:
         return best.winner.scores
     scores = {}

@@ -1,4 +1,4 @@
-"""The corridor for a person's own trained network that is to run faster as it is: exported, tried in every way, the best kept."""
+"""Accelerates a user's trained network: exports it, tries all variants and keeps the best."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import quiet_reference
 from .validate_inputs import check_deployment, validate_inputs
 
-SAMPLE_ROWS = 512  # training rows that set the ranges of whole numbers
-CALL = 512  # rows of one call when many are scored
+SAMPLE_ROWS = 512  # training rows for calibration
+CALL = 512  # rows per call when scoring
 ONNX = ".onnx"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AcceleratedModel:
-    """A network in the runtime and the precision that suit it best, and what that gained and cost.
+    """A network in its fastest runtime and precision, with its speedup and score drop.
 
     Args:
-        variant: The way that was chosen.
-        before: Scores of the network itself, on the validation rows.
-        after: Scores of the artifact, as it runs now.
-        latency: What one call takes now, in ms of the quiet host.
-        tried: Every way that was tried, fastest first.
-        speedup: How many times as fast as the network in PyTorch; the median over the rounds of one race.
+        variant: The chosen runtime, precision and settings.
+        before: Scores of the original network, on the validation rows.
+        after: Scores of the artifact.
+        latency: Milliseconds of one call, scaled to the quiet host.
+        tried: The results of all variants, fastest first.
+        speedup: Speed relative to the network in PyTorch; the median over the rounds of one benchmark.
         batch_size: Rows of one call.
         content: The artifact's bytes.
         threads: Threads that one call may use.
@@ -73,25 +73,25 @@ class AcceleratedModel:
 
     @property
     def table(self) -> pd.DataFrame:
-        """The evidence: one row a way, fastest first."""
+        """The results, one row per variant, fastest first."""
         return pd.DataFrame([_row(tried) for tried in self.tried])
 
     def predict(self, rows: Any) -> NDArray[np.float32]:
-        """What the network gives for rows [N, ...], as its `forward` takes them."""
+        """The network's outputs for rows [N, ...], as its `forward` takes them."""
         if not hasattr(self, "_opened"):
             object.__setattr__(self, "_opened", self._open())
         answers: NDArray[np.float32] = self._opened({ROWS: _array(rows)})  # type: ignore[attr-defined]  # set above
         return answers
 
     def save(self, folder: str | Path) -> Path:
-        """Write the artifact and how it is to be run into a new folder, which `load_accelerated` opens.
+        """Write the artifact and its runtime settings into a new folder, which `load_accelerated` opens.
 
         Raises:
             ConfigError: The folder is not empty.
         """
         into = Path(folder)
         if into.exists() and (not into.is_dir() or any(into.iterdir())):
-            raise ConfigError(f"{into} is not empty", where="save", fix="Name a new folder.")
+            raise ConfigError(f"{into} is not empty", where="save", fix="Choose a new or empty folder.")
         into.mkdir(parents=True, exist_ok=True)
         suffix = get_runtime(self.variant.runtime).suffix
         (into / f"model{suffix}").write_bytes(self.content)
@@ -122,20 +122,20 @@ def accelerate_network(
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> AcceleratedModel:
-    """Find the fastest way to run a trained network.
+    """Find the fastest variant of a trained network.
 
     Args:
-        model: The network; it is left as it is.
+        model: The network; it is not changed.
         data: Training rows and targets, as `data.labelled.read_pairs` takes them.
-        target: The device, its runtimes, and what may be lost.
-        validation: The same to score on; None to hold out a fifth.
-        seed: Of the rows held out.
-        progress: Told what is being done.
+        target: The device, its runtimes, and the largest score drop.
+        validation: The same, to score on; None to hold out a fifth of `data`.
+        seed: Seeds the choice of held-out rows.
+        progress: Called with a description of each step.
 
     Raises:
-        ConfigError: Something is wrong with what was given; all of it is listed.
-        BundleError: It cannot be exported.
-        ExtraError: A runtime that the target names is not installed.
+        ConfigError: The arguments are invalid; all problems are listed.
+        BundleError: The network cannot be exported.
+        ExtraError: A runtime of the target is not installed.
     """
     complaints = Complaints("accelerate")
     check_deployment(target, complaints)
@@ -152,7 +152,7 @@ def accelerate_network(
 
 
 class AccelerationRun:
-    """One network on its way."""
+    """One acceleration."""
 
     def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, progress: Callable[[str], None]) -> None:
         self.module, self.rows, self.target, self.folder, self.progress = module, rows, target, folder, progress
@@ -163,7 +163,7 @@ class AccelerationRun:
         self.progress("exporting")
         inputs = spread_rows(self.rows.train.inputs, SAMPLE_ROWS)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
+            warnings.simplefilter("ignore")  # a slow export does not matter here
             export(self.module, inputs, self.folder / "float.onnx")
         best = accelerate(Source(self.module, self.folder / "float.onnx", inputs), self._bench(measurement_lock), self.folder)
         return self._result(best)
@@ -209,10 +209,10 @@ class AccelerationRun:
 
 
 def open_accelerated(folder: Path, threads: int) -> InferenceSession:
-    """What `AccelerationResultModel.save` wrote, in its runtime.
+    """Open a folder written by `AcceleratedModel.save`.
 
     Raises:
-        BundleError: It is no such folder, no model that its runtime can open, or one that could run without end.
+        BundleError: The folder is not one of these, its model does not open, or the model could run forever.
         ExtraError: The runtime is not installed.
     """
     try:
@@ -220,8 +220,8 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
         variant, rows = Variant.from_json(settings), int(settings["batch_size"])
         runtime = get_runtime(variant.runtime)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        fix = "Name a folder that save() wrote."
-        raise BundleError(f"there is no readable {RUNTIME}", where=str(folder), fix=fix) from error
+        fix = "Pass a folder written by save()."
+        raise BundleError(f"{RUNTIME} is missing or unreadable", where=str(folder), fix=fix) from error
     path = folder / f"model{runtime.suffix}"
     if runtime.suffix == ONNX:
         _refuse_unusual(path, settings.get(OPERATIONS, []))
@@ -229,26 +229,26 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
 
 
 def _refuse_unusual(path: Path, known: list[str]) -> None:
-    """Refuse a model that reads other files, or holds control flow or operations of its own that `save` did not name.
+    """Refuse a model that reads other files, or contains control flow or custom operations that `save` did not list.
 
     Raises:
-        BundleError: It does.
+        BundleError: The model is refused.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BundleError(
-            f"{path.name} cannot be read", where=str(path.parent), fix="Name a folder that save() wrote."
+            f"{path.name} cannot be read", where=str(path.parent), fix="Pass a folder written by save()."
         ) from error
     refuse_external(content)
     unknown = [name for name in unusual_operations(content) if name not in known]
     if unknown:
-        what = f"the model holds operations that its {RUNTIME} does not name: {', '.join(unknown[:5])}"
-        raise BundleError(what, where=str(path.parent), fix="Do not use it: it may never answer. Ask its maker.")
+        what = f"the model contains operations that {RUNTIME} does not list: {', '.join(unknown[:5])}"
+        raise BundleError(what, where=str(path.parent), fix="Do not use it: it may run forever. Ask its author.")
 
 
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:
-    """The same, called with rows [N, ...] as the network's `forward` takes them."""
+    """Open such a folder as a function of rows [N, ...], as the network's `forward` takes them."""
     model = open_accelerated(Path(folder), threads)
     return lambda rows: model({ROWS: _array(rows)})
 

@@ -1,4 +1,4 @@
-"""What differs between our networks and a person's own on their one way through the house; here, our own."""
+"""How networks are built, loaded, fed, trained and pruned: the protocol, and the adapter for LeptonNets."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from lepton_automl.training.snapshot import Snapshot
 
 Network = LeptonNet | CustomNet
 
-CUT_ROWS = 256  # rows that tell what a channel or block is worth
+CUT_ROWS = 256  # rows on which the importance of channels and blocks is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitRequest:
-    """A part of a training.
+    """A range of epochs of a training plan.
 
     Args:
-        first: Epochs of the plan done before.
-        last: Where in the plan to end.
-        on_epoch: Told after each epoch how it went; its answer may end the lesson.
+        first: Epochs of the plan that are already done.
+        last: The epoch of the plan to end at.
+        on_epoch: Called with the scores after each epoch; its decision may end the fit.
         wait: Called before every step.
-        score: Whether validation scores are taken.
-        start: Where a fit that was broken off stands; None to begin.
-        keep: Told after each epoch that went on how to take a snapshot.
+        score: Whether validation scores are computed.
+        start: The snapshot to continue from; None to begin.
+        keep: Called after each epoch with a function that takes a snapshot.
     """
 
     first: int
@@ -51,12 +51,12 @@ class FitRequest:
 
 
 class NetworkAdapter(Protocol):
-    """How one candidate is drawn, built, fed, taught and cut.
+    """How one candidate is built, fed, trained and pruned.
 
     Attributes:
-        plan: How it is trained.
-        whole: Its shape before the cut.
-        lean: Its final shape.
+        plan: The training plan.
+        whole: Its recipe before pruning.
+        lean: Its final recipe.
         supports_checkpoints: Whether a fit that was broken off can go on from a snapshot; else it begins again.
     """
 
@@ -66,29 +66,29 @@ class NetworkAdapter(Protocol):
     lean: Recipe
 
     def build(self, recipe: Recipe) -> Network:
-        """A new network of a shape."""
+        """A new network of a recipe."""
 
     def load(self, folder: Path) -> Network:
-        """The network of a finished trial's bundle."""
+        """The network of a finished trial's bundle, with its weights."""
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
-        """What the network is taught with."""
+        """The data module that the network is trained with."""
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
         """Train the network in place."""
 
     def shrink(self, model: Network, data: Data) -> Network:
-        """The network cut to the final shape."""
+        """The network pruned to the final recipe."""
 
 
 class LeptonAdapter:
-    """How our own networks are made.
+    """The adapter for LeptonNets.
 
     Args:
-        config: Settings of the knobs.
+        config: The hyperparameters.
         spec: The data.
-        train: The plan that the knobs change.
-        lean: Likewise.
+        train: The training plan, which the hyperparameters change.
+        lean: The pruning plan, likewise.
     """
 
     supports_checkpoints = True
@@ -99,20 +99,20 @@ class LeptonAdapter:
         self.lean = families.final_recipe(config, spec, lean)
 
     def build(self, recipe: Recipe) -> LeptonNet:
-        """From the recipe, which says it all."""
+        """A new network of a recipe."""
         return build(recipe, seed=self.plan.seed)
 
     def load(self, folder: Path) -> LeptonNet:
-        """From recipe and weights."""
+        """The network of a finished trial's bundle, with its weights."""
         return load(folder)
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
-        """Chunks of batches, whatever the network."""
+        """A data module that gives chunks of batches."""
         del model
         return DataModule(data, self.plan, chunk)
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
-        """By the house's own training."""
+        """Train the network in place with `training.fit`."""
         fit(
             model,
             batches,
@@ -128,7 +128,7 @@ class LeptonAdapter:
         )
 
     def shrink(self, model: Network, data: Data) -> LeptonNet:
-        """The same network with fewer channels; again a LeptonNet, built from its recipe."""
+        """The network pruned to the final recipe; a LeptonNet again."""
         sample = {name: rows[:CUT_ROWS] for name, rows in data.train.inputs.items()}
         smaller = self.build(self.lean)
         smaller.load_state_dict(shrink(model, self.lean, sample).state_dict())

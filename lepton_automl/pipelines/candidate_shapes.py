@@ -1,7 +1,7 @@
-"""The shapes that a network can be cut to, weighed before one of them is trained: speed does not depend on weights.
+"""The shapes that a network can be pruned to, timed before any of them is trained, as speed does not depend on weights.
 
-What the target likes is found by measuring: whole numbers want widths of 16, a small network gains nothing below some width,
-and of two shapes that are equally fast the larger one is the better.
+Which shapes suit the target is measured: int8 kernels prefer widths of 16, a small network gains nothing below some width,
+and of two equally fast shapes the larger one is better.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from torch import nn
 from lepton_automl.errors import ConfigError
 
 RATIOS = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)
-SHALLOW = (0.0, 0.25, 0.5, 0.75)  # beside whole blocks that leave
+SHALLOW = (0.0, 0.25, 0.5, 0.75)  # ratios together with removed blocks
 MULTIPLES = (8, 16, 32)
-BLOCKS = (1, 2, 3)  # whole blocks that may leave: a network whose time goes into calling kernels gains by nothing else
-ALIKE = 1.03  # times: the memory that a network is opened in makes as much
+BLOCKS = (1, 2, 3)  # numbers of blocks to remove; nothing else helps a network dominated by kernel calls
+ALIKE = 1.03  # factor; memory placement alone changes times by as much
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """A way to cut a network, and what is left.
+    """A pruned shape of a network, and its cost.
 
     Args:
-        blocks: Blocks that leave whole.
-        ratio: Share of the channels that leave.
-        multiple: What widths are rounded to.
-        macs: Multiply-accumulates of one row, afterwards.
-        latency_ms: Of a call, in the fastest way that the target allows.
+        blocks: Number of removed blocks.
+        ratio: Share of removed channels.
+        multiple: Widths are rounded to multiples of this.
+        macs: Multiply-accumulates per row after pruning.
+        latency_ms: Milliseconds per call, in the fastest variant on the target.
     """
 
     blocks: int = 0
@@ -41,7 +41,7 @@ class Shape:
 
     @property
     def description(self) -> str:
-        """For people."""
+        """The shape in words."""
         blocks = [f"{self.blocks} block{'s' * (self.blocks > 1)}"] if self.blocks else []
         channels = [f"{self.ratio:.0%} of the channels, by {self.multiple}s"] if self.ratio else []
         return " and ".join(blocks + channels)
@@ -58,18 +58,18 @@ def shapes_worth_training(
     """The shapes worth training, the slowest and most capable first.
 
     Args:
-        cut: An untrained cut: so many blocks, a ratio of the channels, a multiple.
-        macs: Its arithmetic.
-        latency_ms: Its milliseconds.
-        grid: What to try; of shapes with equal arithmetic the first is weighed.
-        whole_ms: The uncut network's time: what is no faster is left out.
+        cut: Prunes the network untrained: blocks, ratio of channels, multiple.
+        macs: Counts a network's multiply-accumulates.
+        latency_ms: Measures a network's latency.
+        grid: The shapes to try; of those with equal multiply-accumulates only the first is timed.
+        whole_ms: The latency of the full network; shapes that are not faster are left out.
 
     Returns:
-        Each of them faster and smaller than the one before; empty where no cut is possible, or none helps.
+        Each faster and smaller than the one before; empty if no pruning is possible or none helps.
     """
     shapes: dict[int, Shape] = {}
     for blocks, ratio, multiple in grid:
-        with contextlib.suppress(ConfigError):  # where nothing is left to cut
+        with contextlib.suppress(ConfigError):  # nothing left to prune
             model = cut(blocks, ratio, multiple)
             left = macs(model)
             if left not in shapes:
@@ -84,9 +84,9 @@ def grid_of(
     """Channels alone, then blocks alone and with fewer channels.
 
     Args:
-        multiples: What to round widths to.
-        ratios: Shares of the channels, where no block leaves.
-        blocks: Numbers of blocks that may leave.
+        multiples: Multiples to round widths to.
+        ratios: Shares of channels, if no block is removed.
+        blocks: Numbers of blocks to remove.
     """
     narrow = [(0, ratio, multiple) for ratio in ratios for multiple in multiples]
     shallow = [(count, ratio, multiple) for count in blocks for ratio in SHALLOW for multiple in multiples[: 2 if ratio else 1]]
@@ -94,7 +94,7 @@ def grid_of(
 
 
 def worth_training(shapes: Sequence[Shape], whole_ms: float) -> list[Shape]:
-    """Those that no other beats: none has more arithmetic in less time, or in a time that cannot be told from its own."""
+    """The shapes that are not dominated: no other has more multiply-accumulates in less or about equal time."""
     worthwhile: list[Shape] = []
     for shape in sorted(shapes, key=lambda shape: (-shape.macs, shape.latency_ms)):
         bound = worthwhile[-1].latency_ms if worthwhile else whole_ms

@@ -1,4 +1,4 @@
-"""What could be made smaller in a network, one thing at a time, and what each should gain."""
+"""Single changes that make a network smaller, and the gain predicted for each."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from lepton_automl.errors import ConfigError
 from lepton_automl.recipe import CustomRecipe, Recipe, narrowed
 from lepton_automl.roofline import CallTime, Layer, LayerTime, Work, predicted_ms
 
-SHARES = (0.75, 0.5)  # to which a width is narrowed
-MULTIPLE = 8  # to which widths are rounded, as in a search
-VECTOR = 16  # numbers that the widest vectors hold: whole ones are also tried
+SHARES = (0.75, 0.5)  # shares of a width to try
+MULTIPLE = 8  # widths are rounded to it, as in a search
+VECTOR = 16  # elements of the widest vectors; widths of full vectors are also tried
 
 
 @dataclass(frozen=True)
 class SingleChange:
-    """A network with one thing made smaller.
+    """A network with one change.
 
     Args:
-        what: In words.
-        recipe: The smaller network.
-        kept: For each stage, which blocks are left.
+        what: The change in words.
+        recipe: The changed network.
+        kept: The remaining blocks of each stage.
     """
 
     what: str
@@ -30,9 +30,9 @@ class SingleChange:
 
 
 def single_changes(recipe: Recipe) -> list[SingleChange]:
-    """Each width narrowed by a quarter, by a half, and to whole vectors, and each block left out that can be.
+    """Each width reduced by a quarter, by a half, and to full vectors, and each removable block removed.
 
-    There are none for a person's own network, whose widths have no names.
+    Custom networks have none, as their widths have no names.
     """
     return [] if isinstance(recipe, CustomRecipe) else [*_narrower(recipe), *_shallower(recipe)]
 
@@ -51,12 +51,12 @@ def _shallower(recipe: Recipe) -> Iterator[SingleChange]:
             kept = tuple(tuple(b for b in range(count) if (s, b) != (stage, block)) for s, count in enumerate(recipe.depths))
             try:
                 yield SingleChange(f"removing block {block} of stage {stage}", recipe.keep_blocks(kept), kept)
-            except ConfigError:  # it carries a stride, or the next block needs what it gives
+            except ConfigError:  # it has a stride, or the next block needs its output
                 continue
 
 
 def old_name(layer: str, kept: tuple[tuple[int, ...], ...], lists: tuple[str, ...]) -> str:
-    """A layer of the smaller network as it was called before blocks were removed."""
+    """The name that a layer of the smaller network had before blocks were removed."""
     for blocks, within in zip(kept, lists, strict=True):
         number, dot, rest = layer.removeprefix(f"{within}.").partition(".")
         if layer.startswith(f"{within}.") and number.isdigit():
@@ -65,15 +65,15 @@ def old_name(layer: str, kept: tuple[tuple[int, ...], ...], lists: tuple[str, ..
 
 
 def predicted_gain(layers: Sequence[Layer], profile: CallTime) -> float | None:
-    """Milliseconds that a changed network should save.
+    """Milliseconds that a changed network is predicted to save.
 
     Args:
-        layers: Its layers, by the unchanged network's names; one that is missing was removed.
+        layers: Its layers, by the names in the unchanged network; a missing one was removed.
         profile: The unchanged network as it was measured.
 
     Returns:
-        None where nobody can say: the runtime would take kernels for a layer whose pace was not measured. So it does where
-        channels no longer fill whole vectors; narrower is then often slower.
+        None without a prediction: the runtime would use kernels that were not measured. This happens when channels no longer
+        fill full vectors; the narrower layer is then often slower.
     """
     known = {layer.layer: layer for layer in profile.layers}
     if any(layer.layer in known and layer.form != known[layer.layer].form for layer in layers):
@@ -83,5 +83,5 @@ def predicted_gain(layers: Sequence[Layer], profile: CallTime) -> float | None:
 
 
 def _expected(layer: LayerTime | None, work: Work, node_ms: float) -> float:
-    """A layer that was not there before (the runtime changes a layout in another place) costs its kernels."""
+    """The predicted time of a layer; a new one (the runtime converts a layout elsewhere) costs its kernel calls."""
     return node_ms * work.nodes if layer is None else predicted_ms(layer, work, node_ms)

@@ -1,4 +1,4 @@
-"""How far a trial has come, in one file: arrays and JSON, no pickle, and never half of it."""
+"""A trial's checkpoint in one file: arrays and JSON, no pickle, written atomically."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ METADATA_KEY = "walk"  # the key of the JSON in the file's header
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What is kept.
+    """The progress of a trial.
 
     Args:
         arrays: Weights and the like, by name.
@@ -33,7 +33,7 @@ class Checkpoint:
 
 
 class CheckpointWriter:
-    """Keeps a trial's checkpoint in its folder. Whoever hears of the trial's end removes it: a result may get lost.
+    """Reads and writes the checkpoint in a trial's folder. The search removes it once the trial's end is recorded.
 
     Args:
         job: The trial.
@@ -43,10 +43,10 @@ class CheckpointWriter:
         self.path, self._uid = Path(job.folder) / CHECKPOINT, job.uid
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Put a checkpoint in the place of the last one; whenever the machine stops, one of the two is there whole.
+        """Replace the last checkpoint atomically: if the machine stops, one of the two is complete.
 
         Raises:
-            OSError: There is no room, say; the last one stays.
+            OSError: It cannot be written, for example on a full disk; the last one stays.
         """
         info = json.dumps({"uid": self._uid, **checkpoint.info})
         content = save(checkpoint.arrays, metadata={METADATA_KEY: info})
@@ -63,7 +63,7 @@ class CheckpointWriter:
             raise
 
     def read(self) -> Checkpoint | None:
-        """The checkpoint; None where there is none, or only another trial's or a damaged one."""
+        """The checkpoint; None if there is none, it is damaged, or it belongs to another trial."""
         try:
             content = self.path.read_bytes()
             info = json.loads(_header(content)["__metadata__"][METADATA_KEY])
@@ -80,7 +80,7 @@ def _header(content: bytes) -> dict[str, Any]:
 
 
 class Stopwatch:
-    """Wall and CPU seconds of a trial, which go on where its checkpoint stood.
+    """Wall and CPU seconds of a trial, continued from its checkpoint.
 
     Args:
         seconds: Wall seconds before.

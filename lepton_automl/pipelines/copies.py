@@ -1,4 +1,4 @@
-"""Copies of a person's network that are networks of their own."""
+"""Independent copies of custom networks."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def copy_network(model: Network) -> Network:
-    """A copy on the CPU, each part in its mode, without a Trainer.
+    """A copy on the CPU, with the same training modes and without a Trainer.
 
     Raises:
-        ConfigError: Something that the network holds cannot be copied.
+        ConfigError: An attribute of the network cannot be copied.
     """
     try:
         with without_trainer(model):
@@ -28,25 +28,24 @@ def copy_network(model: Network) -> Network:
         raise ConfigError(
             f"{type(model).__name__} cannot be copied: {in_one_line(error)}",
             where="model",
-            fix="Keep what cannot be copied (open files, locks, results of its last call) outside of the network.",
+            fix="Keep objects that cannot be copied (open files, locks, results of the last call) out of the network.",
         ) from error
 
 
 def detach_computed(model: nn.Module) -> None:
-    """Cut the tensors that a network holds besides its weights off the calls that made them, so that it can be copied."""
+    """Detach the computed tensors among a network's attributes, so that it can be copied."""
     for part in model.modules():
         for name, one in computed_tensors(part).items():
             part.__dict__[name] = one.detach()
 
 
 def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> list[str]:
-    """The weights of the original that its copy still computes with.
+    """The names of the original's weights that its copy still computes with.
 
-    A function that was put in the place of a layer's `forward`, or a hook, goes into a copy as it is, with the network in it that
-    it was made for.
+    A function that replaces a layer's `forward`, or a hook, is copied by reference, with the network that it refers to.
 
     Args:
-        copy_of: A copy of a network, which is left as it is, like the network.
+        copy_of: A copy of the network; neither is changed.
         original: The network.
         rows: Two rows or so, as `forward` takes them.
     """
@@ -69,11 +68,8 @@ def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> lis
 
 
 def shared_weights_error(names: list[str], network: str) -> tuple[str, str]:
-    """What is wrong with a network whose copies borrow weights, and what to do."""
+    """The problem with a network whose copy shares weights, and the fix."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    what = f"a copy of {network} still computes with {names[0]!r}{more} of the network that it was copied from"
-    fix = (
-        "A forward pass or hook that was set on a layer holds the layer itself: write it in a subclass, "
-        "or use what it is called with."
-    )
+    what = f"a copy of {network} still uses the weights {names[0]!r}{more} of the original"
+    fix = "A forward function or hook set on a layer refers to that layer: define it in a subclass, or use only its arguments."
     return what, fix

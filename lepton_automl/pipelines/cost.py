@@ -1,4 +1,4 @@
-"""What a network costs on the target: exported, opened, and timed beside the reference."""
+"""The costs of a network on the target: exported, opened, and timed against the reference network."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from lepton_automl.specs import Deployment
 
 from .adapter import Network
 
-SECONDS = 0.5  # of timing, for which other workers wait; twice as long was seen to tell no more
-QUICK = 0.15  # for each of several ways, where only the fastest counts
-SAMPLE_ROWS = ROWS  # real rows that an export is traced with and verified on
+SECONDS = 0.5  # of timing, during which other workers wait; twice as long was not more precise
+QUICK = 0.15  # for each of several variants, if only the fastest counts
+SAMPLE_ROWS = ROWS  # real rows for tracing and verifying an export
 
 
 _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict(numpy.load({rows!r}))"
@@ -45,24 +45,24 @@ _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict
 
 @functools.cache
 def reference(threads: int) -> Callable[[], object]:
-    """The fixed network that everything is timed beside, opened once a process."""
+    """The fixed reference network of all timings, opened once per process."""
     return reference_model(threads)
 
 
 def quiet_reference(threads: int) -> Measurement:
-    """Its own time when the machine is quiet, in which all other figures are told."""
+    """The reference's time on the quiet machine, to which all other times are scaled."""
     return baseline_latency(reference(threads), threads=threads)
 
 
 @dataclass(frozen=True)
 class CostProfiler:
-    """Weighs candidates for one target.
+    """Profiles the candidates of a search on one target.
 
     Args:
-        data: Gives the decoded rows of a call, and their preprocessing, which counts.
+        data: Gives the decoded rows of a call; their preprocessing is timed as well.
         target: The device, the rows of one call, and the limits.
-        measurement_lock: Closed while timing.
-        reference_ms: The reference's quiet time; None to take what is measured alongside.
+        measurement_lock: Held while timing.
+        reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
     """
 
     data: Data
@@ -71,14 +71,14 @@ class CostProfiler:
     reference_ms: float | None = None
 
     def profile(self, model: Network, seconds: float = SECONDS) -> Profile:
-        """The profile of an untrained network: neither latency nor size depends on the weights."""
+        """The profile of an untrained network, as neither latency nor size depends on its weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             exported = export(deployable(model, self.data.spec), self.sample, path, rows=QUICK_ROWS)
             return self.profile_file(path, model, seconds, exported)
 
     def profile_file(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
-        """The profile of an exported network, which may be open for one thread already: it is as fast as one opened anew."""
+        """The profile of an exported network; a session already opened for one thread is reused."""
         threads = self.target.threads
         call = self.call_of(opened if opened and threads == 1 else OnnxModel(path, threads=threads))
         with self.measurement_lock.held():
@@ -94,12 +94,12 @@ class CostProfiler:
         return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
 
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
-        """What one call does, from decoded rows to the answer: on the target, or with so many rows."""
+        """One call, from decoded rows to outputs, with the target's batch size or `rows` rows."""
         raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
     def resource_profile(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
-        """What a bundle's model costs beside its latency, from disk to energy, as it runs; takes some ten seconds."""
+        """The full resource profile of a bundle's model, from disk to energy; takes about ten seconds."""
         threads, size = self.target.threads, self.target.batch_size
         opened = open_bundle(bundle, threads, rows=size)
         with tempfile.TemporaryDirectory() as folder, self.measurement_lock.held():
@@ -121,7 +121,7 @@ class CostProfiler:
 
     @property
     def sample(self) -> dict[str, Tensor]:
-        """Real training rows as the network takes them."""
+        """Real training rows as network inputs."""
         return spread_rows(self.data.train.inputs, SAMPLE_ROWS)
 
     @property
@@ -130,14 +130,14 @@ class CostProfiler:
         return self.raw(self.target.batch_size)
 
     def raw(self, count: int) -> Any:
-        """So many decoded rows."""
+        """`count` decoded rows."""
         examples = self.data.examples
         rows = [examples[n % len(examples)] for n in range(count)]
         return np.stack(rows) if self.data.spec.modality == "image" else rows
 
 
 class LatencyProfiler:
-    """Weighs a person's own networks for one target, from rows as `forward` takes them to what it gives.
+    """Measures the latency of custom networks on one target, from inputs of `forward` to outputs.
 
     Args:
         target: The threads, and the rows of one call.
@@ -146,11 +146,11 @@ class LatencyProfiler:
 
     def __init__(self, target: Deployment, sample: Tensor) -> None:
         self.target, self.sample = target, sample[:SAMPLE_ROWS]
-        self.reasons: list[str] = []  # why networks could not be weighed
+        self.reasons: list[str] = []  # why networks could not be measured
 
     @functools.cached_property
     def reference_ms(self) -> float:
-        """The reference's own time, taken once, so that all figures are in one unit."""
+        """The reference's time, measured once, so that all times use one scale."""
         with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
             return quiet_reference(self.target.threads).median
 
@@ -161,9 +161,9 @@ class LatencyProfiler:
 
     @contextmanager
     def exported(self, model: nn.Module, rows: int = QUICK_ROWS) -> Iterator[Path]:
-        """A network's file, compared with it on so many rows, in a folder of its own for as long as it is looked at."""
+        """A network's exported file in a temporary folder, verified on `rows` rows."""
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that an export is slow matters to nobody here
+            warnings.simplefilter("ignore")  # a slow export does not matter here
             export(Bare(model), {INPUT: self.sample}, Path(folder) / "model.onnx", rows=rows)
             yield Path(folder) / "model.onnx"
 
@@ -186,7 +186,7 @@ class LatencyProfiler:
         return latency
 
     def fastest_ms(self, model: nn.Module) -> float:
-        """Milliseconds of a call in the fastest way that the target allows, whatever its accuracy.
+        """Milliseconds per call of the fastest variant on the target, whatever its accuracy.
 
         Raises:
             BundleError: It cannot be exported.
@@ -214,7 +214,7 @@ class LatencyProfiler:
         return min(one.latency.median for one in results.values())
 
     def try_measure(self, model: nn.Module) -> Measurement | None:
-        """The latency, or None where the network cannot be exported; `reasons` say why."""
+        """The latency, or None if the network cannot be exported; `reasons` says why."""
         try:
             return self.measure(model, rows=SAMPLE_ROWS)
         except BundleError as error:

@@ -1,4 +1,4 @@
-"""What a finished model gets wrong, on rows that it has not learnt."""
+"""Error analysis of a finished model on unseen rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .pack import predict_split
 from .worker_cache import cached_data
 
 Array = NDArray[Any]
-PAIRS = 1_000  # rows of which truth and answer are kept
+PAIRS = 1_000  # rows whose truth and prediction are kept
 
 
 def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
-    """Ask a finished model, in the runtime that it was chosen for, and look at its answers.
+    """Analyse the errors of a finished model in its own runtime.
 
     Raises:
-        DataError: There are no rows to ask it.
+        DataError: There are no rows to evaluate.
     """
     data = cached_data(job.trial.data)
     split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _predictions(job, data)
@@ -48,10 +48,10 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
 
 
 def _predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
-    """The rows of a split, and what the model answers to them."""
+    """The rows of a split and the model's predictions."""
     split = open_test(data.spec) if job.split == "test" else data.validation
     if not len(split):
-        fix = 'Where scores were cross-validated, ask for split="held-out".'
+        fix = 'If scores were cross-validated, use split="held-out".'
         raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
     return split, predict_split(open_bundle(Path(job.bundle), job.trial.target.threads), split)
 
@@ -99,7 +99,7 @@ def _numbers(job: ErrorAnalysisJob, data: Data, split: Split, answers: Array, tr
 
 
 def _rounded(number: float) -> float:
-    """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
+    """A number rounded to six digits, the precision of targets stored standardised in 32 bits."""
     return float(f"{number:.6g}")
 
 

@@ -1,4 +1,4 @@
-"""What a cross-validated trial answered on rows that it had not learnt: each fold was asked of a network taught without it."""
+"""Out-of-fold predictions of a cross-validated trial: each fold is predicted by a network trained without it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from lepton_automl.errors import DataError
 
 
 def save_held_out(folder: Path, answers: Iterable[Tensor]) -> None:
-    """Leave the answers in a trial's folder, fold by fold; a disk without room for them costs only a later look at them."""
+    """Save the predictions in a trial's folder, fold by fold; on a full disk only the error analysis is lost."""
     with contextlib.suppress(OSError):
         np.save(folder / HELD_OUT, torch.cat(list(answers)).numpy())
 
 
 def held_out(folder: Path, data: Data) -> tuple[Split, NDArray[Any]]:
-    """The rows that were held out, fold by fold, and the answers on them.
+    """The held-out rows, fold by fold, and their predictions.
 
     Raises:
-        DataError: There are none, or they do not fit the data.
+        DataError: There are no predictions, or they do not match the data.
     """
     folds = [data.fold(number).validation for number in range(data.spec.folds)]
     try:

@@ -1,4 +1,4 @@
-"""Packages beside ours that break what we import."""
+"""A check for a broken torchvision installation."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from lepton_automl.errors import ConfigError, in_one_line
 
 
 def check_torchvision() -> None:
-    """Make sure that torchvision, where it is installed, can be imported: Lightning, torchmetrics and torch-pruning try to.
+    """Check that torchvision, if installed, can be imported: Lightning, torchmetrics and torch-pruning import it.
 
     Raises:
-        ConfigError: It cannot, as where its build is not that of torch.
+        ConfigError: It cannot be imported, for example because its build does not match torch.
     """
     if importlib.util.find_spec("torchvision") is None:
         return
     try:
         importlib.import_module("torchvision")
-    except Exception as error:  # its own exceptions, those of a missing operator, of a library that does not load
+    except Exception as error:  # a missing operator or a library that does not load raise different types
         raise ConfigError(
             f"torchvision is installed and cannot be imported: {in_one_line(error)}",
             where="torchvision",
-            fix="Run `pip uninstall torchvision` (lepton_automl does not need it), or install the build that belongs to your torch.",
+            fix="Run `pip uninstall torchvision` (lepton_automl does not need it), or install the build that matches your torch.",
         ) from error

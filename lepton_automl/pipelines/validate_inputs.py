@@ -1,4 +1,4 @@
-"""A person's own trained network and their rows, looked at before anything is done with them."""
+"""Validation of the user's trained network and rows for `lean` and `accelerate`."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from lepton_automl.training.custom import lazy_layer, without_trainer
 def validate_inputs(
     model: Any, data: Any, validation: Any, complaints: Complaints, *, seed: int = 0, standardise: bool = True
 ) -> Labelled:
-    """The rows, after the network was tried on a few of them.
+    """Validate the arguments and read the rows; the network is called on a few of them.
 
     Args:
         model: What should be a trained module, called as `model(x)`.
         data: Rows and targets, as `data.labelled.read_pairs` takes them.
-        validation: The same to choose by; None to hold out a fifth of `data`.
-        complaints: Those that there are already; all are raised together.
-        seed: Of the rows held out.
-        standardise: Whether values are standardised.
+        validation: The same, for scoring; None to hold out a fifth of `data`.
+        complaints: Earlier complaints; all are raised together.
+        seed: Seeds the choice of held-out rows.
+        standardise: Whether regression targets are standardised.
 
     Raises:
-        ConfigError: All that is wrong.
+        ConfigError: The arguments are invalid; all problems are listed.
     """
     is_module = isinstance(model, nn.Module)
-    complaints.check(is_module, f"model is a {type(model).__name__}.", "Give a trained torch.nn.Module.")
+    complaints.check(is_module, f"model is a {type(model).__name__}.", "Pass a trained torch.nn.Module.")
     train = read_pairs(data, complaints, "data")
     held = None if validation is None else read_pairs(validation, complaints, "validation")
     outputs = _try(model, train, complaints) if is_module and train is not None else 1
@@ -45,27 +45,27 @@ def validate_inputs(
 
 
 def check_deployment(target: Any, complaints: Complaints) -> None:
-    """Complain of what is no target, or none that can be measured."""
+    """Complain if the deployment is invalid or cannot be measured."""
     on_target = isinstance(target, Deployment)
-    complaints.check(on_target, f"deployment is {target!r}.", "Say deployment=Deployment(...).")
+    complaints.check(on_target, f"deployment is {target!r}.", "Pass deployment=Deployment(...).")
     if on_target:
         reason = get_device(target.device).unavailable()
         complaints.check(not reason, f"{reason}.", "Use Deployment(device='cpu').")
 
 
 def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
-    """How many numbers the network gives for a row; complains where they do not fit the targets."""
+    """The number of outputs per row; complains if they do not match the targets."""
     rows, targets = train
     device = next((weight.device for weight in model.parameters()), None)
     if device is None:
         complaints.add(f"{type(model).__name__} has no weights.")
         return 1
     if lazy := lazy_layer(model):
-        complaints.add(f"{lazy} has no weights yet.", "Call the network once on some rows, and train it, first.")
+        complaints.add(f"{lazy} has no weights yet.", "Call the network once on some rows and train it first.")
         return 1
     try:
         with without_trainer(model), preserve_state(model), eval_mode(model), torch.inference_mode():
-            answers = model(rows[:4].to(device, copy=True))  # it may change what it is given
+            answers = model(rows[:4].to(device, copy=True))  # it may modify its input
     except Exception as error:
         what = f"forward fails on rows {list(rows[:4].shape)}: {in_one_line(error)}{untraceable_parts(model)}."
         complaints.add(what, "It is called as model(x) with rows of data.")

@@ -1,4 +1,4 @@
-"""What a worker keeps open: a study's data between its trials."""
+"""Data that a worker keeps open between trials."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from lepton_automl.specs import DataSpec
 
 @functools.lru_cache(maxsize=1)
 def cached_data(spec: DataSpec) -> Data:
-    """A study's data, kept open between a worker's trials."""
+    """A study's data; the last one opened is cached."""
     return open_data(spec)

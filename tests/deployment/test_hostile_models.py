@@ -93,7 +93,7 @@ def hidden():
 def test_an_accelerated_folder_is_checked_before_it_is_opened(tmp_path, runtime, content, name):
     (tmp_path / "model.onnx").write_bytes(content)
     (tmp_path / "runtime.json").write_text(json.dumps({"runtime": runtime, "precision": "fp32", "batch_size": 1}))
-    with pytest.raises(BundleError, match=rf"does not name: {name}"):
+    with pytest.raises(BundleError, match=rf"does not list: {name}"):
         load_accelerated(tmp_path)
 
 

@@ -55,7 +55,7 @@ def test_a_users_network_becomes_faster_at_the_same_score(taught, tmp_path):
     with pytest.raises(ConfigError, match="not empty"):
         fast.save(tmp_path / "fast")
     (tmp_path / "fast" / RUNTIME).write_text("[]")
-    with pytest.raises(BundleError, match=r"no readable runtime\.json"):
+    with pytest.raises(BundleError, match=r"runtime\.json is missing or unreadable"):
         load_accelerated(tmp_path / "fast")
 
 
