@@ -1,8 +1,8 @@
-"""Where the time of a network goes on the target, what one change would gain, and whether it does.
+"""Bottleneck analysis: where a network's time goes on the target, and the predicted and measured gain of single changes.
 
-Layers are timed by the runtime's own profiler and held against what the machine can do at best (Williams, Waterman and
-Patterson, Roofline: An Insightful Visual Performance Model, CACM 52(4), 2009). A change is predicted from the layers as
-they were measured, then made and timed beside the unchanged network.
+Layers are timed by the runtime's profiler and compared with the machine's ceilings (Williams, Waterman and
+Patterson, Roofline: An Insightful Visual Performance Model, CACM 52(4), 2009). The gain of
+a change is predicted from the measured layers, then the change is made and timed against the unchanged network.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ Progress = Callable[[str], None]
 
 @functools.cache
 def ceilings_of(threads: int) -> Ceilings:
-    """What this machine can do at best, measured once a process; it takes two seconds."""
+    """The machine's ceilings, measured once per process in two seconds."""
     return measure_ceilings(arithmetic_probes(threads), chains(threads), threads=threads)
 
 
 def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progress: Progress = lambda _: None) -> Bottleneck:
-    """Profile a network on the target, and say what binds it and what would make it faster.
+    """Profile a network on the target: what limits its speed, and which changes would make it faster.
 
     Args:
         model: Its weights do not matter.
         profiler: The data, the target and the measurement lock.
-        tries: How many of the most promising changes are made and timed; none for 0.
-        progress: Told what is being done.
+        tries: How many of the most promising changes to make and time.
+        progress: Called with a description of each step.
     """
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(profiler, Path(folder))
@@ -68,13 +68,13 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
 
 
 def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_ms: float, seconds: float = SECONDS) -> Change:
-    """Make a change and time it, in turns with the unchanged network.
+    """Make a change and time it, interleaved with the unchanged network.
 
     Args:
-        change: What to make.
+        change: The change.
         unchanged: The exported network as it is.
         profiler: The data, the target and the measurement lock.
-        latency_ms: What a call of the unchanged network takes.
+        latency_ms: Milliseconds per call of the unchanged network.
         seconds: Wall seconds of timing.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +88,7 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
 
 
 def _gained(ratio: Measurement, latency_ms: float) -> Measurement:
-    """Milliseconds saved, from the ratio of the changed network's time to that of the unchanged one."""
+    """Milliseconds saved, from the ratio of the two times."""
     ends = {name: (1 - getattr(ratio, name)) * latency_ms for name in ("median", "low", "high", "p5", "p95")}
     turned = {"low": ends["high"], "high": ends["low"], "p5": ends["p95"], "p95": ends["p5"], "median": ends["median"]}
     return ratio.replace(name="gain", ratio=1 - ratio.median, warnings=(), **turned)
@@ -96,11 +96,11 @@ def _gained(ratio: Measurement, latency_ms: float) -> Measurement:
 
 @dataclass(frozen=True)
 class _Bench:
-    """A place where networks are exported and timed for one target.
+    """Exports and times networks for one target.
 
     Args:
         profiler: The data, the target and the measurement lock.
-        folder: Where the files go.
+        folder: Where to write the files.
     """
 
     profiler: CostProfiler
@@ -112,11 +112,11 @@ class _Bench:
         return path
 
     def call(self, path: Path) -> Callable[[], object]:
-        """One call on the target, preprocessing included."""
+        """One call on the target, including preprocessing."""
         return self.profiler.call_of(OnnxModel(path, threads=self.profiler.target.threads))
 
     def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
-        """The report without its changes."""
+        """The report, without changes."""
         threads, raw, arrays = self.profiler.target.threads, self.profiler.rows, self.profiler.data.preprocess.arrays
         profile = profile_layers(path, arrays(raw), seconds=SECONDS, threads=threads)
         timed = functools.partial(
@@ -135,7 +135,7 @@ class _Bench:
         )
 
     def predictions(self, recipe: Recipe, profile: CallTime) -> list[Change]:
-        """Every single change whose gain can be predicted."""
+        """All single changes with a predicted gain."""
         gains = [(change, self._gain(change, profile)) for change in single_changes(recipe)]
         return [
             Change(what=change.what, recipe=change.recipe.to_json(), predicted_ms=gain)

@@ -35,8 +35,8 @@ def copy_network(model: Network) -> Network:
 def detach_computed(model: nn.Module) -> None:
     """Detach the computed tensors among a network's attributes, so that it can be copied."""
     for part in model.modules():
-        for name, one in computed_tensors(part).items():
-            part.__dict__[name] = one.detach()
+        for name, tensor in computed_tensors(part).items():
+            part.__dict__[name] = tensor.detach()
 
 
 def shared_weights(copy_of: nn.Module, original: nn.Module, rows: Tensor) -> list[str]:

@@ -1,4 +1,4 @@
-"""A person's own networks on the same way: their factory builds, their module teaches itself, the traced graph is cut."""
+"""The adapter for custom networks: built by the user's factory, trained by their own steps, pruned by their traced graph."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ from .adapter import FitRequest, LeptonAdapter, Network, NetworkAdapter
 from .copies import copy_network, detach_computed, shared_weights, shared_weights_error
 from .worker_cache import cached_data
 
-CHECK_ROWS = 8  # rows that a person's forward is tried on
+CHECK_ROWS = 8  # rows for trying out forward()
 
 
 def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdapter:
-    """How a candidate is made: as ours are, or by a person's own factory.
+    """The adapter for a candidate: of a LeptonNet, or of a custom network if the job has a factory.
 
     Args:
-        config: Settings of the knobs.
-        job: Knows the data, the plans that the knobs change, and the factory.
+        config: The hyperparameters.
+        job: Has the data, the plans that the hyperparameters change, and the factory.
     """
     if job.own is None:
         return LeptonAdapter(config, job.data, job.train, job.lean)
@@ -54,23 +54,23 @@ def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdap
 
 @functools.lru_cache(maxsize=1)
 def _loaded(factory: Factory) -> Any:
-    """The person's own function, loaded once a process."""
+    """The user's factory, loaded once per process."""
     return factory.load()
 
 
 class CustomAdapter:
-    """How a person's own networks are made.
+    """The adapter for custom networks.
 
     Args:
-        config: Settings of the knobs.
+        config: The hyperparameters.
         spec: The data.
-        train: The plan that the knobs change.
-        lean: Likewise.
+        train: The training plan, which the hyperparameters change.
+        lean: The pruning plan, likewise.
         own: The factory.
-        folder: Where a person's module may write.
+        folder: Where the user's module may write.
     """
 
-    supports_checkpoints = False  # nobody knows all that a person's module remembers
+    supports_checkpoints = False  # the full state of the user's module is unknown
 
     def __init__(self, config: Config, spec: DataSpec, *, train: TrainPlan, lean: LeanPlan, own: Factory, folder: str) -> None:
         self.config, self.spec, self.factory, self.folder = config, spec, own, folder
@@ -79,33 +79,33 @@ class CustomAdapter:
         self.lean: Recipe = families.final_recipe(config, spec, lean, own)
 
     def make(self) -> Any:
-        """Whatever the factory makes; equal seeds make equal weights, and the global random state stays as it was."""
+        """The factory's module; equal seeds give equal weights, and the global random state is not changed."""
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.plan.seed)
             return _loaded(self.factory)({"epochs": self.plan.epochs, **handed(self.config)}, self.spec)
 
     def build(self, recipe: Recipe) -> CustomNet:
-        """By the factory, then cut as the recipe says."""
+        """A new network of a recipe, pruned if the recipe says so."""
         assert isinstance(recipe, CustomRecipe)
         model = self.wrap(self.make())
         return self.cut(model, recipe) if recipe.ratio else model
 
     def wrap(self, module: torch.nn.Module) -> CustomNet:
-        """What the factory made, before any cut."""
+        """Wrap the factory's module, before any pruning."""
         return CustomNet(module, custom_recipe(self.config, self.spec, self.factory), self.spec)
 
     def load(self, folder: Path) -> CustomNet:
-        """By the factory again, with the weights of the bundle."""
+        """The network of a finished trial's bundle, with its weights."""
         return load_by(folder, self.build)
 
     def batches(self, data: Data, model: Network, chunk: int = 16) -> DataModule:
-        """Pairs of inputs and targets, one a step."""
+        """A data module that gives one (inputs, targets) pair per step."""
         del chunk
         assert isinstance(model, CustomNet)
         return PairModule(data, self.plan, model.rows)
 
     def train(self, model: Network, batches: DataModule, request: FitRequest) -> None:
-        """By the module's own steps and optimisers."""
+        """Train the network in place, by its own steps and optimisers."""
         assert isinstance(model, CustomNet)
         fit_custom(
             model.module,
@@ -123,22 +123,22 @@ class CustomAdapter:
         detach_computed(model)
 
     def shrink(self, model: Network, data: Data) -> CustomNet:
-        """The same module with its least important channels gone."""
-        del data  # the cut goes by the weights alone
+        """The same module without its least important channels."""
+        del data  # pruning uses the weights alone
         assert isinstance(model, CustomNet) and isinstance(self.lean, CustomRecipe)
         if not model.recipe.contains(self.lean):
-            raise ConfigError("this network was cut before, or is another one", where="shrink", fix="Train a new one.")
+            raise ConfigError("this network was already pruned, or is another one", where="shrink", fix="Train a new one.")
         return self.cut(model, self.lean)
 
     def cut(self, model: CustomNet, recipe: CustomRecipe) -> CustomNet:
-        """The same module, cut as a recipe says."""
+        """The same module, pruned to a recipe."""
         sample = torch.randn((2, *self.spec.input_shape), generator=torch.Generator().manual_seed(0))
         cut = prune_uniformly(model.module, recipe.ratio, sample, multiple=recipe.multiple)
         return CustomNet(cut, recipe, self.spec)
 
 
 def check_factory(job: FactoryCheckJob) -> FactoryCheck:
-    """Try a person's factory before anything is lost: build, ask, step, and cut if that is wanted."""
+    """Try the user's factory before the search: build, run forward, train a step, export, and prune if requested."""
     adapter = CustomAdapter(job.usual, job.data, train=job.train, lean=LeanPlan(), own=job.own, folder=job.folder)
     try:
         module = adapter.make()
@@ -147,7 +147,12 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     except Exception as error:
         what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
         return FactoryCheck(
-            wrong=((what, "It is called with a dict of the knobs, without their rooms' names, and a DataSpec."),)
+            wrong=(
+                (
+                    what,
+                    "It is called with a dict of the hyperparameters, without the prefixes model. and train., and a DataSpec.",
+                ),
+            )
         )
     data = cached_data(job.data)
     model = adapter.wrap(module) if isinstance(module, torch.nn.Module) else None
@@ -177,16 +182,16 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
 
 
 def _exported(model: CustomNet, data: Data) -> tuple[str, ...]:
-    """What exporting the network, on trial, gives to say.
+    """Notes from a trial export of the network.
 
     Raises:
-        BundleError: It cannot be exported, or the file answers otherwise.
+        BundleError: It cannot be exported, or the file gives other outputs.
     """
     answering = deployable(model, data.spec)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         export(answering, spread_rows(data.train.inputs, ROWS), Path(folder) / "model.onnx")
-    return tuple(str(one.message) for one in caught if "quick exporter" in str(one.message))
+    return tuple(str(warning.message) for warning in caught if "quick exporter" in str(warning.message))
 
 
 def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
@@ -198,12 +203,12 @@ def _step(adapter: CustomAdapter, model: CustomNet, data: Data) -> None:
 
 
 def _uncuttable(adapter: CustomAdapter, model: CustomNet, data: Data, ratio: float) -> str:
-    """Why the network cannot be cut, or cannot be trained after it; empty where both can be."""
+    """Why the network cannot be pruned, or not trained afterwards; empty if it can."""
     try:
         cut = adapter.cut(model, model.recipe.replace(ratio=ratio))
         _step(adapter, cut, data)
     except ConfigError as error:
         return error.what
     except Exception as error:
-        return f"it does not train after the cut: {in_one_line(error)}"
+        return f"it does not train after pruning: {in_one_line(error)}"
     return ""

@@ -1,4 +1,4 @@
-"""The corridor for a person's own trained network that is to become smaller: scored, cut, taught again, weighed."""
+"""Prunes a user's trained network: scores it, prunes it, fine-tunes it and measures its latency."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from .recovery import RecoveryTrainer, usual_rate
 Network = TypeVar("Network", bound=nn.Module)
 Progress = Callable[[str], None]
 
-WIDEST = 0.95  # the largest ratio that is tried
-SHARES = 12  # ratios up to it that are weighed in search of one that keeps a limit
-GLANCE = 0.25  # seconds of timing one of them: the interval is wider, which only makes the cut safer
-CALIBRATION = 512  # rows that tell what a block or a channel does
+WIDEST = 0.95  # the largest ratio to try
+SHARES = 12  # number of ratios up to it that are timed to find one within a limit
+GLANCE = 0.25  # seconds of timing for each; a wider interval only makes the choice safer
+CALIBRATION = 512  # rows on which the importance of blocks and channels is measured
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkMetrics:
-    """What a network is worth and what it costs.
+    """The scores and costs of a network.
 
     Args:
         scores: On the validation rows, by the names of `task.METRICS`.
-        latency: One call of the exported file, timed beside the reference; None where it cannot be exported.
-        parameters: Its weights.
-        macs: Multiply-accumulate operations for one row.
+        latency: One call of the exported file; None if it cannot be exported.
+        parameters: Number of weights.
+        macs: Multiply-accumulates per row.
     """
 
     scores: dict[str, float]
@@ -57,15 +57,15 @@ class NetworkMetrics:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LeanModel(Generic[Network]):
-    """A network made smaller, and what that gained and cost.
+    """A pruned network, with its scores and costs before and after.
 
     Args:
-        model: The smaller network, of the same class, in the mode that the network came in.
-        before: The network as it came.
-        after: The smaller one.
-        metric: The score that a drop is counted in.
-        refused: Layers that kept their width, by name, and why.
-        history: A row for each step: what was done, what it left, and whether it was kept.
+        model: The smaller network, of the same class and in the same training modes.
+        before: Metrics of the original network.
+        after: Metrics of the smaller network.
+        metric: The score in which the drop is measured.
+        refused: Layers that could not be pruned, by name, with the reason.
+        history: One row per step: what was done, the result, and whether it was kept.
     """
 
     model: Network
@@ -77,7 +77,7 @@ class LeanModel(Generic[Network]):
 
     @property
     def drop(self) -> float:
-        """How much of the score was lost; below 0 where some was gained."""
+        """The loss in score; negative for a gain."""
         return self.before.scores[self.metric] - self.after.scores[self.metric]
 
     def __repr__(self) -> str:
@@ -92,9 +92,9 @@ class LeanModel(Generic[Network]):
             lines.append(f"  {'latency':<12}{was:>9.3f} ms -> {now:.3f} ms ({was / now:.2f} times as fast)")
         if not self.history.empty and not self.history["kept"].any():
             tried = f"{len(self.history)} cut{'s' * (len(self.history) > 1)} tried"
-            lines.append(f"  as it was: {tried}, none kept the score (see .history); allow a larger drop, or more epochs")
+            lines.append(f"  unchanged: {tried}, none kept the score (see .history); allow a larger drop or more epochs")
         if self.refused:
-            lines.append(f"  left whole: {', '.join(sorted(self.refused))} (see .refused)")
+            lines.append(f"  not pruned: {', '.join(sorted(self.refused))} (see .refused)")
         return "\n".join(lines)
 
 
@@ -103,17 +103,17 @@ def _line(name: str, was: int, now: int) -> str:
 
 
 def lean(model: Network, data: Any, config: PruneConfig, progress: Progress = lambda _: None) -> LeanModel[Network]:
-    """Make a trained network smaller.
+    """Prune a trained network.
 
     Args:
-        model: The network; it is left as it is.
+        model: The network; it is not changed.
         data: Rows and targets, as `data.labelled.read_pairs` takes them.
-        config: The goal, and how to reach it.
-        progress: Told what is being done.
+        config: The goal and the method.
+        progress: Called with a description of each step.
 
     Raises:
-        ConfigError: Something is wrong with what was given (all of it is listed), or nothing can be cut.
-        LimitError: No cut keeps the limit.
+        ConfigError: The arguments are invalid (all problems are listed), or nothing can be pruned.
+        LimitError: No pruned network keeps the limit.
     """
     rows = validated_rows(model, data, config)
     with preserve_state(model), torch.inference_mode(mode=False), pausing_for_measurements(measurement_lock_path()):
@@ -125,7 +125,7 @@ def lean(model: Network, data: Any, config: PruneConfig, progress: Progress = la
 
 
 class PruneRun(Generic[Network]):
-    """One network on its way."""
+    """One run of `lean`."""
 
     def __init__(self, model: Network, rows: Labelled, config: PruneConfig, progress: Progress) -> None:
         self.config, self.progress = config, progress
@@ -141,7 +141,7 @@ class PruneRun(Generic[Network]):
         self.history: list[dict[str, Any]] = []
 
     def run(self) -> LeanModel[Network]:
-        """From the network as it came to the smaller one."""
+        """Prune the network and report."""
         before = self.metrics_of_network(self.parent)
         self.trainer.record_parent(self.parent)
         model = self._shallower(self.parent) if self.config.blocks else self.parent
@@ -171,7 +171,7 @@ class PruneRun(Generic[Network]):
         return self._in_steps(model, self.config.ratio, shapes[0].multiple if shapes else self.multiples[0])
 
     def _in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
-        """Cut to a share of the channels, recovering after each of several steps; epochs are shared out among them."""
+        """Remove a share of the channels in steps, each followed by its part of the epochs."""
         steps, done, left = self.config.steps, 0, 1.0
         for step in range(1, steps + 1):
             stays = 1 - ratio * step / steps
@@ -181,9 +181,9 @@ class PruneRun(Generic[Network]):
         return model
 
     def _as_far_as(self, model: Network, least: float) -> Network:
-        """The fastest shape whose score is good enough, found by halving the menu; each is cut from the whole network.
+        """The fastest shape that keeps the score, found by bisection over the candidate shapes, each pruned from the full network.
 
-        A shape that is trained in vain is lost time, so few are: three of a menu of eight.
+        Of eight candidates at most three are trained.
         """
         shapes, best = self._shapes(model, grid_of(self.multiples, blocks=BLOCKS)), model
         good, bad = -1, len(shapes)
@@ -199,9 +199,9 @@ class PruneRun(Generic[Network]):
         return best
 
     def _fast_enough(self, model: Network, before: NetworkMetrics, limit: float) -> Network:
-        """The most capable shape that keeps the limit as it is exported, in floats."""
+        """The largest shape whose float32 export keeps the latency limit."""
         if before.latency is None:
-            raise BundleError(f"its speed cannot be measured: {self.profiler.reasons[-1]}", where="lean")
+            raise BundleError(f"the latency cannot be measured: {self.profiler.reasons[-1]}", where="lean")
         if before.latency.high <= limit:
             return model
         ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
@@ -212,52 +212,52 @@ class PruneRun(Generic[Network]):
         if shape is None:
             fastest = shapes[-1].latency_ms if shapes else before.latency.median
             raise LimitError(
-                f"with {WIDEST:.0%} of its channels gone this network still takes {fastest:.3g} ms; the limit is {limit:g} ms",
+                f"with {WIDEST:.0%} of its channels removed this network still takes {fastest:.3g} ms; the limit is {limit:g} ms",
                 where="lean",
-                fix="Allow more time, take out blocks as well, or start from a shallower network.",
+                fix="Raise the limit, remove blocks as well, or start from a shallower network.",
             )
         return self._in_steps(model, shape.ratio, shape.multiple)
 
     def _to_shape(self, model: Network, shape: Shape) -> Network:
-        """One cut to a shape of the menu, and its recovery."""
+        """Prune to a candidate shape and fine-tune."""
         shallower, gone = drop_blocks(model, shape.blocks, self.sample)
         if shape.ratio:
             return self._step(shallower, shape.ratio, shape.multiple, shape.description, self.config.epochs)
-        return self._recovered(shallower, f"took out {', '.join(gone)}", self.config.epochs, 0)
+        return self._recovered(shallower, f"removed {', '.join(gone)}", self.config.epochs, 0)
 
     def _shapes(
         self, model: Network, grid: Sequence[tuple[int, float, int]], latency_ms: Callable[[nn.Module], float] | None = None
     ) -> list[Shape]:
-        """Shapes of the network, weighed in the fastest way that the target allows unless something else is said."""
-        cheap = "l2" if self.config.ranking == "layer" else ""  # the widths are the same whichever channels leave
+        """The shapes worth training, by default timed in the fastest variant on the target."""
+        cheap = "l2" if self.config.ranking == "layer" else ""  # the widths do not depend on which channels are removed
 
         def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
-            self.progress(f"weighing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
+            self.progress(f"timing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
             shallower = drop_blocks(model, blocks, self.sample)[0]
             return self._cut(shallower, ratio, multiple, cheap).model if ratio else shallower
 
-        def macs(one: nn.Module) -> int:
-            return count_macs(one, self.sample[:2])
+        def macs(module: nn.Module) -> int:
+            return count_macs(module, self.sample[:2])
 
         latency_ms = latency_ms or self.profiler.fastest_ms
         try:
             whole_ms = latency_ms(model)
-        except BundleError:  # it cannot be exported: its arithmetic has to stand for its speed
+        except BundleError:  # it cannot be exported: count operations instead of time
             latency_ms, whole_ms = macs, float(macs(model))
         return shapes_worth_training(cut, macs=macs, latency_ms=latency_ms, grid=grid, whole_ms=whole_ms)
 
     def _step(self, model: Network, ratio: float, multiple: int, what: str, epochs: int) -> Network:
-        """One cut and its recovery."""
+        """Prune once and fine-tune."""
         self.progress(f"cutting {what}")
         pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
         return self._recovered(pruned.model, f"cut {what}", epochs, pruned.removed)
 
     def _shallower(self, model: Network) -> Network:
-        self.progress(f"taking out {self.config.blocks} blocks")
+        self.progress(f"removing {self.config.blocks} blocks")
         cut, gone = drop_blocks(model, self.config.blocks, self.sample)
         ends_here = self.config.ratio == 0
-        return self._recovered(cut, f"took out {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
+        return self._recovered(cut, f"removed {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
 
     def _recovered(self, model: Network, what: str, epochs: int, gone: int) -> Network:
         at_once = self.score(model)[self.metric]
@@ -287,8 +287,8 @@ class PruneRun(Generic[Network]):
         return self.trainer.score(model)
 
     def metrics_of_network(self, model: nn.Module) -> NetworkMetrics:
-        """All that is told of a network."""
-        self.progress("scoring and weighing")
+        """All metrics of a network."""
+        self.progress("scoring and timing")
         return NetworkMetrics(
             scores=self.score(model),
             latency=self.profiler.try_measure(model),

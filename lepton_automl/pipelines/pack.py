@@ -1,4 +1,4 @@
-"""From a trained network to a bundle: exported, checked against the network, scored, weighed, described."""
+"""Packs a trained network into a bundle: exported, verified, scored, profiled and described."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from .cost import CostProfiler
 from .held_out import held_out
 from .worker_cache import cached_data
 
-ROWS = 512  # rows of one call when many are scored
+ROWS = 512  # rows per call when scoring
 
 
 @dataclass(frozen=True)
 class PackedModel:
-    """A finished model: where it lies, how good it is, what it costs."""
+    """A finished model: its folder, scores and profile."""
 
     folder: Path
     scores: dict[str, float]
@@ -47,22 +47,22 @@ class PackedModel:
 
 
 def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cross_validated: dict[str, float]) -> PackedModel:
-    """Export a network, make sure that the file answers as it does, score and weigh the file, write the bundle.
+    """Export a network, verify the file's outputs, score and profile it, and write the bundle.
 
     Args:
-        model: Trained.
-        data: Its rows.
+        model: The trained network.
+        data: The data.
         job: The trial.
-        profiler: Weighs the exported file.
-        cross_validated: Cross-validated scores; empty where the file is to be scored on the validation rows.
+        profiler: Profiles the exported file.
+        cross_validated: Cross-validated scores; empty to score the file on the validation rows.
 
     Raises:
-        BundleError: The file does not answer as the network does.
+        BundleError: The file's outputs differ from the network's.
     """
     folder = Path(job.folder) / "bundle"
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "model.onnx"
-        # Of ours it is known that no row's answer depends on the others of a call; a few alone are asked for the rest of them.
+        # In a LeptonNet no row affects another, so only a few rows are verified one by one.
         alone = None if isinstance(model, CustomNet) else QUICK_ROWS
         exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if cross_validated else predict_split(exported, data.validation)
@@ -85,22 +85,22 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
 
 
 def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
-    """Scores of an exported file on some rows, in the target's own unit."""
+    """Scores of an exported file on some rows, in the target's unit."""
     return model_scores(OnnxModel(path, threads), split, spec)
 
 
 def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
-    """Scores of a bundle's file on some rows, in the runtime that it was chosen for and in the target's own unit."""
+    """Scores of a bundle's model in its own runtime on some rows, in the target's unit."""
     return model_scores(open_bundle(bundle, threads), split, spec)
 
 
 def model_scores(model: InferenceSession, split: Split, spec: DataSpec) -> dict[str, float]:
-    """The same of an opened model."""
+    """Scores of an opened model on some rows, in the target's unit."""
     return scores(predict_split(model, split), own_unit(split.targets, spec), spec)
 
 
 def predict_split(model: InferenceSession, split: Split) -> NDArray[np.float32]:
-    """What an opened model answers to some rows, in the order of the rows."""
+    """Predictions of an opened model for some rows, in order."""
     arrays = {name: rows.numpy() for name, rows in split.inputs.items()}
     starts = range(0, len(split), ROWS)
     return np.concatenate([model({name: rows[at : at + ROWS] for name, rows in arrays.items()}) for at in starts])
@@ -113,14 +113,14 @@ def _provenance(job: TrialJob) -> dict[str, object]:
 
 
 def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
-    """Whether a finished model's probabilities can be believed, for its card: from the answers that its report looks at.
+    """A sentence for the model card on whether the probabilities are calibrated, from the predictions of the report.
 
     Args:
         job: The trial.
-        answers: To the validation rows; None where scores were cross-validated, and the answers lie in the trial's folder.
+        answers: Predictions for the validation rows; None for cross-validated trials, whose predictions are in their folder.
 
     Returns:
-        A sentence; empty where a number is predicted, or where the answers were not kept.
+        A sentence; empty for regression or if the predictions were not saved.
     """
     data, split = cached_data(job.data), "validation"
     if data.spec.task == "regression":
@@ -129,7 +129,7 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
     if answers is None:
         try:
             (rows, answers), split = held_out(Path(job.folder), data), "held-out"
-        except DataError:  # the disk had no room for them
+        except DataError:  # the disk was full
             return ""
     predicted, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
     return calibration_verdict(calibration(np.clip(answers.max(1), 0.0, 1.0), predicted == truth)[0], split)
@@ -138,7 +138,7 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
 def card_of(
     model: Network, job: TrialJob, profile: Profile, final_scores: dict[str, float], variant: Variant, *, probabilities: str
 ) -> str:
-    """The card of a trial's model, as it runs."""
+    """The model card of a trial's model."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,

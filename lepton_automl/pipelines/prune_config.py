@@ -1,4 +1,4 @@
-"""What a person asked of `lean`, and everything that is wrong with it."""
+"""The options of `lean`, and their validation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GOALS = ("ratio", "max_latency_ms", "max_drop")
 
 @dataclass(frozen=True, kw_only=True)
 class PruneConfig:
-    """A goal, and how to reach it; `api.lean` says what each is."""
+    """The goal and method of pruning; `lepton_automl.lean` documents the fields."""
 
     ratio: float | None = None
     max_latency_ms: float | None = None
@@ -43,10 +43,10 @@ class PruneConfig:
 
 
 def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled:
-    """The rows, after everything that was given has been looked at.
+    """Validate all arguments and read the rows.
 
     Raises:
-        ConfigError: All that is wrong.
+        ConfigError: The arguments are invalid; all problems are listed.
     """
     complaints = Complaints("lean")
     _check_goal(config, complaints)
@@ -63,14 +63,14 @@ def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled
 def _check_goal(config: PruneConfig, complaints: Complaints) -> None:
     goals = [name for name in GOALS if getattr(config, name) is not None]
     complaints.check(
-        len(goals) == 1, f"{len(goals)} goals are given.", f"Say exactly one of {', '.join(f'{name}=...' for name in GOALS)}."
+        len(goals) == 1, f"{len(goals)} goals are given.", f"Pass exactly one of {', '.join(f'{name}=...' for name in GOALS)}."
     )
     if config.ratio is not None:
         low = 0 if config.blocks else 1e-9
         complaints.check(
             _number(config.ratio) and low <= config.ratio < 1,
             f"ratio is {config.ratio!r}; it must be above 0 and below 1.",
-            "It is the share of the channels that leave; 0 goes only with blocks.",
+            "It is the share of removed channels; 0 is allowed only with blocks.",
         )
     for name in ("max_latency_ms", "max_drop"):
         value = getattr(config, name)
@@ -90,7 +90,7 @@ def _check_ways(config: PruneConfig, complaints: Complaints) -> None:
         whole = isinstance(number, int) and not isinstance(number, bool) and number >= least
         complaints.check(
             whole or (name == "multiple" and number is None),
-            f"{name} is {number!r}; it must be a whole number of at least {least}.",
+            f"{name} is {number!r}; it must be an integer of at least {least}.",
         )
     complaints.check(
         config.lr is None or (_number(config.lr) and config.lr > 0), f"lr is {config.lr!r}; it must be a number above 0."

@@ -1,4 +1,4 @@
-"""Teaching a person's network again after a cut, by the house's own training or by the module's steps."""
+"""Fine-tunes a pruned network, with our training or by the module's own steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lepton_automl.training.sensitivity import sensitivity
 
 from .copies import detach_computed
 
-FEW = 16  # rows of a batch that sensitivity is taken from
+FEW = 16  # rows per batch for the sensitivity
 
 
 def usual_rate(model: nn.Module) -> float:
@@ -40,13 +40,13 @@ def usual_rate(model: nn.Module) -> float:
 
 
 class RecoveryTrainer:
-    """Teaches and scores networks on some rows.
+    """Fine-tunes and scores networks.
 
     Args:
         rows: The rows.
-        plan: How: seed, batches, learning rate.
-        own_steps: Whether a LightningModule is trained by its own steps and optimisers.
-        distill: Whether the parent, once it was listened to, teaches too.
+        plan: Seed, batch size and learning rate.
+        own_steps: Whether to train a LightningModule by its own steps and optimisers.
+        distill: Whether to distill from the parent after `record_parent`.
     """
 
     def __init__(self, rows: Labelled, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
@@ -54,14 +54,14 @@ class RecoveryTrainer:
         self.loss: nn.Module = Loss(rows.spec, plan)
 
     def sample(self, count: int) -> Tensor:
-        """Some training rows, of all kinds: a source may be sorted by class."""
+        """Random training rows, as the data may be sorted by class."""
         return self._some(count).inputs[ROWS]
 
     def _some(self, count: int) -> Split:
         return self.rows.train.rows(epoch_order(len(self.rows.train), self.plan.seed, 0)[:count])
 
     def record_parent(self, parent: nn.Module) -> None:
-        """Keep what the parent says of every training row, for those who are taught after it."""
+        """Store the parent's outputs for all training rows as distillation targets."""
         if not self.distill or self.own_steps:
             return
         wrapped = Plain(parent, self.rows.spec).eval()
@@ -73,7 +73,7 @@ class RecoveryTrainer:
         self.loss = DistillationLoss(Loss(self.rows.spec, self.plan), values=values, how=Distillation())
 
     def recover(self, model: nn.Module, epochs: int, progress: Callable[[int], None]) -> None:
-        """Train in place, and tell of each epoch; without any, only the normalisation statistics are taken anew."""
+        """Train in place; with 0 epochs only the normalisation statistics are recomputed."""
         plan = self.plan.replace(epochs=epochs)
         wrapped = Plain(model, self.rows.spec)
 
@@ -89,13 +89,13 @@ class RecoveryTrainer:
         elif self.own_steps:
             self._by_itself(wrapped, plan, on_epoch)
         else:
-            # No score chooses among the epochs: the validation rows only tell how it went.
+            # No epoch is chosen by score: the validation rows only report the result.
             fit(wrapped, DataModule(self.rows, plan), plan, spec=self.rows.spec, on_epoch=on_epoch, score=False, loss=self.loss)
         detach_computed(model)
         model.eval()
 
     def _by_itself(self, wrapped: Plain, plan: TrainPlan, on_epoch: OnEpoch) -> None:
-        """By the module's own steps and optimisers."""
+        """Train by the module's own steps and optimisers."""
         with tempfile.TemporaryDirectory() as folder, without_trainer(wrapped.module):
             fit_custom(
                 wrapped.module,
@@ -112,7 +112,7 @@ class RecoveryTrainer:
             )
 
     def sensitivity(self, model: nn.Module, count: int) -> dict[str, Tensor]:
-        """How much the task's own loss hangs on each weight of a network, by the weights' names."""
+        """The sensitivity of the task's loss to each weight, by name."""
         few = Labelled(self.rows.spec, self._some(count), self._some(0))
         batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
         sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))

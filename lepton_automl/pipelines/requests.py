@@ -1,4 +1,4 @@
-"""Errands of a worker around the search: weigh the machine before it, open the sealed test after it."""
+"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ TIMED_STEPS = 12
 
 
 def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
-    """Time the reference when the machine is quiet, the smallest network of the space, and an epoch of a usual one."""
+    """Time the reference on the quiet machine, the smallest network of the space, and an epoch of a typical one."""
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         data = cached_data(job.data)
         with measurement_lock.held():
@@ -58,7 +58,7 @@ def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
 
 
 def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
-    """The profile of the fastest network of the space; where that is a guess which breaks a limit, others are tried."""
+    """The profile of the fastest network of the space; if the assumed one exceeds a limit, alternatives are tried."""
 
     def profile_of(config: Config) -> Profile:
         adapter = adapter_for(config, job)
@@ -76,7 +76,7 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
 
 
 def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: MeasurementLock) -> float:
-    """Wall seconds of an epoch of the usual network, from a few steps after the first; without those spent waiting."""
+    """Wall seconds per epoch of a typical network, from a few steps after the first, without waiting time."""
     adapter = adapter_for(job.usual, job)
     model = adapter.build(adapter.whole)
     times: list[float] = []
@@ -96,11 +96,11 @@ def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: Measurem
 
 
 class _Enough(Exception):  # noqa: N818  # not an error: it ends the timed fit
-    """The steps that were to be timed are done."""
+    """All steps to time are done."""
 
 
 def score_models(job: ScoreJob) -> ModelScores:
-    """Score finished models on the sealed split."""
+    """Score finished models on the held-out test rows."""
     test = open_test(job.data)
     return ModelScores(
         scores={
@@ -110,7 +110,7 @@ def score_models(job: ScoreJob) -> ModelScores:
 
 
 def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
-    """The portrait of a finished model: what it costs beside its latency."""
+    """Measure the full resource profile of a finished model."""
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
         return CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms).resource_profile(
@@ -119,11 +119,11 @@ def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
 
 
 def find_bottleneck(job: BottleneckJob, progress: Callable[[str], None] = lambda _: None) -> Bottleneck:
-    """Say where the time of a finished model goes.
+    """Analyse where a finished model spends its time.
 
     Args:
         job: The model and its target.
-        progress: Called at every step with what is being done.
+        progress: Called with a description of each step.
     """
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:

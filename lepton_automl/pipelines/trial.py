@@ -1,4 +1,4 @@
-"""The corridor: one candidate through the whole house."""
+"""One trial: profile, train, prune, fine-tune and pack a candidate."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ from .held_out import save_held_out
 from .pack import pack
 from .worker_cache import cached_data
 
-GLANCE = 0.3  # seconds of the first weighing: others wait for it, and what comes to its end is weighed again
+GLANCE = 0.3  # seconds of the first profiling, during which others wait; finished models are profiled again
 
 ReportFn = Callable[[Report], Decision]
 
 
 def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = lambda: None) -> TrialResult:
-    """Walk one candidate through the house: weigh, teach, cut, teach on, pack, weigh again.
+    """Run one trial: profile, train, prune, fine-tune, pack, profile again.
 
-    A trial whose folder holds a checkpoint of its own goes on from there, and says nothing again.
+    A trial whose folder has its checkpoint continues from there and repeats no report.
 
     Args:
         job: Everything about the trial.
-        report: Told after every epoch how it goes; its answer may end the trial.
+        report: Called after every epoch; its decision may end the trial.
         heartbeat: Called at every batch: a sign of life.
 
     Returns:
-        How it ended. What goes wrong with a candidate (it diverged, it cannot be exported) is raised.
+        How the trial ended. Failures of the candidate (divergence, export) are raised.
     """
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
@@ -67,7 +67,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
 
 
 class TrialRun:
-    """One candidate on its way: its plans, how far it has come, and what the search said last."""
+    """A trial in progress: its plans, how far it has come, and the last decision."""
 
     def __init__(
         self, job: TrialJob, report: ReportFn, measurement_lock: MeasurementLock, heartbeat: Callable[[], None]
@@ -76,12 +76,12 @@ class TrialRun:
         self.adapter = adapter_for(job.config, job)
         self.cut = families.lean_of(job.config, job.lean)
         self.decision = CONTINUE
-        self._trained: dict[str, float] = {}  # what the last epoch told
+        self._trained: dict[str, float] = {}  # scores of the last epoch
         self._checkpoints = CheckpointWriter(job)
         self._resume(self._checkpoints.read() or Checkpoint())
 
     def _resume(self, checkpoint: Checkpoint) -> None:
-        """Go back to where the checkpoint was taken; an empty one is the beginning."""
+        """Restore a checkpoint; an empty one is the beginning."""
         info = checkpoint.info
         self.resumed = bool(info)
         self.epochs, self.fold = info.get("epochs", 0), info.get("fold", 0)
@@ -95,7 +95,7 @@ class TrialRun:
         self._watch = Stopwatch(info.get("seconds", 0.0), info.get("cpu_seconds", 0.0))
 
     def keep(self, fit: Snapshot | None = None) -> None:
-        """Write down how far the trial has come: so many folds, and so far in the fit in hand."""
+        """Write a checkpoint: the finished folds and the state of the current fit."""
         info = {"epochs": self.epochs, "fold": self.fold, "found": self.scores, **self._watch.read()}
         arrays = {f"answers.{n}": answers.numpy() for n, (answers, _) in enumerate(self.answers)}
         arrays |= {f"truth.{n}": truth.numpy() for n, (_, truth) in enumerate(self.answers)}
@@ -105,14 +105,14 @@ class TrialRun:
         self._checkpoints.write(Checkpoint(arrays=arrays, info=info))
 
     def send_report(self, report: Report) -> Decision:
-        """Report, and remember the answer."""
+        """Send a report and store the decision."""
         timed = report.replace(seconds=self._watch.read()["seconds"])
         with self.measurement_lock.idle() if report.waits else contextlib.nullcontext():
             self.decision = self.report(timed)
         return self.decision
 
     def end(self, **known: object) -> TrialResult:
-        """How the trial ended: as the last decision said, unless more is known."""
+        """The trial's result, by default from the last decision."""
         result = TrialResult(
             trial=self.job.trial,
             status=self.decision.status,
@@ -123,18 +123,18 @@ class TrialRun:
         return result.replace(**{**self._watch.read(), **known})
 
     def train(self, data: Data, *, watched: bool, in_fold: bool = False) -> Network:
-        """A trained network of the final shape.
+        """A trained network of the final recipe.
 
-        Before the cut no score is taken: a candidate may not shine with channels that it will lose.
+        No score is computed before pruning: channels that will be removed must not count.
 
         Args:
-            data: What to learn from.
-            watched: Whether validation scores are reported; a fold or a refit is trained unseen.
-            in_fold: Whether this is a fold, whose last epoch is reported with its scores.
+            data: The training data.
+            watched: Whether validation scores are reported; not for folds and refits.
+            in_fold: Whether this is a fold, whose last epoch is reported with the fold's scores.
         """
         adapter, epochs, first = self.adapter, self.adapter.plan.epochs, 0
         start, self._start = self._start, None
-        if start is not None:  # checkpoints are of the final shape: before the cut there is no rung
+        if start is not None:  # checkpoints have the final recipe: there is no rung before pruning
             model = adapter.build(adapter.lean)
             rest = adapter.batches(data, model)
             self._fit(model, rest, start.epoch, epochs, watched=watched, in_fold=in_fold, start=start)
@@ -164,10 +164,10 @@ class TrialRun:
         start: Snapshot | None = None,
     ) -> None:
         def on_epoch(epoch: int, epoch_scores: dict[str, float]) -> Decision:
-            self.epochs += 1  # counted over all folds
+            self.epochs += 1  # over all folds
             self._trained = epoch_scores
             if in_fold and epoch == self.adapter.plan.epochs:
-                return self.decision  # the fold is scored first: an epoch is reported once
+                return self.decision  # reported after the fold is scored, only once
             waits = watched and self.epochs in self.job.rungs
             return self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=epoch_scores, waits=waits))
 
@@ -183,12 +183,12 @@ class TrialRun:
         self.adapter.train(model, batches, request)
 
     def _inherit(self, data: Data) -> Network:
-        """The parent, cut to the final shape: a child starts with what its parent has learnt, and only recovers."""
+        """The parent pruned to the final recipe: a child inherits its weights and is only fine-tuned."""
         parent = self.adapter.load(Path(str(self.job.parent)) / "bundle")
         return parent if parent.recipe == self.adapter.lean else self.adapter.shrink(parent, data)
 
     def cross_validate(self, data: Data) -> dict[str, float]:
-        """Scores on rows that the answering network has not seen, over all folds."""
+        """Out-of-fold scores over all folds."""
         for number in range(self.fold, self.job.data.folds):
             fold = data.fold(number)
             model = self.train(fold, watched=False, in_fold=True)
@@ -202,7 +202,7 @@ class TrialRun:
             waits = self.epochs in self.job.rungs
             self.send_report(Report(trial=self.job.trial, epoch=self.epochs, scores=self._trained | self.scores, waits=waits))
             self.fold = number + 1
-            self.keep()  # also of one that is stopped: it may be thawed
+            self.keep()  # also of a stopped trial: it may be resumed
             if self.decision.stop:
                 break
         return self.scores

@@ -101,7 +101,7 @@ class Epochs(pl.Callback):
         if decision.stop:
             self.stopped = decision
             trainer.should_stop = True
-        self.keep(lambda: self._snapshot(pl_module))  # also of one that is stopped: it may be thawed
+        self.keep(lambda: self._snapshot(pl_module))  # also of a stopped trial: it may be resumed
 
     def _snapshot(self, task: pl.LightningModule) -> Snapshot:
         assert isinstance(task, TrainingModule)

@@ -322,7 +322,7 @@ def test_a_latency_limit_is_met_by_the_smallest_sufficient_cut(learnable) -> Non
     found = lean(net, learnable, deployment=target, max_latency_ms=whole / 2, epochs=0, progress=False)
     assert found.after.latency.median < 0.6 * found.before.latency.median
     assert found.after.parameters > 0.1 * found.before.parameters
-    with pytest.raises(LimitError, match="of its channels gone this network still takes"):
+    with pytest.raises(LimitError, match="of its channels removed this network still takes"):
         lean(net, learnable, deployment=target, max_latency_ms=1e-5, epochs=0, progress=False)
 
 
