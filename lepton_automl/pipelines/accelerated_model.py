@@ -171,13 +171,13 @@ class AccelerationRun:
     def _bench(self, measurement_lock: MeasurementLock) -> VariantBench:
         threads, size = self.target.threads, self.target.batch_size
         validation = self.rows.validation.inputs[ROWS]
-        one = {ROWS: validation[np.arange(size) % len(validation)].numpy()}
+        call_rows = {ROWS: validation[np.arange(size) % len(validation)].numpy()}
         with measurement_lock.held():
             reference_ms = quiet_reference(threads).median
         return VariantBench(
             target=self.target,
             metric=self.metric,
-            call=lambda opened: lambda: opened(one),
+            call=lambda opened: lambda: opened(call_rows),
             score=self._score,
             measurement_lock=measurement_lock,
             reference_ms=reference_ms,

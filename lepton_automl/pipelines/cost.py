@@ -211,7 +211,7 @@ class LatencyProfiler:
                     seconds=QUICK,
                     threads=self.target.threads,
                 )
-        return min(one.latency.median for one in results.values())
+        return min(result.latency.median for result in results.values())
 
     def try_measure(self, model: nn.Module) -> Measurement | None:
         """The latency, or None if the network cannot be exported; `reasons` says why."""

@@ -34,7 +34,7 @@ Progress = Callable[[str], None]
 
 WIDEST = 0.95  # the largest ratio to try
 SHARES = 12  # number of ratios up to it that are timed to find one within a limit
-GLANCE = 0.25  # seconds of timing for each; a wider interval only makes the choice safer
+QUICK_SECONDS = 0.25  # seconds of timing for each; a wider interval only makes the choice safer
 CALIBRATION = 512  # rows on which the importance of blocks and channels is measured
 
 
@@ -144,8 +144,8 @@ class PruneRun(Generic[Network]):
         """Prune the network and report."""
         before = self.metrics_of_network(self.parent)
         self.trainer.record_parent(self.parent)
-        model = self._shallower(self.parent) if self.config.blocks else self.parent
-        model = self._narrower(model, before).eval()
+        model = self._remove_blocks(self.parent) if self.config.blocks else self.parent
+        model = self._prune_channels(model, before).eval()
         after = self.metrics_of_network(model)
         for reason in dict.fromkeys(self.profiler.reasons):
             warnings.warn(f"lean: the latency could not be measured: {reason}", stacklevel=5)
@@ -160,17 +160,17 @@ class PruneRun(Generic[Network]):
             history=pd.DataFrame(self.history),
         )
 
-    def _narrower(self, model: Network, before: NetworkMetrics) -> Network:
+    def _prune_channels(self, model: Network, before: NetworkMetrics) -> Network:
         if self.config.max_drop is not None:
-            return self._as_far_as(model, before.scores[self.metric] - self.config.max_drop)
+            return self._prune_to_score(model, before.scores[self.metric] - self.config.max_drop)
         if self.config.max_latency_ms is not None:
-            return self._fast_enough(model, before, self.config.max_latency_ms)
+            return self._prune_to_latency(model, before, self.config.max_latency_ms)
         if not self.config.ratio:
             return model
         shapes = self._shapes(model, grid_of(self.multiples, (self.config.ratio,))) if len(self.multiples) > 1 else []
-        return self._in_steps(model, self.config.ratio, shapes[0].multiple if shapes else self.multiples[0])
+        return self._prune_in_steps(model, self.config.ratio, shapes[0].multiple if shapes else self.multiples[0])
 
-    def _in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
+    def _prune_in_steps(self, model: Network, ratio: float, multiple: int) -> Network:
         """Remove a share of the channels in steps, each followed by its part of the epochs."""
         steps, done, left = self.config.steps, 0, 1.0
         for step in range(1, steps + 1):
@@ -180,7 +180,7 @@ class PruneRun(Generic[Network]):
             done, left = last, stays
         return model
 
-    def _as_far_as(self, model: Network, least: float) -> Network:
+    def _prune_to_score(self, model: Network, least: float) -> Network:
         """The fastest shape that keeps the score, found by bisection over the candidate shapes, each pruned from the full network.
 
         Of eight candidates at most three are trained.
@@ -198,7 +198,7 @@ class PruneRun(Generic[Network]):
                 bad = middle
         return best
 
-    def _fast_enough(self, model: Network, before: NetworkMetrics, limit: float) -> Network:
+    def _prune_to_latency(self, model: Network, before: NetworkMetrics, limit: float) -> Network:
         """The largest shape whose float32 export keeps the latency limit."""
         if before.latency is None:
             raise BundleError(f"the latency cannot be measured: {self.profiler.reasons[-1]}", where="lean")
@@ -206,7 +206,7 @@ class PruneRun(Generic[Network]):
             return model
         ratios = [WIDEST * n / SHARES for n in range(1, SHARES + 1)]
         shapes = self._shapes(
-            model, grid_of(self.multiples, ratios), latency_ms=lambda cut: self.profiler.measure(cut, GLANCE).high
+            model, grid_of(self.multiples, ratios), latency_ms=lambda cut: self.profiler.measure(cut, QUICK_SECONDS).high
         )
         shape = next((shape for shape in shapes if shape.latency_ms <= limit), None)
         if shape is None:
@@ -216,14 +216,14 @@ class PruneRun(Generic[Network]):
                 where="lean",
                 fix="Raise the limit, remove blocks as well, or start from a shallower network.",
             )
-        return self._in_steps(model, shape.ratio, shape.multiple)
+        return self._prune_in_steps(model, shape.ratio, shape.multiple)
 
     def _to_shape(self, model: Network, shape: Shape) -> Network:
         """Prune to a candidate shape and fine-tune."""
         shallower, gone = drop_blocks(model, shape.blocks, self.sample)
         if shape.ratio:
             return self._step(shallower, shape.ratio, shape.multiple, shape.description, self.config.epochs)
-        return self._recovered(shallower, f"removed {', '.join(gone)}", self.config.epochs, 0)
+        return self._finetune(shallower, f"removed {', '.join(gone)}", self.config.epochs, 0)
 
     def _shapes(
         self, model: Network, grid: Sequence[tuple[int, float, int]], latency_ms: Callable[[nn.Module], float] | None = None
@@ -251,15 +251,15 @@ class PruneRun(Generic[Network]):
         self.progress(f"cutting {what}")
         pruned = self._cut(model, ratio, multiple)
         self.refused |= pruned.refused
-        return self._recovered(pruned.model, f"cut {what}", epochs, pruned.removed)
+        return self._finetune(pruned.model, f"cut {what}", epochs, pruned.removed)
 
-    def _shallower(self, model: Network) -> Network:
+    def _remove_blocks(self, model: Network) -> Network:
         self.progress(f"removing {self.config.blocks} blocks")
         cut, gone = drop_blocks(model, self.config.blocks, self.sample)
         ends_here = self.config.ratio == 0
-        return self._recovered(cut, f"removed {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
+        return self._finetune(cut, f"removed {', '.join(gone)}", self.config.epochs if ends_here else 0, 0)
 
-    def _recovered(self, model: Network, what: str, epochs: int, gone: int) -> Network:
+    def _finetune(self, model: Network, what: str, epochs: int, gone: int) -> Network:
         at_once = self.score(model)[self.metric]
         self.trainer.recover(model, epochs, lambda done: self.progress(f"{what}: epoch {done} of {epochs}"))
         self.history.append(

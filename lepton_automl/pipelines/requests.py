@@ -64,15 +64,15 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
         adapter = adapter_for(config, job)
         return profiler.profile(adapter.build(adapter.lean))
 
-    best, found = job.smallest, profile_of(job.smallest)
+    best, fastest = job.smallest, profile_of(job.smallest)
     for name, settings in job.others.items():
         for setting in settings:
-            if not job.target.broken_limit(found):
-                return found
+            if not job.target.broken_limit(fastest):
+                return fastest
             tried = profile_of(best | {name: setting})
-            if (tried.latency_ms, tried.size_bytes) < (found.latency_ms, found.size_bytes):
-                best, found = best | {name: setting}, tried
-    return found
+            if (tried.latency_ms, tried.size_bytes) < (fastest.latency_ms, fastest.size_bytes):
+                best, fastest = best | {name: setting}, tried
+    return fastest
 
 
 def _epoch_seconds(job: HostBenchmarkJob, data: Data, measurement_lock: MeasurementLock) -> float:

@@ -26,7 +26,7 @@ from .held_out import save_held_out
 from .pack import pack
 from .worker_cache import cached_data
 
-GLANCE = 0.3  # seconds of the first profiling, during which others wait; finished models are profiled again
+FIRST_PROFILE_SECONDS = 0.3  # seconds of the first profiling, during which others wait; finished models are profiled again
 
 ReportFn = Callable[[Report], Decision]
 
@@ -50,7 +50,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
         profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
         lean = run.adapter.lean
         if not run.resumed:
-            profile = profiler.profile(run.adapter.build(lean), GLANCE)
+            profile = profiler.profile(run.adapter.build(lean), FIRST_PROFILE_SECONDS)
             if run.send_report(Report(trial=job.trial, epoch=0, profile=profile, waits=True)).stop:
                 return run.end()
         cross_validated = run.cross_validate(data) if job.data.folds else {}
