@@ -72,7 +72,7 @@ def _lean_frozen(folder: Path) -> None:
     assert not bool((norm.running_var == 1).all()), "its statistics were thrown away"
 
 
-@case(STATE, "lean: a network that it refuses", refused="a copy of Sequential still computes with '1.weight'")
+@case(STATE, "lean: a network that it refuses", refused="a copy of Sequential still uses the weights '1.weight'")
 def _lean_refuses(folder: Path) -> None:
     torch.manual_seed(0)
     net = taught(plain())

@@ -18,7 +18,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.variant import Variant
 
 torch.set_num_threads(1)
-ITSELF = "the network itself, to compare with"
+ITSELF = "the network in PyTorch, as the baseline"
 
 
 @pytest.fixture(scope="module")
