@@ -76,7 +76,7 @@ def test_a_failed_trial_has_a_reason_and_its_worker_runs_the_next(executor, tmp_
 
 
 def test_a_result_includes_the_last_output_of_its_own_trial(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:chatter")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.faulty_trials:chatter")) as executor:
         for trial in (0, 1):
             executor.submit(contract.job(trial, tmp_path))
             said = result_of(executor).printed
@@ -151,7 +151,7 @@ def test_stopped_workers_die_with_a_killed_search(tmp_path):
 
 def ends(walk: str, folder: Path, trials: int = 1, **settings: object) -> list[TrialResult]:
     """How some trials end, one after another, on one worker."""
-    with closing(LocalExecutor(1, folder / "workers", trial_function=f"tests.walks:{walk}", **settings)) as executor:
+    with closing(LocalExecutor(1, folder / "workers", trial_function=f"tests.faulty_trials:{walk}", **settings)) as executor:
         found = []
         for number in range(trials):
             executor.submit(contract.job(number, folder))
@@ -186,24 +186,24 @@ def test_a_worker_that_exhausts_the_machines_memory_is_killed_at_once(tmp_path, 
     assert 0 < memory.resident(os.getpid()) < memory.total() and memory.available() < memory.total()
 
 
-OWN = Factory(name="make", module="tests.own_nets")
-allow(OWN.digest)
+CUSTOM = Factory(name="make", module="tests.custom_networks")
+allow(CUSTOM.digest)
 
 
 def test_what_user_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_path):
-    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.spoilers:spoil")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.execution.polluting_trials:pollute")) as executor:
 
         def process(trial: int, **changes: object) -> str:
             """The process that ran a trial."""
             executor.submit(contract.job(trial, tmp_path).replace(**changes))
             return result_of(executor).reason
 
-        fresh = process(0, own=OWN)
-        assert process(1, own=OWN) == fresh  # one that leaves nothing is kept
+        fresh = process(0, own=CUSTOM)
+        assert process(1, own=CUSTOM) == fresh  # one that leaves nothing is kept
         kinds = ("recursion", "signal", "folder", "environment", "thread", "file", "mask", "failure")
         for trial, what in enumerate(kinds, start=2):
-            process(trial, own=OWN, config={"what": what})
-            after = process(trial, own=OWN)
+            process(trial, own=CUSTOM, config={"what": what})
+            after = process(trial, own=CUSTOM)
             assert after != fresh, what
             fresh = after
         process(1, config={"what": "failure"})
@@ -235,7 +235,7 @@ def test_a_request_to_a_stopped_worker_is_repeated(tmp_path, monkeypatch):
 
 def test_a_request_has_a_time_limit_and_ends_when_its_sender_stops_waiting(tmp_path):
     request = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
-    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.walks:hang")) as executor:
+    with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.faulty_trials:hang")) as executor:
         with pytest.raises(StudyError, match=r"did not end: it took longer than the 0 s"):
             executor.run(request, limit=0.0)
 

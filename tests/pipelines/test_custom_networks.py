@@ -24,7 +24,7 @@ from lepton_automl.models.files import load_by
 from lepton_automl.recipe import CustomRecipe, recipe_from_json
 from lepton_automl.specs import Deployment
 from lepton_automl.study.runner import search
-from tests import own_nets
+from tests import custom_networks
 from tests.api.test_import_and_arguments import python
 
 WIDTH = {"model.width": Integer(8, 24, default=16, log=True)}
@@ -56,7 +56,7 @@ def searched(executor, spec, folder, **asked):
 
 def test_a_users_network_is_searched_pruned_measured_and_deployed(executor, pictures, tmp_path):
     space = SPACE | {"lean.ratio": Categorical(0.0, 0.5, default=0.5)}
-    state = searched(executor, pictures, tmp_path, model=own_nets.make, space=space)
+    state = searched(executor, pictures, tmp_path, model=custom_networks.make, space=space)
     trials = list(state.trials.values())
     assert len(trials) == 3 and {trial.status for trial in trials} <= {"complete", "stopped"}
     first = trials[0]
@@ -67,7 +67,7 @@ def test_a_users_network_is_searched_pruned_measured_and_deployed(executor, pict
     assert "accuracy" not in first.reports[1].scores and {"accuracy", "train_loss"} <= set(first.reports[2].scores)
 
     recipe = recipe_from_json(first.result.recipe)
-    assert recipe == CustomRecipe(outputs=10, factory="tests.own_nets:make", config={"width": 16, "lr": 0.01}, ratio=0.5)
+    assert recipe == CustomRecipe(outputs=10, factory="tests.custom_networks:make", config={"width": 16, "lr": 0.01}, ratio=0.5)
     images, labels = digits()
     told = load_model(first.result.folder).predict(images[600:900])
     assert np.mean(told == labels[600:900]) > 0.3
@@ -156,11 +156,14 @@ def test_a_portable_source_contains_what_it_refers_to_and_nothing_else():
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (own_nets.make_bare, "the factory made a tests.own_nets.Bare, not a LightningModule"),
-        (own_nets.make_unfinished, r"3 things(.|\n)*no training_step(.|\n)*configure_optimizers(.|\n)*gives \[8, 3\] for rows"),
-        (own_nets.make_clumsy, r"first steps of training fail(.|\n)*gets a tuple of float32 inputs \[N, 1, 8, 8\]"),
-        (own_nets.make_misspelt, "KeyError: 'widht'"),
-        (own_nets.make_counting, r"for one number of rows only(.|\n)*rows\.shape\[0\]"),
+        (custom_networks.make_bare, "the factory made a tests.custom_networks.Bare, not a LightningModule"),
+        (
+            custom_networks.make_unfinished,
+            r"3 things(.|\n)*no training_step(.|\n)*configure_optimizers(.|\n)*gives \[8, 3\] for rows",
+        ),
+        (custom_networks.make_clumsy, r"first steps of training fail(.|\n)*gets a tuple of float32 inputs \[N, 1, 8, 8\]"),
+        (custom_networks.make_misspelt, "KeyError: 'widht'"),
+        (custom_networks.make_counting, r"for one number of rows only(.|\n)*rows\.shape\[0\]"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures, tmp_path, made, says):
@@ -171,14 +174,14 @@ def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures,
 
 def test_an_unprunable_network_is_searched_as_it_is_with_one_warning(executor, pictures, tmp_path):
     space = SPACE | {"train.epochs": 2, "lean.ratio": Float(0.0, 0.5, default=0.25)}
-    state = searched(executor, pictures, tmp_path, model=own_nets.make_baked, space=space, budget=Budget(trials=1))
+    state = searched(executor, pictures, tmp_path, model=custom_networks.make_baked, space=space, budget=Budget(trials=1))
     assert "lean.ratio" not in state.settings.space and state.trials[0].status == "complete"
     assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
 
 
 def test_a_limit_is_checked_before_any_training(executor, pictures, tmp_path):
     with pytest.raises(ValueError, match="The fastest network here takes"):
-        searched(executor, pictures, tmp_path, model=own_nets.make, deployment=Deployment(max_latency_ms=1e-5))
+        searched(executor, pictures, tmp_path, model=custom_networks.make, deployment=Deployment(max_latency_ms=1e-5))
 
 
 def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
@@ -263,7 +266,7 @@ def test_a_network_is_reloaded_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.pipelines.custom import CustomAdapter
     from lepton_automl.plans import LeanPlan, TrainPlan
 
-    asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(own_nets.make), "folder": str(tmp_path)}
+    asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(custom_networks.make), "folder": str(tmp_path)}
     adapter = CustomAdapter({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)
     net = adapter.build(adapter.lean)
     save(net, tmp_path)

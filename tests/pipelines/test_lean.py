@@ -33,7 +33,8 @@ from lepton_automl.training.distill import Distillation, DistillationLoss
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity
 from tests.samples import image_spec
-from tests.zoo import ZOO, Lit, lived, resnet
+
+from .trained_networks import NETWORKS, Lit, resnet, trained
 
 ROWS = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 WHOLE = {  # what keeps its width, and why
@@ -83,10 +84,10 @@ def parent(learnable) -> nn.Module:
 # Pruning
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("ranking", RANKINGS)
 def test_every_kind_of_network_is_pruned_and_lists_what_it_kept(name: str, ranking: str) -> None:
-    model = lived(ZOO[name])
+    model = trained(NETWORKS[name])
     before, answers = copy.deepcopy(model.state_dict()), model(ROWS)
     pruned = prune(model, PruneOptions(ratio=0.5, ranking=ranking), ROWS)
     small = pruned.model
@@ -101,7 +102,7 @@ def test_every_kind_of_network_is_pruned_and_lists_what_it_kept(name: str, ranki
 
 @pytest.mark.parametrize("name", ["residual", "depthwise, squeeze-excite", "grouped", "layer scale", "concatenated"])
 def test_a_pruned_network_predicts_like_the_masked_one(name: str) -> None:
-    model = lived(ZOO[name])
+    model = trained(NETWORKS[name])
     small = prune(model, PruneOptions(ratio=0.4, criterion="random", seed=3), ROWS).model
     quiet = copy.deepcopy(model)
     groups = [group for group, why in groups_of(trace(quiet, ROWS[:2])) if not why]
@@ -126,7 +127,7 @@ def test_pruning_that_mixes_up_channels_is_refused_though_it_runs() -> None:
             found = self.first(rows).relu()
             return self.head(self.last(found.roll(found.shape[1] // 2, 1)).relu().mean((2, 3)))
 
-    pruned = prune(lived(Turned), PruneOptions(ratio=0.5), ROWS)
+    pruned = prune(trained(Turned), PruneOptions(ratio=0.5), ROWS)
     assert set(pruned.refused) == {"first"} and "answers otherwise" in pruned.refused["first"]
     assert (pruned.model.first.out_channels, pruned.model.last.out_channels) == (32, 8)
 
@@ -141,7 +142,7 @@ def test_where_everything_is_refused_there_is_an_error_that_names_it() -> None:
             return self.head(self.only(rows).view(-1, 32, 64).mean(2))
 
     with pytest.raises(ConfigError, match="every layer was refused: 'only': RuntimeError"):
-        prune(lived(Stuck), PruneOptions(ratio=0.5), ROWS)
+        prune(trained(Stuck), PruneOptions(ratio=0.5), ROWS)
     with pytest.raises(ConfigError, match="no layer is wide enough"):
         prune(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), PruneOptions(ratio=0.5), ROWS)
 
@@ -251,7 +252,7 @@ def test_distillation_brings_the_outputs_closer_to_the_teachers(values: bool) ->
 
 
 def test_the_least_important_block_is_removed() -> None:
-    model = lived(resnet)
+    model = trained(resnet)
     with torch.no_grad():
         model[1][0].norm2.weight.zero_()
         model[1][0].norm2.bias.zero_()
@@ -310,7 +311,7 @@ def test_an_unprunable_network_is_returned_with_the_reason(parent, learnable) ->
 
 @pytest.mark.slow  # it times networks on this machine
 def test_a_latency_limit_is_met_by_the_smallest_sufficient_cut(learnable) -> None:
-    net = lived(
+    net = trained(
         lambda: nn.Sequential(
             nn.Flatten(), nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1024), nn.ReLU(), nn.Linear(1024, 4)
         )
@@ -328,7 +329,7 @@ def test_a_latency_limit_is_met_by_the_smallest_sufficient_cut(learnable) -> Non
 
 @pytest.mark.usefixtures("unweighed")
 def test_a_lightning_module_recovers_with_its_own_steps_if_requested(learnable) -> None:
-    module = lived(Lit)
+    module = trained(Lit)
     found = lean(module, learnable, ratio=0.5, epochs=1, own_steps=True, progress=False)
     again = lean(found.model, learnable, ratio=0.5, epochs=1, progress=False)
     assert found.model._trainer is None and type(again.model) is Lit and again.after.parameters < found.after.parameters

@@ -18,7 +18,7 @@ from lepton_automl.study.client import StudyClient
 from lepton_automl.study.launch import write_request
 from lepton_automl.study.study import Study, open_study
 from lepton_automl.study_store import StudyStore, study_journal
-from tests.own_nets import make
+from tests.custom_networks import make
 from tests.samples import config, trial_events, weighed
 
 

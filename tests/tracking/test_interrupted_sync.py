@@ -25,7 +25,8 @@ from lepton_automl.specs import Budget
 from lepton_automl.tracking import tracker as tracking
 from lepton_automl.tracking.tracker import Tracker
 from tests import samples
-from tests.shelf import Shelf
+
+from .memory_store import MemoryStore
 
 
 @st.composite
@@ -66,19 +67,19 @@ def lives(draw):
     return said, {f"uid-{number}" for number in ended}
 
 
-def told(folder, shelf, events, looks, monkeypatch, *, once=False):
+def told(folder, store, events, looks, monkeypatch, *, once=False):
     """Write a journal, and let a tracker look after each of some events; it may die at any look, and another comes."""
-    monkeypatch.setattr(tracking, "opened_store", shelf.opened)
-    journal = Journal(folder / f"{id(shelf)}.jsonl")
-    tracker = Tracker(journal, folder, uri="http://shelf")
+    monkeypatch.setattr(tracking, "opened_store", store.opened)
+    journal = Journal(folder / f"{id(store)}.jsonl")
+    tracker = Tracker(journal, folder, uri="http://store")
     for number, event in enumerate(events):
         journal.append(event, durable=False)
         if number in looks and not once:
             with contextlib.suppress(StudyError):
                 tracker.catch_up()
             if looks[number]:
-                tracker = Tracker(journal, folder, uri="http://shelf")
-    shelf.cut = lambda call, done: None
+                tracker = Tracker(journal, folder, uri="http://store")
+    store.cut = lambda call, done: None
     tracker.catch_up()
     return tracker
 
@@ -89,7 +90,7 @@ def test_any_interruption_of_the_sync_gives_the_same_result(data, tmp_path_facto
     events, thawed = data.draw(lives())
     looks = data.draw(st.dictionaries(st.integers(0, len(events) - 1), st.booleans()), label="looks")
     cuts = data.draw(st.sets(st.tuples(st.integers(1, 60), st.booleans()), max_size=6), label="cuts")
-    folder, whole, shaken = tmp_path_factory.mktemp("split"), Shelf(), Shelf()
+    folder, whole, shaken = tmp_path_factory.mktemp("split"), MemoryStore(), MemoryStore()
 
     def cut(call, done):
         if (call, done) in cuts:
@@ -99,7 +100,7 @@ def test_any_interruption_of_the_sync_gives_the_same_result(data, tmp_path_facto
     told(folder, whole, events, {}, monkeypatch, once=True)
     told(folder, shaken, events, looks, monkeypatch)
     assert shaken.holds(thawed) == whole.holds(thawed)
-    assert Tracker(Journal(folder / f"{id(shaken)}.jsonl"), folder, uri="http://shelf").catch_up() == 0
+    assert Tracker(Journal(folder / f"{id(shaken)}.jsonl"), folder, uri="http://store").catch_up() == 0
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -108,7 +109,7 @@ def test_two_machines_at_once_leave_no_twins(data, tmp_path_factory, monkeypatch
     """The other one comes in the middle of any call, before or after it took effect, and writes all there is."""
     events, thawed = data.draw(lives())
     moments = data.draw(st.sets(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=3))
-    folder, whole, shared = tmp_path_factory.mktemp("machines"), Shelf(), Shelf()
+    folder, whole, shared = tmp_path_factory.mktemp("machines"), MemoryStore(), MemoryStore()
     told(folder, whole, events, {}, monkeypatch, once=True)
     journal = Journal(folder / f"{id(shared)}.jsonl")
 
@@ -116,13 +117,13 @@ def test_two_machines_at_once_leave_no_twins(data, tmp_path_factory, monkeypatch
         if (call, done) in moments:
             moments.discard((call, done))
             with contextlib.suppress(StudyError):
-                Tracker(journal, folder, uri="http://shelf").catch_up()
+                Tracker(journal, folder, uri="http://store").catch_up()
 
     shared.cut = other
     for event in events:
         journal.append(event, durable=False)
     monkeypatch.setattr(tracking, "opened_store", shared.opened)
-    mine = Tracker(journal, folder, uri="http://shelf")
+    mine = Tracker(journal, folder, uri="http://store")
     for _ in range(5):  # a look that fails, as where its run was the twin that went, is followed by another
         with contextlib.suppress(StudyError):
             mine.catch_up()
@@ -130,14 +131,14 @@ def test_two_machines_at_once_leave_no_twins(data, tmp_path_factory, monkeypatch
 
 
 def test_what_was_deleted_comes_back_by_a_check(tmp_path, monkeypatch):
-    shelf = Shelf()
+    store = MemoryStore()
     events = [
         StudyStarted(at=1.0, config=samples.config()),
         *(e for n in range(3) for e in samples.trial_events(n, 0.8, 1.0 + n, at=2.0 + n)),
     ]
-    tracker = told(tmp_path, shelf, events, {}, monkeypatch)
-    before = shelf.holds()
-    for run in [run for run in shelf.runs.values() if run.data.tags.get("lepton.trial") == "1"]:
-        shelf.delete_run(run.info.run_id)
+    tracker = told(tmp_path, store, events, {}, monkeypatch)
+    before = store.holds()
+    for run in [run for run in store.runs.values() if run.data.tags.get("lepton.trial") == "1"]:
+        store.delete_run(run.info.run_id)
     assert tracker.catch_up() == 0 and tracker.check() == 3
-    assert shelf.holds() == before
+    assert store.holds() == before

@@ -1,4 +1,4 @@
-"""Trials of people whose code leaves something in its process, for real workers: `tests.spoilers:spoil`. Light to import."""
+"""Trials whose code leaves something behind in its process: `tests.execution.polluting_trials:pollute`. Light to import."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lepton_automl.jobs import TrialResult
 LEFT = []
 
 
-def spoil(job, report, heartbeat):
+def pollute(job, report, heartbeat):
     """Harms its process as its configuration demands, and reports the process id."""
     what = job.config.get("what", "")
     if what == "recursion":

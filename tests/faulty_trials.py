@@ -1,4 +1,4 @@
-"""Misbehaving trials for real worker processes: `tests.walks:hang` and so on."""
+"""Misbehaving trials for real worker processes: `tests.faulty_trials:hang` and so on."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ class Baked(nn.Module):
         return self.head(self.baked(self.free(rows).relu()).view(-1, 2, 16, 8, 8).mean((1, 3, 4)))
 
 
-ZOO = {
+NETWORKS = {
     "residual": resnet,
     "depthwise, squeeze-excite": mobile,
     "grouped": grouped,
@@ -194,7 +194,7 @@ ZOO = {
 }
 
 
-def lived(make: object, seed: int = 0) -> nn.Module:
+def trained(make: object, seed: int = 0) -> nn.Module:
     """A network whose weights and statistics all differ, as after training."""
     torch.manual_seed(seed)
     model = make()  # type: ignore[operator]

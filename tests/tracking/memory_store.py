@@ -15,11 +15,11 @@ class Page(list):
     token = None
 
 
-class Shelf:
+class MemoryStore:
     """The content of a server.
 
     `cut` is called before and after every call that writes, with the number of the call; it may raise, or let another
-    tracker write to the shelf meanwhile.
+    tracker write meanwhile.
     """
 
     def __init__(self):
@@ -100,7 +100,7 @@ class Shelf:
     def opened(self, home, uri=None):
         """In the place of `opened_store`: without its lock, as on another machine."""
         store = Store.__new__(Store)
-        store.home, store.uri, store.client = Path(home), uri or "http://shelf", self
+        store.home, store.uri, store.client = Path(home), uri or "http://store", self
         try:
             yield store
         except ConnectionError as error:
