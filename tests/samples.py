@@ -92,7 +92,7 @@ def profile(latency_ms: float, size_bytes: int = 1000) -> Profile:
     return Profile(latency=measured(latency_ms), wall=measured(latency_ms), size_bytes=size_bytes, parameters=100)
 
 
-def weighed(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> HostBenchmark:
+def benchmarked_host(fastest_ms: float = 0.01, epoch_seconds: float = 1.0) -> HostBenchmark:
     """A host that was benchmarked."""
     return HostBenchmark(host="here", reference=measured(0.2), fastest=profile(fastest_ms), epoch_seconds=epoch_seconds)
 
@@ -146,7 +146,7 @@ def events() -> list[object]:
     failed = TrialResult(trial=1, status="failed", reason="it diverged", traceback="Traceback ...")
     return [
         StudyStarted(at=1.0, config=config(), versions={"torch": "2"}),
-        HostWeighed(at=2.0, weighed=weighed(), epochs=8),
+        HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=8),
         *trial_events(0, 0.9, 1.0, at=3.0),
         TrialProposed(at=3.0, trial=1, uid="uid-1", config={"model.width": 8}, recipe={}, origin="sampler", parent=0),
         TrialRetried(at=3.5, trial=1, reason="its worker died"),

@@ -16,7 +16,7 @@ from lepton_automl.events import HostWeighed, StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.study_store import StudyStore
-from tests.samples import config, weighed
+from tests.samples import benchmarked_host, config
 from tests.widgets.recorded_studies import HOSTILE, hostile
 
 from .conftest import notebook, without_kernel
@@ -186,7 +186,7 @@ def test_a_new_search_shows_axes_the_current_step_and_an_estimate(server, opened
         page.appears()
         page.says("timing the machine, about 10 s")
         page.shot("begun-0")
-        journal.append(HostWeighed(at=time.time(), weighed=weighed(), epochs=8))
+        journal.append(HostWeighed(at=time.time(), weighed=benchmarked_host(), epochs=8))
         page.says("a model takes about")
         page.tour("begun-")
         page.open("front")

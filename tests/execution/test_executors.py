@@ -5,7 +5,7 @@ from __future__ import annotations
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.testing.executor import EPOCH_SECONDS, SCRIPTED, ExecutorContract, profile, scores
-from tests.samples import weighed
+from tests.samples import benchmarked_host
 
 
 class TestLocal(ExecutorContract):
@@ -15,7 +15,7 @@ class TestLocal(ExecutorContract):
 
 class TestSimulated(ExecutorContract):
     def start(self, slots, folder):
-        return SimulatedExecutor(slots, played, weighed())
+        return SimulatedExecutor(slots, played, benchmarked_host())
 
 
 def played(job) -> Recording:

@@ -323,7 +323,7 @@ def test_minutes_do_not_count_while_a_study_waits(tmp_path):
         final={"accuracy": 0.5},
         weighing_seconds=0.1,
     )
-    state = search(asked, folder, Crowded(1, lambda _: recording, samples.weighed()))
+    state = search(asked, folder, Crowded(1, lambda _: recording, samples.benchmarked_host()))
     assert state.idle == pytest.approx(100, abs=1) and 105 < state.ended.at < 115
     assert [event.reason for _, event in Journal(folder / "journal.jsonl").read() if isinstance(event, StudyPaused)] == [
         "waiting for a free core, behind 'other'"
@@ -337,7 +337,7 @@ def test_a_study_that_waits_can_be_paused_and_stopped(tmp_path):
     recording = Recording(
         profile=contract.profile(), curve=({"accuracy": 0.5},) * 4, epoch_seconds=0.5, final={"accuracy": 0.5}
     )
-    executor = Crowded(1, lambda _: recording, samples.weighed())
+    executor = Crowded(1, lambda _: recording, samples.benchmarked_host())
     wishes = {4.0: command("pause"), 200.0: command("resume"), 210.0: command("stop")}
 
     def inbox():

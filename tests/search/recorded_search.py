@@ -8,7 +8,7 @@ from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.objective import Objective
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import StudyStore
-from tests.samples import config, profile, weighed
+from tests.samples import benchmarked_host, config, profile
 
 GOALS = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
 
@@ -28,7 +28,7 @@ def recorded(job):
 
 def run(tmp_path, name="sample", **changes):
     folder = StudyStore(tmp_path).create(name)
-    executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=1000.0)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=1000.0)
     told = []
     state = search(config(**changes), folder, executor, told.append)
     return state, folder, executor, told

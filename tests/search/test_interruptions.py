@@ -18,7 +18,7 @@ from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import search
 from lepton_automl.study_store import StudyStore
-from tests.samples import config, weighed
+from tests.samples import benchmarked_host, config
 
 from .recorded_search import recorded, run, table
 
@@ -29,7 +29,7 @@ def test_an_interrupted_search_keeps_what_it_found(tmp_path):
             raise KeyboardInterrupt
 
     folder = StudyStore(tmp_path).create("sample")
-    executor = SimulatedExecutor(2, recorded, weighed(), began=1000.0)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(), began=1000.0)
     state = search(config(budget=Budget(trials=30)), folder, executor, interrupt)
     assert state.ended.reason == "the search was interrupted" and state.front()
     assert all(trial.result is not None for trial in state.trials.values())
@@ -48,13 +48,13 @@ def test_a_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path_fact
     again = StudyStore(home).create("again")
     (again / "journal.jsonl").write_bytes(kept + lines[-1][:torn])
     last = StudyState.replay(StudyStore(home).journal("again")).last_at
-    state = search(config(), again, SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=last))
+    state = search(config(), again, SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=last))
     assert table(state) == table(whole) and not state.running
 
 
 def test_the_users_commands_are_handled(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
-    executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=0.0)
     script = {
         40: Asked(at=0.0, uid="a", what="pause"),
         80: Asked(at=0.0, uid="b", what="resume"),
@@ -78,7 +78,7 @@ def test_the_users_commands_are_handled(tmp_path):
 @pytest.mark.parametrize("what", ["stop", "resume", "enqueue"])
 def test_a_search_that_cannot_write_its_journal_still_receives_commands(tmp_path, monkeypatch, what):
     folder = StudyStore(tmp_path).create("sample")
-    executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=0.0)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=0.0)
     append, full, looks = Journal.append, [], itertools.count()
     monkeypatch.setattr(journal_retry, "RETRY", 1000.0 if what == "resume" else 0.5)
 
@@ -105,7 +105,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_commands(tmp_path
         with pytest.raises(StudyError, match=r"(?s)stopped while its journal could not be written .*lepton resume sample"):
             search(asked, folder, executor, fill, inbox)
         full.clear()
-        again = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=executor.now())
+        again = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=executor.now())
         state = search(asked, folder, again)  # whoever resumes it takes the stop back
     else:
         state = search(asked, folder, executor, fill, inbox)
@@ -119,7 +119,7 @@ def test_a_trial_whose_worker_is_lost_is_retried_once(tmp_path):
         """Its workers die under trials 2 (once) and 4 (always)."""
 
         def __init__(self) -> None:
-            super().__init__(2, recorded, weighed())
+            super().__init__(2, recorded, benchmarked_host())
             self.lost = []
 
         def poll(self, timeout):

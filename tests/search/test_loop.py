@@ -23,7 +23,7 @@ from lepton_automl.specs import Budget, Deployment
 from lepton_automl.state import StudyState
 from lepton_automl.study.runner import jobs, proposer_of, search
 from lepton_automl.study_store import CHECKPOINT, StudyStore
-from tests.samples import config, profile, table_spec, weighed
+from tests.samples import benchmarked_host, config, profile, table_spec
 
 from .recorded_search import recorded, run
 
@@ -108,7 +108,7 @@ def test_a_study_keeps_checkpoints_of_stopped_trials_only(tmp_path, monkeypatch)
             super().submit(job)
 
     folder = StudyStore(tmp_path).create("sample")
-    state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, weighed()))
+    state = search(config(budget=Budget(trials=30)), folder, Writing(2, recorded, benchmarked_host()))
     left = {int(path.parent.name) for path in folder.glob(f"trials/*/{CHECKPOINT}")}
     assert left == set(state.checkpointed) and len(left) == 3
 
@@ -160,14 +160,14 @@ def test_a_finished_model_over_a_limit_is_not_published(tmp_path):
 
     folder = StudyStore(tmp_path).create("sample")
     asked = config(budget=Budget(trials=20), target=Deployment(max_latency_ms=1.5))
-    state = search(asked, folder, SimulatedExecutor(2, slower, weighed()), lambda _: None)
+    state = search(asked, folder, SimulatedExecutor(2, slower, benchmarked_host()), lambda _: None)
     assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
     assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())
 
 
 def test_a_search_in_which_everything_fails_ends_with_a_reason(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
-    executor = SimulatedExecutor(2, lambda job: dataclasses.replace(recorded(job), failure="no space left"), weighed())
+    executor = SimulatedExecutor(2, lambda job: dataclasses.replace(recorded(job), failure="no space left"), benchmarked_host())
     state = search(config(budget=Budget(minutes=60)), folder, executor, lambda _: None)
     assert "trials failed, the last one: no space left" in state.ended.reason and len(state.trials) < 20
     with pytest.raises(RuntimeError, match="Its last failure: no space left"):

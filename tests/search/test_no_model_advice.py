@@ -18,11 +18,14 @@ from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.reporting.terminal import Progress
 from lepton_automl.search.early_stopper import out_of_time
 from lepton_automl.state import StudyState
-from tests.samples import config, trial_events, weighed
+from tests.samples import benchmarked_host, config, trial_events
 
 
 def ended_empty(budget, *events, reason="the budget is spent", **changes):
-    began = [StudyStarted(at=0.0, config=config(budget=budget, **changes)), HostWeighed(at=7.0, weighed=weighed(), epochs=8)]
+    began = [
+        StudyStarted(at=0.0, config=config(budget=budget, **changes)),
+        HostWeighed(at=7.0, weighed=benchmarked_host(), epochs=8),
+    ]
     state = StudyState().feed([*began, *events])
     return state.feed([StudyEnded(at=10.0, reason=end_reason(state, reason, 10.0), chosen=None)])
 

@@ -13,7 +13,7 @@ from lepton_automl.search.samplers import sampler
 from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.specs import Deployment
 from lepton_automl.state import StudyState
-from tests.samples import config, profile, weighed
+from tests.samples import benchmarked_host, config, profile
 
 from .recorded_search import GOALS
 
@@ -21,7 +21,7 @@ from .recorded_search import GOALS
 def studied(space: Space, **changes) -> StudyState:
     """A study that has begun, over some space."""
     begun = StudyStarted(at=0.0, config=config(space=space, objectives=GOALS, **changes))
-    return StudyState().feed([begun, HostWeighed(at=0.0, weighed=weighed(), epochs=8)])
+    return StudyState().feed([begun, HostWeighed(at=0.0, weighed=benchmarked_host(), epochs=8)])
 
 
 class Played:

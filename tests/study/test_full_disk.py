@@ -21,7 +21,7 @@ from lepton_automl.study.study import Study
 from lepton_automl.study_store import StudyStore, write_problem
 from lepton_automl.testing.executor import SCRIPTED
 from tests import samples
-from tests.samples import config, weighed
+from tests.samples import benchmarked_host, config
 
 from .test_stopping import PATIENCE, lepton
 
@@ -51,7 +51,7 @@ def begun(folder, trials=2):
     asked = config(budget=Budget(trials=2), workers=1, train=TrainPlan(epochs=4))
     journal = Journal(study / "journal.jsonl")
     journal.append(StudyStarted(at=1.0, config=asked.replace(budget=Budget(trials=trials))))
-    journal.append(HostWeighed(at=2.0, weighed=weighed(), epochs=4))
+    journal.append(HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=4))
     return study, asked
 
 

@@ -26,7 +26,7 @@ from lepton_automl.study.runner import search
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import StudyStore
 from tests.api.test_import_and_arguments import lepton
-from tests.samples import config, weighed
+from tests.samples import benchmarked_host, config
 from tests.search.recorded_search import GOALS, recorded, table
 
 from .test_control import SOON, answered, completed, until
@@ -61,7 +61,7 @@ def steered(home: Path, name: str, script: dict[int, dict[str, object]], *, bega
     """A study on the virtual clock, its folder and its events."""
     path = StudyStore(home).path(name)
     folder = path if path.exists() else StudyStore(home).create(name)
-    executor = SimulatedExecutor(2, recorded, weighed(epoch_seconds=2.0), began=began)
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=began)
     state = search(config(name=name, budget=Budget(trials=trials)), folder, executor, inbox=Person(folder, script))
     return state, folder, [event for _, event in Journal(folder / "journal.jsonl").read()]
 

@@ -19,7 +19,7 @@ from lepton_automl.study.launch import write_request
 from lepton_automl.study.study import Study, open_study
 from lepton_automl.study_store import StudyStore, study_journal
 from tests.custom_networks import make
-from tests.samples import config, trial_events, weighed
+from tests.samples import benchmarked_host, config, trial_events
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def stranger(tmp_path, marker):
     journal = study_journal(folder)
     told = [
         StudyStarted(at=1.0, config=asked),
-        HostWeighed(at=2.0, weighed=weighed(), epochs=8),
+        HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=8),
         *trial_events(0, 0.9, 1.0, 3.0),
     ]
     for event in [*told, StudyEnded(at=9.0, reason="done", chosen=0)]:

@@ -34,7 +34,7 @@ def lives(draw):
     """A study's events: trials that run in parallel, are stopped, resumed, lost, and end; it pauses and ends."""
     said = [
         StudyStarted(at=1.0, config=samples.config(), versions={"torch": "2"}),
-        HostWeighed(at=2.0, weighed=samples.weighed(), epochs=8),
+        HostWeighed(at=2.0, weighed=samples.benchmarked_host(), epochs=8),
     ]
     ended, at = [], 3.0
     for number in range(draw(st.integers(1, 5))):

@@ -13,10 +13,10 @@ from lepton_automl.space import Categorical, Space
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import StudyStore
 from tests.samples import (
+    benchmarked_host,
     config,
     image_spec,
     trial_events,
-    weighed,
 )
 
 HOSTILE = [
@@ -52,7 +52,7 @@ def lived(tmp_path, models, *, ended=True, **changes):
     folder.mkdir(parents=True)
     journal = Journal(folder / "journal.jsonl")
     journal.append(StudyStarted(at=0.0, config=config(**changes)), durable=False)
-    journal.append(HostWeighed(at=1.0, weighed=weighed(), epochs=8), durable=False)
+    journal.append(HostWeighed(at=1.0, weighed=benchmarked_host(), epochs=8), durable=False)
     for number, (score, latency) in enumerate(models):
         for event in trial_events(number, score, latency, at=10.0 * number):
             journal.append(event, durable=False)

@@ -15,10 +15,10 @@ from lepton_automl.jobs import TrialResult
 from lepton_automl.specs import Budget
 from lepton_automl.study.study import Study
 from tests.samples import (
+    benchmarked_host,
     config,
     trial_events,
     until,
-    weighed,
 )
 
 pytest.importorskip("ipywidgets", reason="ipywidgets is not installed")
@@ -140,7 +140,7 @@ def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config())])
     assert "timing the machine" in startup_step(state, "starting", 1.0)
-    state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    state.feed([HostWeighed(at=5.0, weighed=benchmarked_host(), epochs=8)])
     assert "a model takes about" in startup_step(state, "running", 5.0)
     proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
     state.feed([proposed, weigh, learnt])
@@ -182,18 +182,18 @@ def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_pa
     assert "latency ms" in shown(study.state)
 
 
-@pytest.mark.parametrize("weighed_yet", [False, True])
-def test_figures_of_a_new_search_have_sensible_axes(weighed_yet):
+@pytest.mark.parametrize("benchmarked", [False, True])
+def test_figures_of_a_new_search_have_sensible_axes(benchmarked):
     from lepton_automl.reporting.plots import curves_figure, front_figure, hypervolume_figure, timeline_figure
     from lepton_automl.state import StudyState
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config(budget=Budget(minutes=10)))])
-    if weighed_yet:
-        state.feed([HostWeighed(at=5.0, weighed=weighed(), epochs=8)])
+    if benchmarked:
+        state.feed([HostWeighed(at=5.0, weighed=benchmarked_host(), epochs=8)])
     front = front_figure(state)
     assert tuple(front.layout.yaxis.range) == (0, 1) and "no model yet" in front.layout.annotations[0].text
     low, high = (10**end for end in front.layout.xaxis.range)
-    assert low < (weighed().fastest.latency_ms if weighed_yet else 0.1) < high and high / low > 20
+    assert low < (benchmarked_host().fastest.latency_ms if benchmarked else 0.1) < high and high / low > 20
     assert tuple(curves_figure(state).layout.yaxis.range) == (0, 1)
     assert tuple(hypervolume_figure(state).layout.xaxis.range) == tuple(timeline_figure(state).layout.xaxis.range) == (0, 10)
 
