@@ -1,4 +1,4 @@
-"""What is done with a person's own trained network: `lean` makes it smaller, `accelerate` finds the fastest way to run it."""
+"""Functions for your own trained network: `lean` makes it smaller, `accelerate` finds the fastest way to run it."""
 
 from __future__ import annotations
 
@@ -35,43 +35,44 @@ def lean(
     seed: int = 0,
     progress: bool = True,
 ) -> LeanModel[Any]:
-    """Make your own trained network smaller: whole channels leave it, and it learns again what it lost.
+    """Make your own trained network smaller: prune whole channels and fine-tune the rest.
 
-    Say exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. Equal seeds give equal networks on a CPU where a ratio
-    and a multiple are given; else a measurement takes part in the choice.
+    Give exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. On a CPU, equal seeds give equal networks if both `ratio`
+    and `multiple` are given; else the result depends on measurements.
 
     Args:
-        model: A trained `torch.nn.Module`, called as `model(x)`; gives logits [N, classes], or values [N] or [N, 1]. It is
-            left as it is.
-        data: What to recover on: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read
-            once. Whole numbers in `y` are classes, others are values.
-        deployment: Where it must run, for the measured latency.
+        model: A trained `torch.nn.Module`, called as `model(x)`; returns logits [N, classes], or values [N] or [N, 1]. It is
+            not changed.
+        data: Data for fine-tuning: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read
+            once. Integers in `y` are classes, floats are values.
+        deployment: The device that latency is measured for.
         ratio: Share of the channels to remove, above 0 and below 1; 0.5 removes about three quarters of the weights.
-        max_latency_ms: What one call of the exported network may take on the target, in milliseconds.
-        max_drop: How much of the validation score (accuracy, or R² of values) may be lost; as much as possible is cut.
-        validation: Rows to score on, as `data`; by default a fifth of `data` is held out and never trained on.
-        criterion: What tells an important channel: `"taylor"` (what the loss would change by without it), `"l1"`, `"l2"` (the
-            size of its weights), `"bn_scale"`, or `"random"`.
-        ranking: Which channels compete: those of a layer (`"layer"`), all (`"global"`), those of layers of one kind
+        max_latency_ms: Maximum latency of one call of the exported network, in milliseconds.
+        max_drop: Maximum loss of the validation score (accuracy, or R² for values); as much as possible is pruned.
+        validation: Rows to score on, like `data`; by default a fifth of `data` is held out and never trained on.
+        criterion: The importance of a channel: `"taylor"` (the change of the loss without it), `"l1"`, `"l2"` (the norm of
+            its weights), `"bn_scale"`, or `"random"`.
+        ranking: Which channels are compared: those of a layer (`"layer"`), all (`"global"`), or those of similar layers
             (`"isomorphic"`).
-        steps: Cuts on the way to a ratio, with recovery after each; more of them ask for more epochs.
-        epochs: Passes over the data to recover in, shared out among the steps; with `max_drop`, of each shape that is tried.
-        distill: Whether the whole network teaches the smaller one too.
-        multiple: Widths are rounded to multiples of this; by default what the target likes is found by measuring.
-        blocks: Blocks to take out whole, before any channel is cut.
-        own_steps: Whether a LightningModule recovers by its own `training_step` and optimisers, not by ours.
-        lr: Learning rate of the recovery, by schedule-free AdamW; by default 2e-2 for a network with batch normalisation,
+        steps: Number of pruning steps to reach the ratio, with recovery after each; more steps need more epochs.
+        epochs: Epochs of recovery, divided among the steps; with `max_drop`, for each shape that is tried.
+        distill: Whether the original network is also used as a teacher.
+        multiple: Widths are rounded to multiples of this; by default the best multiple for the device is measured.
+        blocks: Number of whole blocks to remove before channels are pruned.
+        own_steps: Whether a LightningModule recovers with its own `training_step` and optimisers.
+        lr: Learning rate of the recovery with schedule-free AdamW; by default 2e-2 for a network with batch normalisation,
             5e-3 for others.
-        batch_size: Rows in one step of it.
-        seed: Of the rows held out and the order of the batches.
-        progress: Whether to show how it goes.
+        batch_size: Batch size of the recovery.
+        seed: Seed of the held-out rows and the order of the batches.
+        progress: Whether to show progress.
 
     Returns:
-        The smaller network, of the same class and on the CPU, with what it gained and cost, and what kept its width and why.
+        The smaller network, of the same class and on the CPU, with the changes in score, size and latency, and a list of
+        what could not be pruned and why.
 
     Raises:
-        ConfigError: Something is wrong (all of it is listed), or nothing in the network can be cut.
-        LimitError: No cut keeps `max_latency_ms`.
+        ConfigError: Some arguments are wrong (all are listed), or nothing in the network can be pruned.
+        LimitError: No amount of pruning meets `max_latency_ms`.
 
     Example:
         >>> small = lean(model, (x, y), ratio=0.5)  # doctest: +SKIP
@@ -107,29 +108,29 @@ def lean(
 def accelerate(
     model: Any, data: Any, *, deployment: Deployment | None = None, validation: Any = None, seed: int = 0, progress: bool = True
 ) -> AcceleratedModel:
-    """Find the fastest way to run your own trained network, as it is, without losing its accuracy.
+    """Find the fastest way to run your own trained network, unchanged, without losing its accuracy.
 
-    Every runtime that the target allows and every precision that the machine computes in is tried on this machine, timed
-    beside all others; the fastest whose validation score stays within `deployment.max_drop` is kept, with the whole table as
-    evidence. Whole numbers are calibrated on rows of `data`; layers that they would harm stay in floats.
+    Every allowed runtime and every precision that the machine supports is tried on this machine, timed interleaved; the
+    fastest whose validation score drops by at most `deployment.max_drop` is chosen. `table` lists all of them. int8 is
+    calibrated on rows of `data`; layers that it would harm stay in floats.
 
     Args:
-        model: A trained `torch.nn.Module`, called as `model(x)`; gives logits [N, classes], or values [N] or [N, 1]. It is
-            left as it is.
-        data: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read once. Whole numbers in
-            `y` are classes, others are values.
-        deployment: Where it must run: threads, rows of a call, runtimes, and what may be lost.
-        validation: Rows to score on, as `data`; by default a fifth of `data` is held out.
-        seed: Of the rows held out.
-        progress: Whether to show how it goes.
+        model: A trained `torch.nn.Module`, called as `model(x)`; returns logits [N, classes], or values [N] or [N, 1]. It is
+            not changed.
+        data: `(x, y)` as arrays or tensors, or a Dataset or DataLoader of such pairs, which is read once. Integers in `y`
+            are classes, floats are values.
+        deployment: The device: threads, batch size, allowed runtimes and score drop.
+        validation: Rows to score on, like `data`; by default a fifth of `data` is held out.
+        seed: Seed of the held-out rows.
+        progress: Whether to show progress.
 
     Returns:
-        The network in its new form: `predict(x)`, `save(folder)`, `table`.
+        The accelerated network: `predict(x)`, `save(folder)`, `table`.
 
     Raises:
-        ConfigError: Something is wrong; all of it is listed.
+        ConfigError: Some arguments are wrong; all are listed.
         BundleError: The network cannot be exported.
-        ExtraError: A runtime that the target names is not installed.
+        ExtraError: A runtime of `deployment.runtimes` is not installed.
 
     Example:
         >>> fast = accelerate(model, (x, y), deployment=Deployment(batch_size=1))  # doctest: +SKIP
@@ -148,18 +149,18 @@ def accelerate(
 def load_accelerated(folder: str | Path, threads: int = 1) -> Callable[[Any], Any]:
     """Open what `accelerate(...).save(folder)` wrote.
 
-    Control flow, operations of its own and weights in other files are refused unless `save` named them. Unlike `load_model`, it
-    does not try the file in a process of its own first: open only what comes from people whom you trust.
+    Control flow, custom operations and weights in other files are refused unless `save` listed them. Unlike `load_model`, this
+    does not try the file in a process of its own first: open only folders from people you trust.
 
     Args:
         folder: The folder.
-        threads: Threads that one call may use.
+        threads: Number of threads for one call.
 
     Returns:
-        A function from rows [N, ...], as the network's `forward` takes them, to what it gives.
+        A function from rows [N, ...], as for the network's `forward`, to its outputs.
 
     Raises:
-        BundleError: It is no such folder, damaged, or a model that could run without end.
+        BundleError: The folder is not an accelerated network, is damaged, or contains a model that could run without end.
         ExtraError: The runtime that it was made for is not installed.
     """
     from .pipelines.accelerated_model import load
