@@ -19,11 +19,13 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.table.recipe import TableRecipe
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck, try_change
 from lepton_automl.pipelines.cost import CostProfiler, reference
-from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe, recipe_from_json
+from lepton_automl.recipe import Recipe, recipe_from_json
 from lepton_automl.specs import DataSpec, Deployment
 
 from .report import Figure, Result

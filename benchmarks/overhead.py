@@ -14,9 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from lepton_automl.jobs import CONTINUE
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.table.recipe import TableRecipe
 from lepton_automl.models.build import build
 from lepton_automl.plans import TrainPlan
-from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
+from lepton_automl.recipe import Recipe
 from lepton_automl.specs import DataSpec
 from lepton_automl.training.fit import fit
 from lepton_automl.training.scores import scores

@@ -23,13 +23,14 @@ from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.latency import measure
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.pack import artifact_scores
 from lepton_automl.plans import LeanPlan, TrainPlan
-from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage
+from lepton_automl.recipe import Recipe
 from lepton_automl.space import Integer, Setting
 from lepton_automl.specs import DataSpec
 from lepton_automl.training.fit import fit

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from lepton_automl.models.files import load
-from lepton_automl.preprocess import load_preprocess
+from lepton_automl.shipped import load_preprocess
 
 
 def main(folder: str, source: str) -> None:

@@ -23,11 +23,12 @@ from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
 from .study.study import Study
 from .study_store import JOURNAL, StudyStore
-from .task import METRICS, check_metric, metrics_of
+from .task import all_metrics, check_metric, task_of
 from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import requested_tracking
 from .trust import remember
 from .validate import (
+    check_family,
     check_integer,
     check_model,
     check_name,
@@ -64,6 +65,7 @@ class AutoML:
         class_weight: `"balanced"`, or a weight for each label.
         knobs: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
             are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
+        family: The network family to search, such as `"conv"`; by default the data's usual one.
         model: A factory of your own networks, `make(config, spec)`, to search instead of ours; see below.
         space: Its hyperparameters by name, `model.*` or `train.*`, and `lean.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
@@ -126,6 +128,7 @@ class AutoML:
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
     knobs: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
+    family: str | None = None
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
     sampler: SamplerName = "tpe"
@@ -163,6 +166,8 @@ class AutoML:
         complaints.check(valid, f"grace is {self.grace!r}; it must be a number of seconds")
         complaints.check(isinstance(self.budget, Budget), f"budget is {self.budget!r}", "Pass budget=Budget(...).")
         check_model(self.model, self.space, complaints)
+        check_family(self.family, None, complaints)
+        complaints.check(self.family is None or self.model is None, "a family is given beside a model", "Name one of them.")
         samplers = get_args(SamplerName)
         complaints.check(
             self.sampler in samplers, f"there is no sampler {self.sampler!r}.", one_of(str(self.sampler), samplers)
@@ -226,11 +231,11 @@ class AutoML:
 
     def _check_goals(self, complaints: Complaints) -> None:
         for objective in self.objectives:
-            known = objective in OBJECTIVES or objective in METRICS
+            known = objective in OBJECTIVES or objective in all_metrics()
             complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
         complaints.check(len(self.objectives), "no objective is given", f"Pass one or more of {', '.join(OBJECTIVES)}.")
-        known = self.metric is None or (isinstance(self.metric, str) and self.metric in METRICS)
-        complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), METRICS))
+        known = self.metric is None or (isinstance(self.metric, str) and self.metric in all_metrics())
+        complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), all_metrics()))
 
     def _check_device(self, complaints: Complaints) -> None:
         if not isinstance(self.deployment, Deployment):
@@ -346,18 +351,20 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     Raises:
         ConfigError: Arguments do not fit the data; all are listed.
     """
-    metric = request.metric or next((name for name in request.objectives if name in METRICS and name != "accuracy"), None)
-    metric = metric or next(iter(metrics_of(spec.task)))
+    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != "accuracy"), None)
+    metric = metric or next(iter(task_of(spec).metrics))
     direction = check_metric(metric, spec.task)
     complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
     own, custom_space = check_model(request.model, request.space, complaints)
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
+    check_family(request.family, spec, complaints)
     complaints.raise_any()
-    plan = families.usual_plan(spec)
+    family = request.family or ""
+    plan = families.usual_plan(spec, family)
     space = (
         custom_space.restrict(request.knobs)
         if custom_space
-        else families.widened(families.space_for(spec), spec, request.knobs)
+        else families.widened(families.space_for(spec, family), spec, request.knobs)
     )
     return StudyConfig(
         name=name,

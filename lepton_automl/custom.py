@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lepton_automl.recipe import CustomRecipe
+
 from .errors import Complaints
 from .factory import Factory
 from .plans import TrainPlan
-from .recipe import CustomRecipe
 from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .specs import DataSpec
 
 ROOMS = ("model", "train")
 CUT = "lean.ratio"  # the one hyperparameter that this package applies by itself
-PLANNED = ("batch_size", "flip", "shift", "cutout")  # `train.*` hyperparameters of the batches: the factory need not use them
 EPOCHS = "train.epochs"
 
 
@@ -76,8 +76,11 @@ def custom_recipe(config: Config, spec: DataSpec, factory: Factory) -> CustomRec
 
 def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:
     """The plan with the hyperparameters of the batches set."""
-    known = {name: config[f"train.{name}"] for name in PLANNED if f"train.{name}" in config}
-    return plan.replace(mixup=0.0, **known)  # a mixed batch would contain more than inputs and targets
+    augment = plan.augment
+    planned = ["batch_size", *(augment.to_json() if augment else ())]
+    plan = plan.with_settings({name: config[f"train.{name}"] for name in planned if f"train.{name}" in config})
+    # A mixed batch would be more than inputs and targets.
+    return plan if plan.augment is None else plan.replace(augment=plan.augment.unmixed())
 
 
 def custom_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:

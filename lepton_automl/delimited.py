@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lepton_automl.cells import PLAIN_NUMBER
 from lepton_automl.errors import DataError
-from lepton_automl.preprocess import PLAIN_NUMBER
 from lepton_automl.unpacked import TextLines, check_memory
 
 SEPARATORS = ",;\t|"

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from ._json import Value
 from .jobs import TrialJob
-from .task import Task
 
 AnalysisSplit = Literal["validation", "held-out", "test"]
 HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen
@@ -126,7 +125,7 @@ class ErrorAnalysis(Value):
     trial: int
     split: AnalysisSplit
     rows: int
-    task: Task
+    task: str
     target: str
     scores: dict[str, float]
     worst: tuple[Example, ...] = ()

@@ -56,6 +56,10 @@ class ExtraError(LeptonError, ImportError):
     """An optional dependency is missing."""
 
 
+class InputError(ValueError):
+    """A row or an image does not fit what the model was trained on."""
+
+
 def error_from_json(data: Any, default: type[LeptonError]) -> LeptonError | None:
     """Rebuild an error that another process wrote.
 

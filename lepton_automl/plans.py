@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 from ._json import Value
+from .errors import ConfigError
+from .plugin_value import PluginValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(PluginValue):
+    """How training rows are changed at random: the part of a `TrainPlan` that belongs to a modality."""
+
+    group = "modalities"
+    role = "Augmentation"
+
+    def unmixed(self) -> Augmentation:
+        """The same where each row stays a row of its own, with its own target."""
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +36,7 @@ class TrainPlan(Value):
         warmup: Steps in which the rate rises, two epochs at most.
         label_smoothing: Share of the target mass spread over all classes.
         clip: Largest norm of the gradient.
-        flip: Whether images may be mirrored (never for digits or text).
-        shift: Largest random shift of an image, as a share of its side.
-        cutout: Side of the square that is blanked, as a share of the image's side.
-        mixup: Parameter of the Beta distribution that mixes pairs; 0 for none.
+        augment: How training rows are changed at random, by their modality; None to leave them as they are.
         precision: On a GPU, `"bf16"` (mixed) or `"32"`; a CPU computes in 32 bits anyway.
         seed: Seeds everything.
     """
@@ -37,12 +49,26 @@ class TrainPlan(Value):
     warmup: int = 200
     label_smoothing: float = 0.0
     clip: float = 1.0
-    flip: bool = False
-    shift: float = 0.0
-    cutout: float = 0.0
-    mixup: float = 0.0
+    augment: Augmentation | None = None
     precision: Literal["32", "bf16"] = "bf16"
     seed: int = 0
+
+    def with_settings(self, settings: Mapping[str, Any]) -> TrainPlan:
+        """The plan with some settings changed, those of its augmentation among them.
+
+        Args:
+            settings: By the names of the fields, here or in the augmentation.
+        """
+        own = {name: value for name, value in settings.items() if name in _SETTINGS}
+        others = {name: value for name, value in settings.items() if name not in _SETTINGS}
+        if others and self.augment is not None:
+            own["augment"] = self.augment.replace(**others)
+        elif others:
+            raise ConfigError(f"a training plan has no {', '.join(others)}", where="train", fix="Leave it out.")
+        return self.replace(**own)
+
+
+_SETTINGS = frozenset(field.name for field in fields(TrainPlan))
 
 
 @dataclass(frozen=True, kw_only=True)

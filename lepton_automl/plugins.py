@@ -19,10 +19,20 @@ PREFIX = "lepton_automl."  # of the groups of entry points
 
 # By kind: names, each with the module and the attribute where it is defined.
 BUILT_IN: dict[str, dict[str, str]] = {
-    "modalities": {},
-    "tasks": {},
+    "modalities": {
+        "image": "lepton_automl.modalities.image:ImageModality",
+        "table": "lepton_automl.modalities.table:TableModality",
+    },
+    "tasks": {
+        "binary": "lepton_automl.tasks.classification:Binary",
+        "multiclass": "lepton_automl.tasks.classification:Multiclass",
+        "regression": "lepton_automl.tasks.regression:Regression",
+    },
     "objectives": {},
-    "families": {},
+    "families": {
+        "conv": "lepton_automl.modalities.image.family:ConvFamily",
+        "table": "lepton_automl.modalities.table.family:TableFamily",
+    },
     "devices": {
         "cpu": "lepton_automl.devices.cpu:Cpu",
         "cuda": "lepton_automl.devices.cuda:Cuda",
@@ -98,7 +108,8 @@ def load(kind: str, name: str) -> Any:
         ConfigError: There is none of that name, or two packages bring it.
         ExtraError: Its package is installed and cannot be imported.
     """
-    plugins = _installed(kind)
+    ours = _built_in(kind)
+    plugins = {name: Plugin(name, ours[name], PACKAGE)} if name in ours else _installed(kind)  # see `is_known`
     if name not in plugins:
         fix = one_of(name, plugins) if plugins else f"Install a package that brings one (entry points {PREFIX}{kind})."
         raise ConfigError(f"there is no {KINDS[kind]} {name!r}", where=kind, fix=fix)
@@ -114,9 +125,16 @@ def load(kind: str, name: str) -> Any:
         ) from error
 
 
+@functools.cache
+def instance(kind: str, name: str) -> Any:
+    """A plug-in whose class needs no arguments, constructed once a process; as `load` otherwise."""
+    return load(kind, name)()
+
+
 def forget() -> None:
     """Look for packages anew at the next call, after one was installed or removed."""
     _installed.cache_clear()
+    instance.cache_clear()
 
 
 def _built_in(kind: str) -> dict[str, str]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from . import plugins
 from ._json import Value
 from .errors import Complaints, one_of
+from .plugin_value import PluginValue
 from .profile import Profile
 from .space import Config
-from .task import Task
-
-Modality = Literal["image", "table"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,69 +172,97 @@ class Tracking(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InputSpec(PluginValue):
+    """What one example is: the part of a `DataSpec` that belongs to its modality."""
+
+    group = "modalities"
+    role = "Input"
+
+    @property
+    def network_shape(self) -> tuple[int, ...]:
+        """One example as a user's own network takes it, float32."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputSpec(PluginValue):
+    """What is predicted: the part of a `DataSpec` that belongs to its task."""
+
+    group = "tasks"
+    role = "Output"
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Labels in the order of the network's outputs; empty where numbers are predicted."""
+        return ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers a network gives for one example."""
+        raise NotImplementedError
+
+    def shipped(self) -> dict[str, Any]:
+        """What a bundle's decoder needs to know, as JSON."""
+        return {"classes": list(self.classes)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataSpec(Value):
     """What a prepared data set is. The arrays themselves lie in `folder`.
 
     Args:
         name: A short name for people.
         folder: The absolute folder that holds the arrays and `preprocess.json`.
-        modality: What one example is.
-        task: What is to be predicted.
         target: The name of what is predicted (a column, or `"label"`).
-        classes: Labels in the order of the network's outputs; empty for regression.
-        shape: One example: (channels, height, width) of an image, (numeric columns,) of a table.
-        plain: How many numeric columns, the last ones, are helpers that a network takes as they are.
-        cardinalities: For each categorical column of a table, how many codes it has, the unknown one included.
-        pixel_mean: Mean of each channel over the training images, in 0 to 255.
-        pixel_std: Standard deviation of each, likewise.
-        target_mean: Mean of a regression target over the training rows; the stored targets are standardised by it.
-        target_scale: Its standard deviation.
+        input: What one example is, by its modality.
+        output: What is predicted, by its task.
         train: Rows to learn from.
         validation: Rows to choose by; 0 when scores are cross-validated.
         test: Rows in the sealed split.
         folds: Number of cross-validation folds; 0 where there is a validation split.
         digest: Fingerprint of the source's content.
-        counts: Training rows of each class; empty for regression.
-        columns: Name and kind (`"number"`, `"time"`, `"category"`) of each column that a model of a table reads.
-        class_weight: One weight a class in the loss; empty for none.
         notes: What was inferred, and why.
         warnings: What looks wrong with the data.
     """
 
     name: str
     folder: str
-    modality: Modality
-    task: Task
     target: str
-    classes: tuple[Any, ...]
-    shape: tuple[int, ...]
-    plain: int = 0
-    cardinalities: tuple[int, ...] = ()
-    pixel_mean: tuple[float, ...] = ()
-    pixel_std: tuple[float, ...] = ()
-    target_mean: float = 0.0
-    target_scale: float = 1.0
+    input: InputSpec
+    output: OutputSpec
     train: int
     validation: int
     test: int
     folds: int = 0
-    digest: str
-    counts: tuple[int, ...] = ()
-    columns: tuple[tuple[str, str], ...] = ()
-    class_weight: tuple[float, ...] = ()
+    digest: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
+    def modality(self) -> str:
+        """The name of what one example is, such as `"image"`."""
+        return self.input.kind
+
+    @property
+    def task(self) -> str:
+        """The name of what is to be predicted, such as `"regression"`."""
+        return self.output.kind
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """Labels in the order of the network's outputs; empty where numbers are predicted."""
+        return self.output.classes
+
+    @property
     def outputs(self) -> int:
         """How many numbers a network gives for one example."""
-        return len(self.classes) or 1
+        return self.output.size
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """One example as a person's own network takes it, float32.
+        """One example as a user's own network takes it, float32.
 
         Of an image (channels, height, width), standardised by channel. Of a table (columns,): the scaled numbers, then a one
         or a zero for each code of each categorical column.
         """
-        return self.shape if self.modality == "image" else (self.shape[0] + sum(self.cardinalities),)
+        return self.input.network_shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 JOINERS = "\u200c\u200d"  # zero-width: they join letters and emoji; no other invisible character is needed to read a word
 MOST = 60  # characters of a name in a figure
@@ -71,3 +72,8 @@ def many(number: int, what: str) -> str:
         what: The noun in the singular.
     """
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def join_words(parts: Sequence[str]) -> str:
+    """Parts of a sentence, with commas and an "and"."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .custom import custom_space
-from .data.options import DataOptions
+from .data.options import DataOptions, option_names
 from .errors import Complaints, ConfigError, LeptonError, one_of
 from .factory import Factory, factory_of
+from .family import family_named
+from .plugins import names
 from .space import Space
-from .specs import PriorTrial
+from .specs import DataSpec, PriorTrial
 from .study.study import Study
 from .study_store import StudyStore
 from .tracking.tracking_uri import address
@@ -66,6 +67,18 @@ def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory
     return factory, knobs
 
 
+def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> None:
+    """Check the network family, and whether it fits the data where they are known."""
+    if family is None:
+        return
+    known = names("families")
+    if family not in known:
+        complaints.add(f"there is no network family {family!r}.", one_of(str(family), known))
+    elif spec is not None and not family_named(family).accepts(spec):
+        fits = [name for name in known if family_named(name).accepts(spec)]
+        complaints.add(f"the network family {family!r} does not take these data", f"Families that do: {', '.join(fits)}.")
+
+
 def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
     """The settings for MLflow."""
     for word, text in (("tracking_uri", uri), ("experiment", experiment)):
@@ -117,7 +130,7 @@ def data_options(options: Mapping[str, Any], settings: Mapping[str, Any]) -> Dat
     Raises:
         ConfigError: Some options are unknown; all are listed.
     """
-    known = [field.name for field in dataclasses.fields(DataOptions) if field.name not in settings]
+    known = [name for name in option_names() if name not in settings]
     complaints = Complaints("fit")
     for name in options:
         if name in settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import fields
 
 from lepton_automl import families
 from lepton_automl.events import (
@@ -27,48 +28,53 @@ from lepton_automl.events import (
     TrialThawed,
 )
 from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialResult
+from lepton_automl.modalities.image.spec import ImageInput
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Budget, DataSpec, Deployment
+from lepton_automl.tasks.classification import BinaryOutput, MulticlassOutput
 
 
-def image_spec(side: int = 8, channels: int = 1) -> DataSpec:
-    """Ten classes of square images."""
-    return DataSpec(
+def image_spec(side: int = 8, channels: int = 1, **changes: object) -> DataSpec:
+    """Ten classes of square pictures, with some fields changed, those of the input and the output among them."""
+    spec = DataSpec(
         name="pictures",
         folder="/nowhere",
-        modality="image",
-        task="multiclass",
         target="label",
-        classes=tuple(range(10)),
-        shape=(channels, side, side),
-        pixel_mean=(100.0,) * channels,
-        pixel_std=(50.0,) * channels,
+        input=ImageInput(shape=(channels, side, side), pixel_mean=(100.0,) * channels, pixel_std=(50.0,) * channels),
+        output=MulticlassOutput(labels=tuple(range(10))),
         train=1000,
         validation=200,
         test=200,
         digest="0",
     )
+    return with_fields(spec, **changes)
 
 
 def table_spec(**changes: object) -> DataSpec:
-    """Seven numeric columns, two of them plain, and two categorical ones."""
+    """Two classes of rows: seven numeric columns, two of them plain, and two categorical ones. Fields change as above."""
     spec = DataSpec(
         name="rows",
         folder="/nowhere",
-        modality="table",
-        task="binary",
         target="y",
-        classes=("no", "yes"),
-        shape=(7,),
-        plain=2,
-        cardinalities=(3, 11),
+        input=TableInput(numeric=7, plain=2, cardinalities=(3, 11)),
+        output=BinaryOutput(labels=("no", "yes")),
         train=1000,
         validation=200,
         test=200,
         digest="0",
     )
+    return with_fields(spec, **changes)
+
+
+def with_fields(spec: DataSpec, **changes: object) -> DataSpec:
+    """A spec with some fields changed: its own, and those of its input and its output, by their names."""
+    for part in ("input", "output"):
+        value = changes.pop(part, getattr(spec, part))
+        names = [field.name for field in fields(value) if field.name in changes]
+        changes[part] = value.replace(**{name: changes.pop(name) for name in names})
     return spec.replace(**changes)
 
 

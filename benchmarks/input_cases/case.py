@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.registered import import_all
-from lepton_automl.errors import LeptonError
-from lepton_automl.preprocess import InputError
+from lepton_automl.errors import InputError, LeptonError
 
 Outcome = Literal["right", "refused", "wrong"]
 Body = Callable[[Path], None]

@@ -14,7 +14,7 @@ from PIL import Image
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.deployment.command import read_examples
-from lepton_automl.preprocess import load_preprocess
+from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
 from .case import case

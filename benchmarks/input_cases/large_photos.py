@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lepton_automl.preprocess import load_preprocess
+from lepton_automl.shipped import load_preprocess
 
 from .case import case
 from .images import arranged, counts, ready

@@ -14,7 +14,8 @@ import numpy as np
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.deployment.command import read_examples
-from lepton_automl.preprocess import load_preprocess
+from lepton_automl.modalities.table.spec import table_input
+from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
 from .case import case
@@ -54,12 +55,12 @@ def prepared(file: Path, **options: Any) -> Prepared:
     spec = prepare(file, folder, DataOptions(folds=0, **options))
     preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
     with warnings.catch_warnings(action="ignore"):  # training has told them
-        answered = preprocess.arrays(read_examples(str(file), "table"))
+        answered = preprocess.arrays(read_examples(str(file), preprocess))
     for name, part in answered.items():
         stored = np.concatenate([np.load(folder / side / f"{name}.npy") for side in ("rows", "test")])
         assert len(stored) == len(part), f"{len(part)} rows are answered, {len(stored)} were learnt from"
         assert sorted(row.tobytes() for row in part) == sorted(row.tobytes() for row in stored), f"{name} differs"
-    return Prepared(spec, dict(spec.columns), "\n".join([*spec.notes, *spec.warnings]))
+    return Prepared(spec, dict(table_input(spec).columns), "\n".join([*spec.notes, *spec.warnings]))
 
 
 def lines(rows: Sequence[tuple[str, ...]], separator: str = ",", end: str = "") -> str:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.preprocess import TablePreprocess, load_preprocess
+from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
+from lepton_automl.shipped import load_preprocess
 
 from .case import case
 from .columns import ROWS, TEST, number, prepared, table, text_rows, warned, written

@@ -9,7 +9,8 @@ import numpy as np
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
-from lepton_automl.preprocess import TablePreprocess, load_preprocess
+from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
+from lepton_automl.shipped import load_preprocess
 
 from .case import case
 from .columns import NUMBERS, ROWS, number, prepared, said, stored_arrays, table, text_rows, warned, written

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl import families
-from lepton_automl.data.images import read_idx
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import load_spec
+from lepton_automl.modalities.image.prepare import read_idx
 from lepton_automl.plans import TrainPlan
 from lepton_automl.profile import Profile
 from lepton_automl.specs import DataSpec

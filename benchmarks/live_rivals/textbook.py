@@ -17,11 +17,11 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 from lepton_automl import families
-from lepton_automl.data.augment import Augment, mix
 from lepton_automl.data.open import Data, Split, open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
+from lepton_automl.modalities.image.augment import Augment, mix
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference

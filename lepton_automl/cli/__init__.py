@@ -29,7 +29,7 @@ def main() -> None:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        from lepton_automl.preprocess import InputError  # brings NumPy
+        from lepton_automl.errors import InputError
 
         if not isinstance(error, LeptonError | InputError):
             raise

@@ -39,7 +39,7 @@ def predict(
 
     handle = opened(study)
     model = handle.best(max_latency_ms=max_latency_ms)
-    rows = read_examples(file, handle.state.settings.data.modality)
+    rows = read_examples(file, model.predictor.preprocess)
     for line in answer_lines(model.predictor, rows, proba=proba):
         print(line)
 

@@ -11,10 +11,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from lepton_automl.modality import modality_of
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 
-from .augment import Augment, mix
 from .open import Split
 
 SCORING_BYTES = 16 << 20  # inputs of one batch that is only scored
@@ -88,8 +88,7 @@ class DataModule(pl.LightningDataModule):
     def __init__(self, data: Rows, plan: TrainPlan, chunk: int = 16) -> None:
         super().__init__()
         self.data, self.plan, self.chunk, self.epoch = data, plan, chunk, 0
-        images = data.spec.modality == "image"
-        self.augment = Augment(plan, data.spec.pixel_mean) if images else None
+        self.augment = modality_of(data.spec).augment(plan, data.spec) if plan.augment is not None else None
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order and the augmentation of the next pass."""
@@ -124,11 +123,8 @@ class DataModule(pl.LightningDataModule):
     def _augmented(self, rows: Split, chance: torch.Generator) -> Batch:
         if self.augment is None:
             return Batch(rows.inputs, rows.targets)
-        images = self.augment(rows.inputs["image"], chance)
-        if not self.plan.mixup:
-            return Batch({"image": images}, rows.targets)
-        mixed, partner, share = mix(images, self.plan.mixup, chance)
-        return Batch({"image": mixed}, rows.targets, rows.targets[partner], share)
+        inputs, partner, share = self.augment(rows.inputs, chance)
+        return Batch(inputs, rows.targets, None if partner is None else rows.targets[partner], share)
 
     def _in_order(self, split: Split) -> list[list[Batch]]:
         size = max(1, sum(part[:1].nbytes for part in split.inputs.values()))

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from lepton_automl.errors import Complaints
-from lepton_automl.specs import DataSpec
+from lepton_automl import plugins
+from lepton_automl.errors import Complaints, DataError
+from lepton_automl.specs import DataSpec, InputSpec
+from lepton_automl.task import Task, task_named
 
 from .open import Split
 
@@ -27,7 +29,7 @@ class Labelled:
     """Rows to learn from and rows to choose by.
 
     Args:
-        spec: What the targets are; those of a regression are standardised by it.
+        spec: What the targets are; numbers are standardised by it.
         train: To learn from.
         validation: To choose by.
     """
@@ -102,22 +104,50 @@ def labelled(train: Pairs, validation: Pairs, outputs: int, *, standardise: bool
         outputs: Numbers that the network gives for one row: its classes, where targets are classes.
         standardise: Whether values are standardised.
     """
-    values = train[1].is_floating_point()
-    mean, scale = (float(train[1].mean()), float(train[1].std()) or 1.0) if values and standardise else (0.0, 1.0)
+    task = _task_of(train[1])
+    output = task.output_of_tensor(train[1].numpy(), outputs, standardise=standardise)
     spec = DataSpec(
         name=ROWS,
         folder="",
-        modality="table",
-        task="regression" if values else "multiclass",
         target="y",
-        classes=() if values else tuple(range(outputs)),
-        shape=tuple(train[0].shape[1:]),
-        target_mean=mean,
-        target_scale=scale,
+        input=ArrayInput(shape=tuple(train[0].shape[1:])),
+        output=output,
         train=len(train[1]),
         validation=len(validation[1]),
         test=0,
-        digest="",
     )
-    splits = [Split({ROWS: rows}, (targets - mean) / scale if values else targets) for rows, targets in (train, validation)]
+    splits = [
+        Split({ROWS: rows}, torch.from_numpy(task.stored(targets.numpy(), output))) for rows, targets in (train, validation)
+    ]
     return Labelled(spec, *splits)
+
+
+def _task_of(targets: Tensor) -> Task:
+    """The task that bare targets are of.
+
+    Raises:
+        DataError: None is known for them.
+    """
+    for name in plugins.names("tasks"):
+        if task_named(name).fits_tensor(targets.numpy()):
+            return task_named(name)
+    what = f"targets {list(targets.shape)} of {targets.dtype} are of no task that is known"
+    raise DataError(what, where="targets", fix="Give [N]: class indices or values.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayInput(InputSpec):
+    """One row of a user's own arrays, as the network takes it.
+
+    Args:
+        shape: Its shape.
+    """
+
+    kind = ROWS
+
+    shape: tuple[int, ...]
+
+    @property
+    def network_shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self.shape

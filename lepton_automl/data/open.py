@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from lepton_automl.errors import ConfigError, DataError
-from lepton_automl.preprocess import ImagePreprocess, TablePreprocess, load_preprocess
+from lepton_automl.modality import Preprocess, Progress
+from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
 from .options import DataOptions
-from .pictures import Progress
 from .prepare import prepare
-from .store import ROWS, TEST_FOLDER, load_spec
+from .store import PREPROCESS, ROWS, TEST_FOLDER, load_spec, read_examples
 
 IN_MEMORY = 1 << 30  # bytes of one array; larger ones are mapped
 
@@ -59,7 +59,7 @@ class Data:
     """
 
     spec: DataSpec
-    preprocess: ImagePreprocess | TablePreprocess
+    preprocess: Preprocess
     train: Split
     validation: Split
     folds: Tensor | None = None
@@ -67,11 +67,7 @@ class Data:
     @functools.cached_property
     def examples(self) -> list[Any]:
         """A few raw training examples, as a person would hand them to `predict`: dicts, or uint8 images [H, W, C]."""
-        folder = Path(self.spec.folder)
-        if self.spec.modality == "image":
-            return list(np.load(folder / "example.npy"))
-        rows: list[Any] = json.loads((folder / "example.json").read_text())
-        return rows
+        return read_examples(Path(self.spec.folder))
 
     def fold(self, number: int) -> Data:
         """One fold held out as validation, the others to learn from.
@@ -138,7 +134,7 @@ def _opened(spec: DataSpec) -> Data:
     if len(targets) != spec.train + spec.validation:
         raise DataError(f"{len(targets):,} rows lie here, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
     every = Split(parts, targets)
-    preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
+    preprocess = load_preprocess(json.loads((folder / PREPROCESS).read_text()))
     train, validation = every.rows(slice(0, spec.train)), every.rows(slice(spec.train, None))
     return Data(spec, preprocess, train, validation, folds)
 

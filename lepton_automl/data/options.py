@@ -1,33 +1,31 @@
-"""What a person may say about their data; all of it is inferred where they say nothing."""
+"""What a user may say about their data; all of it is inferred where they say nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
+from lepton_automl import plugins
 from lepton_automl._json import Value
-from lepton_automl.errors import Complaints, one_of
-from lepton_automl.task import Task
+from lepton_automl.errors import Complaints, LeptonError, one_of
+from lepton_automl.modality import Modality, modality_named
+from lepton_automl.plugins import names
 
-SPLITS = ("train", "validation", "test")
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, init=False)
 class DataOptions(Value):
     """What overrides an inference about a source of data.
 
+    Every option is given by its name, those of the modalities too: `DataOptions(target="price", image_size=64)`.
+
     Args:
         name: A short name for people; else taken from the source.
+        modality: What one example is, such as `"image"`; else recognised.
         target: The column to predict; else one called target, label, class or y, else the last one.
-        task: `"binary"`, `"multiclass"` or `"regression"`.
-        split_column: The column that says train, validation or test; `""` to use none.
-        split: Which folders of pictures are splits: None to decide by their names, False where every folder is a class, or the
-            split of each by its name, such as `{"Part1": "train", "Part2": "test"}`.
-        group_column: Rows that share a value here stay on one side of every split.
-        time_column: Later rows become validation, the latest test.
-        ignore: Columns to leave out.
-        categorical: Columns to treat as categories.
-        numeric: Columns to treat as numbers.
+        task: What is to be predicted, such as `"binary"`, `"multiclass"` or `"regression"`.
         missing: Texts that mean "no value" besides blank cells, such as `["NA", "?"]`: for every column, or `{column: texts}`.
             Without it, NA, null, ? and the like mean it among numbers and dates, and are kept among categories and labels.
         decimal: The decimal sign, `"."` or `","`, of columns whose numbers can be read with either, as 1,234.
@@ -36,26 +34,18 @@ class DataOptions(Value):
         test_share: Share of the rows to seal as the test split, where none is given.
         validation_share: Share of the other rows to choose by, at most 10,000 rows.
         folds: Folds to cross-validate over; 0 for a validation split; None for 5 folds below 1,000 rows.
-        image_size: (height, width), or one number for both.
-        channels: 1 for grey, 3 for RGB.
         class_weight: `"balanced"`, a weight for each label (one that is not named has 1), or None.
-        infinite: What to do with infinite numbers: `"error"`, or treat them as `"missing"`.
         seed: Of the random splits.
+        particular: The options of each modality and task, as its own value.
 
     Raises:
         ConfigError: Something is out of range; all of it is listed.
     """
 
     name: str = ""
+    modality: str | None = None
     target: str | None = None
-    task: Task | None = None
-    split_column: str | None = None
-    split: Any = None
-    group_column: str | None = None
-    time_column: str | None = None
-    ignore: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
+    task: str | None = None
     missing: Any = ()
     decimal: Literal[".", ","] | None = None
     dayfirst: bool | None = None
@@ -63,39 +53,49 @@ class DataOptions(Value):
     test_share: float = 0.2
     validation_share: float = 0.2
     folds: int | None = None
-    image_size: tuple[int, int] | None = None
-    channels: Literal[1, 3] | None = None
     class_weight: Any = None
-    infinite: Literal["error", "missing"] = "error"
     seed: int = 0
+    particular: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._tidy()
+    def __init__(self, **settings: Any) -> None:
         complaints = Complaints("DataOptions")
-        tasks = get_args(Task)
-        complaints.check(
-            self.task is None or self.task in tasks, f"there is no task {self.task!r}", one_of(str(self.task), tasks)
-        )
+        common = {item.name: item for item in dataclasses.fields(DataOptions)}
+        unknown = [name for name in settings if name not in option_names()]
+        if unknown:
+            raise TypeError(f"DataOptions got an unexpected keyword argument {unknown[0]!r}")
+        for name, item in common.items():
+            default = item.default if item.default is not dataclasses.MISSING else {}
+            object.__setattr__(self, name, settings.get(name, default))
+        particular = {
+            f"{group}.{plugin}": options(**{name: settings[name] for name in _fields(options) if name in settings})
+            for group, plugin, options in _particular()
+        }
+        object.__setattr__(self, "particular", particular)
+        self._tidy()
+        self._check(complaints)
+        for options in particular.values():
+            options.check(complaints)
+        complaints.raise_any()
+
+    def _tidy(self) -> None:
+        """Column names are text everywhere."""
+        if self.target is not None:
+            object.__setattr__(self, "target", str(self.target))
+        given = self.missing
+        texts = {column: _texts(part) for column, part in given.items()} if isinstance(given, dict) else _texts(given)
+        object.__setattr__(self, "missing", texts)
+
+    def _check(self, complaints: Complaints) -> None:
+        for kind, group in (("task", "tasks"), ("modality", "modalities")):
+            value, known = getattr(self, kind), names(group)
+            complaints.check(value is None or value in known, f"there is no {kind} {value!r}", one_of(str(value), known))
         for name in ("test_share", "validation_share"):
             share = getattr(self, name)
             good = isinstance(share, int | float) and not isinstance(share, bool) and 0 < share < 1
             complaints.check(good, f"{name} is {share!r}; it must lie between 0 and 1")
-        split = self.split
-        known = isinstance(split, dict) and split and all(role in SPLITS for role in split.values())
-        complaints.check(
-            split is None or split is False or known,
-            f"split is {split!r}; it must be False, or name a split for each folder: {', '.join(SPLITS)}",
-        )
         folds = self.folds
         whole = folds is None or (isinstance(folds, int) and not isinstance(folds, bool) and (folds == 0 or 2 <= folds <= 20))
         complaints.check(whole, f"folds is {folds!r}; it must be 0, or from 2 to 20")
-        size = self.image_size
-        sides = size is None or (len(size) == 2 and all(isinstance(side, int) and 4 <= side <= 1024 for side in size))
-        complaints.check(sides, f"image_size is {size!r}; each side must be a whole number from 4 to 1024")
-        complaints.check(self.channels in (None, 1, 3), f"channels is {self.channels!r}; it must be 1 or 3")
-        complaints.check(
-            self.infinite in ("error", "missing"), f"infinite is {self.infinite!r}; it must be 'error' or 'missing'"
-        )
         complaints.check(self.decimal in (None, ".", ","), f"decimal is {self.decimal!r}; it must be '.' or ','")
         complaints.check(self.dayfirst in (None, True, False), f"dayfirst is {self.dayfirst!r}; it must be True or False")
         weight = self.class_weight
@@ -103,28 +103,74 @@ class DataOptions(Value):
             weight is None or weight == "balanced" or (isinstance(weight, dict) and all(w > 0 for w in weight.values())),
             f"class_weight is {weight!r}; it must be None, 'balanced', or a weight above 0 for each label",
         )
-        both = sorted(set(self.categorical) & set(self.numeric))
-        complaints.check(not both, f"{', '.join(both)} cannot be both categorical and numeric")
+
+    def of(self, group: str, plugin: str) -> Any:
+        """The options of one plug-in, such as `of("modalities", "image")`."""
+        return self.particular[f"{group}.{plugin}"]
+
+    def check_others(self, modality: Modality) -> None:
+        """Make sure that no option is for another modality than the one that the data are of.
+
+        Raises:
+            ConfigError: One is; all such are listed.
+        """
+        complaints = Complaints("DataOptions")
+        for group, plugin, options in _particular():
+            if group == "modalities" and plugin != modality.name:
+                chosen, usual = self.particular[f"{group}.{plugin}"], options()
+                for name in _fields(options):
+                    if getattr(chosen, name) != getattr(usual, name):
+                        what = f"{name} is for {modality_named(plugin).usage.plural}; these are {modality.usage.plural}"
+                        complaints.add(what, f"Leave {name} out.")
         complaints.raise_any()
 
-    def _tidy(self) -> None:
-        """Accept one name for many, lists for tuples, one side for a square; column names are text everywhere."""
-        for name in ("target", "split_column", "group_column", "time_column"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, None if given is None else str(given))
-        for name in ("ignore", "categorical", "numeric"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(map(str, given)))
-        given = self.missing
-        texts = {column: _texts(part) for column, part in given.items()} if isinstance(given, dict) else _texts(given)
-        object.__setattr__(self, "missing", texts)
-        size: Any = self.image_size
-        if size is not None:
-            object.__setattr__(self, "image_size", (size, size) if isinstance(size, int) else tuple(size))
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some options changed, those of the modalities among them."""
+        return type(self)(**{**self.settings, **changes})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every option by its name."""
+        own = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "particular"}
+        for group, plugin, options in _particular():
+            own |= {name: getattr(self.particular[f"{group}.{plugin}"], name) for name in _fields(options)}
+        return own
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The options back from `to_json`."""
+        common = {name: item for name, item in data.items() if name != "particular"}
+        for group, plugin, options in _particular():
+            own = options.from_json(data.get("particular", {}).get(f"{group}.{plugin}", {}))
+            common |= {name: getattr(own, name) for name in _fields(options)}
+        return cls(**common)
 
     def missing_in(self, column: str) -> frozenset[str]:
-        """Texts that a person said to mean "no value" in a column."""
+        """Texts that a user named as "no value" in a column."""
         return frozenset(self.missing.get(column, ()) if isinstance(self.missing, dict) else self.missing)
+
+
+def _particular() -> Iterator[tuple[str, str, type[Any]]]:
+    """Each plug-in that has options of its own: its group, its name, the class of its options."""
+    for group in ("modalities", "tasks"):
+        for plugin in names(group):
+            try:
+                options = getattr(plugins.load(group, plugin), "Options", None)
+            except LeptonError:  # what cannot be loaded is reported where it is needed
+                continue
+            if options is not None:
+                yield group, plugin, options
+
+
+def _fields(options: type[Any]) -> list[str]:
+    return [item.name for item in dataclasses.fields(options)]
+
+
+@functools.cache
+def option_names() -> tuple[str, ...]:
+    """The names of all options."""
+    own = [item.name for item in dataclasses.fields(DataOptions) if item.name != "particular"]
+    return (*own, *(name for _, _, options in _particular() for name in _fields(options)))
 
 
 def _texts(given: Any) -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_automl.cells import TRUTHS, absent_numbers, is_missing, to_day, to_text
+from lepton_automl.errors import InputError
 from lepton_automl.notation import DateNotation, NumberNotation, means_missing
-from lepton_automl.preprocess import TRUTHS, InputError, absent_numbers, is_missing, to_day, to_text
 
 Array = NDArray[Any]
 

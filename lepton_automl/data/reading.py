@@ -198,6 +198,11 @@ def _frame_of_array(array: Any) -> pd.DataFrame:
     return pd.DataFrame(array, columns=[f"x{n}" for n in range(array.shape[1])])
 
 
+def is_pair(source: Any) -> bool:
+    """Whether a source is (X, y)."""
+    return isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(part, "__len__") for part in source)
+
+
 def as_array(given: Any) -> Any:
     """An array of anything that is one: a tensor (without importing torch), a sequence, an array.
 

@@ -20,6 +20,8 @@ from lepton_automl.specs import DataSpec
 Array = NDArray[Any]
 ROWS, TEST_FOLDER = "rows", "test"
 SPEC, MARK = "spec.json", ".preparing"
+PREPROCESS = "preprocess.json"
+EXAMPLE = "example"  # the raw examples: an array, or JSON
 EXAMPLES = 3  # raw examples left beside the arrays
 CHUNK = 4096  # rows copied at a time
 
@@ -67,7 +69,7 @@ def _clear(folder: Path) -> None:
             path.unlink()
         if (folder / part).is_dir():
             (folder / part).rmdir()
-    for name in (SPEC, "preprocess.json", "example.json", "example.npy"):
+    for name in (SPEC, PREPROCESS, f"{EXAMPLE}.json", f"{EXAMPLE}.npy"):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -100,10 +102,25 @@ def write_json(path: Path, data: Any) -> None:
     path.write_text(json.dumps(data, allow_nan=False, indent=1))
 
 
+def write_examples(folder: Path, examples: Any) -> None:
+    """Leave a few raw examples: an array as such, others as JSON."""
+    if isinstance(examples, np.ndarray):
+        np.save(folder / f"{EXAMPLE}.npy", examples)
+    else:
+        write_json(folder / f"{EXAMPLE}.json", examples)
+
+
+def read_examples(folder: Path) -> list[Any]:
+    """The raw examples back."""
+    path = folder / f"{EXAMPLE}.npy"
+    found: list[Any] = list(np.load(path)) if path.is_file() else json.loads((folder / f"{EXAMPLE}.json").read_text())
+    return found
+
+
 def digest(folder: Path) -> str:
     """SHA-256 over the arrays and the preprocessing in a folder."""
     found = hashlib.sha256()
-    for path in [*sorted((folder / ROWS).iterdir()), *sorted((folder / TEST_FOLDER).iterdir()), folder / "preprocess.json"]:
+    for path in [*sorted((folder / ROWS).iterdir()), *sorted((folder / TEST_FOLDER).iterdir()), folder / PREPROCESS]:
         found.update(path.name.encode())
         with open(path, "rb") as file:
             found.update(hashlib.file_digest(file, "sha256").digest())

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.preprocess import PLAIN_NUMBER
+from lepton_automl.cells import PLAIN_NUMBER
 
 Array = NDArray[Any]
 Kind = Literal["nothing", "whole", "number", "boolean", "text"]

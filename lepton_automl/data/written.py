@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lepton_automl.errors import InputError
 from lepton_automl.notation import (
     ISO,
     DateNotation,
@@ -22,7 +23,6 @@ from lepton_automl.notation import (
     written_date,
     written_number,
 )
-from lepton_automl.preprocess import InputError
 from lepton_automl.units import KNOWN_UNITS
 
 from .options import DataOptions

@@ -16,6 +16,8 @@ from types import MappingProxyType
 from typing import Any
 
 from lepton_automl.errors import BundleError
+from lepton_automl.modality import Modality, modality_named
+from lepton_automl.task import Task, task_named
 
 from .container import containerfile, requirements
 from .external import unusual_operations
@@ -38,15 +40,19 @@ RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "requirements.txt",
     "Dockerfile",
 )
-# The sources of predict.py, in the order of their imports.
-SOURCES = (
+# The sources of predict.py, in the order of their imports; between them stand those of the model's modality and task.
+FIRST_SOURCES = (
     "lepton_automl.errors",
+    "lepton_automl.arrays",
     "lepton_automl.units",
     "lepton_automl.notation",
-    "lepton_automl.preprocess",
+    "lepton_automl.cells",
     "lepton_automl.memory",
     "lepton_automl.unpacked",
     "lepton_automl.delimited",
+    "lepton_automl.example_files",
+)
+LAST_SOURCES = (
     "lepton_automl.deployment.integrity",
     "lepton_automl.deployment.external",
     "lepton_automl.deployment.session",
@@ -88,7 +94,7 @@ def write_bundle(
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise BundleError("the folder is not empty and holds no bundle", where=str(folder), fix="Name a new folder.")
-    modality = preprocess["input"]["modality"]
+    modality, task = modality_named(preprocess["input"]["modality"]), task_named(preprocess["output"]["task"])
     content = {
         MODEL: _content(model),
         WEIGHTS: _content(weights),
@@ -96,10 +102,10 @@ def write_bundle(
         PREPROCESS: _json(preprocess),
         PROVENANCE: _json(provenance),
         CARD: card.encode(),
-        PREDICT: predict_source().encode(),
-        REQUIREMENTS: requirements(modality, runtime.get("runtime", "")).encode(),
+        PREDICT: predict_source(modality, task).encode(),
+        REQUIREMENTS: requirements(modality.usage, runtime.get("runtime", "")).encode(),
         RUNTIME: _json(dict(runtime)),
-        CONTAINER: containerfile(modality).encode(),
+        CONTAINER: containerfile(modality.usage).encode(),
     }
     for name in files:
         _check_name(folder, name, content)
@@ -148,29 +154,39 @@ def provenance_of(**known: Any) -> dict[str, Any]:
     return {**known, "versions": versions}
 
 
-def predict_source() -> str:
-    """The one file that runs a bundle by itself: parts of this package, laid end to end without their imports of it."""
-    parts = [_without_own_imports(module) for module in SOURCES]
+def predict_source(modality: Modality, task: Task) -> str:
+    """The one file that runs a bundle by itself: parts of this package, laid end to end without their imports of it.
+
+    Args:
+        modality: Its preprocessing is shipped, and no other.
+        task: Likewise its decoder.
+    """
+    particular = (*modality.preprocess_modules, *task.decoder_modules)
+    sources = (*FIRST_SOURCES, *particular, *LAST_SOURCES)
+    loaders = f"\n\nload_preprocess = {modality.preprocess_class}.from_json\nload_decoder = {task.decoder_class}\n"
+    parts = [_without_own_imports(module, particular) for module in sources]
+    parts.insert(len(FIRST_SOURCES) + len(particular), loaders)
     head = '"""Predicts with the model in this folder; needs numpy and onnxruntime. Run `python predict.py INPUT`."""\n'
     tail = '\n\nif __name__ == "__main__":\n    main()\n'
     return head + "\nfrom __future__ import annotations\n" + "".join(parts) + tail
 
 
-def _without_own_imports(module: str) -> str:
+def _without_own_imports(module: str, particular: tuple[str, ...]) -> str:
     """A module's source, its docstring and its imports of this package left out."""
     found = importlib.util.find_spec(module)
     assert found is not None
     assert found.origin is not None
     source = Path(found.origin).read_text(encoding="utf-8")
     body = ast.parse(source).body
-    dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node))]
+    dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node, particular))]
     gone = {line for node in dropped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
     kept = [line for number, line in enumerate(source.splitlines(), 1) if number not in gone]
     return f"\n# From {module}\n" + "\n".join(kept) + "\n"
 
 
-def _is_own(node: ast.ImportFrom) -> bool:
-    return node.level > 0 or str(node.module).split(".")[0] in ("lepton_automl", "__future__")
+def _is_own(node: ast.ImportFrom, particular: tuple[str, ...]) -> bool:
+    name = str(node.module)
+    return node.level > 0 or name.partition(".")[0] in ("lepton_automl", "__future__") or name in particular
 
 
 def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lepton_automl.modality import Usage, modality_of
 from lepton_automl.profile import Profile
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.specs import DataSpec, Deployment
+from lepton_automl.task import task_of
 from lepton_automl.texts import code_span, markdown
 from lepton_automl.variant import Variant
 
@@ -51,9 +53,9 @@ def model_card(
 
 
 def _what(recipe: Recipe, spec: DataSpec) -> str:
-    target = code_span(spec.target)
-    what = f"the number {target}" if spec.task == "regression" else f"{target}, one of {len(spec.classes)} classes"
-    return f"{'An image' if spec.modality == 'image' else 'A table'} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
+    usage, task = modality_of(spec).usage, task_of(spec)
+    what = task.what(spec, code_span(spec.target))
+    return f"{usage.article} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
 def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
@@ -91,12 +93,8 @@ def _data(spec: DataSpec) -> str:
 
 
 def _limits(spec: DataSpec, probabilities: str) -> str:
-    known = (
-        f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
-        if spec.classes
-        else f"It was trained on targets around {spec.target_mean:.4g} (standard deviation {spec.target_scale:.4g})."
-    )
-    if spec.classes:
+    known = task_of(spec).limits(spec)
+    if task_of(spec).probabilities:
         known += f" {probabilities or 'Whether its probabilities can be believed was not looked at.'}"
     return (
         f"{known} It answers for whatever it is given, also for what is unlike its training data. "
@@ -105,30 +103,21 @@ def _limits(spec: DataSpec, probabilities: str) -> str:
 
 
 def _usage(spec: DataSpec) -> str:
-    image = spec.modality == "image"
-    shell, given = ("photo.jpg", '"photo.jpg"') if image else ("rows.csv", "dataframe")
-    pillow = " pillow  # pillow for image files alone; arrays in .npy files need none" if image else ""
-    proba = "" if spec.task == "regression" else f"model.predict_proba({given})\n"
+    usage = modality_of(spec).usage
+    proba = f"model.predict_proba({usage.python})\n" if task_of(spec).probabilities else ""
     return (
-        f"```\npip install -r requirements.txt{pillow}\npython predict.py {shell}\n```\n\n"
-        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({given})\n{proba}```\n\n'
+        f"```\npip install -r requirements.txt{usage.install}\npython predict.py {usage.file}\n```\n\n"
+        f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({usage.python})\n{proba}```\n\n'
         "As a container: `docker build -t model .`. `manifest.json` holds the SHA-256 of every file; a `manifest.sig` beside it "
         "is its maker's Ed25519 signature over it. Check the signature of a stranger's bundle before its code runs.\n\n"
-        + _served(spec)
+        + _served(usage)
     )
 
 
-def _served(spec: DataSpec) -> str:
+def _served(usage: Usage) -> str:
     """How a registered model is asked over HTTP."""
-    image = spec.modality == "image"
-    given = (
-        '{"inputs": {"image": ["\'$(base64 -w0 photo.png)\'"]}}' if image else '{"dataframe_records": [{"COLUMN": CELL, ...}]}'
-    )
-    what = (
-        "PNG and JPEG files in base64, or nested lists of pixels" if image else "every column by its name, null where unknown"
-    )
     return (
         "Registered in MLflow, it is served by `lepton serve NAME`, or by "
-        f"`mlflow models serve -m models:/NAME@champion --env-manager local -p 5001`. It takes {what}:\n\n"
-        f"```\ncurl localhost:5001/invocations -H 'Content-Type: application/json' -d '{given}'\n```"
+        f"`mlflow models serve -m models:/NAME@champion --env-manager local -p 5001`. It takes {usage.takes}:\n\n"
+        f"```\ncurl localhost:5001/invocations -H 'Content-Type: application/json' -d '{usage.request}'\n```"
     )

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-PILLOW = "pillow>=11"
+from lepton_automl.modality import Usage
+
 OPENVINO = "openvino>=2025.0"
 REQUIRED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
 
 
-def requirements(modality: str, runtime: str = "") -> str:
+def requirements(usage: Usage, runtime: str = "") -> str:
     """What predict.py needs, and what it could use, as comments.
 
     Args:
-        modality: What one example is.
+        usage: How models of the modality are used.
         runtime: What the model is fastest in; ONNX Runtime answers where another one is missing.
     """
-    optional = [f"# {PILLOW}  # for image files, and arrays of another size"] if modality == "image" else []
+    optional = [f"# {package}  # for {usage.packages_for}" for package in usage.packages]
     optional += [OPENVINO] if runtime == "openvino" else []
     return "\n".join([*REQUIRED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
 
 
-def containerfile(modality: str) -> str:
+def containerfile(usage: Usage) -> str:
     """A Dockerfile that runs predict.py, as a user without rights.
 
     `-P` keeps Python from importing what somebody has put beside predict.py under a package's name.
     """
-    images = f' "{PILLOW}"' if modality == "image" else ""
-    example = "/data/photo.jpg" if modality == "image" else "/data/rows.csv"
+    packages = "".join(f' "{package}"' for package in usage.packages)
     return f"""\
-# docker build -t model . && docker run --rm --network none -v "$PWD:/data:ro" model {example}
+# docker build -t model . && docker run --rm --network none -v "$PWD:/data:ro" model /data/{usage.file}
 FROM python:3.12-slim
 WORKDIR /model
 COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt{images} && useradd --uid 10001 --no-create-home model
+RUN pip install --no-cache-dir -r requirements.txt{packages} && useradd --uid 10001 --no-create-home model
 COPY . .
 USER 10001
 ENV PYTHONDONTWRITEBYTECODE=1

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.errors import BundleError, ConfigError
-from lepton_automl.preprocess import InputError, load_preprocess
+from lepton_automl.errors import BundleError, ConfigError, InputError
+from lepton_automl.shipped import load_decoder, load_preprocess
 
 from .external import unusual_operations
 from .integrity import EXPORT_AGAIN, MANIFEST, read_bundle
@@ -76,8 +75,8 @@ class Predictor:
             self.modality: str = described["input"]["modality"]
             self.task: str = described["output"]["task"]
             self.target: str = described["output"]["target"]
-            self.classes: list[Any] = list(described["output"]["classes"])
-            self._labels = _labels(self.classes)
+            self.decoder = load_decoder(described["output"])
+            self.classes: list[Any] = self.decoder.classes
             none = self.preprocess.arrays([])
             return {name: np.zeros((1, *part.shape[1:]), part.dtype) for name, part in none.items()}
         except Exception as error:  # the file may hold anything
@@ -101,7 +100,7 @@ class Predictor:
         Raises:
             BundleError: The model takes other arrays, or answers in another shape.
         """
-        shape, expected = self._run(row).shape, (1, len(self.classes)) if self.classes else (1,)
+        shape, expected = self._run(row).shape, self.decoder.shape(1)
         if shape != expected:
             what = f"the model answers one row in the shape {shape}, and its description says {expected}"
             raise BundleError(what, where=str(self.folder), fix=EXPORT_AGAIN)
@@ -122,10 +121,9 @@ class Predictor:
         Raises:
             InputError: The input does not fit the model.
         """
-        answers, one = self._answers(raw)
-        if self.classes:
-            answers = self._labels[answers.argmax(1)]
-        return answers.tolist()[0] if one else answers
+        outputs, single = self._outputs(raw)
+        answers = self.decoder.decode(outputs, self.preprocess.context(raw))
+        return answers.tolist()[0] if single else answers
 
     def predict_proba(self, raw: Any) -> NDArray[np.float32]:
         """Probabilities of the classes, in the order of `classes`.
@@ -140,23 +138,35 @@ class Predictor:
             InputError: The input does not fit the model.
             ConfigError: The model gives numbers, not classes.
         """
-        if not self.classes:
-            raise ConfigError(f"this model predicts the number {self.target!r} and has no probabilities", fix="Use predict().")
-        answers, one = self._answers(raw)
-        first: NDArray[np.float32] = answers[0] if one else answers
+        self.decoder.probabilities(np.empty(self.decoder.shape(0), np.float32))  # a task without any says so at once
+        outputs, single = self._outputs(raw)
+        probabilities: NDArray[np.float32] = self.decoder.probabilities(outputs)
+        first: NDArray[np.float32] = probabilities[0] if single else probabilities
         return first
 
-    def _answers(self, raw: Any) -> tuple[NDArray[Any], bool]:
+    def table(self, raw: Any) -> dict[str, list[Any]]:
+        """The answers for many examples as columns, as a request over HTTP gets them.
+
+        Args:
+            raw: As for `predict`.
+
+        Raises:
+            InputError: The input does not fit the model.
+        """
+        outputs, _ = self._outputs(raw)
+        return dict(zip(self.decoder.columns, self.decoder.table(outputs, self.preprocess.context(raw)), strict=True))
+
+    def _outputs(self, raw: Any) -> tuple[NDArray[Any], bool]:
         """The model's answers, and whether one example was given rather than a list of examples."""
         arrays = self._arrays(raw)
         rows = len(next(iter(arrays.values())))
         if not rows:
-            return np.empty((0, len(self.classes)) if self.classes else 0, np.float32), False
-        one = rows == 1 and is_single(raw, self.modality)
+            return np.empty(self.decoder.shape(0), np.float32), False
+        single = rows == 1 and self.preprocess.is_single(raw)
         if rows <= CHUNK:
-            return self._run(arrays), one
+            return self._run(arrays), single
         parts = [{name: part[n : n + CHUNK] for name, part in arrays.items()} for n in range(0, rows, CHUNK)]
-        return np.concatenate([self._run(part) for part in parts]), one
+        return np.concatenate([self._run(part) for part in parts]), single
 
     def _arrays(self, raw: Any) -> dict[str, NDArray[Any]]:
         """The network's arrays.
@@ -182,26 +192,3 @@ class Predictor:
             return self.model(arrays)
         except Exception as error:
             raise BundleError(f"the model cannot answer: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
-
-
-def _labels(classes: list[Any]) -> NDArray[Any]:
-    """Labels as an array; those of one kind make an array of that kind."""
-    if len({type(label) for label in classes}) == 1:
-        labels = np.asarray(classes)
-    else:
-        labels = np.empty(len(classes), object)
-        labels[:] = classes
-    if labels.ndim > 1:
-        raise ValueError("a label is a list")
-    return labels
-
-
-def is_single(raw: Any, modality: str) -> bool:
-    """Whether an input that holds one example is that example, and not a list of one."""
-    if isinstance(raw, Mapping):
-        return not any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in raw.values())
-    if isinstance(raw, list | tuple):
-        nested = isinstance(raw[0], Mapping | list | tuple) or getattr(raw[0], "ndim", 0) > 0
-        return modality == "table" and not nested
-    axes: int = getattr(raw, "ndim", 0)
-    return axes < (4 if modality == "image" else 2)

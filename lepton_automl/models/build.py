@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
+from torch import nn
 
 from lepton_automl.errors import ConfigError
-from lepton_automl.recipe import FAMILIES, ConvRecipe, Recipe, TableRecipe
+from lepton_automl.family import family_named
+from lepton_automl.recipe import CUSTOM, Recipe
 
-from .conv import ConvNet
-from .table import TableNet
+from .layers import WidthMap
 
-LeptonNet = ConvNet | TableNet
+
+class LeptonNet(nn.Module):
+    """A network of a family, described whole by its recipe: the base of every family's networks.
+
+    Its `forward` takes the stored rows by the names of the network's inputs, and gives outputs [N, K], or [N, members, K].
+
+    Attributes:
+        recipe: Every width, depth and kernel.
+        ensemble: Whether outputs have an axis of members.
+        finish: The last module; the identity, or what comes before a task's answers, which are put there for the export.
+    """
+
+    recipe: Any
+    ensemble: bool = False
+    finish: nn.Module
+
+    @property
+    def width_map(self) -> WidthMap:
+        """Each layer's channels as widths of the recipe."""
+        raise NotImplementedError
+
+    @property
+    def block_lists(self) -> tuple[str, ...]:
+        """The module that holds the blocks of each stage."""
+        raise NotImplementedError
 
 
 def channels_last_is_safe() -> bool:
@@ -25,24 +52,21 @@ def channels_last_is_safe() -> bool:
 def build(recipe: Recipe, seed: int = 0) -> LeptonNet:
     """The network that a recipe describes, newly initialised, on the CPU, in training mode.
 
-    It has `recipe`, `width_map` and `answer`; the global random state is left as it was.
+    The global random state is left as it was.
 
     Args:
         recipe: Every width, depth and kernel.
         seed: Two networks built with one seed are equal.
 
     Raises:
-        ConfigError: The recipe is of no known family.
+        ConfigError: The recipe is of no family that is installed, or of a user's own network.
     """
+    if recipe.family == CUSTOM:
+        raise ConfigError("a user's own network is made by its factory", where="build", fix="Call the factory.")
+    family = family_named(recipe.family)
     with torch.random.fork_rng(devices=[]):
         # The CPU's generator only: torch.manual_seed would reseed the GPUs' as well, and nothing puts those back.
         torch.default_generator.manual_seed(seed)
-        if isinstance(recipe, ConvRecipe):
-            network = ConvNet(recipe)
-            if channels_last_is_safe():
-                network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this overload
-            return network
-        if isinstance(recipe, TableRecipe):
-            return TableNet(recipe)
-    known = ", ".join(family for family in FAMILIES if family != "own")  # its factory makes that one
-    raise ConfigError(f"there is no network for a {type(recipe).__name__}", where="build", fix=f"Known families: {known}.")
+        network = family.build(recipe)
+    assert isinstance(network, LeptonNet)
+    return network

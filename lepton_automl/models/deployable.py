@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any
 
+from lepton_automl.family import family_named
+from lepton_automl.recipe import CUSTOM
 from lepton_automl.specs import DataSpec
-
-from .answers import Answer
-from .build import LeptonNet
-from .custom import CustomNet
-from .flat import flatten
-from .table import TableNet
-
-Network = TypeVar("Network", bound=LeptonNet | CustomNet)
+from lepton_automl.task import task_of
 
 
-def deployable(model: Network, spec: DataSpec) -> Network:
-    """A copy in evaluation mode whose `forward` gives probabilities [N, classes], or values [N] in the target's own unit.
+def deployable(model: Any, spec: DataSpec) -> Any:
+    """A copy in evaluation mode whose `forward` gives the task's answers, numbers in the target's own unit.
 
-    It takes larger steps where these are quicker; see `flat`.
+    Its family makes it quicker where it can.
 
     Args:
         model: A trained network; it is left as it is.
-        spec: Knows the mean and scale of a regression target.
+        spec: Knows the task.
     """
     copied = copy.deepcopy(model)
     copied.eval()
-    members = getattr(copied.recipe, "heads", 1) > 1
-    if isinstance(copied, TableNet):
-        flatten(copied)
-    copied.finish = Answer(copied.recipe.outputs, members=members, mean=spec.target_mean, scale=spec.target_scale)
+    if copied.recipe.family != CUSTOM:
+        family_named(copied.recipe.family).for_inference(copied)
+    copied.finish = task_of(spec).answers(spec.output, members=copied.ensemble, unit=True)
     return copied

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 INPUT = "rows"  # the name of the one input
 
@@ -17,10 +18,12 @@ class Plain(nn.Module):
         spec: What the targets are.
     """
 
+    ensemble = False  # outputs have no axis of members
+
     def __init__(self, module: nn.Module, spec: DataSpec) -> None:
         super().__init__()
         self.module = module
-        self.values, self.mean, self.scale = not spec.classes, spec.target_mean, spec.target_scale
+        self.task, self.output = task_of(spec), spec.output
 
     def forward(self, rows: Tensor, told: Tensor | None = None) -> Tensor:
         """Logits [N, K], or standardised values [N, 1].
@@ -31,11 +34,7 @@ class Plain(nn.Module):
         """
         del told
         outputs: Tensor = self.module(rows.clone())  # it may work in place, and the rows are those of all epochs
-        return (outputs.reshape(-1, 1) - self.mean) / self.scale if self.values else outputs
-
-    def answer(self, outputs: Tensor) -> Tensor:
-        """Probabilities [N, K], or standardised values [N], from what `forward` gave."""
-        return outputs.reshape(-1) if self.values else outputs.softmax(-1)
+        return self.task.from_unit(outputs, self.output)
 
 
 class Bare(nn.Module):

@@ -18,7 +18,7 @@ from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
-from lepton_automl.task import METRICS, drop
+from lepton_automl.task import direction_of, drop
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
@@ -102,5 +102,5 @@ def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
     scores = {}
     for name, before in request.scores.items():
         lost = drop(name, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
-        scores[name] = before * (1 + lost) if METRICS[name] == "minimize" else before - lost
+        scores[name] = before * (1 + lost) if direction_of(name) == "minimize" else before - lost
     return scores

@@ -31,7 +31,7 @@ from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurem
 from lepton_automl.models.plain import Bare
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
-from lepton_automl.task import metrics_of
+from lepton_automl.task import task_of
 from lepton_automl.training.custom import without_trainer
 from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
@@ -156,7 +156,7 @@ class AccelerationRun:
 
     def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, progress: Callable[[str], None]) -> None:
         self.module, self.rows, self.target, self.folder, self.progress = module, rows, target, folder, progress
-        self.metric = next(iter(metrics_of(rows.spec.task)))
+        self.metric = next(iter(task_of(rows.spec).metrics))
 
     def run(self, measurement_lock: MeasurementLock) -> AcceleratedModel:
         """Export the network, try all variants and return the best."""
@@ -190,7 +190,7 @@ class AccelerationRun:
         outputs = torch.cat(
             [torch.from_numpy(opened({ROWS: rows.numpy()})) for rows in torch.split(validation.inputs[ROWS], CALL)]
         )
-        answers = outputs.reshape(-1) if spec.task == "regression" else outputs.softmax(1)
+        answers = task_of(spec).answers(spec.output, members=False, unit=True)(outputs)
         return scores(answers, validation.targets, spec)
 
     def _result(self, best: BestVariant) -> AcceleratedModel:

@@ -28,6 +28,7 @@ from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurem
 from lepton_automl.measuring.cold_start import ColdStartScript
 from lepton_automl.measuring.latency import baseline_latency, interleaved_benchmark, measure
 from lepton_automl.measuring.resource_profile import measure_resources
+from lepton_automl.modality import modality_of
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.profile import Measurement, Profile, ResourceProfile
@@ -133,7 +134,7 @@ class CostProfiler:
         """`count` decoded rows."""
         examples = self.data.examples
         rows = [examples[n % len(examples)] for n in range(count)]
-        return np.stack(rows) if self.data.spec.modality == "image" else rows
+        return modality_of(self.data.spec).call(rows)
 
 
 class LatencyProfiler:

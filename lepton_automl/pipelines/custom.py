@@ -31,6 +31,7 @@ from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import CustomRecipe, Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 from lepton_automl.training.custom import check_module, fit_custom
 
 from .adapter import FitRequest, LeptonAdapter, Network, NetworkAdapter
@@ -109,7 +110,6 @@ class CustomAdapter:
         assert isinstance(model, CustomNet)
         fit_custom(
             model.module,
-            model.answer,
             batches,
             self.plan,
             spec=self.spec,
@@ -172,7 +172,7 @@ def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     except Exception as error:
         what = f"the first steps of training fail: {in_one_line(error)}"
         inputs = f"float32 inputs [N, {', '.join(map(str, job.data.input_shape))}]"
-        targets = "int64 targets [N]" if job.data.classes else "float32 standardised targets [N]"
+        _, targets = task_of(job.data).wanted(job.data)
         return FactoryCheck(wrong=((what, f"training_step(batch, batch_idx) gets a tuple of {inputs} and {targets}."),))
     try:
         notes = _exported(model, data)

@@ -22,6 +22,7 @@ from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.measuring.macs import count_macs
 from lepton_automl.plans import TrainPlan
 from lepton_automl.profile import Measurement
+from lepton_automl.task import task_of
 
 from .candidate_shapes import BLOCKS, MULTIPLES, Shape, grid_of, shapes_worth_training
 from .copies import copy_network, shared_weights, shared_weights_error
@@ -133,7 +134,7 @@ class PruneRun(Generic[Network]):
         self.trainer = RecoveryTrainer(rows, plan, own_steps=config.own_steps, distill=config.distill)
         self.modes = {name: part.training for name, part in model.named_modules()}
         self.parent = copy_network(model).eval()
-        self.metric = "r2" if rows.spec.task == "regression" else "accuracy"
+        self.metric = task_of(rows.spec).share_metric
         self.sample = self.trainer.sample(CALIBRATION)
         self.profiler = LatencyProfiler(config.target, self.sample)
         self.multiples = MULTIPLES if config.multiple is None else (config.multiple,)

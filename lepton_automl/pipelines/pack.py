@@ -25,7 +25,8 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
 from lepton_automl.specs import DataSpec
-from lepton_automl.training.findings import calibration
+from lepton_automl.task import task_of
+from lepton_automl.tasks.classification.analysis import calibration
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.variant import Variant
 
@@ -123,7 +124,7 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
         A sentence; empty for regression or if the predictions were not saved.
     """
     data, split = cached_data(job.data), "validation"
-    if data.spec.task == "regression":
+    if not task_of(data.spec).probabilities:
         return ""
     rows = data.validation
     if answers is None:

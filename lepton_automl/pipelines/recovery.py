@@ -51,7 +51,7 @@ class RecoveryTrainer:
 
     def __init__(self, rows: Labelled, plan: TrainPlan, *, own_steps: bool, distill: bool) -> None:
         self.rows, self.plan, self.own_steps, self.distill = rows, plan, own_steps, distill
-        self.loss: nn.Module = Loss(rows.spec, plan)
+        self.loss: nn.Module = Loss(rows.spec, plan, ensemble=False)
 
     def sample(self, count: int) -> Tensor:
         """Random training rows, as the data may be sorted by class."""
@@ -69,8 +69,8 @@ class RecoveryTrainer:
             outputs = torch.cat([wrapped(rows) for rows in torch.split(self.rows.train.inputs[ROWS], 512)])
         train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: outputs}, self.rows.train.targets)
         self.rows = Labelled(self.rows.spec, train, self.rows.validation)
-        values = self.rows.spec.task == "regression"
-        self.loss = DistillationLoss(Loss(self.rows.spec, self.plan), values=values, how=Distillation())
+        loss = Loss(self.rows.spec, self.plan, ensemble=False)
+        self.loss = DistillationLoss(loss, spec=self.rows.spec, how=Distillation())
 
     def recover(self, model: nn.Module, epochs: int, progress: Callable[[int], None]) -> None:
         """Train in place; with 0 epochs only the normalisation statistics are recomputed."""
@@ -99,7 +99,6 @@ class RecoveryTrainer:
         with tempfile.TemporaryDirectory() as folder, without_trainer(wrapped.module):
             fit_custom(
                 wrapped.module,
-                wrapped.answer,
                 PairModule(self.rows, plan, lambda inputs: inputs[ROWS]),
                 plan,
                 spec=self.rows.spec,
@@ -115,11 +114,11 @@ class RecoveryTrainer:
         """The sensitivity of the task's loss to each weight, by name."""
         few = Labelled(self.rows.spec, self._some(count), self._some(0))
         batches = DataModule(few, self.plan.replace(batch_size=FEW)).epoch_batches()
-        sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan))
+        sensitivities = sensitivity(Plain(model, self.rows.spec), batches, Loss(self.rows.spec, self.plan, ensemble=False))
         return {name.removeprefix("module."): tensor for name, tensor in sensitivities.items()}
 
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""
         spec, feed = self.rows.spec, DataModule(self.rows, self.plan)
-        answers, targets = predict_rows(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"))
+        answers, targets = predict_rows(Plain(model, spec).eval(), feed.val_dataloader(), torch.device("cpu"), spec)
         return scores(own_unit(answers, spec), own_unit(targets, spec), spec)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from lepton_automl.modality import modality_of
 from lepton_automl.specs import DataSpec
-from lepton_automl.texts import many
+from lepton_automl.task import task_of
 
 from .labels import clean, html_text
-from .narrative import join_words
 from .page import bullet_list
 from .page import facts as listed_facts
 
 SAID = 400  # characters of a sentence at most
-KINDS = {"number": "numeric", "time": "time", "category": "categorical"}
 
 
 class DataReport(DataSpec):
@@ -33,20 +32,12 @@ class DataReport(DataSpec):
 
 def title(spec: DataSpec) -> str:
     """What is to be learnt."""
-    if spec.task == "regression":
-        return f"regression of {clean(spec.target, 40)}"
-    return f"{spec.task} classification of {clean(spec.target, 40)}"
+    return f"{task_of(spec).title(spec)} of {clean(spec.target, 40)}"
 
 
 def facts(spec: DataSpec) -> dict[str, str]:
     """Its size and its rows, by name."""
-    if spec.modality == "image":
-        channels, height, width = spec.shape
-        what = f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
-    else:
-        kinds = [kind for _, kind in spec.columns]
-        counted = [many(kinds.count(kind), f"{name} column") for kind, name in KINDS.items() if kind in kinds]
-        what = f"a table with {join_words(counted)}" if counted else "a table"
+    what = modality_of(spec).describe(spec)
     held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
     rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
     return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})

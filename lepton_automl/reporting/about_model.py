@@ -35,7 +35,7 @@ def errors(context: ReportContext, figures: Figures) -> Html:
         "errors",
         "What it gets wrong",
         bullet_list(narrative.errors(found)),
-        *(_numbers if found.task == "regression" else _classes)(found, figures),
+        *(_numbers if found.pairs else _classes)(found, figures),
         _worst(found),
     )
 
@@ -92,9 +92,7 @@ def _worst(found: ErrorAnalysis) -> str:
     if not found.worst:
         return head + paragraph("None: all its answers on these rows are right.")
     if found.worst[0].picture:
-        under = paragraph(
-            "Wrong answers, the surest first." if found.task != "regression" else "The answers that are furthest off."
-        )
+        under = paragraph("Wrong answers, the surest first." if not found.pairs else "The answers that are furthest off.")
         return f'{head}{under}<div class="worst">{"".join(_picture(found, one) for one in found.worst)}</div>'
     columns = list(found.worst[0].cells)
     rows = [
@@ -107,7 +105,7 @@ def _worst(found: ErrorAnalysis) -> str:
         ]
         for one in found.worst
     ]
-    last = "sure" if found.task != "regression" else "off by"
+    last = "sure" if not found.pairs else "off by"
     return head + table(
         ["row", "it is", "the model says", last, *columns],
         rows,
@@ -117,7 +115,7 @@ def _worst(found: ErrorAnalysis) -> str:
 
 def _value(found: ErrorAnalysis, value: object) -> object:
     """A number as a number; a class by its name, also where that is a number."""
-    return value if found.task == "regression" else clean(value)
+    return value if found.pairs else clean(value)
 
 
 def _picture(found: ErrorAnalysis, one: Example) -> str:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 from lepton_automl.events import StudyStarted
+from lepton_automl.modality import modality_of
 from lepton_automl.state import StudyState
-from lepton_automl.texts import many
+from lepton_automl.task import task_of
+from lepton_automl.texts import join_words, many
 
 from . import narrative
 from .context import Figures, ReportContext
@@ -29,18 +31,15 @@ def request(context: ReportContext, figures: Figures) -> Html:
         f"{'more' if goal.direction == 'maximize' else 'less'} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
         for goal in settings.objectives
     ]
-    classes = f"{len(data.classes)} classes: {', '.join(clean(one, 24) for one in data.classes[:12])}{', …' * (len(data.classes) > 12)}"
     known = facts(
         [
             ("data", f"{data.name}: {data.train:,} rows to learn from, {data.validation:,} to choose by, {data.test:,} sealed"),
             (
                 "one row",
-                f"a picture of {data.shape[1]} x {data.shape[2]} pixels in {'grey' if data.shape[0] == 1 else 'colour'}"
-                if data.modality == "image"
-                else f"{many(len(data.cardinalities), 'categorical column')}, {many(data.shape[0] - data.plain, 'column')} of numbers",
+                modality_of(data).row(data),
             ),
-            ("to predict", f"{clean(data.target)}: {classes if data.classes else f'a number around {data.target_mean:.4g}'}"),
-            ("to make better", narrative.join_words(better)),
+            ("to predict", f"{clean(data.target)}: {task_of(data).extent(data)}"),
+            ("to make better", join_words(better)),
             (
                 "on",
                 f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} a call",
@@ -114,8 +113,8 @@ def usage(context: ReportContext, figures: Figures) -> Html:
     state = context.state
     if chosen_trial(state) is None:
         return Html("")
-    name, image = state.settings.name, state.settings.data.modality == "image"
-    shell, given = ("photo.jpg", '"photo.jpg"') if image else ("rows.csv", "dataframe")
+    name, usage = state.settings.name, modality_of(state.settings.data).usage
+    shell, given = usage.file, usage.python
     registered = next((one for one in reversed(state.registered)), None)
     mlflow = (
         f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("models:/{registered.model}@{registered.alias}")\nmodel.predict({given})'

@@ -7,7 +7,7 @@ from collections import Counter
 
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.state import StudyState, Trial
-from lepton_automl.texts import many
+from lepton_automl.texts import join_words, many
 
 from .confidence import interval
 from .hypervolume import growth
@@ -162,7 +162,7 @@ def errors(found: ErrorAnalysis) -> list[str]:
 
 
 def _errors(found: ErrorAnalysis) -> list[str]:
-    if found.task == "regression":
+    if found.spread:
         half, most, _ = found.spread
         side = "too high" if (found.bias or 0) > 0 else "too low"
         off = (
@@ -222,11 +222,6 @@ def budget(state: StudyState) -> str:
 def format_size(count: int) -> str:
     """Bytes for people."""
     return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
-
-
-def join_words(parts: list[str]) -> str:
-    """Parts of a sentence."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
 
 
 def _within(name: str, value: float, rows: int) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lepton_automl.modality import modality_of
 from lepton_automl.state import StudyState
+from lepton_automl.task import task_of
 
 from . import about_model, about_search, about_study, narrative
 from .context import Figures, ReportContext
@@ -49,12 +51,8 @@ def plots_html(state: StudyState) -> str:
 def _head(context: ReportContext) -> str:
     state = context.state
     data, model = state.settings.data, narrative.chosen_model(state)
-    told_apart = (
-        f"{clean(data.target, 60)!r}, one of {len(data.classes)} classes"
-        if data.classes
-        else f"the number {clean(data.target, 60)!r}"
-    )
-    given = "a picture" if data.modality == "image" else "the other columns of a table"
+    told_apart = task_of(data).what(data, repr(clean(data.target, 60)))
+    given = modality_of(data).usage.example
     lead = paragraph(
         f"A search for networks that tell {told_apart}, from {given}: well, and fast on the machine that they must run on."
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -120,10 +121,7 @@ def score_axis(metric: str, data: DataSpec, values: Iterable[float]) -> dict[str
     known = [value for value in values if value is not None and math.isfinite(value)]
     if known:
         return linear_axis(known)
-    most = {"rmse": data.target_scale, "mae": data.target_scale, "log_loss": math.log(max(2, len(data.classes)))}.get(
-        metric, 1.0
-    )
-    return {"range": [0.0, most]}
+    return {"range": [0.0, task_of(data).score_range(metric, data.output)]}
 
 
 def note(text: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lepton_automl.jobs import AccelerationResult, HostBenchmark, TrialResult
 from lepton_automl.journal import Line, encoded
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.study_store import trials_in
-from lepton_automl.task import METRICS
+from lepton_automl.task import all_metrics
 from lepton_automl.variant import Variant
 
 from .launch import requested_config
@@ -89,7 +89,8 @@ def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iter
         return
     recipe = json.loads((bundle / RECIPE).read_text(encoding="utf-8"))
     card = (bundle / CARD).read_text(encoding="utf-8")
-    scores = {name: float(value) for name, value in _SCORE.findall(card) if name in METRICS}
+    metrics = all_metrics()
+    scores = {name: float(value) for name, value in _SCORE.findall(card) if name in metrics}
     at, profile = (bundle / PROVENANCE).stat().st_mtime, _profile(card)
     if number not in proposed:
         yield TrialProposed(at=at, trial=number, uid=uid, config=config, recipe=recipe, origin="repaired")

@@ -201,7 +201,7 @@ def weigh(
     request = HostBenchmarkJob(
         data=config.data,
         target=config.target,
-        smallest=families.smallest(config.space),
+        smallest=families.smallest(config.space, config.data),
         usual=config.space.defaults,
         train=config.train,
         lean=config.lean,

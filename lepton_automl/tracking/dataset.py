@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from lepton_automl.modality import modality_of
 from lepton_automl.specs import DataSpec
-
-KINDS = {"number": "double", "time": "datetime", "category": "string"}  # MLflow's words for a column's kinds
-MOST_CLASSES = 100  # whose counts are told
+from lepton_automl.task import task_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +43,8 @@ def dataset_record(spec: DataSpec) -> DatasetRecord:
 
 def _columns(spec: DataSpec) -> list[dict[str, Any]]:
     """The schema as columns, of pictures too: of a tensor MLflow's page shows nothing but that it is one."""
-    if spec.modality == "image":
-        channels, height, width = spec.shape
-        given = [("image", f"uint8 [{height}, {width}, {channels}]")]
-    else:
-        given = [(name, KINDS.get(kind, kind)) for name, kind in spec.columns]
-    answer = "double" if spec.task == "regression" else f"one of {len(spec.classes)} classes"
-    told = [{"name": name, "type": kind, "required": False} for name, kind in given]
-    return [*told, {"name": spec.target, "type": f"target: {answer}", "required": True}]
+    columns = [{"name": name, "type": kind, "required": False} for name, kind in modality_of(spec).schema(spec)]
+    return [*columns, {"name": spec.target, "type": f"target: {task_of(spec).schema(spec)}", "required": True}]
 
 
 def _profile(spec: DataSpec) -> dict[str, Any]:
@@ -60,8 +53,4 @@ def _profile(spec: DataSpec) -> dict[str, Any]:
     told: dict[str, Any] = {**rows, "test (sealed)": spec.test}
     if spec.folds:
         told["folds"] = spec.folds
-    told |= {"columns": len(spec.columns)} if spec.modality == "table" else {"shape": str(list(spec.shape))}
-    if spec.task == "regression":
-        return told | {"target mean": spec.target_mean, "target deviation": spec.target_scale}
-    named = [f"train, class {label}" for label in spec.classes[:MOST_CLASSES]]
-    return told | {"classes": len(spec.classes)} | dict(zip(named, spec.counts, strict=False))
+    return told | modality_of(spec).facts(spec) | task_of(spec).facts(spec)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import BundleError
+from lepton_automl.modality import modality_named
 
 from .records import TRIAL, RunRecord
 from .signature import example, signature
@@ -241,7 +242,9 @@ def _requirements(bundle: Path, preprocess: dict[str, Any]) -> list[str]:
     noted = bundle / "runtime.json"
     runtime = json.loads(noted.read_text(encoding="utf-8")).get("runtime") if noted.exists() else None
     packages = ["mlflow", "numpy", "onnxruntime", "pandas"]
-    packages += ["pillow"] * (preprocess["input"]["modality"] == "image") + ["openvino"] * (runtime == "openvino")
+    usage = modality_named(preprocess["input"]["modality"]).usage
+    packages += [re.split(r"[<>=!~ ]", package)[0] for package in usage.packages]
+    packages += ["openvino"] * (runtime == "openvino")
     return [f"{package}=={importlib.metadata.version(package)}" for package in packages]
 
 

@@ -16,6 +16,7 @@ from torch.nn.parameter import is_lazy
 from lepton_automl.errors import Complaints, in_one_line
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 from .diverged import Diverged
 from .epochs import BatchSource, Epochs, OnEpoch
@@ -26,7 +27,6 @@ Pair = tuple[Tensor, Tensor]
 
 def fit_custom(
     module: nn.Module,
-    answer: Callable[[Tensor], Tensor],
     datamodule: pl.LightningDataModule,
     plan: TrainPlan,
     *,
@@ -45,7 +45,6 @@ def fit_custom(
 
     Args:
         module: A LightningModule whose `training_step` takes a batch `(inputs, targets)` and its number.
-        answer: Probabilities or standardised values from what its `forward` gives.
         datamodule: Gives such batches; has `set_epoch` and `batches`.
         plan: Seed and epochs; the module's optimisers are its own.
         spec: The task.
@@ -68,7 +67,6 @@ def fit_custom(
         first_epoch=first_epoch,
         on_epoch=on_epoch,
         score=score,
-        answer=answer,
         wait=wait,
     )
     return run_trainer(
@@ -79,9 +77,9 @@ def fit_custom(
 class CustomEpochs(Epochs):
     """What happens around each epoch of a person's module."""
 
-    def __init__(self, *args: Any, answer: Callable[[Tensor], Tensor], wait: Callable[[], None], **options: Any) -> None:
+    def __init__(self, *args: Any, wait: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.answer, self.wait = answer, wait
+        self.answer, self.wait = task_of(self.spec).answers(self.spec.output, members=False, unit=False), wait
         self.total: Tensor | None = None
         self.counted = 0
 
@@ -146,7 +144,7 @@ class CustomEpochs(Epochs):
         if not answers.isfinite().all():
             raise self._diverged("its answers are not finite numbers")
         found = self.score_answers(task, answers, torch.cat([targets for _, targets in pairs]))
-        loss = (found["rmse"] / self.spec.target_scale) ** 2 if self.spec.task == "regression" else found["log_loss"]
+        loss = task_of(self.spec).validation_loss(found, self.spec.output)
         task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
         return found
 
@@ -201,7 +199,7 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
         found.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
         return found
     rows, _ = pair
-    wanted = f"[N, {spec.outputs}]: a logit for each class" if spec.classes else "[N]: a standardised value for each row"
+    wanted, _ = task_of(spec).wanted(spec)
     try:
         with torch.no_grad():
             answers = module.eval()(rows.clone())
@@ -210,7 +208,10 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
         found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must give {wanted}.")
         return found
     shape = list(answers.shape) if isinstance(answers, Tensor) else type(answers).__name__
-    fits = shape == [len(rows), spec.outputs] or (not spec.classes and shape == [len(rows)])
+    fits = shape in (
+        [len(rows), spec.outputs],
+        list(task_of(spec).answers(spec.output, members=False, unit=False)(torch.zeros(len(rows), spec.outputs)).shape),
+    )
     found.check(
         fits, f"forward gives {shape} for rows {list(rows.shape)}", f"It must give {wanted}; spec.outputs says how many."
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor, nn
-from torch.nn.functional import kl_div, mse_loss
+
+from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 from .loss import Batch
 
@@ -35,19 +37,18 @@ class Distillation:
 class DistillationLoss(nn.Module):
     """The task's loss, and the distance to what the parent said of the same rows.
 
-    For classes, the Kullback-Leibler divergence of softened probabilities, times the squared temperature, so that its
-    gradients do not shrink with it (Hinton et al., Distilling the Knowledge in a Neural Network, 2015); for values, the
-    squared error. The parent's outputs are taken from the batch: it answers each row once, not once an epoch.
+    The distance is the task's: of classes the divergence of softened probabilities (Hinton et al., Distilling the Knowledge in a
+    Neural Network, 2015), of values the squared error. The parent's outputs are taken from the batch: it answers each row once, not once an epoch.
 
     Args:
         loss: The task's own.
-        values: Whether outputs are values rather than logits.
+        spec: The task, which tells how far outputs are apart.
         how: Shares and temperature.
     """
 
-    def __init__(self, loss: nn.Module, *, values: bool, how: Distillation) -> None:
+    def __init__(self, loss: nn.Module, *, spec: DataSpec, how: Distillation) -> None:
         super().__init__()
-        self.loss, self.values, self.how = loss, values, how
+        self.loss, self.task, self.how = loss, task_of(spec), how
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean loss of one batch, a scalar; `batch.inputs["told"]` is what the parent gave, as the outputs are."""
@@ -56,7 +57,4 @@ class DistillationLoss(nn.Module):
 
     def distance(self, outputs: Tensor, told: Tensor) -> Tensor:
         """How far answers are from the parent's, a scalar."""
-        if self.values:
-            return mse_loss(outputs, told)
-        soft, heat = (outputs / self.how.temperature).log_softmax(-1), self.how.temperature
-        return kl_div(soft, (told / heat).log_softmax(-1), reduction="batchmean", log_target=True) * heat**2
+        return self.task.distance(outputs, told, self.how.temperature)

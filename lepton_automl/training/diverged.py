@@ -7,6 +7,7 @@ import math
 from lepton_automl.errors import LeptonError
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 MAX_LOSS_RATIO = 100.0  # times the loss of knowing nothing; a network that learns anything stays below 2
 
@@ -21,14 +22,14 @@ def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPla
     Args:
         loss: Mean loss of the epoch's steps so far; one that is not finite spoils all after it.
         norm: Norm of the last step's gradient; it spoils the weights before any loss shows it.
-        spec: How many classes there are: a network that knows nothing has a loss of their number's logarithm.
+        spec: The task, which tells the loss of a network that knows nothing.
         plan: For the advice.
         where: Epoch and step, for people.
 
     Raises:
         Diverged: It is not.
     """
-    knows_nothing = math.log(len(spec.classes)) if len(spec.classes) > 1 else 1.0
+    knows_nothing = task_of(spec).ignorant_loss(spec.output)
     if math.isfinite(loss) and math.isfinite(norm) and loss <= MAX_LOSS_RATIO * knows_nothing:
         return
     raise Diverged(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lepton_automl.jobs import Decision
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 from .averaging import averaged_weights, load_averaged
 from .loss import Batch
@@ -133,12 +134,12 @@ class Epochs(pl.Callback):
         if not chunks:
             return {}
         with averaged_weights(task.model, task.optimizer, self._some_batches()):
-            return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device))
+            return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device, self.spec))
 
     def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
         """Scores of a model's answers; its weights are kept if none were better."""
         found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
-        cost = found["rmse" if self.spec.task == "regression" else "log_loss"]
+        cost = task_of(self.spec).validation_loss(found, self.spec.output)
         if cost < self.least:  # a small table is overfitted long before its last epoch
             self.least = cost
             self.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -156,24 +157,28 @@ def _seed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-def predict_rows(model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device) -> tuple[Tensor, Tensor]:
+def predict_rows(
+    model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device, spec: DataSpec
+) -> tuple[Tensor, Tensor]:
     """A network's answers to all rows, in evaluation mode, with the targets; the model's mode is put back.
 
     Args:
-        model: Has `predict_rows`, which turns its outputs into probabilities or standardised values.
+        model: Its outputs have an axis of members where it is an `ensemble`.
         chunks: The rows.
         device: Where the model is.
+        spec: The task, whose answers these are, as stored targets are.
 
     Returns:
         Probabilities [N, K] or standardised values [N], and targets [N], on the CPU.
     """
     answers, targets = [], []
+    answering = task_of(spec).answers(spec.output, members=bool(getattr(model, "ensemble", False)), unit=False)
     modes = [(part, part.training) for part in model.modules()]
     model.eval()
     with torch.inference_mode():
         for batch in itertools.chain.from_iterable(chunks):
             inputs = {name: rows.to(device) for name, rows in batch.inputs.items()}
-            answers.append(model.answer(model(**inputs)).cpu())  # type: ignore[operator]  # a LeptonNet has it
+            answers.append(answering(model(**inputs)).cpu())
             targets.append(batch.targets.cpu())
     for part, training in modes:
         part.training = training

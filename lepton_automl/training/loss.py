@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
 
 
 class Batch(Protocol):
@@ -33,29 +32,26 @@ class Batch(Protocol):
 
 
 class Loss(nn.Module):
-    """Cross-entropy with smoothed labels and class weights, or the squared error of standardised values.
+    """The task's loss of a batch.
 
     Mixed rows count both targets by their shares (Zhang et al., mixup, ICLR 2018). The members of an ensemble are
     taught each by itself: the loss is the mean of theirs (Gorishniy et al., TabM, ICLR 2025).
 
     Args:
-        spec: The task, and the weight of each class.
-        plan: The label smoothing.
+        spec: The task.
+        plan: How it is trained.
+        ensemble: Whether outputs have an axis of members.
     """
 
-    weight: Tensor | None
-
-    def __init__(self, spec: DataSpec, plan: TrainPlan) -> None:
+    def __init__(self, spec: DataSpec, plan: TrainPlan, *, ensemble: bool) -> None:
         super().__init__()
-        self.values = spec.task == "regression"
-        self.smoothing = plan.label_smoothing
-        self.register_buffer("weight", torch.tensor(spec.class_weight) if spec.class_weight else None)
+        self.criterion, self.ensemble = task_of(spec).criterion(spec, plan), ensemble
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean loss of one batch, a scalar.
 
         Args:
-            outputs: [N, K], or [N, members, K].
+            outputs: [N, K], or [N, members, K] of an ensemble.
             batch: The rows that they are for.
         """
         loss = self._of(outputs, batch.targets)
@@ -64,9 +60,8 @@ class Loss(nn.Module):
         return batch.share * loss + (1 - batch.share) * self._of(outputs, batch.other)
 
     def _of(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        if outputs.ndim == 3:
-            targets = targets.repeat_interleave(outputs.shape[1])
+        if self.ensemble:
+            targets = targets.repeat_interleave(outputs.shape[1], 0)
             outputs = outputs.flatten(0, 1)
-        if self.values:
-            return mse_loss(outputs.squeeze(1), targets)
-        return cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing)
+        loss: Tensor = self.criterion(outputs, targets)
+        return loss

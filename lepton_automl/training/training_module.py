@@ -47,7 +47,7 @@ class TrainingModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.model, self.loss = model, loss or Loss(spec, plan)
+        self.model, self.loss = model, loss or Loss(spec, plan, ensemble=bool(getattr(model, "ensemble", False)))
         self.plan, self.spec, self.wait = plan, spec, wait
         self.steps, self.step = steps, first_epoch * steps
 

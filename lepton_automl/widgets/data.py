@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.plugins import names
 from lepton_automl.reporting.about_data import title
 from lepton_automl.reporting.labels import html_text
-from lepton_automl.task import Task
 
 from .fields import LABEL, Field, choice_field, set_options, text_field
 from .preview_worker import Preview
@@ -120,7 +120,7 @@ class DataView(View):
 
     def _offer(self, columns: list[tuple[str, str]], target: tuple[str, None], task: tuple[str, None]) -> None:
         set_options(self.target, [target, *columns])
-        set_options(self.task, [task, *((name, name) for name in get_args(Task))])
+        set_options(self.task, [task, *((name, name) for name in names("tasks"))])
         set_options(self.ignore, columns)
         for one in (self.target, self.ignore):
             one.layout.display = "" if columns else "none"

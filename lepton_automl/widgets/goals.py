@@ -10,7 +10,7 @@ import ipywidgets as w
 from lepton_automl.execution.capacity import bearable, cores
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.study_store import StudyStore
-from lepton_automl.task import metrics_of
+from lepton_automl.task import task_of
 
 from .fields import choice_field, number_field, set_options, text_field
 from .pins import Pins
@@ -77,7 +77,7 @@ class Goals(View):
 
     def update(self, spec: DataSpec | None) -> None:
         """Offer what fits the data."""
-        scores = list(metrics_of(spec.task)) if spec else []
+        scores = list(task_of(spec).metrics) if spec else []
         usual = f"usual: {scores[0]}" if scores else "usual"
         set_options(self.metric, [(usual, None), *((name, name) for name in scores)])
         self.pins.update(spec)

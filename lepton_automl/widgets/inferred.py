@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from html import escape
 
-from lepton_automl.data.glance import ClassGlance, ColumnGlance, Glance
+from lepton_automl.data.preview import DatasetPreview
+from lepton_automl.modality import ColumnPreview
 from lepton_automl.reporting.about_data import facts, title
 from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import ClassPreview, task_of
 
 from .cells import cell
 from .drawing import DIM, INK, Drawing
@@ -23,11 +25,11 @@ BLUE = COLOURS["complete"]
 
 def inferred_html(preview: Preview) -> str:
     """What was seen, as HTML without scripts; what cannot be used says why and what to do."""
-    if preview.error or not preview.spec or not preview.glance:
+    if preview.error or not preview.spec or not preview.dataset:
         error = preview.error
         fix = f"<p>{html_text(error.fix, 600)}</p>" if error and error.fix else ""
         return f'<p class="l-warn">{html_text(error.what if error else "nothing was found", 1000)}</p>{fix}'
-    spec, found = preview.spec, preview.glance
+    spec, found = preview.spec, preview.dataset
     warnings = "".join(f'<li class="l-warn">▲ {html_text(said, 400)}</li>' for said in spec.warnings)
     notes = "".join(f"<li>{html_text(said, 400)}</li>" for said in spec.notes)
     problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
@@ -37,12 +39,12 @@ def inferred_html(preview: Preview) -> str:
 
 def draw_inferred(drawing: Drawing, preview: Preview) -> None:
     """The same in a picture."""
-    if preview.error or not preview.spec or not preview.glance:
+    if preview.error or not preview.spec or not preview.dataset:
         drawing.paragraph(preview.error.what if preview.error else "nothing was found", colour=ACCENT)
         if preview.error and preview.error.fix:
             drawing.paragraph(preview.error.fix)
         return
-    spec, found = preview.spec, preview.glance
+    spec, found = preview.spec, preview.dataset
     drawing.flow([[(title(spec), {"size": 16, "bold": True})]], down=28)
     for told in facts(spec).values():
         drawing.paragraph(told, colour=DIM)
@@ -56,7 +58,8 @@ def draw_inferred(drawing: Drawing, preview: Preview) -> None:
     if found.columns:
         drawing.head("columns to learn from")
         rows = [
-            [clean(one.name, 40), one.kind, clean(one.said, 60), clean(cell(one.example), 30)] for one in found.columns[:DRAWN]
+            [clean(one.name, 40), one.kind, clean(one.details, 60), clean(cell(one.example), 30)]
+            for one in found.columns[:DRAWN]
         ]
         drawing.table(["column", "kind", "", "such as"], rows)
         rest = len(found.columns) - DRAWN
@@ -64,7 +67,7 @@ def draw_inferred(drawing: Drawing, preview: Preview) -> None:
             drawing.paragraph(f"and {rest} more", colour=DIM)
 
 
-def _draw_classes(drawing: Drawing, found: Glance) -> None:
+def _draw_classes(drawing: Drawing, found: DatasetPreview) -> None:
     drawing.head("classes, with the rows to learn and choose from")
     pictured = any(one.picture for one in found.classes)
     if not pictured:
@@ -88,7 +91,7 @@ def _draw_classes(drawing: Drawing, found: Glance) -> None:
 
 def inferred_text(preview: Preview) -> list[str]:
     """The same in lines of text."""
-    if preview.error or not preview.spec or not preview.glance:
+    if preview.error or not preview.spec or not preview.dataset:
         return [clean(preview.error, 400)] if preview.error else []
     problems = [f"problem: {clean(said, 200)}" for said in preview.spec.warnings]
     return [f"{title(preview.spec)}: {clean(', '.join(facts(preview.spec).values()), 200)}", *problems]
@@ -99,7 +102,7 @@ def _head(spec: DataSpec) -> str:
     return f'<div class="l-name">{html_text(title(spec))}</div><div class="l-dim">{told}</div>'
 
 
-def _classes(spec: DataSpec, found: Glance) -> str:
+def _classes(spec: DataSpec, found: DatasetPreview) -> str:
     if not found.classes:
         return ""
     most = max(one.rows for one in found.classes)
@@ -112,7 +115,7 @@ def _classes(spec: DataSpec, found: Glance) -> str:
     return f"<h4>classes, with the rows to learn and choose from</h4>{shown}{more}"
 
 
-def _pictured(one: ClassGlance) -> str:
+def _pictured(one: ClassPreview) -> str:
     label = cell(one.label)
     shown = (
         f'<img alt="an example of {escape(clean(label, 30))}" src="data:image/png;base64,{one.picture}">'
@@ -122,12 +125,12 @@ def _pictured(one: ClassGlance) -> str:
     return f"<figure>{shown}<figcaption><b>{html_text(label, 30)}</b> {one.rows:,}</figcaption></figure>"
 
 
-def _barred(one: ClassGlance, most: int) -> str:
+def _barred(one: ClassPreview, most: int) -> str:
     bar = f'<span class="l-share"><i style="width:{100 * one.rows / most:.1f}%"></i></span>'
     return f"<tr><td>{html_text(cell(one.label), 40)}</td><td>{bar}</td><td>{one.rows:,}</td></tr>"
 
 
-def _histogram(spec: DataSpec, found: Glance) -> str:
+def _histogram(spec: DataSpec, found: DatasetPreview) -> str:
     if not found.histogram:
         return ""
     most, wide = max(found.histogram), 12
@@ -139,13 +142,13 @@ def _histogram(spec: DataSpec, found: Glance) -> str:
     low, high = (f"{end:.4g}" for end in found.ends)
     end = wide * len(found.histogram)
     return (
-        f'<h4>{html_text(spec.target, 40)}: {spec.target_mean:.4g} on average</h4><svg role="img" aria-label="histogram of the '
+        f'<h4>{html_text(spec.target, 40)}: {task_of(spec).extent(spec)}</h4><svg role="img" aria-label="histogram of the '
         f'target" viewBox="0 0 {end} 76" font-size="10" style="width:min(100%,{end}px)">{bars}<text x="0" y="73">{low}</text>'
         f'<text x="{end}" y="73" text-anchor="end">{high}</text></svg>'
     )
 
 
-def _columns(found: Glance) -> str:
+def _columns(found: DatasetPreview) -> str:
     if not found.columns:
         return ""
     rows = "".join(map(_column, found.columns[:COLUMNS]))
@@ -155,6 +158,6 @@ def _columns(found: Glance) -> str:
     return f'<h4>columns to learn from</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
-def _column(one: ColumnGlance) -> str:
-    cells = (html_text(one.name, 40), one.kind, html_text(one.said, 60), html_text(cell(one.example), 30))
+def _column(one: ColumnPreview) -> str:
+    cells = (html_text(one.name, 40), one.kind, html_text(one.details, 60), html_text(cell(one.example), 30))
     return f"<tr>{''.join(f'<td>{text}</td>' for text in cells)}</tr>"

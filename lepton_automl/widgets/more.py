@@ -129,7 +129,7 @@ class More(View):
             for one in (self.group, self.time):
                 set_options(one, [("nothing", None), *columns])
                 one.layout.display = "" if columns else "none"
-            numbers = bool(preview and preview.spec and preview.spec.task == "regression")
+            numbers = bool(preview and preview.spec and not preview.spec.classes)
             if numbers:
                 self.weight.control.index = 0
             self.weight.layout.display = "none" if numbers else ""

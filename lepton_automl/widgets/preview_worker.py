@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lepton_automl.data.glance import Glance, glance
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
+from lepton_automl.data.preview import DatasetPreview
+from lepton_automl.data.preview import preview as preview_dataset
 from lepton_automl.data.reading import column_names
 from lepton_automl.errors import DataError, LeptonError
 from lepton_automl.specs import DataSpec
@@ -36,7 +37,7 @@ class Preview:
         options: What was said about it.
         columns: The names of all columns of a table.
         spec: What it is; None where it cannot be used.
-        glance: What it looks like; likewise.
+        dataset: What it looks like; likewise.
         error: Why it cannot be used.
         mark: Of its content when it was read.
         test: The test data, where they are kept apart.
@@ -46,7 +47,7 @@ class Preview:
     options: dict[str, Any]
     columns: tuple[str, ...] = ()
     spec: DataSpec | None = None
-    glance: Glance | None = None
+    dataset: DatasetPreview | None = None
     error: LeptonError | None = None
     mark: Any = None
     test: Source | None = None
@@ -113,7 +114,7 @@ class PreviewWorker:
             folder, mark, sealed = self._folder(), _marks(source, test), test.whole if test else None
             told = self._progress(wanted)
             spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=told)
-            return Preview(source, options, columns, spec, glance(spec), None, mark, test)
+            return Preview(source, options, columns, spec, preview_dataset(spec), None, mark, test)
         except LeptonError as error:
             return Preview(source, options, columns, error=error)
         except Exception as error:  # what a stranger's object raises when it is read

@@ -12,8 +12,10 @@ from torch import nn
 from lepton_automl.compression import shrink
 from lepton_automl.compression.depth import choose_blocks
 from lepton_automl.errors import ConfigError
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.table.recipe import TableRecipe
 from lepton_automl.models import build, load, save
-from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
+from lepton_automl.recipe import Recipe
 
 
 def conv(*blocks: Block, **changes: object) -> ConvRecipe:

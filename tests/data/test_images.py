@@ -49,7 +49,7 @@ def test_a_folder_and_its_zip_give_the_same_data(tmp_path: Path) -> None:
     folder = photos(tmp_path / "pets")
     (folder / "cat" / "readme.txt").write_text("miau")
     spec = prepare(folder, tmp_path / "a", DataOptions(folds=0), progress=lambda done, of: told.append((done, of)))
-    assert (spec.modality, spec.task, spec.classes, spec.shape, spec.name) == (
+    assert (spec.modality, spec.task, spec.classes, spec.input.shape, spec.name) == (
         "image",
         "binary",
         ("cat", "dog"),
@@ -84,13 +84,13 @@ def test_user_folders_are_never_cleared(tmp_path: Path) -> None:
 
 def test_sizes_and_colours(tmp_path: Path) -> None:
     grey = photos(tmp_path / "grey", mode="L")
-    assert prepare(grey, tmp_path / "a").shape == (1, 10, 12)
+    assert prepare(grey, tmp_path / "a").input.shape == (1, 10, 12)
     picture(grey / "cat" / "odd.png", 7, size=(40, 40))
     spec = prepare(grey, tmp_path / "b")
-    assert spec.shape == (3, 10, 12)
+    assert spec.input.shape == (3, 10, 12)
     assert "24 pictures are grey and 1 in colour" in spec.notes[0] and "1 that are brought to it" in spec.notes[1]
-    assert prepare(grey, tmp_path / "c", DataOptions(image_size=16, channels=1)).shape == (1, 16, 16)
-    assert prepare(photos(tmp_path / "large", 3, size=(600, 300)), tmp_path / "d").shape == (3, 64, 128)
+    assert prepare(grey, tmp_path / "c", DataOptions(image_size=16, channels=1)).input.shape == (1, 16, 16)
+    assert prepare(photos(tmp_path / "large", 3, size=(600, 300)), tmp_path / "d").input.shape == (3, 64, 128)
 
 
 def test_few_damaged_images_are_skipped_and_many_are_an_error(tmp_path: Path) -> None:
@@ -150,8 +150,14 @@ def test_bad_zips_are_errors(tmp_path: Path) -> None:
 def test_the_digits_of_the_demo(tmp_path: Path) -> None:
     images, labels = digits()
     spec = prepare((images, labels), tmp_path / "a")
-    assert (spec.shape, spec.classes, spec.train, spec.validation, spec.test) == ((1, 8, 8), tuple(range(10)), 1150, 288, 359)
-    assert pixels(spec).max() == 255 and spec.pixel_mean[0] == pytest.approx(images.mean() / 16 * 255, rel=0.02)
+    assert (spec.input.shape, spec.classes, spec.train, spec.validation, spec.test) == (
+        (1, 8, 8),
+        tuple(range(10)),
+        1150,
+        288,
+        359,
+    )
+    assert pixels(spec).max() == 255 and spec.input.pixel_mean[0] == pytest.approx(images.mean() / 16 * 255, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +200,7 @@ def test_idx_files(tmp_path: Path) -> None:
         idx(source / f"{stem}-images-idx3-ubyte{end}", rng.integers(0, 256, (rows, 9, 8), np.uint8))
         idx(source / f"{stem}-labels-idx1-ubyte{end}", (np.arange(rows) % 3).astype(np.uint8))
     spec = prepare(source, tmp_path / "out")
-    assert (spec.shape, spec.train, spec.test, spec.classes) == ((1, 9, 8), 60, 20, (0, 1, 2))
+    assert (spec.input.shape, spec.train, spec.test, spec.classes) == ((1, 9, 8), 60, 20, (0, 1, 2))
     torn = source / "train-images-idx3-ubyte"
     torn.write_bytes(torn.read_bytes()[:-5])
     with pytest.raises(DataError, match="no whole idx file"):
@@ -206,6 +212,6 @@ def test_idx_files(tmp_path: Path) -> None:
 
 def test_real_images(shared_data: Path, tmp_path: Path) -> None:
     spec = prepare(shared_data / "mnist", tmp_path / "a")
-    assert (spec.train, spec.validation, spec.test, spec.shape) == (50_000, 10_000, 10_000, (1, 28, 28))
+    assert (spec.train, spec.validation, spec.test, spec.input.shape) == (50_000, 10_000, 10_000, (1, 28, 28))
     spec = prepare(shared_data / "images/sign_language_digits_100.zip", tmp_path / "b", DataOptions(image_size=32))
-    assert (spec.train + spec.validation + spec.test, spec.shape, len(spec.classes)) == (2062, (3, 32, 32), 10)
+    assert (spec.train + spec.validation + spec.test, spec.input.shape, len(spec.classes)) == (2062, (3, 32, 32), 10)

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from lepton_automl.data.augment import Augment, cutout, flip, mix, shift
 from lepton_automl.data.datamodule import DataModule, epoch_order
 from lepton_automl.data.open import Data, Split, open_data, open_test
 from lepton_automl.data.options import DataOptions
 from lepton_automl.errors import ConfigError, DataError
+from lepton_automl.modalities.image.augment import (
+    ImageAugment,
+    cutout,
+    flip,
+    mix,
+    shift,
+)
+from lepton_automl.modalities.image.spec import ImageAugmentation
 from lepton_automl.plans import TrainPlan
 
 torch.set_num_threads(1)
@@ -78,7 +85,7 @@ def batches(data: Data, plan: TrainPlan, epoch: int = 0) -> list:
 
 
 def test_an_epoch_is_a_function_of_seed_and_number(images: Data) -> None:
-    plan = TrainPlan(batch_size=100, flip=True, shift=0.2, cutout=0.3, mixup=0.4, seed=3)
+    plan = TrainPlan(batch_size=100, augment=ImageAugmentation(flip=True, shift=0.2, cutout=0.3, mixup=0.4), seed=3)
     first, again, later = batches(images, plan, 1), batches(images, plan, 1), batches(images, plan, 2)
     assert len(first) == 9  # the tenth would not be full
     assert all(
@@ -99,12 +106,12 @@ def test_chunks_hold_every_batch(images: Data) -> None:
 
 
 def test_tables_are_not_augmented(table: Data) -> None:
-    (batch, *_) = batches(table.fold(0), TrainPlan(mixup=0.5, flip=True, batch_size=32))
+    (batch, *_) = batches(table.fold(0), TrainPlan(augment=ImageAugmentation(mixup=0.5, flip=True), batch_size=32))
     assert batch.other is None and batch.inputs["numeric"].shape == (32, 8)
 
 
 def test_mixed_batches_carry_both_targets(images: Data) -> None:
-    batch = batches(images, TrainPlan(mixup=0.4))[0]
+    batch = batches(images, TrainPlan(augment=ImageAugmentation(mixup=0.4)))[0]
     assert batch.inputs["image"].dtype == torch.float32 and batch.other is not None and 0.5 <= batch.share <= 1
 
 
@@ -126,7 +133,7 @@ def test_augmentation_moves_pixels_and_invents_none() -> None:
 
 def test_a_plan_without_augmentation_changes_nothing(images: Data) -> None:
     rows = images.train.inputs["image"][:5]
-    assert Augment(TrainPlan(), images.spec.pixel_mean)(rows, torch.Generator()) is rows
+    assert ImageAugment(ImageAugmentation(), images.spec.input.pixel_mean).changed(rows, torch.Generator()) is rows
 
 
 def test_a_damaged_folder_is_an_error(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """From raw examples to arrays: a row alone and in a batch, before and after JSON, give equal bits."""
 
+import ast
+import importlib.util
 import json
 import math
 import subprocess
@@ -14,20 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lepton_automl import preprocess as room
-from lepton_automl.data.knots import fit_robust, fit_scale
-from lepton_automl.deployment.bundle import SOURCES
-from lepton_automl.preprocess import (
-    CategoryColumn,
-    ImagePreprocess,
-    InputError,
-    NumberColumn,
-    QuantileScale,
-    RobustScale,
-    TablePreprocess,
-    TimeColumn,
-    load_preprocess,
-)
+from lepton_automl import plugins
+from lepton_automl.cells import to_day
+from lepton_automl.deployment.bundle import FIRST_SOURCES, LAST_SOURCES
+from lepton_automl.errors import InputError
+from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
+from lepton_automl.modalities.table.preprocess import rows as table_rows
+from lepton_automl.modalities.table.preprocess.columns import CategoryColumn, NumberColumn, TimeColumn
+from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
+from lepton_automl.modalities.table.preprocess.scales import QuantileScale, RobustScale
+from lepton_automl.modalities.table.quantile_knots import fit_robust, fit_scale
+from lepton_automl.modality import modality_named
+from lepton_automl.shipped import load_preprocess
+from lepton_automl.task import task_named
 
 OUTPUT = {"task": "binary", "target": "y", "classes": [0, 1]}
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -83,11 +84,11 @@ def test_every_input_type_gives_equal_bits(rows: list[dict[str, object]]) -> Non
     preprocess = table()
     alone = [preprocess.arrays(row) for row in rows]
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    few, room.FEW_ROWS = room.FEW_ROWS, 0
+    few, table_rows.FEW_ROWS = table_rows.FEW_ROWS, 0
     try:
         whole = preprocess.arrays(rows)  # by columns
     finally:
-        room.FEW_ROWS = few
+        table_rows.FEW_ROWS = few
     ways = [whole, preprocess.arrays(rows), preprocess.arrays(columns), again(preprocess).arrays(rows)]
     for way in ways:
         for name, dtype in (("numeric", np.float32), ("categorical", np.int64)):
@@ -114,9 +115,9 @@ def test_a_frame_a_series_and_plain_cells_are_rows_too() -> None:
 
 def test_time_zones_and_calendars_are_distinguished() -> None:
     noon = datetime(2024, 5, 1, 12)
-    assert room.to_day(noon, "t") == room.to_day(noon.replace(tzinfo=UTC), "t") == room.to_day(np.datetime64(noon), "t")
-    assert room.to_day("2024-05-01T14:00:00+02:00", "t") == room.to_day(pd.Timestamp(noon), "t")
-    assert room.to_day(date(1970, 1, 2), "t") == 1.0
+    assert to_day(noon, "t") == to_day(noon.replace(tzinfo=UTC), "t") == to_day(np.datetime64(noon), "t")
+    assert to_day("2024-05-01T14:00:00+02:00", "t") == to_day(pd.Timestamp(noon), "t")
+    assert to_day(date(1970, 1, 2), "t") == 1.0
 
 
 @pytest.mark.parametrize(
@@ -190,13 +191,23 @@ def test_a_file_that_is_not_an_image_is_named(tmp_path: Path) -> None:
             preprocess.arrays(bad)
 
 
-def test_the_file_needs_no_other_module() -> None:
-    """It is copied into bundles: nothing of the package may be behind it but what is copied, too."""
+@pytest.mark.parametrize("task", plugins.names("tasks"))
+@pytest.mark.parametrize("modality", plugins.names("modalities"))
+def test_what_is_copied_into_bundles_stands_alone(modality: str, task: str) -> None:
+    """Nothing of the package may be behind it but what is copied before it, and nothing that a bundle does not need."""
+    particular = (*modality_named(modality).preprocess_modules, *task_named(task).decoder_modules)
+    sources = (*FIRST_SOURCES, *particular, *LAST_SOURCES)
+    for at, module in enumerate(sources):
+        found = importlib.util.find_spec(module)
+        for node in ast.walk(ast.parse(Path(found.origin).read_text())):
+            if isinstance(node, ast.ImportFrom):
+                name = importlib.util.resolve_name("." * node.level + (node.module or ""), found.parent)
+                before = (*sources[:at], "lepton_automl.shipped")  # whose two functions a bundle defines itself
+                assert not name.startswith("lepton_automl") or name in before, (module, name)
     code = f"""
-import sys, runpy
-runpy.run_path({room.__file__!r})
+import importlib, sys
+for module in {sources!r}: importlib.import_module(module)
 heavy = [m for m in ("torch", "pandas", "PIL") if m in sys.modules]
-heavy += [m for m in sys.modules if m.startswith("lepton_automl.") and m not in {SOURCES!r}]
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -25,9 +25,10 @@ from lepton_automl.data.prepare import prepare
 from lepton_automl.data.reading import read_table
 from lepton_automl.data.typed import MISSING_TEXTS
 from lepton_automl.deployment.command import read_examples
-from lepton_automl.errors import DataError
+from lepton_automl.errors import DataError, InputError
+from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.notation import means_missing
-from lepton_automl.preprocess import InputError, load_preprocess
+from lepton_automl.shipped import load_preprocess
 
 plain = [
     st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.booleans(), st.floats(),
@@ -95,7 +96,7 @@ def test_a_bundle_gives_the_arrays_of_training_whatever_the_cells(cells: list[li
         except DataError:  # mixed units, for one
             return
         preprocess = load_preprocess(json.loads((where / "preprocess.json").read_text()))
-        arrays = preprocess.arrays(read_examples(str(file), "table"))
+        arrays = preprocess.arrays(read_examples(str(file), preprocess))
         for name, part in arrays.items():
             stored = np.concatenate([np.load(where / side / f"{name}.npy") for side in ("rows", "test")])
             assert sorted(row.tobytes() for row in part) == sorted(row.tobytes() for row in stored)
@@ -129,7 +130,7 @@ def test_a_file_that_unpacks_without_end_is_refused_at_its_beginning(tmp_path: P
     shares = little_memory(monkeypatch, reading, delimited)
     file = tmp_path / "bomb.csv.gz"
     file.write_bytes(gzip.compress(b"a,b,c\n") + gzip.compress(b"1,2,3\n" * 100_000) * 2_000)  # 1.2 GB of text
-    for read in (read_table, lambda path: read_examples(str(path), "table")):
+    for read in (read_table, lambda path: read_examples(str(path), TablePreprocess([], {}))):
         with pytest.raises((DataError, InputError), match=r"needs about .* GB of memory"):
             read(file)
     assert max(shares) < 0.1
@@ -154,7 +155,7 @@ def test_a_small_parquet_file_of_many_rows_is_refused_by_its_description(
     assert file.stat().st_size < 100_000
     little_memory(monkeypatch, reading)
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was read"))
-    for read in (read_table, lambda path: read_examples(str(path), "table")):
+    for read in (read_table, lambda path: read_examples(str(path), TablePreprocess([], {}))):
         with pytest.raises((DataError, InputError), match=r"needs about .* GB of memory"):
             read(file)
 
@@ -196,8 +197,8 @@ def test_predict_py_predicts_its_training_files_in_a_clean_process(tmp_path: Pat
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
         data = open_data(tmp_path / name, tmp_path / f"{name}.data", DataOptions(target="y", categorical=["a"], folds=0))
-        assert [kind for _, kind in data.spec.columns] == ["category", "number", "number", "category"]
-        settings = families.smallest(families.space_for(data.spec))
+        assert [kind for _, kind in data.spec.input.columns] == ["category", "number", "number", "category"]
+        settings = families.smallest(families.space_for(data.spec), data.spec)
         drawn = families.draw(
             {knob.removeprefix("model."): set_ for knob, set_ in settings.items() if knob.startswith("model.")}, data.spec
         )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError, DataError, LeptonError
-from lepton_automl.preprocess import load_preprocess
+from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
 RNG = np.random.default_rng(0)
@@ -69,9 +69,9 @@ def test_every_kind_of_column(tmp_path: Path) -> None:
         assert sentence in said
     assert (spec.task, spec.classes, spec.target) == ("binary", ("no", "yes"), "churned")
     assert (spec.train, spec.validation, spec.test, spec.folds) == (128, 32, 40, 0)
-    assert spec.shape == (len(preprocess.features),) and spec.cardinalities == (4,)
+    assert spec.input.numeric == len(preprocess.features) and spec.input.cardinalities == (4,)
     rows, test = arrays(spec, "rows"), arrays(spec, "test")
-    assert rows["numeric"].shape == (160, *spec.shape) and test["targets"].shape == (40,)
+    assert rows["numeric"].shape == (160, spec.input.numeric) and test["targets"].shape == (40,)
     assert np.abs(rows["numeric"]).max() <= 3 and len(spec.digest) == 64
     examples = json.loads((tmp_path / "example.json").read_text())
     assert np.array_equal(preprocess.arrays(examples)["numeric"], rows["numeric"][:3])
@@ -107,7 +107,7 @@ def test_a_regression_target_is_standardised(tmp_path: Path) -> None:
     spec = prepare(frame, tmp_path, DataOptions(target="height", folds=0))
     targets = arrays(spec, "rows")["targets"][: spec.train]
     assert spec.task == "regression" and spec.classes == () and targets.dtype == np.float32
-    assert abs(targets.mean()) < 1e-5 and abs(targets.std() - 1) < 1e-5 and 150 < spec.target_mean < 190
+    assert abs(targets.mean()) < 1e-5 and abs(targets.std() - 1) < 1e-5 and 150 < spec.output.mean < 190
     assert "rows without a 'height' are left out" in spec.warnings[0]
 
 
@@ -149,10 +149,10 @@ def test_copies_across_splits_are_reported(tmp_path: Path) -> None:
 
 def test_class_weights(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": RNG.normal(size=100), "y": [0] * 80 + [1] * 20})
-    assert prepare(frame, tmp_path, DataOptions(class_weight="balanced", folds=0)).class_weight == pytest.approx(
+    assert prepare(frame, tmp_path, DataOptions(class_weight="balanced", folds=0)).output.class_weight == pytest.approx(
         (0.625, 2.5), rel=0.1
     )
-    assert prepare(frame, tmp_path, DataOptions(class_weight={1: 3})).class_weight == (1, 3)
+    assert prepare(frame, tmp_path, DataOptions(class_weight={1: 3})).output.class_weight == (1, 3)
     with pytest.raises(DataError, match="no class 7"):
         prepare(frame, tmp_path, DataOptions(class_weight={"7": 3}))
 

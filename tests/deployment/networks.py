@@ -9,28 +9,30 @@ from torch import nn
 from lepton_automl import families
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
-from lepton_automl.specs import DataSpec
+from lepton_automl.tasks.regression import NumberOutput
+from tests.samples import image_spec, with_fields
 
 torch.set_num_threads(1)
 
 
-IMAGES = DataSpec(
-    name="x", folder="/", modality="image", task="multiclass", target="label", classes=("a", "b", "c"), shape=(3, 32, 32),
-    train=10, validation=5, test=5, digest="d", pixel_mean=(100.0, 110.0, 90.0), pixel_std=(50.0, 40.0, 60.0),
+IMAGES = image_spec(
+    name="x", folder="/", labels=("a", "b", "c"), train=10, validation=5, test=5, digest="d",
+    shape=(3, 32, 32), pixel_mean=(100.0, 110.0, 90.0), pixel_std=(50.0, 40.0, 60.0),
 )  # fmt: skip
-TABLE = IMAGES.replace(modality="table", shape=(6,), cardinalities=(3, 9), pixel_mean=(), pixel_std=())
-CODES = TABLE.replace(shape=(0,))
-VALUES = TABLE.replace(cardinalities=(), task="regression", classes=(), target_mean=100.0, target_scale=30.0)
+TABLE = IMAGES.replace(input=TableInput(numeric=6, cardinalities=(3, 9)))
+CODES = with_fields(TABLE, numeric=0)
+VALUES = with_fields(TABLE, cardinalities=(), output=NumberOutput(mean=100.0, scale=30.0))
 
 
 def rows_of(spec, count=5):
     if spec.modality == "image":
-        return {"image": torch.randint(0, 256, (count, *spec.shape), dtype=torch.uint8)}
-    rows = {"numeric": torch.randn(count, *spec.shape)} if spec.shape[0] else {}
-    if spec.cardinalities:
-        rows["categorical"] = torch.stack([torch.randint(0, codes, (count,)) for codes in spec.cardinalities], 1)
+        return {"image": torch.randint(0, 256, (count, *spec.input.shape), dtype=torch.uint8)}
+    rows = {"numeric": torch.randn(count, spec.input.numeric)} if spec.input.numeric else {}
+    if spec.input.cardinalities:
+        rows["categorical"] = torch.stack([torch.randint(0, codes, (count,)) for codes in spec.input.cardinalities], 1)
     return rows
 
 

@@ -14,8 +14,7 @@ from lepton_automl import load_model
 from lepton_automl.deployment.bundle import add_file, check_bundle
 from lepton_automl.deployment.integrity import is_plain_name
 from lepton_automl.deployment.predictor import Predictor
-from lepton_automl.errors import BundleError
-from lepton_automl.preprocess import InputError
+from lepton_automl.errors import BundleError, InputError
 
 from .bundles import PICTURE, PICTURES, ROW, ROWS, TABLE, json_values, write
 

@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as arrays
 
 from lepton_automl.deployment.command import answer_lines, read_examples
 from lepton_automl.deployment.predictor import Predictor
-from lepton_automl.preprocess import InputError
+from lepton_automl.errors import InputError
 
 from .bundles import ROW, json_values, run
 
@@ -67,7 +67,7 @@ def test_any_source_is_read_or_refused(source, ending, opened, tmp_path):
     for predictor in opened:
         for named in (source, str(file)):
             with suppress(InputError):
-                answer_lines(predictor, read_examples(named, predictor.modality))
+                answer_lines(predictor, read_examples(named, predictor.preprocess))
 
 
 def test_rows_and_arrays_are_accepted_in_every_form(table, picture, tmp_path):

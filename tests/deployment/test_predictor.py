@@ -14,6 +14,7 @@ from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.errors import BundleError, ConfigError
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Deployment
+from tests.samples import with_fields
 
 from .networks import CODES, IMAGES, TABLE, VALUES, exported, network, rows_of
 
@@ -30,13 +31,14 @@ def output_of(spec):
 
 
 def bundle_of(spec, folder):
-    module = network(spec, families.smallest(families.space_for(spec)))
+    module = network(spec, families.smallest(families.space_for(spec), spec))
     folder.parent.mkdir(exist_ok=True)
     path = folder.parent / "exported.onnx"
     exported(module, rows_of(spec), path)
-    given = {"modality": "image", "shape": list(spec.shape), "levels": None}
     if spec.modality == "table":
-        given = {"modality": "table", "columns": COLUMNS[: 3 + len(spec.cardinalities)]}
+        given = {"modality": "table", "columns": COLUMNS[: 3 + len(spec.input.cardinalities)]}
+    else:
+        given = {"modality": "image", "shape": list(spec.input.shape), "levels": None}
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
         name="x/1", recipe=module.recipe, spec=spec, target=Deployment(), metric="accuracy", scores={"accuracy": 0.5},
@@ -51,10 +53,10 @@ def bundle_of(spec, folder):
 
 def test_a_card_shows_labels_and_names_as_they_are():
     evil = "<img src=x onerror=alert(1)>`|[x](javascript:1)"
-    spec = TABLE.replace(name=evil, target=evil, classes=(evil, "plain"), counts=(1, 1), warnings=(evil,))
+    spec = with_fields(TABLE, name=evil, target=evil, labels=(evil, "plain"), counts=(1, 1), warnings=(evil,))
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
-        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE))).recipe, spec=spec, target=Deployment(), metric="accuracy",
+        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE), TABLE)).recipe, spec=spec, target=Deployment(), metric="accuracy",
         scores={"accuracy": 0.5}, profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
     )  # fmt: skip
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
@@ -144,7 +146,7 @@ def test_damage_is_named(table_bundle, tmp_path):
 
 
 def test_a_file_can_be_added_and_a_bundle_replaced(tmp_path):
-    folder = bundle_of(CODES.replace(cardinalities=(3, 9)), tmp_path / "bundle")
+    folder = bundle_of(with_fields(CODES, cardinalities=(3, 9)), tmp_path / "bundle")
     add_file(folder, "more.py", b"x = 1\n")
     check_bundle(folder)
     (folder / "more.py").write_bytes(b"x = 2\n")

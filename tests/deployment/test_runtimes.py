@@ -17,21 +17,21 @@ from lepton_automl.deployment.open_artifact import open_model
 from lepton_automl.deployment.runtime import OnnxRuntime, OpenVino, Source, Torch, get_runtime, opens_safely, runtimes_for
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 from lepton_automl.measurement_lock import MeasurementLock
+from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.accelerate import VariantBench, accelerate
-from lepton_automl.recipe import TableRecipe
-from lepton_automl.specs import DataSpec, Deployment
+from lepton_automl.specs import Deployment
 from lepton_automl.task import drop
+from lepton_automl.tasks.classification import MulticlassOutput
 from lepton_automl.testing.runtime import Pictures, RuntimeContract, source_of
 from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
+from tests.samples import table_spec
 
 torch.set_num_threads(1)
-SPEC = DataSpec(
-    name="x", folder="/", modality="table", task="multiclass", target="label", classes=(0, 1, 2, 3), shape=(12,),
-    train=10, validation=5, test=0, digest="d",
-)  # fmt: skip
+SPEC = table_spec(input=TableInput(numeric=12), output=MulticlassOutput(labels=(0, 1, 2, 3)))
 
 
 class TestOnnxRuntime(RuntimeContract):

@@ -70,7 +70,7 @@ def test_one_complaint_reads_as_a_sentence():
 # Recipes and families
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.shape}")
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.input_shape}")
 @given(seed=st.integers(0, 10_000), ratio=st.floats(0.0, 0.9))
 def test_a_scaled_recipe_fits_into_its_parent_and_survives_json(spec, seed, ratio):
     drawn = families.space_for(spec).sample(random.Random(seed))
@@ -82,8 +82,8 @@ def test_a_scaled_recipe_fits_into_its_parent_and_survives_json(spec, seed, rati
     assert recipe.with_widths(recipe.widths) == recipe
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.shape}")
-def test_first_designs_differ_and_are_in_the_space(spec):
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.input_shape}")
+def test_first_designs_differ_and_lie_in_the_space(spec):
     designs = [families.final_recipe(design, spec, LeanPlan()) for design in families.initial_designs(spec)]
     assert len({json.dumps(design.to_json()) for design in designs}) >= 5
     space = families.space_for(spec)

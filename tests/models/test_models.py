@@ -9,9 +9,16 @@ import torch
 from torch import fx, nn
 
 from lepton_automl.errors import BundleError, ConfigError
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models import build, deployable, load, save
-from lepton_automl.recipe import Block, ConvRecipe, Recipe, Stage, TableRecipe
+from lepton_automl.recipe import Recipe
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
+from lepton_automl.tasks.classification import MulticlassOutput
+from lepton_automl.tasks.regression import NumberOutput
+from tests.samples import image_spec, table_spec
 
 
 def conv_recipe(rng: random.Random) -> ConvRecipe:
@@ -81,12 +88,11 @@ def inputs_of(recipe: Recipe, rows: int = 6) -> dict[str, torch.Tensor]:
 
 
 def spec_of(recipe: Recipe) -> DataSpec:
-    image = isinstance(recipe, ConvRecipe)
-    return DataSpec(
-        name="made", folder="", modality="image" if image else "table", target="y", digest="", train=1, validation=1, test=1,
-        task="regression" if recipe.outputs == 1 else "multiclass", classes=tuple(range(recipe.outputs)) if recipe.outputs > 1 else (),
-        shape=recipe.image if isinstance(recipe, ConvRecipe) else (recipe.numeric,), target_mean=7.0, target_scale=3.0,
-    )  # fmt: skip
+    several = recipe.outputs > 1
+    output = MulticlassOutput(labels=tuple(range(recipe.outputs))) if several else NumberOutput(mean=7.0, scale=3.0)
+    if isinstance(recipe, ConvRecipe):
+        return image_spec(shape=recipe.image, output=output)
+    return table_spec(input=TableInput(numeric=recipe.numeric), output=output)
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -102,9 +108,10 @@ def test_any_recipe_trains_predicts_traces_and_has_a_width_map(seed: int) -> Non
     assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
 
     model.eval()
-    answer = model.answer(model(**inputs))
+    spec = spec_of(recipe)
+    answer = task_of(spec).answers(spec.output, members=model.ensemble, unit=False)(model(**inputs))
     assert answer.shape == ((6,) if recipe.outputs == 1 else (6, recipe.outputs))
-    packed = deployable(model, spec_of(recipe))
+    packed = deployable(model, spec)
     expected = answer * 3.0 + 7.0 if recipe.outputs == 1 else answer
     torch.testing.assert_close(packed(**inputs), expected)
     three = {name: rows[:3] for name, rows in inputs.items()}
@@ -160,7 +167,7 @@ def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
 def test_an_untrained_network_predicts_every_class() -> None:
     blocks = (Block(kind="residual", mid=8), Block(kind="residual", mid=8))
     net = build(ConvRecipe(outputs=4, image=(3, 16, 16), stem=8, stages=(Stage(width=16, stride=2, blocks=blocks),)))
-    answer = net.answer(net(image=torch.rand(32, 3, 16, 16) * 255))
+    answer = net(image=torch.rand(32, 3, 16, 16) * 255).softmax(-1)
     torch.testing.assert_close(answer, torch.full_like(answer, 0.25), atol=0.1, rtol=0)
 
 

@@ -19,12 +19,13 @@ from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.ceilings import measure_ceilings
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.table.recipe import TableRecipe
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck
 from lepton_automl.pipelines.changes import predicted_gain, single_changes
 from lepton_automl.pipelines.cost import CostProfiler
-from lepton_automl.recipe import Block, ConvRecipe, Stage, TableRecipe
 from lepton_automl.reporting.bottleneck import COLOURS, BottleneckReport
 from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
 from lepton_automl.specs import Deployment

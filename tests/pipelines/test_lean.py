@@ -24,11 +24,11 @@ from lepton_automl.compression.prune import PruneOptions, prune
 from lepton_automl.compression.ranking import RANKINGS, choose
 from lepton_automl.data.datamodule import Batch
 from lepton_automl.errors import BundleError, ConfigError, LimitError
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
 from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
 from lepton_automl.pipelines.cost import LatencyProfiler
 from lepton_automl.plans import TrainPlan
-from lepton_automl.recipe import Block, ConvRecipe, Stage
 from lepton_automl.training.distill import Distillation, DistillationLoss
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity

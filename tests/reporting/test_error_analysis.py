@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from lepton_automl.data.open import open_data
-from lepton_automl.data.original import original_rows
 from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, calibration_verdict
+from lepton_automl.modalities.table.inverse_transform import original_rows
 from lepton_automl.study.result_cache import keep, kept
-from lepton_automl.training.findings import calibration, class_scores, confusion
+from lepton_automl.tasks.classification.analysis import calibration, class_scores, confusion
 
 from .hostile_study import numbers_examined
 

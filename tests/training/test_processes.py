@@ -18,9 +18,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lepton_automl.data.datamodule import Batch
-from lepton_automl.training.training_module import Task
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
+from lepton_automl.tasks.classification import MulticlassOutput
+from lepton_automl.training.training_module import Task
 
 
 class Net(nn.Module):
@@ -48,8 +50,8 @@ class Chunks(pl.LightningDataModule):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     spec = DataSpec(
-        name="t", folder="", modality="table", target="y", shape=(4,), digest="", train=16, validation=0, test=0,
-        task="multiclass", classes=(0, 1, 2),
+        name="t", folder="", target="y", digest="", train=16, validation=0, test=0,
+        input=TableInput(numeric=4), output=MulticlassOutput(labels=(0, 1, 2)),
     )
     plan = TrainPlan(epochs=2, batch_size=16, lr=5e-2, warmup=2, seed=3)
     torch.manual_seed(0)

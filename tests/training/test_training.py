@@ -16,24 +16,27 @@ from benchmarks import overhead
 from lepton_automl.data.datamodule import Batch, DataModule
 from lepton_automl.data.open import Data, Split
 from lepton_automl.jobs import CONTINUE, Decision
+from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.plans import TrainPlan
-from lepton_automl.recipe import TableRecipe
 from lepton_automl.specs import DataSpec
-from lepton_automl.task import CLASSIFICATION, REGRESSION
+from lepton_automl.task import task_named, task_of
+from lepton_automl.tasks.classification import MulticlassOutput
+from lepton_automl.tasks.regression import NumberOutput
 from lepton_automl.training.averaging import adamw, averaged_weights
 from lepton_automl.training.diverged import Diverged
 from lepton_automl.training.fit import fit
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.scores import own_unit, scores
+from tests.samples import table_spec
 
 PLAN = TrainPlan(epochs=6, batch_size=32, lr=5e-2, warmup=5, seed=3)
 
 
 def spec_of(task: str = "multiclass", classes: int = 3, **more: object) -> DataSpec:
-    known = {"name": "t", "folder": "", "modality": "table", "target": "y", "shape": (4,), "digest": ""}
-    rows = {"train": 160, "validation": 80, "test": 0}
-    return DataSpec(**known, **rows, task=task, classes=tuple(range(classes)), **more)
+    output = NumberOutput() if task == "regression" else MulticlassOutput(labels=tuple(range(classes)))
+    return table_spec(input=TableInput(numeric=4), output=output, train=160, validation=80, test=0, **more)
 
 
 class Rows(DataModule):
@@ -83,7 +86,7 @@ class Normed(nn.Sequential):
 def test_averaged_weights_are_used_with_matching_statistics():
     torch.manual_seed(0)
     model, batches = Normed(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3)), list(Rows(PLAN).epoch_batches())
-    optimizer, loss = adamw(model, PLAN, steps=5), Loss(spec_of(), PLAN)
+    optimizer, loss = adamw(model, PLAN, steps=5), Loss(spec_of(), PLAN, ensemble=False)
     optimizer.train()
     for batch in batches:
         loss(model(**batch.inputs), batch).backward()
@@ -113,12 +116,12 @@ def test_weight_decay_spares_norms_biases_and_vectors():
 def test_the_loss_is_the_mean_of_the_members_and_mixes_targets():
     outputs, targets = torch.randn(8, 2, 3, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
     spec, plan = spec_of(class_weight=(1.0, 2.0, 3.0)), TrainPlan(label_smoothing=0.1)
-    loss = Loss(spec, plan)
-    members = [loss(outputs[:, m], Batch({}, targets)) for m in range(2)]
+    loss, single = Loss(spec, plan, ensemble=True), Loss(spec, plan, ensemble=False)
+    members = [single(outputs[:, m], Batch({}, targets)) for m in range(2)]
     assert loss(outputs, Batch({}, targets)).item() == pytest.approx(torch.stack(members).mean().item())
     mixed = 0.7 * loss(outputs, Batch({}, targets)) + 0.3 * loss(outputs, Batch({}, targets.flip(0)))
     assert loss(outputs, Batch({}, targets, targets.flip(0), 0.7)).item() == pytest.approx(mixed.item())
-    values = Loss(spec_of("regression", 0), plan)
+    values = Loss(spec_of("regression"), plan, ensemble=True)
     assert values(torch.full((4, 2, 1), 3.0), Batch({}, torch.ones(4))).item() == 4.0
 
 
@@ -134,15 +137,15 @@ def test_scores_agree_with_scikit_learn():
         found = scores(told, truth, spec_of("multiclass", classes))
         best = told.argmax(1)
         area = told[:, 1] if classes == 2 else told
-        assert list(found) == list(CLASSIFICATION)
+        assert list(found) == list(task_named("multiclass").metrics)
         assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, best))
         assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(truth, best))
         assert found["f1"] == pytest.approx(metrics.f1_score(truth, best, average="macro"))
         assert found["auroc"] == pytest.approx(metrics.roc_auc_score(truth, area, multi_class="ovr"), abs=1e-5)
         assert found["log_loss"] == pytest.approx(metrics.log_loss(truth, told), rel=1e-4)
     truth, told = draw.normal(50, 10, 100), draw.normal(50, 10, 100)
-    found = scores(told, truth, spec_of("regression", 0))
-    assert list(found) == list(REGRESSION)
+    found = scores(told, truth, spec_of("regression"))
+    assert list(found) == list(task_named("regression").metrics)
     assert found["rmse"] == pytest.approx(metrics.root_mean_squared_error(truth, told))
     assert found["mae"] == pytest.approx(metrics.mean_absolute_error(truth, told))
     assert found["r2"] == pytest.approx(metrics.r2_score(truth, told))
@@ -154,14 +157,14 @@ def test_a_score_that_is_not_defined_is_left_out():
         warnings.simplefilter("error")
         without_one = scores(told, torch.tensor([0, 1, 1, 0]), spec_of())
         single = scores(told, torch.zeros(4, dtype=torch.int64), spec_of())
-        equal = scores(torch.ones(3), torch.full((3,), 2.0), spec_of("regression", 0))
+        equal = scores(torch.ones(3), torch.full((3,), 2.0), spec_of("regression"))
     assert without_one["auroc"] == without_one["balanced_accuracy"] == without_one["f1"] == 1.0
     assert "auroc" not in single and single["accuracy"] == 0.5
     assert equal == {"rmse": 1.0, "mae": 1.0}
 
 
 def test_regression_scores_are_in_the_targets_own_unit():
-    spec = spec_of("regression", 0, target_mean=100.0, target_scale=20.0)
+    spec = spec_of("regression", mean=100.0, scale=20.0)
     told: list[dict[str, float]] = []
     fit(net(outputs=1), Rows(PLAN, "regression"), PLAN, spec=spec, on_epoch=lambda _, s: told.append(s) or CONTINUE)
     assert own_unit(torch.tensor([0.5]), spec).item() == 110.0
@@ -175,13 +178,13 @@ def test_regression_scores_are_in_the_targets_own_unit():
 def test_a_fit_learns_reports_and_leaves_the_best_averaged_weights():
     model, fitted, told = taught()
     assert [epoch for epoch, _ in told] == [1, 2, 3, 4, 5, 6]
-    assert set(told[0][1]) == {*CLASSIFICATION, "train_loss"}
+    assert set(told[0][1]) == {*task_named("multiclass").metrics, "train_loss"}
     assert fitted.epochs == 6 and fitted.stopped is None and fitted.scores == told[-1][1]
     assert fitted.scores["accuracy"] > 0.9
-    rows = Rows(PLAN).data.validation
+    rows, spec = Rows(PLAN).data.validation, spec_of()
     with torch.inference_mode():
-        answers = model.eval().answer(model(**rows.inputs))
-    assert scores(answers, rows.targets, spec_of())["log_loss"] == min(said["log_loss"] for _, said in told)
+        answers = task_of(spec).answers(spec.output, members=True, unit=False)(model.eval()(**rows.inputs))
+    assert scores(answers, rows.targets, spec)["log_loss"] == min(said["log_loss"] for _, said in told)
 
 
 def test_equal_seeds_give_equal_weights_and_leave_the_random_state_alone():

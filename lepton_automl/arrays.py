@@ -1,0 +1,10 @@
+"""Types of arrays and JSON. This file travels with every deployed model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Json = dict[str, Any]

@@ -1,0 +1,128 @@
+"""Rows given to their splits, with their targets: what all modalities have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.modality import Prepared
+from lepton_automl.specs import DataSpec, OutputSpec
+from lepton_automl.task import Targets, task_named
+
+from .options import DataOptions
+from .splits import TEST, TRAIN, VALIDATION, Plan, Roles, assign
+from .store import ROWS, TEST_FOLDER, write_split
+
+
+@dataclass(frozen=True)
+class SplitDataset:
+    """Which rows are learnt from, chosen by and sealed.
+
+    Args:
+        targets: The targets.
+        roles: Of the same rows.
+        target: What the targets are called.
+        options: What the user said.
+        spec: The task's part of the `DataSpec`.
+    """
+
+    targets: Targets
+    roles: Roles
+    target: str
+    options: DataOptions
+    spec: OutputSpec
+
+    @property
+    def kept(self) -> Array:
+        """The source's rows that have a target."""
+        return self.targets.kept
+
+    @property
+    def train(self) -> Array:
+        """The training rows."""
+        return self.roles.rows(TRAIN)
+
+    @property
+    def train_targets(self) -> Array | None:
+        """Targets that fitting may look at; None where those of held-out folds are among them."""
+        return None if self.roles.folds else self.targets.encoded[self.train]
+
+    @property
+    def order(self) -> Array:
+        """The training rows, then the validation rows: the order they are stored in."""
+        return np.concatenate([self.train, self.roles.rows(VALIDATION)])
+
+    @property
+    def output(self) -> dict[str, Any]:
+        """What a model of these data answers, as JSON."""
+        return {"task": self.targets.task, "target": self.target, **self.spec.shipped()}
+
+    def write(self, prepared: Prepared, folder: Path, name: str) -> DataSpec:
+        """Leave the rows to learn and choose from in one folder, and the test rows in another.
+
+        Args:
+            prepared: The examples as arrays.
+            folder: The data's.
+            name: For people.
+
+        Returns:
+            What the data are, without their digest.
+        """
+        targets = task_named(self.targets.task).stored(self.targets.encoded, self.spec)
+        folds = {"fold": self.roles.fold} if self.roles.folds else {}
+        write_split(folder / ROWS, {**prepared.arrays, "targets": targets, **folds}, self.order)
+        write_split(folder / TEST_FOLDER, {**prepared.arrays, "targets": targets}, self.roles.rows(TEST))
+        return DataSpec(
+            name=self.options.name or name,
+            folder=str(folder.resolve()),
+            target=self.target,
+            input=prepared.input,
+            output=self.spec,
+            train=len(self.train),
+            validation=len(self.roles.rows(VALIDATION)),
+            test=len(self.roles.rows(TEST)),
+            folds=self.roles.folds,
+            notes=(*self.targets.notes, *self.roles.notes, *prepared.notes),
+            warnings=(*self.targets.warnings, *prepared.warnings, *self._shared(prepared.hashes)),
+        )
+
+    def _shared(self, hashes: Array) -> tuple[str, ...]:
+        """Warnings on examples that stand on both sides of a split.
+
+        Args:
+            hashes: One number a row, equal for equal examples.
+        """
+        found = []
+        for role, name in ((TEST, "test"), (VALIDATION, "validation")):
+            held = hashes[self.roles.rows(role)]
+            count = int(np.isin(held, hashes[self.train]).sum())
+            if count:
+                found.append(f"{count:,} of {len(held):,} {name} examples are training examples too: scores may flatter")
+        return tuple(found)
+
+
+def split_dataset(targets: Targets, given: Array, target: str, options: DataOptions, **by: Array) -> SplitDataset:
+    """Split the rows that have a target.
+
+    Args:
+        targets: The targets.
+        given: int8 [N]: roles that the source sets for every one of its rows.
+        target: What the targets are called.
+        options: What the user said.
+        by: `groups` or `times` of the rows in `targets`.
+
+    Raises:
+        DataError: Too few rows, or no training row holds what is to be predicted.
+    """
+    task = task_named(targets.task)
+    plan = Plan(options.test_share, options.validation_share, options.folds, options.seed)
+    strata = task.strata(targets)
+    labels = {} if strata is None else {"labels": strata}
+    roles = assign(given[targets.kept], plan, **labels, **by)
+    train = roles.rows(TRAIN)
+    task.check_train(targets, train)
+    return SplitDataset(targets, roles, target, options, task.output(targets, train, options))

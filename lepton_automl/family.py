@@ -1,0 +1,78 @@
+"""What every network family brings: the protocol of a design space, and how one is found.
+
+A family is a plug-in of the group `lepton_automl.families`. Its module loads no torch; `build` and what follows it import it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import plugins
+from .modality import modality_of
+from .plans import TrainPlan
+from .space import Config, Space
+from .specs import DataSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Family(Protocol):
+    """A design space.
+
+    Attributes:
+        name: `"conv"`.
+        Recipe: What its networks are described by; its `family` is the name.
+        fastest: Settings of the fastest network, where these are neither the lowest nor the highest.
+    """
+
+    name: str
+    Recipe: type[Any]
+    fastest: Config
+
+    def accepts(self, spec: DataSpec) -> bool:
+        """Whether its networks can learn from such data."""
+
+    def space(self, spec: DataSpec) -> Space:
+        """Its hyperparameters, `model.*` and `train.*`."""
+
+    def recipe(self, config: Config, spec: DataSpec) -> Any:
+        """A network from the `model.*` settings, given without their prefix, and the data's shape."""
+
+    def initial_designs(self, spec: DataSpec) -> list[Config]:
+        """Known-good settings from small to large, in an order that spans the front early; what is left out stands at its default."""
+
+    def train_plan(self, spec: DataSpec) -> TrainPlan:
+        """How its networks are trained with all the time in the world."""
+
+    def build(self, recipe: Any) -> nn.Module:
+        """The network of a recipe, newly initialised; called with torch's random state seeded."""
+
+    def for_inference(self, network: Any) -> None:
+        """Make a copy that will not be trained any more quicker to call, in place, without a change of its answers."""
+
+
+def family_named(name: str) -> Family:
+    """A family by its name.
+
+    Raises:
+        ConfigError: No such plug-in is installed.
+    """
+    found: Family = plugins.instance("families", name)
+    return found
+
+
+def family_for(spec: DataSpec, name: str = "") -> Family:
+    """The family that is searched for some data.
+
+    Args:
+        spec: The data.
+        name: The family that was asked for; empty for the modality's usual one.
+    """
+    return family_named(name or modality_of(spec).family)
+
+
+def even(width: float) -> int:
+    """A whole number of channels that kernels like: a multiple of 8 from 16 on, of 4 below."""
+    step = 8 if width >= 16 else 4
+    return max(4, round(width / step) * step)

@@ -1,0 +1,130 @@
+"""Images: folders, zips and tars of them, idx files, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.data.reading import as_array, is_pair, is_table_path
+from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Preprocess, Progress, Usage
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
+
+from .options import ImageOptions
+from .spec import INPUT, ImageAugmentation, ImageInput, image_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+AXES = 2  # of a table; more are an image's
+
+
+class ImageModality:
+    """One image an example."""
+
+    name = "image"
+    extra = ""
+    Options = ImageOptions
+    Input = ImageInput
+    Augmentation = ImageAugmentation
+    family = "conv"
+    preprocess_modules = (
+        "lepton_automl.modalities.image.preprocess.pixels",
+        "lepton_automl.modalities.image.preprocess.requests",
+        "lepton_automl.modalities.image.preprocess.files",
+        "lepton_automl.modalities.image.preprocess.images",
+    )
+    preprocess_class = "ImagePreprocess"
+    usage = Usage(
+        article="An image",
+        example="a picture",
+        plural="images",
+        file="photo.jpg",
+        python='"photo.jpg"',
+        files="an image file, a folder of them",
+        request='{"inputs": {"image": ["\'$(base64 -w0 photo.png)\'"]}}',
+        takes="PNG and JPEG files in base64, or nested lists of pixels",
+        packages=("pillow>=11",),
+        packages_for="image files, and arrays of another size",
+        install=" pillow  # pillow for image files alone; arrays in .npy files need none",
+    )
+
+    def recognize(self, source: Any) -> Claim | None:
+        """Folders, archives that hold no tables, and arrays of three axes or more."""
+        if isinstance(source, str | Path):
+            path = Path(source)
+            if path.is_dir():
+                return Claim(confidence=0.8, reason="it is a folder")
+            if not is_table_path(path) and path.name.lower().endswith(ARCHIVES):
+                return Claim(confidence=0.8, reason="it is an archive")
+            return None
+        if is_pair(source) and not hasattr(source[0], "columns") and len(as_array(source[0]).shape) > AXES:
+            return Claim(confidence=0.9, reason="its rows are arrays of two axes or more")
+        return None
+
+    def examples(
+        self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
+    ) -> AbstractContextManager[Examples]:
+        """The images with their labels."""
+        from .prepare import image_examples
+
+        return image_examples(source, test, folder, options, progress)
+
+    def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
+        """Flips, shifts, blanks and mixes."""
+        from .augment import ImageAugment
+
+        assert isinstance(plan.augment, ImageAugmentation)
+        return ImageAugment(plan.augment, image_input(spec).pixel_mean)
+
+    def entry(self, spec: DataSpec) -> nn.Module:
+        """Standardised pixels."""
+        from .network import Pixels
+
+        own = image_input(spec)
+        return Pixels(own.shape[0], own.pixel_mean, own.pixel_std)
+
+    def call(self, examples: Sequence[Any]) -> Any:
+        """A batch of pixels."""
+        return np.stack(examples)
+
+    def describe(self, spec: DataSpec) -> str:
+        """Their size and colours."""
+        channels, height, width = image_input(spec).shape
+        return f"images of {height} x {width}, {'grey' if channels == 1 else 'RGB'}"
+
+    def row(self, spec: DataSpec) -> str:
+        """Its size and colours."""
+        channels, height, width = image_input(spec).shape
+        return f"a picture of {height} x {width} pixels in {'grey' if channels == 1 else 'colour'}"
+
+    def facts(self, spec: DataSpec) -> dict[str, Any]:
+        """Their shape."""
+        return {"shape": str(list(image_input(spec).shape))}
+
+    def schema(self, spec: DataSpec) -> list[tuple[str, str]]:
+        """One column of pixels."""
+        channels, height, width = image_input(spec).shape
+        return [(INPUT, f"uint8 [{height}, {width}, {channels}]")]
+
+    def columns(self, spec: DataSpec) -> tuple[ColumnPreview, ...]:
+        """None."""
+        del spec
+        return ()
+
+    def thumbnail(self, inputs: Mapping[str, Array]) -> str:
+        """The image."""
+        from .thumbnail import picture
+
+        return picture(np.asarray(inputs[INPUT]))
+
+    def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Nothing but the image itself."""
+        del preprocess, inputs
+        return [{} for _ in rows]

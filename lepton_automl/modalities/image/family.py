@@ -1,0 +1,153 @@
+"""Convolutional networks: their space, how a configuration becomes a recipe, the first designs worth trying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lepton_automl.family import even
+from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.plans import TrainPlan
+from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Integer, Space
+from lepton_automl.specs import DataSpec
+
+from .spec import ImageAugmentation, ImageInput, image_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class ConvFamily:
+    """Convolutional networks for images."""
+
+    name = "conv"
+    Recipe = ConvRecipe
+    fastest: ClassVar[Config] = {
+        "model.growth": 1.5,
+        "model.block": "plain",
+        "model.stem_stride": 2,
+        "model.pool": 1,
+    }
+
+    def accepts(self, spec: DataSpec) -> bool:
+        """Images of any size."""
+        return isinstance(spec.input, ImageInput)
+
+    def space(self, spec: DataSpec) -> Space:
+        """Stem, stages and blocks; training and augmentation."""
+        return image_space(spec)
+
+    def recipe(self, config: Config, spec: DataSpec) -> ConvRecipe:
+        """Every width, depth and kernel."""
+        return conv_recipe(config, spec)
+
+    def initial_designs(self, spec: DataSpec) -> list[Config]:
+        """From small to large."""
+        del spec
+        return DESIGNS
+
+    def train_plan(self, spec: DataSpec) -> TrainPlan:
+        """The rules were measured, not derived.
+
+        Small data get small batches, or an epoch would hold too few steps; large data need fewer passes.
+        """
+        rows = spec.train
+        batch = 32 if rows < 1_000 else 64 if rows < 5_000 else 128
+        epochs = min(40, max(6, round(40 * (1_000 / rows) ** 0.4)))
+        augment = ImageAugmentation()
+        return TrainPlan(epochs=epochs, batch_size=batch, lr=3e-2, weight_decay=5e-2, label_smoothing=0.1, augment=augment)
+
+    def build(self, recipe: ConvRecipe) -> nn.Module:
+        """The network, with channels last where that is quicker and safe."""
+        from .network import build_conv
+
+        return build_conv(recipe)
+
+    def for_inference(self, network: Any) -> None:
+        """It is as quick as it can be."""
+        del network
+
+
+def image_space(spec: DataSpec) -> Space:
+    """Every hyperparameter, by prefixed name."""
+    stages = _usual_stages(spec)
+    small = min(image_input(spec).shape[1:]) <= TINY
+    knobs: dict[str, Hyperparameter] = {
+        "model.block": Categorical("plain", "residual", "inverted", default="plain"),
+        "model.width": Integer(4, 64, default=16, log=True),
+        "model.growth": Categorical(1.5, 2.0, default=2.0),
+        "model.stages": Integer(1, stages + 1, default=stages),
+        "model.expand": Categorical(0.5, 1.0, 2.0, 4.0, default=1.0),
+        "model.kernel": Categorical(3, 5, 7, default=3),
+        "model.squeeze": Categorical(False, True, default=False),
+        "model.stem_stride": Categorical(1, 2, default=1 if small else 2),
+        "model.pool": Categorical(1, 2, default=2 if small else 1),
+        "train.lr": Float(5e-3, 6e-2, default=3e-2, log=True),
+        "train.weight_decay": Float(5e-3, 2e-1, default=5e-2, log=True),
+        "train.label_smoothing": Float(0.0, 0.2, default=0.1),
+        "train.shift": Float(0.0, 0.15, default=0.0 if small else 0.07),
+        "train.flip": Categorical(False, True, default=False),
+        "train.cutout": Float(0.0, 0.4, default=0.0),
+        "train.mixup": Float(0.0, 0.4, default=0.0),
+    }
+    for stage in range(1, stages + 2):
+        knobs[f"model.depth{stage}"] = Integer(1, 3, default=2)
+    return Space(knobs=knobs)
+
+
+TINY = 12  # pixels of the shorter side up to which nothing may be thrown away early
+
+
+def _usual_stages(spec: DataSpec) -> int:
+    """So many halvings that the last map is about four pixels wide."""
+    side = min(image_input(spec).shape[1:])
+    return 1 if side <= TINY else 2 if side <= 40 else 3 if side <= 100 else 4
+
+
+def conv_recipe(knobs: Config, spec: DataSpec) -> ConvRecipe:
+    """A recipe from the `model.*` settings, without their prefix."""
+    channels, height, width = image_input(spec).shape
+    base, growth = float(knobs["width"]), float(knobs["growth"])
+    stages = tuple(
+        Stage(width=wide, stride=2, blocks=_blocks(knobs, wide, int(knobs[f"depth{number}"])))
+        for number in range(1, int(knobs["stages"]) + 1)
+        if (wide := even(base * growth**number))
+    )
+    recipe = ConvRecipe(
+        outputs=spec.outputs,
+        image=(channels, height, width),
+        pixel_mean=image_input(spec).pixel_mean,
+        pixel_std=image_input(spec).pixel_std,
+        stem=even(base),
+        stem_kernel=5 if min(height, width) > 100 else 3,
+        stem_stride=int(knobs["stem_stride"]),
+        stages=stages,
+    )
+    return recipe.replace(pool=min(int(knobs["pool"]), *recipe.last_map))
+
+
+def _blocks(knobs: Config, width: int, depth: int) -> tuple[Block, ...]:
+    """A stage's blocks: a residual stage begins with a plain block that halves the map."""
+    kernel = int(knobs["kernel"])
+    mid = max(4, even(width * float(knobs["expand"])))
+    squeeze = max(4, mid // 4) if knobs["squeeze"] else 0
+    if knobs["block"] == "plain":
+        return (Block(kind="plain", kernel=kernel, mid=width),) * (depth - 1) + (Block(kind="plain", kernel=kernel),)
+    if knobs["block"] == "residual":
+        block = Block(kind="residual", kernel=kernel, mid=mid, squeeze=squeeze)
+        return (Block(kind="plain", kernel=kernel), *(block,) * depth)
+    return (Block(kind="inverted", kernel=kernel, mid=mid, squeeze=squeeze),) * depth
+
+
+_SHALLOW: Config = {f"model.depth{number}": 1 for number in range(1, 6)}
+DESIGNS: list[Config] = [
+    {},
+    _SHALLOW | {"model.width": 8, "model.pool": 2},
+    _SHALLOW | {"model.block": "residual", "model.width": 24},
+    {"model.width": 12, "model.stages": 1, "model.pool": 2},
+    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2},
+    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2, "lean.ratio": 0.5},
+    {"model.width": 24},
+    _SHALLOW | {"model.width": 16, "model.pool": 2},
+    _SHALLOW | {"model.block": "residual", "model.width": 16, "model.stem_stride": 1},
+    {"model.width": 32, "lean.ratio": 0.5},
+]

@@ -1,0 +1,269 @@
+"""What the folders of pictures mean: classes, or splits with classes in them; links are followed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
+from lepton_automl.errors import ConfigError, DataError, did_you_mean
+
+ROLES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+_NAMES = {
+    TRAIN: ("train", "training", "trn"),
+    VALIDATION: ("val", "valid", "validation", "validate", "dev"),
+    TEST: ("test", "testing", "tst"),
+}
+_ROLE_OF = {name: role for role, names in _NAMES.items() for name in names}
+_WORD = re.compile(r"[a-z]+|[0-9]+")
+_NOISE = ("set", "split", "data", "images", "imgs")  # "trainset", "test_images": still a split
+EXAMPLE = "such as photos/cat/1.jpg"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture that has not been opened.
+
+    Args:
+        path: Within the source.
+        label: Its class, or whatever a table says of it.
+        role: The split that its folder names, or OPEN.
+    """
+
+    path: str
+    label: Any
+    role: int
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Which pictures count, with their classes and splits.
+
+    Args:
+        pictures: In the order of their paths.
+        notes: How the folders were read.
+        warnings: What was left out.
+    """
+
+    pictures: list[Picture]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def files_under(folder: Path) -> tuple[list[str], list[str]]:
+    """All files below a folder, as paths within it, sorted; folders that are links are followed, but never in a circle.
+
+    Returns:
+        The files, and the links that lead nowhere or back to a folder around them.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    files: list[str] = []
+    dead: list[str] = []
+
+    def walk(inside: Path, above: frozenset[str]) -> None:
+        try:
+            entries = sorted(os.scandir(inside), key=lambda item: item.name)
+        except OSError as error:
+            raise DataError(f"it cannot be read: {error.strerror}", where=str(inside), fix="Check its permissions.") from error
+        for entry in entries:
+            name = Path(entry.path).relative_to(folder).as_posix()
+            if entry.is_dir():
+                real = os.path.realpath(entry.path)
+                if real in above:
+                    dead.append(name)
+                else:
+                    walk(Path(entry.path), above | {real})
+            elif entry.is_file():
+                files.append(name)
+            elif entry.is_symlink():
+                dead.append(name)
+
+    walk(folder, frozenset({os.path.realpath(folder)}))
+    return sorted(files), sorted(dead)
+
+
+def split_of(name: str) -> tuple[int, str] | None:
+    """The split that a folder's name means, and what else the name holds: `"seg_train"` gives (TRAIN, "seg").
+
+    None for a name that means no split, or two.
+    """
+    words = _WORD.findall(name.lower())
+    roles, rest = set(), []
+    for word in words:
+        bare = next((word.removesuffix(end) for end in _NOISE if word != end and word.removesuffix(end) in _ROLE_OF), word)
+        if bare in _ROLE_OF:
+            roles.add(_ROLE_OF[bare])
+        elif word not in _NOISE:
+            rest.append(word)
+    return (roles.pop(), " ".join(rest)) if len(roles) == 1 else None
+
+
+def arrange(names: Sequence[str], where: str, *, split: bool | Mapping[str, str] | None = None) -> Arrangement:
+    """Classes and splits of pictures, from their paths.
+
+    The folders directly inside the source are splits if each has a split's name (`train`, `Testing`, `valid`, `seg_test`;
+    one folder of pictures without classes may have any name) and those with class folders in them share classes. Else they are
+    classes; class folders may have the splits in them (`cat/train/1.jpg`).
+
+    Args:
+        names: Paths of pictures within the source; not empty.
+        where: The source, for messages.
+        split: None to decide by the names; False where every folder is a class; or the split of each folder by its name:
+            `{"Part1": "train", "Part2": "test"}` (`"train"`, `"validation"` or `"test"`).
+
+    Raises:
+        DataError: Pictures lie in no class folder, or folders named as splits share no class.
+        ConfigError: `split` names a folder that does not exist.
+    """
+    paths = _without_wrapping([PurePosixPath(name).parts for name in names])
+    loose = [name for name, path in zip(names, paths, strict=True) if len(path) < 2]
+    if loose:
+        fix = f"Put each picture into a folder named after its class, {EXAMPLE}, or a table with file names and labels beside them."
+        raise DataError(f"{len(loose):,} pictures lie in no class folder, {_such_as(loose)}", where=where, fix=fix)
+    roles = _given(split, paths, where) if split else {} if split is False else _inferred(paths, where)
+    if roles:
+        return _by_split(names, paths, roles, where)
+    nested = None if split is False else _nested(paths)
+    if nested:
+        found = [Picture(name, path[0], nested[path[1]]) for name, path in zip(names, paths, strict=True)]
+        return Arrangement(found, (f"the folders in each class are the splits: {_told(nested)}",))
+    warnings = () if split is False else _alike_inside(paths)
+    return Arrangement([Picture(name, path[0], OPEN) for name, path in zip(names, paths, strict=True)], warnings=warnings)
+
+
+def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """A warning where the folders that are taken for classes all hold the same folders, as splits do."""
+    inside = {name: found for name, found in _classes(_inner(paths)).items() if found}
+    if len(inside) < 2 or len({path[0] for path in paths}) > len(inside) + 1:
+        return ()
+    shared = sorted(set.intersection(*inside.values()))
+    if len(shared) < 2:
+        return ()
+    these = ", ".join(sorted(inside))
+    alike = f"the folders {these} are taken for classes, and hold the same folders ({', '.join(shared[:3])})"
+    return (f'{alike}: if they are splits, say split={{"{min(inside)}": "train", ...}}; split=False if they are not',)
+
+
+def has_classes(names: Sequence[str]) -> bool:
+    """Whether pictures lie in folders that may be classes, and not all in one, or in nothing but splits."""
+    paths = _without_wrapping([PurePosixPath(name).parts for name in names])
+    flat = all(len(path) < 3 for path in paths)
+    top = {path[0] for path in paths if len(path) > 1}
+    return len(top) > 1 and not (flat and all(name.lower() in _ROLE_OF for name in top))
+
+
+def _without_wrapping(parts: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without the folder around all others that archives often have."""
+    skip = 0
+    while len({path[skip] for path in parts}) == 1 and min(map(len, parts)) > skip + 2:
+        skip += 1
+    return [path[skip:] for path in parts]
+
+
+def _such_as(names: Sequence[str]) -> str:
+    return f"such as {names[0]!r}"
+
+
+def _given(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], where: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
+    if not isinstance(split, Mapping):
+        raise ConfigError(f"split is {split!r}", where="split", fix='Give False, or {"folder": "train", ...}.')
+    top = sorted({path[0] for path in paths})
+    unknown = [name for name in split if name not in top]
+    if unknown:
+        fix = f"Folders in {where}: {', '.join(top)}.{did_you_mean(unknown[0], top)}"
+        raise ConfigError(f"there is no folder {unknown[0]!r} with pictures", where="split", fix=fix)
+    return {name: ROLES[role] for name, role in split.items()}
+
+
+def _classes(paths: list[tuple[str, ...]]) -> dict[str, set[str]]:
+    """The class folders in each top folder; empty where all its pictures lie directly in it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        found[path[0]] |= {path[1]} if len(path) > 2 else set()
+    return dict(found)
+
+
+def _inferred(paths: list[tuple[str, ...]], where: str) -> dict[str, int]:
+    """The top folders that are splits; empty where they are classes.
+
+    Raises:
+        DataError: They are named as splits and cannot be ones.
+    """
+    classes = _classes(_inner(paths))
+    means = {name: split_of(name) for name in classes}
+    labelled = {name for name in classes if classes[name]}
+    exact = all(name.lower() in _ROLE_OF for name in classes)
+    fix = 'Put class folders into them, say which is which with split={"FOLDER": "train", ...}, or split=False if they are classes.'
+    if exact and len(classes) > 1 and not labelled:
+        what = f"the folders {', '.join(sorted(classes))} are named as splits, and there are no class folders in them"
+        raise DataError(what, where=where, fix=fix)
+    named = {name: mean for name, mean in means.items() if mean}
+    strangers = [name for name in classes if name not in named]
+    if not labelled or not labelled <= set(named) or len(strangers) > 1:
+        return {}
+    if len({rest for _, rest in named.values()}) > 1 or len(classes) < 2:
+        return {}  # bullet_train and test_tube are classes
+    first, *rest = sorted(labelled)
+    if any(not classes[name] & classes[first] for name in rest):
+        if not exact:
+            return {}
+        what = f"the folders {', '.join(sorted(labelled))} are named as splits, and share no class"
+        raise DataError(what, where=where, fix=fix)
+    return {name: named[name][0] for name in labelled}
+
+
+def _inner(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Without a second folder that holds all of its top folder, as in `seg_train/seg_train/CLASS` or `train/images/CLASS`."""
+    top: dict[str, list[tuple[str, ...]]] = defaultdict(list)
+    for path in paths:
+        top[path[0]].append(path)
+    deep = {name: inside for name, inside in top.items() if all(len(path) > 2 for path in inside)}
+    wrapped = {name for name, inside in deep.items() if len({path[1] for path in inside}) == 1}
+    again = {
+        name
+        for name in wrapped
+        if deep[name][0][1].lower() == name.lower() or split_of(deep[name][0][1]) == split_of(name) is not None
+    }
+    if deep and wrapped == set(deep) and all(len(path) > 3 for inside in deep.values() for path in inside):
+        again = wrapped
+    return [(path[0], *path[2:]) if path[0] in again else path for path in paths]
+
+
+def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[str, int], where: str) -> Arrangement:
+    """The pictures of the splits; those without a class, or in a folder that is no split, are left out."""
+    found: list[Picture] = []
+    left: dict[str, int] = defaultdict(int)
+    for name, path in zip(names, _inner(paths), strict=True):
+        if path[0] in roles and len(path) > 2:
+            found.append(Picture(name, path[1], roles[path[0]]))
+        else:
+            left[path[0]] += 1
+    if not found:
+        fix = f"Put class folders into them, such as {next(iter(roles))}/cat/1.jpg."
+        raise DataError("there are no class folders in the splits", where=where, fix=fix)
+    warnings = [
+        f"{count:,} pictures of {folder!r} have no class, or are in no split: they are left out"
+        for folder, count in left.items()
+    ]
+    return Arrangement(found, (f"the folders are splits: {_told(roles)} (split=False if they are classes)",), tuple(warnings))
+
+
+def _nested(paths: list[tuple[str, ...]]) -> dict[str, int]:
+    """The splits inside of class folders, by name; empty where there are none."""
+    if any(len(path) < 3 for path in paths):
+        return {}
+    roles = {name: _ROLE_OF.get(name.lower()) for name in {path[1] for path in paths}}
+    known = {name: role for name, role in roles.items() if role is not None}
+    return known if len(known) == len(roles) and len(set(known.values())) > 1 and len({path[0] for path in paths}) > 1 else {}
+
+
+def _told(roles: Mapping[str, int]) -> str:
+    names = {role: name for name, role in ROLES.items()}
+    return ", ".join(f"{folder} is {names[role]}" for folder, role in sorted(roles.items()))

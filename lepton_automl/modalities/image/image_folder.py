@@ -1,0 +1,173 @@
+"""Which pictures a folder, a zip or a tar holds, and what they are of; nothing is decoded."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.reading import is_table_path, read_table
+from lepton_automl.errors import DataError, InputError
+from lepton_automl.modalities.image.preprocess.pixels import NO_PICTURES
+
+from .folder_layout import Picture, arrange, files_under, has_classes
+from .label_file import labelled_by_table
+from .options import image_options
+
+LARGEST_FILE = 256 << 20  # bytes of one picture
+LARGEST_TAR = 4 << 30  # bytes of all its files
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+
+
+@dataclass(frozen=True)
+class Album:
+    """The pictures of a source.
+
+    Args:
+        where: The source.
+        pictures: In the order of their paths.
+        open: Opens one by its path.
+        notes: How the folders were read, and what is no picture.
+        warnings: What was left out.
+    """
+
+    where: str
+    pictures: list[Picture]
+    open: Callable[[str], Any]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def album(source: Path, options: DataOptions) -> Iterator[Album]:
+    """The pictures of an image folder, or of a zip or tar of one.
+
+    Args:
+        source: The folder, zip or tar.
+        options: `split` says which folders are splits, `target` which column of a table beside the pictures is the label.
+
+    Raises:
+        DataError: There are none, they do not lie in one folder a class, or the zip is damaged or unsafe.
+        ConfigError: `split` does not fit the folders.
+    """
+    if source.is_dir():
+        names, dead = files_under(source)
+        yield _album(source, names, lambda name: source / name, options, dead)
+        return
+    if source.suffix.lower() != ".zip":
+        contents, links = _unpacked(source)
+        _check_paths(contents, source)
+        yield _album(source, sorted(contents), lambda name: io.BytesIO(contents[name]), options, links)
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"the zip cannot be read: {error}", where=str(source), fix="Check that the file is whole.") from error
+    with archive:
+        members = {item.filename: item for item in archive.infolist() if not item.is_dir()}
+        _check_paths(members, source)
+        links = [name for name, item in members.items() if stat.S_ISLNK(item.external_attr >> 16)]
+        yield _album(source, sorted(members), lambda name: _member(archive, members[name]), options, links)
+
+
+def _check_paths(names: Iterable[str], source: Path) -> None:
+    """Nothing is ever unpacked to disk; still, whoever packs such paths means harm."""
+    unsafe = [name for name in names if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts]
+    if unsafe:
+        fix = "Do not trust this file; pack the folder again."
+        raise DataError(f"it holds a path that leads out of it: {unsafe[0]!r}", where=str(source), fix=fix)
+
+
+def _unpacked(source: Path) -> tuple[dict[str, bytes], list[str]]:
+    """The files of a tar by path, in memory: a compressed tar can only be read from its beginning; and its links to folders."""
+    found: dict[str, bytes] = {}
+    links: list[str] = []
+    size = 0
+    try:
+        with tarfile.open(source) as archive:
+            for item in archive:
+                if item.issym():
+                    links.append(item.name)
+                file = archive.extractfile(item) if item.isfile() or item.islnk() else None
+                size += item.size
+                if size > LARGEST_TAR:
+                    fix = "Unpack it and give the folder, or pack it as a zip."
+                    raise DataError(f"it unpacks to more than {LARGEST_TAR >> 30} GiB", where=str(source), fix=fix)
+                if file is not None:
+                    found[item.name] = file.read()
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
+        raise DataError(f"the tar cannot be read: {error}", where=str(source), fix="Check that the file is whole.") from error
+    return found, links
+
+
+def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> io.BytesIO:
+    if item.file_size > LARGEST_FILE:
+        raise InputError(f"{item.filename!r} unpacks to {item.file_size >> 20} MiB")
+    try:
+        return io.BytesIO(archive.read(item))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:  # damaged, encrypted, unknown method
+        raise InputError(f"{item.filename!r} cannot be unpacked: {error}") from None
+
+
+def _album(source: Path, names: list[str], opener: Callable[[str], Any], options: DataOptions, links: list[str]) -> Album:
+    from PIL import Image
+
+    split = image_options(options).split
+
+    Image.init()
+    endings = {ending for ending, kind in Image.EXTENSION.items() if kind in Image.OPEN and kind not in NO_PICTURES}
+    visible = [name for name in names if not _hidden(name)]
+    chosen = [name for name in visible if PurePosixPath(name).suffix.lower() in endings]
+    if not chosen:
+        held = f"it holds {len(visible):,} other files" if visible else "it is empty"
+        fix = "Give a folder (or a zip) with one folder of pictures a class, such as photos/cat/1.jpg."
+        raise DataError(f"there are no pictures: {held}", where=str(source), fix=fix)
+    found = None
+    tables = [name for name in visible if is_table_path(Path(name)) and not name.lower().endswith(".txt")]  # a readme
+    if tables and not split and not has_classes(chosen):
+        readers = {name: partial(_table, opener, name) for name in tables}
+        found = labelled_by_table(chosen, readers, str(source), options.target)
+        if found is None:
+            beside = f", beside a column {options.target!r}" if options.target else ""
+            raise DataError(
+                f"no column of {', '.join(tables)} names the pictures, such as {chosen[0]!r}{beside}",
+                where=str(source),
+                fix="Give it a column with their file names and one with labels, or put each picture into a folder of its class.",
+            )
+    others = len(visible) - len(chosen) - (found is not None)
+    found = found or arrange(chosen, str(source), split=split)
+    notes = (*found.notes, f"{others:,} files that are no pictures are left out") if others else found.notes
+    return Album(str(source), found.pictures, opener, notes, (*found.warnings, *_dead(links, source)))
+
+
+def _table(opener: Callable[[str], Any], name: str) -> Any:
+    """A table of the source as a DataFrame."""
+    file = opener(name)
+    if isinstance(file, Path):
+        return read_table(file)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / PurePosixPath(name).name
+        path.write_bytes(file.getvalue())
+        return read_table(path)
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def _dead(links: list[str], source: Path) -> list[str]:
+    """A warning on links that were not followed."""
+    seen = [link for link in links if not _hidden(link)]
+    why = "lead nowhere, or back to a folder around them" if source.is_dir() else "are not followed in an archive"
+    return [f"{len(seen):,} links {why}, and are left out, such as {seen[0]!r}"] if seen else []

@@ -1,0 +1,192 @@
+"""Labels of pictures from a table beside them, such as `images/` with `labels.csv`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from lepton_automl.cells import is_missing, to_text
+from lepton_automl.data.reading import WARNINGS
+from lepton_automl.data.split_column import find_split_column, split_roles
+from lepton_automl.data.splits import OPEN
+from lepton_automl.errors import DataError, one_of
+
+from .folder_layout import Arrangement, Picture, split_of
+
+USUAL = ("label", "labels", "target", "class", "category", "y")  # names of a column that holds labels
+HALF = 0.5  # of the cells of a column have to name pictures, for it to be the column of their names
+Reader = Callable[[], Any]
+Keys = dict[str, list[str]]
+
+
+def labelled_by_table(names: Sequence[str], tables: Mapping[str, Reader], where: str, target: str | None) -> Arrangement | None:
+    """Pictures with the labels that a table gives them.
+
+    Args:
+        names: Paths of the pictures within the source.
+        tables: What reads each table in the source as a DataFrame, by its path.
+        where: The source, for messages.
+        target: The column with the labels; None to look for a usual name, or take the only other column.
+
+    Returns:
+        The pictures that have a row; None where no table names the pictures.
+
+    Raises:
+        DataError: It is unclear which table or which column holds the labels, or a row names several pictures.
+    """
+    keys = _keys(names)
+    found: dict[str, tuple[Any, str, list[str], Spelling]] = {}
+    for path, read in tables.items():
+        frame = read()
+        column, spelling = _naming_column(frame, keys)
+        if column is None or spelling is None:
+            continue
+        _check_header(frame, keys, path, where)
+        split = find_split_column(frame, {target, column}, [])
+        labels = _label_column([str(name) for name in frame.columns if name not in (column, split)], target)
+        if labels:
+            found[path] = (frame, column, labels, spelling)
+    if not found:
+        return None
+    if len(found) > 1:
+        fix = "Leave one of them beside the pictures."
+        raise DataError(f"several tables could hold the labels: {', '.join(sorted(found))}", where=where, fix=fix)
+    ((path, (frame, column, labels, spelling)),) = found.items()
+    if len(labels) > 1:
+        raise DataError(
+            f"{path} has several columns that could be the label", where=where, fix=f"Set target. {one_of('', labels)}"
+        )
+    return _arrangement(names, spelling, frame, (path, column, labels[0]), where)
+
+
+def _naming_column(frame: Any, keys: Keys) -> tuple[str | None, Spelling | None]:
+    """The column that names the pictures, and how it does so."""
+    for column in frame.columns:
+        cells = [_key(cell) for cell in frame[column].tolist()]
+        for spelling in _spellings(cells, keys):
+            known = [cell for cell in cells if cell]
+            if known and sum(spelling(cell) in spelling.keys for cell in known) / len(known) >= HALF:
+                return str(column), spelling
+    return None, None
+
+
+def _check_header(frame: Any, keys: Keys, path: str, where: str) -> None:
+    """The first line must hold the names of columns.
+
+    Raises:
+        DataError: It names a picture.
+    """
+    first = next((str(name) for name in frame.columns if "." in str(name) and _key(name) in keys), None)
+    if first is not None:
+        fix = "Add a first line with the names of the columns, such as file,label."
+        raise DataError(f"{path} has no header: its first line names the picture {first!r}", where=where, fix=fix)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a table calls the pictures.
+
+    Args:
+        keys: The pictures by what a cell may call them.
+        above: What stands before all names in the table: the folder where somebody else had them.
+        any_case: Whether capital and small letters are one.
+    """
+
+    keys: Keys
+    above: str = ""
+    any_case: bool = False
+
+    def __call__(self, cell: str) -> str:
+        """A cell as the keys are written."""
+        bare = cell.removeprefix(self.above)
+        return bare.casefold() if self.any_case else bare
+
+
+def _spellings(cells: Sequence[str], keys: Keys) -> Iterator[Spelling]:
+    """The strictest first."""
+    above = _common_folder([cell for cell in cells if cell])
+    folded: Keys = defaultdict(list)
+    for key, names in keys.items():
+        folded[key.casefold()] += [name for name in names if name not in folded[key.casefold()]]
+    for prefix in dict.fromkeys(("", above)):
+        yield Spelling(keys, prefix)
+        yield Spelling(folded, prefix, any_case=True)
+
+
+def _common_folder(cells: Sequence[str]) -> str:
+    """The folders that all cells begin with, such as `"/home/ann/photos/"`."""
+    folders = [cell.split("/")[:-1] for cell in cells]
+    same = 0
+    for names in zip(*folders, strict=False):
+        if len(set(names)) > 1:
+            break
+        same += 1
+    return "".join(f"{name}/" for name in folders[0][:same]) if folders else ""
+
+
+def _keys(names: Sequence[str]) -> Keys:
+    """What a table may call each picture: its path, or its end, with or without the file's ending."""
+    keys: Keys = defaultdict(list)
+    for name in names:
+        path = PurePosixPath(name)
+        parts = [PurePosixPath(*path.parts[start:]) for start in range(len(path.parts))]
+        for key in {str(one) for part in parts for one in (part, part.with_suffix(""))}:
+            keys[key].append(name)
+    return keys
+
+
+def _key(cell: Any) -> str:
+    return "" if is_missing(cell) else str(to_text(cell)).strip().replace("\\", "/").removeprefix("./")
+
+
+def _label_column(others: list[str], target: str | None) -> list[str]:
+    """The column of the labels, or those that it could be."""
+    if target is not None:
+        return [target] if target in others else []
+    usual = [name for name in others if name.strip().lower() in USUAL]
+    return usual if len(usual) == 1 else others
+
+
+def _arrangement(
+    names: Sequence[str], spelling: Spelling, frame: Any, columns: tuple[str, str, str], where: str
+) -> Arrangement:
+    path, column, target = columns
+    split = split_of(PurePosixPath(path).stem)
+    notes = [f"labels come from the column {target!r} of {path}"]
+    told = find_split_column(frame, {target, column}, notes)
+    roles = [OPEN] * len(frame) if told is None else split_roles(frame[told].tolist(), told, path).tolist()
+    labels: dict[str, Any] = {}
+    given: dict[str, int] = {}
+    lost = 0
+    for cell, label, role in zip(frame[column].tolist(), frame[target].tolist(), roles, strict=True):
+        called = spelling.keys.get(spelling(_key(cell)), [])
+        if len(called) > 1 and split:  # train.csv names the pictures in train/
+            called = [name for name in called if any(split_of(part) == split for part in PurePosixPath(name).parts[:-1])]
+        if len(called) > 1:
+            fix = "Name pictures by their paths in the table."
+            raise DataError(
+                f"{path} names {cell!r}, which are {len(called)} pictures: {', '.join(called[:3])}", where=where, fix=fix
+            )
+        if not called or is_missing(label):
+            lost += 1
+        elif labels.setdefault(called[0], label) != label:
+            what = f"{path} gives {called[0]!r} two labels: {labels[called[0]]!r} and {label!r}"
+            raise DataError(what, where=where, fix="Keep one row a picture.")
+        elif given.setdefault(called[0], role) != role:
+            what = f"{path} gives {called[0]!r} two splits"
+            raise DataError(what, where=where, fix="Keep one row a picture.")
+    pictures = [Picture(name, labels[name], _role(name) if told is None else given[name]) for name in names if name in labels]
+    warnings = [f"of {path}: {one}" for one in frame.attrs.get(WARNINGS, ())]
+    warnings += [f"{lost:,} rows of {path} have no picture or no label: they are left out"] if lost else []
+    if len(pictures) < len(names):
+        warnings.append(f"{len(names) - len(pictures):,} pictures have no label in {path}: they are left out")
+    return Arrangement(pictures, tuple(notes), tuple(warnings))
+
+
+def _role(name: str) -> int:
+    """The split that a folder around a picture names."""
+    found = [split for part in PurePosixPath(name).parts[:-1] if (split := split_of(part))]
+    return found[0][0] if found else OPEN

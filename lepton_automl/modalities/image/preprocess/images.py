@@ -1,0 +1,159 @@
+"""Images as a network's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array, Json
+from lepton_automl.errors import InputError
+from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, check_size, decode, levelled, pillow, read_image
+
+from .files import read_images
+from .requests import grey_png, images_of_request, lacking
+
+INPUT = "image"  # the network's one input
+COLUMN = "image"  # of a request
+BATCH_AXES = 4
+TAKES = "an image file, a folder of them, or arrays in a .npy or .json file"
+
+
+class ImagePreprocess:
+    """Images of any size and colour to `{"image": uint8 [N, C, H, W]}` of one size.
+
+    Pictures are turned upright by their EXIF tag, laid on white where they are transparent, turned to grey or RGB, and
+    stretched by Pillow's (antialiased) bilinear resize. Arrays and pictures of bytes are pixels as they are. Others are mapped
+    from `levels` to 0 to 255 where the training pictures set them; else from 0 to 1 when nothing in them is above 1, and
+    from 0 to 255 otherwise (files of 16 bits: to 65535).
+
+    Args:
+        shape: (channels, height, width).
+        output: What the model answers: `task`, `target` and `classes`.
+        levels: Black and white in the numbers of the training pictures; None where those were bytes.
+    """
+
+    def __init__(self, shape: Sequence[int], output: Json, levels: tuple[float, float] | None = None) -> None:
+        channels, height, width = shape
+        self.shape, self.output, self.levels = (int(channels), int(height), int(width)), output, levels
+
+    def to_json(self) -> Json:
+        """The preprocessing as JSON."""
+        levels = list(self.levels) if self.levels else None
+        return {"input": {"modality": "image", "shape": list(self.shape), "levels": levels}, "output": self.output}
+
+    @classmethod
+    def from_json(cls, data: Json) -> ImagePreprocess:
+        """The preprocessing back."""
+        given = data["input"]
+        return cls(given["shape"], data["output"], tuple(given["levels"]) if given["levels"] else None)
+
+    def arrays(self, raw: Any) -> dict[str, Array]:
+        """A network's arrays.
+
+        Args:
+            raw: A path, a Pillow image, an array or tensor (HW, HWC, CHW; a batch has one axis more, NHW, NHWC or
+                NCHW), or a list of these.
+
+        Raises:
+            InputError: Something is no image.
+        """
+        if isinstance(raw, list | tuple):
+            images = [self._one(item) for item in raw]
+        else:
+            array = _pixels(raw)
+            if array is None or not self._is_batch(array):
+                return {INPUT: self._one(raw)[None]}
+            if self._fits(array):
+                return {INPUT: self._whole(array)}
+            images = [self._one(item) for item in array]
+        return {INPUT: np.stack(images) if images else np.empty((0, *self.shape), np.uint8)}
+
+    request_columns = (COLUMN,)
+
+    def context(self, raw: Any) -> dict[str, Any]:
+        """Nothing."""
+        del raw
+        return {}
+
+    def is_single(self, raw: Any) -> bool:
+        """A path, a Pillow image, or an array of fewer axes than a batch has."""
+        if isinstance(raw, list | tuple):
+            return False
+        axes: int = getattr(raw, "ndim", 0)
+        return axes < BATCH_AXES
+
+    def read(self, source: str) -> Any:
+        """An image file, a folder of them, or arrays."""
+        return read_images(source, TAKES)
+
+    def from_request(self, rows: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> Any:
+        """uint8 [N, H, W, C] of images in base64, as bytes or in lists."""
+        for number, row in enumerate(rows, 1):
+            if COLUMN not in row:
+                raise lacking(number, COLUMN)
+        cells = [row[COLUMN] for row in rows]
+        return images_of_request(cells, limits["max_pixels"], self.shape, self.levels, lambda raw: self.arrays(raw)[INPUT][0])
+
+    def sample_request(self) -> dict[str, Any]:
+        """A grey image."""
+        return {COLUMN: grey_png(self.shape)}
+
+    def _is_batch(self, array: Array) -> bool:
+        if array.ndim != 3:
+            return array.ndim == 4
+        # [N, H, W] of grey images, unless an axis at an end can only be the colours.
+        return array.shape[-1] not in CHANNELS and (array.shape[0] not in CHANNELS or self.shape[0] == 1 < array.shape[0])
+
+    def _fits(self, batch: Array) -> bool:
+        """Whether a batch can be taken whole: of the right size, and what black and white are hangs on no single image."""
+        return _last_colours(batch).shape[1:] == self._hwc and (batch.dtype == np.uint8 or self.levels is not None)
+
+    def _whole(self, batch: Array) -> Array:
+        return np.ascontiguousarray(self._bytes(_last_colours(batch)).transpose(0, 3, 1, 2))
+
+    @property
+    def _hwc(self) -> tuple[int, int, int]:
+        channels, height, width = self.shape
+        return height, width, channels
+
+    def _one(self, item: Any) -> Array:
+        """uint8 [C, H, W]."""
+        array = _pixels(item)
+        if array is None:
+            read = decode if hasattr(item, "getbands") else read_image
+            return read(item, self.shape, self.levels)
+        if array.ndim == 3 and array.shape[-1] not in CHANNELS and array.shape[0] in CHANNELS:
+            array = array.transpose(1, 2, 0)
+        if array.ndim == 2:
+            array = array[:, :, None]
+        if array.ndim != 3 or array.shape[-1] not in CHANNELS or 0 in array.shape:
+            raise InputError(f"an array of shape {array.shape} is no image; give [H, W], [H, W, 3] or [3, H, W]")
+        check_size(array.shape[1], array.shape[0])
+        pixels = self._bytes(array)
+        if pixels.shape == self._hwc:
+            return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        return decode(
+            pillow("an array of another size than the model's").fromarray(pixels[:, :, 0] if pixels.shape[-1] == 1 else pixels),
+            self.shape,
+        )
+
+    def _bytes(self, array: Array) -> Array:
+        return array if array.dtype == np.uint8 else levelled(array, self.levels)
+
+
+def _last_colours(batch: Array) -> Array:
+    """[N, H, W], [N, C, H, W] or [N, H, W, C] as the last of these."""
+    if batch.ndim == 3:
+        return batch[:, :, :, None]
+    return batch.transpose(0, 2, 3, 1) if batch.shape[-1] not in CHANNELS and batch.shape[1] in CHANNELS else batch
+
+
+def _pixels(item: Any) -> Array | None:
+    """An array or tensor as an array; None for anything else."""
+    if isinstance(item, np.ndarray):
+        return item
+    if hasattr(item, "detach"):  # a torch tensor, without importing torch
+        return np.asarray(item.detach().cpu().numpy())
+    return None

@@ -1,0 +1,170 @@
+"""Convolutional networks as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lepton_automl._json import Value
+from lepton_automl.errors import ConfigError
+from lepton_automl.recipe import Box, Recipe, Widths
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block(Value):
+    """One block of a convolutional network.
+
+    Args:
+        kind: `"residual"`: two k x k convolutions, `mid` channels between, added to what came in. `"inverted"`: 1x1 to
+            `mid`, depthwise k x k, 1x1 back, added. `"plain"`: one k x k convolution, nothing added.
+        mid: Channels inside the block. A plain block has no inside: it gives `mid` channels where another plain block
+            follows in its stage, else the stage's width, and then `mid` is 0.
+        kernel: Side of the (depthwise) kernels: 3, 5 or 7.
+        squeeze: Channels of the squeeze-excite bottleneck; 0 for none.
+    """
+
+    kind: Literal["residual", "inverted", "plain"]
+    mid: int = 0
+    kernel: int = 3
+    squeeze: int = 0
+
+    def macs(self, inputs: int, outputs: int) -> int:
+        """Multiply-accumulates of one pixel of what it gives."""
+        area = self.kernel**2
+        if self.kind == "plain":
+            return inputs * outputs * area
+        if self.kind == "residual":
+            return (inputs + outputs) * self.mid * area
+        return (inputs + outputs + area) * self.mid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage(Value):
+    """Blocks at one resolution; the first block has the stride."""
+
+    width: int
+    stride: int
+    blocks: tuple[Block, ...]
+
+    def gives(self, number: int) -> int:
+        """How many channels a block of this stage gives."""
+        block = self.blocks[number]
+        return block.mid if block.kind == "plain" and block.mid else self.width
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvRecipe(Recipe):
+    """A LeptonNet for images: stem, stages of blocks, average pooling, one linear layer.
+
+    Args:
+        image: (channels, height, width) of an input.
+        stem: Channels of the first convolution.
+        stem_kernel: Its kernel.
+        stem_stride: Its stride.
+        stages: From fine to coarse.
+        pool: Side of the map that the last layer sees: 1 (global average) or 2 (averages of the four quarters); never
+            more than the last stage's own side.
+        dropout: Before the last layer.
+        pixel_mean: Mean of each channel, in 0 to 255; a network takes raw pixels and normalises them itself.
+        pixel_std: Standard deviation of each.
+    """
+
+    family: str = "conv"
+    image: tuple[int, int, int]
+    pixel_mean: tuple[float, ...] = ()
+    pixel_std: tuple[float, ...] = ()
+    stem: int
+    stem_kernel: int = 3
+    stem_stride: int = 1
+    stages: tuple[Stage, ...]
+    pool: int = 1
+    dropout: float = 0.0
+
+    def describe(self) -> str:
+        """Stem and stages."""
+        # A stage's last block tells its kind: the first may be there for the stride alone.
+        stages = ", ".join(f"{s.width}x{len(s.blocks)} {s.blocks[-1].kind} k{s.blocks[-1].kernel}" for s in self.stages)
+        return f"conv {self.stem} | {stages}"
+
+    def diagram(self) -> tuple[Box, ...]:
+        """The image, the stem, every block, the outputs."""
+        channels, height, width = self.image
+        kernel = self.stem_kernel
+        boxes: list[Box] = [
+            ("image", channels, f"image of {height} x {width}, {channels} channels", -1),
+            ("stem", self.stem, f"stem: convolution {kernel} x {kernel}, stride {self.stem_stride}", -1),
+        ]
+        for number, stage in enumerate(self.stages):
+            for at, block in enumerate(stage.blocks):
+                stride = f", stride {stage.stride}" * (at == 0 and stage.stride > 1)
+                squeeze = f", squeeze-excite {block.squeeze}" * bool(block.squeeze)
+                words = f"{block.kind} block, kernel {block.kernel}, {block.mid} channels inside{stride}{squeeze}"
+                boxes.append((f"{block.kind[:3]} {block.kernel}", stage.gives(at), words, number))
+        return (*boxes, ("out", self.outputs, f"{self.outputs} outputs", -1))
+
+    @property
+    def last_map(self) -> tuple[int, int]:
+        """Height and width of the map that the last stage gives."""
+        _, height, width = self.image
+        for stride in (self.stem_stride, *(stage.stride for stage in self.stages)):
+            height, width = -(-height // stride), -(-width // stride)
+        return height, width
+
+    @property
+    def macs(self) -> int:
+        """Of all convolutions and the last layer."""
+        channels, height, width = self.image
+        pixels = height * width // self.stem_stride**2
+        total, inputs = pixels * channels * self.stem * self.stem_kernel**2, self.stem
+        for stage in self.stages:
+            pixels //= stage.stride**2
+            for number, block in enumerate(stage.blocks):
+                outputs = stage.gives(number)
+                total += pixels * block.macs(inputs, outputs)
+                inputs = outputs
+        return int(total + inputs * self.pool**2 * self.outputs)
+
+    @property
+    def widths(self) -> Widths:
+        """Stem, stage widths, block mids and squeezes."""
+        found = {"stem": self.stem}
+        for s, stage in enumerate(self.stages):
+            found[f"stages.{s}.width"] = stage.width
+            for b, block in enumerate(stage.blocks):
+                if block.mid:
+                    found[f"stages.{s}.blocks.{b}.mid"] = block.mid
+                if block.squeeze:
+                    found[f"stages.{s}.blocks.{b}.squeeze"] = block.squeeze
+        return found
+
+    def with_widths(self, widths: Widths) -> ConvRecipe:
+        """The same network with some widths replaced."""
+        stages = tuple(
+            stage.replace(
+                width=widths.get(f"stages.{s}.width", stage.width),
+                blocks=tuple(
+                    block.replace(
+                        mid=widths.get(f"stages.{s}.blocks.{b}.mid", block.mid),
+                        squeeze=widths.get(f"stages.{s}.blocks.{b}.squeeze", block.squeeze),
+                    )
+                    for b, block in enumerate(stage.blocks)
+                ),
+            )
+            for s, stage in enumerate(self.stages)
+        )
+        return self.replace(stem=widths.get("stem", self.stem), stages=stages)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Blocks in each stage."""
+        return tuple(len(stage.blocks) for stage in self.stages)
+
+    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> ConvRecipe:
+        """The same network with only these blocks; a stage's first block carries its stride and must stay."""
+        if any(0 not in blocks for blocks in kept):
+            raise ConfigError("a stage's first block carries its stride and cannot be removed", where="shrink")
+        stages = tuple(
+            stage.replace(blocks=tuple(stage.blocks[b] for b in blocks))
+            for stage, blocks in zip(self.stages, kept, strict=True)
+        )
+        return self.replace(stages=stages)

@@ -1,0 +1,129 @@
+"""Tables: CSV and Parquet files, DataFrames, dicts of columns, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lepton_automl.arrays import Array
+from lepton_automl.data.reading import as_array, is_pair, is_table_path
+from lepton_automl.modality import Augment, Claim, ColumnPreview, Examples, Preprocess, Progress, Usage
+from lepton_automl.plans import TrainPlan
+from lepton_automl.specs import DataSpec
+from lepton_automl.texts import join_words, many
+
+from .options import TableOptions
+from .spec import TableInput, table_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+KINDS = {"number": "numeric", "time": "time", "category": "categorical"}
+MLFLOW_TYPES = {"number": "double", "time": "datetime", "category": "string"}
+AXES = 2
+
+
+class TableModality:
+    """One row an example."""
+
+    name = "table"
+    extra = ""
+    Options = TableOptions
+    Input = TableInput
+    Augmentation = None
+    family = "table"
+    preprocess_modules = (
+        "lepton_automl.modalities.table.preprocess.scales",
+        "lepton_automl.modalities.table.preprocess.columns",
+        "lepton_automl.modalities.table.preprocess.files",
+        "lepton_automl.modalities.table.preprocess.rows",
+    )
+    preprocess_class = "TablePreprocess"
+    usage = Usage(
+        article="A table",
+        example="the other columns of a table",
+        plural="tables",
+        file="rows.csv",
+        python="dataframe",
+        files="a CSV or Parquet file, one row as JSON",
+        request='{"dataframe_records": [{"COLUMN": CELL, ...}]}',
+        takes="every column by its name, null where unknown",
+    )
+
+    def recognize(self, source: Any) -> Claim | None:
+        """Table files, frames, mappings of columns, and pairs whose rows are flat."""
+        if isinstance(source, str | Path):
+            return Claim(confidence=0.9, reason="it is a table's file") if is_table_path(Path(source)) else None
+        if hasattr(source, "iloc") and hasattr(source, "columns"):
+            return Claim(confidence=0.9, reason="it is a DataFrame")
+        if is_pair(source):
+            flat = hasattr(source[0], "columns") or len(as_array(source[0]).shape) <= AXES
+            return Claim(confidence=0.8, reason="its rows are flat") if flat else None
+        if isinstance(source, Mapping) or hasattr(source, "to_pandas"):
+            return Claim(confidence=0.8, reason="it has columns")
+        return None
+
+    def examples(
+        self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
+    ) -> AbstractContextManager[Examples]:
+        """The rows with their targets."""
+        from .prepare import table_examples
+
+        del folder, progress
+        return table_examples(source, test, options)
+
+    def augment(self, plan: TrainPlan, spec: DataSpec) -> Augment | None:
+        """Rows stay as they are."""
+        del plan, spec
+        return None
+
+    def entry(self, spec: DataSpec) -> nn.Module:
+        """Scaled numbers, then ones and zeros for the codes."""
+        from .entry import Rows
+
+        return Rows(table_input(spec).cardinalities)
+
+    def call(self, examples: Sequence[Any]) -> Any:
+        """A list of rows."""
+        return list(examples)
+
+    def describe(self, spec: DataSpec) -> str:
+        """Its columns by kind."""
+        kinds = [kind for _, kind in table_input(spec).columns]
+        counted = [many(kinds.count(kind), f"{name} column") for kind, name in KINDS.items() if kind in kinds]
+        return f"a table with {join_words(counted)}" if counted else "a table"
+
+    def row(self, spec: DataSpec) -> str:
+        """How many columns of which kind."""
+        own = table_input(spec)
+        categories, numbers = len(own.cardinalities), own.numeric - own.plain
+        return f"{many(categories, 'categorical column')}, {many(numbers, 'column')} of numbers"
+
+    def facts(self, spec: DataSpec) -> dict[str, Any]:
+        """How many columns there are."""
+        return {"columns": len(table_input(spec).columns)}
+
+    def schema(self, spec: DataSpec) -> list[tuple[str, str]]:
+        """The columns."""
+        return [(name, MLFLOW_TYPES.get(kind, kind)) for name, kind in table_input(spec).columns]
+
+    def columns(self, spec: DataSpec) -> tuple[ColumnPreview, ...]:
+        """The columns, with a cell of each."""
+        from .preview import column_previews
+
+        return column_previews(Path(spec.folder))
+
+    def thumbnail(self, inputs: Mapping[str, Array]) -> str:
+        """None."""
+        del inputs
+        return ""
+
+    def original(self, preprocess: Preprocess, inputs: Mapping[str, Array], rows: Sequence[int]) -> list[dict[str, Any]]:
+        """Cells in the units of the source."""
+        from .inverse_transform import original_rows
+        from .preprocess.rows import TablePreprocess
+
+        assert isinstance(preprocess, TablePreprocess)
+        return original_rows(preprocess, inputs, rows)

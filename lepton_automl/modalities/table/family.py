@@ -1,0 +1,128 @@
+"""Networks for tables: their space, how a configuration becomes a recipe, the first designs worth trying."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lepton_automl.family import even
+from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.plans import TrainPlan
+from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Integer, Space
+from lepton_automl.specs import DataSpec
+
+from .spec import TableInput, table_input
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class TableFamily:
+    """Networks for tables: embeddings, a trunk, an ensemble of heads."""
+
+    name = "table"
+    Recipe = TableRecipe
+    fastest: ClassVar[Config] = {"model.embedding": "linear", "model.heads": 1}
+
+    def accepts(self, spec: DataSpec) -> bool:
+        """Tables of any columns."""
+        return isinstance(spec.input, TableInput)
+
+    def space(self, spec: DataSpec) -> Space:
+        """Embeddings, trunk and heads; training."""
+        return table_space(spec)
+
+    def recipe(self, config: Config, spec: DataSpec) -> TableRecipe:
+        """Every width and depth."""
+        return table_recipe(config, spec)
+
+    def initial_designs(self, spec: DataSpec) -> list[Config]:
+        """What is fast and good first."""
+        del spec
+        return DESIGNS
+
+    def train_plan(self, spec: DataSpec) -> TrainPlan:
+        """The rules were measured, not derived.
+
+        Small data get small batches, or an epoch would hold too few steps; large data need fewer passes.
+        """
+        rows = spec.train
+        batch = min(512, max(64, 2 ** round(math.log2(max(rows, 2) / 40))))
+        epochs = min(40, max(8, round(900 / max(1, rows // batch))))
+        return TrainPlan(epochs=epochs, batch_size=batch, lr=1.5e-2, weight_decay=1e-2, beta2=0.99)
+
+    def build(self, recipe: TableRecipe) -> nn.Module:
+        """The network."""
+        from .network import TableNet
+
+        return TableNet(recipe)
+
+    def for_inference(self, network: Any) -> None:
+        """Take larger steps where these are quicker, and no axis for a single member."""
+        from torch.nn import Identity
+
+        from .flatten import flatten
+
+        flatten(network)
+        if network.recipe.heads == 1:
+            network.ensemble, network.finish = False, Identity()
+
+
+def table_space(spec: DataSpec) -> Space:
+    """Every hyperparameter, by prefixed name."""
+    knobs: dict[str, Hyperparameter] = {
+        "model.kind": Categorical("mlp", "resnet", default="mlp"),
+        "model.width": Integer(16, 256, default=128, log=True),
+        "model.depth": Integer(1, 4, default=3),
+        "model.heads": Categorical(1, 2, 4, 8, 16, default=4),
+        "model.dropout": Float(0.0, 0.4, default=0.1),
+        "train.lr": Float(3e-3, 5e-2, default=1.5e-2, log=True),
+        "train.weight_decay": Float(1e-3, 3e-1, default=1e-2, log=True),
+    }
+    if table_input(spec).numeric > table_input(spec).plain:
+        knobs["model.embedding"] = Categorical("linear", "piecewise", "periodic", default="periodic")
+        knobs["model.frequency"] = Float(0.5, 3.0, default=2.0)
+        knobs["model.bins"] = Integer(8, 32, default=16)
+        knobs["model.embedded"] = Categorical(8, 16, 24, default=16)
+    if table_input(spec).cardinalities:
+        knobs["model.one_hot"] = Categorical(False, True, default=False)
+    return Space(knobs=knobs)
+
+
+def table_recipe(knobs: Config, spec: DataSpec) -> TableRecipe:
+    """A recipe from the `model.*` settings, without their prefix."""
+    embedding = str(knobs.get("embedding", "linear"))
+    linear = embedding == "linear"
+    width, depth, residual = even(float(knobs["width"])), int(knobs["depth"]), knobs["kind"] == "resnet"
+    return TableRecipe(
+        outputs=spec.outputs,
+        numeric=table_input(spec).numeric,
+        plain=table_input(spec).plain,
+        cardinalities=table_input(spec).cardinalities,
+        one_hot=bool(knobs.get("one_hot", False)),
+        embedding="linear" if linear else "piecewise" if embedding == "piecewise" else "periodic",
+        frequency=float(knobs["frequency"]) if embedding == "periodic" else 1.0,
+        bins=0 if linear else int(knobs["bins"]),
+        embedded=0 if linear else int(knobs["embedded"]),
+        kind="resnet" if residual else "mlp",
+        width=width,
+        mids=(2 * width if residual else width,) * depth,
+        heads=int(knobs["heads"]),
+        dropout=float(knobs["dropout"]),
+    )
+
+
+DESIGNS: list[Config] = [
+    {
+        "model.embedding": "linear", "model.one_hot": True, "model.depth": 1, "model.width": 32, "model.heads": 8,
+        "model.dropout": 0.2, "train.lr": 8e-3,
+    },
+    {},
+    {"model.embedding": "linear", "model.depth": 2, "model.width": 64, "model.heads": 8, "model.dropout": 0.2, "train.lr": 4e-3},
+    {"train.lr": 3e-2},
+    {"model.frequency": 1.0},
+    {"model.kind": "resnet", "model.depth": 2, "model.width": 96},
+    {"model.embedding": "linear", "model.depth": 1, "model.width": 16, "model.heads": 1},
+    {"model.heads": 1, "model.width": 64, "model.depth": 2},
+    {"model.heads": 8, "model.width": 192, "model.embedded": 24, "model.bins": 24},
+]  # fmt: skip

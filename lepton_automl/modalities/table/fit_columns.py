@@ -1,0 +1,252 @@
+"""What each column of a table is, and its preprocessing, fitted on the training rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.cells import INFINITE, to_text
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.reader import Reader, is_blank
+from lepton_automl.data.typed import retyped
+from lepton_automl.data.written import (
+    Written,
+    decide,
+    is_float,
+    is_moment,
+    usual_decimal,
+)
+from lepton_automl.errors import Complaints, DataError, InputError
+from lepton_automl.modalities.table.preprocess.columns import (
+    CYCLES,
+    CategoryColumn,
+    Column,
+    NumberColumn,
+    TimeColumn,
+    round_cycle,
+)
+
+from .options import table_options
+from .quantile_knots import fit_robust, fit_scale
+
+Array = NDArray[Any]
+MOST_CATEGORIES = 255
+LEAST_OF_CATEGORY = 2  # rows; a category seen once teaches nothing that holds
+ID_NAME = re.compile(r"(^|[^a-z])(id|index|uuid|key|rownum|unnamed: 0)$")
+MOST_LISTED = 20  # columns in one note
+
+
+@dataclass
+class Findings:
+    """What is found out about the columns.
+
+    Args:
+        options: May say which columns are numbers or categories, and what infinite numbers mean.
+        targets: Of the training rows, where fitting may look at them.
+        decimal: The decimal sign of numbers that can be read with either.
+        missing: Training cells without a value, by column.
+    """
+
+    options: DataOptions
+    targets: Array | None = None
+    decimal: str = "."
+    columns: list[Column] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    missing: dict[str, int] = field(default_factory=dict)
+
+
+def fit_columns(
+    cells: dict[str, Array],
+    train: Array,
+    options: DataOptions,
+    where: str,
+    targets: Array | None = None,
+    *,
+    file: str = "",
+) -> Findings:
+    """Decide what each column is and fit it; nothing but the training rows is looked at.
+
+    Constant columns, and texts that differ in nearly every row, are left out with a note.
+
+    Args:
+        cells: Every feature column.
+        train: The rows to fit on.
+        options: May say which columns are numbers or categories.
+        where: The table, for messages.
+        targets: Of the training rows, where fitting may look at them.
+        file: The separator of the CSV that the table comes from, if it does: its cells are verbatim text.
+
+    Raises:
+        DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; all of it is listed.
+    """
+    found = Findings(options, targets, usual_decimal(file))
+    complaints = Complaints(where, DataError)
+    for name, column in cells.items():
+        try:
+            fitted = _fit(name, retyped(column, train) if file else column, train, found)
+        except InputError as error:
+            fix = f"Correct these cells, keep them as texts (categorical=[{name!r}]), or leave them out (ignore=[{name!r}])."
+            complaints.add(str(error), fix)
+        else:
+            found.columns += [fitted] if fitted is not None else []
+    complaints.raise_any()
+    if not found.columns:
+        said = " ".join(found.notes)
+        raise DataError(f"no column is left to learn from. {said}", where=where, fix="Give columns that differ between rows.")
+    found.notes += _missing_note(found)
+    return found
+
+
+def own_type(cells: Array) -> Array:
+    """Cells in the type that they have by themselves: test rows in the same table may have turned numbers into objects."""
+    if cells.dtype.kind != "O":
+        return cells
+    import pandas as pd
+
+    return np.asarray(pd.Series(cells, dtype=object).infer_objects().to_numpy())
+
+
+def _missing_note(found: Findings) -> list[str]:
+    """How many training cells of which columns hold no value."""
+    listed = [f"{column.name!r} ({count:,})" for column in found.columns if (count := found.missing.get(column.name))]
+    more = f" and {len(listed) - MOST_LISTED:,} more columns" if len(listed) > MOST_LISTED else ""
+    return [f"training rows without a value in {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
+
+
+def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | None:
+    seen = own_type(column[train])
+    written = _written(name, seen, found.options, found.decimal)
+    if written.kind == "number":
+        numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(column)
+        infinite = np.isinf(numbers)
+        if infinite.any() and table_options(found.options).infinite == "error":
+            raise InputError(f"column {infinite_error(name, infinite)}")
+        found.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
+        return _number(name, np.where(infinite, np.nan, numbers)[train], written, found)
+    fitted = _time(name, seen, written, found) if written.kind == "time" else _category(name, seen, found)
+    found.notes += written.notes if fitted else ()
+    found.warnings += written.warnings if fitted else ()
+    return fitted
+
+
+def _written(name: str, seen: Array, options: DataOptions, decimal: str) -> Written:
+    """What the column is, and how its texts are written."""
+    cells = seen.tolist() if seen.dtype.kind in "OUST" else []
+    empty = options.missing_in(name)
+    present = [cell for cell in cells if not is_blank(cell, empty)]
+    odd = next((cell for cell in present if isinstance(cell, list | dict | set | tuple | np.ndarray)), None)
+    if odd is not None:
+        raise InputError(f"column {name!r} holds a {type(odd).__name__} in a cell: {str(odd)[:40]}.")
+    if name in table_options(options).categorical:
+        return Written("category")
+    forced = name in table_options(options).numeric
+    if seen.dtype.kind in "fiub":
+        return Written("number")
+    if seen.dtype.kind == "M" and not forced:
+        return Written("time")
+    if seen.dtype.kind in "cmMV":
+        raise InputError(f"column {name!r} holds {seen.dtype}, which is neither number, date nor category.")
+    if forced and present and not any(map(is_float, present)):
+        written = decide(name, present, options, forced=True, decimal=decimal)
+        if written.number is None:
+            raise InputError(f"column {name!r} is to be numeric, and no training cell is a number, such as {present[0]!r}.")
+        return written
+    if any(isinstance(cell, str) for cell in present) or (forced and present):
+        return decide(name, present, options, forced=forced, decimal=decimal)
+    if present and all(map(is_moment, present)):
+        return Written("time")
+    return Written("number" if forced or (present and all(map(is_float, present))) else "category")
+
+
+def _number(name: str, numbers: Array, written: Written, found: Findings) -> NumberColumn | None:
+    if name not in table_options(found.options).numeric and _numbers_rows(name, numbers):
+        found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
+        return None
+    present = numbers[~np.isnan(numbers)]
+    flag = len(present) < len(numbers)
+    if not len(present) or (not flag and present.min() == present.max()):
+        found.notes.append(_constant(name, empty=not len(present)))
+        return None
+    found.notes += written.notes
+    found.warnings += written.warnings
+    if written.tokens:
+        count = sum(written.lost[text] for text in written.tokens)
+        cells = f"{count:,} cell{'s' if count != 1 else ''}"
+        found.notes.append(f"{name!r} is numeric; {', '.join(map(repr, written.tokens))} in it means missing ({cells})")
+    found.missing[name] = len(numbers) - len(present)
+    targets = None if found.targets is None else found.targets[~np.isnan(numbers)]
+    infinite = (INFINITE,) if table_options(found.options).infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
+    how: dict[str, Any] = {"tokens": tokens, "notation": written.number, "lenient": written.lenient}
+    return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **how)
+
+
+def infinite_words(name: str, infinite: Array) -> str:
+    """How many numbers of a column are infinite, and where the first is."""
+    return f"{name!r} holds {infinite.sum():,} infinite values, the first in row {infinite.argmax()}"
+
+
+def infinite_error(name: str, infinite: Array) -> str:
+    """The same as a complaint."""
+    return f"{infinite_words(name, infinite)}; infinite='missing' would treat them as missing."
+
+
+def _numbers_rows(name: str, numbers: Array) -> bool:
+    """Whether whole numbers are but a row's number: consecutive, or all different under a name such as `user_id`."""
+    if len(numbers) < 20 or not (numbers == np.floor(numbers)).all() or len(np.unique(numbers)) < len(numbers):
+        return False
+    named = ID_NAME.search(name.lower()) is not None
+    return named or bool((np.diff(numbers) == 1).all())
+
+
+def _constant(name: str, *, empty: bool) -> str:
+    return f"{name!r} is left out: " + ("it is empty" if empty else "it is the same in every training row")
+
+
+def _time(name: str, seen: Array, written: Written, found: Findings) -> TimeColumn | None:
+    days, _ = Reader(date=written.date).days(seen)
+    present = days[~np.isnan(days)]
+    flag = len(present) < len(days)
+    if not len(present) or (not flag and np.ptp(present) == 0):
+        found.notes.append(_constant(name, empty=not len(present)))
+        return None
+    cycles = [cycle for cycle in CYCLES if _goes_round(present, cycle)]
+    found.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
+    found.missing[name] = len(days) - len(present)
+    infinite = (INFINITE,) if table_options(found.options).infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
+    how: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
+    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **how)
+
+
+def _goes_round(days: Array, cycle: str) -> bool:
+    """Whether the days cover the cycle more than once and differ within it."""
+    spread = max(float(np.std(wave)) for wave in round_cycle(days, cycle))
+    return bool(np.ptp(days) > CYCLES[cycle] and spread > 0.01)
+
+
+def _category(name: str, seen: Array, found: Findings) -> CategoryColumn | None:
+    empty = found.options.missing_in(name)
+    texts = [None if is_blank(cell, empty) else to_text(cell) for cell in seen.tolist()]
+    counts = Counter(text for text in texts if text is not None)
+    if len(counts) + (None in texts) < 2:
+        found.notes.append(_constant(name, empty=not counts))
+        return None
+    if name not in table_options(found.options).categorical and len(counts) > 20 and len(counts) > 0.9 * sum(counts.values()):
+        found.notes.append(f"{name!r} is left out: nearly every row has its own value, as in an identifier")
+        return None
+    often = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
+    kept = sorted(sorted(often, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
+    if len(kept) < len(counts):
+        found.notes.append(f"{name!r} has {len(counts):,} values; the {len(kept):,} most frequent are told apart")
+    if not kept:
+        found.notes.append(f"{name!r} is left out: no value occurs twice")
+        return None
+    found.missing[name] = texts.count(None)
+    return CategoryColumn(name, kept)

@@ -1,0 +1,263 @@
+"""Columns of a table: each turns its cells into features or codes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array, Json
+from lepton_automl.cells import EPOCH, TRUTHS, absent_numbers, objects, other_spellings, to_day, to_number, to_numbers, to_text
+from lepton_automl.modalities.table.preprocess.scales import QuantileScale, RobustScale
+from lepton_automl.notation import DateNotation, NumberNotation
+
+CYCLES = {"year": 365.2425, "week": 7.0, "day": 1.0}  # days
+
+
+class NumberColumn:
+    """Numbers and booleans: one feature for an embedding, then plain ones.
+
+    The plain ones are the number once more by its distance from the middle, and, where training rows missed any, what
+    was missing.
+
+    Args:
+        name: The column.
+        scale: To [-1, 1], by rank.
+        robust: By distance.
+        flag: Whether there is a second feature: 1 where the cell was missing, else -1.
+        tokens: Texts that stand for a missing number, such as `"?"`.
+        notation: How its texts are written, where that is not Python's way.
+        lenient: Whether every text that is no number is a missing one.
+    """
+
+    kind = "number"
+
+    def __init__(
+        self,
+        name: str,
+        scale: QuantileScale,
+        robust: RobustScale,
+        *,
+        flag: bool = False,
+        tokens: Sequence[str] = (),
+        notation: NumberNotation | None = None,
+        lenient: bool = False,
+    ) -> None:
+        self.name, self.scale, self.robust, self.flag, self.tokens = name, scale, robust, flag, tuple(tokens)
+        self.notation, self.lenient = notation, lenient
+        self.absent = absent_numbers(self.tokens)
+        self.boolean = set(scale.knots) <= {0.0, 1.0}  # true and false are known by these texts, too
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features."""
+        return [self.name, f"{self.name} from its middle"] + [f"{self.name} is missing"] * self.flag
+
+    def sample(self) -> Any:
+        """A number in the middle."""
+        return self.scale.knots[len(self.scale.knots) // 2]
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "knots": self.scale.knots,
+            "middle": self.robust.middle,
+            "spread": self.robust.spread,
+            "flag": self.flag,
+            "tokens": list(self.tokens),
+            "notation": self.notation.to_json() if self.notation else None,
+            "lenient": self.lenient,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> NumberColumn:
+        """The column back."""
+        scales = QuantileScale(data["knots"]), RobustScale(data["middle"], data["spread"])
+        notation = NumberNotation.from_json(data["notation"]) if data.get("notation") else None
+        lenient = bool(data.get("lenient"))
+        return cls(data["name"], *scales, flag=data["flag"], tokens=data["tokens"], notation=notation, lenient=lenient)
+
+    def number(self, value: Any) -> float:
+        """One cell as a number; NaN where it is missing.
+
+        Raises:
+            InputError: It is no number, or infinite.
+        """
+        if self.boolean and isinstance(value, str) and value not in self.tokens:
+            value = TRUTHS.get(value.strip().lower(), value)
+        number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+        return math.nan if self.absent and number in self.absent else number
+
+    def one(self, value: Any) -> list[float]:
+        """The features of one cell."""
+        # At once: this is on the path of every prediction.
+        plain = type(value) is float and -math.inf < value < math.inf and not self.absent
+        number = value if plain else self.number(value)
+        scaled = [self.scale.one(number), self.robust.one(number)]
+        return [*scaled, 1.0 if number != number else -1.0] if self.flag else scaled  # noqa: PLR0124  # NaN
+
+    def many(self, cells: Array) -> list[Array]:
+        """The features of many cells."""
+        if self.boolean and cells.dtype.kind in "OUT":
+            cells = objects([self.number(cell) for cell in cells.tolist()])
+        numbers = to_numbers(cells, self.name, self.tokens, self.notation, lenient=self.lenient)
+        if self.absent:
+            numbers = np.where(np.isin(numbers, self.absent), np.nan, numbers)
+        flags = [np.where(np.isnan(numbers), 1.0, -1.0)] if self.flag else []
+        return [self.scale.many(numbers), self.robust.many(numbers), *flags]
+
+
+class TimeColumn:
+    """Points in time: days since 1970, and where in the year, week and day they fall, as sine and cosine.
+
+    Args:
+        name: The column.
+        scale: Of the days, to [-1, 1].
+        cycles: Which of `CYCLES` the training rows go round.
+        flag: Whether there is a feature for missing cells.
+        tokens: Texts that stand for a missing date, such as `"unknown"`.
+        notation: How its texts are written, where that is not ISO 8601.
+        lenient: Whether every text that is no date is a missing one.
+    """
+
+    kind = "time"
+
+    def __init__(
+        self,
+        name: str,
+        scale: QuantileScale,
+        *,
+        cycles: Sequence[str] = (),
+        flag: bool = False,
+        tokens: Sequence[str] = (),
+        notation: DateNotation | None = None,
+        lenient: bool = False,
+    ) -> None:
+        self.name, self.scale, self.cycles, self.flag = name, scale, tuple(cycles), flag
+        self.tokens, self.notation, self.lenient = tuple(tokens), notation, lenient
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features."""
+        waves = [f"{self.name} {wave} of {cycle}" for cycle in self.cycles for wave in ("sine", "cosine")]
+        return [self.name, *waves] + [f"{self.name} is missing"] * self.flag
+
+    def sample(self) -> Any:
+        """A date in the middle, in ISO 8601."""
+        middle = self.scale.knots[len(self.scale.knots) // 2]
+        return (EPOCH + timedelta(days=middle)).isoformat(timespec="seconds")
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "knots": self.scale.knots,
+            "cycles": list(self.cycles),
+            "flag": self.flag,
+            "tokens": list(self.tokens),
+            "notation": self.notation.to_json() if self.notation else None,
+            "lenient": self.lenient,
+        }
+
+    @classmethod
+    def from_json(cls, data: Json) -> TimeColumn:
+        """The column back."""
+        notation = DateNotation.from_json(data["notation"]) if data.get("notation") else None
+        texts = {"tokens": data.get("tokens", ()), "notation": notation, "lenient": bool(data.get("lenient"))}
+        return cls(data["name"], QuantileScale(data["knots"]), cycles=data["cycles"], flag=data["flag"], **texts)
+
+    def day(self, value: Any) -> float:
+        """One cell as days since 1970; NaN where it is missing.
+
+        Raises:
+            InputError: It is no date.
+        """
+        return to_day(value, self.name, self.tokens, self.notation, lenient=self.lenient)
+
+    def days(self, cells: Array) -> Array:
+        """Many cells as float64 [N]; see `day`."""
+        if cells.dtype.kind == "M":
+            micros = cells.astype("datetime64[us]")
+            return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 86400e6)
+        known = {cell: self.day(cell) for cell in {cell for cell in cells if type(cell) is str}}  # dates in text repeat
+        read = (known[cell] if type(cell) is str else self.day(cell) for cell in cells)
+        return np.fromiter(read, np.float64, len(cells))
+
+    def one(self, value: Any) -> list[float]:
+        """The features of one cell."""
+        cell = np.empty(1, object)
+        cell[0] = value
+        return [float(feature[0]) for feature in self.many(cell)]
+
+    def many(self, cells: Array) -> list[Array]:
+        """The features of many cells."""
+        days = self.days(cells)
+        flags = [np.where(np.isnan(days), 1.0, -1.0)] if self.flag else []
+        waves = [wave for cycle in self.cycles for wave in round_cycle(days, cycle)]
+        return [self.scale.many(days), *(np.nan_to_num(wave) for wave in waves), *flags]
+
+
+class CategoryColumn:
+    """Categories as codes; code 0 is for what is missing, rare or was never seen.
+
+    Args:
+        name: The column.
+        categories: Texts with codes from 1 on.
+    """
+
+    kind = "category"
+
+    def __init__(self, name: str, categories: Sequence[str]) -> None:
+        self.name, self.categories = name, tuple(categories)
+        self._codes: dict[str | None, int] = {category: code for code, category in enumerate(self.categories, 1)}
+
+    @property
+    def cardinality(self) -> int:
+        """Codes, the unknown one included."""
+        return len(self.categories) + 1
+
+    def sample(self) -> Any:
+        """The first category."""
+        return next(iter(self.categories), None)
+
+    def to_json(self) -> Json:
+        """The column as JSON."""
+        return {"kind": self.kind, "name": self.name, "categories": list(self.categories)}
+
+    @classmethod
+    def from_json(cls, data: Json) -> CategoryColumn:
+        """The column back."""
+        return cls(data["name"], data["categories"])
+
+    def one(self, value: Any) -> int:
+        """The code of one cell."""
+        if type(value) is str and (code := self._codes.get(value)):
+            return code  # at once: this is on the path of every prediction
+        text = to_text(value)
+        code = self._codes.get(text, 0)
+        return code if code or text is None else next(filter(None, map(self._codes.get, other_spellings(text))), 0)
+
+    def many(self, cells: Array) -> Array:
+        """The codes of many cells, int64 [N]."""
+        return np.fromiter((self.one(cell) for cell in cells.tolist()), np.int64, len(cells))
+
+
+Column = NumberColumn | TimeColumn | CategoryColumn
+_COLUMNS: dict[str, Any] = {kind.kind: kind for kind in (NumberColumn, TimeColumn, CategoryColumn)}
+
+
+def to_days(cells: Array, name: str) -> Array:
+    """Many points in time as float64 [N]; see `to_day`."""
+    return TimeColumn(name, QuantileScale([0.0])).days(cells)
+
+
+def round_cycle(days: Array, cycle: str) -> tuple[Array, Array]:
+    """Sine and cosine of where days fall in a cycle."""
+    phase = days * (2 * math.pi / CYCLES[cycle])
+    return np.sin(phase), np.cos(phase)

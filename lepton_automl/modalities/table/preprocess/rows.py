@@ -1,0 +1,220 @@
+"""Rows of a table as a network's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array, Json
+from lepton_automl.cells import objects
+from lepton_automl.errors import InputError
+from lepton_automl.modalities.table.preprocess.columns import _COLUMNS, CategoryColumn, Column
+
+from .files import read_rows
+
+BATCH_AXES = 2
+TAKES = "a CSV or Parquet file, one row as JSON, or arrays in a .npy or .json file"
+FEW_ROWS = 32  # up to here a loop in Python beats whole columns in NumPy
+
+
+class TablePreprocess:
+    """Rows of a table to `{"numeric": float32 [N, F], "categorical": int64 [N, G]}`; an empty part is left out.
+
+    The first feature of every numeric column comes first, for embedding; behind them come the plain ones.
+
+    Args:
+        columns: The columns that the model reads, in order.
+        output: What the model answers: `task`, `target` and `classes`.
+    """
+
+    def __init__(self, columns: Sequence[Column], output: Json) -> None:
+        self.columns, self.output = tuple(columns), output
+        self._numeric = [column for column in self.columns if not isinstance(column, CategoryColumn)]
+        self._categorical = [column for column in self.columns if isinstance(column, CategoryColumn)]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns by name."""
+        return [column.name for column in self.columns]
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the numeric features, in order."""
+        named = [column.features for column in self._numeric]
+        return [first for first, *_ in named] + [feature for _, *plain in named for feature in plain]
+
+    @property
+    def plain(self) -> int:
+        """How many numeric features, the last ones, are not for embedding."""
+        return len(self.features) - len(self._numeric)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """Codes of each categorical column."""
+        return tuple(column.cardinality for column in self._categorical)
+
+    def to_json(self) -> Json:
+        """The preprocessing as JSON."""
+        columns = [column.to_json() for column in self.columns]
+        return {"input": {"modality": "table", "columns": columns}, "output": self.output}
+
+    @classmethod
+    def from_json(cls, data: Json) -> TablePreprocess:
+        """The preprocessing back."""
+        return cls([_COLUMNS[column["kind"]].from_json(column) for column in data["input"]["columns"]], data["output"])
+
+    def arrays(self, raw: Any) -> dict[str, Array]:
+        """A network's arrays.
+
+        Args:
+            raw: One row (a dict, a Series, a flat sequence of cells in the order of `columns`) or many: a list of
+                rows, a DataFrame, a dict of columns, an array [N, columns]. Columns that the model does not know are
+                ignored.
+
+        Raises:
+            InputError: A column is missing, a cell cannot be read as its column's kind, or a number is infinite.
+        """
+        rows = self._as_rows(raw)
+        if rows is not None and len(rows) <= FEW_ROWS:
+            return self._few([self._cells(row) for row in rows])
+        columns = self._as_columns(raw) if rows is None else self._gather(rows)
+        if len(columns[0]) <= FEW_ROWS:
+            return self._few(list(zip(*columns, strict=True)))
+        return self._many(columns)
+
+    @property
+    def request_columns(self) -> tuple[str, ...]:
+        """The columns by name."""
+        return tuple(self.names)
+
+    def context(self, raw: Any) -> dict[str, Any]:
+        """Nothing."""
+        del raw
+        return {}
+
+    def is_single(self, raw: Any) -> bool:
+        """A mapping of cells, or a flat sequence of them."""
+        if isinstance(raw, Mapping):
+            return not any(isinstance(cell, list | tuple) or getattr(cell, "ndim", 0) for cell in raw.values())
+        if isinstance(raw, list | tuple):
+            return not (isinstance(raw[0], Mapping | list | tuple) or getattr(raw[0], "ndim", 0) > 0)
+        axes: int = getattr(raw, "ndim", 0)
+        return axes < BATCH_AXES
+
+    def read(self, source: str) -> Any:
+        """A table's file, arrays, or one row as JSON."""
+        return read_rows(source, TAKES)
+
+    def from_request(self, rows: Sequence[Mapping[str, Any]], limits: Mapping[str, int]) -> Any:
+        """The rows, whose cells must be texts, numbers, true, false or null."""
+        del limits
+        for name in self.names:
+            if any(isinstance(row.get(name), list | dict) for row in rows):
+                what = f"column {name!r} holds a list or an object"
+                raise ValueError(f"{what}; a cell is a text, a number, true, false or null")
+        return list(rows)
+
+    def sample_request(self) -> dict[str, Any]:
+        """A row of the middle of each column."""
+        return {column.name: column.sample() for column in self.columns}
+
+    def _few(self, rows: Sequence[Sequence[Any]]) -> dict[str, Array]:
+        numeric: list[list[float]] = []
+        codes: list[list[int]] = []
+        for row in rows:
+            numbers: list[float] = []
+            plain: list[float] = []
+            known: list[int] = []
+            for column, cell in zip(self.columns, row, strict=True):
+                if isinstance(column, CategoryColumn):
+                    known.append(column.one(cell))
+                else:
+                    first, *others = column.one(cell)
+                    numbers.append(first)
+                    plain += others
+            numeric.append(numbers + plain)
+            codes.append(known)
+        return self._parts(np.array(numeric, np.float32), np.array(codes, np.int64), len(rows))
+
+    def _many(self, columns: Sequence[Array]) -> dict[str, Array]:
+        cells = dict(zip(self.names, columns, strict=True))
+        made = [column.many(cells[column.name]) for column in self._numeric]
+        numeric = [first for first, *_ in made] + [feature for _, *plain in made for feature in plain]
+        codes = [column.many(cells[column.name]) for column in self._categorical]
+        stacked = [np.stack(part, axis=1) if part else np.empty((0, 0)) for part in (numeric, codes)]
+        return self._parts(stacked[0].astype(np.float32), stacked[1].astype(np.int64), len(columns[0]))
+
+    def _parts(self, numeric: Array, codes: Array, rows: int) -> dict[str, Array]:
+        parts = {"numeric": numeric} if self._numeric else {}
+        if self._categorical:
+            parts["categorical"] = codes
+        return {name: part.reshape(rows, -1) if rows else self._empty(part, name) for name, part in parts.items()}
+
+    def _empty(self, part: Array, name: str) -> Array:
+        return np.empty((0, len(self.features) if name == "numeric" else len(self._categorical)), part.dtype)
+
+    def _as_rows(self, raw: Any) -> Sequence[Any] | None:
+        """Rows when that is what they are; None for a table of columns."""
+        if isinstance(raw, Mapping):
+            return None if _holds_columns(raw) else [raw]
+        if hasattr(raw, "iloc"):  # of pandas: a Series is a row, a DataFrame is columns
+            return None if hasattr(raw, "columns") else [raw.to_dict()]
+        if isinstance(raw, np.ndarray):
+            return [raw] if raw.ndim == 1 else None
+        if isinstance(raw, list | tuple):
+            return raw if raw and not _is_cell(raw[0]) else [raw] if raw else []
+        raise InputError(f"a {type(raw).__name__} is not a row; give a dict, a list of dicts or a DataFrame")
+
+    def _cells(self, row: Any) -> list[Any]:
+        """The cells of one row, in the order of `columns`."""
+        if not isinstance(row, Mapping):
+            if len(row) != len(self.columns):
+                raise InputError(f"a row has {len(row)} cells; the model reads {len(self.columns)}: {', '.join(self.names)}")
+            return list(row)
+        try:
+            return [row[column.name] for column in self.columns]
+        except KeyError:
+            row = {str(name).strip(): cell for name, cell in row.items()}
+            self._check_names(row)
+            return [row[column.name] for column in self.columns]
+
+    def _gather(self, rows: Sequence[Any]) -> list[Array]:
+        return [objects(cells) for cells in zip(*(self._cells(row) for row in rows), strict=True)]
+
+    def _as_columns(self, raw: Any) -> list[Array]:
+        if isinstance(raw, np.ndarray):
+            if raw.ndim != 2 or raw.shape[1] != len(self.columns):
+                raise InputError(f"the array has shape {raw.shape}; the model reads [rows, {len(self.columns)}]")
+            return list(raw.T)
+        named = {str(name).strip(): name for name in (raw.columns if hasattr(raw, "columns") else raw)}
+        self._check_names(named)
+        columns = [_as_array(raw[named[name]]) for name in self.names]
+        if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
+            raise InputError("the columns are not equally long; for one row give cells, for many give lists")
+        return columns
+
+    def _check_names(self, given: Mapping[str, Any]) -> None:
+        lacking = [name for name in self.names if name not in given]
+        if lacking:
+            raise InputError(
+                f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, given))}. "
+                "Give None for a cell that is not known."
+            )
+
+
+def _holds_columns(raw: Mapping[Any, Any]) -> bool:
+    first = next(iter(raw.values()), None)
+    return isinstance(first, list | tuple) or (hasattr(first, "ndim") and getattr(first, "ndim", 0) == 1)
+
+
+def _is_cell(item: Any) -> bool:
+    return not isinstance(item, Mapping | list | tuple) and getattr(item, "ndim", 0) == 0
+
+
+def _as_array(cells: Any) -> Array:
+    """A column as an array; a list becomes an array of objects, so that no cell is turned into text."""
+    if isinstance(cells, list | tuple):
+        return objects(cells)
+    return np.asarray(cells.to_numpy() if hasattr(cells, "to_numpy") else cells)

@@ -1,0 +1,102 @@
+"""What answers tell beyond a score: which classes are mixed up, and whether a model is as often right as it is sure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lepton_automl.error_analysis import CalibrationBin, ClassScore
+from lepton_automl.task import Analysis
+
+Array = NDArray[Any]
+BINS = 15  # of the usual definition
+
+
+def confusion(answers: Array, truth: Array, classes: int) -> tuple[tuple[int, int, int], ...]:
+    """Index of the truth, index of the answer, rows; pairs without rows are left out.
+
+    Args:
+        answers: Class indices [N].
+        truth: Class indices [N].
+        classes: How many there are.
+    """
+    cells, counts = np.unique(truth.astype(np.int64) * classes + answers, return_counts=True)
+    return tuple((int(cell) // classes, int(cell) % classes, int(count)) for cell, count in zip(cells, counts, strict=True))
+
+
+def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...]) -> tuple[ClassScore, ...]:
+    """How each class does, from the confusion."""
+    rows, answered, right = (np.zeros(len(labels), np.int64) for _ in range(3))
+    for truth, answer, count in pairs:
+        rows[truth] += count
+        answered[answer] += count
+        right[truth] += count * (truth == answer)
+    told = zip(labels, rows.tolist(), answered.tolist(), right.tolist(), strict=True)
+    return tuple(ClassScore(label=label, rows=n, answered=a, right=r) for label, n, a, r in told)
+
+
+def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], float]:
+    """How often answers are right, by how sure they are, and the expected calibration error.
+
+    Of Guo et al., On Calibration of Modern Neural Networks, ICML 2017: bins of equal width over the probability of the
+    answer, the error a mean over rows of the distance between how sure and how often right their bin is.
+
+    Args:
+        sure: Probabilities of the answers [N].
+        right: Whether each is right [N].
+
+    Returns:
+        The bins that hold rows, and the error.
+    """
+    edges = np.linspace(0.0, 1.0, BINS + 1)
+    place = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = tuple(
+        CalibrationBin(
+            low=float(edges[at]),
+            high=float(edges[at + 1]),
+            rows=int(own.sum()),
+            sure=float(sure[own].mean()),
+            right=float(right[own].mean()),
+        )
+        for at in range(BINS)
+        if (own := place == at).any()
+    )
+    return bins, float(sum(one.rows * abs(one.sure - one.right) for one in bins) / max(len(sure), 1))
+
+
+def analyze_labels(answers: Array, truth: Array, labels: tuple[Any, ...], worst: int) -> Analysis:
+    """What a classifier's answers get wrong.
+
+    Args:
+        answers: Probabilities [N, K].
+        truth: Class indices [N].
+        labels: The classes in order.
+        worst: So many wrong answers are listed, those with the highest loss.
+    """
+    chosen = answers.argmax(1)
+    confidence, right = np.clip(answers.max(1), 0.0, 1.0), chosen == truth
+    loss = -np.log(np.clip(answers[np.arange(len(truth)), truth], np.finfo(np.float32).eps, 1.0))
+    pairs = confusion(chosen, truth, len(labels))
+    bins, error = calibration(confidence, right)
+    rows = [row for row in np.argsort(-loss, kind="stable").tolist() if not right[row]][:worst]
+    listed = [
+        (
+            row,
+            {
+                "truth": labels[truth[row]],
+                "answer": labels[chosen[row]],
+                "loss": float(loss[row]),
+                "sure": float(confidence[row]),
+            },
+        )
+        for row in rows
+    ]
+    parts = {
+        "classes": class_scores(pairs, labels),
+        "confusion": pairs,
+        "calibration": bins,
+        "calibration_error": error,
+    }
+    return Analysis(worst=listed, parts=parts)

@@ -1,0 +1,112 @@
+"""Labels as class indices."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.cells import to_text
+from lepton_automl.data.options import DataOptions
+from lepton_automl.data.target_format import label_notes, label_warnings
+from lepton_automl.data.targets import TargetCells, is_number
+from lepton_automl.errors import DataError
+from lepton_automl.notation import means_missing
+from lepton_automl.task import Targets
+
+MOST_CLASSES = 10_000
+LEAST_ROWS = 2  # of a class: one to learn from and one to be asked about
+TWO = 2
+
+
+def encode_labels(column: TargetCells, options: DataOptions, reason: str, names: tuple[str, str]) -> Targets:
+    """The labels in order, and each row's index among them.
+
+    Args:
+        column: The targets.
+        options: May ask for a task.
+        reason: Why they are taken for labels.
+        names: What the task is called with two classes, and with more.
+
+    Raises:
+        DataError: There is one class only, a class with a single row, or too many; or two were asked for, and there are more.
+    """
+    kept, where, form = column.known, column.where, column.form
+    if form is not None:  # labels that are numbers: a test row's "?" is no other label
+        kept = kept[[not (isinstance(cell, str) and means_missing(cell)) for cell in column.cells[kept].tolist()]]
+    labels = column.cells[kept].tolist()
+    if form is not None and form.gaps:  # numbers, and some texts such as "?" for those that are missing
+        numbers, _ = form.reader.numbers(column.cells[kept])
+        kept, labels = kept[~np.isnan(numbers)], numbers[~np.isnan(numbers)].tolist()
+    classes, indices = _classes(labels, np.isin(kept, column.learnt), where, inferred=options.task is None)
+    task = names[0] if len(classes) == TWO else names[1]
+    if options.task == names[0] and task != names[0]:
+        fix = f"Leave task out, or set it to {names[1]}."
+        raise DataError(f"{len(classes)} classes are not {names[0]}", where=where, fix=fix)
+    notes = (f"{task} classification of {where!r}: {reason}", *label_notes(classes, labels, where))
+    warnings = (*column.lost(kept), *label_warnings(classes, where))
+    return Targets(task=task, classes=classes, encoded=indices, kept=kept, notes=notes, warnings=warnings)
+
+
+def _classes(given: list[Any], learnt: Array, where: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:
+    """The labels of the rows that are no test rows, in order, and each row's index among them."""
+    texts = [to_text(cell) or "" for cell in given]
+    counts = Counter(texts)
+    first = Counter(text for text, own in zip(texts, learnt.tolist(), strict=True) if own)
+    strange = sorted(set(counts) - set(first))
+    if strange:
+        names = ", ".join(map(repr, strange[:5]))
+        fix = "Give training rows of these classes, or leave their test rows out."
+        raise DataError(f"no training example is of class {names}", where=where, fix=fix)
+    if len(counts) == 1:
+        fix = "Give examples of at least two classes."
+        raise DataError(f"there is one class only, {texts[0]!r}", where=where, fix=fix)
+    if len(counts) > MOST_CLASSES or (inferred and len(counts) > 50 and len(counts) > len(given) / 2):
+        fix = "Choose another target; this one looks like a name, an identifier or free text."
+        raise DataError(f"it has {len(counts):,} different labels in {len(given):,} rows", where=where, fix=fix)
+    lonely = sorted(label for label, count in counts.items() if count < LEAST_ROWS)
+    if lonely:
+        listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
+        fix = "Give more examples of each, merge them into another class, or leave them out."
+        raise DataError(f"a class needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
+    native = {text: native_label(cell) for text, cell, own in zip(texts, given, learnt.tolist(), strict=True) if own}
+    if len({str if isinstance(label, str) else is_number(label) for label in native.values()}) > 1:
+        native = {text: text for text in native}  # labels of several types have no order but that of their texts
+    ordered = sorted(native, key=lambda text: native[text])
+    index = {text: at for at, text in enumerate(ordered)}
+    return tuple(native[text] for text in ordered), np.array([index[text] for text in texts], np.int64)
+
+
+def native_label(cell: Any) -> Any:
+    """A label as JSON can hold it."""
+    if isinstance(cell, bool | np.bool_):
+        return bool(cell)
+    if isinstance(cell, int | float | np.number) and np.isfinite(cell):
+        return int(cell) if float(cell).is_integer() else float(cell)
+    return to_text(cell)
+
+
+def weights(class_weight: Any, classes: tuple[Any, ...], indices: Array) -> tuple[float, ...]:
+    """One weight a class.
+
+    Args:
+        class_weight: `"balanced"` (inverse to the class's share), a weight for each label by its text, or None.
+        classes: Labels in order.
+        indices: Class indices of the training rows.
+
+    Raises:
+        DataError: A weight is for a label that does not exist.
+    """
+    if class_weight is None or not classes:
+        return ()
+    if class_weight == "balanced":
+        counts = np.maximum(np.bincount(indices, minlength=len(classes)), 1)
+        return tuple(float(weight) for weight in len(indices) / (len(classes) * counts))
+    by_text = {str(to_text(label)): float(weight) for label, weight in class_weight.items()}
+    texts = [str(to_text(label)) for label in classes]
+    unknown = sorted(set(by_text) - set(texts))
+    if unknown:
+        raise DataError(f"there is no class {', '.join(unknown)}", where="class_weight", fix=f"Classes: {', '.join(texts)}.")
+    return tuple(by_text.get(text, 1.0) for text in texts)
