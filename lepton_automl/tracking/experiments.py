@@ -63,16 +63,6 @@ def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
     return {str(name).removeprefix(EXPERIMENT): f"experiments/{number}/runs" for name, number in found}
 
 
-def deleted(name: str, number: str, uri: str) -> tuple[str, str]:
-    """What is wrong with an experiment that somebody deleted, and what to do."""
-    what = f"the MLflow experiment {name!r} is deleted there, and only a person may bring it back"
-    fix = (
-        f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or take another one"
-        " by `experiment=`, or another name for the study."
-    )
-    return what, fix
-
-
 def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
     """Raise the error, where there is one.
 
@@ -89,7 +79,9 @@ def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri:
         return
     number, name, stage = found
     if stage == "deleted":
-        what, fix = deleted(name, number, uri)
+        from .store import deleted_experiment
+
+        what, fix = deleted_experiment(name, number, uri)
         raise ConfigError(what, where="experiment", fix=fix)
 
 

@@ -20,7 +20,6 @@ from urllib.parse import quote, urlsplit
 from lepton_automl.errors import StudyError
 from lepton_automl.specs import Tracking
 
-from .experiments import deleted
 from .making import ensure_complete
 from .moved import clear_artifact_cache, relocate_artifacts
 from .pages import app_options
@@ -111,6 +110,22 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
         raise kind(f"MLflow cannot be written: {masked(reason)}", where=masked(address), fix=fix) from error
 
 
+def deleted_experiment(name: str, number: str, uri: str) -> tuple[str, str]:
+    """The error about a deleted experiment: what is wrong, and what to do.
+
+    Args:
+        name: The experiment's name.
+        number: Its id.
+        uri: The store's address.
+    """
+    what = f"the MLflow experiment {name!r} is deleted there, and only a person may bring it back"
+    fix = (
+        f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or take another one"
+        " by `experiment=`, or another name for the study."
+    )
+    return what, fix
+
+
 class Store:
     """An MLflow tracking store.
 
@@ -157,7 +172,7 @@ class Store:
 
     def _stands_open(self, experiment: Experiment) -> None:
         if experiment.lifecycle_stage == "deleted":
-            what, fix = deleted(experiment.name, str(experiment.experiment_id), self.uri)
+            what, fix = deleted_experiment(experiment.name, str(experiment.experiment_id), self.uri)
             raise RefusedError(what, where=masked(self.uri), fix=f"{fix} Then `lepton sync STUDY` brings it up to date.")
 
     def experiments(self) -> list[str]:
