@@ -1,4 +1,4 @@
-"""A measurement lock between workers of one machine: whoever measures closes it, the others stand still (see `pausing_for_measurements`)."""
+"""A lock between the workers of one machine: while one measures, the others pause (see `pausing_for_measurements`)."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from types import FrameType
 
 from .locks import is_current, is_stopped, open_lock, take_over, try_lock
 
-ARRIVE = 2.0  # seconds that others get to come to the measurement lock, before a measurement begins
-STOPPED = 2.0  # seconds after which the measurement lock is taken from a process that was stopped while it measured
-LONGEST = 180.0  # seconds after which it is taken from one that does not let it go
-LOOK = 0.5  # seconds between looks whether it is to be taken
-STAMP = 64  # bytes that name the holder
-EVERY = 0.05  # seconds between looks whether a walk is to stand still
-SIGNAL = signal.SIGURG  # ignored by default, and hardly used by anyone
+ARRIVE = 2.0  # seconds that others have to reach the lock before a measurement begins
+STOPPED = 2.0  # seconds after which the lock is taken from a process that was stopped while it measured
+LONGEST = 180.0  # seconds after which it is taken from a process that does not release it
+LOOK = 0.5  # seconds between checks whether the lock file was replaced
+STAMP = 64  # bytes that identify the holder
+EVERY = 0.05  # seconds between checks whether to pause
+SIGNAL = signal.SIGURG  # ignored by default and rarely used
 
 _here = threading.local()  # the measurement locks that are open in a thread
 
 
 class MeasurementLock:
-    """A file lock that one worker holds while it measures; those who compute have a lock each, which it waits for.
+    """A file lock that one worker holds while it measures, after waiting for the locks of all computing workers.
 
     Args:
-        path: The lock file; empty for a measurement lock that is always open.
+        path: The lock file; empty for a lock that never blocks.
 
     Attributes:
-        waited: Seconds that `wait` has taken so far.
+        waited: Seconds spent in `wait` so far.
     """
 
     def __init__(self, path: str) -> None:
@@ -45,12 +45,12 @@ class MeasurementLock:
         self._path = Path(path)
         self._file = open_lock(self._path) if path else None
         self._renewed = time.monotonic()
-        self._mark: tuple[int, Path] | None = None  # the lock that tells that this one computes
+        self._mark: tuple[int, Path] | None = None  # the lock that marks this worker as computing
         self._holds = False
-        self._seen = (b"", 0.0)  # who holds the measurement lock, and since when that was seen
+        self._seen = (b"", 0.0)  # the holder's stamp, and since when it was seen
 
     def close(self) -> None:
-        """Give the files back."""
+        """Release everything and close the files."""
         self.leave()
         if self._file is not None:
             self.release()
@@ -58,9 +58,9 @@ class MeasurementLock:
             self._file = None
 
     def wait(self) -> None:
-        """Return at once when nobody else measures, else when they are done. Costs some microseconds.
+        """Return at once if no other worker measures, else when it is done. Costs some microseconds.
 
-        From now on a measurement waits until this is called again, or until `leave`.
+        From now on, measurements wait until this is called again, or until `leave`.
         """
         if self._file is None or self._holds:
             return
@@ -79,7 +79,7 @@ class MeasurementLock:
             self.waited += time.monotonic() - began
 
     def leave(self) -> None:
-        """Nobody needs to wait for this one any more: it does not compute now."""
+        """Mark this worker as not computing: measurements need not wait for it."""
         with self._uninterrupted():
             self._leave()
 
@@ -93,7 +93,7 @@ class MeasurementLock:
 
     @contextmanager
     def idle(self) -> Iterator[None]:
-        """Inside, nobody waits for this one, which waits for something itself."""
+        """Within this context, measurements do not wait for this worker, which is waiting itself."""
         computes = self._mark is not None
         self.leave()
         yield
@@ -102,10 +102,10 @@ class MeasurementLock:
 
     @contextmanager
     def held(self, patience: float = math.inf) -> Iterator[None]:
-        """Hold the measurement lock, once all others have come to it: one measurer at a time. Inside, it may be called again.
+        """Hold the lock, once all others have paused: one worker measures at a time. It may be nested.
 
         Args:
-            patience: Seconds to wait for another who holds it; after them, go on without.
+            patience: Seconds to wait for another holder; after them, continue without the lock.
         """
         if self._file is None or self._holds:
             yield
@@ -123,7 +123,7 @@ class MeasurementLock:
                 self.release()
 
     def try_acquire(self) -> bool:
-        """Hold the measurement lock if nobody does, without waiting for anyone; `open` lets it go."""
+        """Take the lock if it is free, without waiting for others; `release` releases it."""
         if self._file is None:
             return True
         self._renew()
@@ -137,7 +137,7 @@ class MeasurementLock:
         return True
 
     def release(self) -> None:
-        """Let the measurement lock go; nothing happens if it is not held here."""
+        """Release the lock; does nothing if it is not held here."""
         if self._file is not None:
             if self._holds:
                 os.pwrite(self._file, bytes(STAMP), 0)
@@ -146,17 +146,17 @@ class MeasurementLock:
 
     @property
     def holder(self) -> int | None:
-        """The process that measures now; None if none does, or if it is just about to."""
+        """The id of the process that measures now; None if there is none, or if it is about to begin."""
         if self._file is None or self._is_free():
             return None
         return _pid(self._stamp())
 
     def should_pause(self, other: MeasurementLock) -> bool:
-        """Whether another one, which computes now, should stand still; asked from a thread beside it, by a measurement lock of its own."""
+        """Whether `other`, whose worker computes now, should pause; called from another thread, which needs a lock object of its own."""
         return not other._inside and not other._holds and not self._is_free()
 
     def pause(self) -> None:
-        """Wait as `wait` does, at any time and wherever the thread is; nothing happens inside of another method."""
+        """Wait like `wait`, wherever the thread is; does nothing within another method."""
         if not self._inside:
             self.wait()
 
@@ -171,7 +171,7 @@ class MeasurementLock:
     # Locks of others
 
     def _is_free(self) -> bool:
-        if time.monotonic() - self._renewed > LOOK:  # seldom: this is asked at every batch
+        if time.monotonic() - self._renewed > LOOK:  # not each time, as this runs at every batch
             self._renew()
         assert self._file is not None
         if not try_lock(self._file, fcntl.LOCK_SH):
@@ -180,7 +180,7 @@ class MeasurementLock:
         return True
 
     def _renew(self) -> None:
-        """Open the file anew where another was put in its place."""
+        """Reopen the file if it was replaced."""
         assert self._file is not None
         self._renewed = time.monotonic()
         while not is_current(self._file, self._path):
@@ -192,7 +192,7 @@ class MeasurementLock:
         return os.pread(self._file, STAMP, 0)
 
     def _take_from_stopped(self) -> None:
-        """Put a new measurement lock in the place of one whose holder was stopped, or never lets it go. A dead one's lock is free anyway."""
+        """Replace the lock if its holder was stopped or never releases it. The lock of a dead process is free anyway."""
         assert self._file is not None
         stamp, now = self._stamp(), time.monotonic()
         if stamp != self._seen[0]:
@@ -203,15 +203,15 @@ class MeasurementLock:
             self._seen = b"", now
 
     def _mark_computing(self) -> None:
-        """Tell whoever will measure that there is someone to wait for."""
+        """Mark this worker as computing, so that measurements wait for it."""
         path = self._path.with_name(f"{self._path.name}.{uuid.uuid4().hex}")
         file = open_lock(path)
         os.pwrite(file, str(os.getpid()).encode(), 0)
-        try_lock(file)  # nobody can know of it yet
+        try_lock(file)  # no other process can know of it yet
         self._mark = file, path
 
     def _wait_for_others(self) -> None:
-        """Wait until none of those that compute has a batch in hand; who was stopped or died is not waited for."""
+        """Wait until all computing workers have paused, except those that were stopped or died."""
         until = time.monotonic() + ARRIVE
         for path in self._path.parent.glob(f"{self._path.name}.*"):
             while not _is_idle(path) and time.monotonic() < until:
@@ -220,14 +220,14 @@ class MeasurementLock:
 
 @contextmanager
 def pausing_for_measurements(path: str) -> Iterator[MeasurementLock]:
-    """A measurement lock for as long as a walk takes: inside, the walk stands still while another process measures.
+    """Within this context, the worker pauses while another process measures.
 
-    Training passes the measurement lock at each batch. Everything else (scoring, exporting, looking for mistakes, a person's own code) is
-    interrupted between two steps of Python, so that no loop has to think of it; what takes long inside of a library is done first.
-    A walk that is not in the main thread, which alone can be interrupted, stands still only where it calls `wait`.
+    Training checks the lock at each batch. Everything else (scoring, exporting, error analysis, user code) is interrupted
+    between two Python instructions, so that no loop has to check; a long call into a library finishes first. Outside the main
+    thread, which alone can be interrupted, the worker pauses only where it calls `wait`.
 
     Args:
-        path: The lock file; empty for a measurement lock that is always open. A walk within another one has the same measurement_lock.
+        path: The lock file; empty for a lock that never blocks. A nested context shares the outer one's lock.
     """
     measurement_locks: dict[str, MeasurementLock] = _here.__dict__.setdefault("gates", {})
     if path in measurement_locks:
@@ -248,19 +248,19 @@ def _can_be_interrupted() -> bool:
 
 @contextmanager
 def _pausing(measurement_lock: MeasurementLock, path: str) -> Iterator[None]:
-    """Inside, the main thread is interrupted and waits whenever another process closes the measurement_lock."""
-    own, over = MeasurementLock(path), threading.Event()  # two threads must not use one file
+    """Within this context, the main thread is interrupted and waits whenever another process holds the lock."""
+    own, over = MeasurementLock(path), threading.Event()  # two threads must not share one file
 
     def look() -> None:
         while not over.wait(EVERY):
             with contextlib.suppress(OSError):
                 if own.should_pause(measurement_lock):
-                    _thread.interrupt_main(SIGNAL)  # no real signal, by which a library's call could fail
+                    _thread.interrupt_main(SIGNAL)  # not a real signal, which could make a library call fail
 
     def stand(number: int, frame: FrameType | None) -> None:
         del number, frame
         if not over.is_set():
-            with contextlib.suppress(OSError):  # the code in hand has nothing to do with locks
+            with contextlib.suppress(OSError):  # the interrupted code must not see errors of the lock
                 measurement_lock.pause()
 
     thread = threading.Thread(target=look, name="gate", daemon=True)
@@ -277,14 +277,14 @@ def _pausing(measurement_lock: MeasurementLock, path: str) -> Iterator[None]:
 
 
 def _is_idle(mark: Path) -> bool:
-    """Whether who left a mark does not compute any more; the mark of a dead one is removed."""
+    """Whether the worker of a mark no longer computes; the mark of a dead worker is removed."""
     try:
         file = os.open(mark, os.O_RDWR)
     except OSError:
         return True
     try:
         if try_lock(file):
-            if os.fstat(file).st_size:  # else it is just being made
+            if os.fstat(file).st_size:  # else it is just being created
                 mark.unlink(missing_ok=True)
             return True
         return is_stopped(_pid(os.pread(file, STAMP, 0)) or 0)

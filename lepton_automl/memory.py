@@ -1,6 +1,6 @@
-"""How much memory processes and the machine have, from /proc; all of it unknown (0 or infinite) elsewhere.
+"""Memory of processes and the machine, from /proc; elsewhere unknown (0 or infinite).
 
-This file travels with every deployed model: it needs Python alone.
+This file travels with every deployed model, so it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-SHARE = 0.8  # of the memory that is free at the start, for all workers together
-LOW = 0.03  # share of all memory below which the machine is nearly out
+SHARE = 0.8  # share of the memory that is free at the start, for all workers together
+LOW = 0.03  # share of all memory; with less free, the machine is nearly out of memory
 ROOT = Path("/")
-# By version of control groups: the files of a group's limit and use, and what of the use is cached files, which give way.
+# By version of control groups: the files of a group's limit and use, and the part of the use that is reclaimable file cache.
 _FILES = {
     2: ("memory.max", "memory.current", "inactive_file"),
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -21,29 +21,29 @@ _FILES = {
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process holds; 0 where that is not known."""
+    """Resident memory of a process in bytes; 0 if unknown."""
     return _field(Path(f"/proc/{pid}/status"), "VmRSS")
 
 
 def available() -> float:
-    """Bytes that may still be had, of the machine or of the container."""
+    """Free memory of the machine or the container, in bytes."""
     machine = _field(Path("/proc/meminfo"), "MemAvailable") or math.inf
     return min([machine, *(limit - used for limit, used in _containers())])
 
 
 def total() -> float:
-    """Bytes of the machine or of the container."""
+    """Total memory of the machine or the container, in bytes."""
     machine = _field(Path("/proc/meminfo"), "MemTotal") or math.inf
     return min([machine, *(limit for limit, _ in _containers())])
 
 
 def nearly_out() -> bool:
-    """Whether the machine is about to kill somebody."""
+    """Whether the machine is about to kill processes for lack of memory."""
     return available() < LOW * total() < math.inf
 
 
 def share(slots: int) -> float:
-    """What one of so many workers may hold, by what is free now."""
+    """Bytes that each of this many workers may use, by what is free now."""
     return SHARE * available() / slots
 
 
@@ -53,16 +53,16 @@ def _containers(root: Path = ROOT) -> list[tuple[float, float]]:
     See cgroups(7) and https://docs.kernel.org/admin-guide/cgroup-v2.html.
 
     Args:
-        root: Where `proc` and the mounts of control groups lie.
+        root: The folder of `proc` and the mounts of control groups.
     """
     found = []
     for version, folder in _groups(root):
         limit, used, cached = _FILES[version]
         try:
-            told = float((folder / limit).read_text()), float((folder / used).read_text())
+            numbers = float((folder / limit).read_text()), float((folder / used).read_text())
         except (OSError, ValueError):  # a group without a limit ("max"), or the root
             continue
-        found.append((told[0], max(0.0, told[1] - _cached(folder, cached))))
+        found.append((numbers[0], max(0.0, numbers[1] - _cached(folder, cached))))
     return found
 
 
@@ -86,7 +86,7 @@ def _groups(root: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _mounts(mounts: list[list[str]], version: int) -> Iterator[tuple[str, str]]:
-    """Which group is mounted where, for a version: of the first, where memory is controlled."""
+    """Pairs of a group and its mount point, for a version; for version 1, only where memory is controlled."""
     for fields in mounts:
         kind, options = (fields[fields.index("-") + 1], fields[-1]) if "-" in fields else ("", "")
         if (version == 2 and kind == "cgroup2") or (version == 1 and kind == "cgroup" and "memory" in options.split(",")):
@@ -94,7 +94,7 @@ def _mounts(mounts: list[list[str]], version: int) -> Iterator[tuple[str, str]]:
 
 
 def _cached(group: Path, name: str) -> float:
-    """Bytes of a group's use that are files which have not been read lately."""
+    """Bytes of a group's use that are inactive file cache."""
     try:
         found = re.search(rf"^{name} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
     except OSError:

@@ -1,8 +1,7 @@
-"""What a layer took, what it had to do, and what the machine could have done at best.
+"""The roofline model of a layer: its measured time, its work, and the least time that the machine allows.
 
-The roofline model: a kernel can be no faster than its arithmetic at the machine's peak, nor than its bytes at the
-machine's bandwidth (Williams, Waterman and Patterson, Roofline, CACM 52(4), 2009). Small networks need a third roof,
-the fixed cost of calling a kernel at all.
+A kernel is limited by its arithmetic at the machine's peak and by its bytes at the machine's bandwidth (Williams,
+Waterman and Patterson, Roofline, CACM 52(4), 2009). Small networks need a third limit, the fixed cost of a kernel call.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ BOUNDS: tuple[Bound, ...] = ("arithmetic", "memory", "dispatch")
 
 @dataclass(frozen=True, kw_only=True)
 class Work(Value):
-    """What a layer has to do in one call.
+    """The work of a layer in one call.
 
     Args:
-        macs: Multiply-accumulates, as the network asks for them.
-        executed: The same as the runtime does them: it may fill channels up to whole vectors.
+        macs: Multiply-accumulates that the network defines.
+        executed: Multiply-accumulates that the runtime executes, which may pad channels to whole vectors.
         weight_bytes: Bytes of weights that are read.
         activation_bytes: Bytes of activations that are read and written.
-        nodes: Kernels that the runtime calls for it.
+        nodes: Number of kernels that the runtime calls.
     """
 
     macs: int = 0
@@ -51,13 +50,13 @@ class Work(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Layer(Value):
-    """A layer as a runtime would run it.
+    """A layer as a runtime executes it.
 
     Args:
-        layer: The module, by its path in the network; what the runtime made of its own accord, by the runtime's name.
+        layer: The module's path in the network; the runtime's own name for a layer that the runtime added.
         op: The kernels that run for it, such as `"Conv, ReorderOutput"`.
-        work: What they have to do.
-        int8: Whether their arithmetic is on whole numbers.
+        work: Their work.
+        int8: Whether they compute in int8.
     """
 
     layer: str
@@ -67,16 +66,16 @@ class Layer(Value):
 
     @property
     def form(self) -> tuple[str, ...]:
-        """Its convolutions by name: one that reads or writes another order in memory has another name, and another pace."""
+        """The names of its convolution kernels: kernels for other memory layouts have other names and another speed."""
         return tuple(op for op in self.op.split(", ") if "Conv" in op)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTime(Layer):
-    """What a runtime's profiler says of one layer of a network.
+    """A layer with its profiled time.
 
     Args:
-        ms: Milliseconds of one call, the profiler's own cost taken off.
+        ms: Milliseconds of one call, without the profiler's overhead.
     """
 
     ms: float
@@ -88,14 +87,14 @@ class CallTime(Value):
 
     Args:
         layers: Every layer that took time.
-        runtime: What ran it, by its name in `Deployment.runtimes`.
-        calls: How many calls were profiled.
-        call_ms: Milliseconds of one call without the profiler, in turns with it.
-        outside_ms: What of it is in no layer: the call itself, its inputs and its answer.
-        node_ms: Fixed cost of a kernel, likewise.
-        explained: What the layers and the outside make up, as a share of the call: 1 where the profiler tells all, and all
-            that it tells is true. It is above 1 where watched kernels run slower; that is taken off the layers.
-        busy: Whether others had the core for a good part of the time.
+        runtime: The runtime, by its name in `Deployment.runtimes`.
+        calls: Number of profiled calls.
+        call_ms: Milliseconds of one call without the profiler, measured alternately with profiled calls.
+        outside_ms: The part of `call_ms` outside all layers: call overhead, inputs and outputs.
+        node_ms: Fixed cost of a kernel call, in milliseconds.
+        explained: The sum of layers and outside over the call: 1 if the profiler is exact, above 1 if kernels run slower
+            while they are profiled; this overhead is subtracted from the layers.
+        busy: Whether other processes used the core for much of the time.
     """
 
     layers: tuple[LayerTime, ...]
@@ -108,7 +107,7 @@ class CallTime(Value):
     busy: bool = False
 
     def scaled(self, factor: float) -> CallTime:
-        """The same in other milliseconds, such as those of the reference's quiet time."""
+        """The same with all times multiplied by a factor, such as to those of a quiet machine."""
         return self.replace(
             layers=tuple(layer.replace(ms=factor * layer.ms) for layer in self.layers),
             call_ms=factor * self.call_ms,
@@ -119,17 +118,17 @@ class CallTime(Value):
 
 @dataclass(frozen=True, kw_only=True)
 class Ceilings(Value):
-    """What a machine can do at best for one call, as measured there; bandwidth is that of one thread.
+    """The measured peak performance of a machine for one call; bandwidth is that of one thread.
 
     Args:
         macs_per_s: Multiply-accumulates a second in float32.
-        int8_macs_per_s: In 8-bit whole numbers; None where it could not be measured.
-        bandwidth: Bytes a second that can be moved, by the bytes that are worked on: from the cache beside the core to
-            beyond all caches, in rising order of size.
-        call_ms: Fixed cost of a call.
-        node_ms: Fixed cost of a kernel in it.
-        busy: Whether others had the core for a good part of the time.
-        host: Where it was measured.
+        int8_macs_per_s: The same in int8; None if it could not be measured.
+        bandwidth: Pairs of a working-set size in bytes and the bandwidth in bytes a second, from the innermost cache to
+            main memory, in increasing order of size.
+        call_ms: Fixed cost of a call, in milliseconds.
+        node_ms: Fixed cost of a kernel in it, in milliseconds.
+        busy: Whether other processes used the core for much of the time.
+        host: The machine that it was measured on.
     """
 
     macs_per_s: float
@@ -141,11 +140,11 @@ class Ceilings(Value):
     host: str = ""
 
     def bytes_per_s(self, touched: int) -> float:
-        """The bandwidth for a network that touches so many bytes in a call: what it touches stays in a cache that holds it."""
+        """The bandwidth for a network that touches this many bytes in a call, which stay in the smallest cache that can hold them."""
         return next((rate for size, rate in self.bandwidth if touched <= size), self.bandwidth[-1][1])
 
     def floors(self, layer: Layer, touched: int) -> dict[Bound, float]:
-        """The least milliseconds that each roof allows a layer.
+        """The minimum time of a layer by each limit, in milliseconds.
 
         Args:
             layer: The layer.
@@ -161,15 +160,15 @@ class Ceilings(Value):
 
 
 def predicted_ms(layer: LayerTime, work: Work, node_ms: float) -> float:
-    """What a layer would take with other work: each kernel's fixed cost, and the rest at the layer's own measured pace.
+    """The predicted time of a layer with other work: each kernel's fixed cost, and the rest at the layer's own measured speed.
 
-    The pace is that of its arithmetic as the runtime does it, or of its bytes where it has no arithmetic. It is not the
-    machine's: what kept the layer below the roof before will keep it there.
+    The speed is that of its executed arithmetic, or of its bytes if it has no arithmetic. It is not the machine's peak: what
+    slowed the layer down before will do so again.
 
     Args:
         layer: The layer as it was measured.
-        work: What it would have to do.
-        node_ms: Fixed cost of a kernel.
+        work: The other work.
+        node_ms: Fixed cost of a kernel, in milliseconds.
     """
     before = layer.work
     fixed = min(layer.ms, node_ms * before.nodes)
