@@ -18,6 +18,7 @@ from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
 from .objective import Objective
 from .plans import LeanPlan
+from .plugins import check_plugin
 from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
@@ -78,6 +79,7 @@ class AutoML:
             `lepton_automl.events`.
         workers: Maximum number of worker processes, one thread each; by default one a core, as far as memory allows. All
             studies of a user share the machine's cores: while others run, a study may get fewer workers, but one at least.
+        executor: What runs the trials: `"local"`, worker processes on this machine, or the name of a plug-in.
         home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
         tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`. By default the
             store of an active MLflow run, in which the study's run is nested; else that of MLFLOW_TRACKING_URI or
@@ -137,6 +139,7 @@ class AutoML:
     initial_configs: Sequence[Mapping[str, Setting]] = ()
     callbacks: Sequence[Callable[[Event, Any], None]] = ()
     workers: int | None = None
+    executor: str = "local"
     home: str | Path | None = None
     tracking_uri: str | None = None
     experiment: str | None = None
@@ -159,6 +162,7 @@ class AutoML:
         check_name(self.name, StudyStore(self.home), complaints)
         self._check_goals(complaints)
         self._check_device(complaints)
+        check_plugin("executors", self.executor, complaints)
         check_integer("seed", self.seed, 0, complaints)
         if self.workers is not None:
             check_integer("workers", self.workers, 1, complaints)
@@ -383,6 +387,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         seed=request.seed,
         own=own,
         sampler=request.sampler,
+        executor=request.executor,
         grid=tuple(request.grid),
         precedents=prior_trials(earlier, space),
     )

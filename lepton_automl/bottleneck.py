@@ -7,6 +7,7 @@ from typing import Any
 
 from ._json import Value
 from .profile import Measurement
+from .request import Response
 from .roofline import BOUNDS, Bound, CallTime, Ceilings, LayerTime
 
 EXPLAINED_TOLERANCE = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
@@ -59,7 +60,7 @@ class Row(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bottleneck(Value):
+class Bottleneck(Response):
     """Where the time of one network's inference goes on one machine.
 
     Printed, it is a few sentences.

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from ._json import Value
 from .jobs import TrialJob
+from .request import Request, Response
 
 AnalysisSplit = Literal["validation", "held-out", "test"]
 HELD_OUT = "held-out.npy"  # in a trial's folder: what its networks answered on the folds that each had not seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorAnalysisJob(Value):
+class ErrorAnalysisJob(Request):
     """An errand: look at what a finished model gets wrong.
 
     Args:
@@ -102,7 +103,7 @@ class CalibrationBin(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorAnalysis(Value):
+class ErrorAnalysis(Response):
     """The answer to an `ErrorAnalysisJob`.
 
     Args:

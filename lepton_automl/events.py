@@ -47,6 +47,7 @@ class StudyConfig(Value):
         own: What makes a person's own networks; None for ours.
         precedents: What earlier studies tried, for a warm start.
         tracking: Where in MLflow it is shown.
+        executor: The name of what runs the trials.
     """
 
     name: str
@@ -65,6 +66,7 @@ class StudyConfig(Value):
     own: Factory | None = None
     precedents: tuple[PriorTrial, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
+    executor: str = "local"
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""

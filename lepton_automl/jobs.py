@@ -9,6 +9,7 @@ from ._json import Value
 from .factory import Factory
 from .plans import LeanPlan, TrainPlan
 from .profile import Measurement, Profile
+from .request import Request, Response
 from .space import Config
 from .specs import DataSpec, Deployment
 from .variant import Variant
@@ -60,7 +61,7 @@ class TrialJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostBenchmarkJob(Value):
+class HostBenchmarkJob(Request):
     """A request before the search: time the reference network, and the smallest network of the space beside it.
 
     Args:
@@ -90,7 +91,7 @@ class HostBenchmarkJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactoryCheckJob(Value):
+class FactoryCheckJob(Request):
     """A request before all others: whether a person's own networks can be built, taught, cut and exported.
 
     Args:
@@ -111,7 +112,7 @@ class FactoryCheckJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FactoryCheck(Value):
+class FactoryCheck(Response):
     """The answer to a `FactoryCheckJob`.
 
     Args:
@@ -126,7 +127,7 @@ class FactoryCheck(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostBenchmark(Value):
+class HostBenchmark(Response):
     """The answer to a `HostBenchmarkJob`.
 
     Args:
@@ -143,7 +144,7 @@ class HostBenchmark(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceProfileJob(Value):
+class ResourceProfileJob(Request):
     """A request: what a finished model costs beside its latency.
 
     Args:
@@ -156,7 +157,7 @@ class ResourceProfileJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BottleneckJob(Value):
+class BottleneckJob(Request):
     """A request after the search: say where the time of a finished model goes, and what a change would gain.
 
     Args:
@@ -171,7 +172,7 @@ class BottleneckJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreJob(Value):
+class ScoreJob(Request):
     """A request after the search: score finished models on the sealed test split.
 
     Args:
@@ -186,14 +187,14 @@ class ScoreJob(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelScores(Value):
+class ModelScores(Response):
     """The answer to a `ScoreJob`: test scores of each trial."""
 
     scores: dict[int, dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccelerateJob(Value):
+class AccelerateJob(Request):
     """A request after the search: find the fastest way to run a finished model.
 
     Args:
@@ -225,7 +226,7 @@ class VariantResult(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccelerationResult(Value):
+class AccelerationResult(Response):
     """The answer to an `AccelerateJob`: the fastest way whose score is good enough, and all that was tried.
 
     Args:

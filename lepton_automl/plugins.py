@@ -12,7 +12,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import ConfigError, ExtraError, in_one_line, one_of
+from .errors import Complaints, ConfigError, ExtraError, in_one_line, one_of
 
 PACKAGE = "lepton-automl"  # the distribution whose entry points are those of `BUILT_IN`
 PREFIX = "lepton_automl."  # of the groups of entry points
@@ -42,7 +42,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "openvino": "lepton_automl.deployment.runtime:OpenVino",
         "torch": "lepton_automl.deployment.runtime:Torch",
     },
-    "executors": {},
+    "executors": {
+        "local": "lepton_automl.execution.local:LocalExecutor",
+    },
     "samplers": {},
 }
 # What one plug-in of a kind is called in messages.
@@ -92,6 +94,12 @@ def is_known(kind: str, name: str) -> bool:
         ConfigError: As for `names`.
     """
     return name in _built_in(kind) or name in _installed(kind)
+
+
+def check_plugin(kind: str, name: object, complaints: Complaints) -> None:
+    """Complain of a name that no plug-in of a kind has."""
+    if not (isinstance(name, str) and is_known(kind, name)):
+        complaints.add(f"there is no {KINDS[kind]} {name!r}", one_of(str(name), names(kind)))
 
 
 def load(kind: str, name: str) -> Any:

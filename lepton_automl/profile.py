@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ._json import Value
+from .request import Response
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,7 @@ class Profile(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResourceProfile(Value):
+class ResourceProfile(Response):
     """What an artifact costs beside its latency.
 
     Args:

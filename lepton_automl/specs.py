@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import plugins
 from ._json import Value
-from .errors import Complaints, one_of
+from .errors import Complaints
 from .plugin_value import PluginValue
+from .plugins import check_plugin
 from .profile import Profile
 from .space import Config
 
@@ -43,9 +43,9 @@ class Deployment(Value):
 
     def __post_init__(self) -> None:
         complaints = Complaints("Deployment")
-        _check_plugin("devices", self.device, complaints)
+        check_plugin("devices", self.device, complaints)
         for runtime in self.runtimes:
-            _check_plugin("runtimes", runtime, complaints)
+            check_plugin("runtimes", runtime, complaints)
         for name in ("threads", "batch_size"):
             number = getattr(self, name)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
@@ -127,7 +127,7 @@ class Budget(Value):
         priced = self.cost is None or bool(self.prices)
         complaints.check(priced, "a cost is given, and no prices", 'Say Budget(cost=1.0, prices={"cpu": 0.04}).')
         for device, price in self.prices.items():
-            _check_plugin("devices", device, complaints)
+            check_plugin("devices", device, complaints)
             complaints.check(_positive(price), f"the price of {device!r} is {price!r}; it must be a number above 0")
         complaints.raise_any()
 
@@ -142,12 +142,6 @@ class Budget(Value):
         if self.cost is not None:
             limits.append(self.cost / (self.prices[device] * workers) * 3600)
         return min(limits, default=None)
-
-
-def _check_plugin(kind: str, name: object, complaints: Complaints) -> None:
-    """Complain of a name that no plug-in of a kind has."""
-    if not (isinstance(name, str) and plugins.is_known(kind, name)):
-        complaints.add(f"there is no {plugins.KINDS[kind]} {name!r}", one_of(str(name), plugins.names(kind)))
 
 
 def _positive(number: Any) -> bool:

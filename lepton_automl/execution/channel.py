@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import socket
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from lepton_automl._json import Value
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
-
-from .executor import WorkerRequest, WorkerResponse
+from lepton_automl.request import MESSAGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +35,9 @@ class ReplacementRequest(Value):
     reason: str
 
 
-_ALL = (
-    TrialJob,
-    Report,
-    Decision,
-    TrialResult,
-    Heartbeat,
-    ReplacementRequest,
-    *get_args(WorkerRequest),
-    *get_args(WorkerResponse),
-)
-KINDS: dict[str, type[Value]] = {kind.__name__: kind for kind in _ALL}
+TRIAL_MESSAGES: dict[str, type[Value]] = {
+    kind.__name__: kind for kind in (TrialJob, Report, Decision, TrialResult, Heartbeat, ReplacementRequest)
+}
 
 
 class Channel:
@@ -69,7 +61,9 @@ class Channel:
         Raises:
             OSError: The other end is gone.
         """
-        line = json.dumps({"kind": type(value).__name__, "value": value.to_json()}, separators=(",", ":"))
+        kind = type(value)
+        message = {"kind": kind.__name__, "module": kind.__module__, "value": value.to_json()}
+        line = json.dumps(message, separators=(",", ":"))
         self.socket.sendall(line.encode() + b"\n")
 
     def receive(self) -> list[Value] | None:
@@ -89,4 +83,7 @@ class Channel:
 
 
 def _parse(message: dict[str, Any]) -> Value:
-    return KINDS[message["kind"]].from_json(message["value"])
+    name = message["kind"]
+    if name not in TRIAL_MESSAGES and name not in MESSAGES:  # defined where this process has not looked yet
+        importlib.import_module(message["module"])
+    return (TRIAL_MESSAGES.get(name) or MESSAGES[name]).from_json(message["value"])

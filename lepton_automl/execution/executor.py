@@ -1,35 +1,19 @@
-"""What runs walks: a protocol that knows neither objectives nor networks."""
+"""What runs trials: a protocol that knows neither objectives nor networks.
+
+Executors are plug-ins of the kind `"executors"`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from lepton_automl.bottleneck import Bottleneck
-from lepton_automl.error_analysis import ErrorAnalysis, ErrorAnalysisJob
-from lepton_automl.jobs import (
-    AccelerateJob,
-    AccelerationResult,
-    BottleneckJob,
-    Decision,
-    FactoryCheck,
-    FactoryCheckJob,
-    HostBenchmark,
-    HostBenchmarkJob,
-    ModelScores,
-    Report,
-    ResourceProfileJob,
-    ScoreJob,
-    TrialJob,
-    TrialResult,
-)
-from lepton_automl.profile import ResourceProfile
+from lepton_automl import plugins
+from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
+from lepton_automl.request import Request, Response
 
 Message = Report | TrialResult
-WorkerRequest = (
-    FactoryCheckJob | HostBenchmarkJob | ScoreJob | AccelerateJob | BottleneckJob | ResourceProfileJob | ErrorAnalysisJob
-)
-WorkerResponse = FactoryCheck | HostBenchmark | ModelScores | AccelerationResult | Bottleneck | ResourceProfile | ErrorAnalysis
 
 
 class Executor(Protocol):
@@ -65,12 +49,12 @@ class Executor(Protocol):
 
     def run(
         self,
-        request: WorkerRequest,
+        request: Request,
         on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> WorkerResponse:
+    ) -> Response:
         """Run a request and wait for its answer. Call only while no trial runs; one that still does was written off, and stops.
 
         Args:
@@ -85,3 +69,28 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """End all workers at once."""
+
+
+class ExecutorFactory(Protocol):
+    """What an entry point of the kind `"executors"` names, such as an executor's class."""
+
+    def __call__(self, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> Executor:
+        """Start an executor.
+
+        Args:
+            slots: Trials that may run at once.
+            folder: Where its workers may write, such as their logs.
+            threads: Threads of each worker.
+            name: The study that it works for.
+        """
+
+
+def start_executor(executor: str, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> Executor:
+    """Start the executor of a name; for the other arguments see `ExecutorFactory`.
+
+    Raises:
+        ConfigError: There is none of that name.
+        ExtraError: Its package cannot be imported.
+    """
+    factory: ExecutorFactory = plugins.load("executors", executor)
+    return factory(slots, folder, threads=threads, name=name)

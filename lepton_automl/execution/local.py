@@ -17,10 +17,11 @@ from lepton_automl.errors import StudyError
 from lepton_automl.jobs import NO_TRIAL, Decision, Report, TrialJob, TrialResult
 from lepton_automl.locks import is_stopped, measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock
+from lepton_automl.request import Request, Response
 
 from .channel import Heartbeat, ReplacementRequest
 from .ends import ABSENT, WorkTimer, exit_reason, fix, gib, memory_hint
-from .executor import Message, WorkerRequest, WorkerResponse
+from .executor import Message
 from .process import Process
 from .slots import Slots
 
@@ -198,12 +199,12 @@ class LocalExecutor:
 
     def run(
         self,
-        request: WorkerRequest,
+        request: Request,
         on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> WorkerResponse:
+    ) -> Response:
         """Run a request on the first worker; one that hangs is replaced, once.
 
         Args:
@@ -227,9 +228,7 @@ class LocalExecutor:
             ):  # nobody waits for the answer, or it is spoilt
                 self._restart_worker(0)
 
-    def _answer(
-        self, request: WorkerRequest, on_tick: Callable[[], None], told: Callable[[str], None], limit: float
-    ) -> WorkerResponse:
+    def _answer(self, request: Request, on_tick: Callable[[], None], told: Callable[[str], None], limit: float) -> Response:
         clock, hung = WorkTimer(limit), 0
         while True:
             worker = self._free_worker(on_tick, told)
@@ -250,7 +249,7 @@ class LocalExecutor:
                     if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of a trial which was written off
                         worker.busy = False
                         raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
-                    if isinstance(value, WorkerResponse):
+                    if isinstance(value, Response):
                         worker.busy = False
                         return value
                     if isinstance(value, Heartbeat) and value.text:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import Decision, HostBenchmark, HostBenchmarkJob, Report, TrialJob, TrialResult
 from lepton_automl.profile import Profile
+from lepton_automl.request import Request, Response
 
-from .executor import Message, WorkerRequest, WorkerResponse
+from .executor import Message
 
 
 @dataclass(frozen=True)
@@ -136,12 +137,12 @@ class SimulatedExecutor:
 
     def run(
         self,
-        request: WorkerRequest,
+        request: Request,
         on_tick: Callable[[], None] = lambda: None,
         told: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
-    ) -> WorkerResponse:
+    ) -> Response:
         """The recorded weights; nothing else is recorded."""
         on_tick()
         del told, limit

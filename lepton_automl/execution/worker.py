@@ -23,24 +23,18 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl._json import Value
-from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import LeptonError, in_one_line, without_colours
 from lepton_automl.jobs import (
     CONTINUE,
     NO_TRIAL,
-    AccelerateJob,
-    BottleneckJob,
     Decision,
-    FactoryCheckJob,
-    HostBenchmarkJob,
     Report,
-    ResourceProfileJob,
-    ScoreJob,
     TrialJob,
     TrialResult,
 )
 from lepton_automl.locks import is_stopped, measurement_lock_path
 from lepton_automl.measurement_lock import pausing_for_measurements
+from lepton_automl.request import Request
 
 from .channel import Channel, Heartbeat, ReplacementRequest
 from .failure_cause import fault_of
@@ -164,37 +158,16 @@ class Worker:
             told = without_colours(traceback.format_exc())
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
 
-    def _answer(self, job: Value) -> Value:
-        from lepton_automl.pipelines.requests import (
-            accelerate_finalist,
-            analyze_errors,
-            benchmark_host,
-            check_factory,
-            find_bottleneck,
-            profile_resources,
-            score_models,
-        )
+    def _answer(self, job: Request) -> Value:
+        from lepton_automl.pipelines.requests import respond
 
-        def told(text: str) -> None:
+        def report(text: str) -> None:
             self._send(Heartbeat(text=text))
 
         try:
-            # Whatever is asked, it stands still while others measure.
+            # Whatever is requested, it stands still while others measure.
             with pausing_for_measurements(getattr(_origin(job), "measurement_lock", measurement_lock_path())):
-                if isinstance(job, FactoryCheckJob):
-                    return check_factory(job)
-                if isinstance(job, HostBenchmarkJob):
-                    return benchmark_host(job)
-                if isinstance(job, AccelerateJob):
-                    return accelerate_finalist(job, told)
-                if isinstance(job, ResourceProfileJob):
-                    return profile_resources(job)
-                if isinstance(job, ErrorAnalysisJob):
-                    return analyze_errors(job)
-                if isinstance(job, BottleneckJob):
-                    return find_bottleneck(job, told)
-                assert isinstance(job, ScoreJob)
-                return score_models(job)
+                return respond(job, report)
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.

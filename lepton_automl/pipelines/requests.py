@@ -1,4 +1,7 @@
-"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis."""
+"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis.
+
+A new request is a subclass of `request.Request` and an entry in `HANDLERS`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,17 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.data.open import Data, open_test
+from lepton_automl.error_analysis import ErrorAnalysisJob
+from lepton_automl.errors import StudyError
 from lepton_automl.jobs import (
     CONTINUE,
+    AccelerateJob,
     BottleneckJob,
+    FactoryCheckJob,
     HostBenchmark,
     HostBenchmarkJob,
     ModelScores,
@@ -21,6 +29,7 @@ from lepton_automl.jobs import (
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.profile import Profile, ResourceProfile
+from lepton_automl.request import Request, Response
 from lepton_automl.space import Config
 
 from .accelerate_finalist import accelerate_finalist
@@ -32,15 +41,8 @@ from .error_analysis import analyze_errors
 from .pack import bundle_scores
 from .worker_cache import cached_data
 
-__all__ = [
-    "accelerate_finalist",
-    "analyze_errors",
-    "benchmark_host",
-    "check_factory",
-    "find_bottleneck",
-    "profile_resources",
-    "score_models",
-]
+Progress = Callable[[str], None]  # called at every step with what is being done
+
 TIMED_STEPS = 12
 
 
@@ -118,15 +120,43 @@ def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
         )
 
 
-def find_bottleneck(job: BottleneckJob, progress: Callable[[str], None] = lambda _: None) -> Bottleneck:
-    """Analyse where a finished model spends its time.
+def find_bottleneck(job: BottleneckJob, progress: Progress = lambda _: None) -> Bottleneck:
+    """Measure where the time of a finished model goes.
 
     Args:
         job: The model and its target.
-        progress: Called with a description of each step.
+        progress: Called at every step with what is being done.
     """
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
         profiler = CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms)
         model = adapter_for(trial.config, trial).load(Path(job.bundle))
         return bottleneck(model, profiler, tries=job.tries, progress=progress)
+
+
+# What handles a request, by its class.
+HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
+    HostBenchmarkJob: lambda job, _: benchmark_host(job),
+    FactoryCheckJob: lambda job, _: check_factory(job),
+    ScoreJob: lambda job, _: score_models(job),
+    AccelerateJob: accelerate_finalist,
+    ResourceProfileJob: lambda job, _: profile_resources(job),
+    ErrorAnalysisJob: lambda job, _: analyze_errors(job),
+    BottleneckJob: find_bottleneck,
+}
+
+
+def respond(request: Request, progress: Progress = lambda _: None) -> Response:
+    """Handle a request.
+
+    Args:
+        request: What to do.
+        progress: Called with what is being done, where the request reports it.
+
+    Raises:
+        StudyError: Nothing handles requests of its class.
+    """
+    handler = HANDLERS.get(type(request))
+    if handler is None:
+        raise StudyError(f"no worker handles a {type(request).__name__}", where="worker", fix="Upgrade lepton_automl there.")
+    return handler(request, progress)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import StudyError
-from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
 from lepton_automl.jobs import BottleneckJob, ResourceProfileJob, TrialJob
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting.bottleneck import BottleneckReport
 from lepton_automl.reporting.tables import network
 from lepton_automl.reporting.terminal import activity_line
+from lepton_automl.request import Request, Response
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import trial_folder
 from lepton_automl.variant import Variant
@@ -60,9 +60,7 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
     return keep(trial_folder(study.folder, trial), "portrait", found)
 
 
-def asked(
-    study: StudyClient, trial: int, request: Callable[[TrialJob, str], WorkerRequest], told: Callable[[str], None]
-) -> WorkerResponse:
+def asked(study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], told: Callable[[str], None]) -> Response:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
     if known.status != "complete":

@@ -9,8 +9,7 @@ from pathlib import Path
 from lepton_automl import families
 from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, TrialEnded
 from lepton_automl.execution.capacity import bearable
-from lepton_automl.execution.executor import Executor
-from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.execution.executor import Executor, start_executor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
 from lepton_automl.journal import Journal
 from lepton_automl.locks import measurement_lock_path
@@ -69,7 +68,7 @@ def run_study(
         StudyError: The journal is damaged; `lepton repair` puts it right.
     """
     workers, note = bearable(config.workers, data=folder / "data")
-    executor = LocalExecutor(workers, folder / "workers", name=config.name)
+    executor = start_executor(config.executor, workers, folder / "workers", name=config.name)
     asked, notes = config.replace(workers=workers), (note,) if note else ()
     try:
         return search(

@@ -9,10 +9,10 @@ from .client import StudyClient
 from .startup import LONGEST
 
 if TYPE_CHECKING:
-    from lepton_automl.execution.executor import WorkerRequest, WorkerResponse
+    from lepton_automl.request import Request, Response
 
 
-def ask_worker(study: StudyClient, request: WorkerRequest, told: Callable[[str], None] = lambda _: None) -> WorkerResponse:
+def ask_worker(study: StudyClient, request: Request, told: Callable[[str], None] = lambda _: None) -> Response:
     """The response of a worker process that is started for one request.
 
     Args:
@@ -20,9 +20,10 @@ def ask_worker(study: StudyClient, request: WorkerRequest, told: Callable[[str],
         request: What to do.
         told: Called with what is being done, where the request reports it.
     """
-    from lepton_automl.execution.local import LocalExecutor
+    from lepton_automl.execution.executor import start_executor
 
-    executor = LocalExecutor(1, study.folder / "workers", threads=study.state.settings.target.threads, name=study.name)
+    settings = study.state.settings
+    executor = start_executor(settings.executor, 1, study.folder / "workers", threads=settings.target.threads, name=study.name)
     try:
         return executor.run(request, told=told, limit=LONGEST)
     finally:
