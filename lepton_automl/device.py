@@ -5,7 +5,6 @@ Devices are plug-ins of the kind `"devices"`. Their contract is tested by `lepto
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -84,7 +83,6 @@ class Device(Protocol):
         """
 
 
-@functools.cache
 def get_device(name: str) -> Device:
     """The device of a name.
 
@@ -92,4 +90,4 @@ def get_device(name: str) -> Device:
         ConfigError: There is none.
         ExtraError: Its package cannot be imported.
     """
-    return cast("Device", plugins.load("devices", name)())
+    return cast("Device", plugins.instance("devices", name))

@@ -5,7 +5,6 @@ Runtimes are plug-ins of the kind `"runtimes"`.
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import json
 import shutil
@@ -245,7 +244,6 @@ def runtimes_for(names: Iterable[str]) -> list[Runtime]:
     return [get_runtime(name) for name in named]
 
 
-@functools.cache
 def get_runtime(name: str) -> Runtime:
     """A runtime by its name.
 
@@ -254,4 +252,4 @@ def get_runtime(name: str) -> Runtime:
     """
     if not plugins.is_known("runtimes", name):
         raise ExtraError(f"there is no runtime {name!r}", where="runtimes", fix=one_of(name, plugins.names("runtimes")))
-    return cast("Runtime", plugins.load("runtimes", name)())
+    return cast("Runtime", plugins.instance("runtimes", name))
