@@ -136,5 +136,5 @@ def eager(model: nn.Module, *, last: bool = False) -> Call:
 def accuracy_of(call: Call, rows: Rows) -> float:
     """The share of correct predictions."""
     x, y = rows[0].numpy(), rows[1].numpy()
-    told = np.concatenate([call(x[n : n + 500]).argmax(1) for n in range(0, len(x), 500)])
-    return float((told == y).mean())
+    answers = np.concatenate([call(x[n : n + 500]).argmax(1) for n in range(0, len(x), 500)])
+    return float((answers == y).mean())

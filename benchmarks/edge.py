@@ -67,10 +67,10 @@ class Started:
     def of(cls, *command: str | Path) -> Started:
         # Without site packages: the launcher must be smaller than what it starts.
         small = [sys.executable, "-I", "-S", launch.__file__, *map(str, command)]
-        told = json.loads(subprocess.run(small, check=True, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT).stdout)
-        if told["code"]:
-            raise RuntimeError(f"{' '.join(map(str, command))} ended with {told['code']}")
-        return cls(told["said"].splitlines(), told["seconds"], told["peak_bytes"] / 1e6)
+        content = json.loads(subprocess.run(small, check=True, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT).stdout)
+        if content["code"]:
+            raise RuntimeError(f"{' '.join(map(str, command))} ended with {content['code']}")
+        return cls(content["said"].splitlines(), content["seconds"], content["peak_bytes"] / 1e6)
 
 
 @dataclass(frozen=True)

@@ -145,5 +145,5 @@ def batches(rows: int, epochs: int, seed: int) -> list[Tensor]:
 def accuracy(model: nn.Module, rows: Rows) -> float:
     """The share of correct predictions."""
     with torch.inference_mode():
-        told = torch.cat([model.eval()(x).argmax(1) for x in torch.split(rows[0], 1000)])
-    return (told == rows[1]).float().mean().item()
+        columns = torch.cat([model.eval()(x).argmax(1) for x in torch.split(rows[0], 1000)])
+    return (columns == rows[1]).float().mean().item()

@@ -147,7 +147,7 @@ def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
         equal = _table(shaken.state) == _table(whole.state) and shaken.state.ended is not None
         kept = [StudyState.replay(Journal(one.folder / "journal.jsonl")).ended for one in (whole, shaken)]
         chosen = [ended.chosen for ended in kept if ended]
-    told = ", ".join(f"{count} of the {victim}" for victim, count in shaken.killed.items())
+    text = ", ".join(f"{count} of the {victim}" for victim, count in shaken.killed.items())
     return Result(
         figures=[
             Figure(name="kills", value=sum(shaken.killed.values())),
@@ -157,7 +157,7 @@ def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
             Figure.of("resume_s", shaken.resumed or [0.0], unit="s"),
         ],
         notes=[
-            f"kill -9 at random times ({told}) of a search of {trials} trials; one worker, so that results have one order.",
+            f"kill -9 at random times ({text}) of a search of {trials} trials; one worker, so that results have one order.",
             f"The uninterrupted search took {unbroken:.1f} s, the one with {n} kills {broken:.1f} s.",
             f"Epochs were trained twice after {sum(map(bool, shaken.lost))} of the kills.",
             "resume_s: from restarting the search to the first new report of a trial, Python's start included.",

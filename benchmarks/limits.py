@@ -104,9 +104,9 @@ def constrained(asked: StudyConfig) -> Spent:
     seconds, lost, feasible = 0.0, 0.0, []
     for number in range(trials):
         trial = plain.ask(distributions)
-        told = recorded(job(asked, trial.params, number))
-        score, ms = told.final["accuracy"], told.profile.latency_ms
-        spent, keeps = asked.train.epochs * told.epoch_seconds, not asked.target.broken_limit(told.profile)
+        recording = recorded(job(asked, trial.params, number))
+        score, ms = recording.final["accuracy"], recording.profile.latency_ms
+        spent, keeps = asked.train.epochs * recording.epoch_seconds, not asked.target.broken_limit(recording.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         trial.set_constraint("latency", ms - limit)
         plain.tell(trial, [score, ms])

@@ -73,19 +73,19 @@ class Page:
     def run(self, run_id: str) -> Any:
         """A run's page: the run, its children, its versions."""
         children = f"tags.`mlflow.parentRunId` = '{run_id}'"
-        told = self._get(f"runs/get?run_id={run_id}")
+        response = self._get(f"runs/get?run_id={run_id}")
         self.runs(most=10, sieve=children)
         self._get(f"model-versions/search?filter=run_id%3D%27{run_id}%27")
-        return told
+        return response
 
     def compare(self, run_ids: list[str]) -> Any:
         """The page that compares runs: all of them at once, then each one's artifacts."""
         listed = ",".join(f"'{one}'" for one in run_ids)
         asked = {"experiment_ids": [self.experiment], "filter": f"run_id IN ({listed})", "run_view_type": "ALL"}
-        told = self._post("runs/search", asked | {"max_results": len(run_ids)})
+        response = self._post("runs/search", asked | {"max_results": len(run_ids)})
         for one in run_ids:
             self._get(f"artifacts/list?run_uuid={one}")
-        return told
+        return response
 
     def histories(self, run_ids: list[str], metric: str) -> Any:
         """One chart's curves."""

@@ -62,14 +62,14 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
         Figure(name="duplicated", value=sum(len(one.doubled) for one in found.values()), target="0"),
         *(Figure(name=f"arrived_after_s_{name}", value=one.late, unit="s") for name, one in found.items()),
     ]
-    told = ", ".join(
+    text = ", ".join(
         f"{one.counted['runs']} runs, {one.counted['points']} points, {one.counted['tags']} tags" for one in found.values()
     )
     worst = [f"{name}: {list(one.missing | one.doubled)[:3]}" for name, one in found.items() if one.missing or one.doubled]
     return Result(
         figures=figures,
         notes=[
-            f"Counted in the stores' own tables ({told}), against the journal of {trials} trials.",
+            f"Counted in the stores' own tables ({text}), against the journal of {trials} trials.",
             f"The server was down for {seconds:g} s, the file locked for {seconds:g} s.",
             f"Of {kills} kills of the writer, {found['writer_killed'].hits} interrupted a write.",
             "arrived_after_s: from the last line of the journal and the end of the trouble until everything has arrived.",

@@ -155,10 +155,10 @@ def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
         (folder / f"{name}.json").write_text(json.dumps(mine))
         code = "import sys, json; from benchmarks.parity import check; print('\\n' + json.dumps(check(json.load(open(sys.argv[1])))))"
         command = [sys.executable, "-c", code, str(folder / f"{name}.json")]
-        said = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-        if said.returncode:
-            raise RuntimeError(said.stderr)
-        found += json.loads(said.stdout.splitlines()[-1])
+        result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        if result.returncode:
+            raise RuntimeError(result.stderr)
+        found += json.loads(result.stdout.splitlines()[-1])
     return found
 
 

@@ -65,8 +65,8 @@ def score(job: TrialJob, epoch: int) -> float:
 
 def chance(job: TrialJob) -> float:
     """The quality of the other hyperparameters, from 0 to 1."""
-    said = ",".join(f"{name}={job.config[name]!r}" for name in sorted(job.config))
-    return int.from_bytes(hashlib.sha256(said.encode()).digest()[:4], "big") / 2**32
+    text = ",".join(f"{name}={job.config[name]!r}" for name in sorted(job.config))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") / 2**32
 
 
 def begin(home: Path, trials: int, seed: int) -> Path:

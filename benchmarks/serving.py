@@ -220,8 +220,8 @@ def loaded(
     asked.write_bytes(b"\n".join(bodies) + b"\n")
     wrk = shutil.which("wrk") or "wrk"
     how = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script), f"http://127.0.0.1:{port}"]
-    said = subprocess.run([*how, "--", str(asked)], capture_output=True, text=True, check=True).stdout
-    p50, p99, rate, bad = said.strip().splitlines()[-1].split()
+    output = subprocess.run([*how, "--", str(asked)], capture_output=True, text=True, check=True).stdout
+    p50, p99, rate, bad = output.strip().splitlines()[-1].split()
     return float(p50), float(p99), float(rate), int(bad)
 
 
@@ -272,12 +272,12 @@ def installs(home: Path, name: str) -> float:
     pip = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         return float("nan")
-    said = subprocess.run(
+    result = subprocess.run(
         [*pip, "install", "--dry-run", "--ignore-installed", "-q", "-r", needed], capture_output=True, text=True, check=False
     )
-    if said.returncode:
-        print(said.stderr[-2000:])
-    return float(said.returncode == 0)
+    if result.returncode:
+        print(result.stderr[-2000:])
+    return float(result.returncode == 0)
 
 
 def run(

@@ -205,10 +205,10 @@ def reloaded(count: int) -> int:
             save_cut(number, Path(temporary) / str(number))
         code = "import sys, pathlib; from benchmarks.shrink import equal_here; print(equal_here(pathlib.Path(sys.argv[1]), int(sys.argv[2])))"
         command = [sys.executable, "-c", code, temporary, str(count)]
-        said = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    if said.returncode:
-        raise RuntimeError(said.stderr)
-    return int(said.stdout)
+        result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(result.stderr)
+    return int(result.stdout)
 
 
 def run(rows: int = 10_000, epochs: int = 8, seeds: int = 2, recipes: int = 50) -> Result:

@@ -55,15 +55,15 @@ class Table:
 
     @classmethod
     def read(cls, name: str) -> Table:
-        told = json.loads((DATA / "index.json").read_text())[name]
-        frame = pd.read_csv(DATA / f"{name}.csv.gz", low_memory=False).dropna(subset=[told["target"]], ignore_index=True)
-        split, regression = told["split_column"], told["task"] == "regression"
+        content = json.loads((DATA / "index.json").read_text())[name]
+        frame = pd.read_csv(DATA / f"{name}.csv.gz", low_memory=False).dropna(subset=[content["target"]], ignore_index=True)
+        split, regression = content["split_column"], content["task"] == "regression"
         if not regression:
-            count = frame.groupby(told["target"])[told["target"]].transform("size")
+            count = frame.groupby(content["target"])[content["target"]].transform("size")
             frame = frame[count >= LEAST_OF_CLASS].reset_index(drop=True)
         official = np.flatnonzero(frame[split] == "test") if split else None
-        features = frame.drop(columns=[told["target"], *told["ignore_columns"], *([split] if split else [])])
-        return cls(name, features, frame[told["target"]], told["categorical"], official, regression)
+        features = frame.drop(columns=[content["target"], *content["ignore_columns"], *([split] if split else [])])
+        return cls(name, features, frame[content["target"]], content["categorical"], official, regression)
 
     def test_rows(self, split: int) -> Rows:
         """The outer test split: first the official one if there is one, else a fifth of each class by seed."""

@@ -105,8 +105,8 @@ def test_settings_of_the_search_are_validated(tmp_path, table):
     with pytest.raises(ConfigError, match="no study 'earlier'"):
         automl.fit(table, target="price")
     assert not (tmp_path / "studies" / "wrong").exists()
-    told = lepton("search", "x.csv", "--cost", "1", "--price", "cpu:2", home=tmp_path, code=1)
-    assert "'cpu:2' is no price" in told and "Traceback" not in told
+    output = lepton("search", "x.csv", "--cost", "1", "--price", "cpu:2", home=tmp_path, code=1)
+    assert "'cpu:2' is no price" in output and "Traceback" not in output
 
 
 @pytest.fixture
@@ -140,12 +140,12 @@ def test_a_metric_of_another_task_is_refused_before_any_work(tmp_path, table):
 
 
 def test_the_shell_reports_errors_without_a_traceback(tmp_path):
-    told = lepton("front", "nothing", home=tmp_path, code=1)
-    assert "there is no study 'nothing'" in told and "Traceback" not in told
-    told = lepton("search", "nowhere.csv", "--minutes", "0", home=tmp_path, code=1)
-    assert "minutes is 0" in told and "Traceback" not in told
-    told = lepton("search", str(tmp_path / "nowhere.csv"), "--minutes", "1", home=tmp_path, code=1)
-    assert "nowhere.csv" in told and "What to do" in told and "Traceback" not in told
+    output = lepton("front", "nothing", home=tmp_path, code=1)
+    assert "there is no study 'nothing'" in output and "Traceback" not in output
+    output = lepton("search", "nowhere.csv", "--minutes", "0", home=tmp_path, code=1)
+    assert "minutes is 0" in output and "Traceback" not in output
+    output = lepton("search", str(tmp_path / "nowhere.csv"), "--minutes", "1", home=tmp_path, code=1)
+    assert "nowhere.csv" in output and "What to do" in output and "Traceback" not in output
     assert "There are no studies" in lepton("list", home=tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_a_read_only_home_is_an_error(tmp_path, table):
 
 
 def test_help_is_there_for_every_command(tmp_path):
-    told = lepton("--help", home=tmp_path)
+    output = lepton("--help", home=tmp_path)
     for command in (
         "demo",
         "search",
@@ -173,7 +173,7 @@ def test_help_is_there_for_every_command(tmp_path):
         "delete",
         "ui",
     ):
-        assert command in told
+        assert command in output
 
 
 def test_read_only_commands_load_no_slow_library(tmp_path):

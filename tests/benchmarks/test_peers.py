@@ -199,6 +199,6 @@ def test_the_benchmark_from_end_to_end(monkeypatch, tmp_path, capsys):
         processes=2,
         picture=False,
     )
-    told = capsys.readouterr().out
-    assert "budget 37 x 9 epochs; reference point accuracy" in told and "Optuna random" in told
+    output = capsys.readouterr().out
+    assert "budget 37 x 9 epochs; reference point accuracy" in output and "Optuna random" in output
     assert found.figures[0].name == "epochs_to_99 Optuna TPE" and 0 < found.figures[0].value <= 1

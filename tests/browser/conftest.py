@@ -106,6 +106,6 @@ def notebook(path: Path, *cells: str) -> None:
 
 def without_kernel(address, name):
     """End the kernel of a notebook."""
-    with urllib.request.urlopen(f"{address}/api/sessions") as told:
-        for one in (one["id"] for one in json.load(told) if one["path"] == name):
+    with urllib.request.urlopen(f"{address}/api/sessions") as response:
+        for one in (one["id"] for one in json.load(response) if one["path"] == name):
             urllib.request.urlopen(urllib.request.Request(f"{address}/api/sessions/{one}", method="DELETE"))

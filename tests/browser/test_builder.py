@@ -98,5 +98,5 @@ def test_a_table_is_uploaded_and_a_static_image_remains(server, opened, tmp_path
     page.picture("builder-without-a-kernel")
     assert not page.errors
     words = ["nbconvert", "--to", "html", "--stdout", str(saved)]
-    told = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True).stdout
-    assert kept["data"]["image/png"].strip()[:200] in told
+    output = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, check=True).stdout
+    assert kept["data"]["image/png"].strip()[:200] in output

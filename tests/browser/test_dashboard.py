@@ -217,8 +217,8 @@ def test_without_its_kernel_it_keeps_its_place_and_shows_what_to_run(server, ope
     page.live().evaluate("element => element.scrollIntoView()")
     page.tab.wait_for_timeout(1000)
     before = page.live().evaluate(PLACES)
-    told = page.tab.locator(".l-lost")
-    assert not told.is_visible()
+    element = page.tab.locator(".l-lost")
+    assert not element.is_visible()
     match end:
         case "restarted":
             page.restart()
@@ -228,8 +228,8 @@ def test_without_its_kernel_it_keeps_its_place_and_shows_what_to_run(server, ope
             page.tab.locator(".jp-Dialog button:has-text('Ok')").click()
         case _:
             without_kernel(address, name)
-    told.wait_for(timeout=PATIENCE)
-    assert "open_study('left').dashboard()" in told.inner_text()
+    element.wait_for(timeout=PATIENCE)
+    assert "open_study('left').dashboard()" in element.inner_text()
     page.live().evaluate("element => element.scrollIntoView()")
     page.tab.wait_for_timeout(1000)
     page.shot(f"gone-{end}")
@@ -309,7 +309,7 @@ def test_it_is_readable_in_both_themes(server, opened, theme):
     form.wait_for(timeout=PATIENCE)
     form.evaluate("element => element.scrollIntoView()")
     page.picture(f"builder-{theme.replace(' ', '-')}")
-    told = page.tab.locator(".lepton :is(span, b, th, td, h4, label, button, p, code, pre, text, .lm-TabBar-tabLabel)")
-    faint = [one for one in told.evaluate_all(CONTRAST) if one[0] < 3.0]
-    assert told.count() > 50 and not faint
+    element = page.tab.locator(".lepton :is(span, b, th, td, h4, label, button, p, code, pre, text, .lm-TabBar-tabLabel)")
+    faint = [one for one in element.evaluate_all(CONTRAST) if one[0] < 3.0]
+    assert element.count() > 50 and not faint
     assert not page.errors

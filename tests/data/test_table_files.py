@@ -136,14 +136,16 @@ def test_a_file_that_unpacks_without_end_is_refused_at_its_beginning(tmp_path: P
     assert max(shares) < 0.1
 
 
-@pytest.mark.parametrize(("repeated", "said"), [(b"\n", "contain no rows"), (b"#\n", "contain no rows"), (b"0", "characters")])
+@pytest.mark.parametrize(
+    ("repeated", "message"), [(b"\n", "contain no rows"), (b"#\n", "contain no rows"), (b"0", "characters")]
+)
 def test_lines_without_rows_do_not_bypass_the_limit(
-    repeated: bytes, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    repeated: bytes, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delimited, "_MOST_BLANK", 1000)
     monkeypatch.setattr(unpacked, "LONGEST_LINE", 1 << 14)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n" + repeated * 100_000))
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         read_table(tmp_path / "bomb.csv.gz")
 
 
@@ -209,11 +211,11 @@ def test_predict_py_predicts_its_training_files_in_a_clean_process(tmp_path: Pat
         write_bundle(
             bundle, model=tmp_path / "model.onnx", weights=b"", recipe={}, preprocess=described, provenance={}, card="# A model"
         )  # fmt: skip
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", NOTHING_ELSE, bundle / "predict.py", tmp_path / name, "--proba"],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        answers = [json.loads(line)["1"] for line in told.stdout.splitlines()]
+        answers = [json.loads(line)["1"] for line in result.stdout.splitlines()]
         stored = {
             part: np.concatenate([np.load(tmp_path / f"{name}.data" / side / f"{part}.npy") for side in ("rows", "test")])
             for part in ("numeric", "categorical")

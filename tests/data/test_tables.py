@@ -58,7 +58,7 @@ def test_every_kind_of_column(tmp_path: Path) -> None:
         "joined": "time",
         "spent": "number",
     }
-    said = "\n".join(spec.notes)
+    text = "\n".join(spec.notes)
     for sentence in [
         "'user_id' is left out",
         "'planet' is left out",
@@ -66,7 +66,7 @@ def test_every_kind_of_column(tmp_path: Path) -> None:
         "'?' in it means missing",
         "the last column",
     ]:
-        assert sentence in said
+        assert sentence in text
     assert (spec.task, spec.classes, spec.target) == ("binary", ("no", "yes"), "churned")
     assert (spec.train, spec.validation, spec.test, spec.folds) == (128, 32, 40, 0)
     assert spec.input.numeric == len(preprocess.features) and spec.input.cardinalities == (4,)
@@ -321,10 +321,10 @@ assert "torch" not in sys.modules
 
 
 def test_real_tables(shared_data: Path, tmp_path: Path) -> None:
-    told = json.loads((shared_data / "tabular/index.json").read_text())
+    content = json.loads((shared_data / "tabular/index.json").read_text())
     for name in ("adult", "telco_churn", "california_housing", "hypothyroid", "penguins"):
-        spec = prepare(shared_data / f"tabular/{name}.csv.gz", tmp_path / name, DataOptions(target=told[name]["target"]))
-        assert spec.task == told[name]["task"], name
-        assert spec.train + spec.validation + spec.test == told[name]["rows"]
+        spec = prepare(shared_data / f"tabular/{name}.csv.gz", tmp_path / name, DataOptions(target=content[name]["target"]))
+        assert spec.task == content[name]["task"], name
+        assert spec.train + spec.validation + spec.test == content[name]["rows"]
     adult = json.loads((tmp_path / "adult/preprocess.json").read_text())["input"]["columns"]
-    assert [column["name"] for column in adult if column["kind"] == "category"] == told["adult"]["categorical"]
+    assert [column["name"] for column in adult if column["kind"] == "category"] == content["adult"]["categorical"]

@@ -75,12 +75,12 @@ PATHS = [
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), value=json_values)
 def test_a_description_may_be_anything(path, value, copy):
-    told = json.loads(json.dumps(ROWS))
-    place = told
+    content = json.loads(json.dumps(ROWS))
+    place = content
     for step in path[:-1]:
         place = place[step]
     place[path[-1]] = value
-    add_file(copy, "preprocess.json", json.dumps(told).encode())
+    add_file(copy, "preprocess.json", json.dumps(content).encode())
     with suppress(BundleError, InputError):
         Predictor(copy).predict(ROW)  # what load_model opens once it was tried in a process of its own
 

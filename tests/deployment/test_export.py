@@ -177,8 +177,8 @@ print(time.process_time() - began)
 @pytest.mark.parametrize("kind", ["images", "table"])
 def test_the_first_export_of_a_process_takes_less_than_half_a_second(kind, tmp_path):
     arguments = [sys.executable, "-c", FIRST_EXPORT, kind, str(tmp_path / "model.onnx")]
-    told = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
-    assert float(told.stdout) < 0.5, "seconds of CPU"
+    result = subprocess.run(arguments, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    assert float(result.stdout) < 0.5, "seconds of CPU"
 
 
 def test_verify_names_the_difference(tmp_path):

@@ -77,22 +77,22 @@ def test_rows_and_arrays_are_accepted_in_every_form(table, picture, tmp_path):
     (tmp_path / "rows.json").write_text(json.dumps([ROW, ROW]))
     np.save(tmp_path / "rows.npy", np.array([list(ROW.values())] * 2))
     sources = [tmp_path / name for name in ("rows.csv", "rows.json", "rows.npy")] + [json.dumps([ROW, ROW])]
-    told = run(table, *sources)
-    assert told.stdout.split() == expected * 4, told.stderr
+    result = run(table, *sources)
+    assert result.stdout.split() == expected * 4, result.stderr
     grey = np.full((8, 8), 7, np.uint8)
     np.save(tmp_path / "one.npy", grey)
     np.save(tmp_path / "many.npy", np.stack([grey, grey + 1]))
     (tmp_path / "one.json").write_text(json.dumps(grey.tolist()))
-    told = run(picture, *(tmp_path / name for name in ("one.npy", "many.npy", "one.json")))
-    assert [float(line) for line in told.stdout.split()] == [7, 7, 8, 7], told.stderr
+    result = run(picture, *(tmp_path / name for name in ("one.npy", "many.npy", "one.json")))
+    assert [float(line) for line in result.stdout.split()] == [7, 7, 8, 7], result.stderr
 
 
 def test_one_python_function_predicts(table, picture, tmp_path):
     np.save(tmp_path / "rows.npy", np.array([list(ROW.values())] * 2))
     code = "import sys; sys.path.insert(0, sys.argv[1]); from predict import predict; import json; "
     code += f"print(predict({ROW!r}), *predict([{ROW!r}]), *predict({str(tmp_path / 'rows.npy')!r}))"
-    told = subprocess.run([sys.executable, "-B", "-c", code, str(table)], capture_output=True, text=True, check=False)
-    assert told.stdout == "no no no no\n", told.stderr
+    result = subprocess.run([sys.executable, "-B", "-c", code, str(table)], capture_output=True, text=True, check=False)
+    assert result.stdout == "no no no no\n", result.stderr
 
 
 @pytest.mark.parametrize(
@@ -107,14 +107,14 @@ def test_one_python_function_predicts(table, picture, tmp_path):
 )
 def test_a_bad_table_is_named(content, said, table, tmp_path):
     (tmp_path / "rows.csv").write_bytes(content)
-    told = run(table, tmp_path / "rows.csv")
-    assert said in told.stderr and told.returncode == 1 and "Traceback" not in told.stderr
+    result = run(table, tmp_path / "rows.csv")
+    assert said in result.stderr and result.returncode == 1 and "Traceback" not in result.stderr
 
 
 def test_a_row_with_too_few_cells_is_read_as_in_training_with_a_warning(table, tmp_path):
     (tmp_path / "rows.csv").write_text("age,when,city\n80\n")
-    told = run(table, tmp_path / "rows.csv")
-    assert told.stdout == "no\n" and "1 rows have fewer cells than the 3 columns, the first in line 2" in told.stderr
+    result = run(table, tmp_path / "rows.csv")
+    assert result.stdout == "no\n" and "1 rows have fewer cells than the 3 columns, the first in line 2" in result.stderr
 
 
 def test_a_wrong_argument_is_named(table, picture, tmp_path):
@@ -134,8 +134,8 @@ def test_a_hostile_array_file_is_refused(picture, tmp_path):
         lambda content: b"",
     ):  # fmt: skip
         file.write_bytes(spoil(file.read_bytes()))
-        told = run(picture, file)
-        assert told.returncode == 1 and "x.npy" in told.stderr and "Traceback" not in told.stderr
+        result = run(picture, file)
+        assert result.returncode == 1 and "x.npy" in result.stderr and "Traceback" not in result.stderr
 
 
 def png(width, height):
@@ -174,7 +174,7 @@ def test_a_file_that_would_start_a_program_is_not_decoded(picture, tmp_path):
 
 def test_missing_pillow_is_named(picture, tmp_path):
     pytest.importorskip("PIL.Image").new("L", (8, 8)).save(tmp_path / "a.png")
-    told = run(picture, tmp_path / "a.png")
-    assert told.returncode == 1 and "a.png' needs Pillow" in told.stderr and "pip install pillow" in told.stderr
+    result = run(picture, tmp_path / "a.png")
+    assert result.returncode == 1 and "a.png' needs Pillow" in result.stderr and "pip install pillow" in result.stderr
     np.save(tmp_path / "large.npy", np.zeros((9, 9), np.uint8))
     assert "needs Pillow" in run(picture, tmp_path / "large.npy").stderr

@@ -175,9 +175,9 @@ def test_a_bundle_needs_only_numpy_and_onnxruntime(table_bundle, tmp_path):
     (tmp_path / "rows.csv").write_text(",".join(ROW) + "\n" + 2 * (",".join(map(str, ROW.values())) + "\n"))
     script = BLOCK + f"import runpy; sys.argv[1:] = {[str(tmp_path / 'rows.csv'), json.dumps(ROW), '--proba']}\n"
     script += f"runpy.run_path({str(table_bundle / 'predict.py')!r}, run_name='__main__')"
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert told.returncode == 0, told.stderr
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     expected = dict(zip(TABLE.classes, Predictor(table_bundle).predict_proba(ROW).tolist(), strict=True))
     assert lines == [pytest.approx(expected, abs=2e-6)] * 3
 
@@ -185,5 +185,5 @@ def test_a_bundle_needs_only_numpy_and_onnxruntime(table_bundle, tmp_path):
 @pytest.mark.parametrize("module", ["predictor", "command", "bundle", "signing", "session", "reference", "card"])
 def test_light_modules_load_no_torch(module):
     script = f"import sys, lepton_automl.deployment.{module}; print('torch' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "False"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"

@@ -35,8 +35,8 @@ def names_set(code):
 
 def test_there_are_six_and_the_readme_names_them():
     assert [int(path.name[0]) for path in NOTEBOOKS] == [1, 2, 3, 4, 5, 6]
-    told = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\((\d_\w+\.ipynb)\)", told)) == {path.name for path in NOTEBOOKS}
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\((\d_\w+\.ipynb)\)", text)) == {path.name for path in NOTEBOOKS}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

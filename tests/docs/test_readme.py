@@ -20,9 +20,9 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     example = EXAMPLES[0]
     assert "Budget(minutes=2)" in example
     exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), {})
-    told = capsys.readouterr().out
-    assert "rows to learn from" in told and "inferred: " in told
-    assert "accuracy" in told and "<Model study/" in told
+    output = capsys.readouterr().out
+    assert "rows to learn from" in output and "inferred: " in output
+    assert "accuracy" in output and "<Model study/" in output
     assert (tmp_path / "my-model" / "predict.py").exists() and (tmp_path / "mlruns" / "mlflow.db").exists()
 
 
@@ -34,6 +34,6 @@ def test_the_readmes_own_network_gets_leaner_and_faster(tmp_path, monkeypatch, c
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     exec(compile(example, str(README), "exec"), {"model": model, "x": x, "y": y})
-    told = capsys.readouterr().out
-    assert "Lean Sequential" in told and "times as fast as PyTorch" in told and "chosen" in told
+    output = capsys.readouterr().out
+    assert "Lean Sequential" in output and "times as fast as PyTorch" in output and "chosen" in output
     assert (tmp_path / "fast" / "runtime.json").exists()

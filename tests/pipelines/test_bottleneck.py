@@ -277,10 +277,10 @@ def test_a_studys_model_is_analyzed_in_python_and_in_the_shell(tmp_path):
     study = automl.fit(images[:600], labels[:600], folds=0)
     report = study.best().bottleneck(progress=False)
     assert report.changes and report.changes[0].actual is not None
-    told = lepton("bottleneck", "asked", "--tries", "0", "--out", str(tmp_path / "page.html"), home=tmp_path)
-    assert report.slowest.time.layer in told and "What binds" in told and (tmp_path / "page.html").stat().st_size > 1e6
-    told = lepton("bottleneck", "asked", "--trial", "7", home=tmp_path, code=1)
-    assert "no trial 7" in told and "Traceback" not in told
+    output = lepton("bottleneck", "asked", "--tries", "0", "--out", str(tmp_path / "page.html"), home=tmp_path)
+    assert report.slowest.time.layer in output and "What binds" in output and (tmp_path / "page.html").stat().st_size > 1e6
+    output = lepton("bottleneck", "asked", "--trial", "7", home=tmp_path, code=1)
+    assert "no trial 7" in output and "Traceback" not in output
 
 
 @pytest.mark.parametrize("module", ["bottleneck", "roofline", "study.bottleneck", "reporting.bottleneck"])

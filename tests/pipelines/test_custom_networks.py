@@ -188,7 +188,7 @@ def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
     nets = {"width": 3, "model.lr": 0.1, "train.lr": Float(0.1, 0.2, default=0.1), "lean.ratio": Float(0, 1, default=0)}
     with pytest.raises(ValueError, match="2 things are wrong") as error:
         AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": Integer(1, 9, default=3)}, home=tmp_path)
-    told = str(error.value)
+    message = str(error.value)
     for part in (
         "top level",
         "'model.width'",
@@ -196,7 +196,7 @@ def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
         "at least 0 and below 1",
         "train.epochs cannot be searched",
     ):
-        assert part in told
+        assert part in message
     with pytest.raises(ValueError, match="space is given without model"):
         AutoML(space=WIDTH, home=tmp_path)
     with pytest.raises(ValueError, match="it must be a function"):

@@ -59,10 +59,10 @@ def state() -> StudyState:
 
 @pytest.fixture
 def examined() -> ErrorAnalysis:
-    told = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1])
+    answers = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 1])
     truth = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 7, 0])
-    pairs = confusion(told, truth, 10)
-    bins, error = calibration(np.linspace(0.5, 1.0, 12), told == truth)
+    pairs = confusion(answers, truth, 10)
+    bins, error = calibration(np.linspace(0.5, 1.0, 12), answers == truth)
     pixels = picture(np.arange(64, dtype=np.uint8).reshape(1, 8, 8))
     worst = tuple(Example(row=n, truth=HOSTILE[n], answer=HOSTILE[1], loss=2.0, sure=0.9, picture=pixels) for n in (0, 7))
     return ErrorAnalysis(

@@ -72,9 +72,9 @@ def test_test_rows_are_predicted_only_after_evaluate_test(study):
 
 
 def test_the_report_describes_the_results(study, tmp_path):
-    told = lepton("report", "seen", "--out", str(tmp_path / "r.html"), home=study.home.folder)
+    output = lepton("report", "seen", "--out", str(tmp_path / "r.html"), home=study.home.folder)
     page = (tmp_path / "r.html").read_text()
-    assert told.strip() == str(tmp_path / "r.html") and page.count("plotly.js v") == 1
+    assert output.strip() == str(tmp_path / "r.html") and page.count("plotly.js v") == 1
     model, text = study.best(), re.sub(r"<[^>]+>", "", page)
     for part in ("3 networks were tried", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst examples",
                  "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "sealed test split, opened once"):  # fmt: skip

@@ -73,9 +73,9 @@ def test_the_surrogate_ranks_what_it_has_not_seen():
     rng = np.random.default_rng(0)
     drawn = [{"model.a": float(a), "model.n": int(n)} for a, n in zip(rng.random(80), rng.integers(1, 65, 80), strict=True)]
     rows = np.array([encode(space, one) for one in drawn])
-    told = np.array([[abs(one["model.a"] - 0.3), math.log(one["model.n"])] for one in drawn])
-    mean, deviation = Surrogate(rows[:60], told[:60]).predict(rows[60:])
-    assert all(np.corrcoef(mean[:, goal], told[60:, goal])[0, 1] > 0.9 for goal in (0, 1))
+    answers = np.array([[abs(one["model.a"] - 0.3), math.log(one["model.n"])] for one in drawn])
+    mean, deviation = Surrogate(rows[:60], answers[:60]).predict(rows[60:])
+    assert all(np.corrcoef(mean[:, goal], answers[60:, goal])[0, 1] > 0.9 for goal in (0, 1))
     assert mean.shape == deviation.shape == (20, 2)
 
 

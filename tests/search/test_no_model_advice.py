@@ -102,5 +102,5 @@ def test_an_empty_front_is_a_sentence_instead_of_a_table(capsys, over):
     state = ended_empty(Budget(minutes=0.05), workers=1)
     state.ended = state.ended if over else None
     shared.print_front(SimpleNamespace(state=state))
-    told = capsys.readouterr().out
-    assert "no model is ready" in told and "chosen" not in told and ("extend(" in told) == over
+    output = capsys.readouterr().out
+    assert "no model is ready" in output and "chosen" not in output and ("extend(" in output) == over

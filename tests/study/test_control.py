@@ -86,8 +86,8 @@ def test_a_study_lives_on_its_own(home):
     until(lambda: any(one.proposed.config["train.lr"] == 0.017 for one in study.state.trials.values()), "nothing was enqueued")
 
     script.send_signal(signal.SIGINT)
-    told, _ = script.communicate(timeout=PATIENCE)
-    assert script.returncode == 0 and "stopping" in told and "chosen <Model driven/" in told
+    output, _ = script.communicate(timeout=PATIENCE)
+    assert script.returncode == 0 and "stopping" in output and "chosen <Model driven/" in output
     assert study.status == "ended" and study.state.ended.reason == "stopped by the user" and study.state.registered
     with pytest.raises(StudyError, match="the study has ended"):
         study.pause()
@@ -127,10 +127,10 @@ def test_a_study_with_callbacks_ends_and_is_extended_and_is_an_optuna_study(home
         progress=False,
         callbacks=[broken, lambda event, study: seen.append((type(event), len(study.state.trials)))],
     )
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         study = automl.fit(images[:300], labels[:300], folds=0, wait=True)
-    assert sum("a callback failed at StudyStarted (ValueError: oops)" in str(one.message) for one in told) == 1
+    assert sum("a callback failed at StudyStarted (ValueError: oops)" in str(one.message) for one in caught) == 1
     kinds = [kind for kind, _ in seen]
     assert kinds[0] is StudyStarted and kinds.count(TrialEnded) == 1 and StudyEnded in kinds
     with pytest.raises(StudyError, match="short-2"):

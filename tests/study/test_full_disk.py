@@ -112,8 +112,8 @@ def test_a_search_that_waits_for_disk_space_can_be_stopped_and_resumed(disk):
     try:
         samples.until(lambda: begun_well(study), "no model was ready", seconds=PATIENCE)
         samples.until(lambda: full(study, filler), "it does not notice the full disk", seconds=PATIENCE)
-        told = lepton("stop", "one", home=home, fails=True)
-        assert "lepton resume one" in told and "Traceback" not in told
+        output = lepton("stop", "one", home=home, fails=True)
+        assert "lepton resume one" in output and "Traceback" not in output
         assert not study.home.running("one") and study.state.ended is None
         filler.unlink()
         lepton("resume", "one", home=home)

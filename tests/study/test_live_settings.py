@@ -222,8 +222,8 @@ def test_everything_that_cannot_be_pinned_is_reported_in_one_error(ended):
     study = Study("ended", ended)
     with pytest.raises(ConfigError) as error:
         study.control.pin({"model.kernal": 3, "train.lr": 7.0, "model.kernel": 4})
-    told = str(error.value)
-    assert "Did you mean 'model.kernel'?" in told and "train.lr=7.0 is out of range" in told and "3, 5, 7" in told
+    message = str(error.value)
+    assert "Did you mean 'model.kernel'?" in message and "train.lr=7.0 is out of range" in message and "3, 5, 7" in message
     study.control.pin({"model.kernel": 3})
     study.control.pin({"train.lr": 0.02})
     assert Study("ended", ended).state.pinned == {"model.kernel": 3, "train.lr": 0.02}

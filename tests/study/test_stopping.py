@@ -29,7 +29,7 @@ PATIENCE = 240.0  # seconds, on a machine with other work
 
 def lepton(*words: str, home: Path, fails: bool = False) -> str:
     """What a command prints."""
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "lepton_automl", *words],
         capture_output=True,
         text=True,
@@ -37,8 +37,8 @@ def lepton(*words: str, home: Path, fails: bool = False) -> str:
         env={**os.environ, "LEPTON_HOME": str(home)},
         timeout=PATIENCE,
     )
-    assert fails or told.returncode == 0, told.stdout + told.stderr
-    return told.stdout + told.stderr
+    assert fails or result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 # Signals
@@ -170,8 +170,8 @@ def command(table: Path, home: Path, *more: str, before: tuple[str, ...] = ()) -
 def test_a_terminated_command_stops_its_search_and_publishes(table, home, number):
     process = command(table, home, "--grace", "120")
     process.send_signal(number)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0 and f"stopping after {number.name}" in told and "chosen: <Model one/" in told
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0 and f"stopping after {number.name}" in output and "chosen: <Model one/" in output
     study = Study("one", home)
     assert study.status == "ended" and study.client.is_published and study.state.ended.reason == "stopped by the user"
 
@@ -180,8 +180,8 @@ def test_a_terminated_command_stops_its_search_and_publishes(table, home, number
 def test_what_is_not_ready_in_time_waits_for_resume(table, home):
     process = command(table, home, "--grace", "1")
     process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143 and "lepton resume one goes on where it was" in told
+    output, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143 and "lepton resume one goes on where it was" in output
     study = Study("one", home)
     samples.until(lambda: not study.home.running("one"), "the search goes on", seconds=30)
     models = len(study.state.front())
@@ -199,8 +199,8 @@ def test_process_1_of_a_container_handles_sigterm(table, home):
     process = command(table, home, before=isolated)
     inner = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
     os.kill(inner, signal.SIGTERM)
-    told, _ = process.communicate(timeout=60)
-    assert "stopping after SIGTERM" in told and process.returncode in {0, 143}
+    output, _ = process.communicate(timeout=60)
+    assert "stopping after SIGTERM" in output and process.returncode in {0, 143}
     study = Study("one", home)
     assert not study.home.running("one") and study.state.front()
 

@@ -87,8 +87,8 @@ def test_an_exported_bundle_is_signed(study, home, tmp_path):
     secret, public = tmp_path / "key.pem", tmp_path / "public.pem"
     secret.write_bytes(key.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()))
     public.write_bytes(key.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo))
-    told = lepton("export", "pictures", "--out", str(tmp_path / "signed"), "--key", str(secret), home=home)
-    assert "predict.py" in told
+    output = lepton("export", "pictures", "--out", str(tmp_path / "signed"), "--key", str(secret), home=home)
+    assert "predict.py" in output
     load_model(tmp_path / "signed", public_key=public)
     with pytest.raises(RuntimeError, match="not signed"):
         load_model(study.export(tmp_path / "unsigned"), public_key=public)
@@ -104,8 +104,8 @@ def test_the_champion_loads_from_mlflow_without_this_package(study, pictures, ho
         BLOCKED + "import mlflow, numpy; model = mlflow.pyfunc.load_model('models:/pictures@champion'); "
         f"print(model.predict({{'image': numpy.load({str(tmp_path / 'rows.npy')!r})}}).prediction.tolist())"
     )
-    told = python(code, MLFLOW_TRACKING_URI=tracking_uri(home))
-    assert json.loads(told.strip().splitlines()[-1]) == study.predict(images[:10]).tolist()
+    output = python(code, MLFLOW_TRACKING_URI=tracking_uri(home))
+    assert json.loads(output.strip().splitlines()[-1]) == study.predict(images[:10]).tolist()
 
 
 def test_every_trial_is_a_run_under_the_study(study, home):
@@ -134,10 +134,10 @@ def test_the_test_split_is_evaluated_once_for_the_whole_front(study, home):
 
 
 def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):
-    told = json.loads(lepton("front", "pictures", "--json", home=home))
-    assert set(told) >= {"study", "metric", "chosen", "test_score", "models"}
-    assert set(told["models"][0]) >= {"trial", "score", "latency_ms", "size_bytes"}
-    assert told["chosen"] == study.best().number
+    content = json.loads(lepton("front", "pictures", "--json", home=home))
+    assert set(content) >= {"study", "metric", "chosen", "test_score", "models"}
+    assert set(content["models"][0]) >= {"trial", "score", "latency_ms", "size_bytes"}
+    assert content["chosen"] == study.best().number
     assert json.loads(lepton("status", "pictures", "--json", home=home))["front"] == len(study.front)
     assert "pictures: 4 trials" in lepton("list", home=home)
     from PIL import Image

@@ -27,7 +27,7 @@ def test_a_registered_table_model_predicts_raw_rows_anywhere(store_folder, clien
     Tracker(journal, store_folder).catch_up()
     assert register(ModelRecord(bundle=table_bundle, tags={"by": "me"}), "clerk", home=store_folder) == "1"
     ROWS.to_pickle(tmp_path / "rows.pkl")
-    told = run_without_package(store_folder, f"""
+    result = run_without_package(store_folder, f"""
         import json, pandas as pd
         model = mlflow.pyfunc.load_model("models:/clerk@champion")
         whole = model.predict(pd.read_pickle({str(tmp_path / "rows.pkl")!r}))
@@ -39,7 +39,7 @@ def test_a_registered_table_model_predicts_raw_rows_anywhere(store_folder, clien
         assert not {{"torch", "lepton_automl"}} & set(sys.modules)
         print(json.dumps([whole.to_dict("list"), one.to_dict("list"), lacking]))
     """)  # fmt: skip
-    whole, one, lacking = told
+    whole, one, lacking = result
     assert list(whole) == ["prediction", "probability_no", "probability_yes"]
     assert whole["prediction"] == ["no", "yes", "yes"] and one["prediction"] == ["no"]
     assert np.allclose(np.add(whole["probability_no"], whole["probability_yes"]), 1) and "paid" in lacking
@@ -71,12 +71,12 @@ def test_a_registered_image_model_accepts_arrays_like_the_training_data(store_fo
     given = {"modality": "image", "shape": [1, 8, 8], "levels": [0.0, 16.0]}
     bundle = bundle_of(tmp_path / "bundle", PICTURE, given, {"task": "regression", "classes": [], "target": "ink"})
     register(bundle, "eye", home=store_folder)
-    told = run_without_package(store_folder, """
+    result = run_without_package(store_folder, """
         import json, numpy as np
         model = mlflow.pyfunc.load_model("models:/eye@champion")
         print(json.dumps([model.predict({"image": np.full((n, 8, 8), 16.0)})["prediction"].tolist() for n in (1, 3)]))
     """)  # fmt: skip
-    assert told == [[255.0], [255.0] * 3]
+    assert result == [[255.0], [255.0] * 3]
 
 
 def test_a_deleted_study_leaves_its_name_and_its_registered_models(store_folder, client, tmp_path):

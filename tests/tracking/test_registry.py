@@ -74,9 +74,9 @@ def test_the_front_is_logged_once_and_updated(store_folder, tmp_path):
     assert register(records[1], "front", home=store_folder) == version, "a model became two versions"
     with opened_store(store_folder) as store:
         parent = store.client.get_run(store.client.get_run(run.info.run_id).data.tags["mlflow.parentRunId"])
-        told = store.client.get_logged_model(first["front-1"].model_id)
-    assert [one.model_id for one in parent.outputs.model_outputs] == [told.model_id], "the study's run shows its model"
-    assert json.loads(told.tags["mlflow.modelVersions"]) == [{"name": "front", "version": int(version)}]
+        logged = store.client.get_logged_model(first["front-1"].model_id)
+    assert [one.model_id for one in parent.outputs.model_outputs] == [logged.model_id], "the study's run shows its model"
+    assert json.loads(logged.tags["mlflow.modelVersions"]) == [{"name": "front", "version": int(version)}]
     log_models("front", [ModelRecord(bundle=tmp_path / "1", tags={"test_accuracy": 0.5})], home=store_folder)
     later = models_of(store_folder, "front")
     assert {uid: model.model_id for uid, model in later.items()} == {uid: model.model_id for uid, model in first.items()}

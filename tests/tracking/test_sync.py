@@ -129,8 +129,8 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_reports_it(home, monke
             time.sleep(0.05)
         publishing.over.set()
     shell = {"LEPTON_HOME": str(home.folder)}
-    said = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
-    assert "MLflow is behind: MLflow refuses this study" in said and "is deleted" in said and "; MLflow is behind" in said
+    text = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
+    assert "MLflow is behind: MLflow refuses this study" in text and "is deleted" in text and "; MLflow is behind" in text
     assert "MLflow is behind" in run_html(StudySnapshot(state=gone.state, status="running", now=1.0, news=(), chosen=None))
     with pytest.raises(StudyError, match=r"is deleted[\s\S]*experiments restore --experiment-id"):
         gone.tracking.sync()
@@ -244,8 +244,8 @@ def publishers(folder, wanted, other=()):
     """Numbers of the processes that publish a study, once there are so many, and others than some."""
     until, found = time.monotonic() + 60, []
     while time.monotonic() < until:
-        said = subprocess.run(["pgrep", "-f", f"study.publish {folder}$"], capture_output=True, text=True, check=False).stdout
-        found = [int(line) for line in said.split()]
+        output = subprocess.run(["pgrep", "-f", f"study.publish {folder}$"], capture_output=True, text=True, check=False).stdout
+        found = [int(line) for line in output.split()]
         if len(found) == wanted and not set(found) & set(other):
             break
         time.sleep(0.1)

@@ -21,10 +21,10 @@ def run_without_package(home, code):
         import mlflow
     """
     environment = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri(home)}
-    said = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(head) + textwrap.dedent(code)],
         env=environment, cwd=home, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    assert "Warning" not in said.stderr
-    return json.loads(said.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr
+    assert "Warning" not in result.stderr
+    return json.loads(result.stdout.splitlines()[-1])

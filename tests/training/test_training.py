@@ -152,11 +152,11 @@ def test_scores_agree_with_scikit_learn():
 
 
 def test_a_score_that_is_not_defined_is_left_out():
-    told = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.6, 0.3, 0.1]])
+    answers = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.6, 0.1], [0.6, 0.3, 0.1]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        without_one = scores(told, torch.tensor([0, 1, 1, 0]), spec_of())
-        single = scores(told, torch.zeros(4, dtype=torch.int64), spec_of())
+        without_one = scores(answers, torch.tensor([0, 1, 1, 0]), spec_of())
+        single = scores(answers, torch.zeros(4, dtype=torch.int64), spec_of())
         equal = scores(torch.ones(3), torch.full((3,), 2.0), spec_of("regression"))
     assert without_one["auroc"] == without_one["balanced_accuracy"] == without_one["f1"] == 1.0
     assert "auroc" not in single and single["accuracy"] == 0.5

@@ -36,9 +36,9 @@ def seen(made):
 
 def config(folder):
     """A study's settings, without its paths."""
-    told = json.loads((folder / "config.json").read_text())
-    told["data"].pop("folder")
-    return told
+    content = json.loads((folder / "config.json").read_text())
+    content["data"].pop("folder")
+    return content
 
 
 def begun(made, launched):

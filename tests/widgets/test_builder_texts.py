@@ -130,9 +130,9 @@ def test_without_a_page_it_is_text(home):
     made = lepton_automl.builder({"df": table()})
     assert "choose data first" in repr(made)
     choose(made, "df")
-    told = repr(made)
-    assert told.splitlines()[-1] == "AutoML(budget=Budget(minutes=10)).fit(df)" and "classification of sold" in told
-    assert made._repr_mimebundle_()["text/plain"] == told and "<" not in told
+    text = repr(made)
+    assert text.splitlines()[-1] == "AutoML(budget=Budget(minutes=10)).fit(df)" and "classification of sold" in text
+    assert made._repr_mimebundle_()["text/plain"] == text and "<" not in text
 
 
 def test_a_static_image_remains(home, tmp_path, launched, monkeypatch):

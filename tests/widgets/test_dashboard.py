@@ -38,8 +38,8 @@ def sent(monkeypatch):
 def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     study, _ = lived(tmp_path, MODELS)
     dashboard = study.dashboard()
-    told = "".join(texts(dashboard))
-    assert "0.9000 (trial 0)" in told and "0.1 ms (trial 1)" in told and "the search ended: done" in told
+    text = "".join(texts(dashboard))
+    assert "0.9000 (trial 0)" in text and "0.1 ms (trial 1)" in text and "the search ended: done" in text
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
     assert sorted(front.customdata) == [0, 1]
     assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
@@ -126,8 +126,8 @@ def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
     from lepton_automl.reporting.status import status_json, status_lines
 
     study, _ = lived(tmp_path, MODELS, budget=Budget(minutes=60))  # it was stopped after a minute and a half
-    told = status_json(study.state, "ended")
-    assert (told["used"], told["left"], told["step"]) == (1.0, "", None)
+    status = status_json(study.state, "ended")
+    assert (status["used"], status["left"], status["step"]) == (1.0, "", None)
     first = status_lines(study.state, "ended")[0]
     assert first == "100% done: done" and repr(study.dashboard()).count("done: done") == 1
     dashboard = study.dashboard()
@@ -221,9 +221,9 @@ def test_a_click_does_the_same_as_its_python_code(tmp_path):
 def test_without_a_page_it_is_text(tmp_path):
     study, _ = lived(tmp_path, MODELS)
     dashboard = study.dashboard()
-    told = repr(dashboard)
-    assert told.splitlines()[0] == "study sample: ended" and "0.9" in told and "<" not in told
-    assert dashboard._repr_mimebundle_()["text/plain"] == told
+    text = repr(dashboard)
+    assert text.splitlines()[0] == "study sample: ended" and "0.9" in text and "<" not in text
+    assert dashboard._repr_mimebundle_()["text/plain"] == text
 
 
 def written(view, monkeypatch):

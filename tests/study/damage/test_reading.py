@@ -143,8 +143,8 @@ def test_a_right_checksum_over_wrong_content_ends_in_an_error(home, path, body):
     state = seen(home)
     assert len(state.front()) == 1 and state.ended
     for words in (["status", NAME], ["status", NAME, "--json"], ["front", NAME], ["front", NAME, "--json"], ["list"]):
-        told = command(home, *words)
-        assert told.exit_code == 0, told.output
+        result = command(home, *words)
+        assert result.exit_code == 0, result.output
     repair(NAME, home)
     assert check_intact(path.parent)[:-1] == EVENTS[:-1]
 

@@ -32,14 +32,14 @@ def test_a_lost_journal_is_restored_from_its_copies(home, path, how):
     assert len(state.front()) == 1 and state.trials[0].scores and state.tested and state.registered
     assert home.studies == [NAME]
     for words in (["status", NAME], ["front", NAME], ["list"]):
-        told = command(home, *words)
-        assert told.exit_code == 0 and "lepton repair" in told.output, told.output
+        result = command(home, *words)
+        assert result.exit_code == 0 and "lepton repair" in result.output, result.output
     with pytest.raises(StudyError, match="lepton repair sample"):
         Study(NAME, home).extend(trials=9)
     with pytest.raises(StudyError, match=r"(?s)lepton repair sample"):
         check_intact(path.parent)
-    told = command(home, "repair", NAME)
-    assert told.exit_code == 0 and "whole again" in told.output
+    result = command(home, "repair", NAME)
+    assert result.exit_code == 0 and "whole again" in result.output
     again = StudyState().feed(check_intact(path.parent))
     assert again.front()[0].scores == state.front()[0].scores and again.tested == state.tested
     assert how != "folder" or (next(path.parent.glob("journal.damaged-*")) / "theirs").read_text() == "kept"
@@ -62,8 +62,8 @@ def test_a_repair_counts_intact_and_restored_lines(home, path):
     lines = path.read_bytes().splitlines(keepends=True)
     proposed = next(at for at, one in enumerate(lines) if b'"TrialProposed"' in one)
     path.write_bytes(b"".join(lines[:proposed] + lines[proposed + 1 :]))
-    told = command(home, "repair", NAME).output
-    assert f"whole: {len(lines) - 1}, restored from copies: 1, lost: 0" in told
+    output = command(home, "repair", NAME).output
+    assert f"whole: {len(lines) - 1}, restored from copies: 1, lost: 0" in output
     repaired = [event for _, event in Journal(path).read() if isinstance(event, JournalRepaired)]
     assert (repaired[0].whole, repaired[0].restored, repaired[0].lost) == (len(lines) - 1, 1, 0)
 
@@ -141,8 +141,10 @@ def test_a_correct_name_gets_no_suggestion(home):
     folder = home.create("digits")
     (folder / "config.json").write_text("{}")
     for words in (["front", "digits"], ["status", "digits"]):
-        told = command(home, *words)
-        assert told.exit_code == 1 and "Did you mean" not in str(told.exception) and "did not begin" in str(told.exception)
+        result = command(home, *words)
+        assert (
+            result.exit_code == 1 and "Did you mean" not in str(result.exception) and "did not begin" in str(result.exception)
+        )
     with pytest.raises(StudyError, match="Did you mean 'digits'"):
         home.journal("digit")
 
@@ -186,8 +188,8 @@ def test_an_interrupted_repair_is_repeated(home, path, monkeypatch):
 
 def test_deleting_a_damaged_study_works(home, path):
     path.write_bytes(b"garbage\n")
-    told = command(home, "delete", NAME, "--yes")
-    assert told.exit_code == 0 and not path.parent.exists()
+    result = command(home, "delete", NAME, "--yes")
+    assert result.exit_code == 0 and not path.parent.exists()
 
 
 def test_views_work_when_the_ends_of_trials_are_lost(home, path):
