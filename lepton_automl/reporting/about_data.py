@@ -26,7 +26,7 @@ class DataReport(DataSpec):
     def _repr_html_(self) -> str:
         """For a notebook, without scripts."""
         inferred = f"<b>Inferred</b>{bullet_list(self.notes)}" if self.notes else ""
-        problems = f"<b>What looks wrong</b>{bullet_list(self.warnings)}" if self.warnings else ""
+        problems = f"<b>Possible problems</b>{bullet_list(self.warnings)}" if self.warnings else ""
         return f"<div><b>{html_text(title(self))}</b>{listed_facts(facts(self).items())}{inferred}{problems}</div>"
 
 
@@ -38,6 +38,6 @@ def title(spec: DataSpec) -> str:
 def facts(spec: DataSpec) -> dict[str, str]:
     """Its size and its rows, by name."""
     what = modality_of(spec).describe(spec)
-    held = f"{spec.folds} folds to choose by" if spec.folds else f"{spec.validation:,} to choose by"
-    rows = f"{spec.train:,} rows to learn from, {held}, {spec.test:,} sealed"
+    held = f"{spec.folds}-fold cross-validation" if spec.folds else f"{spec.validation:,} validation"
+    rows = f"{spec.train:,} training, {held}, {spec.test:,} held-out test"
     return {"data": what, "rows": rows} | ({"classes": f"{len(spec.classes)} classes"} if spec.classes else {})

@@ -43,33 +43,35 @@ def errors(context: ReportContext, figures: Figures) -> Html:
 def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
     figures["confusion"], figures["calibration"] = confusion_figure(found), calibration_figure(found)
     scores = table(
-        ["class", "rows", "said", "right", "precision", "recall"],
+        ["class", "rows", "predicted", "correct", "precision", "recall"],
         ([clean(one.label), one.rows, one.answered, one.right, one.precision, one.recall] for one in found.classes[:200]),
-        caption="Of what it calls so, how much is (precision); of what is so, how much it finds (recall).",
+        caption="Precision: share of the predictions of this class that are correct. Recall: share of the rows of this class that are found.",
     )
     pairs = table(
-        ["it is", "the model says", "rows"],
+        ["true class", "predicted", "rows"],
         found.confusions(30),
-        caption="All mix-ups." if len(found.confusions(31)) < 31 else "The most frequent mix-ups.",
+        caption="All pairs of classes that are confused."
+        if len(found.confusions(31)) < 31
+        else "The pairs of classes confused most often.",
     )
     bins = table(
-        ["probability", "rows", "sure", "right"],
+        ["probability", "rows", "mean probability", "share correct"],
         ([f"{one.low:.2f} to {one.high:.2f}", one.rows, one.sure, one.right] for one in found.calibration),
     )
     return [
-        "<h3>Which classes it mixes up</h3>",
+        "<h3>Which classes it confuses</h3>",
         plot(
             "confusion",
-            "Confusion matrix; the tables below hold its numbers.",
-            "A row is what it is, a column what the model says. Blue is right, orange is wrong; the darker, the larger the share of the class.",
+            "Confusion matrix; the tables below list its numbers.",
+            "Rows: true class; columns: predicted class. Blue is correct, orange is wrong; the darker, the larger the share of the class.",
         ),
         scores,
-        collapsible("The mix-ups as a table", pairs) if found.wrong else "",
-        "<h3>Whether its probabilities can be believed</h3>",
+        collapsible("The confused pairs as a table", pairs) if found.wrong else "",
+        "<h3>Whether its probabilities can be trusted</h3>",
         plot(
             "calibration",
-            "Calibration curve; the table below holds its numbers.",
-            "Points on the dotted line: as often right as it is sure. Above it is too modest, below too bold. Bars: rows.",
+            "Calibration curve; the table below lists its numbers.",
+            "On the dotted line, predictions are correct as often as their probability says. Above it the model is underconfident, below it overconfident. Bars: number of rows.",
         ),
         collapsible("The curve as a table", bins),
     ]
@@ -80,19 +82,21 @@ def _numbers(found: ErrorAnalysis, figures: Figures) -> list[str]:
     return [
         plot(
             "residuals",
-            "Answer against truth, and a histogram of how far the answers are off.",
-            "On the dotted line the answer is the truth.",
+            "Predicted against true values, and a histogram of the errors.",
+            "On the dotted line the prediction equals the true value.",
         )
     ]
 
 
 def _worst(found: ErrorAnalysis) -> str:
     """The wrong answers with the highest loss."""
-    head = "<h3>Its worst examples</h3>"
+    head = "<h3>Its worst predictions</h3>"
     if not found.worst:
-        return head + paragraph("None: all its answers on these rows are right.")
+        return head + paragraph("None: every prediction on these rows is correct.")
     if found.worst[0].picture:
-        under = paragraph("Wrong answers, the surest first." if not found.pairs else "The answers that are furthest off.")
+        under = paragraph(
+            "Wrong predictions, the most confident first." if not found.pairs else "The predictions with the largest errors."
+        )
         return f'{head}{under}<div class="worst">{"".join(_picture(found, one) for one in found.worst)}</div>'
     columns = list(found.worst[0].cells)
     rows = [
@@ -105,11 +109,11 @@ def _worst(found: ErrorAnalysis) -> str:
         ]
         for one in found.worst
     ]
-    last = "sure" if not found.pairs else "off by"
+    last = "confidence" if not found.pairs else "error"
     return head + table(
-        ["row", "it is", "the model says", last, *columns],
+        ["row", "true", "predicted", last, *columns],
         rows,
-        caption="In the units of the source; a dash is a cell that the model does not know: missing, rare or new.",
+        caption="In the units of the source. A dash is a cell that the model cannot use: missing, or a rare or unseen value.",
     )
 
 
@@ -119,8 +123,8 @@ def _value(found: ErrorAnalysis, value: object) -> object:
 
 
 def _picture(found: ErrorAnalysis, one: Example) -> str:
-    sure = "" if one.sure is None else f", {100 * one.sure:.0f} % sure"
-    words_under = f"is {text(clean(one.truth, 40))}, said {text(clean(one.answer, 40))}{sure}"
+    sure = "" if one.sure is None else f", {100 * one.sure:.0f} %"
+    words_under = f"true: {text(clean(one.truth, 40))}, predicted: {text(clean(one.answer, 40))}{sure}"
     shown = f'<img alt="{found.split} row {one.row}" src="data:image/png;base64,{escape(one.picture)}">'
     return f"<figure>{shown}{words_under}</figure>"
 
@@ -137,13 +141,13 @@ def speed(context: ReportContext, figures: Figures) -> Html:
         [
             (
                 "latency",
-                f"{latency.median:.4g} ms a call, 95 % interval {latency.low:.4g} to {latency.high:.4g} ({latency.n} rounds)",
+                f"{latency.median:.4g} ms per call, 95 % interval {latency.low:.4g} to {latency.high:.4g} ({latency.n} rounds)",
             ),
-            ("by the wall clock", f"p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms, as it was"),
+            ("wall-clock time", f"p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms, not corrected for load"),
             ("clock", {"thread_cpu": "CPU time of the calling thread"}.get(latency.clock, latency.clock)),
             (
                 "reference",
-                f"{latency.ratio:.3g} times a fixed network that takes {reference:.3g} ms on this host when it is quiet"
+                f"{latency.ratio:.3g} times the reference network, which takes {reference:.3g} ms on this machine when idle"
                 if latency.ratio and reference
                 else "",
             ),
@@ -153,7 +157,7 @@ def speed(context: ReportContext, figures: Figures) -> Html:
     )
     tried = model.accelerated.tried if model.accelerated else ()
     ways = table(
-        ["runtime and precision", "ms a call", "from", "to", state.settings.metric, "size, kB", "what became of it"],
+        ["runtime and precision", "ms per call", "low", "high", state.settings.metric, "size, kB", "result"],
         (
             [
                 one.variant.name,
@@ -168,19 +172,19 @@ def speed(context: ReportContext, figures: Figures) -> Html:
     )
     return section(
         "speed",
-        "How fast it is, and how that is known",
+        "How fast it is, and how that was measured",
         paragraph(
-            "A call counts from the decoded row or picture to the answer, preprocessing included; it is timed beside a fixed reference network, so that a busy machine slows both."
+            "A call is timed from the decoded row or image to the prediction, preprocessing included. A fixed reference network is timed alongside, so that a busy machine slows both."
         ),
         evidence,
         *(
             [
-                "<h3>Every way to run it that was tried</h3>",
-                plot("variants", "Latency by runtime and precision; the table below holds its numbers."),
+                "<h3>Runtimes and precisions that were tried</h3>",
+                plot("variants", "Latency by runtime and precision; the table below lists its numbers."),
                 ways,
             ]
             if tried
-            else [paragraph("No other runtime or precision was tried for it: the time did not allow it.")]
+            else [paragraph("No other runtime or precision was tried: the budget left no time for it.")]
         ),
         *_larger(context, figures),
     )
@@ -192,12 +196,12 @@ def _larger(context: ReportContext, figures: Figures) -> list[str]:
         return []
     figures["batches"] = batches_figure(profile)
     rows = table(
-        ["rows in a call", "ms a call", "rows a second"],
+        ["rows per call", "ms per call", "rows per second"],
         ([rows, one.median, profile.throughput[rows]] for rows, one in profile.batches.items()),
     )
     return [
-        "<h3>Larger calls, memory and cold start</h3>",
-        plot("batches", "Latency and throughput by rows in a call; the table below holds its numbers."),
+        "<h3>Larger batches, memory and cold start</h3>",
+        plot("batches", "Latency and throughput by rows per call; the table below lists its numbers."),
         collapsible("As a table", rows),
         bullet_list(str(profile).splitlines()),
     ]

@@ -15,7 +15,7 @@ from .parallel import parallel_figure
 from .tables import front_table
 from .timeline import timeline_figure
 
-COLUMNS = {"latency_ms": "ms a call", "size_bytes": "bytes", "parameters": "weights", "variant": "runs in"}
+COLUMNS = {"latency_ms": "ms per call", "size_bytes": "bytes", "parameters": "weights", "variant": "runs in"}
 
 
 def front(context: ReportContext, figures: Figures) -> Html:
@@ -27,16 +27,16 @@ def front(context: ReportContext, figures: Figures) -> Html:
     shown = table(
         [COLUMNS.get(name, name.replace("test_", "test ")) for name in names],
         ([row[name] for name in names] for row in rows),
-        caption="Every model worth having, best score first; the marked one is handed over.",
+        caption="Every model on the Pareto front, best score first; the chosen one is highlighted.",
         highlighted_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),
     )
     return section(
         "front",
-        "The front, to explore",
+        "The Pareto front",
         plot(
             "front-plot",
-            "Score against latency of every trial; the table below has the models of the front.",
-            "Every point is a network. The line joins what nothing else beats; point at one to see what it is, click to see all about it below.",
+            "Score against latency of every trial; the table below lists the models on the front.",
+            "Every point is a network. The line joins the models that no other model beats in every objective. Hover over a point for a summary; click it to see its details below.",
         ),
         picker(state),
         cards(state),
@@ -55,17 +55,19 @@ def knobs(context: ReportContext, figures: Figures) -> Html:
     ]
     return section(
         "knobs",
-        "Which knobs mattered",
+        "Which hyperparameters mattered",
         paragraph(
-            "The share of the differences between trials that each knob explains, for the score and for the costs on their own.",
-            "So few trials only hint at it." if few else "",
+            "How much of the variation between trials each hyperparameter explains, separately for the score and for each cost.",
+            "With so few trials this is only a hint." if few else "",
         ),
-        plot("importance", "Importance of the knobs; the table below holds its numbers."),
-        collapsible("The shares as a table", table(["knob", *(NAMES.get(goal, goal) for goal in goals)], rows)) if rows else "",
+        plot("importance", "Importance of the hyperparameters; the table below lists its numbers."),
+        collapsible("Importance as a table", table(["hyperparameter", *(NAMES.get(goal, goal) for goal in goals)], rows))
+        if rows
+        else "",
         plot(
             "parallel",
-            "Each trial as a line through its knobs, its latency and its score.",
-            "Each line is a trial, amber the best-scored ones, blue the worst. Drag along an axis to pick lines out, drag an axis's name to move it.",
+            "Each trial as a line through its hyperparameters, its latency and its score.",
+            "Each line is a trial: amber for the best scores, blue for the worst. Drag along an axis to select lines; drag an axis's name to move it.",
         ),
     )
 
@@ -76,15 +78,15 @@ def stopped(context: ReportContext, figures: Figures) -> Html:
     figures["ends"], figures["curves"] = ends_figure(state), curves_figure(state)
     return section(
         "stopped",
-        "What was stopped, and why",
-        plot("ends", "Trials by how they ended; the table below holds its numbers."),
+        "Which trials were stopped, and why",
+        plot("ends", "Trials by how they ended; the table below lists the numbers."),
         collapsible(
             "As a table", table(["trials", "status", "why"], ([count, status, why] for status, why, count in reasons(state)))
         ),
         plot(
             "curves",
             "The score of each trial after each epoch.",
-            "Fainter curves end where a trial was stopped; dotted lines are the epochs at which it was decided who goes on.",
+            "Faint curves end where a trial was stopped early; dotted lines mark the epochs at which trials are compared.",
         ),
     )
 
@@ -100,12 +102,12 @@ def cost(context: ReportContext, figures: Figures) -> Html:
         plot(
             "timeline",
             "Which trial ran when, on which worker.",
-            "Before the first trial the machine is weighed, after the last the models of the front get their runtimes. Lines lead from a network to those that were cut out of it.",
+            "Before the first trial the machine is benchmarked; after the last, a runtime is chosen for each model on the front. Lines lead from a network to the smaller networks pruned from it.",
         ),
         plot(
             "hypervolume",
             "The hypervolume of the front over time and over epochs.",
-            "How much of the space between the worst and the best the front beats. Flat at the end: more time would have added little.",
+            "The share of the space between the worst and the best values that the front dominates. If it is flat at the end, more time would have added little.",
         ),
         paragraph(narrative.progress(state)),
     )

@@ -24,33 +24,33 @@ def request(context: ReportContext, figures: Figures) -> Html:
     settings = context.state.settings
     data, target = settings.data, settings.target
     limits = [
-        f"{target.max_latency_ms:g} ms a call" if target.max_latency_ms else "",
+        f"{target.max_latency_ms:g} ms per call" if target.max_latency_ms else "",
         narrative.format_size(target.max_size_bytes) if target.max_size_bytes else "",
     ]
     better = [
-        f"{'more' if goal.direction == 'maximize' else 'less'} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
+        f"{goal.direction} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
         for goal in settings.objectives
     ]
     known = facts(
         [
-            ("data", f"{data.name}: {data.train:,} rows to learn from, {data.validation:,} to choose by, {data.test:,} sealed"),
+            ("data", f"{data.name}: {data.train:,} training rows, {data.validation:,} validation, {data.test:,} held-out test"),
             (
-                "one row",
+                "input",
                 modality_of(data).row(data),
             ),
-            ("to predict", f"{clean(data.target)}: {task_of(data).extent(data)}"),
-            ("to make better", join_words(better)),
+            ("target", f"{clean(data.target)}: {task_of(data).extent(data)}"),
+            ("objectives", join_words(better)),
             (
-                "on",
-                f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} a call",
+                "runs on",
+                f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} per call",
             ),
             ("hard limits", " and ".join(filter(None, limits)) or "none"),
             ("budget", narrative.budget(context.state)),
         ]
     )
     warned = bullet_list([*data.warnings, *(note.text for note in context.state.notes if note.level != "info")][:12])
-    return section("asked", "What was asked", known, collapsible("What was inferred from the data", bullet_list(data.notes)) if data.notes else "",
-                   f"<h3>What looks wrong</h3>{warned}" if warned else "")  # fmt: skip
+    return section("asked", "What was requested", known, collapsible("What was inferred from the data", bullet_list(data.notes)) if data.notes else "",
+                   f"<h3>Possible problems</h3>{warned}" if warned else "")  # fmt: skip
 
 
 def reproduction(context: ReportContext, figures: Figures) -> Html:
@@ -59,26 +59,26 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
     state = context.state
     settings, started = state.settings, state.started
     knobs = table(
-        ["knob", "range", "usual"],
+        ["hyperparameter", "range", "default"],
         ([name, clean(knob.describe(), 80), str(knob.default)] for name, knob in settings.space.items()),
     )
     return section(
         "again",
-        "To do it again",
+        "How to reproduce it",
         facts(
             [
-                ("data, by its content", settings.data.digest),
+                ("data (digest of its content)", settings.data.digest),
                 ("seed", str(settings.seed)),
                 ("sampler", settings.sampler),
-                ("epochs of a trial", settings.train.epochs),
+                ("epochs per trial", settings.train.epochs),
                 ("machine", _machine(started) if started else ""),
                 ("processor", state.weighed.weighed.host if state.weighed else ""),
-                ("work tree", _work_tree(started) if started else ""),
+                ("git commit", _work_tree(started) if started else ""),
                 ("versions", ", ".join(f"{name} {version}" for name, version in started.versions.items()) if started else ""),
             ]
         ),
-        collapsible(f"The {len(settings.space)} knobs and their ranges", knobs),
-        collapsible("Everything that was asked, as JSON", code(_settings(state))),
+        collapsible(f"The {len(settings.space)} hyperparameters and their ranges", knobs),
+        collapsible("The complete request as JSON", code(_settings(state))),
     )
 
 
@@ -97,7 +97,7 @@ def _work_tree(started: StudyStarted) -> str:
     if not git.get("commit"):
         return ""
     branch = f", branch {git['branch']}" if git.get("branch") else ""
-    return f"commit {git['commit']}{branch}" + (", with changes that were not committed" if git.get("dirty") == "true" else "")
+    return f"{git['commit']}{branch}" + (", with uncommitted changes" if git.get("dirty") == "true" else "")
 
 
 def _settings(state: StudyState) -> str:
@@ -128,8 +128,8 @@ def usage(context: ReportContext, figures: Figures) -> Html:
         code(f'from lepton_automl import open_study\n\nmodel = open_study("{name}").best()\nmodel.predict({given})'),
         "<h3>Shell</h3>",
         code(f"lepton predict {name} {shell}"),
-        "<h3>Anywhere, without this package and without torch</h3>",
+        "<h3>Anywhere, without this package or PyTorch</h3>",
         code(f"lepton export {name} --out my-model\ncd my-model\npip install -r requirements.txt\npython predict.py {shell}"),
         *(["<h3>MLflow</h3>", code(mlflow)] if mlflow else []),
-        paragraph("The bundle's own card (README.md in it) says what the model is for and what it is not."),
+        paragraph("The bundle's model card (README.md in the bundle) states what the model is for and its limits."),
     )

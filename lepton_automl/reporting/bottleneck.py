@@ -19,10 +19,10 @@ STYLE = (
 )
 # Of Okabe and Ito (Color Universal Design, 2008): told apart by every kind of eye.
 COLOURS: dict[Bound, str] = {"arithmetic": "#D55E00", "memory": "#0072B2", "dispatch": "#009E73"}
-NAMES: dict[Bound, str] = {"arithmetic": "arithmetic binds", "memory": "memory binds", "dispatch": "calling kernels binds"}
+NAMES: dict[Bound, str] = {"arithmetic": "compute-bound", "memory": "memory-bound", "dispatch": "overhead-bound"}
 OUTSIDE = "#999999"
 MOST_LAYERS, MOST_CHANGES = 24, 10  # that are told apart
-CALL, BEFORE, REST = "the call itself", "preprocessing", "not placed"
+CALL, BEFORE, REST = "call overhead", "preprocessing", "unattributed"
 
 
 class BottleneckReport(Bottleneck):
@@ -76,8 +76,8 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
         vertical_spacing=110 / (tall + 530),
         horizontal_spacing=0.38,
         subplot_titles=(
-            "Time by layer, in the order in which they run",
-            "Layers under the machine's roofs",
+            "Time by layer, in order of execution",
+            "Roofline: layers against this machine's limits",
             _changes_title(found),
         ),
     )
@@ -138,7 +138,7 @@ def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
         col=1,
     )
     figure.update_yaxes(categoryorder="array", categoryarray=[*order, *rest], autorange="reversed", row=1, col=1)
-    figure.update_xaxes(title="ms of a call", rangemode="tozero", row=1, col=1)
+    figure.update_xaxes(title="ms per call", rangemode="tozero", row=1, col=1)
 
 
 def outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
@@ -154,10 +154,10 @@ def _hover(row: Row) -> str:
     lines = [
         f"<b>{escape(row.time.layer)}</b>: {escape(row.time.op)}",
         f"{1e3 * row.time.ms:.3g} µs, {100 * row.share:.1f} % of the call",
-        f"{work.macs:,} multiply-accumulates" + (f" ({work.executed:,} with filled channels)" * (work.executed != work.macs)),
+        f"{work.macs:,} multiply-accumulates" + (f" ({work.executed:,} with padded channels)" * (work.executed != work.macs)),
         f"{work.weight_bytes:,} bytes of weights, {work.activation_bytes:,} of activations",
         f"{work.nodes} kernel{'s' * (work.nodes > 1)}",
-        f"{NAMES[row.bound]}: {100 * row.reach:.0f} % of that roof",
+        f"{NAMES[row.bound]}: {100 * row.reach:.0f} % of that limit",
     ]
     return "<br>".join(lines)
 
@@ -178,13 +178,13 @@ def _roofline(figure: go.Figure, found: Bottleneck) -> None:
             showlegend=False,
             marker={"color": COLOURS[bound], "size": [7 + 30 * row.share**0.5 for row in own], "opacity": 0.7},
             customdata=[_hover(row) for row in own],
-            hovertemplate="%{customdata}<br>%{y:.3g} billion a second, %{x:.3g} a byte<extra></extra>",
+            hovertemplate="%{customdata}<br>%{y:.3g} billion per second, %{x:.3g} a byte<extra></extra>",
             row=2,
             col=1,
         )
     _roofs(figure, found, min(intensity), max(intensity))
-    figure.update_xaxes(type="log", title="multiply-accumulates a byte", dtick=1, row=2, col=1)
-    figure.update_yaxes(type="log", title="billion a second", dtick=1, row=2, col=1)
+    figure.update_xaxes(type="log", title="multiply-accumulates per byte", dtick=1, row=2, col=1)
+    figure.update_yaxes(type="log", title="billion per second", dtick=1, row=2, col=1)
 
 
 def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> None:
@@ -201,7 +201,7 @@ def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> N
             textfont={"size": 11, "color": "#444"},
             showlegend=False,
             line={"color": "#444", "dash": dash, "width": 1.5},
-            hovertemplate=f"{name}: {flow / 1e9:.3g} GB/s; peak {peak / 1e9:.3g} billion a second<extra></extra>",
+            hovertemplate=f"{name}: {flow / 1e9:.3g} GB/s; peak {peak / 1e9:.3g} billion per second<extra></extra>",
             row=2,
             col=1,
         )
@@ -209,7 +209,7 @@ def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> N
 
 def _changes_title(found: Bottleneck) -> str:
     timed = any(change.actual for change in found.changes)
-    return "What one change gains" + (" (◆ timed)" * timed) if found.changes else ""
+    return "Gain of one change" + (" (◆ timed)" * timed) if found.changes else ""
 
 
 def shown_changes(found: Bottleneck) -> list[Change]:
@@ -239,7 +239,7 @@ def _changes(figure: go.Figure, found: Bottleneck) -> None:
         x=[actual.median for _, actual in tried],
         error_x=_interval([(one.median - one.low, one.high - one.median) for _, one in tried]),
         mode="markers",
-        name="made and timed",
+        name="measured",
         showlegend=False,
         marker={"color": "#000", "symbol": "diamond", "size": 10},
         hovertemplate="%{y}: saved %{x:.3g} ms<extra></extra>",
@@ -247,7 +247,7 @@ def _changes(figure: go.Figure, found: Bottleneck) -> None:
         col=2,
     )
     figure.update_yaxes(autorange="reversed", automargin=True, row=2, col=2)
-    figure.update_xaxes(title="ms saved of a call", row=2, col=2)
+    figure.update_xaxes(title="ms saved per call", row=2, col=2)
 
 
 def _interval(ends: list[tuple[float, float]]) -> dict[str, Any]:

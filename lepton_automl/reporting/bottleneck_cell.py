@@ -23,14 +23,14 @@ def cell_html(found: Bottleneck) -> str:
     others = outside(found, [row for row in found.layers if row not in rows])
     most = max([row.time.ms for row in rows] + list(others.values()))
     layers = [_layer(row, most) for row in rows] + [_other(name, ms, found, most) for name, ms in others.items()]
-    head = ["layer", "operation", "µs of a call", "share", "", "what binds it"]
+    head = ["layer", "operation", "µs per call", "share", "", "bound by"]
     sentences = Html("<br>".join(html_text(line, 1000) for line in found.text.splitlines()))
-    more = "The picture to point at: .figure; a page that stands alone, with it: .save(path)."
+    more = "Interactive figure: .figure; standalone page with it: .save(path)."
     return f"<div>{paragraph(sentences)}{table(_left(head), layers)}{_changes(found)}{paragraph(more)}</div>"
 
 
 def _layer(row: Row, most: float) -> list[Html]:
-    binds = f"{NAMES[row.bound].removesuffix(' binds')}, at {100 * row.reach:.0f}\u00a0% of its roof"
+    binds = f"{NAMES[row.bound]}, at {100 * row.reach:.0f}\u00a0% of its limit"
     bar = _bar(row.time.ms / most, COLOURS[row.bound])
     return [*_left([row.time.layer, row.time.op]), *_took(row.time.ms, row.share), bar, *_left([binds])]
 
@@ -59,7 +59,7 @@ def _bar(share: float, colour: str) -> Html:
 
 def _changes(found: Bottleneck) -> Html:
     changes = shown_changes(found)
-    head = [*_left(["what one change gains"]), "predicted, µs", "made and timed, µs"]
+    head = [*_left(["gain of one change"]), "predicted, µs", "measured, µs"]
     return table(head, map(_change, changes)) if changes else Html("")
 
 

@@ -67,7 +67,7 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
         mode="markers",
         marker={"symbol": "x-thin-open", "size": 7, "color": GREY, "line": {"width": 1.5}},
         opacity=0.8,
-        name="where it stopped",
+        name="where it was stopped",
         hovertemplate="trial %{customdata}: %{text}<extra></extra>",
     )
     metric = label(state.settings.metric)

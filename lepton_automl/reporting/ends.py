@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 COLOURS = {"complete": BLUE, "stopped": GREY, "infeasible": PURPLE, "failed": ORANGE, "running": GREEN}
-PLAIN = {"complete": "trained to its end", "running": "still running", "infeasible": "breaks a hard limit"}
+PLAIN = {"complete": "trained to the end", "running": "still running", "infeasible": "breaks a hard limit"}
 FEW = 8  # trials, up to which each has its own tick
 MOST = 12  # reasons that are told apart
 NUMBER = re.compile(r"\d[\d.,]*(e[+-]?\d+)?")

@@ -69,9 +69,9 @@ def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
         figure,
         theme,
         height=160 + 34 * max(len(shown), 4),
-        xaxis={**ticks, "title": {"text": "the model says"}, "tickangle": -45 if len(shown) > 6 else 0},
-        yaxis={**ticks, "title": {"text": "it is"}, "autorange": "reversed"},
-        annotations=[] if shown else [note("it predicts a number")],
+        xaxis={**ticks, "title": {"text": "predicted"}, "tickangle": -45 if len(shown) > 6 else 0},
+        yaxis={**ticks, "title": {"text": "true"}, "autorange": "reversed"},
+        annotations=[] if shown else [note("the model predicts a number")],
     )
 
 
@@ -87,7 +87,7 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
     """How often the model is right, by how sure it is: above the line it is too modest, below too bold.
 
     Returns:
-        Traces `as sure as right` (the diagonal), `rows` (bars), `the model` (points with 95 % intervals).
+        Traces `perfectly calibrated` (the diagonal), `rows` (bars), `the model` (points with 95 % intervals).
     """
     import plotly.graph_objects as go
 
@@ -95,7 +95,7 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
     ends = [interval(one.right, one.rows) for one in bins]
     figure = go.Figure()
     line = {"color": GREY, "dash": "dot"}
-    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="as sure as right", hoverinfo="skip")
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="perfectly calibrated", hoverinfo="skip")
     figure.add_bar(
         x=[(one.low + one.high) / 2 for one in bins],
         y=[0.25 * one.rows / most for one in bins],
@@ -126,9 +126,9 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
         figure,
         theme,
         height=380,
-        xaxis={"title": {"text": "probability that the model gives its answer"}, "range": [0, 1.02]},
-        yaxis={"title": {"text": "share of these answers that are right"}, "range": [0, 1.05]},
-        annotations=[] if bins else [note("it predicts a number")],
+        xaxis={"title": {"text": "predicted probability"}, "range": [0, 1.02]},
+        yaxis={"title": {"text": "share of predictions that are correct"}, "range": [0, 1.05]},
+        annotations=[] if bins else [note("the model predicts a number")],
     )
 
 
@@ -146,7 +146,7 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.1, column_widths=[0.55, 0.45]))
     line = {"color": GREY, "dash": "dot"}
     figure.add_scatter(
-        x=ends, y=ends, mode="lines", line=line, name="as it is", hoverinfo="skip", showlegend=False, row=1, col=1
+        x=ends, y=ends, mode="lines", line=line, name="perfect prediction", hoverinfo="skip", showlegend=False, row=1, col=1
     )
     figure.add_scatter(
         x=truth,
@@ -160,10 +160,10 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
         col=1,
     )
     off = [answer - true for true, answer in found.pairs]
-    figure.add_histogram(x=off, marker={"color": ORANGE}, name="off by", showlegend=False, nbinsx=40, row=1, col=2)
+    figure.add_histogram(x=off, marker={"color": ORANGE}, name="error", showlegend=False, nbinsx=40, row=1, col=2)
     target = label(found.target, 30)
-    figure.update_xaxes(title=f"{target}, as it is", row=1, col=1)
-    figure.update_yaxes(title=f"{target}, as the model says", row=1, col=1)
-    figure.update_xaxes(title="off by: what the model says less what it is", row=1, col=2)
+    figure.update_xaxes(title=f"{target}, true", row=1, col=1)
+    figure.update_yaxes(title=f"{target}, predicted", row=1, col=1)
+    figure.update_xaxes(title="error: predicted minus true", row=1, col=2)
     figure.update_yaxes(title="rows", row=1, col=2)
-    return apply_theme(figure, theme, height=380, annotations=[] if found.pairs else [note("it predicts classes")])
+    return apply_theme(figure, theme, height=380, annotations=[] if found.pairs else [note("the model predicts classes")])

@@ -56,7 +56,7 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     stopped = [trial for trial in ended if trial.status == "stopped" and last_score(state, trial) is not None][-MOST:]
     infeasible = [trial for trial in ended if trial.status == "infeasible"][-MOST:]
     bottom = min((score for trial in ended if (score := last_score(state, trial)) is not None), default=0.0)
-    sizes = [_kib(trial) for trial in (*front, *beaten)]
+    sizes = [_kilobytes(trial) for trial in (*front, *beaten)]
     chosen = [trial for trial in front if trial.number == chosen_trial(state)]
     figure = go.Figure()
     line = {"color": BLUE, "width": 1, "shape": "hv"}
@@ -67,7 +67,7 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     figure.add_scatter(
         **_points(state, infeasible, "infeasible") | {"y": [bottom] * len(infeasible)}, marker=ticks, opacity=0.45
     )
-    bar = {"title": {"text": "size, KiB", "side": "right"}, "thickness": 12, "outlinewidth": 0}
+    bar = {"title": {"text": "size, kB", "side": "right"}, "thickness": 12, "outlinewidth": 0}
     marker = _coloured(front, sizes, 12) | {"colorbar": bar, "showscale": bool(front)}
     figure.add_scatter(**_points(state, front, "front"), error_x=_interval(front), marker=marker)
     ring = {"symbol": "circle-open", "color": ORANGE, "size": 20, "line": {"width": 3}}
@@ -88,14 +88,14 @@ def hover(state: StudyState, trial: Trial) -> str:
     if profile:
         lines[2:2] = [
             f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})",
-            f"{profile.size_bytes / 1024:.1f} KiB, {profile.parameters:,} parameters, {trial.variant.name}",
+            f"{profile.size_bytes / 1e3:.1f} kB, {profile.parameters:,} parameters, {trial.variant.name}",
         ]
     return "<br>".join(label(line, 120) for line in lines if line)
 
 
 def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     target, goal = state.settings.target, state.settings.objectives[0]
-    better = "more is better" if goal.direction == "maximize" else "less is better"
+    better = "higher is better" if goal.direction == "maximize" else "lower is better"
     where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
     apply_theme(
         figure,
@@ -103,7 +103,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         height=520,
         xaxis={
             **log_axis(_latencies(state)),
-            "title": {"text": f"latency, ms a call ({where}); bars: 95 % interval"},
+            "title": {"text": f"latency, ms per call ({where}); bars: 95 % interval"},
         },
         yaxis={
             **score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y)),
@@ -113,7 +113,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     )
     if not any(len(trace.y) for trace in figure.data):
         figure.add_annotation(
-            **note("no model yet: each will be a point here" if state.ended is None else "no model was found")
+            **note("no model yet; each will appear here as a point" if state.ended is None else "no model was found")
         )
     if target.max_latency_ms is not None:
         _draw_limit(figure, target.max_latency_ms)
@@ -155,13 +155,13 @@ def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]
     }
 
 
-def _kib(trial: Trial) -> float:
-    return trial.profile.size_bytes / 1024 if trial.profile else 0.0
+def _kilobytes(trial: Trial) -> float:
+    return trial.profile.size_bytes / 1e3 if trial.profile else 0.0
 
 
 def _coloured(trials: list[Trial], sizes: list[float], size: int) -> dict[str, Any]:
     limits = {"cmin": min(sizes), "cmax": max(sizes)} if sizes else {}
-    colours = {"color": [_kib(trial) for trial in trials], "colorscale": SCALE}
+    colours = {"color": [_kilobytes(trial) for trial in trials], "colorscale": SCALE}
     return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | limits
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lepton_automl.front import Costs
 
 MARGIN = 0.1  # of the span, by which the corner that nothing may be worse than lies beyond the worst model
-CAPTION = "share of the space between the best and the worst seen that the front beats"
+CAPTION = "share of the space between the best and the worst values that the front dominates"
 
 
 def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
@@ -49,7 +49,7 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
             col=column,
         )
     figure.update_xaxes(title="minutes of search", rangemode="tozero", row=1, col=1)
-    figure.update_xaxes(title="epochs, all trials together", rangemode="tozero", row=1, col=2)
+    figure.update_xaxes(title="epochs of all trials", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(title="hypervolume", rangemode="tozero", row=1, col=1)
     if not told:
         minutes = state.settings.budget.minutes or 10

@@ -27,7 +27,7 @@ FEW = 30  # trials, below which shares are hints
 
 
 def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> go.Figure:
-    """The share of the differences between trials that each knob explains.
+    """The share of the variation between trials that each knob explains.
 
     Args:
         ranked: What the search wrote last (`state.ranked`).
@@ -59,9 +59,9 @@ def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> g
         barmode="group",
         bargap=0.3,
         legend={"traceorder": "normal"},
-        xaxis={"title": {"text": "share of the differences between trials"}, "tickformat": ".0%", "rangemode": "tozero"},
+        xaxis={"title": {"text": "share of the variation between trials"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"type": "category"},
-        annotations=[] if knobs else [note("too few trials have ended to say")],
+        annotations=[] if knobs else [note("too few trials have ended")],
     )
 
 

@@ -1,4 +1,4 @@
-"""All about one model, for each that can be pointed at: what a click on the front shows."""
+"""Details of one model, for each that can be pointed at: what a click on the front shows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def picker(state: StudyState) -> Html:
     if not models:
         return Html("")
     options = "".join(f'<option value="{trial.number}">{escape(_named(state, trial))}</option>' for trial in models)
-    return Html(f'<p class="screen"><label for="pick">All about </label><select id="pick">{options}</select></p>')
+    return Html(f'<p class="screen"><label for="pick">Details of </label><select id="pick">{options}</select></p>')
 
 
 def cards(state: StudyState) -> Html:
@@ -59,7 +59,7 @@ def _card(state: StudyState, trial: Trial) -> str:
         if trial.scores
         else ""
     )
-    knobs = table(["knob", "setting"], ([name, _plain(setting)] for name, setting in trial.proposed.config.items()))
+    knobs = table(["hyperparameter", "value"], ([name, _plain(setting)] for name, setting in trial.proposed.config.items()))
     known = facts(
         [
             ("network", network(trial)),
@@ -76,22 +76,22 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),
             ("why", shown_reason(trial)),
             (
-                "where it came from",
+                "origin",
                 ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
                 + (f" trial {trial.proposed.parent}" if trial.is_child else ""),
             ),
-            ("cut out of it", ", ".join(f"trial {number}" for number in children[:20])),
+            ("pruned from it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
     )
-    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Knobs', knobs)}"
+    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Hyperparameters', knobs)}"
 
 
 ORIGINS = {
     "portfolio": "one of the first designs",
     "sampler": "proposed by the search",
     "random": "drawn at random",
-    "enqueued": "asked for by a person",
-    "child": "cut out of",
+    "enqueued": "added by the user",
+    "child": "pruned from",
 }
 
 

@@ -16,8 +16,8 @@ from .tables import chosen_trial, network
 
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
 CALLED = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
-STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "beyond a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
-FOLDS = "Scores were cross-validated: each of these rows was asked of a network of this recipe that had not learnt it."
+STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "over a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
+FOLDS = "Scores were cross-validated: each row was predicted by a network that was not trained on it."
 
 
 def chosen_model(state: StudyState) -> Trial | None:
@@ -50,24 +50,24 @@ def _tried(state: StudyState) -> str:
     minutes = state.spent(state.last_at) / 60
     return (
         f"{many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
-        f" ({join_words(told) or 'none has begun'})."
+        f" ({join_words(told) or 'none has started'})."
     )
 
 
 def _worth(state: StudyState) -> str:
     count = len(state.front())
     if count == 1:
-        return "One is worth having: it is better than all others in everything that was asked."
-    return f"{count} are worth having: nothing that was tried beats any of them in everything that was asked."
+        return "One is on the Pareto front: it is better than all others in every objective."
+    return f"{count} are on the Pareto front: no other network beats any of them in every objective."
 
 
 def _handed_over(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
     rows = state.settings.target.batch_size
     return (
-        f"The one that is handed over, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
-        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms for a call of {many(rows, 'row')} in "
-        f"{model.variant.name}; its file has {format_size(model.profile.size_bytes)}."
+        f"The chosen one, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
+        f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
+        f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}."
     )
 
 
@@ -79,7 +79,7 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     told = []
     if best.number != model.number:
         told.append(
-            f"The best-scored one, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
+            f"The one with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
         )
     if fastest.number != model.number:
         told.append(
@@ -92,15 +92,15 @@ def test_result(state: StudyState) -> str:
     """What the sealed test says, or that it has not been asked."""
     model, data = chosen_model(state), state.settings.data
     if not data.test:
-        return "There is no test split: the scores here chose the model, and flatter it a little."
+        return "There is no test split. The scores here were used to choose the model, so they may be optimistic."
     if state.tested is None or model is None or model.number not in state.tested.scores:
         return (
-            f"The test split ({data.test:,} rows) is still sealed. The scores here chose the model, and flatter it a little; "
-            "evaluate_test() opens it, once, for an honest figure."
+            f"The test split ({data.test:,} rows) has not been used yet. The scores here were used to choose the model, so they may be optimistic; "
+            "evaluate_test() gives an unbiased score, once."
         )
     name = state.settings.metric
     value = state.tested.scores[model.number].get(name, math.nan)
-    return f"On the {data.test:,} rows of the sealed test split, opened once, it reaches {format_score(state, value)}{_within(name, value, data.test)}."
+    return f"On the held-out test split ({data.test:,} rows, evaluated once) it reaches {format_score(state, value)}{_within(name, value, data.test)}."
 
 
 def score_uncertainty(state: StudyState) -> str:
@@ -110,8 +110,8 @@ def score_uncertainty(state: StudyState) -> str:
         return ""
     low, high = interval(state.score(model), rows)
     return (
-        f"On {rows:,} rows a model of this accuracy would score anywhere from {100 * low:.1f} to {100 * high:.1f} % by the luck of "
-        "the draw (95 % interval): smaller differences between models on the front say little."
+        f"On {rows:,} rows the accuracy of this model is only known to lie between {100 * low:.1f} and {100 * high:.1f} % "
+        "(95 % interval): smaller differences between models on the front may be chance."
     )
 
 
@@ -122,15 +122,15 @@ def why(state: StudyState) -> list[str]:
         return []
     at = front.index(model)
     knee = (
-        "Nobody said how fast it must be, so the knee of the front is taken: from there on a better score costs much time, and "
-        "less time costs much of the score. Both are compared by their ratios, and models that make far more mistakes than the "
-        "best one are left out."
+        "No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more time, and "
+        "a faster model loses much of the score. Both are compared as ratios, and models with far more errors than the "
+        "best one are excluded."
     )
-    told = [knee if len(front) > 2 else "Of models that make about as few mistakes as the best one, the fastest is taken."]
+    told = [knee if len(front) > 2 else "Of the models with about as few errors as the best one, the fastest was chosen."]
     if at > 0:
-        told.append(_step(state, model, front[at - 1], "The next better-scored model"))
+        told.append(_step(state, model, front[at - 1], "The next model with a better score"))
     if at + 1 < len(front):
-        told.append(_step(state, model, front[at + 1], "The next worse-scored model"))
+        told.append(_step(state, model, front[at + 1], "The next model with a worse score"))
     return told
 
 
@@ -166,19 +166,20 @@ def _errors(found: ErrorAnalysis) -> list[str]:
         half, most, _ = found.spread
         side = "too high" if (found.bias or 0) > 0 else "too low"
         off = (
-            f"Asked {found.rows:,} {found.split} rows, half of its answers are within {half:.4g} of the truth and nine in ten within "
+            f"On {found.rows:,} {found.split} rows, half of the predictions are within {half:.4g} of the true value and 90 % within "
             f"{most:.4g}; on average they are {abs(found.bias or 0):.3g} {side}."
         )
         return [off]
     if not found.wrong:
-        return [f"Asked {found.rows:,} {found.split} rows, it is right in all of them.", found.calibration_verdict]
+        return [f"On {found.rows:,} {found.split} rows it makes no errors.", found.calibration_verdict]
     told = [
-        f"Asked {found.rows:,} {found.split} rows, it is wrong in {found.wrong:,} ({100 * found.wrong / found.rows:.1f} %)."
+        f"On {found.rows:,} {found.split} rows it makes {many(found.wrong, 'error')} ({100 * found.wrong / found.rows:.1f} %)."
     ]
     pairs = [
-        f"{clean(truth, 40)} for {clean(answer, 40)} ({many(count, 'row')})" for truth, answer, count in found.confusions(3)
+        f"{clean(answer, 40)} instead of {clean(truth, 40)} ({many(count, 'row')})"
+        for truth, answer, count in found.confusions(3)
     ]
-    told += [f"Most often it takes {join_words(pairs)}."] if pairs else []
+    told += [f"Most often it predicts {join_words(pairs)}."] if pairs else []
     return [*told, found.calibration_verdict]
 
 
@@ -189,7 +190,7 @@ def progress(state: StudyState) -> str:
         return ""
     near = next(trial for trial, volume in told if volume >= 0.95 * told[-1][1])
     return (
-        f"Of what the front came to, 95 % was there after {near.spent[0] / 60:.1f} minutes and "
+        f"The front reached 95 % of its final hypervolume after {near.spent[0] / 60:.1f} minutes and "
         f"{near.spent[1]:,} epochs of {state.epochs:,}."
     )
 
@@ -203,10 +204,10 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
     wasted = sum(trial.epochs for trial in state.trials.values() if trial.status != "complete")
     return [
         ("time", f"{seconds / 60:.1f} minutes on {many(settings.workers, 'worker')}, {hours:.3g} device-hours"),
-        ("price", f"{hours * price:.3g}, at {price:g} an hour" if price else ""),
+        ("price", f"{hours * price:.3g}, at {price:g} per hour" if price else ""),
         (
             "training",
-            f"{state.epochs:,} epochs in {trained / 60:.1f} worker-minutes; {wasted:,} of them on trials that were stopped",
+            f"{state.epochs:,} epochs in {trained / 60:.1f} worker-minutes; {wasted:,} of them on trials that were not completed",
         ),
         ("budget", budget(state)),
     ]
@@ -215,7 +216,7 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
 def budget(state: StudyState) -> str:
     """What might be spent."""
     asked = state.settings.budget
-    units = (("minutes", asked.minutes), ("trials", asked.trials), ("epochs", asked.epochs), ("of money", asked.cost))
+    units = (("minutes", asked.minutes), ("trials", asked.trials), ("epochs", asked.epochs), ("cost", asked.cost))
     return ", ".join(f"{value:g} {unit}" for unit, value in units if value is not None)
 
 

@@ -47,7 +47,7 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     trace = go.Parcoords(line=line, dimensions=axes, customdata=[trial.number for trial in trials], labelangle=-20)
     margin = {"t": 90, "b": 24, "l": 90, "r": 60}
     return apply_theme(
-        go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial was scored yet")]
+        go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial has a score yet")]
     )
 
 

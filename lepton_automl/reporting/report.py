@@ -18,7 +18,7 @@ def report_html(context: ReportContext) -> str:
     """The report as one HTML file."""
     state, figures = context.state, Figures()
     parts = [make(context, figures) for make in SECTIONS]
-    titles = (("asked", "asked"), ("front", "the front"), ("why", "why this one"), ("errors", "its errors"), ("speed", "its speed"),
+    titles = (("asked", "asked"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("speed", "its speed"),
               ("knobs", "knobs"), ("stopped", "stopped"), ("cost", "time and cost"), ("again", "again"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
@@ -53,9 +53,7 @@ def _head(context: ReportContext) -> str:
     data, model = state.settings.data, narrative.chosen_model(state)
     told_apart = task_of(data).what(data, repr(clean(data.target, 60)))
     given = modality_of(data).usage.example
-    lead = paragraph(
-        f"A search for networks that tell {told_apart}, from {given}: well, and fast on the machine that they must run on."
-    )
+    lead = paragraph(f"A search for networks that predict {told_apart} from {given}, optimized for the objectives below.")
     found = bullet_list([*narrative.summary(state), narrative.test_result(state)])
     return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{found}</header>"
 
@@ -68,12 +66,12 @@ def _cards(context: ReportContext) -> Html:
     rows = state.settings.target.batch_size
     shown = [
         (narrative.format_score(state, state.score(model)), f"{narrative.metric(state)}, validation"),
-        (narrative.format_score(state, tested) if tested is not None else "sealed", f"{narrative.metric(state)}, test")
+        (narrative.format_score(state, tested) if tested is not None else "not yet used", f"{narrative.metric(state)}, test")
         if state.settings.data.test
         else ("", ""),
-        (f"{latency.median:.3g} ms", f"a call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
+        (f"{latency.median:.3g} ms", f"per call of {rows:,} row{'s' * (rows > 1)} ({latency.low:.3g} to {latency.high:.3g})"),
         (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
-        (str(len(state.front())), f"models worth having, of {len(state.trials):,} tried"),
+        (str(len(state.front())), f"models on the Pareto front, of {len(state.trials):,} networks tried"),
     ]
     made = "".join(
         f'<div class="card"><b>{text(figure)}</b><span>{text(under)}</span></div>' for figure, under in shown if figure

@@ -58,9 +58,9 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
         theme,
         height=max(200, 130 + 30 * len(timed)),
         barmode="overlay",
-        xaxis={"title": {"text": "latency, ms a call"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": "latency, ms per call"}, "rangemode": "tozero"},
         yaxis={**ticks, "autorange": "reversed"},
-        annotations=[] if timed else [note("no other way to run it was tried")],
+        annotations=[] if timed else [note("no other runtime or precision was tried")],
     )
 
 
@@ -77,8 +77,8 @@ def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") ->
     through = profile.throughput if profile else {}
     figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.12))
     for column, name, colour, values in (
-        (1, "ms a call", BLUE, [one.median for one in batches.values()]),
-        (2, "rows a second", ORANGE, list(through.values())),
+        (1, "ms per call", BLUE, [one.median for one in batches.values()]),
+        (2, "rows per second", ORANGE, list(through.values())),
     ):
         figure.add_scatter(
             x=list(batches),
@@ -91,7 +91,7 @@ def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") ->
             row=1,
             col=column,
         )
-        figure.update_xaxes(**log_axis(batches), title="rows in a call", row=1, col=column)
+        figure.update_xaxes(**log_axis(batches), title="rows per call", row=1, col=column)
         figure.update_xaxes(tickvals=list(batches), ticktext=[str(rows) for rows in batches], row=1, col=column)
         figure.update_yaxes(title=name, rangemode="tozero", row=1, col=column)
     return apply_theme(

@@ -89,12 +89,12 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
     if state.front() or status not in {"starting", "running"}:
         return ""
     if state.weighed is None:
-        return "timing the machine, about 10 s"
+        return "measuring this machine's speed, about 10 s"
     data, host = state.settings.data, state.weighed
     whole = host.epochs * (data.folds + 1)  # each fold is trained, and in the end all rows
     trial = max(state.running.values(), key=lambda one: one.epochs, default=None)
     if trial is None:
-        return f"drawing a network; a model takes about {_about(whole * host.weighed.epoch_seconds)}"
+        return f"building a network; a model takes about {_about(whole * host.weighed.epoch_seconds)}"
     began = trial.intervals[-1].began if trial.intervals else now
     each = (now - began) / trial.epochs if trial.epochs else host.weighed.epoch_seconds
     left = max(0.0, (whole - trial.epochs) * each)

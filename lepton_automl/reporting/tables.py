@@ -101,7 +101,7 @@ def bottleneck_lines(found: Bottleneck, most: int = 8) -> list[str]:
     wide = max((len(row.time.layer) for row in rows), default=0)
     layers = [
         f"{row.time.layer:{wide}}  {1e3 * row.time.ms:8.2f} us  {100 * row.share:5.1f} %  {row.bound:10} "
-        f"{100 * row.reach:3.0f} % of that roof"
+        f"{100 * row.reach:3.0f} % of that limit"
         for row in rows
     ]
     changes = [

@@ -39,7 +39,7 @@ ROWS = 12  # models of the front that fit on a screen
 def data_progress(*, shown: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar for pictures that are decoded; told how many of how many are done. Nothing is shown outside a terminal."""
     with ProgressBars(transient=True, disable=not shown or not Console().is_terminal) as bars:
-        task = bars.add_task("reading pictures", total=None, visible=False)
+        task = bars.add_task("reading images", total=None, visible=False)
         yield lambda done, of: bars.update(task, completed=done, total=of, visible=True)
 
 
@@ -113,7 +113,7 @@ class Progress:
 
 def trial_line(state: StudyState, trial: Trial) -> str:
     """One finished trial in a line."""
-    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else "not weighed"
+    latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else "not profiled"
     known = f"{state.settings.metric} {state.score(trial):.4f}, " if trial.status == "complete" else ""
     why = f" ({trial.result.reason.splitlines()[0]})" if trial.result and trial.result.reason else ""
     on = " on the front" if trial in state.front() else ""

@@ -117,7 +117,7 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
     """What the machine did before the first trial and after the last."""
     last = max((trial.ended_at or 0.0 for trial in state.trials.values()), default=0.0)
-    phases = [("weighing the machine", began, state.weighed.at if state.weighed else began)]
+    phases = [("benchmarking this machine", began, state.weighed.at if state.weighed else began)]
     phases += [("choosing runtimes", last, state.ended.at)] if state.ended and last else []
     for name, start, end in phases:
         if end - start > SHORT * (state.last_at - began):
@@ -165,7 +165,7 @@ def _inheritance(figure: go.Figure, state: StudyState, packed: list[Bar], began:
             x += [(_end(state, parent.interval) - began) / 60, (bar.interval.began - began) / 60, None]
             y += [parent.lane + 1, bar.lane + 1, None]
     line = {"color": ORANGE, "width": 1}
-    figure.add_scatter(x=x, y=y, mode="lines", line=line, name="inherits", hoverinfo="skip", showlegend=bool(x))
+    figure.add_scatter(x=x, y=y, mode="lines", line=line, name="pruned from", hoverinfo="skip", showlegend=bool(x))
 
 
 def _thaws(figure: go.Figure, packed: list[Bar], began: float) -> None:
@@ -174,10 +174,10 @@ def _thaws(figure: go.Figure, packed: list[Bar], began: float) -> None:
         x=[(bar.interval.began - began) / 60 for bar in thawed],
         y=[bar.lane + 1 for bar in thawed],
         customdata=[bar.trial.number for bar in thawed],
-        text=[f"trial {bar.trial.number} goes on from epoch {bar.interval.epoch}" for bar in thawed],
+        text=[f"trial {bar.trial.number} resumed from epoch {bar.interval.epoch}" for bar in thawed],
         mode="markers",
         marker={"symbol": "diamond", "size": 9, "color": ORANGE, "line": {"width": 1, "color": "white"}},
-        name="thawed",
+        name="resumed",
         showlegend=bool(thawed),
         hovertemplate="%{text}<extra></extra>",
     )

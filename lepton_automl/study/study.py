@@ -123,7 +123,7 @@ class Study:
             >>> print(open_study("digits").data)  # doctest: +SKIP
             multiclass classification of label
             data: images of 8 x 8, grey
-            rows: 1,150 rows to learn from, 288 to choose by, 359 sealed
+            rows: 1,150 training, 288 validation, 359 held-out test
             classes: 10 classes
             inferred: pixels from 0 (black) to 16 (white) are stored as bytes
         """

@@ -184,7 +184,7 @@ def test_a_new_search_shows_axes_the_current_step_and_an_estimate(server, opened
         page = opened("lab", "begun.ipynb")
         page.run(0)
         page.appears()
-        page.says("timing the machine, about 10 s")
+        page.says("measuring this machine's speed, about 10 s")
         page.shot("begun-0")
         journal.append(HostWeighed(at=time.time(), weighed=benchmarked_host(), epochs=8))
         page.says("a model takes about")

@@ -118,7 +118,7 @@ def test_the_time_line_packs_trials_on_as_many_workers_as_ran():
         (1, 1, None),
     ]
     thawed = plots.timeline_figure(state).data[-1]
-    assert list(thawed.customdata) == [1] and thawed.text[0] == "trial 1 goes on from epoch 1"
+    assert list(thawed.customdata) == [1] and thawed.text[0] == "trial 1 resumed from epoch 1"
     assert [(rest.began, rest.ended) for rest in state.rests] == [(6.0, 8.0)]
 
 

@@ -76,8 +76,8 @@ def test_the_report_describes_the_results(study, tmp_path):
     page = (tmp_path / "r.html").read_text()
     assert output.strip() == str(tmp_path / "r.html") and page.count("plotly.js v") == 1
     model, text = study.best(), re.sub(r"<[^>]+>", "", page)
-    for part in ("3 networks were tried", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst examples",
-                 "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "sealed test split, opened once"):  # fmt: skip
+    for part in ("3 networks were tried", f"trial {model.number}", f"{100 * model.score:.1f} % accuracy", "Its worst predictions",
+                 "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "held-out test split"):  # fmt: skip
         assert part in text, part
     assert study.report.write(progress=False) == study.folder / "report.html"
     with pytest.raises(ValueError, match="Name a file"):
@@ -99,7 +99,7 @@ def test_the_report_is_an_artifact_of_the_studys_run(study):
 
 def test_a_study_without_a_model_has_a_report_too():
     page = report_html(ReportContext(StudyState(config=config(), started=StudyStarted(at=0.0, config=config()))))
-    assert "No model is ready" in page and "none has begun" in page
+    assert "No model is ready" in page and "none has started" in page
 
 
 def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
@@ -107,7 +107,7 @@ def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
     data = DataReport(**vars(spec))
     assert repr(data) == str(data) and "\u202e" not in str(data) and data.train == spec.train
     assert str(data).splitlines()[-3:] == ["inferred: pictures are grey", "inferred: <b>note</b>", "problem: 11 rows twice"]
-    assert f"{spec.train:,} rows to learn from, {spec.validation:,} to choose by, {spec.test:,} sealed" in str(data)
+    assert f"{spec.train:,} training, {spec.validation:,} validation, {spec.test:,} held-out test" in str(data)
     kinds = (("age", "number"), ("fare", "number"), ("port", "category"))
     assert "a table with 2 numeric columns and 1 categorical column" in str(
         DataReport(**vars(table_spec().replace(columns=kinds)))
@@ -123,9 +123,9 @@ def test_the_report_names_the_machine_and_the_work_tree():
     machine = {"name": "<b>box</b>", "system": "Linux-6", "cores": "1", "memory": "3.9 GiB"}
     page = report(machine=machine, git={"commit": "0af3", "branch": "<i>try</i>", "dirty": "true"})
     assert "&lt;b&gt;box&lt;/b&gt;, Linux-6, 1 core, 3.9 GiB of memory" in page
-    assert "commit 0af3, branch &lt;i&gt;try&lt;/i&gt;, with changes that were not committed" in page
+    assert "0af3, branch &lt;i&gt;try&lt;/i&gt;, with uncommitted changes" in page
     clean = report(git={"commit": "0af3", "dirty": "false"})
-    assert "commit 0af3</bdi>" in clean and "<dt><bdi>machine" not in clean and "work tree" not in report()
+    assert "0af3</bdi>" in clean and "<dt><bdi>machine" not in clean and "git commit" not in report()
 
 
 def test_nothing_that_comes_from_data_is_markup(state, examined):

@@ -139,7 +139,7 @@ def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
     from lepton_automl.state import StudyState
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config())])
-    assert "timing the machine" in startup_step(state, "starting", 1.0)
+    assert "measuring this machine" in startup_step(state, "starting", 1.0)
     state.feed([HostWeighed(at=5.0, weighed=benchmarked_host(), epochs=8)])
     assert "a model takes about" in startup_step(state, "running", 5.0)
     proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
