@@ -6,8 +6,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.bottleneck import Bottleneck, Change, Row
-from lepton_automl.roofline import BOUNDS, Bound
+from lepton_automl.bottleneck import Bottleneck, Row
+from lepton_automl.roofline import BOUNDS
+
+from .bottleneck_rows import COLOURS, NAMES, OUTSIDE, outside, shown, shown_changes
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,12 +19,6 @@ STYLE = (
     "td,th{padding:.2rem .7rem;text-align:right}td:last-child,th:last-child{text-align:left}tr.chosen{font-weight:600}"
     "th{border-bottom:1px solid #999}"
 )
-# Of Okabe and Ito (Color Universal Design, 2008): told apart by every kind of eye.
-COLOURS: dict[Bound, str] = {"arithmetic": "#D55E00", "memory": "#0072B2", "dispatch": "#009E73"}
-NAMES: dict[Bound, str] = {"arithmetic": "compute-bound", "memory": "memory-bound", "dispatch": "overhead-bound"}
-OUTSIDE = "#999999"
-MOST_LAYERS, MOST_CHANGES = 24, 10  # that are told apart
-CALL, BEFORE, REST = "call overhead", "preprocessing", "unattributed"
 
 
 class BottleneckReport(Bottleneck):
@@ -96,13 +92,6 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
     return figure
 
 
-def shown(found: Bottleneck) -> list[Row]:
-    """The layers that take most of the time, in their order; the others are told together."""
-    rows = found.layers
-    most = rows if len(rows) <= MOST_LAYERS + 1 else sorted(rows, key=lambda row: -row.time.ms)[:MOST_LAYERS]
-    return [row for row in rows if row in most]
-
-
 def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
     others = [row for row in found.layers if row not in told]
     order = [row.time.layer for row in told]
@@ -139,14 +128,6 @@ def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
     )
     figure.update_yaxes(categoryorder="array", categoryarray=[*order, *rest], autorange="reversed", row=1, col=1)
     figure.update_xaxes(title="ms per call", rangemode="tozero", row=1, col=1)
-
-
-def outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
-    """What is in none of the layers shown, in milliseconds."""
-    left = found.outside_ms - found.profile.outside_ms - found.preprocess_ms
-    told = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
-    told |= {CALL: found.profile.outside_ms, BEFORE: found.preprocess_ms}
-    return told | ({REST: left} if left > 0.01 * found.latency.median else {})
 
 
 def _hover(row: Row) -> str:
@@ -210,11 +191,6 @@ def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> N
 def _changes_title(found: Bottleneck) -> str:
     timed = any(change.actual for change in found.changes)
     return "Gain of one change" + (" (◆ timed)" * timed) if found.changes else ""
-
-
-def shown_changes(found: Bottleneck) -> list[Change]:
-    """The changes that gain enough to be told."""
-    return [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
 
 
 def _changes(figure: go.Figure, found: Bottleneck) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from lepton_automl.bottleneck import Bottleneck, Change, Row
 
-from .bottleneck import COLOURS, NAMES, OUTSIDE, outside, shown, shown_changes
+from .bottleneck_rows import COLOURS, NAMES, OUTSIDE, outside, shown, shown_changes
 from .labels import html_text
 from .page import Html, paragraph, table
 

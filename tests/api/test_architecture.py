@@ -24,7 +24,7 @@ from benchmarks.house import LONGEST, MODALITIES, TASKS
 
 # How often each rule is broken today.
 BROKEN = {
-    "circles of files": 1,
+    "circles of files": 0,
     "files over 400 lines": 2,
     "imports of a modality or a task from outside": 1,
     "a modality's name selects": 1,

@@ -26,7 +26,8 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck
 from lepton_automl.pipelines.changes import predicted_gain, single_changes
 from lepton_automl.pipelines.cost import CostProfiler
-from lepton_automl.reporting.bottleneck import COLOURS, BottleneckReport
+from lepton_automl.reporting.bottleneck import BottleneckReport
+from lepton_automl.reporting.bottleneck_rows import COLOURS
 from lepton_automl.roofline import CallTime, Ceilings, Layer, LayerTime, Work, predicted_ms
 from lepton_automl.specs import Deployment
 from lepton_automl.study.bottleneck import history

@@ -1,0 +1,33 @@
+"""What a report on a bottleneck shows: its layers, the time outside them, the changes, and the names and colours of limits."""
+
+from __future__ import annotations
+
+from lepton_automl.bottleneck import Bottleneck, Change, Row
+from lepton_automl.roofline import Bound
+
+# Of Okabe and Ito (Color Universal Design, 2008): distinguishable with any colour vision.
+COLOURS: dict[Bound, str] = {"arithmetic": "#D55E00", "memory": "#0072B2", "dispatch": "#009E73"}
+NAMES: dict[Bound, str] = {"arithmetic": "compute-bound", "memory": "memory-bound", "dispatch": "overhead-bound"}
+OUTSIDE = "#999999"
+MOST_LAYERS, MOST_CHANGES = 24, 10  # shown one by one
+CALL, BEFORE, REST = "call overhead", "preprocessing", "unattributed"
+
+
+def shown(found: Bottleneck) -> list[Row]:
+    """The layers that take most of the time, in their order; the others are shown together."""
+    rows = found.layers
+    most = rows if len(rows) <= MOST_LAYERS + 1 else sorted(rows, key=lambda row: -row.time.ms)[:MOST_LAYERS]
+    return [row for row in rows if row in most]
+
+
+def outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
+    """What is in none of the layers shown, in milliseconds."""
+    left = found.outside_ms - found.profile.outside_ms - found.preprocess_ms
+    told = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
+    told |= {CALL: found.profile.outside_ms, BEFORE: found.preprocess_ms}
+    return told | ({REST: left} if left > 0.01 * found.latency.median else {})
+
+
+def shown_changes(found: Bottleneck) -> list[Change]:
+    """The changes that gain enough to be shown."""
+    return [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
