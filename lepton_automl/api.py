@@ -194,7 +194,7 @@ class AutoML:
         data: Any,
         y: Any = None,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         test: Any = None,
         wait: bool | None = None,
         resume: bool = False,
@@ -210,7 +210,7 @@ class AutoML:
         Args:
             data: A folder or zip of images, a CSV or Parquet file, a DataFrame, arrays, a folder of idx files.
             y: Labels or numbers, where `data` is an array or a DataFrame without them.
-            target: The column to predict.
+            target: The column to predict, or several of zeros and ones, each of which is a label that a row may have.
             test: Held-out test data of the same kind; by default a fifth of the data is split off.
             wait: Whether to show the search and wait for its end; by default yes, except in a notebook, where it would
                 block other cells. `follow()`, `wait()`, `pause()`, `stop()` and the rest work at any time.

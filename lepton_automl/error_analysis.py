@@ -121,6 +121,8 @@ class ErrorAnalysis(Response):
         pairs: Truth and answer of rows that predict a number; a thousand at most, drawn evenly.
         bias: Mean of answer minus truth, where a number is predicted.
         spread: The distances from the truth that half, nine in ten, and all rows keep within.
+        coverage: Of each quantile, and the share of the targets that lie below it; empty where none are predicted.
+        wrong_rows: Rows with a wrong label, where a row may have several; else 0.
     """
 
     trial: int
@@ -137,11 +139,13 @@ class ErrorAnalysis(Response):
     pairs: tuple[tuple[float, float], ...] = ()
     bias: float | None = None
     spread: tuple[float, ...] = ()
+    coverage: tuple[tuple[float, float], ...] = ()
+    wrong_rows: int = 0
 
     @property
     def wrong(self) -> int:
         """Rows of another class than the model said."""
-        return sum(count for truth, answer, count in self.confusion if truth != answer)
+        return self.wrong_rows + sum(count for truth, answer, count in self.confusion if truth != answer)
 
     def confusions(self, most: int = 5) -> list[tuple[Any, Any, int]]:
         """The classes that are taken for others most often: truth, answer, rows."""

@@ -26,7 +26,9 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "tasks": {
         "binary": "lepton_automl.tasks.classification:Binary",
         "multiclass": "lepton_automl.tasks.classification:Multiclass",
+        "multilabel": "lepton_automl.tasks.multilabel:Multilabel",
         "regression": "lepton_automl.tasks.regression:Regression",
+        "quantile": "lepton_automl.tasks.quantile:QuantileRegression",
     },
     "objectives": {},
     "families": {

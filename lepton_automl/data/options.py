@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from lepton_automl import plugins
 from lepton_automl._json import Value
-from lepton_automl.errors import Complaints, LeptonError, one_of
+from lepton_automl.errors import Complaints, ConfigError, LeptonError, one_of
 from lepton_automl.modality import Modality, modality_named
 from lepton_automl.plugins import names
 
@@ -24,7 +24,7 @@ class DataOptions(Value):
     Args:
         name: A short name for people; else taken from the source.
         modality: What one example is, such as `"image"`; else recognised.
-        target: The column to predict; else one called target, label, class or y, else the last one.
+        target: The column to predict, or several of zeros and ones, each of which is a label; else one called target, label, class or y, else the last one.
         task: What is to be predicted, such as `"binary"`, `"multiclass"` or `"regression"`.
         missing: Texts that mean "no value" besides blank cells, such as `["NA", "?"]`: for every column, or `{column: texts}`.
             Without it, NA, null, ? and the like mean it among numbers and dates, and are kept among categories and labels.
@@ -44,7 +44,7 @@ class DataOptions(Value):
 
     name: str = ""
     modality: str | None = None
-    target: str | None = None
+    target: str | tuple[str, ...] | None = None
     task: str | None = None
     missing: Any = ()
     decimal: Literal[".", ","] | None = None
@@ -79,8 +79,11 @@ class DataOptions(Value):
 
     def _tidy(self) -> None:
         """Column names are text everywhere."""
-        if self.target is not None:
-            object.__setattr__(self, "target", str(self.target))
+        target: Any = self.target
+        if isinstance(target, list | tuple):
+            object.__setattr__(self, "target", tuple(map(str, target)))
+        elif target is not None:
+            object.__setattr__(self, "target", str(target))
         given = self.missing
         texts = {column: _texts(part) for column, part in given.items()} if isinstance(given, dict) else _texts(given)
         object.__setattr__(self, "missing", texts)
@@ -107,6 +110,24 @@ class DataOptions(Value):
     def of(self, group: str, plugin: str) -> Any:
         """The options of one plug-in, such as `of("modalities", "image")`."""
         return self.particular[f"{group}.{plugin}"]
+
+    def implied_task(self) -> str | None:
+        """The task whose own options are given; None where none are.
+
+        Raises:
+            ConfigError: Options of another task than the one that is asked for are given, or of two.
+        """
+        given = {
+            plugin: [name for name in _fields(options) if getattr(self.of(group, plugin), name) != getattr(options(), name)]
+            for group, plugin, options in _particular()
+            if group == "tasks"
+        }
+        implied = [plugin for plugin, named in given.items() if named]
+        others = [plugin for plugin in implied if self.task not in (None, plugin)] or implied[1:]
+        if others:
+            what = f"{', '.join(given[others[0]])} is for the task {others[0]!r}"
+            raise ConfigError(what, where="DataOptions", fix="Leave it out, or ask for this task.")
+        return implied[0] if implied else None
 
     def check_others(self, modality: Modality) -> None:
         """Make sure that no option is for another modality than the one that the data are of.

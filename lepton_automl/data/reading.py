@@ -14,6 +14,7 @@ from lepton_automl.delimited import DelimitedFile
 from lepton_automl.errors import DataError
 from lepton_automl.unpacked import CSV_ENDINGS, PARQUET_ENDINGS, check_memory, files_within, refuse_foreign
 
+from .label_targets import indicated_labels
 from .typed import MADE_OF_A_NUMBER, MADE_OF_A_TEXT, TypedColumn
 
 if TYPE_CHECKING:
@@ -177,7 +178,10 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
     import pandas as pd
 
     frame = X if isinstance(X, pd.DataFrame) else _frame_of_array(as_array(X))
-    labels: Any = y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else as_array(y)
+    if isinstance(y, pd.DataFrame) and y.shape[1] > 1:
+        labels: Any = indicated_labels({str(name): y[name].tolist() for name in y.columns})
+    else:
+        labels = y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else target_cells(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != len(frame):
@@ -201,6 +205,20 @@ def _frame_of_array(array: Any) -> pd.DataFrame:
 def is_pair(source: Any) -> bool:
     """Whether a source is (X, y)."""
     return isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(part, "__len__") for part in source)
+
+
+def target_cells(given: Any) -> Any:
+    """Targets as an array [N]: lists of labels stay lists, and a matrix of zeros and ones becomes lists of its columns' numbers."""
+    if isinstance(given, list | tuple) and any(isinstance(cell, list | tuple | set | frozenset) for cell in given):
+        cells = np.empty(len(given), object)
+        cells[:] = [list(cell) if isinstance(cell, tuple | set | frozenset) else cell for cell in given]
+        return cells
+    array = as_array(given)
+    if array.ndim == 2 and array.shape[1] > 1 and np.isin(array, (0, 1)).all():
+        cells = np.empty(len(array), object)
+        cells[:] = [np.flatnonzero(row).tolist() for row in array]
+        return cells
+    return array
 
 
 def as_array(given: Any) -> Any:

@@ -92,11 +92,12 @@ def read_targets(
     given = cells[known].tolist()
     _check_labels(given, where)
     _check_moments(cells, given, where)
-    asked = task_named(options.task).holds if options.task else None
+    task = options.implied_task() or options.task
+    asked = task_named(task).holds if task else None
     form = read_form(cells[learnt].tolist(), options, where, decimal, asked=asked)
     column = TargetCells(cells, known, learnt, where, form, most_classes)
-    if options.task:
-        return task_named(options.task).encode(column, options, "as you said")
+    if task:
+        return task_named(task).encode(column, options, "as you said")
     name, claim = _infer(column)
     return task_named(name).encode(column, options, claim.reason)
 
@@ -119,8 +120,9 @@ def _infer(column: TargetCells) -> tuple[str, Claim]:
 
 
 def _check_labels(given: list[Any], where: str) -> None:
-    odd = next((cell for cell in given if isinstance(cell, list | dict | set | tuple | np.ndarray)), None)
-    if odd is not None:
+    several = [isinstance(cell, list | dict | set | frozenset | tuple | np.ndarray) for cell in given]
+    odd = next((cell for cell, is_several in zip(given, several, strict=True) if is_several), None)
+    if odd is not None and (not all(several) or isinstance(odd, dict)):
         raise DataError(
             f"a target is a {type(odd).__name__}, not one label", where=where, fix="Give one label or number a row."
         )

@@ -23,7 +23,7 @@ from lepton_automl.task import direction_of, drop
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
 from .custom import adapter_for
-from .pack import calibration_note, card_of, model_scores, predict_split
+from .pack import calibration_note, card_of, decoder_of, model_scores, predict_split, with_decoder
 from .worker_cache import cached_data
 
 FLOAT = "float.onnx"  # beside the bundle; the source of all other artifacts
@@ -62,13 +62,13 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
         probabilities = calibration_note(
             job, predict_split(best.winner.model, data.validation) if len(data.validation) else None
         )
-        files = read_bundle(bundle, (WEIGHTS, PROVENANCE))
+        files, decoder = read_bundle(bundle, (WEIGHTS, PROVENANCE)), decoder_of(bundle)
         write_bundle(
             bundle,
             model=best.winner.path,
             weights=files[WEIGHTS],
             recipe=model.recipe.to_json(),
-            preprocess=data.preprocess.to_json(),
+            preprocess=with_decoder(data.preprocess.to_json(), decoder),
             provenance=json.loads(files[PROVENANCE]),
             card=card_of(model, job, profile, scores, result.variant, probabilities=probabilities),
             runtime=result.variant.to_json() | {"batch_size": job.target.batch_size},
@@ -79,9 +79,10 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
 def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:
     data, job = profiler.data, request.job
     rows = data.validation if len(data.validation) else data.train
+    decoder = decoder_of(Path(job.folder) / "bundle")
 
     def score(model: InferenceSession) -> dict[str, float]:
-        return model_scores(model, rows, data.spec)
+        return model_scores(model, rows, data.spec, decoder)
 
     return VariantBench(
         target=job.target,

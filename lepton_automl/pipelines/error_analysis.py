@@ -16,7 +16,7 @@ from lepton_automl.task import Analysis, task_of
 from lepton_automl.training.scores import own_unit, scores
 
 from .held_out import held_out
-from .pack import predict_split
+from .pack import decoder_of, predict_split
 from .worker_cache import cached_data
 
 Array = NDArray[Any]
@@ -31,7 +31,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
     data = cached_data(job.trial.data)
     split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _predictions(job, data)
     truth = own_unit(split.targets, data.spec).numpy()
-    decoder = data.preprocess.output.get("decoder", {})
+    decoder = decoder_of(Path(job.bundle))
     analysis = task_of(data.spec).analyze(answers, truth, data.spec.output, decoder, job.worst)
     return ErrorAnalysis(
         trial=job.trial.trial,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lepton_automl.arrays import Json
 from lepton_automl.data.open import Data, Split
 from lepton_automl.deployment.bundle import provenance_of, write_bundle
 from lepton_automl.deployment.card import model_card
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
+from lepton_automl.deployment.predictor import PREPROCESS
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS
 from lepton_automl.error_analysis import calibration_verdict
@@ -26,7 +29,6 @@ from lepton_automl.models.files import WEIGHTS, save
 from lepton_automl.profile import Profile
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
-from lepton_automl.tasks.classification.analysis import calibration
 from lepton_automl.training.scores import own_unit, scores
 from lepton_automl.variant import Variant
 
@@ -36,6 +38,8 @@ from .held_out import held_out
 from .worker_cache import cached_data
 
 ROWS = 512  # rows per call when scoring
+
+DECODER = "decoder"  # in the output of the preprocessing's JSON
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
         alone = None if isinstance(model, CustomNet) else QUICK_ROWS
         exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if cross_validated else predict_split(exported, data.validation)
+        decoder = fitted_decoder(job, answers)
         final_scores = (
-            cross_validated if answers is None else scores(answers, own_unit(data.validation.targets, data.spec), data.spec)
+            cross_validated
+            if answers is None
+            else scores(answers, own_unit(data.validation.targets, data.spec), data.spec, decoder)
         )
         profile = profiler.profile_file(path, model, opened=exported)
         save(model, path.parent)
@@ -77,7 +84,7 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
             model=path,
             weights=path.parent / WEIGHTS,
             recipe=model.recipe.to_json(),
-            preprocess=data.preprocess.to_json(),
+            preprocess=with_decoder(data.preprocess.to_json(), decoder),
             provenance=_provenance(job),
             card=card_of(model, job, profile, final_scores, Variant(), probabilities=calibration_note(job, answers)),
             runtime=Variant().to_json(),
@@ -92,12 +99,49 @@ def artifact_scores(path: Path, split: Split, spec: DataSpec, *, threads: int = 
 
 def bundle_scores(bundle: Path, split: Split, spec: DataSpec, *, threads: int = 1) -> dict[str, float]:
     """Scores of a bundle's model in its own runtime on some rows, in the target's unit."""
-    return model_scores(open_bundle(bundle, threads), split, spec)
+    return model_scores(open_bundle(bundle, threads), split, spec, decoder_of(bundle))
 
 
-def model_scores(model: InferenceSession, split: Split, spec: DataSpec) -> dict[str, float]:
+def model_scores(model: InferenceSession, split: Split, spec: DataSpec, decoder: Json | None = None) -> dict[str, float]:
     """Scores of an opened model on some rows, in the target's unit."""
-    return scores(predict_split(model, split), own_unit(split.targets, spec), spec)
+    return scores(predict_split(model, split), own_unit(split.targets, spec), spec, decoder)
+
+
+def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
+    """What decoding learns from rows that the network has not seen, such as thresholds; {} where it learns nothing.
+
+    Args:
+        job: The trial.
+        answers: Predictions for the validation rows; None for cross-validated trials.
+    """
+    known = _unseen(job, answers)
+    if known is None:
+        return {}
+    rows, predicted, _ = known
+    spec = cached_data(job.data).spec
+    return task_of(spec).fit_decoder(predicted, own_unit(rows.targets, spec).numpy(), spec.output)
+
+
+def decoder_of(bundle: Path) -> Json:
+    """What a bundle's decoder has learnt."""
+    found: Json = json.loads((bundle / PREPROCESS).read_text(encoding="utf-8"))["output"].get(DECODER, {})
+    return found
+
+
+def with_decoder(preprocess: Json, decoder: Json) -> Json:
+    """The preprocessing's JSON with what decoding has learnt; as it is where that is nothing."""
+    return preprocess | {"output": preprocess["output"] | {DECODER: decoder}} if decoder else preprocess
+
+
+def _unseen(job: TrialJob, answers: NDArray[Any] | None) -> tuple[Split, NDArray[Any], str] | None:
+    """Rows that the network has not seen, its predictions for them, and the split's name; None if they were not saved."""
+    data = cached_data(job.data)
+    if answers is not None:
+        return data.validation, answers, "validation"
+    try:
+        return *held_out(Path(job.folder), data), "held-out"
+    except DataError:  # the disk was full
+        return None
 
 
 def predict_split(model: InferenceSession, split: Split) -> NDArray[np.float32]:
@@ -123,17 +167,13 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
     Returns:
         A sentence; empty for regression or if the predictions were not saved.
     """
-    data, split = cached_data(job.data), "validation"
-    if not task_of(data.spec).probabilities:
+    data, known = cached_data(job.data), _unseen(job, answers)
+    if not task_of(data.spec).probabilities or known is None:
         return ""
-    rows = data.validation
-    if answers is None:
-        try:
-            (rows, answers), split = held_out(Path(job.folder), data), "held-out"
-        except DataError:  # the disk was full
-            return ""
-    predicted, truth = answers.argmax(1), own_unit(rows.targets, data.spec).numpy()
-    return calibration_verdict(calibration(np.clip(answers.max(1), 0.0, 1.0), predicted == truth)[0], split)
+    rows, predicted, split = known
+    truth = own_unit(rows.targets, data.spec).numpy()
+    bins = task_of(data.spec).analyze(predicted, truth, data.spec.output, {}, 0).parts.get("calibration", ())
+    return calibration_verdict(bins, split)
 
 
 def card_of(

@@ -41,22 +41,25 @@ def errors(context: ReportContext, figures: Figures) -> Html:
 
 
 def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
-    figures["confusion"], figures["calibration"] = confusion_figure(found), calibration_figure(found)
     scores = table(
         ["class", "rows", "predicted", "correct", "precision", "recall"],
         ([clean(one.label), one.rows, one.answered, one.right, one.precision, one.recall] for one in found.classes[:200]),
         caption="Precision: share of the predictions of this class that are correct. Recall: share of the rows of this class that are found.",
     )
+    confused = _confusion(found, figures) if found.confusion else []
+    calibrated = _calibration(found, figures) if found.calibration else []
+    return [*confused[:2], "" if confused else "<h3>How it does on each label</h3>", scores, *confused[2:], *calibrated]
+
+
+def _confusion(found: ErrorAnalysis, figures: Figures) -> list[str]:
+    """Which classes are taken for others."""
+    figures["confusion"] = confusion_figure(found)
     pairs = table(
         ["true class", "predicted", "rows"],
         found.confusions(30),
         caption="All pairs of classes that are confused."
         if len(found.confusions(31)) < 31
         else "The pairs of classes confused most often.",
-    )
-    bins = table(
-        ["probability", "rows", "mean probability", "share correct"],
-        ([f"{one.low:.2f} to {one.high:.2f}", one.rows, one.sure, one.right] for one in found.calibration),
     )
     return [
         "<h3>Which classes it confuses</h3>",
@@ -65,8 +68,18 @@ def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
             "Confusion matrix; the tables below list its numbers.",
             "Rows: true class; columns: predicted class. Blue is correct, orange is wrong; the darker, the larger the share of the class.",
         ),
-        scores,
         collapsible("The confused pairs as a table", pairs) if found.wrong else "",
+    ]
+
+
+def _calibration(found: ErrorAnalysis, figures: Figures) -> list[str]:
+    """Whether predictions are correct as often as their probability says."""
+    figures["calibration"] = calibration_figure(found)
+    bins = table(
+        ["probability", "rows", "mean probability", "share correct"],
+        ([f"{one.low:.2f} to {one.high:.2f}", one.rows, one.sure, one.right] for one in found.calibration),
+    )
+    return [
         "<h3>Whether its probabilities can be trusted</h3>",
         plot(
             "calibration",
@@ -84,8 +97,18 @@ def _numbers(found: ErrorAnalysis, figures: Figures) -> list[str]:
             "residuals",
             "Predicted against true values, and a histogram of the errors.",
             "On the dotted line the prediction equals the true value.",
-        )
+        ),
+        _coverage(found),
     ]
+
+
+def _coverage(found: ErrorAnalysis) -> str:
+    """How many true values lie below each predicted quantile."""
+    if not found.coverage:
+        return ""
+    rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in found.coverage)
+    caption = "Of good quantiles, the share of the true values that lie below each is the quantile itself."
+    return table(["quantile", "true values below it"], rows, caption=caption)
 
 
 def _worst(found: ErrorAnalysis) -> str:

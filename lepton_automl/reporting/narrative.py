@@ -14,6 +14,7 @@ from .hypervolume import growth
 from .labels import clean
 from .tables import chosen_trial, network
 
+PAIR = 2
 SHARES = {"accuracy", "balanced_accuracy", "f1", "auroc", "r2"}
 CALLED = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "log_loss": "log loss", "f1": "F1", "rmse": "RMSE", "mae": "mean absolute error", "r2": "R²"}  # fmt: skip
 STATUSES = {"complete": "trained to the end", "stopped": "stopped early", "infeasible": "over a hard limit", "failed": "failed", "running": "still running"}  # fmt: skip
@@ -169,7 +170,7 @@ def _errors(found: ErrorAnalysis) -> list[str]:
             f"On {found.rows:,} {found.split} rows, half of the predictions are within {half:.4g} of the true value and 90 % within "
             f"{most:.4g}; on average they are {abs(found.bias or 0):.3g} {side}."
         )
-        return [off]
+        return [off, *_interval(found)]
     if not found.wrong:
         return [f"On {found.rows:,} {found.split} rows it makes no errors.", found.calibration_verdict]
     told = [
@@ -181,6 +182,14 @@ def _errors(found: ErrorAnalysis) -> list[str]:
     ]
     told += [f"Most often it predicts {join_words(pairs)}."] if pairs else []
     return [*told, found.calibration_verdict]
+
+
+def _interval(found: ErrorAnalysis) -> list[str]:
+    """How many true values lie within the widest predicted interval."""
+    if len(found.coverage) < PAIR:
+        return []
+    (low, below), (high, above) = found.coverage[0], found.coverage[-1]
+    return [f"Its {100 * (high - low):g} % interval holds {100 * (above - below):.1f} % of the true values."]
 
 
 def progress(state: StudyState) -> str:

@@ -20,7 +20,10 @@ BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 def error_analysis_html(found: ErrorAnalysis) -> str:
     """The findings, as HTML without scripts."""
     head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
-    wrong = _matrix(found) if found.classes else _residuals(found.pairs)
+    if found.classes:
+        wrong = _matrix(found) if found.confusion else _labels(found)
+    else:
+        wrong = _residuals(found.pairs) + _coverage(found)
     shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
     worst = f"<h4>worst examples</h4>{shown if found.worst else ALL_RIGHT}"
     believed = f'<p class="l-dim">{html_text(found.calibration_verdict, 400)}</p>' if found.calibration_verdict else ""
@@ -46,6 +49,25 @@ def _matrix(found: ErrorAnalysis) -> str:
         for truth, name in enumerate(names)
     )
     return f'<table class="l-matrix"><caption>truth by row, answer by column</caption><tr><td></td>{head}</tr>{rows}</table>'
+
+
+def _labels(found: ErrorAnalysis) -> str:
+    """How each label does, where a row may have several; those with the most mistakes first."""
+    chosen = sorted(found.classes, key=lambda one: 2 * one.right - one.rows - one.answered)[:CLASSES]
+    rows = "".join(
+        f"<tr><td>{html_text(one.label, 40)}</td><td>{one.rows}</td><td>{one.answered}</td><td>{one.right}</td></tr>"
+        for one in chosen
+    )
+    head = "<tr><th>label</th><th>rows</th><th>predicted</th><th>correct</th></tr>"
+    return f'<table class="l-plain">{head}{rows}</table>'
+
+
+def _coverage(found: ErrorAnalysis) -> str:
+    """How many true values lie below each predicted quantile."""
+    if not found.coverage:
+        return ""
+    rows = "".join(f"<tr><td>{100 * quantile:g} %</td><td>{100 * share:.1f} %</td></tr>" for quantile, share in found.coverage)
+    return f'<table class="l-plain"><tr><th>quantile</th><th>true values below it</th></tr>{rows}</table>'
 
 
 def _count(rows: int, most: int, *, right: bool) -> str:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from lepton_automl.cells import is_missing, to_text
+from lepton_automl.data.label_targets import indicated_labels
 from lepton_automl.data.reading import WARNINGS
 from lepton_automl.data.split_column import find_split_column, split_roles
 from lepton_automl.data.splits import OPEN
@@ -18,11 +19,14 @@ from .folder_layout import Arrangement, Picture, split_of
 
 USUAL = ("label", "labels", "target", "class", "category", "y")  # names of a column that holds labels
 HALF = 0.5  # of the cells of a column have to name pictures, for it to be the column of their names
+SEVERAL = "labels of several columns"
 Reader = Callable[[], Any]
 Keys = dict[str, list[str]]
 
 
-def labelled_by_table(names: Sequence[str], tables: Mapping[str, Reader], where: str, target: str | None) -> Arrangement | None:
+def labelled_by_table(
+    names: Sequence[str], tables: Mapping[str, Reader], where: str, target: str | tuple[str, ...] | None
+) -> Arrangement | None:
     """Pictures with the labels that a table gives them.
 
     Args:
@@ -45,8 +49,15 @@ def labelled_by_table(names: Sequence[str], tables: Mapping[str, Reader], where:
         if column is None or spelling is None:
             continue
         _check_header(frame, keys, path, where)
-        split = find_split_column(frame, {target, column}, [])
-        labels = _label_column([str(name) for name in frame.columns if name not in (column, split)], target)
+        asked = (target,) if isinstance(target, str) else target or ()
+        split = find_split_column(frame, {*asked, column}, [])
+        if len(asked) > 1 and set(asked) <= set(map(str, frame.columns)):
+            frame = frame.assign(**{SEVERAL: list(indicated_labels({name: frame[name].tolist() for name in asked}))})
+            found[path] = (frame, column, [SEVERAL], spelling)
+            continue
+        labels = _label_column(
+            [str(name) for name in frame.columns if name not in (column, split)], asked[0] if asked else None
+        )
         if labels:
             found[path] = (frame, column, labels, spelling)
     if not found:
@@ -172,7 +183,7 @@ def _arrangement(
             )
         if not called or is_missing(label):
             lost += 1
-        elif labels.setdefault(called[0], label) != label:
+        elif not _alike(labels.setdefault(called[0], label), label):
             what = f"{path} gives {called[0]!r} two labels: {labels[called[0]]!r} and {label!r}"
             raise DataError(what, where=where, fix="Keep one row a picture.")
         elif given.setdefault(called[0], role) != role:
@@ -184,6 +195,10 @@ def _arrangement(
     if len(pictures) < len(names):
         warnings.append(f"{len(names) - len(pictures):,} pictures have no label in {path}: they are left out")
     return Arrangement(pictures, tuple(notes), tuple(warnings))
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return bool(list(one) == list(other) if isinstance(one, list) else one == other)
 
 
 def _role(name: str) -> int:

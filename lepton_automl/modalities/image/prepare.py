@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.data.options import DataOptions
-from lepton_automl.data.reading import as_array
+from lepton_automl.data.reading import as_array, target_cells
 from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
 from lepton_automl.data.store import EXAMPLES
 from lepton_automl.errors import ConfigError, DataError, InputError
@@ -342,7 +342,7 @@ class ImageExamples:
 
     def __init__(self, images: Images, options: DataOptions) -> None:
         self._images = images
-        self.target = options.target or LABEL
+        self.target = options.target if isinstance(options.target, str) else ", ".join(options.target or (LABEL,))
         self.targets, self.given = images.labels, images.given
         self.notes, self.warnings = images.notes, images.warnings
 
@@ -398,7 +398,7 @@ def image_examples(
 def _in_memory(source: Any, options: DataOptions) -> Images:
     if isinstance(source, str | Path):
         return from_idx(Path(source), options)
-    return from_arrays(as_array(source[0]), as_array(source[1]), options)
+    return from_arrays(as_array(source[0]), target_cells(source[1]), options)
 
 
 def _picked(pixels: Array, rows: Array, folder: Path) -> Array:

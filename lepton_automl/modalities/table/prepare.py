@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.cells import is_missing
+from lepton_automl.data.label_targets import indicated_labels
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.reader import Reader, is_blank
 from lepton_automl.data.reading import NOTES, SEPARATOR, WARNINGS, checked, is_pair, read_table, table_of_arrays
@@ -65,7 +66,7 @@ def table_of(source: Any, options: DataOptions, texts: Collection[str] = ()) -> 
     if hasattr(source, "iloc") and hasattr(source, "columns"):
         return checked(source, "the DataFrame")
     if is_pair(source):
-        return table_of_arrays(source[0], source[1], options.target or TARGET)
+        return table_of_arrays(source[0], source[1], options.target if isinstance(options.target, str) else TARGET)
     if isinstance(source, Mapping):
         return _frame_of_columns(source)
     return checked(source.to_pandas(), "the table")
@@ -108,11 +109,12 @@ class TableExamples:
         remarks: list[str] = []
         _check_names(frame, options, self._where)
         self._split_column = _split_column(frame, options, remarks)
-        self.target = _target(frame, options, self._split_column, remarks)
+        self._targets = _targets(frame, options, self._split_column, remarks)
+        self.target = ", ".join(self._targets)
         self.given = _roles(frame, test, self._split_column, self._where)
         self._file = frame.attrs.get(SEPARATOR, "")
         self.decimal = usual_decimal(self._file)
-        columns = [part[self.target] for part in self._parts]
+        columns = [_target_cells(part, self._targets) for part in self._parts]
         cells = columns[0].to_numpy() if test is None else _objects(columns)
         self.targets = retyped(cells, np.flatnonzero(self.given != TEST)) if self._file else cells
         self.notes = [*_remarks(frame, test, NOTES), *remarks]
@@ -127,7 +129,7 @@ class TableExamples:
         """Decide what each column is, fit it on the training rows, and make arrays of all rows."""
         del folder
         own, parts = self._own, self._parts
-        left_out = {self.target, self._split_column, own.group_column, *own.ignore} - {None}
+        left_out = {*self._targets, self._split_column, own.group_column, *own.ignore} - {None}
         names = [column for column in parts[0].columns if column not in left_out]
         cells = [{str(column): part[column].to_numpy() for column in names} for part in parts]
         fitted = fit_columns(cells[0], split.train, self._options, self._where, split.train_targets, file=self._file)
@@ -185,7 +187,7 @@ def _objects(columns: list[pd.Series]) -> Array:
 def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
     """Every column that an option names must be there."""
     single = [
-        options.target,
+        *_asked_targets(options),
         table_options(options).split_column,
         table_options(options).group_column,
         table_options(options).time_column,
@@ -205,12 +207,29 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
 def _split_column(frame: pd.DataFrame, options: DataOptions, notes: list[str]) -> str | None:
     if table_options(options).split_column is not None:
         return table_options(options).split_column or None
-    return find_split_column(frame, {options.target, *table_options(options).categorical}, notes)
+    return find_split_column(frame, {*_asked_targets(options), *table_options(options).categorical}, notes)
 
 
-def _target(frame: pd.DataFrame, options: DataOptions, split_column: str | None, notes: list[str]) -> str:
+def _asked_targets(options: DataOptions) -> tuple[str, ...]:
+    """The columns that were named to be predicted."""
+    if options.target is None:
+        return ()
+    return (options.target,) if isinstance(options.target, str) else options.target
+
+
+def _target_cells(part: pd.DataFrame, names: tuple[str, ...]) -> pd.Series:
+    """The targets of a part; of several columns, the names of those that hold a one."""
+    import pandas as pd
+
+    if len(names) == 1:
+        column: pd.Series = part[names[0]]
+        return column
+    return pd.Series(indicated_labels({name: part[name].tolist() for name in names}), dtype=object)
+
+
+def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None, notes: list[str]) -> tuple[str, ...]:
     if options.target is not None:
-        return options.target
+        return _asked_targets(options)
     reserved = {
         split_column,
         table_options(options).group_column,
@@ -222,7 +241,7 @@ def _target(frame: pd.DataFrame, options: DataOptions, split_column: str | None,
     chosen = str((usual or names)[0 if usual else -1])
     why = "its name says so" if usual else "it is the last column"
     notes.append(f"the target is {chosen!r}: {why} (set target to choose another)")
-    return chosen
+    return (chosen,)
 
 
 def _roles(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | None, name: str) -> Array:

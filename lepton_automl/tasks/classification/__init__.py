@@ -99,7 +99,7 @@ class _Classification:
 
     def output(self, targets: Targets, train: Array, options: Any) -> ClassOutput:
         """The classes, their rows and their weights."""
-        from .targets import weights
+        from lepton_automl.data.label_targets import weights
 
         learnt = targets.encoded[train]
         counts = tuple(np.bincount(learnt, minlength=len(targets.classes)).tolist())

@@ -9,6 +9,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.cells import to_text
+from lepton_automl.data.label_targets import native_label
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.target_format import label_notes, label_warnings
 from lepton_automl.data.targets import TargetCells, is_number
@@ -77,36 +78,3 @@ def _classes(given: list[Any], learnt: Array, where: str, *, inferred: bool) -> 
     ordered = sorted(native, key=lambda text: native[text])
     index = {text: at for at, text in enumerate(ordered)}
     return tuple(native[text] for text in ordered), np.array([index[text] for text in texts], np.int64)
-
-
-def native_label(cell: Any) -> Any:
-    """A label as JSON can hold it."""
-    if isinstance(cell, bool | np.bool_):
-        return bool(cell)
-    if isinstance(cell, int | float | np.number) and np.isfinite(cell):
-        return int(cell) if float(cell).is_integer() else float(cell)
-    return to_text(cell)
-
-
-def weights(class_weight: Any, classes: tuple[Any, ...], indices: Array) -> tuple[float, ...]:
-    """One weight a class.
-
-    Args:
-        class_weight: `"balanced"` (inverse to the class's share), a weight for each label by its text, or None.
-        classes: Labels in order.
-        indices: Class indices of the training rows.
-
-    Raises:
-        DataError: A weight is for a label that does not exist.
-    """
-    if class_weight is None or not classes:
-        return ()
-    if class_weight == "balanced":
-        counts = np.maximum(np.bincount(indices, minlength=len(classes)), 1)
-        return tuple(float(weight) for weight in len(indices) / (len(classes) * counts))
-    by_text = {str(to_text(label)): float(weight) for label, weight in class_weight.items()}
-    texts = [str(to_text(label)) for label in classes]
-    unknown = sorted(set(by_text) - set(texts))
-    if unknown:
-        raise DataError(f"there is no class {', '.join(unknown)}", where="class_weight", fix=f"Classes: {', '.join(texts)}.")
-    return tuple(by_text.get(text, 1.0) for text in texts)

@@ -17,8 +17,6 @@ from lepton_automl.task import Analysis, Metric, TargetColumn, TargetPreview, Ta
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-FARTHEST = 1e30  # standard deviations; keeps held-out targets finite in float32
-BINS = 24  # of a histogram
 FEW = 2  # different numbers that are classes
 
 
@@ -71,10 +69,10 @@ class Regression:
 
     def encode(self, column: Any, options: Any, reason: str) -> Targets:
         """The numbers."""
-        from .targets import encode_numbers
+        from lepton_automl.data.number_targets import encode_numbers
 
         del options
-        return encode_numbers(column, reason, self.name)
+        return encode_numbers(column, reason, self.name, self.name)
 
     def check_train(self, targets: Targets, train: Array) -> None:
         """Any row will do."""
@@ -93,8 +91,9 @@ class Regression:
 
     def stored(self, encoded: Array, output: OutputSpec) -> Array:
         """Standardised, float32."""
-        scaled = (encoded - _of(output).mean) / _of(output).scale
-        return np.clip(scaled, -FARTHEST, FARTHEST).astype(np.float32)
+        from lepton_automl.data.number_targets import standardised
+
+        return standardised(encoded, _of(output).mean, _of(output).scale)
 
     def fits_tensor(self, targets: Array) -> bool:
         """Fractions [N]."""
@@ -159,7 +158,7 @@ class Regression:
 
     def analyze(self, answers: Array, targets: Array, output: OutputSpec, decoder: Json, worst: int) -> Analysis:
         """How far the answers are off."""
-        from .analysis import analyze_numbers
+        from lepton_automl.data.number_targets import analyze_numbers
 
         del output, decoder
         return analyze_numbers(answers, targets, worst)
@@ -201,9 +200,9 @@ class Regression:
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
         """A histogram."""
         del most
-        values = np.asarray(stored, np.float64) * _of(output).scale + _of(output).mean
-        counts, steps = np.histogram(values, BINS)
-        return TargetPreview(histogram=tuple(counts.tolist()), ends=(float(steps[0]), float(steps[-1])))
+        from lepton_automl.data.number_targets import number_preview
+
+        return number_preview(stored, _of(output).mean, _of(output).scale)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
         """The deviation for what is in the target's unit."""

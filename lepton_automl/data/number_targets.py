@@ -1,0 +1,91 @@
+"""Numbers that are predicted: checked, stored, looked at, and how far answers are off. Shared by the tasks that predict numbers."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.errors import DataError
+from lepton_automl.task import Analysis, TargetPreview, Targets
+
+from .targets import TargetCells, is_number
+
+FARTHEST = 1e30  # standard deviations; keeps held-out targets finite in float32
+BINS = 24  # of a histogram
+PAIRS = 1_000  # rows of which truth and answer are kept
+
+
+def encode_numbers(column: TargetCells, reason: str, task: str, title: str) -> Targets:
+    """The numbers [N], float64.
+
+    Raises:
+        DataError: Cells hold no numbers, infinite ones, ones that are all equal, or ones that are too large to be scaled.
+    """
+    if column.form is None:
+        odd = next(cell for cell in column.cells[column.learnt].tolist() if not is_number(cell))
+        fix = "Set task to multiclass, or choose a target that holds numbers."
+        raise DataError(f"a {title} target must be a number, not {odd!r}", where=column.where, fix=fix)
+    numbers, _ = column.form.reader.numbers(column.cells[column.known])
+    kept, numbers = column.known[~np.isnan(numbers)], numbers[~np.isnan(numbers)]
+    _check(numbers, column.where)
+    form = column.form
+    note = f"{title} of {column.where!r}{f' ({form.shown})' if form.shown else ''}: {reason}"
+    warnings = (*column.lost(kept), *form.warnings)
+    return Targets(task=task, classes=(), encoded=numbers, kept=kept, notes=(note, *form.notes), warnings=warnings)
+
+
+def _check(numbers: Array, where: str) -> None:
+    if not np.isfinite(numbers).all():
+        count = int((~np.isfinite(numbers)).sum())
+        raise DataError(f"{count:,} targets are infinite", where=where, fix="Remove these rows or correct them.")
+    if numbers.min() == numbers.max():
+        raise DataError(
+            f"every target is {numbers[0]:g}", where=where, fix="There is nothing to predict; choose another target."
+        )
+    with np.errstate(over="ignore"):
+        deviation = np.std(numbers)
+    if not np.isfinite(deviation):
+        raise DataError(
+            "the targets are too large to be scaled", where=where, fix="Predict their logarithm, or change the unit."
+        )
+
+
+def standardised(numbers: Array, mean: float, scale: float) -> Array:
+    """Numbers as they are stored, float32."""
+    return np.clip((numbers - mean) / scale, -FARTHEST, FARTHEST).astype(np.float32)
+
+
+def number_preview(stored: Array, mean: float, scale: float) -> TargetPreview:
+    """A histogram of stored numbers, in their own unit."""
+    values = np.asarray(stored, np.float64) * scale + mean
+    counts, steps = np.histogram(values, BINS)
+    return TargetPreview(histogram=tuple(counts.tolist()), ends=(float(steps[0]), float(steps[-1])))
+
+
+def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:
+    """The rows that are furthest off, and how far answers are off in general.
+
+    Args:
+        answers: Values [N] in the target's own unit.
+        truth: Likewise.
+        worst: So many rows are listed.
+    """
+    far = answers.astype(np.float64) - truth
+    distance = np.abs(far)
+    wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if short(answers[row]) != short(truth[row]))
+    rows = list(islice(wrong, worst))
+    listed = [(row, {"truth": short(truth[row]), "answer": short(answers[row]), "loss": float(distance[row])}) for row in rows]
+    kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
+    parts = {
+        "pairs": tuple((short(truth[row]), short(answers[row])) for row in kept),
+        "bias": float(far.mean()),
+        "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
+    }
+    return Analysis(worst=listed, parts=parts)
+
+
+def short(number: float) -> float:
+    """A number in the six digits that are left of it: targets are stored standardised, in 32 bits."""
+    return float(f"{number:.6g}")

@@ -1,0 +1,42 @@
+"""What sets of labels get wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.error_analysis import ClassScore
+from lepton_automl.task import Analysis
+
+
+def analyze_label_sets(answers: Array, truth: Array, labels: tuple[Any, ...], thresholds: Array, worst: int) -> Analysis:
+    """How each label does, and the rows with the highest loss.
+
+    Args:
+        answers: Probabilities [N, K].
+        truth: Zeros and ones [N, K].
+        labels: Their names.
+        thresholds: From which probability on a label is given, [K].
+        worst: So many wrong rows are listed.
+    """
+    true, given = truth > 0.5, answers >= thresholds
+    right = true & given
+    likely = np.clip(np.where(true, answers, 1 - answers), np.finfo(np.float32).eps, 1.0)
+    loss = -np.log(likely).mean(1)
+    wrong = (true != given).any(1)
+    rows = [row for row in np.argsort(-loss, kind="stable").tolist() if wrong[row]][:worst]
+    listed = [
+        (row, {"truth": _named(true[row], labels), "answer": _named(given[row], labels), "loss": float(loss[row])})
+        for row in rows
+    ]
+    classes = tuple(
+        ClassScore(label=label, rows=int(t), answered=int(g), right=int(r))
+        for label, t, g, r in zip(labels, true.sum(0), given.sum(0), right.sum(0), strict=True)
+    )
+    return Analysis(worst=listed, parts={"classes": classes, "wrong_rows": int(wrong.sum())})
+
+
+def _named(chosen: Array, labels: tuple[Any, ...]) -> str:
+    return ", ".join(str(label) for label, is_chosen in zip(labels, chosen.tolist(), strict=True) if is_chosen) or "none"
