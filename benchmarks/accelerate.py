@@ -22,6 +22,7 @@ from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.host import describe_host
 from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
 from lepton_automl.measuring.statistics import compare_times
+from lepton_automl.modalities.table.spec import table_input
 from lepton_automl.pipelines.adapter import FitRequest
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.custom import adapter_for
@@ -126,7 +127,7 @@ def _prepared() -> Data:
 
 def encoder() -> nn.Module:
     spec = _prepared().spec
-    return Encoder(spec.shape[0], spec.cardinalities, spec.outputs)
+    return Encoder(table_input(spec).numeric, table_input(spec).cardinalities, spec.outputs)
 
 
 def table() -> tuple[Rows, Rows]:
@@ -163,7 +164,8 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
     study = _study(net, minutes, seed)
     state, data = study.state, open_data(study.folder / "data")
     best = max(state.front(), key=state.score)
-    parent, numbers = _parent(study, data, best.number), None if data.spec.modality == "image" else data.spec.shape[0]
+    parent = _parent(study, data, best.number)
+    numbers = None if data.spec.modality == "image" else table_input(data.spec).numeric
     test = _flat(open_test(data.spec))
     single = Single(parent.eval(), numbers)
     held = _flat(data.validation)
@@ -194,10 +196,8 @@ def _inputs(rows: Array, data: Data) -> dict[str, Array]:
     """Rows in one array as inputs of a LeptonNet."""
     if data.spec.modality == "image":
         return {"image": rows}
-    numbers = data.spec.shape[0]
-    parts = {"numeric": rows[:, :numbers]} | (
-        {"categorical": rows[:, numbers:].astype(np.int64)} if data.spec.cardinalities else {}
-    )
+    numbers, codes = table_input(data.spec).numeric, table_input(data.spec).cardinalities
+    parts = {"numeric": rows[:, :numbers]} | ({"categorical": rows[:, numbers:].astype(np.int64)} if codes else {})
     return {name: np.ascontiguousarray(part) for name, part in parts.items()}
 
 

@@ -21,6 +21,7 @@ from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
 from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.modalities.table.spec import table_input
 from lepton_automl.models.build import build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.bottleneck import bottleneck, try_change
@@ -58,8 +59,9 @@ def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
 
 def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
     """The same for a table."""
+    table = table_input(spec)
     usual = TableRecipe(
-        outputs=spec.outputs, numeric=spec.shape[0], plain=spec.plain, cardinalities=spec.cardinalities,
+        outputs=spec.outputs, numeric=table.numeric, plain=table.plain, cardinalities=table.cardinalities,
         width=128, mids=(256, 256, 256), kind="resnet", embedding="piecewise", bins=16, embedded=8, heads=4,
     )  # fmt: skip
     yield "table, resnet", usual, 1

@@ -9,10 +9,12 @@ from lepton_automl import families
 from lepton_automl.events import StudyConfig
 from lepton_automl.execution.simulated import Recording
 from lepton_automl.jobs import HostBenchmark, TrialJob
+from lepton_automl.modalities.image.spec import ImageAugmentation, ImageInput
 from lepton_automl.objective import Objective
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Budget, DataSpec, Deployment
+from lepton_automl.tasks.classification import MulticlassOutput
 
 
 def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:
@@ -27,11 +29,9 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
     spec = DataSpec(
         name="pictures",
         folder="/nowhere",
-        modality="image",
-        task="multiclass",
         target="label",
-        classes=tuple(range(10)),
-        shape=(1, side, side),
+        input=ImageInput(shape=(1, side, side)),
+        output=MulticlassOutput(labels=tuple(range(10))),
         train=8_000,
         validation=2_000,
         test=2_000,
@@ -46,7 +46,7 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
         metric="accuracy",
         objectives=goals,
         space=families.space_for(spec),
-        train=TrainPlan(epochs=epochs),
+        train=TrainPlan(epochs=epochs, augment=ImageAugmentation()),
         lean=LeanPlan(),
     )
     return made.replace(**changes)

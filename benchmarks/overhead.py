@@ -15,11 +15,15 @@ from torch.nn.functional import cross_entropy
 
 from lepton_automl.jobs import CONTINUE
 from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.image.spec import ImageInput
 from lepton_automl.modalities.table.recipe import TableRecipe
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.models.build import build
 from lepton_automl.plans import TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.specs import DataSpec
+from lepton_automl.task import task_of
+from lepton_automl.tasks.classification import MulticlassOutput
 from lepton_automl.training.fit import fit
 from lepton_automl.training.scores import scores
 
@@ -85,6 +89,7 @@ def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) 
     warmup = min(plan.warmup, 2 * feed.batches)
     optimizer = AdamWScheduleFree(groups, lr=plan.lr, betas=(0.9, plan.beta2), warmup_steps=warmup)
     optimizer.train()
+    answer = task_of(spec).answers(spec.output, members=bool(model.ensemble), unit=False)
     least, best = math.inf, {}
     for epoch in range(plan.epochs):
         torch.manual_seed(plan.seed * 1_000_003 + epoch)
@@ -106,7 +111,7 @@ def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) 
         model.eval()
         with torch.inference_mode():
             (validation,) = feed.val_dataloader()
-            answers = torch.cat([model.answer(model(**batch.inputs)) for batch in validation])  # type: ignore[operator]  # a LeptonNet has it
+            answers = torch.cat([answer(model(**batch.inputs)) for batch in validation])
             found = scores(answers, torch.cat([batch.targets for batch in validation]), spec)
         model.train()
         if found["log_loss"] < least:
@@ -158,17 +163,16 @@ def mlp() -> Case:
 
 
 def spec_of(case: Case) -> DataSpec:
-    total = len(next(iter(case.inputs.values())))
+    (rows,) = case.inputs.values()
+    image = ImageInput(shape=(rows.shape[1], *rows.shape[2:])) if "image" in case.inputs else None
     return DataSpec(
         name="synthetic",
         folder="",
-        modality="image" if "image" in case.inputs else "table",
-        task="multiclass",
         target="label",
-        classes=tuple(range(CLASSES)),
-        shape=tuple(next(iter(case.inputs.values())).shape[1:]),
+        input=image or TableInput(numeric=rows.shape[1]),
+        output=MulticlassOutput(labels=tuple(range(CLASSES))),
         train=case.rows,
-        validation=total - case.rows,
+        validation=len(rows) - case.rows,
         test=0,
         digest="",
     )

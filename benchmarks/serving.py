@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lepton_automl import AutoML, Budget, Study
+from lepton_automl.modalities.table.spec import table_input
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load
 from lepton_automl.tracking.registry import tracking_uri, versions
@@ -140,7 +141,7 @@ def network(case: Case) -> Flat:
     """The trained module of the study's chosen model."""
     spec = case.study.state.settings.data
     module = deployable(load(case.study.best().path), spec)
-    return Flat(module, 0 if spec.modality == "image" else spec.shape[0]).eval()
+    return Flat(module, 0 if spec.modality == "image" else table_input(spec).numeric).eval()
 
 
 def log_rival(case: Case, home: Path) -> str:

@@ -24,6 +24,8 @@ from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.jobs import CONTINUE
 from lepton_automl.measuring.latency import measure
 from lepton_automl.modalities.image.recipe import Block, ConvRecipe, Stage
+from lepton_automl.modalities.image.spec import ImageInput, image_input
+from lepton_automl.modalities.table.spec import TableInput, table_input
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
@@ -33,6 +35,8 @@ from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Integer, Setting
 from lepton_automl.specs import DataSpec
+from lepton_automl.tasks.classification import MulticlassOutput
+from lepton_automl.tasks.regression import NumberOutput
 from lepton_automl.training.fit import fit
 
 from .report import Figure, Result
@@ -47,12 +51,13 @@ RATIOS = (0.25, 0.5, 0.75)
 
 def parent(spec: DataSpec) -> ConvRecipe:
     """A residual network of ordinary width, which spends most of its time on arithmetic, not on kernel calls."""
+    image = image_input(spec)
     blocks = tuple((Block(kind="plain"), Block(kind="residual", mid=width)) for width in (64, 128))
     return ConvRecipe(
         outputs=spec.outputs,
-        image=(spec.shape[0], spec.shape[1], spec.shape[2]),
-        pixel_mean=spec.pixel_mean,
-        pixel_std=spec.pixel_std,
+        image=image.shape,
+        pixel_mean=image.pixel_mean,
+        pixel_std=image.pixel_std,
         stem=32,
         stages=tuple(Stage(width=width, stride=2, blocks=pair) for width, pair in zip((64, 128), blocks, strict=True)),
     )
@@ -132,13 +137,14 @@ def unit_of(name: str) -> str:
 # Reading back
 
 GREY = DataSpec(
-    name="drawn", folder="", modality="image", task="multiclass", target="label", classes=tuple(range(10)), shape=(1, 28, 28),
-    pixel_mean=(73.0,), pixel_std=(90.0,), train=2000, validation=500, test=0, digest="",
+    name="drawn", folder="", target="label", input=ImageInput(shape=(1, 28, 28), pixel_mean=(73.0,), pixel_std=(90.0,)),
+    output=MulticlassOutput(labels=tuple(range(10))), train=2000, validation=500, test=0, digest="",
 )  # fmt: skip
-RGB = GREY.replace(shape=(3, 32, 32), pixel_mean=(125.0, 123.0, 114.0), pixel_std=(63.0, 62.0, 67.0))
-MIXED = GREY.replace(modality="table", shape=(7,), plain=2, cardinalities=(3, 12, 40), pixel_mean=(), pixel_std=())
-NUMBERS = MIXED.replace(plain=0, cardinalities=())
-QUANTITY = MIXED.replace(task="regression", classes=(), target_mean=5.0, target_scale=2.0)
+COLOURED = ImageInput(shape=(3, 32, 32), pixel_mean=(125.0, 123.0, 114.0), pixel_std=(63.0, 62.0, 67.0))
+RGB = GREY.replace(input=COLOURED)
+MIXED = GREY.replace(input=TableInput(numeric=7, plain=2, cardinalities=(3, 12, 40)))
+NUMBERS = MIXED.replace(input=TableInput(numeric=7))
+QUANTITY = MIXED.replace(output=NumberOutput(mean=5.0, scale=2.0))
 KINDS: tuple[tuple[DataSpec, dict[str, Setting]], ...] = (
     (GREY, {"model.block": "plain"}),
     (GREY, {"model.block": "residual", "model.squeeze": False}),
@@ -165,11 +171,12 @@ def drawn(number: int) -> Recipe:
 def random_rows(number: int, rows: int = 32) -> dict[str, Tensor]:
     """Inputs of that kind."""
     spec, chance = KINDS[number % len(KINDS)][0], torch.Generator().manual_seed(number)
-    if spec.modality == "image":
-        return {"image": torch.randint(256, (rows, *spec.shape), dtype=torch.uint8, generator=chance)}
-    inputs = {"numeric": torch.randn(rows, *spec.shape, generator=chance)}
-    if spec.cardinalities:
-        codes = [torch.randint(codes, (rows,), generator=chance) for codes in spec.cardinalities]
+    if isinstance(spec.input, ImageInput):
+        return {"image": torch.randint(256, (rows, *spec.input.shape), dtype=torch.uint8, generator=chance)}
+    table = table_input(spec)
+    inputs = {"numeric": torch.randn(rows, table.numeric, generator=chance)}
+    if table.cardinalities:
+        codes = [torch.randint(codes, (rows,), generator=chance) for codes in table.cardinalities]
         inputs["categorical"] = torch.stack(codes, dim=1)
     return inputs
 

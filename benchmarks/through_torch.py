@@ -11,6 +11,7 @@ import torch
 
 from lepton_automl.models.files import load
 from lepton_automl.shipped import load_preprocess
+from lepton_automl.tasks.classification.training import Probabilities
 
 
 def main(folder: str, source: str) -> None:
@@ -19,7 +20,8 @@ def main(folder: str, source: str) -> None:
     model = load(Path(folder))
     arrays = load_preprocess(described).arrays(np.load(source))
     with torch.inference_mode():
-        picked = model.answer(model(**{name: torch.from_numpy(part) for name, part in arrays.items()})).argmax(-1)
+        outputs = model(**{name: torch.from_numpy(part) for name, part in arrays.items()})
+        picked = Probabilities(members=model.ensemble)(outputs).argmax(-1)
     for at in picked.tolist():
         print(described["output"]["classes"][at])
 

@@ -16,6 +16,7 @@ from lepton_automl.modalities.table.preprocess.columns import NumberColumn, Time
 from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
+from lepton_automl.tasks.regression import NumberOutput
 
 ROWS = 120
 MISSING = "A4 texts that may stand for a missing value"
@@ -58,6 +59,12 @@ def prepared(frame: pd.DataFrame, folder: Path, test: Any = None, **options: Any
 
 def stored_arrays(folder: Path, name: str) -> Any:
     return np.concatenate([np.load(folder / part / f"{name}.npy") for part in ("rows", "test")])
+
+
+def scale(spec: DataSpec) -> NumberOutput:
+    """The scale of a target that is a number."""
+    assert isinstance(spec.output, NumberOutput), f"the task is {spec.task}"
+    return spec.output
 
 
 def number(column: Any, text: Any) -> float:

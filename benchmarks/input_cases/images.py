@@ -14,6 +14,8 @@ from PIL import Image
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.deployment.command import read_examples
+from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
+from lepton_automl.modalities.image.spec import image_input
 from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec
 
@@ -270,7 +272,7 @@ def _(folder: Path) -> None:
     for label in ("cat", "dog"):
         for n in range(30):
             photo(source / "test" / label / f"{n}.png", 50 + n, side=20)
-    assert ready(source, folder).shape == (3, 8, 8)
+    assert image_input(ready(source, folder)).shape == (3, 8, 8)
 
 
 @case(SEALED, "colour in a test folder of grey training pictures")
@@ -281,7 +283,7 @@ def _(folder: Path) -> None:
             photo(source / "test" / label / f"{n}.png", n)
             path = photo(source / "train" / label / f"{n}.png", 50 + n)
             Image.open(path).convert("L").save(path)
-    assert ready(source, folder).shape == (1, 8, 8)
+    assert image_input(ready(source, folder)).shape == (1, 8, 8)
 
 
 @case(LINKS, "a link to a class folder")
@@ -326,7 +328,7 @@ def _(folder: Path) -> None:
     photos(folder / "elsewhere", each=2)
     (source / "more").symlink_to(folder / "elsewhere")
     (source / "again").symlink_to(source)
-    assert len(read_examples(str(source), "image")) == 8
+    assert len(read_examples(str(source), ImagePreprocess((3, 8, 8), {}))) == 8
 
 
 def labels(path: Path, rows: list[str]) -> None:

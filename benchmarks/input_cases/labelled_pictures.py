@@ -8,6 +8,7 @@ from pathlib import Path
 from lepton_automl.data.prepare import prepare
 
 from .case import case
+from .columns import scale
 from .images import SPLITS, TABLE, arranged, counts, labels, ready
 
 PETS = ("cat", "dog")
@@ -77,7 +78,7 @@ def _(folder: Path) -> None:
 @case(TABLE, "numbers as labels")
 def _(folder: Path) -> None:
     spec = ready(beside(folder, "file,age", [f'{n}.png,"{n},5"' for n in range(12)]), folder)
-    assert spec.task == "regression" and 4 < spec.target_mean < 8, spec.target_mean
+    assert spec.task == "regression" and 4 < scale(spec).mean < 8, scale(spec)
 
 
 @case(TABLE, "the table is given without its pictures: told")

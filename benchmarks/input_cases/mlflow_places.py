@@ -9,11 +9,13 @@ from pathlib import Path
 from lepton_automl import AutoML
 from lepton_automl.events import Noted, StudyConfig, StudyStarted
 from lepton_automl.families import space_for
+from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
 from lepton_automl.plans import LeanPlan, TrainPlan
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.specs import Budget, DataSpec, Deployment, Tracking
 from lepton_automl.state import StudyState
+from lepton_automl.tasks.classification import BinaryOutput
 from lepton_automl.tracking.experiments import check_experiment
 from lepton_automl.widgets.protocols import StudySnapshot
 from lepton_automl.widgets.run import run_html
@@ -97,8 +99,8 @@ WHY = "MLflow refuses the experiment: Could not find experiment with ID 999"
 def standing(folder: Path, *news: Noted) -> dict[str, str]:
     """What `lepton status` and the dashboard show of a search after these events, and what its state makes of them."""
     spec = DataSpec(
-        name="x", folder=str(folder), modality="table", task="binary", target="y", classes=(0, 1), shape=(2,), train=9, validation=3,
-        test=3, digest="d",
+        name="x", folder=str(folder), target="y", input=TableInput(numeric=2), output=BinaryOutput(labels=(0, 1)), train=9,
+        validation=3, test=3, digest="d",
     )  # fmt: skip
     ends = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
     config = StudyConfig(

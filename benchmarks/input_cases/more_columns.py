@@ -12,6 +12,7 @@ import pandas as pd
 
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
+from lepton_automl.modalities.table.spec import table_input
 
 from .case import case
 from .columns import DATES, NUMBERS, ROWS, SPELLING, TEST, day, number, prepared, table, warned
@@ -124,7 +125,7 @@ def _(folder: Path) -> None:
     cells = frame["a"].astype(object)
     cells[split != "train"] = "oops"
     spec = prepare(frame.assign(a=cells), folder / "data", DataOptions(target="y"))
-    assert dict(spec.columns)["a"] == "number"
+    assert dict(table_input(spec).columns)["a"] == "number"
     warned(spec, "80 cells of 'a' that were not learnt from are no numbers, such as 'oops': taken as missing")
 
 

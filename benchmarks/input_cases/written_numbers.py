@@ -13,7 +13,7 @@ from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.shipped import load_preprocess
 
 from .case import case
-from .columns import NUMBERS, ROWS, number, prepared, said, stored_arrays, table, text_rows, warned, written
+from .columns import NUMBERS, ROWS, number, prepared, said, scale, stored_arrays, table, text_rows, warned, written
 
 # Cells, a text and its number, and what is told.
 WRITTEN: dict[str, tuple[list[str], str, float, str]] = {
@@ -42,7 +42,7 @@ def _write(name: str, cells: list[str], text: str, value: float, told: str) -> N
     def target(folder: Path) -> None:
         spec, _ = prepared(table([1.5, 2.5, 3.5], cells), folder, task="regression", folds=0, validation_share=0.01)
         assert spec.task == "regression"
-        stored = stored_arrays(folder / "data", "targets") * spec.target_scale + spec.target_mean
+        stored = stored_arrays(folder / "data", "targets") * scale(spec).scale + scale(spec).mean
         assert np.isclose(stored, value, rtol=1e-5).any()
         said(spec, told)
 
@@ -55,7 +55,7 @@ for _name, _given in WRITTEN.items():
 def _(folder: Path) -> None:
     prices = [f"${1000 + 317 * row:,}.00" for row in range(ROWS)]
     spec, _ = prepared(table([1.5, 2.5, 3.5], prices), folder)
-    assert spec.task == "regression" and 1000 < spec.target_mean < 40_000
+    assert spec.task == "regression" and 1000 < scale(spec).mean < 40_000
 
 
 @case(NUMBERS, "numeric= reads them, too")

@@ -12,7 +12,7 @@ from lepton_automl import families, front
 from lepton_automl.plans import LeanPlan
 from lepton_automl.space import Config, Space
 from lepton_automl.specs import DataSpec
-from lepton_automl.task import METRICS
+from lepton_automl.task import direction_of
 
 from .ledger import Line
 
@@ -73,7 +73,7 @@ def mutated(settings: Config, space: Space, rng: random.Random) -> Config:
 
 def costs(lines: Iterable[Line], metric: str) -> front.Costs:
     """Score and latency, both to be minimised."""
-    sign = -1.0 if METRICS[metric] == "maximize" else 1.0
+    sign = -1.0 if direction_of(metric) == "maximize" else 1.0
     found = [(sign * line["final_score"], line["latency_ms"]) for line in lines]
     return np.array(found, dtype=np.float64).reshape(-1, 2)
 

@@ -15,7 +15,7 @@ from lepton_automl.profile import Measurement, Profile
 from lepton_automl.recipe import Recipe, recipe_from_json
 from lepton_automl.space import Config, Space
 from lepton_automl.specs import DataSpec, Deployment
-from lepton_automl.task import METRICS
+from lepton_automl.task import direction_of
 
 FOLDER = Path(__file__).parent
 
@@ -107,7 +107,7 @@ class Table:
     @property
     def direction(self) -> Direction:
         """Whether the metric is maximised or minimised."""
-        return METRICS[self.metric]
+        return direction_of(self.metric)
 
     @functools.cached_property
     def fresh(self) -> tuple[Row, ...]:

@@ -21,7 +21,8 @@ from lepton_automl.data.open import Data, Split, open_data
 from lepton_automl.deployment.export import export
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import baseline_latency
-from lepton_automl.modalities.image.augment import Augment, mix
+from lepton_automl.modalities.image.augment import ImageAugment
+from lepton_automl.modalities.image.spec import INPUT, ImageAugmentation, image_input
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
@@ -45,7 +46,8 @@ class Classifier(pl.LightningModule):
     def __init__(self, model: LeptonNet, plan: TrainPlan, fill: tuple[float, ...], config: Config) -> None:
         super().__init__()
         self.save_hyperparameters(config)
-        self.model, self.plan, self.augment = model, plan, Augment(plan, fill)
+        assert isinstance(plan.augment, ImageAugmentation)
+        self.model, self.plan, self.augment = model, plan, ImageAugment(plan.augment, fill)
         self.chance = torch.Generator().manual_seed(plan.seed)
 
     def loss(self, outputs: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -53,15 +55,11 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, targets = batch
-        images, smoothing = self.augment(images, self.chance), self.plan.label_smoothing
-        if self.plan.mixup:
-            images, partner, share = mix(images, self.plan.mixup, self.chance)
-            outputs = self.model(image=images)
-            loss = share * self.loss(outputs, targets, smoothing) + (1 - share) * self.loss(
-                outputs, targets[partner], smoothing
-            )
-        else:
-            loss = self.loss(self.model(image=images), targets, smoothing)
+        inputs, partner, share = self.augment({INPUT: images}, self.chance)
+        outputs, smoothing = self.model(**inputs), self.plan.label_smoothing
+        loss = self.loss(outputs, targets, smoothing)
+        if partner is not None:
+            loss = share * loss + (1 - share) * self.loss(outputs, targets[partner], smoothing)
         self.log("train_loss", loss)
         return loss
 
@@ -95,7 +93,7 @@ def compete(setting: Setting) -> None:
         model = build(families.final_recipe(config, data.spec, LeanPlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
-        taught = Classifier(model, plan, data.spec.pixel_mean, config)
+        taught = Classifier(model, plan, image_input(data.spec).pixel_mean, config)
         trainer.fit(taught, loader(data.train, plan, shuffle=True), loader(data.validation, plan))
         accuracy, profile = finished(model.cpu(), data, profiler, setting, trial.number)
         logger.log_metrics({"accuracy": accuracy, "latency_ms": profile.latency_ms})
