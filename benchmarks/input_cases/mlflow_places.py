@@ -59,7 +59,7 @@ def _(folder: Path) -> None:
     AutoML(experiment="x" * 600, home=folder)
 
 
-@case(REFUSED, "a name over two lines", refused="cannot be an experiment's name")
+@case(REFUSED, "a name over two lines", refused="is not a valid experiment name")
 def _(folder: Path) -> None:
     AutoML(experiment="birds\nbees", home=folder)
 

@@ -74,7 +74,9 @@ def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri:
     if found is None:
         if place.experiment_id and place.experiment_id != FIRST:
             what = f"there is no MLflow experiment with the id {place.experiment_id} in {masked(uri)}"
-            fix = "Set MLFLOW_EXPERIMENT_ID to one that is there, or name one by `experiment=`: it is made where it is not."
+            fix = (
+                "Set MLFLOW_EXPERIMENT_ID to an existing one, or name one by `experiment=`; it is created if it does not exist."
+            )
             raise ConfigError(what, where="MLFLOW_EXPERIMENT_ID", fix=fix)
         return
     number, name, stage = found

@@ -77,9 +77,7 @@ def _set_aside(path: Path) -> None:
     for ending in ("", "-journal", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{ending}").replace(f"{kept}{ending}")
-    told = (
-        f"MLflow's store {path} was left half made; it is kept as {kept.name}, and made anew from the journals of the studies"
-    )
+    told = f"MLflow's store {path} was incomplete. It was kept as {kept.name}, and rebuilt from the journals of the studies"
     warnings.warn(told, stacklevel=2)
 
 

@@ -53,7 +53,7 @@ def _port(home: Path, uri: str) -> int:
         while not _answers(known):
             if process.poll() is not None or time.monotonic() > until:
                 process.terminate()
-                raise StudyError("MLflow's pages do not start", where=str(home), fix="Try: lepton ui")
+                raise StudyError("The MLflow UI does not start", where=str(home), fix="Try: lepton ui")
             time.sleep(0.1)
         _served[key] = known
     return known

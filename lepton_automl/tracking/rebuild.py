@@ -99,7 +99,7 @@ def _register(store: Store, studies: list[StoredStudy]) -> None:
             continue
         if name in present:
             store.client.delete_registered_model(name)
-        store.client.create_registered_model(name, tags={UNDER_WAY: "true"}, description="By lepton_automl; made anew.")
+        store.client.create_registered_model(name, tags={UNDER_WAY: "true"}, description="By lepton_automl; rebuilt.")
         ours = [(event, study) for event, study in events if event.model == name]
         made = _versions(store, name, ours)
         for alias, past in _aliases([event for event, _ in ours]).items():

@@ -151,7 +151,7 @@ def promote(name: str, version: str, *, home: str | Path, uri: str | None = None
         known = [str(one.version) for one in _versions(store, name)]
         version = _aliases(store, name).get(str(version), version)
         if str(version) not in known:
-            fix = f"Take one of {', '.join(known)}."
+            fix = f"Available: {', '.join(known)}."
             raise StudyError(f"there is no version {version}", where=name, fix=fix)
         _assign_alias(store, name, str(version), alias)
 
@@ -173,7 +173,7 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
         past = [version for version in past if version in known]
         if not past:
             fix = f"Name one: lepton promote {name} VERSION --alias {alias}"
-            raise StudyError(f"no version that was {alias} before is known", where=name, fix=fix)
+            raise StudyError(f"no earlier version with the alias {alias} is known", where=name, fix=fix)
         set_alias(store, name, alias, past)
         return past[-1]
 

@@ -177,7 +177,7 @@ class RequestGuard:
             try:
                 part = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
             except TimeoutError:
-                late = f"The body did not come within {self.body_seconds:g} seconds; send less in one request."
+                late = f"The body did not arrive within {self.body_seconds:g} seconds; send less in one request."
                 raise RefusedError(late, 408) from None
             body += part.get("body", b"")
             self.held += len(part.get("body", b""))
@@ -185,7 +185,7 @@ class RequestGuard:
             if len(body) > self.max_bytes:
                 raise RefusedError(what, 413)
             if self.held > HELD:
-                raise RefusedError("The server reads too many requests at the moment; send this one again later.", 503)
+                raise RefusedError("The server is busy; send this request again later.", 503)
 
 
 def _failure(status: int, error: Exception) -> tuple[int, bytes]:
@@ -223,9 +223,9 @@ def _asked(body: bytes) -> tuple[str, Any]:
     except RecursionError:
         raise RefusedError(f"The JSON is nested too deeply. {ASK}") from None
     except ValueError as error:  # also of bytes that are no text, and of numbers with thousands of digits
-        raise RefusedError(f"The body is no JSON: {error}. {ASK}") from None
+        raise RefusedError(f"The body is not valid JSON: {error}. {ASK}") from None
     if not isinstance(asked, dict):
-        raise RefusedError(f"The JSON is no object. {ASK}")
+        raise RefusedError(f"The JSON is not an object. {ASK}")
     forms = [form for form in FORMS if form in asked]
     if len(forms) != 1:
         raise RefusedError(f"The JSON has the wrong keys: {', '.join(map(repr, asked))[:200] or 'none'}. {ASK}")
@@ -238,7 +238,7 @@ def _split(told: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
         raise RefusedError('dataframe_split takes {"columns": [names], "data": [rows]}.')
     columns = told.get("columns", columns)
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
-        raise RefusedError("The columns of dataframe_split are no list of names.")
+        raise RefusedError("The columns of dataframe_split must be a list of names.")
     return told["data"], columns
 
 
@@ -250,7 +250,7 @@ def _transposed(columns: dict[str, Any], most: int) -> list[Any]:
         return [list(columns.values())] if columns else []
     lengths = {len(cells) if isinstance(cells, list) else -1 for cells in columns.values()}
     if len(lengths) > 1:
-        raise RefusedError("The columns are not equally long; send a list of cells for each, all of one length.")
+        raise RefusedError("The columns differ in length; send lists of equal length.")
     if max(lengths) > most:
         raise RefusedError(f"{max(lengths):,} rows are too many; send at most {most:,} in one request.", 413)
     return [list(cells) for cells in zip(*columns.values(), strict=True)]

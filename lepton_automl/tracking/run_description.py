@@ -10,13 +10,13 @@ from lepton_automl.texts import code_span, markdown
 from lepton_automl.variant import Variant
 
 MOST = 30  # rows; a tag has room for 8,000 characters
-WHERE = "Under Views at the top of the run list are two: the front, and all trials in their order, each with its figures."
+WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
 LONGEST = 300  # characters of what somebody else has said
 ORIGINS = {
-    "portfolio": "one of the first designs",
+    "portfolio": "one of the initial designs",
     "sampler": "proposed by the sampler",
     "random": "drawn at random",
-    "enqueued": "asked for by a person",
+    "enqueued": "added by the user",
 }
 
 
@@ -31,11 +31,11 @@ def trial_note(state: StudyState, trial: Trial) -> str:
     """A trial in a few words; the less there is to look into, the fewer."""
     whole, result = state.settings.epochs_of(child=trial.is_child), trial.result
     if result is None:
-        return f"Runs again, from epoch {trial.epochs} of {whole} on."
+        return f"Resumed from epoch {trial.epochs} of {whole}."
     if result.status == "infeasible" and not result.epochs:
         return f"Not trained: {_short(result.reason)}."
     if result.status == "infeasible":
-        return f"Trained, and not usable: {_short(result.reason)}."
+        return f"Trained, but not usable: {_short(result.reason)}."
     if result.status == "failed":
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
@@ -67,7 +67,7 @@ def _asked(state: StudyState) -> str:
     where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
     return (
         f"Models for **{markdown(config.data.name)}**: {config.metric} on the validation split against latency on {where}"
-        f"{''.join(f', {limit}' for limit in limits)}. Every model's file was timed and scored itself."
+        f"{''.join(f', {limit}' for limit in limits)}. Scores and latencies were measured on the exported files."
     )
 
 
@@ -98,14 +98,14 @@ def _table(state: StudyState) -> str:
     front = state.front()
     if not front:
         return ""
-    head = [f"| trial | {state.settings.metric} | latency, ms | size, KiB | parameters |", "|--:|--:|--:|--:|--:|"]
+    head = [f"| trial | {state.settings.metric} | latency, ms | size, kB | parameters |", "|--:|--:|--:|--:|--:|"]
     return "\n".join([*head, *(_row(state, trial) for trial in front[:MOST])])
 
 
 def _row(state: StudyState, trial: Trial) -> str:
     profile = trial.profile
     chosen = " (chosen)" if state.ended and state.ended.chosen == trial.number else ""
-    costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1024:.3g} | {profile.parameters:,}" if profile else " | | "
+    costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1e3:.3g} | {profile.parameters:,}" if profile else " | | "
     return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |"
 
 
@@ -123,12 +123,12 @@ def _at(profile: Profile | None) -> str:
     if profile is None:
         return ""
     low, high = profile.latency.low, profile.latency.high
-    return f" at {profile.latency_ms:.3g} ms a call ({low:.3g} to {high:.3g}), {profile.size_bytes / 1024:.3g} KiB"
+    return f" at {profile.latency_ms:.3g} ms per call ({low:.3g} to {high:.3g}), {profile.size_bytes / 1e3:.3g} kB"
 
 
 def _origin(trial: Trial) -> str:
     if trial.proposed.parent is not None:
-        return f"cut out of trial {trial.proposed.parent}"
+        return f"pruned from trial {trial.proposed.parent}"
     return ORIGINS.get(trial.proposed.origin, trial.proposed.origin)
 
 
@@ -140,7 +140,7 @@ def _runs_in(trial: Trial) -> str:
     """What it was made faster by, if anything."""
     if trial.accelerated is None or trial.search_profile is None or trial.variant == Variant():
         return ""
-    return f"It runs in {trial.variant.name}; as it was packed first, it took {trial.search_profile.latency_ms:.3g} ms."
+    return f"It runs in {trial.variant.name}; before acceleration it took {trial.search_profile.latency_ms:.3g} ms."
 
 
 def _standing(state: StudyState, trial: Trial) -> str:
@@ -152,13 +152,13 @@ def _standing(state: StudyState, trial: Trial) -> str:
 def _tested(state: StudyState, trial: Trial) -> str:
     found = state.tested.scores.get(trial.number, {}) if state.tested else {}
     metric = state.settings.metric
-    return f"On the sealed test split: {metric} {found[metric]:.4g}." if metric in found else ""
+    return f"On the held-out test split: {metric} {found[metric]:.4g}." if metric in found else ""
 
 
 def _papers(trial: Trial) -> str:
     assert trial.result is not None
     there = [name for name, text in (("traceback.txt", trial.result.traceback), ("stdout.txt", trial.result.printed)) if text]
-    return f"Its {' and '.join(there)} {'say' if len(there) > 1 else 'says'} more." if there else ""
+    return f"Its {' and '.join(there)} {'have' if len(there) > 1 else 'has'} the details." if there else ""
 
 
 def _short(text: str) -> str:

@@ -102,7 +102,7 @@ def opened_store(home: Path, uri: str | None = None) -> Iterator[Store]:
     except StudyError:
         raise
     except Exception as error:
-        fix = "Nothing is lost: the journal has everything. Mend the store, then `lepton sync STUDY` brings it up to date."
+        fix = "Nothing is lost: the study's journal has everything. Repair the store, then `lepton sync STUDY` brings it up to date."
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if "401" in reason:
             fix = "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, then `lepton sync STUDY` brings it up to date."
@@ -118,7 +118,7 @@ def deleted_experiment(name: str, number: str, uri: str) -> tuple[str, str]:
         number: Its id.
         uri: The store's address.
     """
-    what = f"the MLflow experiment {name!r} is deleted there, and only a person may bring it back"
+    what = f"the MLflow experiment {name!r} was deleted and has to be restored by hand"
     fix = (
         f"Restore it: MLFLOW_TRACKING_URI={masked(uri)} mlflow experiments restore --experiment-id {number}; or take another one"
         " by `experiment=`, or another name for the study."

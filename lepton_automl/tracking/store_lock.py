@@ -55,7 +55,7 @@ def single_writer(home: Path, uri: str) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    fix = "Try again; another process of this home is writing there."
+                    fix = "Another process of this home is writing to it; try again."
                     raise StudyError("the store is in use", where=masked(uri), fix=fix) from None
                 time.sleep(LOOK)
         yield
@@ -83,7 +83,7 @@ def _ask_server(uri: str) -> None:
     creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]  # MLflow has no types for it
     said = http_request(creds, "/health", "GET", max_retries=0, timeout=ANSWER, raise_on_status=False)  # type: ignore[no-untyped-call]  # likewise
     if said.status_code in {502, 503, 504}:  # of a proxy; any other answer is one, as not every server has such a page
-        raise ConnectionError(f"the server is not there: {said.status_code} {said.reason}")
+        raise ConnectionError(f"the server is not available: {said.status_code} {said.reason}")
 
 
 def _ask_file(path: Path) -> None:

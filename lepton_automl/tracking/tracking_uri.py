@@ -16,7 +16,7 @@ OWN = "mlflow.db"  # a home's own store
 SQLITE = "sqlite:///"
 EXPERIMENT = "lepton/"  # before a study's name, the name of its own experiment
 LONGEST_NAME = 500  # characters of an experiment's name, by mlflow.utils.validation
-WHERE_KEPT = "the address is kept in the study's journal, which others may read."
+WHERE_KEPT = "the URL is stored in the study's journal, which others may read."
 
 
 def tracking_uri(home: str | Path, uri: str = "") -> str:
@@ -65,8 +65,8 @@ def check_name(experiment: str) -> None:
         what = f"the experiment's name has {len(experiment)} characters ({experiment[:20]!r}…); MLflow takes {LONGEST_NAME}"
         raise ConfigError(what, where="experiment", fix="Choose a shorter one.")
     if experiment and not (experiment.isprintable() and experiment.strip()):
-        what = f"{experiment[:60]!r} cannot be an experiment's name: it would be invisible, or break a line"
-        raise ConfigError(what, where="experiment", fix="Choose one of letters that can be seen.")
+        what = f"{experiment[:60]!r} is not a valid experiment name: it is invisible, or contains a line break"
+        raise ConfigError(what, where="experiment", fix="Use visible characters.")
 
 
 def address(uri: str, home: str | Path) -> str:
@@ -79,9 +79,9 @@ def address(uri: str, home: str | Path) -> str:
     if secret:
         server = uri.lower().startswith("http")
         how = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-        fix = f"Take it out and {how if server else 'set PGPASSWORD, or use ~/.pgpass'}: {WHERE_KEPT}"
+        fix = f"Remove it and {how if server else 'set PGPASSWORD, or use ~/.pgpass'}: {WHERE_KEPT}"
         what = "a password" if secret == "password" else f"a credential ({secret})"  # noqa: S105  # a name, no secret
-        raise ConfigError(f"the address of {host_of(uri)} bears {what}", where="tracking_uri", fix=fix)
+        raise ConfigError(f"the URL of {host_of(uri)} contains {what}", where="tracking_uri", fix=fix)
     if uri.startswith(SQLITE):
         uri = f"{SQLITE}{Path(uri.removeprefix(SQLITE)).absolute()}"
     return "" if uri == tracking_uri(home) else uri.rstrip("/")

@@ -34,7 +34,9 @@ from .view import button, free_clicks
 
 SOON = 1.0  # seconds from a change to the still picture of it
 Ready = tuple[DataSpec, DataOptions]
-EMPTY = '<p class="l-dim">Choose a variable of the notebook, a path, or a file of your own: what is inferred about it stands here.</p>'
+EMPTY = (
+    '<p class="l-dim">Choose a notebook variable, enter a path or upload a file. What we detect in your data is shown here.</p>'
+)
 
 
 class Builder(PersistentBox):
@@ -69,8 +71,8 @@ class Builder(PersistentBox):
         self.more = More(self._tried, self._look, self.draw)
         self.actions = Actions(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
-        self.start = button("start", self._start, tip="Search with these settings", icon="play", style="success")
-        self.again = button("another search", self._reopen, tip="Show the form again")
+        self.start = button("start", self._start, tip="Start a search with these settings", icon="play", style="success")
+        self.again = button("new search", self._reopen, tip="Show the form again")
         panel = w.VBox([self.inferred])
         panel.add_class("l-inferred")
         self.form = w.Box([w.VBox([self.data, self.goals.search]), self.goals, panel])
@@ -125,11 +127,11 @@ class Builder(PersistentBox):
     def _lacking(self, wrong: int) -> str:
         """What keeps a search from being started, in words."""
         if self.data.source is None:
-            return "choose data first"
+            return "Choose data first."
         if self._preview is None:
-            return f"looking at the data: {self._word}" if self._word else "looking at the data"
+            return f"reading the data: {self._word}" if self._word else "reading the data"
         if self._preview.spec is None:
-            return "the data cannot be used as they are"
+            return "These data cannot be used yet."
         return f"{wrong} field{'s' * (wrong > 1)} to correct" if wrong else ""
 
     # What is seen
@@ -143,7 +145,7 @@ class Builder(PersistentBox):
             if before != self._of:
                 self.more.forget()
                 self._update_fields(None)
-            _set(self.inferred, '<p class="l-dim">looking …</p>' if source else EMPTY)
+            _set(self.inferred, '<p class="l-dim">reading the data …</p>' if source else EMPTY)
             self.draw()
         self._preview_worker.look(source, {**self.data.fit_arguments, **self.more.preview_options}, self.more.source)
 
@@ -158,7 +160,7 @@ class Builder(PersistentBox):
         with self._drawing:
             if self._preview is None and self.data.source:
                 self._word = word
-                _set(self.inferred, f'<p class="l-dim" role="status">looking: {html_text(word)} …</p>')
+                _set(self.inferred, f'<p class="l-dim" role="status">reading the data: {html_text(word)} …</p>')
                 self.draw()
 
     def _show_preview(self, preview: Preview) -> None:
@@ -192,7 +194,7 @@ class Builder(PersistentBox):
         finally:
             self._busy = False
             self.draw()
-        return f"{self.study.name} searches in a process of its own; builder.study is its handle"
+        return f"{self.study.name} is running in the background; builder.study controls it"
 
     def _turn(self, *, form: bool) -> None:
         """Show the form, or what came of it."""
@@ -224,10 +226,10 @@ class Builder(PersistentBox):
 
     def picture(self, drawing: Drawing) -> None:
         """Draw the Python that it equals; what was inferred, while nothing is started; the dashboard thereafter."""
-        drawing.paragraph("in Python this is", colour=DIM, size=11)
+        drawing.paragraph("equivalent Python code", colour=DIM, size=11)
         drawing.code([self.plan.imports, "", *self.plan.code.splitlines()])
         if self._asks:
-            drawing.paragraph("a search that is not started", colour=DIM, size=11)
+            drawing.paragraph("not started yet", colour=DIM, size=11)
             if self._preview is not None:
                 draw_inferred(drawing, self._preview)
         if self.dashboard is not None:
@@ -259,8 +261,8 @@ class Builder(PersistentBox):
 def _code_html(plan: Plan) -> str:
     """A line to copy: a click selects all of it."""
     return (
-        '<div class="l-dim">in Python this is</div>'
-        f'<pre class="l-code" tabindex="0" aria-label="the Python that it equals">{escape(plan.imports)}\n\n{escape(plan.code)}</pre>'
+        '<div class="l-dim">equivalent Python code</div>'
+        f'<pre class="l-code" tabindex="0" aria-label="the equivalent Python code">{escape(plan.imports)}\n\n{escape(plan.code)}</pre>'
     )
 
 

@@ -31,20 +31,20 @@ class Controls(View):
         self._drive, self._actions = drive, actions
         self._state: StudyState | None = None
         self._limit_shown: float | None = None
-        self.pause = button("pause", self._pause, tip="Hold all trials; paused time costs no budget", icon="pause")
-        self.resume = button("resume", self._resume, tip="Go on", icon="play")
-        self.stop = button("stop", self._stop, tip="End the search; its best model is handed over", icon="stop", style="danger")
-        self.amount = w.FloatText(5, layout={"width": "52px"}, tooltip="how much more")
-        self.unit = w.Dropdown(options=["minutes"], layout={"width": "92px"}, tooltip="unit of the budget")
-        self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
-        self.latency = w.FloatText(
-            0, step=0.01, layout={"width": "80px"}, tooltip="slowest call that will do, in ms; 0 for no limit"
+        self.pause = button(
+            "pause", self._pause, tip="Pause all trials; paused time does not count towards the budget", icon="pause"
         )
-        self.set = button("set limit", self._limit_typed, tip="Limit the latency, in ms a call; 0 lifts the limit")
-        self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="a knob of the search")
-        self.setting = w.Combobox(placeholder="setting", layout={"width": "96px"}, tooltip="where it is held")
-        self.pin = button("pin", self._pin, tip="Hold this knob at this setting from now on", icon="thumb-tack")
-        self.unpin = button("unpin", self._unpin, tip="Let the search turn it again")
+        self.resume = button("resume", self._resume, tip="Resume the search", icon="play")
+        self.stop = button("stop", self._stop, tip="Stop the search and save its best model", icon="stop", style="danger")
+        self.amount = w.FloatText(5, layout={"width": "52px"}, tooltip="Amount to add")
+        self.unit = w.Dropdown(options=["minutes"], layout={"width": "92px"}, tooltip="Unit of the budget")
+        self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
+        self.latency = w.FloatText(0, step=0.01, layout={"width": "80px"}, tooltip="Max latency per call (ms); 0 for no limit")
+        self.set = button("set limit", self._limit_typed, tip="Set the latency limit, in ms per call; 0 removes it")
+        self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="Hyperparameter")
+        self.setting = w.Combobox(placeholder="value", layout={"width": "96px"}, tooltip="Fixed value")
+        self.pin = button("pin", self._pin, tip="Fix this hyperparameter at this value from now on", icon="thumb-tack")
+        self.unpin = button("unpin", self._unpin, tip="Search this hyperparameter again")
         self.held = w.HTML()
         self.knob.observe(lambda _: self._offer(), "value")
         groups = (
@@ -77,7 +77,7 @@ class Controls(View):
 
     def limit(self, max_latency_ms: float | None) -> None:
         """Limit the latency from now on."""
-        told = f"the limit is {max_latency_ms:g} ms now" if max_latency_ms else "there is no limit now"
+        told = f"latency limit set to {max_latency_ms:g} ms" if max_latency_ms else "latency limit removed"
         self._act(
             "limiting",
             lambda: self._drive.control.limit(max_latency_ms=max_latency_ms),
@@ -98,11 +98,11 @@ class Controls(View):
 
     def _resume(self) -> None:
         self.resume.disabled = True
-        self._act("resuming", self._drive.control.resume, "it goes on", "resume()")
+        self._act("resuming", self._drive.control.resume, "resumed", "resume()")
 
     def _stop(self) -> None:
         self.stop.disabled = True
-        self._act("stopping", lambda: self._drive.control.stop(wait=False), "it ends; its best model is handed over", "stop()")
+        self._act("stopping", lambda: self._drive.control.stop(wait=False), "Stopping; saving the best model", "stop()")
 
     def _extend(self) -> None:
         unit = str(self.unit.value)
@@ -110,7 +110,7 @@ class Controls(View):
         self._act(
             "extending",
             lambda: self._drive.control.extend(**{unit: amount}),
-            f"{amount:g} {unit} more",
+            f"{amount:g} {unit} added",
             f"extend({unit}={amount:g})",
         )
 
@@ -125,15 +125,13 @@ class Controls(View):
         self._act(
             "pinning",
             lambda: self._drive.control.pin({name: setting}),
-            f"{name} is held at {setting}",
+            f"{name} fixed at {setting}",
             f"control.pin({{{name!r}: {setting!r}}})",
         )
 
     def _unpin(self) -> None:
         name = str(self.knob.value)
-        self._act(
-            "letting go", lambda: self._drive.control.unpin(name), f"the search turns {name} again", f"control.unpin({name!r})"
-        )
+        self._act("unpinning", lambda: self._drive.control.unpin(name), f"{name} is searched again", f"control.unpin({name!r})")
 
     def _turned(self) -> Hyperparameter | None:
         return self._state.settings.space.get(str(self.knob.value)) if self._state else None

@@ -66,7 +66,7 @@ class Dashboard(PersistentBox):
             "curves": curves_view(self.choose),
             "importance": ImportanceView(),
             "growth": growth_view(self.choose),
-            "time line": timeline_view(self.choose),
+            "timeline": timeline_view(self.choose),
             "trials": self.table,
             "log": self.decisions,
         }
@@ -159,17 +159,17 @@ class Dashboard(PersistentBox):
             return f"trial {trial} is {drive.name} version {version}, {alias}"
 
         def export(trial: int) -> str:
-            return f"its bundle is in {drive.model(trial).export(self.detail.folder.value)}"
+            return f"bundle exported to {drive.model(trial).export(self.detail.folder.value)}"
 
         def retune(trial: int) -> str:
             drive.control.retune(trial)
-            return f"neighbours of trial {trial} are tried next"
+            return f"variations of trial {trial} are tried next"
 
         def code(trial: int, rest: str = "") -> str:
             return f"open_study({drive.name!r}).model({trial}){rest}"
 
         return {
-            "use": lambda n: do("taking", lambda: use(n), code=f"model = {code(n)}"),
+            "use": lambda n: do("loading", lambda: use(n), code=f"model = {code(n)}"),
             "champion": lambda n: (
                 do("registering", lambda: register(n, "champion"), code=code(n, '.register(alias="champion")')) and None
             ),
@@ -179,8 +179,8 @@ class Dashboard(PersistentBox):
             "export": lambda n: (
                 do("exporting", lambda: export(n), code=code(n, f".export({self.detail.folder.value!r})")) and None
             ),
-            "retune": lambda n: do("asking", lambda: retune(n), code=f"study.control.retune({n})"),
-            "examine": lambda n: do("examining", lambda: self._examine(n), code=code(n, ".analyze_errors()")),
+            "retune": lambda n: do("retuning", lambda: retune(n), code=f"study.control.retune({n})"),
+            "examine": lambda n: do("analyzing errors", lambda: self._examine(n), code=code(n, ".analyze_errors()")),
             "mlflow": lambda n: do("opening MLflow", lambda: drive.tracking.page(n)),
         }
 
@@ -188,7 +188,7 @@ class Dashboard(PersistentBox):
         found = self._drive.model(trial).analyze_errors(progress=False)
         with self._drawing:
             self.detail.show_error_analysis(found)
-        return f"trial {trial} examined"
+        return f"errors of trial {trial} shown"
 
     # Where there is no page
 

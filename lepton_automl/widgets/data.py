@@ -32,28 +32,28 @@ class DataView(View):
 
     def __init__(self, uploads: Path, changed: Callable[[], None]) -> None:
         self._uploads, self._changed = uploads, changed
-        self.variable = choice_field("variable", "A table, or rows with their labels, of this notebook", [NOTHING])
+        self.variable = choice_field("variable", "A notebook variable: a table, or inputs with their labels", [NOTHING])
         path = w.Combobox(
             description="or a path",
             placeholder="photos/  or  table.csv",
-            tooltip="A CSV or Parquet file, a folder of class folders with pictures, or a zip of one",
+            tooltip="A CSV or Parquet file, a folder with one folder of images per class, or a zip of one",
             style=LABEL,
             layout={"width": "290px"},
         )
         self.path = Field(path)
-        self.reach = button("open", self._reach, tip="Look at what lies there (so does Enter)", icon="folder-open")
+        self.reach = button("open", self._reach, tip="Read this path (or press Enter)", icon="folder-open")
         self._opened = ""
         self.upload = w.FileUpload(accept=KINDS, multiple=True, description="or upload", layout={"width": "120px"})
-        self.label = text_field("", "class of pictures", "For pictures: the class of all that are uploaded together")
+        self.label = text_field("", "class of images", "For images: the class of all files uploaded together")
         self.label.control.layout.width = "126px"
         self._kept = w.HTML()
-        self.target = choice_field("predict", "The column to predict", [("as inferred", None)])
-        self.task = choice_field("task", "What is to be predicted", [("as inferred", None)])
+        self.target = choice_field("predict", "The column to predict", [("automatic", None)])
+        self.task = choice_field("task", "The type of prediction", [("automatic", None)])
         self.ignore = Field(
             w.SelectMultiple(
                 rows=4,
-                description="leave out",
-                tooltip="Columns to leave out; Ctrl for several",
+                description="ignore",
+                tooltip="Columns to ignore; hold Ctrl to select several",
                 style=LABEL,
                 layout={"width": "290px"},
             )
@@ -67,12 +67,12 @@ class DataView(View):
         row = w.HBox([self.upload, self.label])
         row.add_class("l-upload")
         super().__init__(
-            w.HTML("<h4>the data</h4>"),
+            w.HTML("<h4>Data</h4>"),
             self.variable,
             w.HBox([self.path, self.reach]),
             row,
             self._kept,
-            w.HTML("<h4>correct what was inferred</h4>"),
+            w.HTML("<h4>Correct what was detected</h4>"),
             self.target,
             self.task,
             self.ignore,
@@ -113,8 +113,8 @@ class DataView(View):
         """Offer the corrections that fit what was seen."""
         spec = preview.spec if preview else None
         columns = [(name, name) for name in (preview.columns if preview else ())]
-        target = f"as inferred: {spec.target}" if spec and not self.target.value else "as inferred"
-        task = f"as inferred: {title(spec).split()[0]}" if spec and not self.task.value else "as inferred"
+        target = f"automatic: {spec.target}" if spec and not self.target.value else "automatic"
+        task = f"automatic: {title(spec).split()[0]}" if spec and not self.task.value else "automatic"
         with self.quietly():
             self._offer(columns, (target, None), (task, None))
 
@@ -170,7 +170,7 @@ class DataView(View):
             return
         pictures = all(str(one["name"]).lower().endswith(PICTURES) for one in files)
         if pictures and not self.label.value:
-            self.label.show_error("say the class of these pictures, then upload them")
+            self.label.show_error("Enter the class name first")
         else:
             self.label.show_error("")
             self._keep(files, self.label.value or "" if pictures else "")
@@ -181,9 +181,9 @@ class DataView(View):
         try:
             kept = keep(files, self._uploads, label)
         except OSError as error:
-            self._kept.value = f'<span class="l-warn">▲ it cannot be kept: {html_text(error.strerror)}</span>'
+            self._kept.value = f'<span class="l-warn">▲ The files cannot be saved: {html_text(error.strerror)}</span>'
             return
-        self._kept.value = f'<span class="l-dim">{len(files)} kept in {html_text(kept)}</span>'
+        self._kept.value = f'<span class="l-dim">{len(files)} saved in {html_text(kept)}</span>'
         with self.quietly():
             self.path.control.value = str(kept)
         self._reach()

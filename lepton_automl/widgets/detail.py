@@ -21,7 +21,7 @@ from .run import trial_status
 from .style import GREY
 from .view import View, button
 
-NO_TRIAL = '<p class="l-dim">Click a point of the front or a row of the table, or give the number of a trial.</p>'
+NO_TRIAL = '<p class="l-dim">Click a point on the front or a row of the table, or enter a trial number.</p>'
 
 
 class DetailView(View):
@@ -80,13 +80,13 @@ class DetailView(View):
 
 
 BUTTONS = {
-    "use": ("use", "Give this model to the notebook, as dashboard.model"),
-    "champion": ("champion", "Make it a version in the MLflow registry, with the alias champion"),
-    "challenger": ("challenger", "Make it a version in the MLflow registry, with the alias challenger"),
+    "use": ("load in notebook", "Load this model into the notebook, as dashboard.model"),
+    "champion": ("register as champion", "Register this model in MLflow with the alias champion"),
+    "challenger": ("register as challenger", "Register this model in MLflow with the alias challenger"),
     "export": ("export", "Copy its bundle to the folder below"),
-    "retune": ("retune", "Let the search try its neighbours next"),
-    "examine": ("examine", "Where it errs: confusion matrix or residuals, and its worst examples"),
-    "mlflow": ("MLflow", "Show its run in an MLflow page of this machine"),
+    "retune": ("try variations", "Let the search try similar networks next"),
+    "examine": ("show errors", "Confusion matrix or residuals, and the worst predictions"),
+    "mlflow": ("MLflow", "Open its run in MLflow on this machine"),
 }
 
 
@@ -113,8 +113,8 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
     if profile:
         low, high = profile.latency.low, profile.latency.high
         known |= {
-            "latency": f"{profile.latency_ms:.4g} ms a call ({low:.4g} to {high:.4g}, 95 %)",
-            "size": f"{profile.size_bytes / 1024:,.1f} KiB, {profile.parameters:,} parameters",
+            "latency": f"{profile.latency_ms:.4g} ms per call ({low:.4g} to {high:.4g}, 95 %)",
+            "size": f"{profile.size_bytes / 1e3:,.1f} kB, {profile.parameters:,} parameters",
             "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",
             "runs in": trial.variant.name if trial.status == "complete" else "",
         }
@@ -125,7 +125,7 @@ def _latency(trial: Trial) -> str:
     """The distribution of its time: 5 % to 95 % as a line, the interval of the median as a box."""
     if not trial.profile:
         return ""
-    rows = {"processor time": trial.profile.latency, "wall clock": trial.profile.wall}
+    rows = {"CPU time": trial.profile.latency, "wall clock": trial.profile.wall}
     most = max(one.p95 for one in rows.values()) or 1.0
     drawn = "".join(_whisker(name, one, 20 * number, most) for number, (name, one) in enumerate(rows.items()))
     return (

@@ -13,7 +13,7 @@ from .cells import cell
 from .style import GREY
 
 CLASSES = 12  # that a matrix is drawn of; of more, what is mixed up most is listed
-ALL_RIGHT = '<p class="l-dim">All its answers on these rows are right.</p>'
+ALL_RIGHT = '<p class="l-dim">Every prediction on these rows is correct.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
@@ -25,7 +25,7 @@ def error_analysis_html(found: ErrorAnalysis) -> str:
     else:
         wrong = _residuals(found.pairs) + _coverage(found)
     shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
-    worst = f"<h4>worst examples</h4>{shown if found.worst else ALL_RIGHT}"
+    worst = f"<h4>worst predictions</h4>{shown if found.worst else ALL_RIGHT}"
     believed = f'<p class="l-dim">{html_text(found.calibration_verdict, 400)}</p>' if found.calibration_verdict else ""
     return f"{head}{wrong}{believed}{worst}"
 
@@ -48,7 +48,7 @@ def _matrix(found: ErrorAnalysis) -> str:
         + "</tr>"
         for truth, name in enumerate(names)
     )
-    return f'<table class="l-matrix"><caption>truth by row, answer by column</caption><tr><td></td>{head}</tr>{rows}</table>'
+    return f'<table class="l-matrix"><caption>rows: true class; columns: predicted class</caption><tr><td></td>{head}</tr>{rows}</table>'
 
 
 def _labels(found: ErrorAnalysis) -> str:

@@ -40,7 +40,7 @@ class FrontView(PictureView):
         score = last_score(state, trial) if trial else None
         at = ([trial.profile.latency_ms], [score]) if trial and trial.profile and score is not None else ([], [])
         ring = {"symbol": "diamond-open", "color": ACCENT, "size": 22, "line": {"width": 2}}
-        figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="looked at", hoverinfo="skip")
+        figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="selected", hoverinfo="skip")
         figure.update_layout(dragmode="pan")
         figure.update_shapes(name=LINE, line={"width": 3})
         return figure

@@ -18,11 +18,11 @@ from .plan import MINUTES, argument_error
 from .view import View
 
 OBJECTIVES = {
-    "latency": "milliseconds of a call on the target, measured",
-    "size": "bytes of the exported model file",
+    "latency": "Measured latency per call on the target device, in milliseconds",
+    "size": "Size of the exported model file, in bytes",
 }
 USUAL = ("latency",)
-KIB = 1024
+KILOBYTE = 1_000
 
 
 class Goals(View):
@@ -36,49 +36,53 @@ class Goals(View):
 
     def __init__(self, make: Callable[..., Any], home: StudyStore, changed: Callable[[], None]) -> None:
         self._make, self._home = make, home
-        self.metric = choice_field("accuracy as", "The score that is made better", [("usual", None)])
+        self.metric = choice_field("metric", "The score to optimize", [("default", None)])
         self.objectives = {
             name: w.Checkbox(name in USUAL, description=name, tooltip=tip, indent=False, layout={"width": "auto"})
             for name, tip in OBJECTIVES.items()
         }
         self.deployment = {
-            "max_latency_ms": number_field("max ms a call", "no limit", "Hard limit on the time of one call, in milliseconds"),
-            "max_size_bytes": number_field(
-                "max KiB", "no limit", "Hard limit on the exported model file, in KiB of 1,024 bytes"
+            "max_latency_ms": number_field(
+                "max latency, ms", "no limit", "Hard limit on the latency per call, in milliseconds"
             ),
-            "threads": number_field("threads", "1", "Threads that one call may use"),
-            "batch_size": number_field("batch size", "1", "Rows in one call"),
+            "max_size_bytes": number_field(
+                "max size, kB", "no limit", "Hard limit on the exported model file, in kB of 1,000 bytes"
+            ),
+            "threads": number_field("threads", "1", "Threads per call"),
+            "batch_size": number_field("batch size", "1", "Rows per call"),
         }
         self.budget = {
-            "minutes": number_field("minutes", "no limit", "Minutes of search, from the start to the model", str(MINUTES)),
-            "trials": number_field("trials", "no limit", "Candidates, whatever becomes of them"),
-            "epochs": number_field("epochs", "no limit", "Epochs of training over all candidates"),
+            "minutes": number_field(
+                "minutes", "no limit", "Minutes of search, from the start to the finished model", str(MINUTES)
+            ),
+            "trials": number_field("trials", "no limit", "Number of trials, however they end"),
+            "epochs": number_field("epochs", "no limit", "Total training epochs of all trials"),
         }
-        self.workers = number_field("workers", str(bearable(cores())[0]), "Worker processes at most, one thread each")
-        self.name = text_field("name", "from the data", "The study's name, by which it is found again")
+        self.workers = number_field("workers", str(bearable(cores())[0]), "Maximum number of worker processes, one thread each")
+        self.name = text_field("name", "from the data", "The study's name, to open it again later")
         self.pins = Pins(changed)
         for one in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):
             one.on_change(changed)
         for one in self.objectives.values():
             one.observe(lambda _: changed(), "value")
-        better = w.HBox([w.Label("and make better"), *self.objectives.values()])
+        better = w.HBox([w.Label("also optimize"), *self.objectives.values()])
         better.add_class("l-wrap")
         super().__init__(
-            w.HTML("<h4>what is wanted</h4>"),
+            w.HTML("<h4>Objectives</h4>"),
             self.metric,
             better,
-            w.HTML("<h4>where it must run: this machine's CPU</h4>"),
+            w.HTML("<h4>Deployment: this machine's CPU</h4>"),
             *self.deployment.values(),
-            w.HTML("<h4>what may be spent</h4>"),
+            w.HTML("<h4>Budget</h4>"),
             *self.budget.values(),
             self.workers,
         )
-        self.search = w.VBox([w.HTML("<h4>the search</h4>"), self.name, self.pins])  # stands where there is room
+        self.search = w.VBox([w.HTML("<h4>Search</h4>"), self.name, self.pins])  # stands where there is room
 
     def update(self, spec: DataSpec | None) -> None:
         """Offer what fits the data."""
         scores = list(task_of(spec).metrics) if spec else []
-        usual = f"usual: {scores[0]}" if scores else "usual"
+        usual = f"default: {scores[0]}" if scores else "default"
         set_options(self.metric, [(usual, None), *((name, name) for name in scores)])
         self.pins.update(spec)
 
@@ -98,7 +102,7 @@ class Goals(View):
         """Arguments of `Deployment` that were said."""
         said = {name: field.value for name, field in self.deployment.items()}
         size = said["max_size_bytes"]
-        said["max_size_bytes"] = int(size * KIB) if _finite(size) else size
+        said["max_size_bytes"] = int(size * KILOBYTE) if _finite(size) else size
         return _given(said)
 
     def budget_arguments(self) -> dict[str, Any]:
@@ -126,7 +130,7 @@ class Goals(View):
         """Whether a study has the name."""
         if name is None or not self._home.path(name).exists():
             return ""
-        return f"the name is taken by a study in {self._home.folder}. Take {self._home.free_name(name)!r}."
+        return f"A study of this name exists in {self._home.folder}. Try {self._home.free_name(name)!r}."
 
 
 def _given(said: dict[str, Any]) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def inferred_html(preview: Preview) -> str:
     spec, found = preview.spec, preview.dataset
     warnings = "".join(f'<li class="l-warn">▲ {html_text(said, 400)}</li>' for said in spec.warnings)
     notes = "".join(f"<li>{html_text(said, 400)}</li>" for said in spec.notes)
-    problems = f'<h4>problems found</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
-    inferred = f'<h4>inferred</h4><ul class="l-said">{notes}</ul>' if notes else ""
+    problems = f'<h4>Possible problems</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
+    inferred = f'<h4>Detected</h4><ul class="l-said">{notes}</ul>' if notes else ""
     return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
 
 
@@ -48,7 +48,7 @@ def draw_inferred(drawing: Drawing, preview: Preview) -> None:
     drawing.flow([[(title(spec), {"size": 16, "bold": True})]], down=28)
     for told in facts(spec).values():
         drawing.paragraph(told, colour=DIM)
-    for heading, lines, colour in (("problems found", spec.warnings, ACCENT), ("inferred", spec.notes, INK)):
+    for heading, lines, colour in (("Possible problems", spec.warnings, ACCENT), ("Detected", spec.notes, INK)):
         if lines:
             drawing.head(heading)
         for line in lines:
@@ -56,19 +56,19 @@ def draw_inferred(drawing: Drawing, preview: Preview) -> None:
     if found.classes:
         _draw_classes(drawing, found)
     if found.columns:
-        drawing.head("columns to learn from")
+        drawing.head("input columns")
         rows = [
             [clean(one.name, 40), one.kind, clean(one.details, 60), clean(cell(one.example), 30)]
             for one in found.columns[:DRAWN]
         ]
-        drawing.table(["column", "kind", "", "such as"], rows)
+        drawing.table(["column", "kind", "", "example"], rows)
         rest = len(found.columns) - DRAWN
         if rest > 0:
             drawing.paragraph(f"and {rest} more", colour=DIM)
 
 
 def _draw_classes(drawing: Drawing, found: DatasetPreview) -> None:
-    drawing.head("classes, with the rows to learn and choose from")
+    drawing.head("classes, with their training and validation rows")
     pictured = any(one.picture for one in found.classes)
     if not pictured:
         most = max(one.rows for one in found.classes)
@@ -112,7 +112,7 @@ def _classes(spec: DataSpec, found: DatasetPreview) -> str:
         shown = f'<table class="l-plain">{"".join(_barred(one, most) for one in found.classes)}</table>'
     rest = len(spec.classes) - len(found.classes)
     more = f'<p class="l-dim">and {rest} classes with fewer rows</p>' if rest > 0 else ""
-    return f"<h4>classes, with the rows to learn and choose from</h4>{shown}{more}"
+    return f"<h4>classes, with their training and validation rows</h4>{shown}{more}"
 
 
 def _pictured(one: ClassPreview) -> str:
@@ -154,8 +154,8 @@ def _columns(found: DatasetPreview) -> str:
     rows = "".join(map(_column, found.columns[:COLUMNS]))
     rest = len(found.columns) - COLUMNS
     more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
-    head = "<tr><th>column</th><th>kind</th><th></th><th>such as</th></tr>"
-    return f'<h4>columns to learn from</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
+    head = "<tr><th>column</th><th>kind</th><th></th><th>example</th></tr>"
+    return f'<h4>input columns</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
 def _column(one: ColumnPreview) -> str:

@@ -37,11 +37,11 @@ from .view import View
 
 LINES = 200  # that are shown
 WHY = {
-    "portfolio": "one of the first designs, known to do well elsewhere",
-    "sampler": "the sampler expects it to widen the front",
-    "random": "drawn at random, to see more of the space",
-    "enqueued": "a person asked for it",
-    "child": "cut from a trained network",
+    "portfolio": "one of the initial designs, known to work well on other data",
+    "sampler": "expected to improve the Pareto front",
+    "random": "random sample, to explore the space",
+    "enqueued": "added by the user",
+    "child": "pruned from a trained network",
 }
 
 
@@ -75,10 +75,10 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
     """What an event decided and why, in a sentence; empty where it decided nothing."""
     match event:
         case StudyStarted():
-            return f"the search began: {event.config.data.name}"
+            return f"search started: {event.config.data.name}"
         case HostWeighed():
             fastest = event.weighed.fastest.latency_ms
-            return f"{event.weighed.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs a trial"
+            return f"{event.weighed.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs per trial"
         case TrialProposed():
             why = WHY.get(event.origin, event.origin) + (f" of trial {event.parent}" * (event.parent is not None))
             return f"trial {event.trial} proposed: {why}"
@@ -88,9 +88,9 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
                 return ""  # said once, of the whole search
             return f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {said.reason}" if said.stop else ""
         case TrialRetried():
-            return f"trial {event.trial} goes on after a fault: {event.reason}"
+            return f"trial {event.trial} resumed after a failure: {event.reason}"
         case TrialThawed():
-            return f"trial {event.trial} goes on from epoch {event.epoch}: by now it promises more than anything new"
+            return f"trial {event.trial} resumed from epoch {event.epoch}: now more promising than a new trial"
         case TrialEnded():
             return (
                 ""
@@ -102,19 +102,19 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
         case KnobsRanked():
             first = next(iter(event.shares.values()), {})
             most = sorted(first, key=lambda name: -first[name])[:3]
-            return f"knobs that matter most so far: {', '.join(most)}" if most else ""
+            return f"most important hyperparameters so far: {', '.join(most)}" if most else ""
         case Asked(what="stop"):
-            return "a person stopped the search" if _asked_first(state, event) else ""
+            return "stopped by you" if _asked_first(state, event) else ""
         case Asked():
-            return f"a person asked: {event.what}"
+            return f"command: {event.what}"
         case StudyPaused() | StudyResumed():
             return event.reason
         case Noted():
             return event.text
         case StudyEnded():
-            return f"the search ended: {event.reason}" if event.reason != STOPPED else "the search ended"
+            return f"search ended: {event.reason}" if event.reason != STOPPED else "search ended"
         case TestOpened():
-            return "the sealed test split was opened"
+            return "evaluated on the held-out test split"
         case ModelRegistered():
             return f"trial {event.trial} is {event.model} version {event.version}, {event.alias}"
     return ""

@@ -39,28 +39,28 @@ class More(View):
         self._found: list[Source] = []
         test = w.Combobox(
             description="test data",
-            placeholder="a share of the rows",
-            tooltip="A variable or a path with data kept apart, of the same kind; sealed until the end",
+            placeholder="split from the data",
+            tooltip="A variable or a path with separate test data; used once, at the end",
             continuous_update=False,
             style=LABEL,
             layout={"width": "290px"},
         )
         self.test = Field(test)
         self.group = choice_field(
-            "group by", "Rows that share a value here stay on one side of every split", [("nothing", None)]
+            "group column", "Rows with the same value in this column stay in the same split", [("none", None)]
         )
-        self.time = choice_field("order by", "Later rows become validation, the latest test", [("nothing", None)])
-        self.weight = choice_field(
-            "class weight", "What a row of a rare class counts for", [("each row alike", None), ("balanced", "balanced")]
+        self.time = choice_field(
+            "time column", "Split by time: the latest rows are the test rows, those before them validation", [("none", None)]
         )
-        self.seed = number_field("seed", "0", "Of splits, proposals, weights and batches")
+        self.weight = choice_field("class weights", "Class weights", [("none", None), ("balanced", "balanced")])
+        self.seed = number_field("seed", "0", "Random seed of splits, proposals, weights and batches")
         usual, *others = get_args(SamplerName)
-        told = [(f"usual: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
-        self.sampler = choice_field("sampler", "What proposes the next network", told)
+        told = [(f"default: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
+        self.sampler = choice_field("sampler", "The algorithm that proposes the next network", told)
         self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
         self._fields.add_class("l-wrap")
         self.opened = w.ToggleButton(
-            False, description="more settings", icon="caret-right", tooltip="Seed, test data and others"
+            False, description="more settings", icon="caret-right", tooltip="Test data, class weights, seed and more"
         )
         self.opened.layout.width = "auto"
         self.opened.observe(lambda _: self._turn(), "value")
@@ -92,7 +92,7 @@ class More(View):
         test = self.test.control.value.strip()
         lost = test and not self.source
         told = {
-            self.test: f"there is no variable with data and no path {test!r}" if lost else "",
+            self.test: f"There is no variable with data and no path {test!r}." if lost else "",
             self.seed: self._wrong_seed(),
         }
         for field, complaint in told.items():
@@ -127,7 +127,7 @@ class More(View):
         columns = [(name, name) for name in (preview.columns if preview else ())]
         with self.quietly():
             for one in (self.group, self.time):
-                set_options(one, [("nothing", None), *columns])
+                set_options(one, [("none", None), *columns])
                 one.layout.display = "" if columns else "none"
             numbers = bool(preview and preview.spec and not preview.spec.classes)
             if numbers:

@@ -31,13 +31,13 @@ class Pins(View):
         self._spec: DataSpec | None = None
         self._space = Space(knobs={})
         self.knob = w.Dropdown(
-            description="hold knob",
-            tooltip="a knob of the search; there are some when the data are known",
+            description="hyperparameter",
+            tooltip="Hyperparameter; the list is filled once the data are known",
             style=LABEL,
             layout={"width": "240px"},
         )
-        self.setting = w.Combobox(placeholder="setting", tooltip="where it is held", layout={"width": "84px"})
-        self.pin = button("hold", self._pin, tip="Hold this knob at this setting", icon="thumb-tack")
+        self.setting = w.Combobox(placeholder="value", tooltip="Fixed value", layout={"width": "84px"})
+        self.pin = button("fix", self._pin, tip="Fix this hyperparameter at this value", icon="thumb-tack")
         self._shown, self._complaint = w.Box(), w.HTML()
         self._shown.add_class("l-wrap")
         self.knob.observe(lambda _: self._offer(), "value")
@@ -91,7 +91,7 @@ class Pins(View):
         told = complaint or self.complaint
         self._complaint.value = f'<span class="l-warn" role="alert">▲ {html_text(told, 300)}</span>' if told else ""
         self._shown.children = [
-            button(f"{name} = {setting}", partial(self._let_go, name), tip="Let the search turn it again", icon="times")
+            button(f"{name} = {setting}", partial(self._let_go, name), tip="Search this hyperparameter again", icon="times")
             for name, setting in self.held.items()
         ]
         free_clicks(self._shown)

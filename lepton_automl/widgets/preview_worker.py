@@ -118,7 +118,7 @@ class PreviewWorker:
         except LeptonError as error:
             return Preview(source, options, columns, error=error)
         except Exception as error:  # what a stranger's object raises when it is read
-            what = f"it cannot be read: {type(error).__name__}: {error}"
+            what = f"The data cannot be read: {type(error).__name__}: {error}"
             return Preview(source, options, columns, error=DataError(what, where=source.code))
 
     def _progress(self, wanted: object) -> Callable[[int, int], None]:
@@ -126,10 +126,10 @@ class PreviewWorker:
 
         def told(done: int, of: int) -> None:
             if self._wanted is not wanted:
-                raise DataError("something else was chosen")
+                raise DataError("other data were chosen")
             if time.monotonic() > last[0] + EVERY:
                 last[0] = time.monotonic()
-                self._tell(f"{done:,} of {of:,} pictures")
+                self._tell(f"{done:,} of {of:,} images")
 
         return told
 

@@ -19,8 +19,8 @@ ORDER = ("complete", "stopped", "infeasible", "failed", "running")
 
 
 ELSE = {
-    "ending": "the chosen model is being handed over",
-    "lost": "its process is gone; resume takes it up",
+    "ending": "saving the chosen model",
+    "lost": "The search process is gone; resume continues it",
 }
 
 

@@ -73,8 +73,8 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         """Keep the page ready to tell what to run when the kernel is gone: nothing can be sent to it then."""
         needed = "from lepton_automl import AutoML" if self.restore_code.startswith("AutoML") else "import lepton_automl"
         self._lost.value = (
-            '<div role="alert"><b>The kernel behind this is gone.</b> It shows how things stood then; a search goes on by itself. '
-            f'Run this in a cell to see it as it is now:<pre class="l-code">{html_text(needed)}\n{html_text(self.restore_code)}</pre></div>'
+            '<div role="alert"><b>The kernel is not running.</b> This is the last state shown; a running search continues in the background. '
+            f'Run this in a cell to see the current state:<pre class="l-code">{html_text(needed)}\n{html_text(self.restore_code)}</pre></div>'
         )
 
     def picture(self, drawing: Drawing) -> None:
@@ -139,7 +139,7 @@ def draw_footer(drawing: Drawing, at: float, code: str) -> None:
     """
     clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
     drawing.y += 8
-    drawing.paragraph(f"A picture from {clock}. With a kernel: {code}", colour=DIM, size=11)
+    drawing.paragraph(f"Saved image from {clock}. To see it live, run: {code}", colour=DIM, size=11)
 
 
 def _in_kernel() -> bool:

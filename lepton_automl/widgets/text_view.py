@@ -21,7 +21,7 @@ from .style import COLOURS, SHAPES
 HIGH, LEFT = 260, 56  # pixels of the picture of the front, and of what stands beside it
 MOST = 300  # points beside the front
 ROWS = 12  # models that are listed
-HEADS = {"latency_ms": "ms a call", "size_bytes": "bytes", "variant": "runs in"}
+HEADS = {"latency_ms": "ms per call", "size_bytes": "bytes", "variant": "runs in"}
 
 
 def study_text(snapshot: StudySnapshot) -> str:
@@ -79,7 +79,7 @@ def _draw_front(drawing: Drawing, state: StudyState) -> None:
             colour=COLOURS[one.status],
             opacity=0.45 if faint else 1,
         )
-    drawing.text((left + right) / 2, bottom + 34, "latency, ms a call", size=11, colour=DIM, anchor="ms")
+    drawing.text((left + right) / 2, bottom + 34, "latency, ms per call", size=11, colour=DIM, anchor="ms")
     drawing.text(drawing.left, top - 10, state.settings.metric, size=11, colour=DIM)
     drawing.y = bottom + 40
 

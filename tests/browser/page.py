@@ -120,7 +120,7 @@ class Page:
 
     def tour(self, prefix: str = "") -> None:
         """Open tab after tab, and leave the last one open."""
-        for tab in ("curves", "importance", "growth", "time line", "trials", "log"):
+        for tab in ("curves", "importance", "growth", "timeline", "trials", "log"):
             self.open(tab)
             self.tab.wait_for_timeout(1500)
             self.shot(prefix + tab.replace(" ", "-"))

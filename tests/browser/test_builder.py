@@ -41,7 +41,7 @@ def test_a_search_is_built_with_the_form(server, opened):
     form.locator("select").first.select_option(label="x, y  (1,797 x 8 x 8)")
     form.locator(".l-inferred").filter(has_text="multiclass classification").wait_for(timeout=PATIENCE)
     assert form.locator(".l-inferred img").count() == 10
-    limit = form.get_by_label("max ms a call")
+    limit = form.get_by_label("max latency, ms")
     limit.fill("-1")
     form.locator(".l-warn").filter(has_text="must be a number above 0").wait_for(timeout=PATIENCE)
     start = form.locator('button:has-text("start")')

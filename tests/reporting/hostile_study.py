@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lepton_automl import families
-from lepton_automl.data.preview import picture
 from lepton_automl.error_analysis import ErrorAnalysis, Example
 from lepton_automl.events import KnobsRanked, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import TrialResult
+from lepton_automl.modalities.image.thumbnail import picture
 from lepton_automl.space import Categorical, Space
 from lepton_automl.state import StudyState
 from lepton_automl.tasks.classification.analysis import calibration, class_scores, confusion

@@ -76,7 +76,7 @@ def test_no_password_is_ever_kept(home, uri, monkeypatch):
             call()
         assert "secret" not in str(caught.value) and "token@" not in str(caught.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    with pytest.raises(ConfigError, match=r"bears a (password|credential)"):
+    with pytest.raises(ConfigError, match=r"contains a (password|credential)"):
         requested_tracking(home.folder)
     assert "secret" not in masked(f"sent to {uri} in vain") and "token@" not in masked(uri)
 

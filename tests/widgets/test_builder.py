@@ -40,7 +40,7 @@ def test_it_finds_the_notebooks_variables(digits):
 
 def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
     made = lepton_automl.builder({"df": table()})
-    assert made.start.disabled and "choose data first" in made._why.value
+    assert made.start.disabled and "Choose data first" in made._why.value
     choose(made, "df")
     told = made.inferred.value
     assert "binary classification of sold" in told and "a table with 2 numeric columns and 1 categorical column" in told
@@ -199,7 +199,7 @@ def test_uploaded_files_are_kept_beside_the_studies(home, tmp_path):
             )
         if label == "dark":
             made.data.upload.set_trait("value", tuple(files))
-            assert "say the class" in made.data.label._complaint.value
+            assert "Enter the class name first" in made.data.label._complaint.value
         made.data.label.control.value = label
         made.data.upload.set_trait("value", tuple(files))
     until(lambda: made._preview is not None and made._preview.spec is not None)

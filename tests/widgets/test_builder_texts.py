@@ -128,7 +128,7 @@ def test_a_closed_builder_leaves_nothing_behind(home):
 
 def test_without_a_page_it_is_text(home):
     made = lepton_automl.builder({"df": table()})
-    assert "choose data first" in repr(made)
+    assert "Choose data first" in repr(made)
     choose(made, "df")
     text = repr(made)
     assert text.splitlines()[-1] == "AutoML(budget=Budget(minutes=10)).fit(df)" and "classification of sold" in text

@@ -163,7 +163,7 @@ def test_a_stop_is_logged_once(tmp_path):
     journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
     _, state, news = Study("sample", study.home).client.poll()
     told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
-    assert told == ["a person stopped the search"] and sentence(state, news[-1]) == "the search ended"
+    assert told == ["stopped by you"] and sentence(state, news[-1]) == "the search ended"
 
 
 def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_path):
