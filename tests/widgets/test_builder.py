@@ -61,7 +61,7 @@ def test_it_shows_what_was_inferred_and_offers_to_correct_it(home):
 def test_images_have_classes_counts_and_samples(home, digits):
     made = lepton_automl.builder(digits)
     choose(made, "x, y")
-    spec, found = made._preview.spec, made._preview.glance
+    spec, found = made._preview.spec, made._preview.dataset
     assert len(found.classes) == 10 and sum(one.rows for one in found.classes) == spec.train + spec.validation
     assert made.inferred.value.count("data:image/png;base64,") == 10
 
@@ -97,7 +97,7 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
     assert (started / "data" / "spec.json").exists() and not list(home.glob("looking-*/data"))
     evaluates = evaluated(made, names, tmp_path / "other", launched, monkeypatch)
     assert evaluates != started and config(evaluates) == config(started)
-    assert config(started)["target"]["max_size_bytes"] == 204800
+    assert config(started)["target"]["max_size_bytes"] == 200_000
 
 
 def test_rare_options_are_in_the_code_and_in_the_search(home, tmp_path, launched, monkeypatch):
@@ -116,7 +116,7 @@ def test_rare_options_are_in_the_code_and_in_the_search(home, tmp_path, launched
     more.seed.control.value, more.test.control.value = "7", "late"
     more.group.control.value = "who"
     more.weight.control.value, more.sampler.control.value = "balanced", "random"
-    assert seen(made).spec.test == 100 and seen(made).spec.class_weight
+    assert seen(made).spec.test == 100 and seen(made).spec.output.class_weight
     assert made.plan.code == (
         'AutoML(budget=Budget(minutes=10), seed=7, class_weight="balanced", sampler="random")'
         '.fit(df, group_column="who", test=late)'

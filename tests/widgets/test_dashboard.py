@@ -39,7 +39,7 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     study, _ = lived(tmp_path, MODELS)
     dashboard = study.dashboard()
     text = "".join(texts(dashboard))
-    assert "0.9000 (trial 0)" in text and "0.1 ms (trial 1)" in text and "the search ended: done" in text
+    assert "0.9000 (trial 0)" in text and "0.1 ms (trial 1)" in text and "search ended: done" in text
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
     assert sorted(front.customdata) == [0, 1]
     assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
@@ -163,7 +163,7 @@ def test_a_stop_is_logged_once(tmp_path):
     journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
     _, state, news = Study("sample", study.home).client.poll()
     told = [said for said in (sentence(state, event) for event in news) if "stop" in said]
-    assert told == ["stopped by you"] and sentence(state, news[-1]) == "the search ended"
+    assert told == ["stopped by you"] and sentence(state, news[-1]) == "search ended"
 
 
 def test_an_ended_search_leaves_no_table_in_the_terminal_beside_the_front(tmp_path):
