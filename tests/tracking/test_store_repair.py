@@ -58,7 +58,7 @@ def test_a_half_created_store_is_kept_and_created_again(tmp_path, leave):
     path = tmp_path / "mlflow.db"
     leave(path)
     before = path.read_bytes()
-    with pytest.warns(UserWarning, match=r"left half made; it is kept as mlflow.db.half-made-\d+-\d+"):
+    with pytest.warns(UserWarning, match=r"was incomplete. It was kept as mlflow.db.half-made-\d+-\d+"):
         ensure_complete(tmp_path, tracking_uri(tmp_path))
     (kept,) = tmp_path.glob("mlflow.db.half-made-*")
     assert kept.read_bytes() == before and path.read_text() == "made"
@@ -113,7 +113,7 @@ def test_a_lost_store_comes_back_from_the_journals(tmp_path, loss):
     (home.folder / "mlflow.db").unlink()
     if loss == "half made":
         cut(home.folder / "mlflow.db", column=True)
-    with pytest.warns(UserWarning, match="half made") if loss == "half made" else contextlib.nullcontext():
+    with pytest.warns(UserWarning, match="was incomplete") if loss == "half made" else contextlib.nullcontext():
         roses.tracking.sync()
     table, runs, past = seen(home)
     assert table == [row for row in before[0] if row["version"] != "2"] and runs == before[1]

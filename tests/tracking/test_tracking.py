@@ -54,7 +54,7 @@ def test_a_study_becomes_a_run_with_a_run_for_each_trial(store_folder, client, t
     assert text(client, parent, "environment.txt") == "numpy==2.0\ntorch==2.0\n"
     described = parent.data.tags["mlflow.note.content"]
     assert "| 0 (chosen) | 0.9 |" in described and "3 trials (2 complete, 1 failed)" in described
-    assert "Chosen: **trial 0**" in described and "accuracy 0.9 at 1 ms a call (0.98 to 1.02)" in described
+    assert "Chosen: **trial 0**" in described and "accuracy 0.9 at 1 ms per call (0.98 to 1.02)" in described
     best = trials[0]
     assert best.data.params == {name: str(value) for name, value in said[0].config.items()}
     assert best.data.metrics["accuracy"] == best.data.metrics["score"] == 0.9
@@ -268,7 +268,7 @@ def test_a_stopped_trial_keeps_its_curve_and_a_settings_change_does_no_harm(stor
     assert trials[0].info.status == "KILLED" and trials[0].data.metrics["accuracy"] == 0.45
     little = {"accuracy", "train_loss", "epochs", "seconds", "latency_ms.p50", "size_bytes", "parameters"}
     assert set(trials[0].data.metrics) == little and trials[0].data.metrics["latency_ms.p50"] == 1.0
-    assert trials[0].data.tags["mlflow.note.content"].startswith("Stopped after 1 of 8 epochs, accuracy 0.45 at 1 ms a call")
+    assert trials[0].data.tags["mlflow.note.content"].startswith("Stopped after 1 of 8 epochs, accuracy 0.45 at 1 ms per call")
     assert trials[0].data.tags["mlflow.note.content"].endswith(": behind at epoch 1.")
     assert parent.data.params["workers"] == "2"
 
