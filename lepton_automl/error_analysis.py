@@ -184,7 +184,7 @@ def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
     if error <= luck:
         return (
             f"Whether its probabilities can be believed cannot be told from so few rows: {asked}, and luck alone makes up to "
-            f"{_points(luck)} of that. Rank by them, do not bet on them."
+            f"{_points(luck)} of that. Use them to rank, not as calibrated probabilities."
         )
     modest = sum(one.rows * (one.right - one.sure) for one in bins) > 0
     side = (
@@ -192,7 +192,7 @@ def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
         if modest
         else "less often right than it is sure"
     )
-    return f"Its probabilities cannot be believed: {asked}, more than luck explains. It is {side}. Rank by them, do not bet on them."
+    return f"Its probabilities cannot be believed: {asked}, more than luck explains. It is {side}. Use them to rank, not as calibrated probabilities."
 
 
 def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:

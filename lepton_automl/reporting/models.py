@@ -87,7 +87,7 @@ def _card(state: StudyState, trial: Trial) -> str:
 
 
 ORIGINS = {
-    "portfolio": "one of the first designs",
+    "portfolio": "one of the initial designs",
     "sampler": "proposed by the search",
     "random": "drawn at random",
     "enqueued": "added by the user",

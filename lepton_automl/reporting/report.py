@@ -18,8 +18,8 @@ def report_html(context: ReportContext) -> str:
     """The report as one HTML file."""
     state, figures = context.state, Figures()
     parts = [make(context, figures) for make in SECTIONS]
-    titles = (("asked", "asked"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("speed", "its speed"),
-              ("knobs", "knobs"), ("stopped", "stopped"), ("cost", "time and cost"), ("again", "again"), ("run", "run it"))  # fmt: skip
+    titles = (("asked", "request"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("speed", "its speed"),
+              ("knobs", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
     return page(
