@@ -36,6 +36,7 @@ _MODULES = {
     "Budget": "specs",
     "DataSpec": "specs",
     "Deployment": "specs",
+    "Objective": "objective",
     "Hyperparameter": "space",
     "Categorical": "space",
     "Float": "space",

@@ -16,9 +16,9 @@ from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
-from .objective import Objective
+from .objective import Objective, cost_named, known_costs
 from .plans import LeanPlan
-from .plugins import check_plugin
+from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
@@ -45,11 +45,7 @@ from .variant import missing_extra
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
 
-OBJECTIVES = ("accuracy", "latency", "size")
-GOALS = {
-    "latency": Objective(name="latency_ms", direction="minimize"),
-    "size": Objective(name="size_bytes", direction="minimize"),
-}
+ACCURACY = "accuracy"  # stands for the study's metric among the objectives
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -60,7 +56,8 @@ class AutoML:
         name: The study's name; by default it is taken from the data.
         deployment: The device the model must run on, and its hard limits.
         budget: The budget of the search; by default ten minutes.
-        objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`.
+        objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
+            `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a cost of your own.
         metric: The score; by default accuracy, or RMSE for regression.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
@@ -125,7 +122,7 @@ class AutoML:
     name: str | None = None
     deployment: Deployment = field(default_factory=Deployment)
     budget: Budget = field(default_factory=lambda: Budget(minutes=10))
-    objectives: Sequence[str] = ("accuracy", "latency")
+    objectives: Sequence[str | Objective] = ("accuracy", "latency")
     metric: str | None = None
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
@@ -149,7 +146,7 @@ class AutoML:
     def __post_init__(self) -> None:
         for name in ("objectives", "grid"):
             given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given or ()))
+            object.__setattr__(self, name, (given,) if isinstance(given, str | Objective) else tuple(given or ()))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
         for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
             if getattr(self, name) is None:
@@ -234,10 +231,15 @@ class AutoML:
         return FitCall(self, wait=wait).run(data, y, test, {"target": target, **options}, resume=resume, trust=trust)
 
     def _check_goals(self, complaints: Complaints) -> None:
+        costs = names("objectives")
+        offered = (ACCURACY, *costs)
         for objective in self.objectives:
-            known = objective in OBJECTIVES or objective in all_metrics()
-            complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(objective, OBJECTIVES)}")
-        complaints.check(len(self.objectives), "no objective is given", f"Pass one or more of {', '.join(OBJECTIVES)}.")
+            known = isinstance(objective, Objective) or objective == ACCURACY or objective in (*costs, *all_metrics())
+            fix = "Pass a name, or Objective.of(function) for a cost of your own."
+            complaints.check(known, f"there is no objective {objective!r}.{did_you_mean(str(objective), offered)}", fix)
+        complaints.check(len(self.objectives), "no objective is given", f"Pass one or more of {', '.join(offered)}.")
+        for name in getattr(self.deployment, "limits", ()):
+            complaints.check(name in known_costs(), f"there is no cost {name!r} to limit.", one_of(name, known_costs()))
         known = self.metric is None or (isinstance(self.metric, str) and self.metric in all_metrics())
         complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), all_metrics()))
 
@@ -305,8 +307,8 @@ class FitCall:
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-            if config.own is not None:
-                remember(config.own.digest)
+            for code in config.code:
+                remember(code.digest)
             launch.launch(folder, alive)
         return Study(name, home)
 
@@ -355,7 +357,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     Raises:
         ConfigError: Arguments do not fit the data; all are listed.
     """
-    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != "accuracy"), None)
+    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != ACCURACY), None)
     metric = metric or next(iter(task_of(spec).metrics))
     direction = check_metric(metric, spec.task)
     complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
@@ -378,7 +380,7 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         metric=metric,
         objectives=(
             Objective(name="score", direction=direction),
-            *(GOALS[goal] for goal in request.objectives if goal in GOALS),
+            *_costs(request.objectives),
         ),
         space=space,
         train=custom_epochs(dict(request.space or {}), plan) if own else plan,
@@ -391,6 +393,16 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         grid=tuple(request.grid),
         precedents=prior_trials(earlier, space),
     )
+
+
+def _costs(objectives: Sequence[str | Objective]) -> list[Objective]:
+    """The objectives but for the score."""
+    costs = names("objectives")
+    return [
+        goal if isinstance(goal, Objective) else cost_named(goal).objective
+        for goal in objectives
+        if isinstance(goal, Objective) or goal in costs
+    ]
 
 
 def _default(item: Any) -> Any:

@@ -16,8 +16,9 @@ from typing import Any, Literal
 from ._json import Value, conforms
 from .factory import Factory
 from .jobs import AccelerationResult, Decision, HostBenchmark, Report, TrialResult
-from .objective import Objective
+from .objective import Objective, known_costs
 from .plans import LeanPlan, TrainPlan
+from .profile import PROFILED
 from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
@@ -67,6 +68,18 @@ class StudyConfig(Value):
     precedents: tuple[PriorTrial, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
     executor: str = "local"
+
+    @property
+    def code(self) -> tuple[Factory, ...]:
+        """The users' own code that the study carries: what makes networks, and what measures objectives."""
+        functions = [goal.function for goal in self.objectives if goal.function is not None]
+        return (*([self.own] if self.own is not None else []), *functions)
+
+    def costs(self, target: Deployment) -> tuple[Objective, ...]:
+        """The costs that are measured beside those of every profile: objectives, and what a deployment limits."""
+        named = {goal.name: goal for goal in self.objectives if not goal.is_score}
+        limited = {name: cost for name, cost in known_costs().items() if name in target.hard_limits} if target.limits else {}
+        return tuple(cost for name, cost in (limited | named).items() if name not in PROFILED)
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""

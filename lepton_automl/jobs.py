@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ._json import Value
 from .factory import Factory
+from .objective import Objective
 from .plans import LeanPlan, TrainPlan
 from .profile import Measurement, Profile
 from .request import Request, Response
@@ -40,6 +41,7 @@ class TrialJob(Value):
         parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
         own: What makes the network, where it is a person's own.
+        costs: Costs that are measured beside latency and size.
     """
 
     trial: int
@@ -58,6 +60,7 @@ class TrialJob(Value):
     reference_ms: float | None = None
     parent: str | None = None
     own: Factory | None = None
+    costs: tuple[Objective, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ class HostBenchmarkJob(Request):
         folder: Where to leave temporary files.
         measurement_lock: A file that measuring locks.
         own: What makes the networks, where they are a person's own.
+        costs: Costs that are measured beside latency and size.
         others: Of a person's own networks nobody knows which is the fastest: settings to try, knob by knob, should the
             smallest break a limit.
     """
@@ -87,6 +91,7 @@ class HostBenchmarkJob(Request):
     folder: str
     measurement_lock: str
     own: Factory | None = None
+    costs: tuple[Objective, ...] = ()
     others: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
 

@@ -1,27 +1,168 @@
-"""What a search makes better."""
+"""What a search makes better, and what may limit it: the score, and the costs of an exported model.
+
+A cost is a plug-in of the group `lepton_automl.objectives`, or a user's own function of the exported file.
+"""
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Protocol
 
+from . import plugins
 from ._json import Value
+from .errors import ConfigError
+from .factory import Factory, factory_of
 
 Direction = Literal["maximize", "minimize"]
+SCORE = "score"  # the study's metric, on the validation split
+TOO_SMALL = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objective(Value):
-    """One thing a search tries to make better.
+    """One thing that a search makes better.
 
     Args:
-        name: `"score"` (the study's metric), `"latency_ms"` or `"size_bytes"`.
+        name: `"score"` (the study's metric), or a cost: `"latency_ms"`, `"size_bytes"`, or another one's name.
         direction: Whether more or less of it is better.
+        label: What people call it; the name if empty.
+        unit: Its unit, such as `"ms"`.
+        scale: Whether the search compares ratios (`"log"`) or differences (`"linear"`) of it.
+        function: A user's own function that measures it: called with the path of the exported file, it returns a number.
     """
 
     name: str
     direction: Direction
+    label: str = ""
+    unit: str = ""
+    scale: Literal["log", "linear"] = "log"
+    function: Factory | None = None
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is the study's metric; all others are costs, which are known before any training."""
+        return self.name == SCORE
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.label or self.name
 
     def cost(self, value: float) -> float:
         """The value as something to minimise."""
         return -value if self.direction == "maximize" else value
+
+    def scaled(self, value: float) -> float:
+        """The value on its scale, in its own direction; NaN where a logarithm has none."""
+        if self.is_score or self.scale == "linear":
+            return value
+        return math.log(value) if value > 0 else math.nan
+
+    def search_cost(self, value: float) -> float:
+        """The value on its scale, as something to minimise."""
+        return self.cost(self.scaled(value))
+
+    def show(self, value: float) -> str:
+        """A value with its unit."""
+        number = f"{value:.0f}" if self.unit == "bytes" else f"{value:.3g}"
+        return f"{number} {self.unit}".rstrip()
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[[str], float],
+        *,
+        name: str = "",
+        unit: str = "",
+        direction: Direction = "minimize",
+        scale: Literal["log", "linear"] = "log",
+    ) -> Objective:
+        """A cost of your own.
+
+        Args:
+            function: Called in a worker process with the path of the exported ONNX file; returns a number. It is imported
+                there, or travels as source if it stands in a notebook or script, as a factory of networks does.
+            name: Its name; by default the function's.
+            unit: Its unit.
+            direction: Whether more or less of it is better.
+            scale: `"log"` for what is above 0 and compared by ratios, else `"linear"`.
+
+        Raises:
+            ConfigError: Another process cannot import the function or get its source.
+        """
+        if not inspect.isfunction(function):
+            raise ConfigError(f"{function!r} is no function", where="Objective", fix="Pass a function of the file's path.")
+        title = name or function.__name__
+        return cls(name=title, direction=direction, unit=unit, scale=scale, function=factory_of(function))
+
+
+class Artifact(Protocol):
+    """An exported network as a cost sees it; `pipelines.cost.ExportedArtifact` is one."""
+
+    @property
+    def path(self) -> Any: ...  # noqa: D102  # the ONNX file, a Path
+    @property
+    def macs(self) -> int: ...  # noqa: D102  # multiply-accumulates of one example, by its recipe
+    @property
+    def cold_start(self) -> Any: ...  # noqa: D102  # a measuring.cold_start.ColdStart, measured at the first use
+    @property
+    def energy(self) -> Any: ...  # noqa: D102  # a Measurement of one call; raises LeptonError where no meter is
+
+
+class Cost(Protocol):
+    """A cost of an exported network.
+
+    Attributes:
+        objective: Its declaration.
+    """
+
+    objective: Objective
+
+    def measure(self, artifact: Artifact) -> float:
+        """Its value; NaN where it is part of every profile already.
+
+        Raises:
+            LeptonError: It cannot be measured here; the error says why.
+        """
+
+
+def cost_named(name: str) -> Cost:
+    """A cost by the name that `AutoML(objectives=)` takes.
+
+    Raises:
+        ConfigError: There is none of this name.
+    """
+    found: Cost = plugins.instance("objectives", name)
+    return found
+
+
+def known_costs() -> dict[str, Objective]:
+    """The declarations of all costs that are plug-ins, by the names of their objectives."""
+    declared = (cost_named(name).objective for name in plugins.names("objectives"))
+    return {objective.name: objective for objective in declared}
+
+
+def measured(objective: Objective, artifact: Artifact) -> float:
+    """A cost that is no part of every profile.
+
+    Raises:
+        LeptonError: It cannot be measured here.
+        ConfigError: A user's own function fails, or returns no number.
+    """
+    if objective.function is None:
+        name = next(name for name in plugins.names("objectives") if cost_named(name).objective.name == objective.name)
+        return cost_named(name).measure(artifact)
+    try:
+        value = float(objective.function.load()(str(artifact.path)))
+    except ConfigError:
+        raise
+    except Exception as error:
+        what = f"the function of the objective {objective.name!r} fails: {type(error).__name__}: {error}"
+        raise ConfigError(what, where="objectives", fix="It gets the path of an ONNX file and must return a number.") from error
+    if not math.isfinite(value):
+        what = f"the function of the objective {objective.name!r} returns {value}"
+        raise ConfigError(what, where="objectives", fix="It must return a finite number.")
+    return value

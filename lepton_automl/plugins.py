@@ -30,7 +30,15 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "regression": "lepton_automl.tasks.regression:Regression",
         "quantile": "lepton_automl.tasks.quantile:QuantileRegression",
     },
-    "objectives": {},
+    "objectives": {
+        "latency": "lepton_automl.measuring.costs:Latency",
+        "size": "lepton_automl.measuring.costs:Size",
+        "parameters": "lepton_automl.measuring.costs:Parameters",
+        "macs": "lepton_automl.measuring.costs:Macs",
+        "memory": "lepton_automl.measuring.costs:Memory",
+        "cold_start": "lepton_automl.measuring.costs:ColdStart",
+        "energy": "lepton_automl.measuring.costs:Energy",
+    },
     "families": {
         "conv": "lepton_automl.modalities.image.family:ConvFamily",
         "table": "lepton_automl.modalities.table.family:TableFamily",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from ._json import Value
@@ -44,6 +45,9 @@ class Measurement(Value):
     warnings: tuple[str, ...] = ()
 
 
+PROFILED = ("latency_ms", "size_bytes", "parameters")  # the costs that every profile has
+
+
 @dataclass(frozen=True, kw_only=True)
 class Profile(Value):
     """What an artifact costs on the target.
@@ -54,6 +58,7 @@ class Profile(Value):
         size_bytes: Size of the exported model file.
         parameters: Number of weights.
         macs: Multiply-accumulates of one example; 0 where not counted.
+        costs: Other costs that are objectives or limited, by the names of their objectives.
     """
 
     latency: Measurement
@@ -61,6 +66,11 @@ class Profile(Value):
     size_bytes: int
     parameters: int
     macs: int = 0
+    costs: dict[str, float] = field(default_factory=dict)
+
+    def value(self, name: str) -> float:
+        """A cost by the name of its objective; NaN where it was not measured."""
+        return float(getattr(self, name)) if name in PROFILED else self.costs.get(name, math.nan)
 
     @property
     def latency_ms(self) -> float:

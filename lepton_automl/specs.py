@@ -8,10 +8,13 @@ from typing import Any
 
 from ._json import Value
 from .errors import Complaints
+from .objective import Objective, known_costs
 from .plugin_value import PluginValue
 from .plugins import check_plugin
 from .profile import Profile
 from .space import Config
+
+SHORT_FORMS = {"latency_ms": "max_latency_ms", "size_bytes": "max_size_bytes"}  # of limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,8 @@ class Deployment(Value):
             of the rows), or the share by which an error may grow.
         max_latency_ms: Hard limit on the time of one call, in milliseconds.
         max_size_bytes: Hard limit on the exported model file, in bytes.
+        limits: Hard limits on any cost, by the name of its objective: `{"memory_bytes": 5e6}`. Those on `latency_ms` and
+            `size_bytes` are the two above.
 
     Raises:
         ConfigError: Something is out of range; all of it is listed.
@@ -40,9 +45,11 @@ class Deployment(Value):
     max_drop: float = 0.005
     max_latency_ms: float | None = None
     max_size_bytes: int | None = None
+    limits: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         complaints = Complaints("Deployment")
+        self._sort_limits(complaints)
         check_plugin("devices", self.device, complaints)
         for runtime in self.runtimes:
             check_plugin("runtimes", runtime, complaints)
@@ -58,24 +65,41 @@ class Deployment(Value):
             complaints.check(limit is None or _positive(limit), f"{name} is {limit!r}; a limit must be a number above 0")
         complaints.raise_any()
 
+    def _sort_limits(self, complaints: Complaints) -> None:
+        """Bring limits on latency and size to their own fields, and check the others."""
+        if not isinstance(self.limits, dict):
+            complaints.add(f"limits is {self.limits!r}", 'Pass a dict, such as {"memory_bytes": 5e6}.')
+            object.__setattr__(self, "limits", {})
+        others = dict(self.limits)
+        for name, short in SHORT_FORMS.items():
+            if name in others:
+                limit, given = others.pop(name), getattr(self, short)
+                complaints.check(given in (None, limit), f"{short} is {given!r}, and limits has {limit!r} for {name}")
+                object.__setattr__(self, short, limit)
+        for name, limit in others.items():
+            complaints.check(_positive(limit), f"the limit on {name} is {limit!r}; a limit must be a number above 0")
+        object.__setattr__(self, "limits", others)
+
     def broken_limit(self, profile: Profile) -> str:
         """Which hard limit a profile breaks, in words; empty when it keeps them all."""
-        if self.max_latency_ms is not None and profile.latency_ms > self.max_latency_ms:
-            return f"latency {profile.latency_ms:.3g} ms is above the limit of {self.max_latency_ms:g} ms"
-        if self.max_size_bytes is not None and profile.size_bytes > self.max_size_bytes:
-            return f"size {profile.size_bytes} bytes is above the limit of {self.max_size_bytes} bytes"
+        for name, limit in self.hard_limits.items():
+            value, cost = profile.value(name), known_costs().get(name, Objective(name=name, direction="minimize"))
+            if math.isnan(value):
+                return f"{cost.title} is not known, and there is a limit on it"
+            if value > limit:
+                return f"{cost.title} {cost.show(value)} is above the limit of {limit:g} {cost.unit}".rstrip()
         return ""
 
     def excess(self, profile: Profile) -> float:
         """By how much a hard limit is broken, as the logarithm of the ratio; 0 or less where all are kept."""
-        ratios = (getattr(profile, name) / limit for name, limit in self.limits.items())
-        return max((math.log(max(ratio, 1e-12)) for ratio in ratios), default=0.0)
+        ratios = (profile.value(name) / limit for name, limit in self.hard_limits.items())
+        return max((math.log(max(ratio, 1e-12)) for ratio in ratios if not math.isnan(ratio)), default=0.0)
 
     @property
-    def limits(self) -> dict[str, float]:
-        """The hard limits that there are, by the name of what they are on."""
-        given = {"latency_ms": self.max_latency_ms, "size_bytes": self.max_size_bytes}
-        return {name: limit for name, limit in given.items() if limit is not None}
+    def hard_limits(self) -> dict[str, float]:
+        """All hard limits, by the name of the objective that they are on."""
+        short = {name: getattr(self, field) for name, field in SHORT_FORMS.items()}
+        return {name: limit for name, limit in short.items() if limit is not None} | self.limits
 
 
 @dataclass(frozen=True, kw_only=True)

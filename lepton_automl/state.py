@@ -341,11 +341,11 @@ class StudyState:
         return self._value(objective, trial.result.scores if trial.result else {}, trial.search_profile)
 
     def _value(self, objective: Objective, scores: dict[str, float], profile: Profile | None) -> float:
-        if objective.name == "score":
+        if objective.is_score:
             return scores.get(self.settings.metric, math.nan)
         if profile is None:
             return math.nan
-        return float(getattr(profile, objective.name))
+        return profile.value(objective.name)
 
     def costs(self, trials: list[Trial]) -> front.Costs:
         """Shape (trials, objectives), all to be minimised."""
@@ -356,6 +356,14 @@ class StudyState:
 
     def _costs(self, trial: Trial) -> list[float]:
         return [goal.cost(self.value(trial, goal)) for goal in self.settings.objectives]
+
+    def _scaled_costs(self, trial: Trial) -> list[float]:
+        """The costs but for the score, on their scales."""
+        goals = self.settings.objectives[1:]
+        return [
+            goal.search_cost(max(self.value(trial, goal), 1e-9) if goal.scale == "log" else self.value(trial, goal))
+            for goal in goals
+        ]
 
     def front(self) -> list[Trial]:
         """The completed trials that no other dominates, best score first."""
@@ -417,7 +425,7 @@ class StudyState:
         near = [row for row in range(len(models)) if errors[row] <= min(errors) + math.log(FAR_WORSE)]
         if len(near) < 3 or len(self.settings.objectives) < 2:
             return min((models[row] for row in near), key=_latency) if len(self.settings.objectives) > 1 else models[near[0]]
-        costs = [[errors[row], *(math.log(max(cost, 1e-9)) for cost in self._costs(models[row])[1:])] for row in near]
+        costs = [[errors[row], *self._scaled_costs(models[row])] for row in near]
         return models[near[front.knee(costs)]]
 
     def _log_error(self, score: float) -> float:

@@ -114,7 +114,7 @@ def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
         metric="accuracy",
         objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
         space=families.space_for(spec),
-        train=TrainPlan(epochs=8, augment=families.usual_plan(spec).augment),
+        train=TrainPlan(epochs=8),
         lean=LeanPlan(),
     )
     return asked.replace(**changes)

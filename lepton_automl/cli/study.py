@@ -82,7 +82,7 @@ def pause(study: StudyName) -> None:
 def resume(study: StudyName, trust: Trust = False) -> None:
     """Go on with a study that is paused, was stopped, or has lost its process."""
     handle = opened(study)
-    if trust and handle.state.settings.own:
+    if trust and handle.state.settings.code:
         handle.control.trust()  # stands, even where the study cannot go on
         print(f"{study}: the code that it carries may run here from now on.")
     handle.resume()

@@ -49,13 +49,15 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     inputs = spread_rows(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
-        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
+        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms, job.costs)
         best = accelerate(source, _bench(request, profiler, progress), Path(folder))
         scores = _scores(request, best)
         latency, wall, _ = best.winner.benchmark or (None, None, None)
         assert latency is not None and wall is not None
         weights = sum(weight.numel() for weight in model.parameters())
-        profile = Profile(latency=latency, wall=wall, size_bytes=best.winner.path.stat().st_size, parameters=weights)
+        path, call = best.winner.path, profiler.call_of(best.winner.model)
+        costs = profiler.costs_of(path, model, call, best.winner.variant)
+        profile = Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights, costs=costs)
         result = AccelerationResult(
             trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried
         )

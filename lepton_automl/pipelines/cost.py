@@ -22,17 +22,21 @@ from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, runtimes_for
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS, ROWS, spread_rows
+from lepton_automl.device import get_device
 from lepton_automl.errors import BundleError
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
-from lepton_automl.measuring.cold_start import ColdStartScript
+from lepton_automl.measuring.cold_start import ColdStart, ColdStartScript, measure_cold_start
+from lepton_automl.measuring.energy import measure_energy
 from lepton_automl.measuring.latency import baseline_latency, interleaved_benchmark, measure
 from lepton_automl.measuring.resource_profile import measure_resources
 from lepton_automl.modality import modality_of
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
+from lepton_automl.objective import Objective, measured
 from lepton_automl.profile import Measurement, Profile, ResourceProfile
 from lepton_automl.specs import Deployment
+from lepton_automl.variant import Variant
 
 from .adapter import Network
 
@@ -41,6 +45,12 @@ QUICK = 0.15  # for each of several variants, if only the fastest counts
 SAMPLE_ROWS = ROWS  # real rows for tracing and verifying an export
 
 
+_SESSION_IMPORTS = """\
+import numpy, pathlib
+from lepton_automl.deployment.runtime import get_runtime
+from lepton_automl.variant import Variant
+rows, runtime = dict(numpy.load({rows!r})), get_runtime({runtime!r})"""
+COLD_STARTS = 3  # fresh processes for one candidate
 _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict(numpy.load({rows!r}))"
 
 
@@ -64,12 +74,14 @@ class CostProfiler:
         target: The device, the rows of one call, and the limits.
         measurement_lock: Held while timing.
         reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
+        costs: Costs that are measured beside latency and size.
     """
 
     data: Data
     target: Deployment
     measurement_lock: MeasurementLock
     reference_ms: float | None = None
+    costs: tuple[Objective, ...] = ()
 
     def profile(self, model: Network, seconds: float = SECONDS) -> Profile:
         """The profile of an untrained network, as neither latency nor size depends on its weights."""
@@ -92,7 +104,28 @@ class CostProfiler:
                 limit_ms=self.target.max_latency_ms,
             )
         weights = sum(weight.numel() for weight in model.parameters())
-        return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights)
+        costs = self.costs_of(path, model, call)
+        return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights, costs=costs)
+
+    def costs_of(
+        self, path: Path, model: nn.Module, call: Callable[[], object], variant: Variant | None = None
+    ) -> dict[str, float]:
+        """The other costs of an exported network, by the names of their objectives.
+
+        Args:
+            path: Its file.
+            model: The network.
+            call: One call of the file on the target.
+            variant: How the file is run; by default in ONNX Runtime as it is.
+
+        Raises:
+            LeptonError: One cannot be measured here.
+        """
+        if not self.costs:
+            return {}
+        macs = int(getattr(getattr(model, "recipe", None), "macs", 0))
+        artifact = ExportedArtifact(self, path, macs, call, variant or Variant())
+        return {objective.name: measured(objective, artifact) for objective in self.costs}
 
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
         """One call, from decoded rows to outputs, with the target's batch size or `rows` rows."""
@@ -135,6 +168,48 @@ class CostProfiler:
         examples = self.data.examples
         rows = [examples[n % len(examples)] for n in range(count)]
         return modality_of(self.data.spec).call(rows)
+
+
+class ExportedArtifact:
+    """An exported network, of which costs are measured when they are asked for.
+
+    Args:
+        profiler: Knows the rows of a call and the target.
+        path: The ONNX file.
+        macs: Multiply-accumulates of one example.
+        call: One call on the target.
+        variant: How the file is run.
+    """
+
+    def __init__(self, profiler: CostProfiler, path: Path, macs: int, call: Callable[[], object], variant: Variant) -> None:
+        self.path, self.macs, self._profiler, self._call, self._variant = path, macs, profiler, call, variant
+
+    @functools.cached_property
+    def cold_start(self) -> ColdStart:
+        """Loading and a first answer in a few fresh processes."""
+        data, target = self._profiler.data, self._profiler.target
+        with tempfile.TemporaryDirectory() as folder, self._profiler.measurement_lock.held():
+            rows = Path(folder) / "rows.npz"
+            np.savez(rows, allow_pickle=False, **data.preprocess.arrays(self._profiler.rows))
+            variant = f"Variant.from_json({self._variant.to_json()!r})"
+            how = f"{variant}, threads={target.threads}, rows={target.batch_size}"
+            script = ColdStartScript(
+                imports=_SESSION_IMPORTS.format(rows=str(rows), runtime=self._variant.runtime),
+                load=f"model = runtime.open(pathlib.Path({str(self.path)!r}), {how})",
+                answer="model(rows)",
+            )
+            return measure_cold_start(script, COLD_STARTS)
+
+    @functools.cached_property
+    def energy(self) -> Measurement:
+        """The energy of one call.
+
+        Raises:
+            NoMeterError: There is no meter here.
+        """
+        device = get_device(self._profiler.target.device)
+        with self._profiler.measurement_lock.held():
+            return measure_energy(device.clock(self._profiler.target.threads).settled(self._call), device.meter())
 
 
 class LatencyProfiler:

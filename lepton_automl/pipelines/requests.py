@@ -52,7 +52,7 @@ def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
         data = cached_data(job.data)
         with measurement_lock.held():
             own = quiet_reference(job.target.threads)
-        profiler = CostProfiler(data, job.target, measurement_lock, own.median)
+        profiler = CostProfiler(data, job.target, measurement_lock, own.median, job.costs)
         fastest = _fastest(job, profiler)
         return HostBenchmark(
             host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, measurement_lock)

@@ -47,7 +47,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
         data = cached_data(job.data)
-        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms)
+        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms, job.costs)
         lean = run.adapter.lean
         if not run.resumed:
             profile = profiler.profile(run.adapter.build(lean), FIRST_PROFILE_SECONDS)

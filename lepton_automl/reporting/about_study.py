@@ -12,7 +12,6 @@ from lepton_automl.texts import join_words, many
 
 from . import narrative
 from .context import Figures, ReportContext
-from .importance import NAMES
 from .labels import clean
 from .page import Html, bullet_list, code, collapsible, facts, paragraph, section, table
 from .tables import chosen_trial
@@ -27,10 +26,7 @@ def request(context: ReportContext, figures: Figures) -> Html:
         f"{target.max_latency_ms:g} ms per call" if target.max_latency_ms else "",
         narrative.format_size(target.max_size_bytes) if target.max_size_bytes else "",
     ]
-    better = [
-        f"{goal.direction} {settings.metric if goal.name == 'score' else NAMES.get(goal.name, goal.name)}"
-        for goal in settings.objectives
-    ]
+    better = [f"{goal.direction} {settings.metric if goal.is_score else goal.title}" for goal in settings.objectives]
     known = facts(
         [
             ("data", f"{data.name}: {data.train:,} training rows, {data.validation:,} validation, {data.test:,} held-out test"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ def _costs(state: StudyState, trial: Trial) -> list[float]:
     found = []
     for goal in state.settings.objectives:
         value = state.search_value(trial, goal)
-        found.append(goal.cost(value) if goal.name == "score" else math.log(value) if value > 0 else math.nan)
+        found.append(goal.search_cost(value))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from lepton_automl.events import KnobsRanked
@@ -9,6 +10,8 @@ from lepton_automl.events import KnobsRanked
 from .labels import label
 from .theme import (
     BLUE,
+    GREEN,
+    GREY,
     ORANGE,
     PURPLE,
     Theme,
@@ -23,6 +26,7 @@ MOST = 12  # knobs that are shown, the most important for any objective
 LEAST = 0.005  # share, below which a knob is not shown
 LOOKS = {"score": (BLUE, ""), "latency_ms": (ORANGE, "/"), "size_bytes": (PURPLE, ".")}
 NAMES = {"score": "score", "latency_ms": "latency", "size_bytes": "size"}
+OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, in turns
 FEW = 30  # trials, below which shares are hints
 
 
@@ -41,13 +45,15 @@ def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> g
     shares = ranked.shares if ranked else {}
     knobs = shown_knobs(ranked)[::-1]
     figure = go.Figure()
-    for goal, (colour, pattern) in LOOKS.items():
+    others = [goal for goal in shares if goal not in LOOKS]
+    looks = LOOKS | dict(zip(others, itertools.cycle(OTHER_LOOKS), strict=False))
+    for goal, (colour, pattern) in looks.items():
         known = shares.get(goal, {})
         figure.add_bar(
             y=[label(knob) for knob in knobs] if known else [],
             x=[known.get(knob, 0.0) for knob in knobs] if known else [],
             orientation="h",
-            name=f"{NAMES[goal]} ({ranked.trials[goal]} trials)" if ranked and known else NAMES[goal],
+            name=f"{NAMES.get(goal, goal)} ({ranked.trials[goal]} trials)" if ranked and known else NAMES.get(goal, goal),
             showlegend=bool(known),
             marker={"color": colour, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6}},
             hovertemplate="%{y}: %{x:.0%}<extra></extra>",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lepton_automl.bottleneck import Bottleneck
 from lepton_automl.errors import LeptonError
+from lepton_automl.objective import Objective
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
@@ -18,7 +20,7 @@ def front_table(state: StudyState) -> list[Row]:
 
     Returns:
         For each: `trial`, the score by its metric's name, `test_…` once the test split was opened, `latency_ms` with the
-        ends of its 95 % interval, `size_bytes`, `parameters`, the `variant` (runtime and precision) that they are of, whether
+        ends of its 95 % interval, `size_bytes`, `parameters`, the other costs that are objectives, the `variant` (runtime and precision) that they are of, whether
         it is `chosen`, and its `network` in a line.
     """
     chosen = chosen_trial(state)
@@ -27,6 +29,7 @@ def front_table(state: StudyState) -> list[Row]:
         | {state.settings.metric: state.score(trial)}
         | _tested(state, trial)
         | _costs(trial)
+        | _other_costs(state, trial)
         | {"variant": trial.variant.name, "chosen": trial.number == chosen, "network": network(trial)}
         for trial in state.front()
     ]
@@ -36,7 +39,8 @@ def front_columns(state: StudyState) -> list[str]:
     """The columns of `front_table`, which a front without models has as well."""
     metric = state.settings.metric
     tested = [f"test_{metric}"] if state.tested else []
-    return ["trial", metric, *tested, *COSTS, "variant", "chosen", "network"]
+    others = [goal.name for goal in other_objectives(state)]
+    return ["trial", metric, *tested, *COSTS, *others, "variant", "chosen", "network"]
 
 
 def front_json(state: StudyState) -> Row:
@@ -64,7 +68,16 @@ def _trial_row(state: StudyState, trial: Trial, *, on_front: bool) -> Row:
     head = {"trial": trial.number, "status": trial.status, "on_front": on_front, "origin": trial.proposed.origin}
     score = {state.settings.metric: last_score(state, trial)}
     spent = {"epochs": trial.epochs, "seconds": result.seconds if result else None, "reason": result.reason if result else ""}
-    return head | score | _tested(state, trial) | _costs(trial) | spent | trial.proposed.config | {"network": network(trial)}
+    return (
+        head
+        | score
+        | _tested(state, trial)
+        | _costs(trial)
+        | _other_costs(state, trial)
+        | spent
+        | trial.proposed.config
+        | {"network": network(trial)}
+    )
 
 
 def chosen_trial(state: StudyState) -> int | None:
@@ -117,6 +130,16 @@ def _tested(state: StudyState, trial: Trial) -> Row:
         return {}
     metric = state.settings.metric
     return {f"test_{metric}": state.tested.scores.get(trial.number, {}).get(metric)}
+
+
+def other_objectives(state: StudyState) -> list[Objective]:
+    """The objectives that are neither the score nor among the costs of every table."""
+    return [goal for goal in state.settings.objectives if not goal.is_score and goal.name not in COSTS]
+
+
+def _other_costs(state: StudyState, trial: Trial) -> Row:
+    values = {goal.name: state.value(trial, goal) for goal in other_objectives(state)}
+    return {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 def _costs(trial: Trial) -> Row:

@@ -74,13 +74,18 @@ class EarlyStopper:
         settings = self._state.settings
         return [
             goal.cost(report.scores.get(settings.metric, math.nan))
-            if goal.name == "score"
-            else round(math.log(self._state.search_value(trial, goal)) / EQUALITY_TOLERANCE)
+            if goal.is_score
+            else _tied(goal.search_cost(self._state.search_value(trial, goal)))
             for goal in settings.objectives
         ]
 
     def _rung(self, trial: Trial, report: Report) -> dict[int, list[float]]:
         return self._rungs[trial.is_child, report.epoch]
+
+
+def _tied(cost: float) -> float:
+    """A cost on its scale, such that what is nearer than the tolerance is equal."""
+    return round(cost / EQUALITY_TOLERANCE) if math.isfinite(cost) else math.inf
 
 
 def out_of_time(left: float) -> str:

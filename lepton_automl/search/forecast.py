@@ -110,7 +110,8 @@ class Forecaster:
         scores = np.array([trial.worst for trial in ended])
         worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
         for number, goal in enumerate(self._goals):  # a model beyond a limit is worthless too
-            worst[number] = min(worst[number], math.log(self._state.settings.target.limits.get(goal.name, math.inf)))
+            limit = self._state.settings.target.hard_limits.get(goal.name)
+            worst[number] = min(worst[number], goal.search_cost(limit) if limit is not None else math.inf)
         best = known.min(axis=0)
         self.frontier = Frontier.of(known, best, np.maximum(worst, best + 1e-6))
 
@@ -129,7 +130,7 @@ class Forecaster:
 
     def _cost(self, number: int, value: float) -> float:
         goal = self._goals[number]
-        return goal.cost(value) if number == 0 else math.log(value) if value > 0 else math.nan
+        return goal.search_cost(value)
 
     def features(self, trial: Trial) -> list[float]:
         """A trial as numbers: its hyperparameters, the size of its network, and whether it inherited its weights."""

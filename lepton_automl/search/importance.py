@@ -58,10 +58,9 @@ def rank(state: StudyState, at: float) -> KnobsRanked:
 
 def _value(state: StudyState, trial: Trial, goal: Objective) -> float:
     """The value by which the search compares trials; NaN if a trial does not count."""
-    if goal.name == "score":
+    if goal.is_score:
         return state.search_value(trial, goal) if trial.is_packed else math.nan
-    cost = state.search_value(trial, goal)
-    return math.log(cost) if cost > 0 else math.nan
+    return goal.scaled(state.search_value(trial, goal))
 
 
 def _as_optuna(state: StudyState, trial: Trial, value: float, goal: Objective) -> FrozenTrial:
@@ -72,7 +71,7 @@ def _as_optuna(state: StudyState, trial: Trial, value: float, goal: Objective) -
 
 
 def _may_matter(parameter: str, goal: Objective) -> bool:
-    return goal.name == "score" or not parameter.startswith("train.")
+    return goal.is_score or not parameter.startswith("train.")
 
 
 def _shares(trials: list[FrozenTrial], seed: int) -> dict[str, float]:

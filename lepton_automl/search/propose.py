@@ -151,8 +151,8 @@ class Proposer:
             return None
         values = [
             (self._worst(goal) if math.isnan(score) else score)
-            if goal.name == "score"
-            else math.log(self._state.search_value(trial, goal))
+            if goal.is_score
+            else goal.scaled(self._state.search_value(trial, goal))
             for goal in settings.objectives
         ]
         return Observation(trial.proposed.config, tuple(values), violation)

@@ -41,7 +41,7 @@ def to_optuna(state: StudyState) -> optuna.Study:
     study = optuna.create_study(study_name=state.settings.name, directions=[goal.direction for goal in goals])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # axis names only
-        study.set_metric_names([state.settings.metric if goal.name == "score" else goal.name for goal in goals])
+        study.set_metric_names([state.settings.metric if goal.is_score else goal.name for goal in goals])
     study.set_user_attr("budget", state.settings.budget.to_json())
     study.add_trials([to_frozen_trial(state, trial) for trial in state.trials.values() if trial.result is not None])
     return study

@@ -172,9 +172,9 @@ class StudyClient:
         Raises:
             StudyError: Its user has not said so.
         """
-        own = self.state.settings.own
-        if own is not None and (what := own.untrusted()):
-            raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
+        for code in self.state.settings.code:
+            if what := code.untrusted():
+                raise StudyError(what, where=self.name, fix=TRUST.replace("STUDY", self.name))
 
     def _journal(self) -> Journal:
         """The journal; it may not exist yet where a process is about to begin it."""

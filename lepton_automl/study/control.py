@@ -42,9 +42,8 @@ class StudyControl:
 
         That is remembered for this user, by the code's digest.
         """
-        own = self._study.state.settings.own
-        if own is not None:
-            remember(own.digest)
+        for code in self._study.state.settings.code:
+            remember(code.digest)
 
     def resume(self, *, trust: bool = False) -> None:
         """Go on: after a pause, with a new process where the old one is lost, or with what is left of a stopped one's budget.

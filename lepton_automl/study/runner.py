@@ -207,6 +207,7 @@ def weigh(
         folder=str(folder),
         measurement_lock=measurement_lock_path(),
         own=config.own,
+        costs=config.costs(config.target),
         others=others(config),
     )
     weighed = executor.run(request, on_tick, limit=limit)
@@ -265,6 +266,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             reference_ms=weighed.weighed.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
             own=config.own,
+            costs=config.costs(state.settings.target),
         )
 
     return job
