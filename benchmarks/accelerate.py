@@ -109,12 +109,12 @@ def handmade(net: str, rows: int, epochs: int, seed: int) -> Contest:
         train, held = (every[0][:rows], every[1][:rows]), (every[0][-HELD:], every[1][-HELD:])
     torch.manual_seed(seed)
     parent = taught(encoder() if net == "encoder" else HANDMADE[net](), train, epochs, seed)
-    small = lean(parent, train, validation=held, max_drop=ALLOWED * 2 / 3, epochs=epochs, seed=seed, progress=False)
+    small = lean(parent, train, validation=held, max_score_drop=ALLOWED * 2 / 3, epochs=epochs, seed=seed, progress=False)
     print(small, flush=True)
 
     def ours(size: int) -> Way:
-        target = Deployment(batch_size=size, max_drop=max(ALLOWED - small.drop, 0.0))
-        fast = accelerate(small.model, train, validation=held, deployment=target, progress=False)
+        deployment = Deployment(batch_size=size, max_score_drop=max(ALLOWED - small.drop, 0.0))
+        fast = accelerate(small.model, train, validation=held, deployment=deployment, progress=False)
         print(fast, flush=True)
         return Way.of(fast.predict)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.journal import Journal
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.search.stopping import rungs
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
@@ -105,7 +105,7 @@ class _Run:
 
     def _count(self, walked: dict[int, list[int]]) -> None:
         """Number of rung intervals whose epochs were trained twice."""
-        edges = rungs(LeanPlan().cut_epoch(EPOCHS) + 1, EPOCHS)
+        edges = rungs(PrunePlan().cut_epoch(EPOCHS) + 1, EPOCHS)
         for number, before in walked.items():
             again = {epoch for epoch in _walked(self.folder, number)[len(before) :] if epoch in set(before)}
             self.lost.append(len({sum(epoch > edge for edge in edges) for epoch in again}))

@@ -41,7 +41,7 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
     asked = study(Budget(epochs=18 * trainings), epochs=18)
     rng = random.Random(0)  # not used for security
     limit = float(np.quantile([latency(asked, asked.space.sample(rng)) for _ in range(DRAWS)], share))
-    asked = asked.replace(target=Deployment(max_latency_ms=limit))
+    asked = asked.replace(deployment=Deployment(max_latency_ms=limit))
     ours, theirs = ([of(asked.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
     ratios = [mine / other for mine, other in zip(volumes(ours, limit), volumes(theirs, limit), strict=True)]
     return Result(
@@ -85,7 +85,7 @@ def searched(asked: StudyConfig) -> Spent:
     for trial in state.trials.values():
         assert trial.profile
         spent = trial.epochs * recorded(job(asked, trial.proposed.config, trial.number)).epoch_seconds
-        keeps = not asked.target.broken_limit(trial.profile)
+        keeps = not asked.deployment.broken_limit(trial.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         if keeps and trial.status == "complete":
             feasible.append((state.score(trial), trial.profile.latency_ms))
@@ -99,14 +99,14 @@ def constrained(asked: StudyConfig) -> Spent:
     warnings.simplefilter("ignore")  # experimental features
     plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=asked.seed))
     distributions = {name: distribution(knob) for name, knob in asked.space.items()}
-    limit = asked.target.max_latency_ms or math.inf
+    limit = asked.deployment.max_latency_ms or math.inf
     trials = (asked.budget.epochs or 0) // asked.train.epochs
     seconds, lost, feasible = 0.0, 0.0, []
     for number in range(trials):
         trial = plain.ask(distributions)
         recording = recorded(job(asked, trial.params, number))
         score, ms = recording.final["accuracy"], recording.profile.latency_ms
-        spent, keeps = asked.train.epochs * recording.epoch_seconds, not asked.target.broken_limit(recording.profile)
+        spent, keeps = asked.train.epochs * recording.epoch_seconds, not asked.deployment.broken_limit(recording.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         trial.set_constraint("latency", ms - limit)
         plain.tell(trial, [score, ms])
@@ -122,9 +122,9 @@ def job(asked: StudyConfig, config: Config, number: int) -> TrialJob:
         uid="",
         config=config,
         data=asked.data,
-        target=asked.target,
+        deployment=asked.deployment,
         train=asked.train,
-        lean=asked.lean,
+        prune=asked.prune,
         metric=asked.metric,
         rungs=(),
         folder="",

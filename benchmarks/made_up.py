@@ -11,7 +11,7 @@ from lepton_automl.execution.simulated import Recording
 from lepton_automl.jobs import HostBenchmark, TrialJob
 from lepton_automl.modalities.image.spec import ImageAugmentation, ImageInput
 from lepton_automl.objective import Objective
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.tasks.classification import MulticlassOutput
@@ -41,13 +41,13 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
     made = StudyConfig(
         name="virtual",
         data=spec,
-        target=Deployment(),
+        deployment=Deployment(),
         budget=budget,
         metric="accuracy",
         objectives=goals,
         space=families.space_for(spec),
         train=TrainPlan(epochs=epochs, augment=ImageAugmentation()),
-        lean=LeanPlan(),
+        prune=PrunePlan(),
     )
     return made.replace(**changes)
 
@@ -71,7 +71,7 @@ def weighed(epoch_seconds: float, *, reference_ms: float = 1.0) -> HostBenchmark
 
 def recorded(job: TrialJob) -> Recording:
     """A simulated training: large networks score higher, and a learning rate far from the best one costs as much as size gains."""
-    macs = families.final_recipe(job.config, job.data, job.lean).macs
+    macs = families.final_recipe(job.config, job.data, job.prune).macs
     off = abs(math.log(float(job.config["train.lr"]) / 0.02)) + float(job.config["train.mixup"])
     final = 0.95 - 2.0 / math.log(macs) ** 2 - 0.03 * off + 0.002 * math.sin(job.trial)
     curve = tuple({"accuracy": final * (1 - 0.6 ** (epoch + 1))} for epoch in range(job.train.epochs))

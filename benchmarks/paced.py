@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lepton_automl.events import HostWeighed
+from lepton_automl.events import HostBenchmarked
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
@@ -49,5 +49,5 @@ def begin(home: StudyStore, name: str, trials: int, *, workers: int) -> Path:
     folder = home.create(name)
     journal = Journal(folder / "journal.jsonl")
     journal.append(study_started(time.time(), config))
-    journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS), epochs=EPOCHS))
+    journal.append(HostBenchmarked(at=time.time(), benchmark=weighed(EPOCH_SECONDS), epochs=EPOCHS))
     return folder

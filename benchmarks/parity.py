@@ -198,7 +198,7 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
         if good:
             told.append(Figure.of(f"apart, {name}", [row["apart"] for row in good]))
             told.append(Figure.of(f"agree, {name}", [row["agree"] for row in good]))
-        low = sum(row["agree"] < 1 - Deployment().max_drop for row in good)
+        low = sum(row["agree"] < 1 - Deployment().max_score_drop for row in good)
         told.append(Figure(name=f"refused, {name}", value=len(rows) - len(good)))
         told.append(Figure(name=f"too low a score, {name}", value=low))
     silent = [row for row in found if not row["refused"] and _silent(row)]
@@ -216,7 +216,7 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
 def _silent(row: Row) -> bool:
     """Whether the failure would go unnoticed: neither the tool nor the accelerator's score shows it."""
     precision = row["variant"]["precision"]
-    scored_out = precision != "fp32" and row["agree"] < 1 - Deployment().max_drop
+    scored_out = precision != "fp32" and row["agree"] < 1 - Deployment().max_score_drop
     same = 1e-3 if precision == "fp32" else ALLOWED[precision]  # one row and many may use kernels that sum in different orders
     apart = row["apart"] > ALLOWED[precision] and not scored_out
     return bool(apart or row["again"] > same or not np.isfinite(row["apart"]))

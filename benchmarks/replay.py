@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lepton_automl.events import HostWeighed, StudyStarted
+from lepton_automl.events import HostBenchmarked, StudyStarted
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
@@ -75,7 +75,7 @@ def begin(home: Path, trials: int, seed: int) -> Path:
     folder = StudyStore(home).create(STUDY)
     journal = Journal(folder / "journal.jsonl")
     journal.append(StudyStarted(at=time.time(), config=config))
-    journal.append(HostWeighed(at=time.time(), weighed=weighed(EPOCH_SECONDS, reference_ms=0.2), epochs=EPOCHS))
+    journal.append(HostBenchmarked(at=time.time(), benchmark=weighed(EPOCH_SECONDS, reference_ms=0.2), epochs=EPOCHS))
     return folder
 
 

@@ -76,7 +76,7 @@ def _project(home: StudyStore, trials: int) -> list[Figure]:
 def _play(home: StudyStore, trials: int) -> None:
     """A search on a virtual clock that began a day ago; an interrupted one continues."""
     folder = home.path(NAME) if home.path(NAME).exists() else home.create(NAME)
-    config = study(Budget(trials=trials), name=NAME, sampler="random", target=Deployment(max_latency_ms=20.0))
+    config = study(Budget(trials=trials), name=NAME, sampler="random", deployment=Deployment(max_latency_ms=20.0))
     search(config, folder, SimulatedExecutor(2, _played, weighed(1.0), began=time.time() - DAY))
 
 

@@ -31,7 +31,7 @@ from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load, save
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.pack import artifact_scores
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Integer, Setting
 from lepton_automl.specs import DataSpec
@@ -91,7 +91,7 @@ class Artifact(NamedTuple):
 
 def taught(recipe: Recipe, data: Data, plan: TrainPlan, folder: Path) -> dict[str, Artifact]:
     """The parent, and for each ratio the network pruned during training and the same network from scratch, all with equal epochs."""
-    cut_at = LeanPlan().cut_epoch(plan.epochs)
+    cut_at = PrunePlan().cut_epoch(plan.epochs)
     half_way = train(build(recipe, plan.seed), data, plan, 0, cut_at, score=False)
     models = {"parent": train(build(recipe, plan.seed), data, plan, 0, plan.epochs)}
     for ratio in RATIOS:

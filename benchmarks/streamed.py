@@ -11,7 +11,7 @@ from pathlib import Path
 from lepton_automl import families
 from lepton_automl.events import (
     Event,
-    HostWeighed,
+    HostBenchmarked,
     StudyConfig,
     StudyEnded,
     StudyPaused,
@@ -41,7 +41,7 @@ def begin(home: Path, name: str, trials: int) -> StudyConfig:
     journal = Journal(StudyStore(home).create(name) / "journal.jsonl")
     for event in (
         StudyStarted(at=time.time(), config=config),
-        HostWeighed(at=time.time(), weighed=weighed(0.1), epochs=EPOCHS),
+        HostBenchmarked(at=time.time(), benchmark=weighed(0.1), epochs=EPOCHS),
     ):
         journal.append(event)
     return config
@@ -52,9 +52,9 @@ def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
     chance = random.Random(0)
     for number in range(trials):
         drawn = config.space.sample(chance)
-        recipe = families.final_recipe(drawn, config.data, config.lean).to_json()
-        job = TrialJob(trial=number, uid=str(number), config=drawn, data=config.data, target=config.target, train=config.train,
-                       lean=config.lean, metric=config.metric, folder="/nowhere", measurement_lock="/nowhere")  # fmt: skip
+        recipe = families.final_recipe(drawn, config.data, config.prune).to_json()
+        job = TrialJob(trial=number, uid=str(number), config=drawn, data=config.data, deployment=config.deployment, train=config.train,
+                       prune=config.prune, metric=config.metric, folder="/nowhere", measurement_lock="/nowhere")  # fmt: skip
         played = recorded(job)
         events: list[Event] = [
             TrialProposed(at=0, trial=number, uid=job.uid, config=drawn, recipe=recipe, origin="sampler"),

@@ -109,10 +109,10 @@ def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str
 
 def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
     context = multiprocessing.get_context("fork")
-    target = Deployment() if number % EVERY == 0 else Deployment(runtimes=("onnxruntime",))
+    deployment = Deployment() if number % EVERY == 0 else Deployment(runtimes=("onnxruntime",))
     ours, theirs = context.Pipe(duplex=False)
     # Every second one is passed in training mode.
-    body = functools.partial(trial, entry, training=bool(number % 2), target=target)
+    body = functools.partial(trial, entry, training=bool(number % 2), deployment=deployment)
     process = context.Process(target=_report, args=(theirs, body))
     process.start()
     theirs.close()

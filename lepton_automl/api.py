@@ -17,7 +17,7 @@ from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event, SamplerName, StudyConfig
 from .execution.capacity import bearable, cores
 from .objective import Objective, cost_named, known_costs
-from .plans import LeanPlan
+from .plans import PrunePlan
 from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
@@ -61,11 +61,11 @@ class AutoML:
         metric: The score; by default accuracy, or RMSE for regression.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
-        knobs: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
+        hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
             are usually fixed may be added, such as `{"train.batch_size": Categorical(32, 64, 128, default=64)}`.
         family: The network family to search, such as `"conv"`; by default the data's usual one.
         model: A factory of your own networks, `make(config, spec)`, to search instead of ours; see below.
-        space: Its hyperparameters by name, `model.*` or `train.*`, and `lean.ratio` if channels may be pruned.
+        space: Its hyperparameters by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
             `"random"`, `"grid"`.
         grid: For a grid: the hyperparameters to vary; by default all that have choices.
@@ -114,7 +114,7 @@ class AutoML:
         ...     "model.width": Integer(8, 64, default=16, log=True),
         ...     "train.lr": Float(1e-4, 1e-1, default=1e-3, log=True),
         ...     "train.epochs": 20,  # the maximum for a trial
-        ...     "lean.ratio": Float(0.0, 0.7, default=0.0),  # share of the channels to prune
+        ...     "prune.ratio": Float(0.0, 0.7, default=0.0),  # share of the channels to prune
         ... }
         >>> AutoML(model=make, space=space, budget=Budget(minutes=5)).fit(x, y)  # doctest: +SKIP
     """
@@ -126,7 +126,7 @@ class AutoML:
     metric: str | None = None
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
-    knobs: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
     family: str | None = None
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
@@ -148,10 +148,10 @@ class AutoML:
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str | Objective) else tuple(given or ()))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
-        for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("knobs", {})):
+        for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("hyperparameters", {})):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
-        for name in ("knobs", "space"):  # copied: later changes of them are not part of the request
+        for name in ("hyperparameters", "space"):  # copied: later changes of them are not part of the request
             if isinstance(given := getattr(self, name), Mapping):
                 object.__setattr__(self, name, dict(given))
         complaints = Complaints("AutoML")
@@ -368,14 +368,14 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     family = request.family or ""
     plan = families.usual_plan(spec, family)
     space = (
-        custom_space.restrict(request.knobs)
+        custom_space.restrict(request.hyperparameters)
         if custom_space
-        else families.widened(families.space_for(spec, family), spec, request.knobs)
+        else families.widened(families.space_for(spec, family), spec, request.hyperparameters)
     )
     return StudyConfig(
         name=name,
         data=spec,
-        target=request.deployment,
+        deployment=request.deployment,
         budget=request.budget,
         metric=metric,
         objectives=(
@@ -384,14 +384,14 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         ),
         space=space,
         train=custom_epochs(dict(request.space or {}), plan) if own else plan,
-        lean=LeanPlan(),
+        prune=PrunePlan(),
         workers=request.workers or bearable(cores())[0],
         seed=request.seed,
-        own=own,
+        factory=own,
         sampler=request.sampler,
         executor=request.executor,
         grid=tuple(request.grid),
-        precedents=prior_trials(earlier, space),
+        prior_trials=prior_trials(earlier, space),
     )
 
 

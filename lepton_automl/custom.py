@@ -13,7 +13,7 @@ from .space import Categorical, Config, Hyperparameter, Setting, Space
 from .specs import DataSpec
 
 ROOMS = ("model", "train")
-CUT = "lean.ratio"  # the one hyperparameter that this package applies by itself
+CUT = "prune.ratio"  # the one hyperparameter that this package applies by itself
 EPOCHS = "train.epochs"
 
 
@@ -21,7 +21,7 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
     """The search space of the user's own networks, checked.
 
     Args:
-        given: Hyperparameters by name, `model.*` or `train.*`, and `lean.ratio`; a plain value is a fixed hyperparameter,
+        given: Hyperparameters by name, `model.*` or `train.*`, and `prune.ratio`; a plain value is a fixed hyperparameter,
             which `train.epochs` always is.
 
     Raises:
@@ -54,10 +54,10 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
         if not isinstance(knob, Hyperparameter | bool | int | float | str):
             complaints.add(f"{name} is {knob!r}", "Give Categorical(...), Float(...), Integer(...), or a fixed value.")
     complaints.raise_any()
-    knobs = {
+    hyperparameters = {
         name: knob if isinstance(knob, Hyperparameter) else Categorical(knob, default=knob) for name, knob in given.items()
     }
-    return Space(knobs={name: knob for name, knob in knobs.items() if name != EPOCHS})
+    return Space(hyperparameters={name: knob for name, knob in hyperparameters.items() if name != EPOCHS})
 
 
 def _shares(choices: tuple[object, ...]) -> bool:
@@ -65,7 +65,7 @@ def _shares(choices: tuple[object, ...]) -> bool:
 
 
 def handed(config: Config) -> Config:
-    """The config that the factory receives: every hyperparameter without its prefix, except `lean.ratio`, which is applied later."""
+    """The config that the factory receives: every hyperparameter without its prefix, except `prune.ratio`, which is applied later."""
     return {name.partition(".")[2]: setting for name, setting in config.items() if name != CUT}
 
 

@@ -17,7 +17,7 @@ from ._json import Value, conforms
 from .factory import Factory
 from .jobs import AccelerationResult, Decision, HostBenchmark, Report, TrialResult
 from .objective import Objective, known_costs
-from .plans import LeanPlan, TrainPlan
+from .plans import PrunePlan, TrainPlan
 from .profile import PROFILED
 from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
@@ -34,38 +34,38 @@ class StudyConfig(Value):
     Args:
         name: The study's name, unique in its home.
         data: The prepared data.
-        target: The device and its limits.
+        deployment: The device and its limits.
         budget: What may be spent.
         metric: The score, one of the task's metrics.
         objectives: What to make better; the first is the score.
         space: The knobs.
         train: The plan that the knobs change.
-        lean: Likewise.
+        prune: Likewise.
         workers: Worker processes.
         seed: Seeds everything.
         sampler: What draws configurations.
         grid: The knobs that a grid turns; all with choices, if none is named.
-        own: What makes a person's own networks; None for ours.
-        precedents: What earlier studies tried, for a warm start.
+        factory: What makes a person's own networks; None for ours.
+        prior_trials: What earlier studies tried, for a warm start.
         tracking: Where in MLflow it is shown.
         executor: The name of what runs the trials.
     """
 
     name: str
     data: DataSpec
-    target: Deployment
+    deployment: Deployment
     budget: Budget
     metric: str
     objectives: tuple[Objective, ...]
     space: Space
     train: TrainPlan
-    lean: LeanPlan
+    prune: PrunePlan
     workers: int = 2
     seed: int = 0
     sampler: SamplerName = "tpe"
     grid: tuple[str, ...] = ()
-    own: Factory | None = None
-    precedents: tuple[PriorTrial, ...] = ()
+    factory: Factory | None = None
+    prior_trials: tuple[PriorTrial, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
     executor: str = "local"
 
@@ -73,17 +73,19 @@ class StudyConfig(Value):
     def code(self) -> tuple[Factory, ...]:
         """The users' own code that the study carries: what makes networks, and what measures objectives."""
         functions = [goal.function for goal in self.objectives if goal.function is not None]
-        return (*([self.own] if self.own is not None else []), *functions)
+        return (*([self.factory] if self.factory is not None else []), *functions)
 
-    def costs(self, target: Deployment) -> tuple[Objective, ...]:
+    def costs(self, deployment: Deployment) -> tuple[Objective, ...]:
         """The costs that are measured beside those of every profile: objectives, and what a deployment limits."""
         named = {goal.name: goal for goal in self.objectives if not goal.is_score}
-        limited = {name: cost for name, cost in known_costs().items() if name in target.hard_limits} if target.limits else {}
+        limited = (
+            {name: cost for name, cost in known_costs().items() if name in deployment.hard_limits} if deployment.limits else {}
+        )
         return tuple(cost for name, cost in (limited | named).items() if name not in PROFILED)
 
     def epochs_of(self, *, child: bool) -> int:
         """Epochs of one whole trial, over all folds and the refit; a child only recovers."""
-        return self.lean.recovery_epochs(self.train.epochs) if child else self.train.epochs * (self.data.folds + 1)
+        return self.prune.recovery_epochs(self.train.epochs) if child else self.train.epochs * (self.data.folds + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,15 +119,15 @@ class StudyStarted(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostWeighed(Event):
+class HostBenchmarked(Event):
     """The machine was timed, before any trial.
 
     Args:
-        weighed: The reference network's and the fastest network's figures.
+        benchmark: The reference network's and the fastest network's figures.
         epochs: Epochs that a trial gets, so that the budget affords enough of them.
     """
 
-    weighed: HostBenchmark
+    benchmark: HostBenchmark
     epochs: int
 
 
@@ -134,7 +136,7 @@ class TrialProposed(Event):
     """A candidate was handed to a worker.
 
     Args:
-        origin: Why this one: `"portfolio"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
+        origin: Why this one: `"first_design"`, `"sampler"`, `"random"`, `"enqueued"`, `"retuned"`, `"child"`.
         recipe: Its final shape, as JSON.
         parent: The trial whose weights it inherits; None for a fresh network.
     """
@@ -176,7 +178,7 @@ class TrialRetried(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialThawed(Event):
+class TrialResumed(Event):
     """A stopped trial goes on from its last checkpoint: by now it promises more than anything else would.
 
     Args:
@@ -188,7 +190,7 @@ class TrialThawed(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked(Event):
+class CommandReceived(Event):
     """A person asked a study that runs for something; in the journal, that the search has heard it.
 
     Args:
@@ -196,8 +198,8 @@ class Asked(Event):
         what: `"pause"`, `"resume"`, `"stop"`, `"extend"`, `"enqueue"`, `"limit"`, `"pin"`, `"unpin"` or `"retune"`.
         budget: For `"extend"`: the new whole budget.
         config: For `"enqueue"`: knobs to try next; those left out stand at their defaults. For `"pin"`: knobs to hold.
-        target: For `"limit"`: the target with its new hard limits.
-        knobs: For `"unpin"`: the knobs that may turn again.
+        deployment: For `"limit"`: the target with its new hard limits.
+        hyperparameters: For `"unpin"`: the knobs that may turn again.
         trial: For `"retune"`: the trial whose configuration is varied.
         trials: Likewise: how many variations are tried.
         grace: For `"stop"`: seconds in which all has to be handed over; None for as long as it takes.
@@ -207,8 +209,8 @@ class Asked(Event):
     what: Request
     budget: Budget | None = None
     config: Config = field(default_factory=dict)
-    target: Deployment | None = None
-    knobs: tuple[str, ...] = ()
+    deployment: Deployment | None = None
+    hyperparameters: tuple[str, ...] = ()
     trial: int = 0
     trials: int = 0
     grace: float | None = None
@@ -247,11 +249,11 @@ class Noted(Event):
 class ModelAccelerated(Event):
     """A finalist got the runtime and the precision that suit it best."""
 
-    found: AccelerationResult
+    result: AccelerationResult
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnobsRanked(Event):
+class HyperparametersRanked(Event):
     """How much each knob mattered so far, for the windows; the search itself does not go by it.
 
     Args:
@@ -335,18 +337,18 @@ class JournalRepaired(Event):
 
 _ALL = (
     StudyStarted,
-    HostWeighed,
+    HostBenchmarked,
     TrialProposed,
     TrialReported,
     TrialRetried,
-    TrialThawed,
+    TrialResumed,
     TrialEnded,
-    Asked,
+    CommandReceived,
     StudyPaused,
     StudyResumed,
     Noted,
     ModelAccelerated,
-    KnobsRanked,
+    HyperparametersRanked,
     StudyEnded,
     TestOpened,
     ModelRegistered,

@@ -18,9 +18,7 @@ from .errors import ConfigError, in_one_line
 from .portable import portable_source
 from .trust import is_trusted, remember
 
-TRUST = (
-    "Read the code (`study.state.settings.own`). If you trust it: lepton resume STUDY --trust, or open_study(NAME, trust=True)."
-)
+TRUST = "Read the code (`study.state.settings.factory`). If you trust it: lepton resume STUDY --trust, or open_study(NAME, trust=True)."
 IN_A_FILE = "Define it at the top level of a file or notebook: def make(config, spec): ..."
 
 

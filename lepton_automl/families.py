@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lepton_automl.custom import custom_recipe
 from lepton_automl.factory import Factory
 from lepton_automl.family import family_for
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Setting, Space
 from lepton_automl.specs import DataSpec
@@ -22,7 +22,7 @@ def space_for(spec: DataSpec, family: str = "") -> Space:
     """
     named = {FAMILY: Categorical(family, default=family)} if family else {}
     space = family_for(spec, family).space(spec)
-    return space | Space(knobs={"lean.ratio": Float(0.0, 0.75, default=0.0), **named})
+    return space | Space(hyperparameters={"prune.ratio": Float(0.0, 0.75, default=0.0), **named})
 
 
 FAMILY = "model.family"  # the setting that names a family; absent where it is the modality's usual one
@@ -50,51 +50,51 @@ def widened(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter |
             added[name] = (
                 change if isinstance(change, Hyperparameter) else Float(0.0, max(1.0, 2.0 * float(setting)), default=setting)
             )
-    return (space | Space(knobs=added)).restrict(changes)
+    return (space | Space(hyperparameters=added)).restrict(changes)
 
 
 ADDABLE = ("train.batch_size", "train.beta2", "train.warmup", "train.clip", "train.label_smoothing")
 
 
-def draw(knobs: Config, spec: DataSpec) -> Recipe:
+def draw(config: Config, spec: DataSpec) -> Recipe:
     """A recipe from the `model.*` knobs (given without their prefix) and the data's shape."""
-    recipe: Recipe = family_for(spec, str(knobs.get("family", ""))).recipe(knobs, spec)
+    recipe: Recipe = family_for(spec, str(config.get("family", ""))).recipe(config, spec)
     return recipe
 
 
-def full_recipe(config: Config, spec: DataSpec, own: Factory | None = None) -> Recipe:
+def full_recipe(config: Config, spec: DataSpec, factory: Factory | None = None) -> Recipe:
     """The shape that a configuration's network has before the cut; a person's own one is told by its factory."""
-    return custom_recipe(config, spec, own) if own else draw(room(config, "model"), spec)
+    return custom_recipe(config, spec, factory) if factory else draw(room(config, "model"), spec)
 
 
-def final_recipe(config: Config, spec: DataSpec, lean: LeanPlan, own: Factory | None = None) -> Recipe:
+def final_recipe(config: Config, spec: DataSpec, prune: PrunePlan, factory: Factory | None = None) -> Recipe:
     """The shape that a configuration's network has after the cut: what is weighed, deployed and told apart."""
-    ratio = float(config.get("lean.ratio", lean.ratio))
-    return full_recipe(config, spec, own).scale(1 - ratio, lean.multiple)
+    ratio = float(config.get("prune.ratio", prune.ratio))
+    return full_recipe(config, spec, factory).scale(1 - ratio, prune.multiple)
 
 
 SHARES = (0.7, 0.5, 0.35)  # of a parent's channels that its children keep
 
 
-def children(config: Config, space: Space, spec: DataSpec, lean: LeanPlan) -> list[Config]:
+def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> list[Config]:
     """Configurations whose networks can be cut out of a trained one: the same with fewer channels.
 
     Args:
         config: The trained network's.
-        space: Has `lean.ratio`, or there are none.
+        space: Has `prune.ratio`, or there are none.
         spec: The data.
-        lean: The plan that the knob changes.
+        prune: The plan that the knob changes.
     """
-    if "lean.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
+    if "prune.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
         return []
-    kept, parent = 1 - float(config["lean.ratio"]), final_recipe(config, spec, lean)
-    born = [config | {"lean.ratio": round(1 - kept * share, 4)} for share in SHARES]
-    recipes = [final_recipe(child, spec, lean) for child in born]
-    allowed = space["lean.ratio"].allows
+    kept, parent = 1 - float(config["prune.ratio"]), final_recipe(config, spec, prune)
+    born = [config | {"prune.ratio": round(1 - kept * share, 4)} for share in SHARES]
+    recipes = [final_recipe(child, spec, prune) for child in born]
+    allowed = space["prune.ratio"].allows
     return [
         child
         for number, (child, recipe) in enumerate(zip(born, recipes, strict=True))
-        if allowed(child["lean.ratio"]) and recipe not in (parent, *recipes[:number])
+        if allowed(child["prune.ratio"]) and recipe not in (parent, *recipes[:number])
     ]
 
 
@@ -103,9 +103,9 @@ def plan_of(config: Config, plan: TrainPlan) -> TrainPlan:
     return plan.with_settings(room(config, "train"))
 
 
-def lean_of(config: Config, plan: LeanPlan) -> LeanPlan:
-    """A lean plan with the `lean.*` knobs turned."""
-    return plan.replace(**room(config, "lean"))
+def prune_plan_of(config: Config, plan: PrunePlan) -> PrunePlan:
+    """A lean plan with the `prune.*` knobs turned."""
+    return plan.replace(**room(config, "prune"))
 
 
 def room(config: Config, name: str) -> Config:
@@ -118,9 +118,9 @@ def usual_plan(spec: DataSpec, family: str = "") -> TrainPlan:
     return family_for(spec, family).train_plan(spec)
 
 
-def first_designs(space: Space, spec: DataSpec, own: Factory | None = None) -> list[Config]:
+def first_designs(space: Space, spec: DataSpec, factory: Factory | None = None) -> list[Config]:
     """What a study tries first, within its space; of a person's own networks, the one with every knob at its default."""
-    return [space.nearest(design) for design in ([{}] if own else initial_designs(spec, family_in(space)))]
+    return [space.nearest(design) for design in ([{}] if factory else initial_designs(spec, family_in(space)))]
 
 
 def initial_designs(spec: DataSpec, family: str = "") -> list[Config]:
@@ -132,6 +132,6 @@ def initial_designs(spec: DataSpec, family: str = "") -> list[Config]:
 def smallest(space: Space, spec: DataSpec) -> Config:
     """The configuration that gives about the fastest network of a space: everything low, and as much cut as may be."""
     low = {name: knob.low for name, knob in space.items() if name.startswith("model.") and knob.low is not None}
-    most = {name: knob.high for name, knob in space.items() if name == "lean.ratio" and knob.high is not None}
+    most = {name: knob.high for name, knob in space.items() if name == "prune.ratio" and knob.high is not None}
     found: Config = {name: int(end) if space[name].integer else end for name, end in (low | most).items()}
     return space.nearest(family_for(spec, family_in(space)).fastest | found)

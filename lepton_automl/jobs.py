@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ._json import Value
 from .factory import Factory
 from .objective import Objective
-from .plans import LeanPlan, TrainPlan
+from .plans import PrunePlan, TrainPlan
 from .profile import Measurement, Profile
 from .request import Request, Response
 from .space import Config
@@ -28,9 +28,9 @@ class TrialJob(Value):
         uid: Unique over all studies.
         config: Settings of the knobs.
         data: The prepared data.
-        target: The device and its limits.
+        deployment: The device and its limits.
         train: The plan that the knobs then change.
-        lean: Likewise.
+        prune: Likewise.
         metric: The score to report.
         rungs: Epochs at which the worker waits for a decision.
         folder: Where to leave what is made.
@@ -40,7 +40,7 @@ class TrialJob(Value):
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
         parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
-        own: What makes the network, where it is a person's own.
+        factory: What makes the network, where it is a person's own.
         costs: Costs that are measured beside latency and size.
     """
 
@@ -48,9 +48,9 @@ class TrialJob(Value):
     uid: str
     config: Config
     data: DataSpec
-    target: Deployment
+    deployment: Deployment
     train: TrainPlan
-    lean: LeanPlan
+    prune: PrunePlan
     metric: str
     rungs: tuple[int, ...] = ()
     folder: str
@@ -59,7 +59,7 @@ class TrialJob(Value):
     done: int = 0
     reference_ms: float | None = None
     parent: str | None = None
-    own: Factory | None = None
+    factory: Factory | None = None
     costs: tuple[Objective, ...] = ()
 
 
@@ -69,28 +69,28 @@ class HostBenchmarkJob(Request):
 
     Args:
         data: The prepared data.
-        target: The device.
+        deployment: The device.
         smallest: Settings of the knobs that give the fastest network.
         usual: Settings that give a network of ordinary size; its training speed tells how many epochs can be afforded.
         train: The plan of the usual network's timed steps.
-        lean: How the smallest network is cut.
+        prune: How the smallest network is cut.
         folder: Where to leave temporary files.
         measurement_lock: A file that measuring locks.
-        own: What makes the networks, where they are a person's own.
+        factory: What makes the networks, where they are a person's own.
         costs: Costs that are measured beside latency and size.
         others: Of a person's own networks nobody knows which is the fastest: settings to try, knob by knob, should the
             smallest break a limit.
     """
 
     data: DataSpec
-    target: Deployment
+    deployment: Deployment
     smallest: Config
     usual: Config
     train: TrainPlan
-    lean: LeanPlan
+    prune: PrunePlan
     folder: str
     measurement_lock: str
-    own: Factory | None = None
+    factory: Factory | None = None
     costs: tuple[Objective, ...] = ()
     others: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -101,7 +101,7 @@ class FactoryCheckJob(Request):
 
     Args:
         data: The prepared data.
-        own: What makes the networks.
+        factory: What makes the networks.
         usual: Settings of the knobs to build one with.
         train: The plan of its first steps.
         ratio: The share of the channels to cut, on trial; 0 for none.
@@ -109,7 +109,7 @@ class FactoryCheckJob(Request):
     """
 
     data: DataSpec
-    own: Factory
+    factory: Factory
     usual: Config
     train: TrainPlan
     ratio: float
@@ -220,14 +220,14 @@ class VariantResult(Value):
         latency: Its time beside all others; None where it could not be run.
         scores: Those of the file, as it runs there; empty where a faster one was good enough, so that nobody asked.
         size_bytes: Size of the file.
-        said: What became of it: `"chosen"`, or why not, in words.
+        outcome: What became of it: `"chosen"`, or why not, in words.
     """
 
     variant: Variant
     latency: Measurement | None = None
     scores: dict[str, float] = field(default_factory=dict)
     size_bytes: int = 0
-    said: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from .errors import StudyError
 from .events import PATHS, Event, event_from_json, event_to_json
+from .journal_format import FORMAT, KEY, check_format, converted, format_of
 
 MODE = 0o600  # of what may hold a person's code and words
 MOST_STARTS = 32  # places in a damaged stretch where a line may begin
@@ -31,7 +32,8 @@ class Line:
         event: What it holds; None where it is damaged, or of a kind that a newer version wrote.
         fault: What is wrong with it, in words; empty where nothing is.
         number: Its number in the journal, from 1; None in journals of versions that did not number lines.
-        raw: The line itself, without its end.
+        raw: The line itself, without its end; in today's format.
+        converted: Whether it was of an older format.
     """
 
     end: int
@@ -39,6 +41,7 @@ class Line:
     fault: str = ""
     number: int | None = None
     raw: bytes = b""
+    converted: bool = False
 
     @property
     def core(self) -> bytes:
@@ -61,7 +64,7 @@ class Journal:
     """One study's events, in a file.
 
     A line is eight hexadecimal digits of CRC-32, a space, a JSON object. The object's `n` numbers the lines from 1, so that
-    missing, repeated and exchanged lines are found. A torn last line (a crash in mid-write) is cut off by the next writer and
+    missing, repeated and exchanged lines are found, its `format` is that of the names in it (see `journal_format`). A torn last line (a crash in mid-write) is cut off by the next writer and
     never seen by a reader. Readers pass over damaged lines; `lines` tells which those are. Paths in a study's own folder are
     relative to it in the file, and absolute in events.
 
@@ -69,12 +72,18 @@ class Journal:
         path: The file; it comes to be with the first event.
         spare: Says where a copy of an event's line is kept, from which `lepton repair` restores it; None for none.
         study: The study's folder; by default the one that the file is in.
+        convert: Whether lines of an older format are read, converted; else reading refuses them.
     """
 
     def __init__(
-        self, path: Path, spare: Callable[[Event], Path | None] = lambda _: None, *, study: Path | None = None
+        self,
+        path: Path,
+        spare: Callable[[Event], Path | None] = lambda _: None,
+        *,
+        study: Path | None = None,
+        convert: bool = False,
     ) -> None:
-        self.path, self._spare = Path(path), spare
+        self.path, self._spare, self._convert = Path(path), spare, convert
         self._study = study or self.path.parent
         self._end, self._count = -1, 0  # of the file after the last append: its size, the number of its last line
 
@@ -157,6 +166,7 @@ class Journal:
             offset: Bytes; 0 for all, or what an earlier read ended with.
 
         Raises:
+            FormatError: A line is of another format.
             StudyError: The file cannot be read.
         """
         last = -1
@@ -171,6 +181,7 @@ class Journal:
         A line that is whole but not in its place has an event and a fault.
 
         Raises:
+            FormatError: A line is of another format.
             StudyError: The file cannot be read.
         """
         try:
@@ -198,7 +209,7 @@ class Journal:
                 else:
                     fault = fault or (_gap(last, number, bad) if last is not None or offset == 0 else "")
                     last, bad = max(number, last or 0), 0
-                yield Line(line.end, line.event, fault, number, line.raw)
+                yield Line(line.end, line.event, fault, number, line.raw, line.converted)
             offset += len(chunk)
 
     def _opened(self, chunk: bytes, start: int) -> list[Line]:
@@ -217,20 +228,27 @@ class Journal:
         at = start + chunk.rfind(found[-1]) + len(found[-1]) + 1  # behind the last one, and its end
         whole = sum(len(piece) + 1 for piece in found) == len(chunk)
         faults = [*("its end was changed" for _ in lines[:-1]), "its end was changed" if not complete else ""]
-        told = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw)
+        told = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw, line.converted)
                 for line, fault in zip(lines, faults, strict=True)]  # fmt: skip
         return told if whole or not complete else [*told, Line(end, None, "its checksum is wrong")]
 
     def _parsed(self, raw: bytes, end: int) -> Line:
         """A line whose checksum is right."""
-        number = _number(raw)
+        number, older = _number(raw), False
         try:
-            told = json.loads(raw[9:])
-            event = event_from_json(located(told, self._study)) if isinstance(told, dict) else None
-            fault = "" if isinstance(told, dict) and isinstance(told.get("event"), str) else "it holds no event"
+            content = json.loads(raw[9:])
+            if not isinstance(content, dict) or not isinstance(content.get("event"), str):
+                return Line(end, None, "it holds no event", number, raw)
+            older = format_of(content) < FORMAT
+            if not (older and self._convert):
+                check_format(content, self._study.name)
+            event, fault = event_from_json(located(converted(content), self._study)), ""
+            if older and event is not None:  # as it would be written today
+                content = {"n": number, KEY: FORMAT, **relative(event_to_json(event), self._study)}
+                raw = _line({name: value for name, value in content.items() if value is not None or name != "n"})[:-1]
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             event, fault = None, f"it holds no event ({type(error).__name__})"
-        return Line(end, event, fault, number, raw)
+        return Line(end, event, fault, number, raw, older)
 
 
 def encoded(event: Event, number: int, folder: Path) -> bytes:
@@ -241,8 +259,11 @@ def encoded(event: Event, number: int, folder: Path) -> bytes:
         number: The line's, from 1.
         folder: The study's, which paths are relative to.
     """
-    told = {"n": number, **relative(event_to_json(event), folder)}
-    return sealed(json.dumps(told, separators=(",", ":"), allow_nan=True).encode())
+    return _line({"n": number, KEY: FORMAT, **relative(event_to_json(event), folder)})
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return sealed(json.dumps(content, separators=(",", ":"), allow_nan=True).encode())
 
 
 def renumbered(core: bytes, number: int) -> bytes:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .events import (
-    Asked,
+    CommandReceived,
     Event,
-    HostWeighed,
+    HostBenchmarked,
+    HyperparametersRanked,
     JournalRepaired,
-    KnobsRanked,
     ModelAccelerated,
     ModelRegistered,
     Noted,
@@ -20,8 +20,8 @@ from .events import (
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ def misfit(state: StudyState, event: Event) -> str:
     match event:
         case StudyStarted():
             return "the study had begun already" if state.started else ""
-        case Noted() | StudyPaused() | StudyResumed() | KnobsRanked() | JournalRepaired():
+        case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | JournalRepaired():
             return ""
         case _ if state.config is None:
             return "no line before it tells what study this is"
-        case HostWeighed():
-            return "the machine was timed already" if state.weighed else ""
+        case HostBenchmarked():
+            return "the machine was timed already" if state.host_benchmark else ""
         case TrialProposed():
             return f"there is a trial {event.trial} already" if event.trial in state.trials else ""
         case TestOpened():
             return "the test was opened already" if state.tested else ""
-        case Asked(what="retune"):
+        case CommandReceived(what="retune"):
             return _unknown(event.trial) if event.trial not in state.trials else ""
     return _of_trial(state, event)
 
@@ -59,9 +59,9 @@ def _of_trial(state: StudyState, event: Event) -> str:
             number = told.trial
         case TrialEnded(result=ended):
             number = ended.trial
-        case ModelAccelerated(found=found):
+        case ModelAccelerated(result=found):
             number = found.trial
-        case TrialRetried(trial=number) | TrialThawed(trial=number) | ModelRegistered(trial=number):
+        case TrialRetried(trial=number) | TrialResumed(trial=number) | ModelRegistered(trial=number):
             pass
         case _:
             return ""
@@ -74,7 +74,7 @@ def _after(trial: Trial, event: Event) -> str:
     match event:
         case ModelAccelerated() | ModelRegistered():
             return "" if trial.is_packed else f"trial {trial.number} had no model"
-        case TrialThawed():
+        case TrialResumed():
             return "" if trial.result else f"trial {trial.number} was running"
         case TrialReported() if event.report.epoch in trial.decisions:
             return f"trial {trial.number} had reported epoch {event.report.epoch} already"

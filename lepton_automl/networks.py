@@ -20,7 +20,7 @@ def lean(
     deployment: Deployment | None = None,
     ratio: float | None = None,
     max_latency_ms: float | None = None,
-    max_drop: float | None = None,
+    max_score_drop: float | None = None,
     validation: Any = None,
     criterion: str = "taylor",
     ranking: str = "layer",
@@ -37,7 +37,7 @@ def lean(
 ) -> LeanModel[Any]:
     """Make your own trained network smaller: prune whole channels and fine-tune the rest.
 
-    Give exactly one goal: `ratio`, `max_latency_ms` or `max_drop`. On a CPU, equal seeds give equal networks if both `ratio`
+    Give exactly one goal: `ratio`, `max_latency_ms` or `max_score_drop`. On a CPU, equal seeds give equal networks if both `ratio`
     and `multiple` are given; else the result depends on measurements.
 
     Args:
@@ -48,14 +48,14 @@ def lean(
         deployment: The device that latency is measured for.
         ratio: Share of the channels to remove, above 0 and below 1; 0.5 removes about three quarters of the weights.
         max_latency_ms: Maximum latency of one call of the exported network, in milliseconds.
-        max_drop: Maximum loss of the validation score (accuracy, or R² for values); as much as possible is pruned.
+        max_score_drop: Maximum loss of the validation score (accuracy, or R² for values); as much as possible is pruned.
         validation: Rows to score on, like `data`; by default a fifth of `data` is held out and never trained on.
         criterion: The importance of a channel: `"taylor"` (the change of the loss without it), `"l1"`, `"l2"` (the norm of
             its weights), `"bn_scale"`, or `"random"`.
         ranking: Which channels are compared: those of a layer (`"layer"`), all (`"global"`), or those of similar layers
             (`"isomorphic"`).
         steps: Number of pruning steps to reach the ratio, with recovery after each; more steps need more epochs.
-        epochs: Epochs of recovery, divided among the steps; with `max_drop`, for each shape that is tried.
+        epochs: Epochs of recovery, divided among the steps; with `max_score_drop`, for each shape that is tried.
         distill: Whether the original network is also used as a teacher.
         multiple: Widths are rounded to multiples of this; by default the best multiple for the device is measured.
         blocks: Number of whole blocks to remove before channels are pruned.
@@ -86,8 +86,8 @@ def lean(
     config = PruneConfig(
         ratio=ratio,
         max_latency_ms=max_latency_ms,
-        max_drop=max_drop,
-        target=Deployment() if deployment is None else deployment,
+        max_score_drop=max_score_drop,
+        deployment=Deployment() if deployment is None else deployment,
         validation=validation,
         criterion=criterion,
         ranking=ranking,
@@ -111,7 +111,7 @@ def accelerate(
     """Find the fastest way to run your own trained network, unchanged, without losing its accuracy.
 
     Every allowed runtime and every precision that the machine supports is tried on this machine, timed interleaved; the
-    fastest whose validation score drops by at most `deployment.max_drop` is chosen. `table` lists all of them. int8 is
+    fastest whose validation score drops by at most `deployment.max_score_drop` is chosen. `table` lists all of them. int8 is
     calibrated on rows of `data`; layers that it would harm stay in floats.
 
     Args:

@@ -54,7 +54,7 @@ def _limits(state: StudyState) -> str:
 
 def _more(state: StudyState, now: float) -> str:
     budget, settings = state.settings.budget, state.settings
-    seconds = budget.seconds(settings.target.device, settings.workers)
+    seconds = budget.seconds(settings.deployment.device, settings.workers)
     if seconds is None:
         unit = "trials" if budget.trials is not None else "epochs"
         return f"Continue with extend({unit}={SEVERAL if unit == 'trials' else SEVERAL * settings.epochs_of(child=False)})."
@@ -76,15 +76,15 @@ def _needed(state: StudyState, seconds: float, now: float) -> float:
 
 
 def _benchmarking(state: StudyState) -> str:
-    if state.trials or state.started is None or state.weighed is None:
+    if state.trials or state.started is None or state.host_benchmark is None:
         return "On this machine a"
-    return f"Benchmarking this machine took {state.weighed.at - state.started.at:.2g} s, and a"
+    return f"Benchmarking this machine took {state.host_benchmark.at - state.started.at:.2g} s, and a"
 
 
 def trial_seconds(state: StudyState) -> float:
     """Seconds that a full trial takes one worker, from the host benchmark and the trials so far."""
     epochs = state.settings.epochs_of(child=False)
-    weighed = state.weighed.weighed.epoch_seconds if state.weighed else 0.0
+    weighed = state.host_benchmark.benchmark.epoch_seconds if state.host_benchmark else 0.0
     return BESIDE + epochs * max([weighed, *map(_epoch_seconds, state.trials.values())])
 
 

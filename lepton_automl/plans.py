@@ -72,7 +72,7 @@ _SETTINGS = frozenset(field.name for field in fields(TrainPlan))
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeanPlan(Value):
+class PrunePlan(Value):
     """How a network is made smaller on its way.
 
     Args:

@@ -107,30 +107,30 @@ def Integer(low: int, high: int, *, default: int, log: bool = False) -> Hyperpar
 
 @dataclass(frozen=True, kw_only=True)
 class Space(Value, Mapping[str, Hyperparameter]):
-    """A search space: hyperparameters by name, each prefixed by what it belongs to (`model.depth`, `train.lr`, `lean.ratio`)."""
+    """A search space: hyperparameters by name, each prefixed by what it belongs to (`model.depth`, `train.lr`, `prune.ratio`)."""
 
-    knobs: dict[str, Hyperparameter]
+    hyperparameters: dict[str, Hyperparameter]
 
     def __getitem__(self, name: str) -> Hyperparameter:
-        return self.knobs[name]
+        return self.hyperparameters[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.knobs)
+        return iter(self.hyperparameters)
 
     def __len__(self) -> int:
-        return len(self.knobs)
+        return len(self.hyperparameters)
 
     def __or__(self, other: Space) -> Space:
-        return Space(knobs={**self.knobs, **other.knobs})
+        return Space(hyperparameters={**self.hyperparameters, **other.hyperparameters})
 
     @property
     def defaults(self) -> Config:
         """The default of every hyperparameter."""
-        return {name: knob.default for name, knob in self.knobs.items()}
+        return {name: knob.default for name, knob in self.hyperparameters.items()}
 
     def sample(self, rng: random.Random) -> Config:
         """Draw one configuration, each hyperparameter independently."""
-        return {name: knob.sample(rng) for name, knob in self.knobs.items()}
+        return {name: knob.sample(rng) for name, knob in self.hyperparameters.items()}
 
     def complete(self, config: Mapping[str, Setting]) -> Config:
         """A partial configuration, checked and completed with the defaults.
@@ -140,10 +140,10 @@ class Space(Value, Mapping[str, Hyperparameter]):
         """
         complaints = Complaints("the configuration")
         for name, setting in config.items():
-            if name not in self.knobs:
-                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, self.knobs)}")
-            elif not self.knobs[name].allows(setting):
-                complaints.add(f"{name}={setting!r} is out of range ({self.knobs[name].describe()})")
+            if name not in self.hyperparameters:
+                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, self.hyperparameters)}")
+            elif not self.hyperparameters[name].allows(setting):
+                complaints.add(f"{name}={setting!r} is out of range ({self.hyperparameters[name].describe()})")
         complaints.raise_any()
         return {**self.defaults, **config}
 
@@ -153,7 +153,11 @@ class Space(Value, Mapping[str, Hyperparameter]):
 
     def allowed(self, config: Mapping[str, Setting]) -> Config:
         """The part of a configuration that this space allows."""
-        return {name: setting for name, setting in config.items() if name in self.knobs and self.knobs[name].allows(setting)}
+        return {
+            name: setting
+            for name, setting in config.items()
+            if name in self.hyperparameters and self.hyperparameters[name].allows(setting)
+        }
 
     def restrict(self, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
         """The space with some hyperparameters replaced, or pinned to one value.
@@ -161,15 +165,15 @@ class Space(Value, Mapping[str, Hyperparameter]):
         Raises:
             ConfigError: Some hyperparameters are unknown, or values are neither among the choices nor numbers; all are listed.
         """
-        knobs, complaints = dict(self.knobs), Complaints("knobs")
+        hyperparameters, complaints = dict(self.hyperparameters), Complaints("hyperparameters")
         for name, change in changes.items():
-            if name not in knobs:
-                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, knobs)}")
+            if name not in hyperparameters:
+                complaints.add(f"there is no hyperparameter {name!r}.{did_you_mean(name, hyperparameters)}")
             elif isinstance(change, Hyperparameter):
-                knobs[name] = change
-            elif knobs[name].takes(change):
-                knobs[name] = Categorical(change, default=change)
+                hyperparameters[name] = change
+            elif hyperparameters[name].takes(change):
+                hyperparameters[name] = Categorical(change, default=change)
             else:
-                complaints.add(f"{name} cannot be {change!r} ({knobs[name].describe()})")
+                complaints.add(f"{name} cannot be {change!r} ({hyperparameters[name].describe()})")
         complaints.raise_any()
-        return Space(knobs=knobs)
+        return Space(hyperparameters=hyperparameters)

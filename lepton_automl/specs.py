@@ -27,7 +27,7 @@ class Deployment(Value):
         batch_size: Rows in one call.
         runtimes: The runtimes that may be used, of `"onnxruntime"`, `"openvino"`, `"torch"` and those of plug-ins; by
             default ONNX Runtime, and OpenVINO where it is installed.
-        max_drop: How much of its score a model may lose to a faster precision: points of a share (0.005 is half a percent
+        max_score_drop: How much of its score a model may lose to a faster precision: points of a share (0.005 is half a percent
             of the rows), or the share by which an error may grow.
         max_latency_ms: Hard limit on the time of one call, in milliseconds.
         max_size_bytes: Hard limit on the exported model file, in bytes.
@@ -42,7 +42,7 @@ class Deployment(Value):
     threads: int = 1
     batch_size: int = 1
     runtimes: tuple[str, ...] = ()
-    max_drop: float = 0.005
+    max_score_drop: float = 0.005
     max_latency_ms: float | None = None
     max_size_bytes: int | None = None
     limits: dict[str, float] = field(default_factory=dict)
@@ -58,7 +58,8 @@ class Deployment(Value):
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
             complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least 1")
         complaints.check(
-            self.max_drop == 0 or _positive(self.max_drop), f"max_drop is {self.max_drop!r}; it must be a number of at least 0"
+            self.max_score_drop == 0 or _positive(self.max_score_drop),
+            f"max_score_drop is {self.max_score_drop!r}; it must be a number of at least 0",
         )
         for name in ("max_latency_ms", "max_size_bytes"):
             limit = getattr(self, name)

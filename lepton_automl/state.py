@@ -10,11 +10,11 @@ from . import front
 from .errors import ConfigError, LimitError, StudyError
 from .events import (
     AliasMoved,
-    Asked,
+    CommandReceived,
     Event,
-    HostWeighed,
+    HostBenchmarked,
+    HyperparametersRanked,
     JournalRepaired,
-    KnobsRanked,
     ModelAccelerated,
     ModelRegistered,
     Noted,
@@ -27,8 +27,8 @@ from .events import (
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from .jobs import CONTINUE, AccelerationResult, Decision, Report, TrialResult
 from .journal import Journal
@@ -69,7 +69,7 @@ class Trial:
     result: TrialResult | None = None
     ended_at: float | None = None
     retries: int = 0
-    resumed: TrialThawed | None = None
+    resumed: TrialResumed | None = None
     decisions: dict[int, Decision] = field(default_factory=dict)
     accelerated: AccelerationResult | None = None
     intervals: list[Interval] = field(default_factory=list)  # one, and one more each time that it was thawed
@@ -142,7 +142,7 @@ class StudyState:
 
     config: StudyConfig | None = None
     started: StudyStarted | None = None
-    weighed: HostWeighed | None = None
+    host_benchmark: HostBenchmarked | None = None
     trials: dict[int, Trial] = field(default_factory=dict)
     notes: list[Noted] = field(default_factory=list)
     mlflow_trouble: str = ""  # why MLflow does not show all of the study; empty while it does
@@ -150,13 +150,13 @@ class StudyState:
     tested: TestOpened | None = None
     registered: list[ModelRegistered] = field(default_factory=list)
     alias_moves: list[AliasMoved] = field(default_factory=list)  # aliases of registered models
-    commands: list[Asked] = field(default_factory=list)
+    commands: list[CommandReceived] = field(default_factory=list)
     paused: StudyPaused | None = None
     running: dict[int, Trial] = field(default_factory=dict)
     checkpointed: dict[int, Trial] = field(default_factory=dict)  # stopped, and able to go on
     epochs: int = 0  # spent on all trials
     ends: int = 0  # of trials; one that was thawed ends again
-    ranked: KnobsRanked | None = None
+    ranked: HyperparametersRanked | None = None
     rests: list[Interval] = field(default_factory=list)  # the study was paused, ended or had lost its process
     pinned: Config = field(default_factory=dict)  # the knobs that proposals hold
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
@@ -182,8 +182,8 @@ class StudyState:
         match event:
             case StudyStarted():
                 self.config, self.started = event.config, event
-            case HostWeighed():
-                self.weighed = event
+            case HostBenchmarked():
+                self.host_benchmark = event
             case TrialProposed():
                 trial = self.trials[event.trial] = self.running[event.trial] = Trial(event.trial, event)
                 trial.intervals.append(Interval(event.at))
@@ -191,11 +191,11 @@ class StudyState:
                 self._report(self.trials[event.report.trial], event)
             case TrialRetried():
                 self.trials[event.trial].retries += event.counted
-            case TrialThawed():
+            case TrialResumed():
                 self._thaw(self.trials[event.trial], event)
             case TrialEnded():
                 self._end(self.trials[event.result.trial], event)
-            case Asked():
+            case CommandReceived():
                 self._ask(event)
             case StudyPaused():
                 self.paused = event
@@ -209,9 +209,9 @@ class StudyState:
                 if event.subject == "mlflow":
                     self.mlflow_trouble = event.text if event.level != "info" else ""
             case ModelAccelerated():
-                self.trials[event.found.trial].accelerated = event.found
+                self.trials[event.result.trial].accelerated = event.result
                 self._stand_anew()
-            case KnobsRanked():
+            case HyperparametersRanked():
                 self.ranked = event
             case StudyEnded():
                 self.ended = event if self._stands_still(event.chosen) else event.replace(chosen=self._choice())
@@ -240,7 +240,7 @@ class StudyState:
         trial.decisions[event.report.epoch] = event.decision
         self.epochs += trial.epochs - before
 
-    def _thaw(self, trial: Trial, event: TrialThawed) -> None:
+    def _thaw(self, trial: Trial, event: TrialResumed) -> None:
         trial.resumed, trial.result, trial.ended_at = event, None, None
         trial.intervals.append(Interval(event.at, epoch=event.epoch))
         trial.decisions = {epoch: CONTINUE if said.stop else said for epoch, said in trial.decisions.items()}
@@ -257,7 +257,7 @@ class StudyState:
             trial.broken_limit = self._broken(trial.search_profile)
         if trial.status == "complete":
             self._stand(trial)
-        elif trial.can_resume and self.settings.own is None:
+        elif trial.can_resume and self.settings.factory is None:
             self.checkpointed[trial.number] = trial
             if len(self.checkpointed) > MOST_CHECKPOINTED:
                 del self.checkpointed[next(iter(self.checkpointed))]
@@ -280,20 +280,20 @@ class StudyState:
         left = [(one, theirs) for one, theirs in others if not front.dominates(costs, theirs)]
         self._front = [one for one, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
 
-    def _ask(self, event: Asked) -> None:
+    def _ask(self, event: CommandReceived) -> None:
         self.commands.append(event)
         if event.what == "extend" and event.budget is not None:
             self.config = self.settings.replace(budget=event.budget)
-        elif event.what == "limit" and event.target is not None:
-            self._limit(event.target)
+        elif event.what == "limit" and event.deployment is not None:
+            self._limit(event.deployment)
         elif event.what == "pin":
             self.pinned = self.pinned | event.config
         elif event.what == "unpin":
-            self.pinned = {name: setting for name, setting in self.pinned.items() if name not in event.knobs}
+            self.pinned = {name: setting for name, setting in self.pinned.items() if name not in event.hyperparameters}
 
-    def _limit(self, target: Deployment) -> None:
+    def _limit(self, deployment: Deployment) -> None:
         """Go by other hard limits: models leave the front, and come back."""
-        self.config = self.settings.replace(target=target)
+        self.config = self.settings.replace(deployment=deployment)
         for trial in filter(lambda trial: trial.is_packed, self.trials.values()):
             trial.broken_limit = self._broken(trial.profile)
         self._stand_anew()
@@ -305,7 +305,7 @@ class StudyState:
         return not self._broken(trial.search_profile)
 
     def _broken(self, profile: Profile | None) -> str:
-        return self.settings.target.broken_limit(profile) if profile else ""
+        return self.settings.deployment.broken_limit(profile) if profile else ""
 
     def spent(self, now: float) -> float:
         """Seconds that the search has been at work since it began."""

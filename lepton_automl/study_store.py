@@ -17,14 +17,14 @@ from typing import IO, Any
 from .errors import ConfigError, StudyError, did_you_mean
 from .events import (
     Event,
-    KnobsRanked,
+    HyperparametersRanked,
     ModelAccelerated,
     Noted,
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from .journal import Journal, private
 from .locks import started
@@ -71,23 +71,28 @@ def trial_folder(study: Path, trial: int) -> Path:
     return study / "trials" / f"{trial:05d}"
 
 
-def study_journal(study: Path) -> Journal:
-    """The journal in a study's folder; what it is given is kept in spare files, too, from which it can be restored."""
-    return Journal(study / JOURNAL, lambda event: spare_path(study, event))
+def study_journal(study: Path, *, convert: bool = False) -> Journal:
+    """The journal in a study's folder; what it is given is kept in spare files, too, from which it can be restored.
+
+    Args:
+        study: The study's folder.
+        convert: Whether lines of an older format are read, converted; else reading refuses them.
+    """
+    return Journal(study / JOURNAL, lambda event: spare_path(study, event), convert=convert)
 
 
 def spare_path(study: Path, event: Event) -> Path | None:
     """Where a copy of an event's line is kept; None for what only passes by."""
     match event:
-        case TrialProposed(trial=number) | TrialThawed(trial=number):
+        case TrialProposed(trial=number) | TrialResumed(trial=number):
             pass
         case TrialEnded(result=ended):
             number = ended.trial
-        case ModelAccelerated(found=found):
+        case ModelAccelerated(result=found):
             number = found.trial
         case TrialReported(report=told) if told.waits:
             number = told.trial
-        case TrialReported() | TrialRetried() | Noted() | KnobsRanked():
+        case TrialReported() | TrialRetried() | Noted() | HyperparametersRanked():
             return None
         case _:
             return study / SPARE

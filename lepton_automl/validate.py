@@ -52,19 +52,19 @@ def prior_trials(earlier: Sequence[Study], space: Space) -> tuple[PriorTrial, ..
 def check_model(model: Any, space: Any, complaints: Complaints) -> tuple[Factory | None, Space | None]:
     """The user's own factory and space, checked as far as possible without the data."""
     if model is None:
-        fix = "Use knobs=... for the built-in networks, or pass your own with model=..."
+        fix = "Use hyperparameters=... for the built-in networks, or pass your own with model=..."
         complaints.check(space is None, "space is given without model", fix)
         return None, None
-    factory = knobs = None
+    factory = hyperparameters = None
     try:
         factory = factory_of(model)
     except ConfigError as error:
         complaints.add(error.what, error.fix)
     try:
-        knobs = custom_space(space or {})
+        hyperparameters = custom_space(space or {})
     except ConfigError as error:
         complaints.add(f"space: {error.what}", error.fix)
-    return factory, knobs
+    return factory, hyperparameters
 
 
 def check_family(family: Any, spec: DataSpec | None, complaints: Complaints) -> None:

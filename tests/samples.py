@@ -9,10 +9,10 @@ from dataclasses import fields
 from lepton_automl import families
 from lepton_automl.events import (
     AliasMoved,
-    Asked,
-    HostWeighed,
+    CommandReceived,
+    HostBenchmarked,
+    HyperparametersRanked,
     JournalRepaired,
-    KnobsRanked,
     ModelRegistered,
     Noted,
     StudyConfig,
@@ -24,14 +24,14 @@ from lepton_automl.events import (
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from lepton_automl.jobs import Decision, HostBenchmark, Report, TrialResult
 from lepton_automl.modalities.image.spec import ImageInput
 from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import Budget, DataSpec, Deployment
 from lepton_automl.tasks.classification import BinaryOutput, MulticlassOutput
@@ -109,13 +109,13 @@ def config(spec: DataSpec | None = None, **changes: object) -> StudyConfig:
     asked = StudyConfig(
         name="sample",
         data=spec,
-        target=Deployment(),
+        deployment=Deployment(),
         budget=Budget(trials=4),
         metric="accuracy",
         objectives=(Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize")),
         space=families.space_for(spec),
         train=TrainPlan(epochs=8),
-        lean=LeanPlan(),
+        prune=PrunePlan(),
     )
     return asked.replace(**changes)
 
@@ -125,7 +125,7 @@ def trial_events(
 ) -> list[TrialProposed | TrialReported | TrialEnded]:
     """A completed trial's life."""
     drawn = families.initial_designs(image_spec())[0]
-    recipe = families.final_recipe(drawn, image_spec(), LeanPlan()).to_json()
+    recipe = families.final_recipe(drawn, image_spec(), PrunePlan()).to_json()
     weigh = Report(trial=number, epoch=0, profile=profile(latency_ms), waits=True)
     learnt = Report(trial=number, epoch=1, scores={"accuracy": score / 2, "train_loss": 1.5}, seconds=2.5)
     result = TrialResult(
@@ -140,7 +140,7 @@ def trial_events(
         cpu_seconds=2.9,
     )
     return [
-        TrialProposed(at=at, trial=number, uid=f"uid-{number}", config=drawn, recipe=recipe, origin="portfolio"),
+        TrialProposed(at=at, trial=number, uid=f"uid-{number}", config=drawn, recipe=recipe, origin="first_design"),
         TrialReported(at=at + 1, report=weigh, decision=Decision()),
         TrialReported(at=at + 2, report=learnt, decision=Decision()),
         TrialEnded(at=at + 3, result=result),
@@ -152,17 +152,17 @@ def events() -> list[object]:
     failed = TrialResult(trial=1, status="failed", reason="it diverged", traceback="Traceback ...")
     return [
         StudyStarted(at=1.0, config=config(), versions={"torch": "2"}),
-        HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=8),
+        HostBenchmarked(at=2.0, benchmark=benchmarked_host(), epochs=8),
         *trial_events(0, 0.9, 1.0, at=3.0),
         TrialProposed(at=3.0, trial=1, uid="uid-1", config={"model.width": 8}, recipe={}, origin="sampler", parent=0),
         TrialRetried(at=3.5, trial=1, reason="its worker died"),
         TrialEnded(at=9.0, result=failed),
-        Asked(at=9.2, uid="a", what="pause"),
+        CommandReceived(at=9.2, uid="a", what="pause"),
         StudyPaused(at=9.3, reason="a person asked for it"),
         StudyResumed(at=9.4, reason="a person asked for it"),
-        TrialThawed(at=9.5, trial=1, epoch=2),
+        TrialResumed(at=9.5, trial=1, epoch=2),
         Noted(at=10.0, text="said"),
-        KnobsRanked(at=10.5, shares={"score": {"model.width": 1.0}}, trials={"score": 9}, ends=9),
+        HyperparametersRanked(at=10.5, shares={"score": {"model.width": 1.0}}, trials={"score": 9}, ends=9),
         StudyEnded(at=11.0, reason="done", chosen=0),
         TestOpened(at=12.0, scores={0: {"accuracy": 0.9}}),
         ModelRegistered(at=13.0, trial=0, model="sample", version="1", alias="champion"),

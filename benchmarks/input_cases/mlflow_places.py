@@ -11,7 +11,7 @@ from lepton_automl.events import Noted, StudyConfig, StudyStarted
 from lepton_automl.families import space_for
 from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.objective import Objective
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.reporting.status import status_json, status_lines
 from lepton_automl.specs import Budget, DataSpec, Deployment, Tracking
 from lepton_automl.state import StudyState
@@ -104,8 +104,8 @@ def standing(folder: Path, *news: Noted) -> dict[str, str]:
     )  # fmt: skip
     ends = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
     config = StudyConfig(
-        name="flowers", data=spec, target=Deployment(), budget=Budget(trials=4), metric="accuracy", objectives=ends,
-        space=space_for(spec), train=TrainPlan(epochs=8), lean=LeanPlan(),
+        name="flowers", data=spec, deployment=Deployment(), budget=Budget(trials=4), metric="accuracy", objectives=ends,
+        space=space_for(spec), train=TrainPlan(epochs=8), prune=PrunePlan(),
     )  # fmt: skip
     state = StudyState().feed([StudyStarted(at=0.0, config=config), *news])
     return {

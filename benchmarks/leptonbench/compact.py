@@ -56,9 +56,9 @@ def compact(name: str, raw: Path, work: Path) -> int:
     told = {
         "about": source.about,
         "spec": spec.replace(folder="").to_json(),
-        "target": source.target.to_json(),
+        "deployment": source.deployment.to_json(),
         "space": families.space_for(spec).to_json(),
-        "lean": rows.LEAN.to_json(),
+        "prune": rows.LEAN.to_json(),
         "metric": source.metric,
         "second": source.second,
         "epochs": source.epochs,

@@ -29,7 +29,7 @@ from lepton_automl.measuring.latency import baseline_latency, measure
 from lepton_automl.pipelines import cost
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.profile import Measurement
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
@@ -86,7 +86,7 @@ class Recorder:
                         lines.append(self.walked(number, k, child, Path(folder)))
             self.ledger.add(lines)
 
-    def walked(self, number: int, k: int, settings: Config, folder: Path, *, lean: LeanPlan = rows.LEAN) -> Line:
+    def walked(self, number: int, k: int, settings: Config, folder: Path, *, prune: PrunePlan = rows.LEAN) -> Line:
         """One row: trained, packed and measured, or the reason of its failure. With k above 0 it is a child of the row with k = 0."""
         epochs = self.source.child_epochs if k else self.source.epochs
         plan = families.usual_plan(self.spec).replace(epochs=epochs, seed=rows.TEN * number + k)
@@ -95,9 +95,9 @@ class Recorder:
             uid=f"{number}.{k}",
             config=settings,
             data=self.spec,
-            target=self.source.target,
+            deployment=self.source.deployment,
             train=plan,
-            lean=lean,
+            prune=prune,
             metric=self.source.metric,
             folder=str(folder / str(k)),
             measurement_lock="",  # each figure is a ratio of CPU times, and a closed measurement lock would hold all others for half the time
@@ -110,7 +110,7 @@ class Recorder:
             "number": number,
             "k": k,
             "config": settings,
-            "recipe": families.final_recipe(settings, self.spec, lean).to_json(),
+            "recipe": families.final_recipe(settings, self.spec, prune).to_json(),
             "epochs": epochs,
             "score": diary.curve(self.source.metric, epochs),
             "second_score": diary.curve(self.source.second, epochs),

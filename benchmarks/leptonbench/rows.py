@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lepton_automl import families, front
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.space import Config, Space
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import direction_of
@@ -17,7 +17,7 @@ from lepton_automl.task import direction_of
 from .ledger import Line
 
 # A fresh network has no scores before its pruning, so pruning comes early.
-LEAN = LeanPlan(cut_at=0.05)
+LEAN = PrunePlan(cut_at=0.05)
 
 TEN = 10  # a row's id is ten times its number; its children follow
 RANDOM, LOCAL = 1_000, 5_000  # where the numbers of random and local rows begin; designs have the first
@@ -93,12 +93,12 @@ def _good(lines: list[Line], metric: str) -> list[Line]:
 def children(number: int, settings: Config, spec: DataSpec, *, many: bool) -> list[Config]:
     """Configurations with fewer channels that can be cut out of this one's final shape; one, or two where `many`."""
     rng = random.Random(-1 - number)
-    kept, high = 1 - float(settings["lean.ratio"]), families.space_for(spec)["lean.ratio"].high or 0.0
+    kept, high = 1 - float(settings["prune.ratio"]), families.space_for(spec)["prune.ratio"].high or 0.0
     own = families.final_recipe(settings, spec, LEAN)
     found, seen = [], {str(own)}
     for share in rng.sample(SHARES, len(SHARES)):
         ratio = round(1 - kept * share, 6)
-        child = settings | {"lean.ratio": ratio}
+        child = settings | {"prune.ratio": ratio}
         shape = families.final_recipe(child, spec, LEAN)
         if ratio <= high and str(shape) not in seen and own.contains(shape):
             seen.add(str(shape))

@@ -46,7 +46,7 @@ class Source:
     child_epochs: int
 
     @property
-    def target(self) -> Deployment:
+    def deployment(self) -> Deployment:
         """One thread of this machine's CPU."""
         return Deployment(batch_size=self.batch_size)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.objective import Direction
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.recipe import Recipe, recipe_from_json
 from lepton_automl.space import Config, Space
@@ -79,7 +79,7 @@ class Table:
     spec: The description of the prepared data, which no longer exist.
     target: The deployment that latencies were measured for.
     space: The space of all configurations.
-            lean: When the cut of a fresh network falls.
+            prune: When the cut of a fresh network falls.
             metric: Of `score`.
             second: Of `second_score`.
             epochs: Of a fresh row.
@@ -93,9 +93,9 @@ class Table:
     about: str
     rows: tuple[Row, ...]
     spec: DataSpec
-    target: Deployment
+    deployment: Deployment
     space: Space
-    lean: LeanPlan
+    prune: PrunePlan
     metric: str
     second: str
     epochs: int
@@ -171,9 +171,9 @@ def load(name: str) -> Table:
         about=told["about"],
         rows=tuple(_row(line) for line in found.to_pylist()),
         spec=DataSpec.from_json(told["spec"]),
-        target=Deployment.from_json(told["target"]),
+        deployment=Deployment.from_json(told["deployment"]),
         space=Space.from_json(told["space"]),
-        lean=LeanPlan.from_json(told["lean"]),
+        prune=PrunePlan.from_json(told["prune"]),
         metric=told["metric"],
         second=told["second"],
         epochs=told["epochs"],

@@ -9,7 +9,7 @@ from lepton_automl.jobs import CONTINUE, TrialJob
 from lepton_automl.measuring.latency import baseline_latency
 from lepton_automl.pipelines.cost import reference
 from lepton_automl.pipelines.trial import run_trial
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.space import Config
 from lepton_automl.specs import Deployment
 
@@ -29,9 +29,9 @@ def compete(setting: Setting) -> None:
             uid=f"peer-{trial.number}",
             config=config,
             data=spec,
-            target=Deployment(),
+            deployment=Deployment(),
             train=plan.replace(seed=setting.seed * 100_003 + trial.number),
-            lean=LeanPlan(),
+            prune=PrunePlan(),
             metric="accuracy",
             folder=str(setting.path / "trials" / str(trial.number)),
             measurement_lock=str(setting.path / "gate"),

@@ -27,7 +27,7 @@ from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.deployable import deployable
 from lepton_automl.pipelines.cost import CostProfiler, reference
 from lepton_automl.pipelines.pack import artifact_scores
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Profile
 from lepton_automl.space import Config
 from lepton_automl.specs import Deployment
@@ -90,7 +90,7 @@ def compete(setting: Setting) -> None:
         pl.seed_everything(seed)
         plan = families.plan_of(config, setting.plan(data.spec)).replace(seed=seed)
         # A typical script does not prune during training; it uses the pruned shapes from the first epoch.
-        model = build(families.final_recipe(config, data.spec, LeanPlan()), seed=seed)
+        model = build(families.final_recipe(config, data.spec, PrunePlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)
         trainer = pl.Trainer(max_epochs=plan.epochs, logger=logger, default_root_dir=setting.path / "lightning")
         taught = Classifier(model, plan, image_input(data.spec).pixel_mean, config)

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from benchmarks.leptonbench.table import Row, Table, load
 from benchmarks.made_up import weighed
 from lepton_automl import families
-from lepton_automl.events import Event, HostWeighed, StudyConfig, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Event, HostBenchmarked, StudyConfig, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.jobs import TrialJob
 from lepton_automl.journal import Journal
@@ -150,7 +150,7 @@ class Played:
         config = StudyConfig(
             name="table",
             data=table.spec,
-            target=table.target,
+            deployment=table.deployment,
             budget=Budget(epochs=landscape.budget),
             metric=table.metric,
             objectives=(
@@ -159,12 +159,12 @@ class Played:
             ),
             space=table.space,
             train=TrainPlan(epochs=table.epochs),
-            lean=table.lean,
+            prune=table.prune,
             workers=workers,
             seed=seed,
-            precedents=known,
+            prior_trials=known,
         )
-        begun = HostWeighed(at=0.0, weighed=self.weighed, epochs=table.epochs)
+        begun = HostBenchmarked(at=0.0, benchmark=self.weighed, epochs=table.epochs)
         self.state = StudyState().feed([StudyStarted(at=0.0, config=config), begun])
 
     def project(self, drawn: list[Config]) -> list[Config]:

@@ -33,7 +33,7 @@ class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an er
     """An answer, a score or a state that is not what it should be, without an error."""
 
 
-def trial(entry: Entry, *, training: bool, target: Deployment) -> dict[str, Any]:
+def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, Any]:
     """Train, accelerate and cut one network.
 
     Args:
@@ -55,7 +55,7 @@ def trial(entry: Entry, *, training: bool, target: Deployment) -> dict[str, Any]
     score = score_of(expected, held[1])
     model.train(training)
     with unchanged(model, expected, held[0]) as check:
-        check_accelerated(model, train, held, expected, target)
+        check_accelerated(model, train, held, expected, deployment)
         check("accelerate")
         check_lean(model, train, held, score)
         check("lean")
@@ -147,8 +147,8 @@ def alike(answers: Array, expected: Array, what: str) -> None:
         need((answers.argmax(1) == expected.argmax(1))[clear].all(), f"{what}: decisions differ")
 
 
-def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, target: Deployment) -> None:
-    found = accelerate(model, train, deployment=target, validation=held, progress=False)
+def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, deployment: Deployment) -> None:
+    found = accelerate(model, train, deployment=deployment, validation=held, progress=False)
     metric = "r2" if held[1].is_floating_point() else "accuracy"
     own, batch = score_of(expected, held[1]), found.predict(held[0])
     reported = {"before": (found.before[metric], own), "after": (found.after[metric], score_of(batch, held[1]))}

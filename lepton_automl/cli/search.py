@@ -52,7 +52,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     threads: Annotated[int, typer.Option(help="Threads of one call on the target.")] = 1,
     batch_size: Annotated[int, typer.Option(help="Rows of one call on the target.")] = 1,
     runtimes: Annotated[str | None, typer.Option(help="Runtimes that may be used, separated by commas.")] = None,
-    max_drop: Annotated[float, typer.Option(help="What a model may lose of its score to a faster precision.")] = 0.005,
+    max_score_drop: Annotated[float, typer.Option(help="What a model may lose of its score to a faster precision.")] = 0.005,
     workers: Annotated[int | None, typer.Option(help="Worker processes at most; by default one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
     split_column: Annotated[str | None, typer.Option(help="A column that says train, validation or test.")] = None,
@@ -94,7 +94,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         threads=threads,
         batch_size=batch_size,
         runtimes=listed(runtimes),
-        max_drop=max_drop,
+        max_score_drop=max_score_drop,
         max_latency_ms=max_latency_ms,
         max_size_bytes=size,
     )

@@ -171,11 +171,13 @@ def pin(
 @app.command()
 def unpin(
     study: StudyName,
-    knobs: Annotated[list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")] = None,
+    hyperparameters: Annotated[
+        list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")
+    ] = None,
 ) -> None:
     """Let pinned knobs of a study turn again."""
     handle = opened(study)
-    handle.control.unpin(*knobs or ())
+    handle.control.unpin(*hyperparameters or ())
     left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
     print(f"{study}: {f'pinned are {left}' if left else 'nothing is pinned'}.")
 

@@ -87,6 +87,6 @@ def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
 def _cannot_prune(why: str) -> ConfigError:
     return ConfigError(
         f"this network cannot be cut: {why}",
-        where="lean.ratio",
-        fix="Leave lean.ratio out of the space, or write forward() with layers and sizes taken from its tensors.",
+        where="prune.ratio",
+        fix="Leave prune.ratio out of the space, or write forward() with layers and sizes taken from its tensors.",
     )

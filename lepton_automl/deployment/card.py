@@ -20,7 +20,7 @@ def model_card(
     name: str,
     recipe: Recipe,
     spec: DataSpec,
-    target: Deployment,
+    deployment: Deployment,
     profile: Profile,
     metric: str,
     scores: Mapping[str, float],
@@ -33,7 +33,7 @@ def model_card(
         name: What the model is called, such as `"flowers/12"`.
         recipe: Its network.
         spec: Its data.
-        target: The device that it was measured on.
+        deployment: The device that it was measured on.
         profile: What it costs there.
         metric: The score that it was chosen by.
         scores: Its scores on rows that were not trained on.
@@ -44,7 +44,7 @@ def model_card(
         f"# {markdown(name)}",
         _what(recipe, spec),
         "## How good it is\n\n" + _scores(spec, metric, scores),
-        "## How fast it is\n\n" + _speed(target, profile, variant or Variant()),
+        "## How fast it is\n\n" + _speed(deployment, profile, variant or Variant()),
         "## What it was made from\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities),
         "## How to run it\n\n" + _usage(spec),
@@ -67,12 +67,12 @@ def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
     return "\n".join([chosen, "", "| score | value |", "|---|---|", *told])
 
 
-def _speed(target: Deployment, profile: Profile, variant: Variant) -> str:
+def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
     latency, wall = profile.latency, profile.wall
-    threads = f"{target.threads} thread{'s' * (target.threads > 1)}"
+    threads = f"{deployment.threads} thread{'s' * (deployment.threads > 1)}"
     return "\n".join(
         [
-            f"{variant.name}, one call with {target.batch_size} row{'s' * (target.batch_size > 1)} on {threads}, all included:",
+            f"{variant.name}, one call with {deployment.batch_size} row{'s' * (deployment.batch_size > 1)} on {threads}, all included:",
             "",
             f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
             f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",

@@ -17,7 +17,8 @@ from typing import Any
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-FORMAT = 1  # of a bundle; a reader refuses newer ones
+FORMAT = 2  # of a bundle, in its manifest; a reader refuses newer ones
+OLDEST = 1  # that is still read; what differs in 1 are names of hyperparameters in the provenance
 MAX_MANIFEST_BYTES = 1 << 20  # bytes; some dozens of names need some thousands
 EXPORT_AGAIN = "Export the model again."
 
@@ -130,8 +131,10 @@ def _digests(folder: Path, manifest: bytes) -> dict[str, str]:
         version, files = int(told["format"]), {str(name): str(digest) for name, digest in told["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _unreadable(folder) from error
-    if version > FORMAT:
-        raise BundleError(f"the bundle is of format {version}; this version reads {FORMAT}", where=str(folder), fix="Upgrade.")
+    if not OLDEST <= version <= FORMAT:
+        known = f"{OLDEST} to {FORMAT}" if OLDEST < FORMAT else str(FORMAT)
+        fix = "Upgrade." if version > FORMAT else "Export the model again from its study: lepton export STUDY --out FOLDER."
+        raise BundleError(f"the bundle is of format {version}; this version reads {known}", where=str(folder), fix=fix)
     return files
 
 

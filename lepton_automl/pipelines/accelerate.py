@@ -45,7 +45,7 @@ class VariantBench:
     """How variants are timed and scored.
 
     Args:
-        target: The device, its runtimes, and the largest score drop.
+        deployment: The device, its runtimes, and the largest score drop.
         metric: The score to keep.
         call: Makes one call on the target from an opened model.
         score: Scores an opened model.
@@ -56,7 +56,7 @@ class VariantBench:
         alone: Rows that are also run one by one for comparison; all by default.
     """
 
-    target: Deployment
+    deployment: Deployment
     metric: str
     call: Callable[[InferenceSession], Callable[[], object]]
     score: Callable[[InferenceSession], dict[str, float]]
@@ -97,7 +97,7 @@ class CandidateVariant:
         """The result to report."""
         size = self.path.stat().st_size
         latency = self.benchmark.latency if self.benchmark else None
-        return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, said=outcome)
+        return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
         ExtraError: A runtime that the target names is not installed.
     """
     search = _VariantSearch(source, bench, folder)
-    variants = [variant for runtime in runtimes_for(bench.target.runtimes) for variant in runtime.variants(source)]
+    variants = [variant for runtime in runtimes_for(bench.deployment.runtimes) for variant in runtime.variants(source)]
     search.add(variant for variant in variants if variant.quantizer != SLOW_QUANTIZER)
     search.race(search.running)
     winner = search.simplest(search.fastest())
@@ -147,7 +147,7 @@ class _VariantSearch:
         self.all: list[CandidateVariant] = []
         self.failed: list[VariantResult] = []
         self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
-        baseline = TorchModel(source.module.eval(), self.bench.target.threads)
+        baseline = TorchModel(source.module.eval(), self.bench.deployment.threads)
         self.before = bench.score(baseline)
         self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scores=self.before, why=BASELINE)
 
@@ -164,17 +164,17 @@ class _VariantSearch:
             try:
                 added.append(self._open(variant))
             except LeptonError as error:
-                self.failed.append(VariantResult(variant=variant, said=str(error).splitlines()[0]))
+                self.failed.append(VariantResult(variant=variant, outcome=str(error).splitlines()[0]))
         self.all += added
         return added
 
     def _open(self, variant: Variant) -> CandidateVariant:
-        runtime, target = get_runtime(variant.runtime), self.bench.target
+        runtime, deployment = get_runtime(variant.runtime), self.bench.deployment
         # Runtimes that read ONNX share files: an existing one is not written again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             runtime.write(variant, self.source, path)
-        where = {"threads": target.threads, "rows": target.batch_size}
+        where = {"threads": deployment.threads, "rows": deployment.batch_size}
         if self.bench.guarded and not runtime.opens_safely(path, variant, **where):
             raise BundleError(f"{variant.name} crashes the process that opens it")
         model = runtime.open(path, variant, **where)
@@ -189,15 +189,15 @@ class _VariantSearch:
     def race(self, candidates: list[CandidateVariant]) -> None:
         """Time candidates in one interleaved benchmark."""
         self.bench.progress(f"timing {len(candidates)} variants")
-        target = self.bench.target
+        deployment = self.bench.deployment
         calls = {str(number): self.bench.call(candidate.model) for number, candidate in enumerate(candidates)}
         with self.bench.measurement_lock.held():
             results = interleaved_benchmark(
                 calls,
-                reference(target.threads),
+                reference(deployment.threads),
                 reference_ms=self.bench.reference_ms,
                 seconds=SECONDS,
-                threads=target.threads,
+                threads=deployment.threads,
             )
         for number, candidate in enumerate(candidates):
             candidate.benchmark = results[str(number)]
@@ -219,14 +219,14 @@ class _VariantSearch:
             self.bench.progress(f"scoring {candidate.variant.name}")
             candidate.scores = self.bench.score(candidate.model)
             lost = drop(self.bench.metric, self.before[self.bench.metric], candidate.scores[self.bench.metric])
-            if lost > self.bench.target.max_drop and candidate.variant.precision != "fp32":
+            if lost > self.bench.deployment.max_score_drop and candidate.variant.precision != "fp32":
                 candidate.why = (
-                    f"its {self.bench.metric} drops by {lost:.3g}; at most {self.bench.target.max_drop:g} is allowed"
+                    f"its {self.bench.metric} drops by {lost:.3g}; at most {self.bench.deployment.max_score_drop:g} is allowed"
                 )
         return not candidate.why
 
     def _reasons(self) -> str:
-        return " ".join(f"{tried.variant.name}: {tried.said}." for tried in self.failed)
+        return " ".join(f"{tried.variant.name}: {tried.outcome}." for tried in self.failed)
 
     def simplest(self, winner: CandidateVariant) -> CandidateVariant:
         """The candidate with the fewest requirements among those not measurably slower than the winner."""
@@ -272,7 +272,7 @@ class _VariantSearch:
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner with its fastest runtime settings."""
         variant = winner.variant
-        added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.target.threads))
+        added = self.add(get_runtime(variant.runtime).settings(variant, self.bench.deployment.threads))
         for candidate in added:
             candidate.scores = winner.scores  # the same file, in the same runtime
         self.race([winner, *added, self.baseline])

@@ -49,7 +49,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     inputs = spread_rows(data.train.inputs, SAMPLE_ROWS)
     source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
-        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms, job.costs)
+        profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
         best = accelerate(source, _bench(request, profiler, progress), Path(folder))
         scores = _scores(request, best)
         latency, wall, _ = best.winner.benchmark or (None, None, None)
@@ -73,7 +73,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
             preprocess=with_decoder(data.preprocess.to_json(), decoder),
             provenance=json.loads(files[PROVENANCE]),
             card=card_of(model, job, profile, scores, result.variant, probabilities=probabilities),
-            runtime=result.variant.to_json() | {"batch_size": job.target.batch_size},
+            runtime=result.variant.to_json() | {"batch_size": job.deployment.batch_size},
         )
     return result
 
@@ -87,14 +87,14 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
         return model_scores(model, rows, data.spec, decoder)
 
     return VariantBench(
-        target=job.target,
+        deployment=job.deployment,
         metric=job.metric,
         call=profiler.call_of,
         score=score,
         measurement_lock=profiler.measurement_lock,
         reference_ms=job.reference_ms,
         progress=progress,
-        alone=None if job.own else QUICK_ROWS,
+        alone=None if job.factory else QUICK_ROWS,
     )
 
 

@@ -116,7 +116,7 @@ class AcceleratedModel:
 def accelerate_network(
     model: nn.Module,
     data: Any,
-    target: Deployment,
+    deployment: Deployment,
     validation: Any = None,
     *,
     seed: int = 0,
@@ -127,7 +127,7 @@ def accelerate_network(
     Args:
         model: The network; it is not changed.
         data: Training rows and targets, as `data.labelled.read_pairs` takes them.
-        target: The device, its runtimes, and the largest score drop.
+        deployment: The device, its runtimes, and the largest score drop.
         validation: The same, to score on; None to hold out a fifth of `data`.
         seed: Seeds the choice of held-out rows.
         progress: Called with a description of each step.
@@ -138,7 +138,7 @@ def accelerate_network(
         ExtraError: A runtime of the target is not installed.
     """
     complaints = Complaints("accelerate")
-    check_deployment(target, complaints)
+    check_deployment(deployment, complaints)
     rows = validate_inputs(model, data, validation, complaints, seed=seed, standardise=False)
     with (
         without_trainer(model),
@@ -148,14 +148,16 @@ def accelerate_network(
         torch.inference_mode(mode=False),
         pausing_for_measurements(measurement_lock_path()) as measurement_lock,
     ):
-        return AccelerationRun(Bare(model.eval()), rows, target, Path(folder), progress).run(measurement_lock)
+        return AccelerationRun(Bare(model.eval()), rows, deployment, Path(folder), progress).run(measurement_lock)
 
 
 class AccelerationRun:
     """One acceleration."""
 
-    def __init__(self, module: Bare, rows: Labelled, target: Deployment, folder: Path, progress: Callable[[str], None]) -> None:
-        self.module, self.rows, self.target, self.folder, self.progress = module, rows, target, folder, progress
+    def __init__(
+        self, module: Bare, rows: Labelled, deployment: Deployment, folder: Path, progress: Callable[[str], None]
+    ) -> None:
+        self.module, self.rows, self.deployment, self.folder, self.progress = module, rows, deployment, folder, progress
         self.metric = next(iter(task_of(rows.spec).metrics))
 
     def run(self, measurement_lock: MeasurementLock) -> AcceleratedModel:
@@ -169,13 +171,13 @@ class AccelerationRun:
         return self._result(best)
 
     def _bench(self, measurement_lock: MeasurementLock) -> VariantBench:
-        threads, size = self.target.threads, self.target.batch_size
+        threads, size = self.deployment.threads, self.deployment.batch_size
         validation = self.rows.validation.inputs[ROWS]
         call_rows = {ROWS: validation[np.arange(size) % len(validation)].numpy()}
         with measurement_lock.held():
             reference_ms = quiet_reference(threads).median
         return VariantBench(
-            target=self.target,
+            deployment=self.deployment,
             metric=self.metric,
             call=lambda opened: lambda: opened(call_rows),
             score=self._score,
@@ -202,9 +204,9 @@ class AccelerationRun:
             latency=best.winner.benchmark.latency,
             tried=best.tried,
             speedup=best.speedup,
-            batch_size=self.target.batch_size,
+            batch_size=self.deployment.batch_size,
             content=best.winner.path.read_bytes(),
-            threads=self.target.threads,
+            threads=self.deployment.threads,
         )
 
 
@@ -267,5 +269,5 @@ def _row(tried: VariantResult) -> dict[str, Any]:
         "high": latency.high if latency else None,
         **tried.scores,
         "size_bytes": tried.size_bytes,
-        "said": tried.said,
+        "outcome": tried.outcome,
     }

@@ -14,7 +14,7 @@ from lepton_automl.data.open import Data
 from lepton_automl.models.build import LeptonNet, build
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.files import load
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
@@ -93,10 +93,10 @@ class LeptonAdapter:
 
     supports_checkpoints = True
 
-    def __init__(self, config: Config, spec: DataSpec, train: TrainPlan, lean: LeanPlan) -> None:
+    def __init__(self, config: Config, spec: DataSpec, train: TrainPlan, prune: PrunePlan) -> None:
         self.spec, self.plan = spec, families.plan_of(config, train)
         self.whole = families.full_recipe(config, spec)
-        self.lean = families.final_recipe(config, spec, lean)
+        self.lean = families.final_recipe(config, spec, prune)
 
     def build(self, recipe: Recipe) -> LeptonNet:
         """A new network of a recipe."""

@@ -56,7 +56,7 @@ def bottleneck(model: Network, profiler: CostProfiler, *, tries: int = 1, progre
         whole = bench.exported(model, "network")
         progress("measuring the machine")
         with profiler.measurement_lock.held():
-            best = ceilings_of(profiler.target.threads)
+            best = ceilings_of(profiler.deployment.threads)
             progress("timing the layers")
             report = bench.measured(whole, describe(model.recipe), best)
         progress("predicting changes")
@@ -82,7 +82,7 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
         made = bench.exported(build(recipe_from_json(change.recipe)), "changed")
         with profiler.measurement_lock.held():
             ratio, _ = measure(
-                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.target.threads
+                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.deployment.threads
             )
     return change.replace(actual=_gained(ratio, latency_ms))
 
@@ -113,11 +113,11 @@ class _Bench:
 
     def call(self, path: Path) -> Callable[[], object]:
         """One call on the target, including preprocessing."""
-        return self.profiler.call_of(OnnxModel(path, threads=self.profiler.target.threads))
+        return self.profiler.call_of(OnnxModel(path, threads=self.profiler.deployment.threads))
 
     def measured(self, path: Path, network: str, best: Ceilings) -> Bottleneck:
         """The report, without changes."""
-        threads, raw, arrays = self.profiler.target.threads, self.profiler.rows, self.profiler.data.preprocess.arrays
+        threads, raw, arrays = self.profiler.deployment.threads, self.profiler.rows, self.profiler.data.preprocess.arrays
         profile = profile_layers(path, arrays(raw), seconds=SECONDS, threads=threads)
         timed = functools.partial(
             measure, reference=reference(threads), reference_ms=self.profiler.reference_ms, threads=threads
@@ -127,7 +127,7 @@ class _Bench:
         inside = max(latency.median - before.median, 0.0)
         return Bottleneck(
             network=network,
-            rows=self.profiler.target.batch_size,
+            rows=self.profiler.deployment.batch_size,
             latency=latency,
             preprocess_ms=before.median,
             profile=profile.scaled(inside / profile.call_ms),
@@ -146,6 +146,6 @@ class _Bench:
     def _gain(self, change: SingleChange, profile: CallTime) -> float | None:
         smaller = build(change.recipe)
         path = self.exported(smaller, "candidate")
-        layers = layers_of(path, self.profiler.target.batch_size, self.profiler.target.threads)
+        layers = layers_of(path, self.profiler.deployment.batch_size, self.profiler.deployment.threads)
         named = [layer.replace(layer=old_name(layer.layer, change.kept, smaller.block_lists)) for layer in layers]
         return predicted_gain(named, profile)

@@ -71,14 +71,14 @@ class CostProfiler:
 
     Args:
         data: Gives the decoded rows of a call; their preprocessing is timed as well.
-        target: The device, the rows of one call, and the limits.
+        deployment: The device, the rows of one call, and the limits.
         measurement_lock: Held while timing.
         reference_ms: The reference's time on the quiet machine; None to use the one measured alongside.
         costs: Costs that are measured beside latency and size.
     """
 
     data: Data
-    target: Deployment
+    deployment: Deployment
     measurement_lock: MeasurementLock
     reference_ms: float | None = None
     costs: tuple[Objective, ...] = ()
@@ -92,16 +92,16 @@ class CostProfiler:
 
     def profile_file(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
         """The profile of an exported network; a session already opened for one thread is reused."""
-        threads = self.target.threads
+        threads = self.deployment.threads
         call = self.call_of(opened if opened and threads == 1 else OnnxModel(path, threads=threads))
         with self.measurement_lock.held():
             latency, wall = measure(
                 call,
-                reference(self.target.threads),
+                reference(self.deployment.threads),
                 reference_ms=self.reference_ms,
                 seconds=seconds,
-                threads=self.target.threads,
-                limit_ms=self.target.max_latency_ms,
+                threads=self.deployment.threads,
+                limit_ms=self.deployment.max_latency_ms,
             )
         weights = sum(weight.numel() for weight in model.parameters())
         costs = self.costs_of(path, model, call)
@@ -129,12 +129,12 @@ class CostProfiler:
 
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
         """One call, from decoded rows to outputs, with the target's batch size or `rows` rows."""
-        raw, arrays = self.raw(rows or self.target.batch_size), self.data.preprocess.arrays
+        raw, arrays = self.raw(rows or self.deployment.batch_size), self.data.preprocess.arrays
         return lambda: opened(arrays(raw))
 
     def resource_profile(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
         """The full resource profile of a bundle's model, from disk to energy; takes about ten seconds."""
-        threads, size = self.target.threads, self.target.batch_size
+        threads, size = self.deployment.threads, self.deployment.batch_size
         opened = open_bundle(bundle, threads, rows=size)
         with tempfile.TemporaryDirectory() as folder, self.measurement_lock.held():
             rows = Path(folder) / "rows.npz"
@@ -161,7 +161,7 @@ class CostProfiler:
     @property
     def rows(self) -> Any:
         """The decoded rows of one call on the target."""
-        return self.raw(self.target.batch_size)
+        return self.raw(self.deployment.batch_size)
 
     def raw(self, count: int) -> Any:
         """`count` decoded rows."""
@@ -187,7 +187,7 @@ class ExportedArtifact:
     @functools.cached_property
     def cold_start(self) -> ColdStart:
         """Loading and a first answer in a few fresh processes."""
-        data, target = self._profiler.data, self._profiler.target
+        data, target = self._profiler.data, self._profiler.deployment
         with tempfile.TemporaryDirectory() as folder, self._profiler.measurement_lock.held():
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **data.preprocess.arrays(self._profiler.rows))
@@ -207,33 +207,33 @@ class ExportedArtifact:
         Raises:
             NoMeterError: There is no meter here.
         """
-        device = get_device(self._profiler.target.device)
+        device = get_device(self._profiler.deployment.device)
         with self._profiler.measurement_lock.held():
-            return measure_energy(device.clock(self._profiler.target.threads).settled(self._call), device.meter())
+            return measure_energy(device.clock(self._profiler.deployment.threads).settled(self._call), device.meter())
 
 
 class LatencyProfiler:
     """Measures the latency of custom networks on one target, from inputs of `forward` to outputs.
 
     Args:
-        target: The threads, and the rows of one call.
+        deployment: The threads, and the rows of one call.
         sample: Some rows, [N, ...].
     """
 
-    def __init__(self, target: Deployment, sample: Tensor) -> None:
-        self.target, self.sample = target, sample[:SAMPLE_ROWS]
+    def __init__(self, deployment: Deployment, sample: Tensor) -> None:
+        self.deployment, self.sample = deployment, sample[:SAMPLE_ROWS]
         self.reasons: list[str] = []  # why networks could not be measured
 
     @functools.cached_property
     def reference_ms(self) -> float:
         """The reference's time, measured once, so that all times use one scale."""
         with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
-            return quiet_reference(self.target.threads).median
+            return quiet_reference(self.deployment.threads).median
 
     @functools.cached_property
     def rows(self) -> dict[str, NDArray[Any]]:
         """The rows of one call on the target."""
-        return {INPUT: self.sample[np.arange(self.target.batch_size) % len(self.sample)].numpy()}
+        return {INPUT: self.sample[np.arange(self.deployment.batch_size) % len(self.sample)].numpy()}
 
     @contextmanager
     def exported(self, model: nn.Module, rows: int = QUICK_ROWS) -> Iterator[Path]:
@@ -250,14 +250,14 @@ class LatencyProfiler:
             BundleError: It cannot be exported.
         """
         with self.exported(model, rows) as path:
-            opened, reference_ms = OnnxModel(path, threads=self.target.threads), self.reference_ms
+            opened, reference_ms = OnnxModel(path, threads=self.deployment.threads), self.reference_ms
             with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
                 latency, _ = measure(
                     functools.partial(opened, self.rows),
-                    reference(self.target.threads),
+                    reference(self.deployment.threads),
                     reference_ms=reference_ms,
                     seconds=seconds,
-                    threads=self.target.threads,
+                    threads=self.deployment.threads,
                 )
         return latency
 
@@ -269,23 +269,23 @@ class LatencyProfiler:
         """
         with self.exported(model) as exported:
             source, calls = Source(Bare(model), exported, {INPUT: self.sample}), {}
-            for runtime in runtimes_for(self.target.runtimes):
+            for runtime in runtimes_for(self.deployment.runtimes):
                 for number, variant in enumerate(runtime.variants(source)):
                     if (
                         variant.quantizer != SLOW_QUANTIZER and not variant.options
                     ):  # as fast as the other tool's, and slower to make
                         path = exported.with_name(f"{runtime.name}-{number}{runtime.suffix}")
                         runtime.write(variant, source, path)
-                        opened = runtime.open(path, variant, threads=self.target.threads, rows=self.target.batch_size)
+                        opened = runtime.open(path, variant, threads=self.deployment.threads, rows=self.deployment.batch_size)
                         calls[variant.name] = functools.partial(opened, self.rows)
             reference_ms = self.reference_ms
             with pausing_for_measurements(measurement_lock_path()) as measurement_lock, measurement_lock.held():
                 results = interleaved_benchmark(
                     calls,
-                    reference(self.target.threads),
+                    reference(self.deployment.threads),
                     reference_ms=reference_ms,
                     seconds=QUICK,
-                    threads=self.target.threads,
+                    threads=self.deployment.threads,
                 )
         return min(result.latency.median for result in results.values())
 

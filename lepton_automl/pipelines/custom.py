@@ -27,7 +27,7 @@ from lepton_automl.jobs import CONTINUE, FactoryCheck, FactoryCheckJob, HostBenc
 from lepton_automl.models.custom import CustomNet
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.files import load_by
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.recipe import CustomRecipe, Recipe
 from lepton_automl.space import Config
 from lepton_automl.specs import DataSpec
@@ -48,9 +48,9 @@ def adapter_for(config: Config, job: TrialJob | HostBenchmarkJob) -> NetworkAdap
         config: The hyperparameters.
         job: Has the data, the plans that the hyperparameters change, and the factory.
     """
-    if job.own is None:
-        return LeptonAdapter(config, job.data, job.train, job.lean)
-    return CustomAdapter(config, job.data, train=job.train, lean=job.lean, own=job.own, folder=job.folder)
+    if job.factory is None:
+        return LeptonAdapter(config, job.data, job.train, job.prune)
+    return CustomAdapter(config, job.data, train=job.train, prune=job.prune, factory=job.factory, folder=job.folder)
 
 
 @functools.lru_cache(maxsize=1)
@@ -67,17 +67,19 @@ class CustomAdapter:
         spec: The data.
         train: The training plan, which the hyperparameters change.
         lean: The pruning plan, likewise.
-        own: The factory.
+        factory: The factory.
         folder: Where the user's module may write.
     """
 
     supports_checkpoints = False  # the full state of the user's module is unknown
 
-    def __init__(self, config: Config, spec: DataSpec, *, train: TrainPlan, lean: LeanPlan, own: Factory, folder: str) -> None:
-        self.config, self.spec, self.factory, self.folder = config, spec, own, folder
+    def __init__(
+        self, config: Config, spec: DataSpec, *, train: TrainPlan, prune: PrunePlan, factory: Factory, folder: str
+    ) -> None:
+        self.config, self.spec, self.factory, self.folder = config, spec, factory, folder
         self.plan = custom_plan(config, train)
-        self.whole: Recipe = custom_recipe(config, spec, own)
-        self.lean: Recipe = families.final_recipe(config, spec, lean, own)
+        self.whole: Recipe = custom_recipe(config, spec, factory)
+        self.lean: Recipe = families.final_recipe(config, spec, prune, factory)
 
     def make(self) -> Any:
         """The factory's module; equal seeds give equal weights, and the global random state is not changed."""
@@ -139,13 +141,13 @@ class CustomAdapter:
 
 def check_factory(job: FactoryCheckJob) -> FactoryCheck:
     """Try the user's factory before the search: build, run forward, train a step, export, and prune if requested."""
-    adapter = CustomAdapter(job.usual, job.data, train=job.train, lean=LeanPlan(), own=job.own, folder=job.folder)
+    adapter = CustomAdapter(job.usual, job.data, train=job.train, prune=PrunePlan(), factory=job.factory, folder=job.folder)
     try:
         module = adapter.make()
     except ConfigError as error:
         return FactoryCheck(wrong=((error.what, error.fix),))
     except Exception as error:
-        what = f"{job.own.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
+        what = f"{job.factory.name}(config, spec) fails with config {handed(job.usual)}: {in_one_line(error)}"
         return FactoryCheck(
             wrong=(
                 (

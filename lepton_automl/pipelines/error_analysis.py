@@ -51,7 +51,7 @@ def _predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
     if not len(split):
         fix = 'If scores were cross-validated, use split="held-out".'
         raise DataError(f"there are no {job.split} rows", where=data.spec.name, fix=fix)
-    return split, predict_split(open_bundle(Path(job.bundle), job.trial.target.threads), split)
+    return split, predict_split(open_bundle(Path(job.bundle), job.trial.deployment.threads), split)
 
 
 def _examples(data: Data, split: Split, analysis: Analysis) -> tuple[Example, ...]:

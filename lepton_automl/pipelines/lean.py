@@ -136,7 +136,7 @@ class PruneRun(Generic[Network]):
         self.parent = copy_network(model).eval()
         self.metric = task_of(rows.spec).share_metric
         self.sample = self.trainer.sample(CALIBRATION)
-        self.profiler = LatencyProfiler(config.target, self.sample)
+        self.profiler = LatencyProfiler(config.deployment, self.sample)
         self.multiples = MULTIPLES if config.multiple is None else (config.multiple,)
         self.refused: dict[str, str] = {}
         self.history: list[dict[str, Any]] = []
@@ -162,8 +162,8 @@ class PruneRun(Generic[Network]):
         )
 
     def _prune_channels(self, model: Network, before: NetworkMetrics) -> Network:
-        if self.config.max_drop is not None:
-            return self._prune_to_score(model, before.scores[self.metric] - self.config.max_drop)
+        if self.config.max_score_drop is not None:
+            return self._prune_to_score(model, before.scores[self.metric] - self.config.max_score_drop)
         if self.config.max_latency_ms is not None:
             return self._prune_to_latency(model, before, self.config.max_latency_ms)
         if not self.config.ratio:

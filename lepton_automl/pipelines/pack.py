@@ -184,7 +184,7 @@ def card_of(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,
         spec=job.data,
-        target=job.target,
+        deployment=job.deployment,
         profile=profile,
         metric=job.metric,
         scores=final_scores,

@@ -17,7 +17,7 @@ from lepton_automl.training.custom import can_train_itself
 
 from .validate_inputs import check_deployment, validate_inputs
 
-GOALS = ("ratio", "max_latency_ms", "max_drop")
+GOALS = ("ratio", "max_latency_ms", "max_score_drop")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class PruneConfig:
 
     ratio: float | None = None
     max_latency_ms: float | None = None
-    max_drop: float | None = None
-    target: Deployment = field(default_factory=Deployment)
+    max_score_drop: float | None = None
+    deployment: Deployment = field(default_factory=Deployment)
     validation: Any = None
     criterion: str
     ranking: str
@@ -51,7 +51,7 @@ def validated_rows(model: nn.Module, data: Any, config: PruneConfig) -> Labelled
     complaints = Complaints("lean")
     _check_goal(config, complaints)
     _check_ways(config, complaints)
-    check_deployment(config.target, complaints)
+    check_deployment(config.deployment, complaints)
     if isinstance(model, nn.Module):
         own = not config.own_steps or can_train_itself(model)
         complaints.check(own, f"{type(model).__name__} has no training_step of its own.", "Leave own_steps out.")
@@ -72,9 +72,9 @@ def _check_goal(config: PruneConfig, complaints: Complaints) -> None:
             f"ratio is {config.ratio!r}; it must be above 0 and below 1.",
             "It is the share of removed channels; 0 is allowed only with blocks.",
         )
-    for name in ("max_latency_ms", "max_drop"):
+    for name in ("max_latency_ms", "max_score_drop"):
         value = getattr(config, name)
-        good = value is None or (_number(value) and (value > 0 or (name == "max_drop" and value == 0)))
+        good = value is None or (_number(value) and (value > 0 or (name == "max_score_drop" and value == 0)))
         complaints.check(good, f"{name} is {value!r}; it must be a number above 0.")
 
 

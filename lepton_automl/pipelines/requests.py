@@ -51,8 +51,8 @@ def benchmark_host(job: HostBenchmarkJob) -> HostBenchmark:
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         data = cached_data(job.data)
         with measurement_lock.held():
-            own = quiet_reference(job.target.threads)
-        profiler = CostProfiler(data, job.target, measurement_lock, own.median, job.costs)
+            own = quiet_reference(job.deployment.threads)
+        profiler = CostProfiler(data, job.deployment, measurement_lock, own.median, job.costs)
         fastest = _fastest(job, profiler)
         return HostBenchmark(
             host=describe_host(), reference=own, fastest=fastest, epoch_seconds=_epoch_seconds(job, data, measurement_lock)
@@ -69,7 +69,7 @@ def _fastest(job: HostBenchmarkJob, profiler: CostProfiler) -> Profile:
     best, fastest = job.smallest, profile_of(job.smallest)
     for name, settings in job.others.items():
         for setting in settings:
-            if not job.target.broken_limit(fastest):
+            if not job.deployment.broken_limit(fastest):
                 return fastest
             tried = profile_of(best | {name: setting})
             if (tried.latency_ms, tried.size_bytes) < (fastest.latency_ms, fastest.size_bytes):
@@ -115,7 +115,7 @@ def profile_resources(job: ResourceProfileJob) -> ResourceProfile:
     """Measure the full resource profile of a finished model."""
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
-        return CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms).resource_profile(
+        return CostProfiler(cached_data(trial.data), trial.deployment, measurement_lock, trial.reference_ms).resource_profile(
             Path(job.bundle)
         )
 
@@ -129,7 +129,7 @@ def find_bottleneck(job: BottleneckJob, progress: Progress = lambda _: None) -> 
     """
     trial = job.trial
     with pausing_for_measurements(trial.measurement_lock) as measurement_lock:
-        profiler = CostProfiler(cached_data(trial.data), trial.target, measurement_lock, trial.reference_ms)
+        profiler = CostProfiler(cached_data(trial.data), trial.deployment, measurement_lock, trial.reference_ms)
         model = adapter_for(trial.config, trial).load(Path(job.bundle))
         return bottleneck(model, profiler, tries=job.tries, progress=progress)
 

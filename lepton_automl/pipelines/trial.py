@@ -47,7 +47,7 @@ def run_trial(job: TrialJob, report: ReportFn, heartbeat: Callable[[], None] = l
     with pausing_for_measurements(job.measurement_lock) as measurement_lock:
         run = TrialRun(job, report, measurement_lock, heartbeat)
         data = cached_data(job.data)
-        profiler = CostProfiler(data, job.target, measurement_lock, job.reference_ms, job.costs)
+        profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
         lean = run.adapter.lean
         if not run.resumed:
             profile = profiler.profile(run.adapter.build(lean), FIRST_PROFILE_SECONDS)
@@ -74,7 +74,7 @@ class TrialRun:
     ) -> None:
         self.job, self.report, self.measurement_lock, self.heartbeat = job, report, measurement_lock, heartbeat
         self.adapter = adapter_for(job.config, job)
-        self.cut = families.lean_of(job.config, job.lean)
+        self.cut = families.prune_plan_of(job.config, job.prune)
         self.decision = CONTINUE
         self._trained: dict[str, float] = {}  # scores of the last epoch
         self._checkpoints = CheckpointWriter(job)

@@ -158,7 +158,7 @@ def speed(context: ReportContext, figures: Figures) -> Html:
     if model is None or model.profile is None:
         return Html("")
     latency, wall = model.profile.latency, model.profile.wall
-    reference = state.weighed.weighed.reference.median if state.weighed else None
+    reference = state.host_benchmark.benchmark.reference.median if state.host_benchmark else None
     figures["variants"] = variants_figure(model)
     evidence = facts(
         [
@@ -187,11 +187,11 @@ def speed(context: ReportContext, figures: Figures) -> Html:
                 *([one.latency.median, one.latency.low, one.latency.high] if one.latency else [None] * 3),
                 one.scores.get(state.settings.metric),
                 one.size_bytes / 1e3 or None,
-                one.said,
+                one.outcome,
             ]
             for one in tried
         ),
-        highlighted_row=next((at for at, one in enumerate(tried) if one.said == "chosen"), None),
+        highlighted_row=next((at for at, one in enumerate(tried) if one.outcome == "chosen"), None),
     )
     return section(
         "speed",

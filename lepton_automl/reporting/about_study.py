@@ -21,10 +21,10 @@ def request(context: ReportContext, figures: Figures) -> Html:
     """What was asked."""
     del figures
     settings = context.state.settings
-    data, target = settings.data, settings.target
+    data, deployment = settings.data, settings.deployment
     limits = [
-        f"{target.max_latency_ms:g} ms per call" if target.max_latency_ms else "",
-        narrative.format_size(target.max_size_bytes) if target.max_size_bytes else "",
+        f"{deployment.max_latency_ms:g} ms per call" if deployment.max_latency_ms else "",
+        narrative.format_size(deployment.max_size_bytes) if deployment.max_size_bytes else "",
     ]
     better = [f"{goal.direction} {settings.metric if goal.is_score else goal.title}" for goal in settings.objectives]
     known = facts(
@@ -38,7 +38,7 @@ def request(context: ReportContext, figures: Figures) -> Html:
             ("objectives", join_words(better)),
             (
                 "runs on",
-                f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, {target.batch_size:,} row{'s' * (target.batch_size > 1)} per call",
+                f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, {deployment.batch_size:,} row{'s' * (deployment.batch_size > 1)} per call",
             ),
             ("hard limits", " and ".join(filter(None, limits)) or "none"),
             ("budget", narrative.budget(context.state)),
@@ -54,7 +54,7 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
     del figures
     state = context.state
     settings, started = state.settings, state.started
-    knobs = table(
+    hyperparameters = table(
         ["hyperparameter", "range", "default"],
         ([name, clean(knob.describe(), 80), str(knob.default)] for name, knob in settings.space.items()),
     )
@@ -68,12 +68,12 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
                 ("sampler", settings.sampler),
                 ("epochs per trial", settings.train.epochs),
                 ("machine", _machine(started) if started else ""),
-                ("processor", state.weighed.weighed.host if state.weighed else ""),
+                ("processor", state.host_benchmark.benchmark.host if state.host_benchmark else ""),
                 ("git commit", _work_tree(started) if started else ""),
                 ("versions", ", ".join(f"{name} {version}" for name, version in started.versions.items()) if started else ""),
             ]
         ),
-        collapsible(f"The {len(settings.space)} hyperparameters and their ranges", knobs),
+        collapsible(f"The {len(settings.space)} hyperparameters and their ranges", hyperparameters),
         collapsible("The complete request as JSON", code(_settings(state))),
     )
 
@@ -99,7 +99,7 @@ def _work_tree(started: StudyStarted) -> str:
 def _settings(state: StudyState) -> str:
     request = state.settings.to_json()
     return json.dumps(
-        {name: request[name] for name in request if name not in {"space", "precedents"}}, indent=1, ensure_ascii=True
+        {name: request[name] for name in request if name not in {"space", "prior_trials"}}, indent=1, ensure_ascii=True
     )
 
 

@@ -72,7 +72,11 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     )
     metric = label(state.settings.metric)
     scores = score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y))
-    epochs = {} if any(len(trace.x) for trace in figure.data) else {"range": [0, state.weighed.epochs if state.weighed else 10]}
+    epochs = (
+        {}
+        if any(len(trace.x) for trace in figure.data)
+        else {"range": [0, state.host_benchmark.epochs if state.host_benchmark else 10]}
+    )
     apply_theme(
         figure, theme, height=420, xaxis={"title": {"text": "epoch"}, **epochs}, yaxis={"title": {"text": metric}, **scores}
     )

@@ -94,9 +94,11 @@ def hover(state: StudyState, trial: Trial) -> str:
 
 
 def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
-    target, goal = state.settings.target, state.settings.objectives[0]
+    deployment, goal = state.settings.deployment, state.settings.objectives[0]
     better = "higher is better" if goal.direction == "maximize" else "lower is better"
-    where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
+    where = (
+        f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, batch of {deployment.batch_size}"
+    )
     apply_theme(
         figure,
         theme,
@@ -115,17 +117,17 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         figure.add_annotation(
             **note("no model yet; each will appear here as a point" if state.ended is None else "no model was found")
         )
-    if target.max_latency_ms is not None:
-        _draw_limit(figure, target.max_latency_ms)
+    if deployment.max_latency_ms is not None:
+        _draw_limit(figure, deployment.max_latency_ms)
     return figure
 
 
 def _latencies(state: StudyState) -> list[float]:
     """What the axis is to show: the latencies, and a limit that is not far from them."""
     known = [trial.profile.latency_ms for trial in state.trials.values() if trial.profile]
-    if not known and state.weighed:  # where networks will stand: from the fastest on
-        known = [state.weighed.weighed.fastest.latency_ms, SLOWER * state.weighed.weighed.fastest.latency_ms]
-    limit = state.settings.target.max_latency_ms
+    if not known and state.host_benchmark:  # where networks will stand: from the fastest on
+        known = [state.host_benchmark.benchmark.fastest.latency_ms, SLOWER * state.host_benchmark.benchmark.fastest.latency_ms]
+    limit = state.settings.deployment.max_latency_ms
     near = limit is not None and (not known or min(known) / NEAR <= limit <= max(known) * NEAR)
     return [*known, limit] if limit is not None and near else known or list(USUAL)
 

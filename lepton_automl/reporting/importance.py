@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from lepton_automl.events import KnobsRanked
+from lepton_automl.events import HyperparametersRanked
 
 from .labels import label
 from .theme import (
@@ -30,7 +30,7 @@ OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, in turns
 FEW = 30  # trials, below which shares are hints
 
 
-def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> go.Figure:
+def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neutral") -> go.Figure:
     """The share of the variation between trials that each knob explains.
 
     Args:
@@ -43,15 +43,15 @@ def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> g
     import plotly.graph_objects as go
 
     shares = ranked.shares if ranked else {}
-    knobs = shown_knobs(ranked)[::-1]
+    hyperparameters = shown_knobs(ranked)[::-1]
     figure = go.Figure()
     others = [goal for goal in shares if goal not in LOOKS]
     looks = LOOKS | dict(zip(others, itertools.cycle(OTHER_LOOKS), strict=False))
     for goal, (colour, pattern) in looks.items():
         known = shares.get(goal, {})
         figure.add_bar(
-            y=[label(knob) for knob in knobs] if known else [],
-            x=[known.get(knob, 0.0) for knob in knobs] if known else [],
+            y=[label(knob) for knob in hyperparameters] if known else [],
+            x=[known.get(knob, 0.0) for knob in hyperparameters] if known else [],
             orientation="h",
             name=f"{NAMES.get(goal, goal)} ({ranked.trials[goal]} trials)" if ranked and known else NAMES.get(goal, goal),
             showlegend=bool(known),
@@ -61,17 +61,17 @@ def importance_figure(ranked: KnobsRanked | None, theme: Theme = "neutral") -> g
     return apply_theme(
         figure,
         theme,
-        height=max(200, 130 + 34 * len(knobs)),
+        height=max(200, 130 + 34 * len(hyperparameters)),
         barmode="group",
         bargap=0.3,
         legend={"traceorder": "normal"},
         xaxis={"title": {"text": "share of the variation between trials"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={"type": "category"},
-        annotations=[] if knobs else [note("too few trials have ended")],
+        annotations=[] if hyperparameters else [note("too few trials have ended")],
     )
 
 
-def shown_knobs(ranked: KnobsRanked | None) -> list[str]:
+def shown_knobs(ranked: HyperparametersRanked | None) -> list[str]:
     """The knobs that matter most for any objective, the most important for the first objective first."""
     if ranked is None or not ranked.shares:
         return []

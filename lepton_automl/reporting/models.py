@@ -59,7 +59,9 @@ def _card(state: StudyState, trial: Trial) -> str:
         if trial.scores
         else ""
     )
-    knobs = table(["hyperparameter", "value"], ([name, _plain(setting)] for name, setting in trial.proposed.config.items()))
+    hyperparameters = table(
+        ["hyperparameter", "value"], ([name, _plain(setting)] for name, setting in trial.proposed.config.items())
+    )
     known = facts(
         [
             ("network", network(trial)),
@@ -83,11 +85,11 @@ def _card(state: StudyState, trial: Trial) -> str:
             ("pruned from it", ", ".join(f"trial {number}" for number in children[:20])),
         ]
     )
-    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Hyperparameters', knobs)}"
+    return f"<h3>{text(f'Trial {trial.number}')}</h3>{known}{collapsible('Scores', scores) if scores else ''}{collapsible('Hyperparameters', hyperparameters)}"
 
 
 ORIGINS = {
-    "portfolio": "one of the initial designs",
+    "first_design": "one of the initial designs",
     "sampler": "proposed by the search",
     "random": "drawn at random",
     "enqueued": "added by the user",

@@ -64,7 +64,7 @@ def _worth(state: StudyState) -> str:
 
 def _handed_over(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
-    rows = state.settings.target.batch_size
+    rows = state.settings.deployment.batch_size
     return (
         f"The chosen one, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
@@ -208,7 +208,7 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
     """What it took."""
     settings, seconds = state.settings, state.spent(state.last_at)
     hours = seconds * settings.workers / 3600
-    price = settings.budget.prices.get(settings.target.device)
+    price = settings.budget.prices.get(settings.deployment.device)
     trained = sum(trial.result.seconds for trial in state.trials.values() if trial.result)
     wasted = sum(trial.epochs for trial in state.trials.values() if trial.status != "complete")
     return [

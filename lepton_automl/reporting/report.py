@@ -63,7 +63,7 @@ def _cards(context: ReportContext) -> Html:
     assert model is not None and model.profile is not None
     tested = state.tested.scores.get(model.number, {}).get(state.settings.metric) if state.tested else None
     latency = model.profile.latency
-    rows = state.settings.target.batch_size
+    rows = state.settings.deployment.batch_size
     shown = [
         (narrative.format_score(state, state.score(model)), f"{narrative.metric(state)}, validation"),
         (narrative.format_score(state, tested) if tested is not None else "not yet used", f"{narrative.metric(state)}, test")

@@ -33,7 +33,7 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
     timed = [one for one in (trial.accelerated.tried if trial and trial.accelerated else ()) if one.latency]
     figure = go.Figure()
     for name, colour, wanted in (("tried", GREY, False), ("chosen", BLUE, True)):
-        own = [(at, one, one.latency) for at, one in enumerate(timed) if (one.said == "chosen") == wanted]
+        own = [(at, one, one.latency) for at, one in enumerate(timed) if (one.outcome == "chosen") == wanted]
         figure.add_bar(
             y=[at for at, _, _ in own],
             x=[latency.median for _, _, latency in own if latency],
@@ -49,7 +49,7 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
             name=name,
             showlegend=bool(own),
             marker={"color": colour},
-            hovertext=[label(f"{one.variant.name}: {one.said}", 120) for _, one, _ in own],
+            hovertext=[label(f"{one.variant.name}: {one.outcome}", 120) for _, one, _ in own],
             hovertemplate="%{hovertext}, %{x:.4g} ms<extra></extra>",
         )
     ticks = {"tickvals": list(range(len(timed))), "ticktext": [label(one.variant.name, 44) for one in timed]}

@@ -65,7 +65,7 @@ def budget_used(state: StudyState, seconds: float) -> tuple[float, str]:
     """The share of the budget that is used, and what is left of the unit that will run out first."""
     budget, settings = state.settings.budget, state.settings
     told: list[tuple[float, str]] = []
-    whole = budget.seconds(settings.target.device, settings.workers)
+    whole = budget.seconds(settings.deployment.device, settings.workers)
     if whole is not None:
         left = max(0.0, whole - seconds)
         told.append((seconds / whole, f"{int(left // 60)}:{int(left % 60):02d} left"))
@@ -88,15 +88,15 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
     """
     if state.front() or status not in {"starting", "running"}:
         return ""
-    if state.weighed is None:
+    if state.host_benchmark is None:
         return "measuring this machine's speed, about 10 s"
-    data, host = state.settings.data, state.weighed
+    data, host = state.settings.data, state.host_benchmark
     whole = host.epochs * (data.folds + 1)  # each fold is trained, and in the end all rows
     trial = max(state.running.values(), key=lambda one: one.epochs, default=None)
     if trial is None:
-        return f"building a network; a model takes about {_about(whole * host.weighed.epoch_seconds)}"
+        return f"building a network; a model takes about {_about(whole * host.benchmark.epoch_seconds)}"
     began = trial.intervals[-1].began if trial.intervals else now
-    each = (now - began) / trial.epochs if trial.epochs else host.weighed.epoch_seconds
+    each = (now - began) / trial.epochs if trial.epochs else host.benchmark.epoch_seconds
     left = max(0.0, (whole - trial.epochs) * each)
     return f"trial {trial.number} is at epoch {trial.epochs} of {whole}; the first model in about {_about(left)}"
 

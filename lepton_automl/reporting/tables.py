@@ -53,7 +53,7 @@ def front_json(state: StudyState) -> Row:
     settings, chosen = state.settings, chosen_trial(state)
     tested = state.tested.scores.get(chosen, {}) if state.tested and chosen is not None else {}
     models = [row | {"score": row[settings.metric]} for row in front_table(state)]
-    head = {"study": settings.name, "metric": settings.metric, "target": settings.target.to_json(), "chosen": chosen}
+    head = {"study": settings.name, "metric": settings.metric, "deployment": settings.deployment.to_json(), "chosen": chosen}
     return head | {"test_score": tested.get(settings.metric), "models": models}
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from lepton_automl.events import (
     STOPPED,
     Event,
-    HostWeighed,
+    HostBenchmarked,
     ModelAccelerated,
     Noted,
     StudyEnded,
@@ -94,15 +94,15 @@ class Progress:
             self._live.update(panel(self._state, time.time()), refresh=True)
 
     def _line(self, event: Event) -> None:
-        if isinstance(event, HostWeighed):
-            weighed = event.weighed
+        if isinstance(event, HostBenchmarked):
+            weighed = event.benchmark
             self.note(
                 f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs a trial"
             )
         elif isinstance(event, TrialEnded) and event.result.reason != STOPPED:  # that is said once, at the end
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))
         elif isinstance(event, ModelAccelerated):
-            self.note(accelerated_line(self._state, self._state.trials[event.found.trial]))
+            self.note(accelerated_line(self._state, self._state.trials[event.result.trial]))
         elif isinstance(event, Noted):
             self.note(event.text)
         elif isinstance(event, StudyPaused | StudyResumed):

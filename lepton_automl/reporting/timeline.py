@@ -117,7 +117,7 @@ def timeline_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 def _phases(figure: go.Figure, state: StudyState, began: float) -> None:
     """What the machine did before the first trial and after the last."""
     last = max((trial.ended_at or 0.0 for trial in state.trials.values()), default=0.0)
-    phases = [("benchmarking this machine", began, state.weighed.at if state.weighed else began)]
+    phases = [("benchmarking this machine", began, state.host_benchmark.at if state.host_benchmark else began)]
     phases += [("choosing runtimes", last, state.ended.at)] if state.ended and last else []
     for name, start, end in phases:
         if end - start > SHORT * (state.last_at - began):

@@ -61,7 +61,7 @@ class BudgetTracker:
     def seconds(self) -> float | None:
         """The budget in seconds of search: its minutes or what its cost buys, whichever is less."""
         settings = self._state.settings
-        return self.budget.seconds(settings.target.device, settings.workers)
+        return self.budget.seconds(settings.deployment.device, settings.workers)
 
     def spent(self, now: float) -> str:
         """Why no more trials may start; empty while they may."""

@@ -69,7 +69,7 @@ class Forecaster:
         self._recent: list[TrialObservation] = []
         self._fitted: tuple[CurveForecaster, Surrogate | None] | None = None
         self.frontier: Frontier | None = None
-        self._prior = Prior(state.settings.precedents, self._known_shapes)
+        self._prior = Prior(state.settings.prior_trials, self._known_shapes)
 
     # Observations
 
@@ -110,7 +110,7 @@ class Forecaster:
         scores = np.array([trial.worst for trial in ended])
         worst[0] = np.quantile(scores[np.isfinite(scores)], WORTH)
         for number, goal in enumerate(self._goals):  # a model beyond a limit is worthless too
-            limit = self._state.settings.target.hard_limits.get(goal.name)
+            limit = self._state.settings.deployment.hard_limits.get(goal.name)
             worst[number] = min(worst[number], goal.search_cost(limit) if limit is not None else math.inf)
         best = known.min(axis=0)
         self.frontier = Frontier.of(known, best, np.maximum(worst, best + 1e-6))
@@ -147,7 +147,7 @@ class Forecaster:
 
     def _shapes(self, configs: Sequence[Config]) -> Array:
         settings = self._state.settings
-        recipes = [families.final_recipe(config, settings.data, settings.lean, settings.own) for config in configs]
+        recipes = [families.final_recipe(config, settings.data, settings.prune, settings.factory) for config in configs]
         rows = zip(configs, recipes, strict=True)
         return np.array([encode(settings.space, config, (math.log(max(1, recipe.macs)),)) for config, recipe in rows])
 

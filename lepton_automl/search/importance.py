@@ -16,7 +16,7 @@ import optuna
 from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from lepton_automl.events import KnobsRanked
+from lepton_automl.events import HyperparametersRanked
 from lepton_automl.objective import Objective
 from lepton_automl.state import StudyState, Trial
 
@@ -33,7 +33,7 @@ def due(state: StudyState) -> bool:
     return state.ends >= (GROWTH * state.ranked.ends if state.ranked else LEAST)
 
 
-def rank(state: StudyState, at: float) -> KnobsRanked:
+def rank(state: StudyState, at: float) -> HyperparametersRanked:
     """Rank the hyperparameters for each objective separately.
 
     Scores come from fully trained trials, within the limits or not. Costs depend on the network's shape alone: all profiled
@@ -53,7 +53,7 @@ def rank(state: StudyState, at: float) -> KnobsRanked:
         frozen = [_as_optuna(state, trial, value, goal) for trial, value in known[-LATEST:]]
         if len(frozen) >= LEAST and len({trial.value for trial in frozen}) > 1:
             shares[goal.name], trials[goal.name] = _shares(frozen, state.settings.seed), len(frozen)
-    return KnobsRanked(at=at, shares=shares, trials=trials, ends=state.ends)
+    return HyperparametersRanked(at=at, shares=shares, trials=trials, ends=state.ends)
 
 
 def _value(state: StudyState, trial: Trial, goal: Objective) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, Event
+from lepton_automl.events import CommandReceived, Event
 from lepton_automl.journal import Journal
 
 RETRY = 2.0  # seconds between attempts to write
@@ -14,8 +14,8 @@ LOOK = 0.2  # seconds between checks for requests
 
 
 def write_when_possible(
-    journal: Journal, events: Sequence[Event], inbox: Callable[[], Iterable[Asked]], *, stopping: bool = False
-) -> list[Asked]:
+    journal: Journal, events: Sequence[Event], inbox: Callable[[], Iterable[CommandReceived]], *, stopping: bool = False
+) -> list[CommandReceived]:
     """Write events as soon as possible.
 
     Args:
@@ -30,8 +30,8 @@ def write_when_possible(
     Raises:
         StudyError: A stop was requested, and the journal still cannot be written.
     """
-    pending, requests, due = list(events), list[Asked](), time.monotonic() + RETRY
-    stopping = stopping or any(isinstance(event, Asked) and event.what == "stop" for event in events)
+    pending, requests, due = list(events), list[CommandReceived](), time.monotonic() + RETRY
+    stopping = stopping or any(isinstance(event, CommandReceived) and event.what == "stop" for event in events)
     while pending:
         time.sleep(LOOK)
         new = list(inbox())

@@ -13,7 +13,7 @@ from lepton_automl import families
 from lepton_automl.errors import StudyError
 from lepton_automl.events import (
     STOPPED,
-    Asked,
+    CommandReceived,
     Event,
     Noted,
     StudyEnded,
@@ -21,8 +21,8 @@ from lepton_automl.events import (
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
@@ -76,7 +76,7 @@ class Loop:
         forecaster: Forecaster,
         job: Callable[[Trial], TrialJob],
         announce: Callable[[Event], None] = lambda _: None,
-        inbox: Callable[[], Iterable[Asked]] = lambda: (),
+        inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
         missing: Callable[[], str] = lambda: "",
         reserve: Callable[[], float] | None = None,
         finalists: Finalists | None = None,
@@ -89,7 +89,7 @@ class Loop:
         self.stopping = ""
         self.pauses = Pauses(state, executor, write=self.write, missing=missing)
         self._finish_seconds = FINISH_SECONDS
-        self._deferred: list[Asked] = []  # requests received while the journal could not be written
+        self._deferred: list[CommandReceived] = []  # requests received while the journal could not be written
 
     # State
 
@@ -106,10 +106,10 @@ class Loop:
                 trial = self.state.trials[event.result.trial]
                 self.forecaster.record_end(trial)
                 self.proposer.tell(trial)
-            case Asked():
+            case CommandReceived():
                 self._handle_command(event)
 
-    def _handle_command(self, asked: Asked) -> None:
+    def _handle_command(self, asked: CommandReceived) -> None:
         """Change what is tried from now on, as requested."""
         match asked.what:
             case "enqueue":
@@ -267,10 +267,10 @@ class Loop:
             return False
         if proposal.resumed is not None:
             trial = self.state.trials[proposal.resumed]
-            self.write(TrialThawed(at=now, trial=trial.number, epoch=trial.epochs))
+            self.write(TrialResumed(at=now, trial=trial.number, epoch=trial.epochs))
             self.executor.submit(self.job(trial))
             return True
-        recipe = families.final_recipe(proposal.config, settings.data, settings.lean, settings.own).to_json()
+        recipe = families.final_recipe(proposal.config, settings.data, settings.prune, settings.factory).to_json()
         event = TrialProposed(
             at=now,
             trial=number,
@@ -300,7 +300,7 @@ class Loop:
 
     def _decide(self, trial: Trial, report: Report) -> Decision:
         profile = report.profile or trial.search_profile  # a limit may have been set since the trial was profiled
-        if profile is not None and (broken := self.state.settings.target.broken_limit(profile)):
+        if profile is not None and (broken := self.state.settings.deployment.broken_limit(profile)):
             return Decision(stop=True, status="infeasible", reason=broken)
         if report.profile is not None:
             return CONTINUE
@@ -322,7 +322,9 @@ class Loop:
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
         broken = (
-            self.state.settings.target.broken_limit(result.profile) if result.status == "complete" and result.profile else ""
+            self.state.settings.deployment.broken_limit(result.profile)
+            if result.status == "complete" and result.profile
+            else ""
         )
         if broken:  # limits apply to the finished file, whatever was measured before training
             result = result.replace(status="infeasible", reason=broken)

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from lepton_automl.custom import CUT
 from lepton_automl.events import TrialProposed
 from lepton_automl.objective import Objective
 from lepton_automl.space import Config, Hyperparameter, Setting, Space
@@ -76,7 +77,7 @@ class Proposer:
         self._children, self._project, self._seed = children, project, seed
         self._space: Space = state.settings.space
         self._spare = RandomSampler(self._space, seed)
-        self._queue = [Proposal(self._space.complete(config), "portfolio") for config in first]
+        self._queue = [Proposal(self._space.complete(config), "first_design") for config in first]
         self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()
 
@@ -146,7 +147,7 @@ class Proposer:
         if result is None or result.status == "failed" or trial.search_profile is None:
             return None
         score = self._state.last_score(trial)
-        violation = max(0.0, settings.target.excess(trial.search_profile))
+        violation = max(0.0, settings.deployment.excess(trial.search_profile))
         if math.isnan(score) and not violation:
             return None
         values = [
@@ -236,7 +237,7 @@ class Proposer:
 
 def vary(space: Space, config: Config, rng: random.Random) -> Config:
     """A configuration with one to three hyperparameters changed: choices redrawn, numbers moved by about a fifth of their range."""
-    names = sorted(space)
+    names = sorted(space, key=lambda name: (name != CUT, name))  # fixed, so that equal seeds give equal studies
     changed = rng.sample(names, min(len(names), rng.randint(1, 3)))
     return config | {name: _changed(space[name], config[name], rng) for name in changed}
 

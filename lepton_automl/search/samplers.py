@@ -167,12 +167,12 @@ class GridSampler:
 
     Args:
         space: The search space.
-        knobs: The hyperparameters that vary; by default all with choices.
+        hyperparameters: The hyperparameters that vary; by default all with choices.
         seed: Shuffles the order, so that a search that ends early covers the whole grid.
     """
 
-    def __init__(self, space: Space, knobs: Sequence[str] = (), *, seed: int = 0) -> None:
-        names = list(knobs) or [name for name, parameter in space.items() if parameter.choices]
+    def __init__(self, space: Space, hyperparameters: Sequence[str] = (), *, seed: int = 0) -> None:
+        names = list(hyperparameters) or [name for name, parameter in space.items() if parameter.choices]
         settings = [list(grid_values(space[name])) for name in names]
         self._points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
         random.Random(seed).shuffle(self._points)  # noqa: S311  # not security-relevant
@@ -283,7 +283,9 @@ def nsga2(seed: int) -> BaseSampler:
     return _NSGA2(seed=seed, population_size=POPULATION)
 
 
-def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed: int, knobs: Sequence[str] = ()) -> Sampler:
+def sampler(
+    name: str, space: Space, objectives: tuple[Objective, ...], *, seed: int, hyperparameters: Sequence[str] = ()
+) -> Sampler:
     """A sampler by its name.
 
     Args:
@@ -291,7 +293,7 @@ def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed:
         space: The search space.
         objectives: The objectives and their directions.
         seed: Seeds it.
-        knobs: For a grid: the hyperparameters that vary.
+        hyperparameters: For a grid: the hyperparameters that vary.
     """
     match name:
         case "tpe":
@@ -301,6 +303,6 @@ def sampler(name: str, space: Space, objectives: tuple[Objective, ...], *, seed:
         case "nsga2":
             return OptunaSampler(nsga2, space, objectives, seed=seed, window=None)
         case "grid":
-            return GridSampler(space, knobs, seed=seed)
+            return GridSampler(space, hyperparameters, seed=seed)
         case _:
             return RandomSampler(space, seed)

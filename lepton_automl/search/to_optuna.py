@@ -63,7 +63,7 @@ def to_frozen_trial(state: StudyState, trial: Trial) -> FrozenTrial:
         distributions=_distributions(settings.space, trial.proposed.config),
         intermediate_values={} if pruned else curve,
         user_attrs=_user_attrs(trial) | ({"curve": curve} if pruned else {}),
-        constraints={"limits": state.settings.target.excess(trial.search_profile) if trial.search_profile else 0.0},
+        constraints={"limits": state.settings.deployment.excess(trial.search_profile) if trial.search_profile else 0.0},
     )
     frozen.datetime_start = datetime.fromtimestamp(trial.proposed.at)
     frozen.datetime_complete = datetime.fromtimestamp(trial.ended_at or trial.proposed.at)

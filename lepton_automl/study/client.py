@@ -200,7 +200,7 @@ class StudyClient:
         state = self._state
         if not alive:
             return "ended" if state.ended else "lost"
-        if state.weighed is None:
+        if state.host_benchmark is None:
             return "starting"
         return "ending" if state.ended else "paused" if state.paused else "running"
 

@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, Request
+from lepton_automl.events import CommandReceived, Request
 from lepton_automl.journal import Journal
 from lepton_automl.study_store import JOURNAL
 
@@ -23,9 +23,9 @@ NUDGE = 10.0  # seconds after which a search that has not begun gets a signal, t
 STANDS: dict[str, bool] = {"pause": True, "resume": False}  # whether the study is paused, once such a command is done
 
 
-def command(what: Request, **more: Any) -> Asked:
+def command(what: Request, **more: Any) -> CommandReceived:
     """A command to a study, now."""
-    return Asked(at=time.time(), uid=uuid.uuid4().hex, what=what, **more)
+    return CommandReceived(at=time.time(), uid=uuid.uuid4().hex, what=what, **more)
 
 
 class CommandSender:
@@ -44,7 +44,7 @@ class CommandSender:
             self._study.wait()
         return self._study.status
 
-    def send(self, asked: Asked) -> bool:
+    def send(self, asked: CommandReceived) -> bool:
         """Ask, and wait for the answer; false where the study has ended, which answers nothing any more."""
         status = self._study.status
         if status == "lost":
@@ -72,7 +72,7 @@ class CommandSender:
             os.kill(pid, signal.SIGTERM)
         return True
 
-    def _recorded(self, asked: Asked, seconds: float) -> bool:
+    def _recorded(self, asked: CommandReceived, seconds: float) -> bool:
         """Wait until the journal has the asking; false where the study ended first."""
         until = time.monotonic() + seconds
         while True:
@@ -99,7 +99,7 @@ class CommandSender:
                 raise StudyError(f"the search does not answer to {asked.what!r}", where=self._study.name, fix=fix)
             time.sleep(LOOK)
 
-    def launch(self, *more: Asked) -> None:
+    def launch(self, *more: CommandReceived) -> None:
         """Take the study up with a new process; what was asked of the old one and not heard is heard first.
 
         Raises:
@@ -140,7 +140,7 @@ class CommandSender:
             time.sleep(LOOK)
         self._study.home.remove_unbegun(self._study.name)
 
-    def record(self, asked: Asked) -> None:
+    def record(self, asked: CommandReceived) -> None:
         """Ask; of a study that has ended, write it down for whoever looks at it or goes on with it."""
         if not self.send(asked):
             self.settled()
@@ -148,7 +148,7 @@ class CommandSender:
             with self._study.home.lock(self._study.name):
                 self._study.note(asked)
 
-    def send_while_it_runs(self, asked: Asked) -> None:
+    def send_while_it_runs(self, asked: CommandReceived) -> None:
         """Ask for trials, which a study that has ended has no budget for."""
         if not self.send(asked):
             unit = self._study.state.settings.budget.units[0]

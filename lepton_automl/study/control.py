@@ -144,10 +144,12 @@ class StudyControl:
             fix = "Say limit(max_latency_ms=0.5), or None in place of a number to lift a limit."
             raise ConfigError("nothing is given", where="limit", fix=fix)
         state = self._weighed()
-        target = state.settings.target.replace(**given)
-        if state.weighed is not None:
-            check_limits(target, state.weighed.weighed, [trial.profile for trial in state.trials.values() if trial.profile])
-        self._commands.record(command("limit", target=target))
+        deployment = state.settings.deployment.replace(**given)
+        if state.host_benchmark is not None:
+            check_limits(
+                deployment, state.host_benchmark.benchmark, [trial.profile for trial in state.trials.values() if trial.profile]
+            )
+        self._commands.record(command("limit", deployment=deployment))
 
     def pin(self, config: Mapping[str, Setting]) -> None:
         """Hold knobs still: whatever is tried from now on has these settings; what was learnt of the other knobs stands.
@@ -179,7 +181,7 @@ class StudyControl:
             complaints.check(name in pinned, f"{name!r} is not pinned.{did_you_mean(name, pinned)}")
         complaints.check(pinned or names, "nothing is pinned")
         complaints.raise_any()
-        self._commands.record(command("unpin", knobs=names or tuple(pinned)))
+        self._commands.record(command("unpin", hyperparameters=names or tuple(pinned)))
 
     def enqueue(self, config: Mapping[str, Setting]) -> None:
         """Try a configuration next.
@@ -219,9 +221,9 @@ class StudyControl:
         self._commands.send_while_it_runs(command("retune", trial=number, trials=trials))
 
     def repair(self) -> str:
-        """Put a damaged journal right: from its whole lines, their copies, and what lies beside the models.
+        """Put a damaged journal right, from its whole lines, their copies and the models' folders; convert an older format.
 
-        The damaged file is kept beside the new one.
+        The old file is kept beside the new one.
 
         Returns:
             What was done, in words; empty where nothing is wrong.

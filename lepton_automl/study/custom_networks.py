@@ -28,12 +28,12 @@ def checked(
     Raises:
         ConfigError: The factory makes nothing that can be searched; all that is wrong with it is listed.
     """
-    if config.own is None:
+    if config.factory is None:
         return config, ()
     cut = config.space.get(CUT)
     request = FactoryCheckJob(
         data=config.data,
-        own=config.own,
+        factory=config.factory,
         usual=config.space.defaults,
         train=config.train,
         ratio=max(float(setting) for setting in _ends(cut)) if cut else 0.0,
@@ -47,13 +47,13 @@ def checked(
     complaints.raise_any()
     if not found.uncuttable:
         return config, found.notes
-    space = Space(knobs={name: knob for name, knob in config.space.items() if name != CUT})
+    space = Space(hyperparameters={name: knob for name, knob in config.space.items() if name != CUT})
     return config.replace(space=space), (*found.notes, f"No channels are cut in this study: {found.uncuttable}.")
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:
-    """The ends of a person's knobs: their names do not tell which of them is the fast one."""
-    if config.own is None:
+    """The ends of a person's hyperparameters: their names do not tell which of them is the fast one."""
+    if config.factory is None:
         return {}
     return {name: _ends(knob) for name, knob in config.space.items() if name.startswith("model.")}
 

@@ -13,21 +13,22 @@ from pathlib import Path
 from typing import IO
 
 from lepton_automl.errors import LeptonError, StudyError, error_from_json
-from lepton_automl.events import Asked, StudyConfig, StudyStarted, event_from_json, event_to_json
+from lepton_automl.events import CommandReceived, StudyConfig, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal, located, relative, write_private
+from lepton_automl.journal_format import FORMAT, KEY, converted, format_of
 from lepton_automl.study_store import ASKED, JOURNAL, StudyStore
 
 ERROR, LOG, COMMANDS = "error.json", "search.log", "asked.jsonl"
 LAST_WORDS = 2000  # characters of a lost process's output that a person is shown
 
 
-def write_request(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = ()) -> None:
+def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandReceived] = ()) -> None:
     """Leave what was asked in the study's folder, for the process that will run it."""
     for wish in wishes:
         Journal(folder / COMMANDS).append(wish)
     told = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
-        write_private(folder / ASKED, json.dumps(told, indent=1))
+        write_private(folder / ASKED, json.dumps({KEY: FORMAT, **told}, indent=1))
     except OSError as error:
         raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
 
@@ -35,9 +36,10 @@ def write_request(config: StudyConfig, folder: Path, wishes: Iterable[Asked] = (
 def requested_config(folder: Path) -> StudyConfig | None:
     """What was asked of a study when it was launched; None where that cannot be read."""
     try:
-        told = {"event": "StudyStarted", "at": 0.0, "config": json.loads((folder / ASKED).read_text())}
-        event = event_from_json(located(told, folder))
-    except (OSError, ValueError, TypeError, RecursionError):
+        told = json.loads((folder / ASKED).read_text())
+        line = {"event": "StudyStarted", KEY: format_of(told), "at": 0.0, "config": told}
+        event = event_from_json(located(converted(line), folder))
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return event.config if isinstance(event, StudyStarted) else None
 

@@ -10,11 +10,11 @@ from lepton_automl.profile import Profile
 from lepton_automl.specs import Deployment
 
 
-def check_limits(target: Deployment, weighed: HostBenchmark, tried: Iterable[Profile] = ()) -> None:
+def check_limits(deployment: Deployment, weighed: HostBenchmark, tried: Iterable[Profile] = ()) -> None:
     """See that some network keeps the hard limits.
 
     Args:
-        target: Has the limits.
+        deployment: Has the limits.
         weighed: Has the smallest network of the space, which was timed before the search.
         tried: What a search has come by since.
 
@@ -22,13 +22,13 @@ def check_limits(target: Deployment, weighed: HostBenchmark, tried: Iterable[Pro
         LimitError: None does; the message says what the fastest one takes.
     """
     known = [weighed.fastest, *tried]
-    if not all(map(target.broken_limit, known)):
+    if not all(map(deployment.broken_limit, known)):
         return
     fastest = min(known, key=lambda profile: profile.latency_ms)
     fix = (
         f"The fastest network here takes {fastest.latency_ms:.3g} ms ({fastest.size_bytes} bytes) a call of "
-        f"{target.batch_size} on {weighed.host}. Ask for no less, or for another target."
+        f"{deployment.batch_size} on {weighed.host}. Ask for no less, or for another target."
     )
     raise LimitError(
-        f"no network can keep the limits: {target.broken_limit(fastest)}, even for the smallest", where="target", fix=fix
+        f"no network can keep the limits: {deployment.broken_limit(fastest)}, even for the smallest", where="target", fix=fix
     )

@@ -100,7 +100,7 @@ class StudyModels:
             settings = state.settings
             bundles = {model.number: str(self._study.bundle(model.number)) for model in state.front()}
             data = settings.data.replace(folder=str(self._study.folder / "data"))
-            scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.target.threads))
+            scored = ask_worker(self._study, ScoreJob(data=data, bundles=bundles, threads=settings.deployment.threads))
             assert isinstance(scored, ModelScores)
             self._study.note(TestOpened(at=time.time(), scores=scored.scores))
             StudyTracking(self._study).mirror_or_warn(report=True)

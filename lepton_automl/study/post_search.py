@@ -101,4 +101,4 @@ class FinalistAccelerator:
             what = f"the model of trial {trial.number} stays in floats: {error.what}"
             return Noted(at=self._executor.now(), text=what, level="warning")
         assert isinstance(found, AccelerationResult)
-        return ModelAccelerated(at=self._executor.now(), found=found)
+        return ModelAccelerated(at=self._executor.now(), result=found)

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import IO, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, Event, Noted, StudyPaused, StudyResumed
+from lepton_automl.events import CommandReceived, Event, Noted, StudyPaused, StudyResumed
 from lepton_automl.journal import Journal
 from lepton_automl.locks import started
 from lepton_automl.state import StudyState
@@ -102,18 +102,18 @@ class Inbox:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._own, self._commands_journal = study_journal(folder), Journal(folder / COMMANDS)
-        self._heard = {event.uid for _, event in self._own.read() if isinstance(event, Asked)}
+        self._own, self._commands_journal = study_journal(folder), Journal(folder / COMMANDS, convert=True)
+        self._heard = {event.uid for _, event in self._own.read() if isinstance(event, CommandReceived)}
         self._offset = 0
-        self._signals: list[Asked] = []
+        self._signals: list[CommandReceived] = []
 
-    def __call__(self) -> list[Asked]:
+    def __call__(self) -> list[CommandReceived]:
         """What was asked since the last look."""
         asked, self._signals = self._signals, []
         try:
             for offset, event in self._commands_journal.read(self._offset):
                 self._offset = offset
-                if isinstance(event, Asked) and event.uid not in self._heard:
+                if isinstance(event, CommandReceived) and event.uid not in self._heard:
                     self._heard.add(event.uid)
                     asked.append(event)
                     if event.what == "stop" and event.grace is not None:
@@ -126,7 +126,7 @@ class Inbox:
         """Ask for the end; before the study has begun there is nothing to end in order."""
         if not self._own.path.exists():
             raise KeyboardInterrupt
-        self._signals.append(Asked(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
+        self._signals.append(CommandReceived(at=time.time(), uid=uuid.uuid4().hex, what="stop"))
 
 
 def _cut_off(journal: Journal, seconds: float) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 from lepton_automl.deployment.bundle import CARD, PROVENANCE, RECIPE
 from lepton_automl.deployment.open_artifact import RUNTIME
 from lepton_automl.errors import LeptonError
-from lepton_automl.events import Event, HostWeighed, ModelAccelerated, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Event, HostBenchmarked, ModelAccelerated, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import AccelerationResult, HostBenchmark, TrialResult
 from lepton_automl.journal import Line, encoded
+from lepton_automl.journal_format import converted_config
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.study_store import trials_in
 from lepton_automl.task import all_metrics
@@ -38,7 +39,7 @@ def head(study: Path, events: list[Event]) -> list[Line]:
         events: All that are known, in any order.
     """
     made: list[Event] = []
-    weighed = next((event for event in events if isinstance(event, HostWeighed)), None)
+    weighed = next((event for event in events if isinstance(event, HostBenchmarked)), None)
     if weighed is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
         weighed = _weighed(results, min(event.at for event in events))
         made += [weighed] if weighed else []
@@ -50,7 +51,7 @@ def head(study: Path, events: list[Event]) -> list[Line]:
     return [_line(event, study) for event in made]
 
 
-def _weighed(results: list[TrialResult], at: float) -> HostWeighed | None:
+def _weighed(results: list[TrialResult], at: float) -> HostBenchmarked | None:
     """How fast the machine was, by what its trials took."""
     profiles = [result.profile for result in results if result.profile and result.profile.latency.ratio]
     if not profiles:
@@ -62,7 +63,7 @@ def _weighed(results: list[TrialResult], at: float) -> HostWeighed | None:
     told = HostBenchmark(
         host=fastest.latency.host, reference=plain, fastest=fastest, epoch_seconds=sorted(epochs)[len(epochs) // 2] if epochs else EPOCH
     )  # fmt: skip
-    return HostWeighed(at=at, weighed=told, epochs=max((result.epochs for result in results), default=1))
+    return HostBenchmarked(at=at, benchmark=told, epochs=max((result.epochs for result in results), default=1))
 
 
 def remnants(study: Path, events: list[Event]) -> list[Line]:
@@ -84,7 +85,7 @@ def remnants(study: Path, events: list[Event]) -> list[Line]:
 def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iterator[Event]:
     """A trial's events, from its bundle."""
     told: dict[str, Any] = json.loads((bundle / PROVENANCE).read_text(encoding="utf-8"))
-    number, uid, config = int(told["trial"]), str(told["uid"]), dict(told["config"])
+    number, uid, config = int(told["trial"]), str(told["uid"]), converted_config(told["config"])
     if number in packed or proposed.get(number, uid) != uid:
         return
     recipe = json.loads((bundle / RECIPE).read_text(encoding="utf-8"))
@@ -103,7 +104,7 @@ def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iter
     variant = Variant.from_json(json.loads((bundle / RUNTIME).read_text(encoding="utf-8")))
     if variant != Variant():
         yield ModelAccelerated(
-            at=at, found=AccelerationResult(trial=number, variant=variant, scores=scores, profile=profile, tried=())
+            at=at, result=AccelerationResult(trial=number, variant=variant, scores=scores, profile=profile, tried=())
         )
 
 

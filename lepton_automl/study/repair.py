@@ -1,4 +1,4 @@
-"""Putting a damaged journal right."""
+"""Putting a damaged journal right, and converting one of an older format."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from lepton_automl.errors import StudyError
 from lepton_automl.events import JournalRepaired, StudyStarted
 from lepton_automl.journal import Line, encoded, private, renumbered
+from lepton_automl.journal_format import FORMAT
 from lepton_automl.study_store import JOURNAL, StudyStore, spare_path, trials_in
 
 from .salvage import Salvage, salvage
@@ -21,7 +22,9 @@ NEW = "journal.new"  # until it is whole
 
 
 def repair(name: str, home: StudyStore) -> str:
-    """Write a study's journal anew from all that is whole, and keep the damaged one; `Study.repair` is the usual way.
+    """Write a study's journal anew from all that is whole, in today's format; `StudyControl.repair` is the usual way.
+
+    The old file is kept.
 
     Whenever it is cut off, the old journal or the new one is there, and it may be done again.
 
@@ -33,6 +36,7 @@ def repair(name: str, home: StudyStore) -> str:
         What was done, in words; empty where nothing is wrong.
 
     Raises:
+        FormatError: A newer version has written it.
         StudyError: The study runs, there is none, or nothing of it can be restored.
     """
     study = home.path(name)
@@ -42,7 +46,7 @@ def repair(name: str, home: StudyStore) -> str:
         raise StudyError("the study is running", where=name, fix=f"End it first: lepton stop {name}")
     with home.lock(name):
         found = salvage(study)
-        if not found.faults:
+        if not found.faults and not found.converted:
             return ""
         if not any(isinstance(event, StudyStarted) for event in found.events):
             fix = f"Its models lie in {study / 'trials'}, each in a folder `bundle`, and can be used from there: load_model(folder)."
@@ -54,13 +58,15 @@ def repair(name: str, home: StudyStore) -> str:
             raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
     models = sum(trial.is_packed for trial in found.state.trials.values())
     counted = f"lines that were whole: {found.whole:,}, restored from copies: {found.restored:,}, lost: {found.lost:,}"
-    told = f"the journal is whole again: {counted}; {len(found.state.trials)} trials are known, {models} with a model"
-    return f"{told}. The damaged file is kept: {study / kept}" if kept else told
+    what = "the journal is whole again" if found.faults else f"the journal is converted to format {FORMAT}"
+    done = f"{what}: {counted}; {len(found.state.trials)} trials are known, {models} with a model"
+    return f"{done}. The old file is kept: {study / kept}" if kept else done
 
 
 def _rewrite(study: Path, found: Salvage) -> str:
     """Put the new journal into the old one's place, with copies of its lines; returns what the old one is called now."""
-    kept = _free(study) if (study / JOURNAL).exists() else ""
+    reason = "damaged" if found.faults else "older"
+    kept = _free(study, reason) if (study / JOURNAL).exists() else ""
     told = JournalRepaired(at=found.state.last_at, whole=found.whole, restored=found.restored, lost=found.lost, kept=kept)
     lines = [*found.lines, Line(0, told, raw=encoded(told, 0, study)[:-1])]
     written = [(line, renumbered(line.core, number)) for number, line in enumerate(lines, 1)]
@@ -99,9 +105,9 @@ def _keep(journal: Path, kept: Path) -> None:
     shutil.copy2(journal, kept)
 
 
-def _free(study: Path) -> str:
-    """A name for the damaged file that is not taken."""
-    name = f"journal.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+def _free(study: Path, reason: str) -> str:
+    """A name for the old file that is not taken."""
+    name = f"journal.{reason}-{time.strftime('%Y%m%d-%H%M%S')}"
     number, free = 1, name
     while (study / free).exists():
         number += 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lepton_automl import families
-from lepton_automl.events import Asked, Event, HostWeighed, Noted, StudyConfig, TrialEnded
+from lepton_automl.events import CommandReceived, Event, HostBenchmarked, Noted, StudyConfig, TrialEnded
 from lepton_automl.execution.capacity import bearable
 from lepton_automl.execution.executor import Executor, start_executor
 from lepton_automl.jobs import HostBenchmark, HostBenchmarkJob, TrialJob
@@ -43,7 +43,7 @@ def run_study(
     config: StudyConfig,
     folder: Path,
     announce: Callable[[Event], None] = lambda _: None,
-    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
     *,
     since: float | None = None,
     reserve: Callable[[], float] | None = None,
@@ -83,7 +83,7 @@ def search(
     folder: Path,
     executor: Executor,
     announce: Callable[[Event], None] = lambda _: None,
-    inbox: Callable[[], Iterable[Asked]] = lambda: (),
+    inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
     *,
     since: float | None = None,
     reserve: Callable[[], float] | None = None,
@@ -99,12 +99,12 @@ def search(
             has no models. For the other arguments see `run_study`.
     """
     journal, past = study_journal(folder), check_intact(folder)
-    begins = not any(isinstance(event, HostWeighed) for event in past)
+    begins = not any(isinstance(event, HostBenchmarked) for event in past)
     if begins:
         beginning = StartupPhase(executor, inbox, tell)
         past = _begin(config, folder, executor, journal, announce, since, beginning, notes)
         inbox = beginning.inbox
-    begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostWeighed))
+    begun = 1 + next(number for number, event in enumerate(past) if isinstance(event, HostBenchmarked))
     state = StudyState().feed(past[:begun])
     forecaster = Forecaster(state)
     job = jobs(state, folder)
@@ -163,17 +163,17 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now() if since is None else since
     started = study_started(began, config)
-    limit = max(LEAST, config.budget.seconds(config.target.device, config.workers) or LONGEST)
+    limit = max(LEAST, config.budget.seconds(config.deployment.device, config.workers) or LONGEST)
     config, notes = checked(config, folder, executor, beginning, limit)
     weighed = weigh(config, folder, executor, beginning, limit)
     began += beginning.idle  # its minutes did not run
     trainings = config.data.folds + 1  # of one trial: each fold, and all rows
-    seconds = config.budget.seconds(config.target.device, config.workers)
+    seconds = config.budget.seconds(config.deployment.device, config.workers)
     epochs = affordable_epochs(config.train.epochs, weighed.epoch_seconds * trainings, seconds, config.workers)
     config = config.replace(train=config.train.replace(epochs=epochs))
     events: list[Event] = [
         started.replace(at=began, config=config),
-        HostWeighed(at=executor.now(), weighed=weighed, epochs=epochs),
+        HostBenchmarked(at=executor.now(), benchmark=weighed, epochs=epochs),
         *(Noted(at=executor.now(), text=note, level="warning") for note in (*told, *notes)),
     ]
     for path in (journal.path, folder / SPARE):  # of a study that was killed between the two: nothing was earned
@@ -199,20 +199,20 @@ def weigh(
     """
     request = HostBenchmarkJob(
         data=config.data,
-        target=config.target,
+        deployment=config.deployment,
         smallest=families.smallest(config.space, config.data),
         usual=config.space.defaults,
         train=config.train,
-        lean=config.lean,
+        prune=config.prune,
         folder=str(folder),
         measurement_lock=measurement_lock_path(),
-        own=config.own,
-        costs=config.costs(config.target),
+        factory=config.factory,
+        costs=config.costs(config.deployment),
         others=others(config),
     )
     weighed = executor.run(request, on_tick, limit=limit)
     assert isinstance(weighed, HostBenchmark)
-    check_limits(config.target, weighed)
+    check_limits(config.deployment, weighed)
     return weighed
 
 
@@ -221,29 +221,29 @@ def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
     config = state.settings
 
     def identity(candidate: Config) -> object:
-        recipe = families.final_recipe(candidate, config.data, config.lean, config.own)
+        recipe = families.final_recipe(candidate, config.data, config.prune, config.factory)
         return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
 
-    drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, knobs=config.grid)
-    usual = families.first_designs(config.space, config.data, config.own)
-    first = () if config.sampler == "grid" else warm_start_designs(config.precedents, config.space, usual)
+    drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, hyperparameters=config.grid)
+    usual = families.first_designs(config.space, config.data, config.factory)
+    first = () if config.sampler == "grid" else warm_start_designs(config.prior_trials, config.space, usual)
     screened = forecaster if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
 
     def children(trial: Trial) -> list[Config]:
         """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
-        return [] if config.own else families.children(trial.proposed.config, config.space, config.data, config.lean)
+        return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
 
     return Proposer(state, drawn, forecaster=screened, first=first, children=children, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
     """What makes a trial's job."""
-    config, weighed = state.settings, state.weighed
+    config, weighed = state.settings, state.host_benchmark
     assert weighed is not None
     measurement_lock = measurement_lock_path()
     epochs, folds, recovery = config.train.epochs, config.data.folds, config.epochs_of(child=True)
     # Compared after the cut, where scores begin; across folds, after the first and the second.
-    fresh = (epochs, 2 * epochs) if folds else rungs(config.lean.cut_epoch(epochs) + 1, epochs)
+    fresh = (epochs, 2 * epochs) if folds else rungs(config.prune.cut_epoch(epochs) + 1, epochs)
 
     def job(trial: Trial) -> TrialJob:
         event = trial.proposed
@@ -254,19 +254,19 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             uid=event.uid,
             config=event.config,
             data=config.data,
-            target=state.settings.target,  # whose limits a person may have changed
+            deployment=state.settings.deployment,  # whose limits a person may have changed
             train=plan.replace(epochs=recovery) if child else plan,
-            lean=config.lean,
+            prune=config.prune,
             metric=config.metric,
             rungs=rungs(1, recovery) if child else fresh,
             folder=str(trial_folder(folder, event.trial)),
             measurement_lock=measurement_lock,
             since=trial.resumed.at if trial.resumed else event.at,
             done=trial.resumed.epoch if trial.resumed else 0,
-            reference_ms=weighed.weighed.reference.median,
+            reference_ms=weighed.benchmark.reference.median,
             parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
-            own=config.own,
-            costs=config.costs(state.settings.target),
+            factory=config.factory,
+            costs=config.costs(state.settings.deployment),
         )
 
     return job

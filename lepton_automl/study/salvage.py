@@ -9,6 +9,7 @@ from pathlib import Path
 from lepton_automl.errors import StudyError
 from lepton_automl.events import Event
 from lepton_automl.journal import Journal, Line
+from lepton_automl.journal_format import FormatError
 from lepton_automl.state import StudyState
 from lepton_automl.study_store import JOURNAL, SPARE, study_journal, trials_in
 from lepton_automl.texts import many
@@ -31,6 +32,7 @@ class Salvage:
         whole: Lines of the journal that are whole and could be kept.
         restored: Lines that come from copies, or from what lies beside a model.
         lost: Lines that are known to be lost.
+        converted: Lines of the journal that are of an older format.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Salvage:
     whole: int = 0
     restored: int = 0
     lost: int = 0
+    converted: int = 0
 
     @property
     def events(self) -> list[Event]:
@@ -120,12 +123,15 @@ def _journal_lines(study: Path, found: Salvage) -> list[Line]:
     seen: set[bytes] = set()
     path = study / JOURNAL
     try:
-        for at, line in enumerate(study_journal(study).lines(), 1):
+        for at, line in enumerate(study_journal(study, convert=True).lines(), 1):
+            found.converted += line.converted
             if line.fault:
                 found.faults.append(f"line {at}: {line.fault}")
             if line.raw and (line.event is not None or not line.fault) and line.core not in seen:
                 seen.add(line.core)
                 lines.append(line if line.number is not None else Line(line.end, line.event, "", at, line.raw))
+    except FormatError:  # a newer one
+        raise
     except StudyError as error:
         found.faults.append(error.what)
     if not lines and not found.faults:
@@ -138,7 +144,7 @@ def _copies(study: Path) -> list[Line]:
     lines: dict[bytes, Line] = {}
     for folder in (study, *trials_in(study)):
         try:
-            for line in Journal(folder / SPARE, study=study).lines():
+            for line in Journal(folder / SPARE, study=study, convert=True).lines():
                 if line.event is not None:
                     lines.setdefault(line.core, line)
         except StudyError:  # it cannot be read: there may be others

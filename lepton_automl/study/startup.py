@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from lepton_automl.events import Asked
+from lepton_automl.events import CommandReceived
 from lepton_automl.execution.executor import Executor
 
 LEAST = 60.0  # seconds that a request gets however small the budget is: a worker starts first, on a machine that is busy
@@ -23,11 +23,11 @@ class StartupPhase:
     def __init__(
         self,
         executor: Executor,
-        inbox: Callable[[], Iterable[Asked]] = lambda: (),
+        inbox: Callable[[], Iterable[CommandReceived]] = lambda: (),
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._executor, self._inbox, self._tell = executor, inbox, tell
-        self._heard: list[Asked] = []
+        self._heard: list[CommandReceived] = []
         self._paused, self._told, self._looked = False, "", executor.now()
         self.idle = 0.0  # seconds in which it waited for a core, or was paused
 
@@ -53,7 +53,7 @@ class StartupPhase:
             self._told = waits
             self._tell(waits)
 
-    def inbox(self) -> Iterable[Asked]:
+    def inbox(self) -> Iterable[CommandReceived]:
         """What was heard before the journal began, then whatever is asked later."""
         heard, self._heard = self._heard, []
         return [*heard, *self._inbox()]

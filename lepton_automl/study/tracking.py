@@ -182,5 +182,5 @@ class StudyTracking:
             bundle=self._study.bundle(trial.number),
             trial_uid=trial.proposed.uid,
             tags=model_facts(self._study.state, trial),
-            threads=self._study.state.settings.target.threads,
+            threads=self._study.state.settings.deployment.threads,
         )

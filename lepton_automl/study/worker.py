@@ -23,7 +23,9 @@ def ask_worker(study: StudyClient, request: Request, told: Callable[[str], None]
     from lepton_automl.execution.executor import start_executor
 
     settings = study.state.settings
-    executor = start_executor(settings.executor, 1, study.folder / "workers", threads=settings.target.threads, name=study.name)
+    executor = start_executor(
+        settings.executor, 1, study.folder / "workers", threads=settings.deployment.threads, name=study.name
+    )
     try:
         return executor.run(request, told=told, limit=LONGEST)
     finally:

@@ -15,7 +15,7 @@ from pathlib import Path
 from lepton_automl.errors import LeptonError
 from lepton_automl.execution.executor import Executor, Message
 from lepton_automl.jobs import Decision, Report, ScoreJob, TrialJob, TrialResult
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
 from lepton_automl.specs import DataSpec, Deployment
 
@@ -61,9 +61,9 @@ def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (
         uid=str(trial),
         config={"fails": fails},
         data=DataSpec(name="none", folder=str(folder / "data"), digest="", **shape, **rows),  # type: ignore[arg-type]  # of several types
-        target=Deployment(),
+        deployment=Deployment(),
         train=TrainPlan(epochs=epochs),
-        lean=LeanPlan(),
+        prune=PrunePlan(),
         metric="accuracy",
         rungs=rungs,
         folder=str(folder / "trials" / str(trial)),

@@ -33,8 +33,10 @@ def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
 
 
 def _limits(state: StudyState) -> list[str]:
-    asked = state.settings.target.to_json()
-    return [f"{name} {value}" for name, value in asked.items() if name.startswith("max_") and name != "max_drop" and value]
+    asked = state.settings.deployment.to_json()
+    return [
+        f"{name} {value}" for name, value in asked.items() if name.startswith("max_") and name != "max_score_drop" and value
+    ]
 
 
 def _format_number(figure: float) -> str:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from lepton_automl.events import (
     Event,
-    HostWeighed,
+    HostBenchmarked,
     ModelAccelerated,
     ModelRegistered,
     StudyResumed,
     StudyStarted,
     TestOpened,
     TrialEnded,
-    TrialThawed,
+    TrialResumed,
 )
 from lepton_automl.state import StudyState
 
@@ -80,7 +80,7 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
 
 def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
     """The machine is weighed after the study began, so a first record may come before it."""
-    found = [study_run.machine(event) for event in news if isinstance(event, HostWeighed)]
+    found = [study_run.machine(event) for event in news if isinstance(event, HostBenchmarked)]
     return (study_run.settings(state) if first else {}) | (found[0] if found else {})
 
 
@@ -110,7 +110,7 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
                     yield changed_trial(state, number, metrics=points(tested, event.at, state.trials[number].epochs))
             case ModelAccelerated():
                 yield _accelerated(state, event)
-            case TrialThawed() if state.trials[event.trial].result is None:
+            case TrialResumed() if state.trials[event.trial].result is None:
                 tags = {"lepton.status": "running", "lepton.reason": ""}
                 yield changed_trial(state, event.trial, tags=tags, status="RUNNING")
             case ModelRegistered():
@@ -120,7 +120,7 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
 
 def _accelerated(state: StudyState, event: ModelAccelerated) -> RunRecord:
     """A finalist as it runs now: its figures take the place of those it was packed with, which the metrics' history keeps."""
-    found, trial = event.found, state.trials[event.found.trial]
+    found, trial = event.result, state.trials[event.result.trial]
     figures = {**found.scores, "score": state.score(trial), **costs(found.profile)}
     tried = json.dumps([one.to_json() for one in found.tried], indent=1)
     return changed_trial(

@@ -82,7 +82,7 @@ def _studies(home: StudyStore) -> Iterable[StoredStudy]:
 
 def _record(study: StoredStudy, number: int, bundle: Path) -> ModelRecord:
     trial = study.state.trials[number]
-    threads = study.state.settings.target.threads
+    threads = study.state.settings.deployment.threads
     return ModelRecord(bundle=bundle, trial_uid=trial.proposed.uid, tags=model_facts(study.state, trial), threads=threads)
 
 

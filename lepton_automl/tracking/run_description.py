@@ -13,7 +13,7 @@ MOST = 30  # rows; a tag has room for 8,000 characters
 WHERE = "The Views menu above the run list offers two views: the Pareto front, and all trials in order."
 LONGEST = 300  # characters of what somebody else has said
 ORIGINS = {
-    "portfolio": "one of the initial designs",
+    "first_design": "one of the initial designs",
     "sampler": "proposed by the sampler",
     "random": "drawn at random",
     "enqueued": "added by the user",
@@ -61,10 +61,12 @@ def _shape(trial: Trial) -> str:
 
 
 def _asked(state: StudyState) -> str:
-    config, target = state.settings, state.settings.target
-    limits = [f"at most {target.max_latency_ms:g} ms"] if target.max_latency_ms else []
-    limits += [f"at most {target.max_size_bytes:,} bytes"] if target.max_size_bytes else []
-    where = f"{target.device}, {target.threads} thread{'s' * (target.threads > 1)}, batch of {target.batch_size}"
+    config, deployment = state.settings, state.settings.deployment
+    limits = [f"at most {deployment.max_latency_ms:g} ms"] if deployment.max_latency_ms else []
+    limits += [f"at most {deployment.max_size_bytes:,} bytes"] if deployment.max_size_bytes else []
+    where = (
+        f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, batch of {deployment.batch_size}"
+    )
     return (
         f"Models for **{markdown(config.data.name)}**: {config.metric} on the validation split against latency on {where}"
         f"{''.join(f', {limit}' for limit in limits)}. Scores and latencies were measured on the exported files."

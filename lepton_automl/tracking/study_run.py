@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from lepton_automl.events import Event, HostWeighed, StudyEnded, StudyResumed, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import Event, HostBenchmarked, StudyEnded, StudyResumed, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import Status
 from lepton_automl.state import StudyState
 
@@ -20,13 +20,13 @@ def settings(state: StudyState) -> dict[str, str]:
     started = state.started
     assert started is not None
     config = started.config  # as it began: a budget may grow
-    asked = {"target": config.target.to_json(), "budget": config.budget.to_json()}
+    asked = {"deployment": config.deployment.to_json(), "budget": config.budget.to_json()}
     params = {"metric": config.metric, "objectives": ", ".join(f"{goal.name} ({goal.direction})" for goal in config.objectives)}
     params |= {f"{part}.{name}": str(value) for part, values in asked.items() for name, value in values.items() if value}
     for name in ("name", "modality", "task", "target", "train", "validation", "test", "folds", "digest"):
         params[f"data.{name}"] = str(getattr(config.data, name))
     params |= {"sampler": config.sampler, "seed": str(config.seed), "workers": str(config.workers)}
-    params["warm_start"] = ", ".join(dict.fromkeys(one.study for one in config.precedents))
+    params["warm_start"] = ", ".join(dict.fromkeys(one.study for one in config.prior_trials))
     params |= {f"space.{name}": knob.describe() for name, knob in config.space.items()}
     # What no knob turns; under another name than the knobs', which the trials have as their own parameters.
     plan = config.train.to_json().items()
@@ -35,10 +35,14 @@ def settings(state: StudyState) -> dict[str, str]:
     return params | {f"version.{package}": version for package, version in started.versions.items()}
 
 
-def machine(event: HostWeighed) -> dict[str, str]:
+def machine(event: HostBenchmarked) -> dict[str, str]:
     """What weighing found of the machine, as parameters too."""
-    reference, epoch = event.weighed.reference.median, event.weighed.epoch_seconds
-    return {"host.processor": event.weighed.host, "host.reference_ms": f"{reference:.4g}", "host.epoch_seconds": f"{epoch:.4g}"}
+    reference, epoch = event.benchmark.reference.median, event.benchmark.epoch_seconds
+    return {
+        "host.processor": event.benchmark.host,
+        "host.reference_ms": f"{reference:.4g}",
+        "host.epoch_seconds": f"{epoch:.4g}",
+    }
 
 
 def source(started: StudyStarted) -> dict[str, str]:
@@ -75,7 +79,7 @@ def spent(state: StudyState) -> dict[str, float]:
     """What a study has used up so far: of its budget, of its workers' time, and of money where prices were given."""
     config, seconds = state.settings, state.spent(state.last_at)
     hours = seconds * config.workers / 3600
-    price = config.budget.prices.get(config.target.device)
+    price = config.budget.prices.get(config.deployment.device)
     used = {"trials": len(state.trials), "epochs": state.epochs, "minutes": seconds / 60, "device_hours": hours}
     used |= {} if price is None else {"cost": hours * price}
     return {f"spent.{name}": round(value, 4) for name, value in used.items()}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Event, HostWeighed, JournalRepaired, StudyStarted, TrialEnded, TrialReported
+from lepton_automl.events import Event, HostBenchmarked, JournalRepaired, StudyStarted, TrialEnded, TrialReported
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Tracking
 from lepton_automl.state import StudyState
@@ -220,7 +220,9 @@ class Tracker:
     def _write_study(self, store: Store, parent: Run, news: Sequence[Event]) -> None:
         """Write the study's own record, which says how far all has come."""
         run_id, info = parent.info.run_id, parent.info
-        first = not self._done or any(isinstance(event, HostWeighed) for event in news)  # which comes a moment after the start
+        first = not self._done or any(
+            isinstance(event, HostBenchmarked) for event in news
+        )  # which comes a moment after the start
         record = study_record(self._state, self._uid, news, self._read, first=first)
         if not self._done:
             store.log_dataset(run_id, dataset_record(self._state.settings.data))

@@ -95,7 +95,7 @@ def _tags(state: StudyState, trial: Trial) -> dict[str, str]:
     """What people filter by: of every trial; of one that gave something to look into, more."""
     result, proposed = trial.result, trial.proposed
     assert result is not None
-    keeps = trial.search_profile is not None and not state.settings.target.broken_limit(trial.search_profile)
+    keeps = trial.search_profile is not None and not state.settings.deployment.broken_limit(trial.search_profile)
     tags = {
         "lepton.trial": str(trial.number),
         "lepton.status": result.status,

@@ -70,7 +70,7 @@ class Controls(View):
         self.unpin.disabled = not state.pinned
         self._offer_units(state)
         self._offer_knobs(state)
-        limit = state.settings.target.max_latency_ms
+        limit = state.settings.deployment.max_latency_ms
         if limit != self._limit_shown:
             self._limit_shown = limit
             self.latency.value = limit or 0

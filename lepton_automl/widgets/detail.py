@@ -167,7 +167,7 @@ def _tried(state: StudyState, trial: Trial) -> str:
             one.variant.name,
             f"{one.latency.median:.3g} ms" if one.latency else "",
             "" if score is None else f"{score:.4f}",
-            one.said,
+            one.outcome,
         )
         return "".join(f"<td>{html_text(text)}</td>" for text in cells)
 

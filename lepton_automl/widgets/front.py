@@ -34,7 +34,7 @@ class FrontView(PictureView):
     def drawn(self, snapshot: StudySnapshot) -> go.Figure:
         """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
         state = snapshot.state
-        self._known = state.settings.target.max_latency_ms
+        self._known = state.settings.deployment.max_latency_ms
         figure = super().drawn(snapshot)
         trial = state.trials.get(-1 if snapshot.chosen is None else snapshot.chosen)
         score = last_score(state, trial) if trial else None

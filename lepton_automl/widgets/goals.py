@@ -93,7 +93,7 @@ class Goals(View):
             "name": self.name.value,
             "objectives": objectives if objectives != ("accuracy", *USUAL) else None,
             "metric": self.metric.value,
-            "knobs": dict(self.pins.held) or None,
+            "hyperparameters": dict(self.pins.held) or None,
             "workers": self.workers.value,
         }
         return _given(said)

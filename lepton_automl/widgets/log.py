@@ -10,10 +10,10 @@ import ipywidgets as w
 
 from lepton_automl.events import (
     STOPPED,
-    Asked,
+    CommandReceived,
     Event,
-    HostWeighed,
-    KnobsRanked,
+    HostBenchmarked,
+    HyperparametersRanked,
     ModelAccelerated,
     ModelRegistered,
     Noted,
@@ -25,8 +25,8 @@ from lepton_automl.events import (
     TrialEnded,
     TrialProposed,
     TrialReported,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.terminal import accelerated_line, trial_line
@@ -37,7 +37,7 @@ from .view import View
 
 LINES = 200  # that are shown
 WHY = {
-    "portfolio": "one of the initial designs, known to work well on other data",
+    "first_design": "one of the initial designs, known to work well on other data",
     "sampler": "expected to improve the Pareto front",
     "random": "random sample, to explore the space",
     "enqueued": "added by the user",
@@ -76,9 +76,9 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
     match event:
         case StudyStarted():
             return f"search started: {event.config.data.name}"
-        case HostWeighed():
-            fastest = event.weighed.fastest.latency_ms
-            return f"{event.weighed.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs per trial"
+        case HostBenchmarked():
+            fastest = event.benchmark.fastest.latency_ms
+            return f"{event.benchmark.host}: the fastest network here takes {fastest:.3g} ms; {event.epochs} epochs per trial"
         case TrialProposed():
             why = WHY.get(event.origin, event.origin) + (f" of trial {event.parent}" * (event.parent is not None))
             return f"trial {event.trial} proposed: {why}"
@@ -89,7 +89,7 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             return f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {said.reason}" if said.stop else ""
         case TrialRetried():
             return f"trial {event.trial} resumed after a failure: {event.reason}"
-        case TrialThawed():
+        case TrialResumed():
             return f"trial {event.trial} resumed from epoch {event.epoch}: now more promising than a new trial"
         case TrialEnded():
             return (
@@ -98,14 +98,14 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
                 else trial_line(state, state.trials[event.result.trial])
             )
         case ModelAccelerated():
-            return accelerated_line(state, state.trials[event.found.trial])
-        case KnobsRanked():
+            return accelerated_line(state, state.trials[event.result.trial])
+        case HyperparametersRanked():
             first = next(iter(event.shares.values()), {})
             most = sorted(first, key=lambda name: -first[name])[:3]
             return f"most important hyperparameters so far: {', '.join(most)}" if most else ""
-        case Asked(what="stop"):
+        case CommandReceived(what="stop"):
             return "stopped by you" if _asked_first(state, event) else ""
-        case Asked():
+        case CommandReceived():
             return f"command: {event.what}"
         case StudyPaused() | StudyResumed():
             return event.reason
@@ -120,7 +120,7 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
     return ""
 
 
-def _asked_first(state: StudyState, event: Asked) -> bool:
+def _asked_first(state: StudyState, event: CommandReceived) -> bool:
     """Whether nobody had asked for it before; a search that was taken up again may be stopped again."""
     before = [one.what for one in state.commands if one.at < event.at]
     return not before or before[-1] != "stop"

@@ -29,7 +29,7 @@ class Pins(View):
         self.held: dict[str, Setting] = {}
         self._changed = changed
         self._spec: DataSpec | None = None
-        self._space = Space(knobs={})
+        self._space = Space(hyperparameters={})
         self.knob = w.Dropdown(
             description="hyperparameter",
             tooltip="Hyperparameter; the list is filled once the data are known",
@@ -49,7 +49,7 @@ class Pins(View):
     def update(self, spec: DataSpec | None) -> None:
         """Offer the knobs of the networks for these data."""
         self._spec = spec
-        self._space = families.space_for(spec) if spec else Space(knobs={})
+        self._space = families.space_for(spec) if spec else Space(hyperparameters={})
         options = [(clean(name, 60), name) for name in sorted(self._space)]
         if options != list(self.knob.options):
             self.knob.options = options

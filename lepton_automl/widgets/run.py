@@ -87,7 +87,9 @@ def said(snapshot: StudySnapshot) -> str:
     if snapshot.status == "paused" and snapshot.state.paused:
         return snapshot.state.paused.reason.splitlines()[0]
     told = status_json(snapshot.state, snapshot.status)
-    return ELSE.get(snapshot.status, "; ".join(filter(None, (told["left"] if snapshot.state.weighed else "", told["step"]))))
+    return ELSE.get(
+        snapshot.status, "; ".join(filter(None, (told["left"] if snapshot.state.host_benchmark else "", told["step"])))
+    )
 
 
 def run_facts(snapshot: StudySnapshot) -> dict[str, str]:

@@ -36,7 +36,7 @@ def test_enough_rows_of_every_origin(table):
 def test_configurations_are_in_the_space_and_give_the_recorded_recipe(table):
     for row in table.rows:
         assert table.space.complete(row.config) == row.config
-        assert families.final_recipe(row.config, table.spec, table.lean) == row.recipe
+        assert families.final_recipe(row.config, table.spec, table.prune) == row.recipe
 
 
 def test_curves_are_as_long_as_the_training_and_begin_after_the_cut(table):
@@ -46,7 +46,7 @@ def test_curves_are_as_long_as_the_training_and_begin_after_the_cut(table):
         if not row.failure:
             cut = row.parent < 0 and row.recipe != families.draw(families.room(row.config, "model"), table.spec)
             known = [not math.isnan(score) for score in row.score]
-            assert known == [epoch > cut * table.lean.cut_epoch(row.epochs) for epoch in range(1, row.epochs + 1)]
+            assert known == [epoch > cut * table.prune.cut_epoch(row.epochs) for epoch in range(1, row.epochs + 1)]
 
 
 def test_a_full_row_has_all_its_figures(table):
@@ -66,7 +66,7 @@ def test_a_child_is_pruned_from_its_parent(table):
         parent = table.by_id[row.parent]
         assert row in table.children(parent.id) and not parent.failure
         assert parent.recipe.contains(row.recipe) and parent.recipe != row.recipe
-        assert {name for name in row.config if row.config[name] != parent.config[name]} == {"lean.ratio"}
+        assert {name for name in row.config if row.config[name] != parent.config[name]} == {"prune.ratio"}
 
 
 def test_designs_are_the_families_own_and_random_rows_can_be_drawn_again(table):

@@ -21,7 +21,7 @@ from lepton_automl.space import Categorical, Float, Integer, Space
 
 EPOCHS = 9
 SPACE = Space(
-    knobs={
+    hyperparameters={
         "model.width": Integer(4, 64, default=16, log=True),
         "model.kind": Categorical("plain", "residual", default="plain"),
         "train.lr": Float(1e-3, 1e-1, default=1e-2, log=True),

@@ -12,7 +12,7 @@ import urllib.request
 import pytest
 
 from benchmarks import streamed
-from lepton_automl.events import HostWeighed, StudyStarted
+from lepton_automl.events import HostBenchmarked, StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.specs import Budget
 from lepton_automl.study_store import StudyStore
@@ -188,7 +188,7 @@ def test_a_new_search_shows_axes_the_current_step_and_an_estimate(server, opened
         page.appears()
         page.says("measuring this machine's speed, about 10 s")
         page.shot("begun-0")
-        journal.append(HostWeighed(at=time.time(), weighed=benchmarked_host(), epochs=8))
+        journal.append(HostBenchmarked(at=time.time(), benchmark=benchmarked_host(), epochs=8))
         page.says("a model takes about")
         page.tour("begun-")
         page.open("front")

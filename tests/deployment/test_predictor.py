@@ -41,7 +41,7 @@ def bundle_of(spec, folder):
         given = {"modality": "image", "shape": list(spec.input.shape), "levels": None}
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
-        name="x/1", recipe=module.recipe, spec=spec, target=Deployment(), metric="accuracy", scores={"accuracy": 0.5},
+        name="x/1", recipe=module.recipe, spec=spec, deployment=Deployment(), metric="accuracy", scores={"accuracy": 0.5},
         profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
     )  # fmt: skip
     write_bundle(
@@ -56,7 +56,7 @@ def test_a_card_shows_labels_and_names_as_they_are():
     spec = with_fields(TABLE, name=evil, target=evil, labels=(evil, "plain"), counts=(1, 1), warnings=(evil,))
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
     card = model_card(
-        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE), TABLE)).recipe, spec=spec, target=Deployment(), metric="accuracy",
+        name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE), TABLE)).recipe, spec=spec, deployment=Deployment(), metric="accuracy",
         scores={"accuracy": 0.5}, profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
     )  # fmt: skip
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")

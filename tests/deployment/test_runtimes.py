@@ -47,15 +47,15 @@ class TestTorch(RuntimeContract):
 
 
 def test_torch_computes_on_the_threads_that_it_was_opened_for():
-    class Asked(nn.Module):
+    class CommandReceived(nn.Module):
         def forward(self, x):
             return x + torch.get_num_threads()
 
-    assert TorchModel(Asked(), 3)({"x": np.zeros((1, 1), np.float32)}) == 3
+    assert TorchModel(CommandReceived(), 3)({"x": np.zeros((1, 1), np.float32)}) == 3
     assert torch.get_num_threads() == 1
 
 
-def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
+def stand(source, tmp_path, max_score_drop=0.005, runtimes=(), spoil=None):
     """Scores against the module's own predictions, so that floats are correct in every row."""
     with torch.inference_mode():
         truth = source.module(**source.inputs).argmax(1)
@@ -67,7 +67,7 @@ def stand(source, tmp_path, max_drop=0.005, runtimes=(), spoil=None):
         return scores(spoil(answers) if spoil else answers, truth, SPEC)
 
     return VariantBench(
-        target=Deployment(max_drop=max_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
+        deployment=Deployment(max_score_drop=max_score_drop, runtimes=runtimes), metric="accuracy", call=lambda model: lambda: model(one),
         score=score, measurement_lock=MeasurementLock(tmp_path / "gate"),
     )  # fmt: skip
 
@@ -76,16 +76,16 @@ def test_the_fastest_good_one_wins_with_its_evidence(tmp_path):
     torch.manual_seed(0)
     source = source_of(Pictures(), (3, 16, 16), tmp_path)
     (tmp_path / "made").mkdir()
-    won = accelerate(source, stand(source, tmp_path, max_drop=0.2), tmp_path / "made")
+    won = accelerate(source, stand(source, tmp_path, max_score_drop=0.2), tmp_path / "made")
     assert won.before["accuracy"] == 1.0 and drop("accuracy", 1.0, won.winner.scores["accuracy"]) <= 0.2
-    said = [tried.said for tried in won.tried]
+    said = [tried.outcome for tried in won.tried]
     assert said.count("chosen") == 1 and all(said)
     timed = [tried for tried in won.tried if tried.latency]
     assert timed == sorted(timed, key=lambda tried: tried.latency.median) and len(timed) >= 3
-    chosen = next(tried for tried in won.tried if tried.said == "chosen")
+    chosen = next(tried for tried in won.tried if tried.outcome == "chosen")
     assert chosen.variant == won.winner.variant and chosen.size_bytes == won.winner.path.stat().st_size
     # What is slower than the winner by more than doubt was not kept for being good.
-    assert all(tried.latency.median > 0.8 * chosen.latency.median for tried in timed if not tried.said.startswith("its "))
+    assert all(tried.latency.median > 0.8 * chosen.latency.median for tried in timed if not tried.outcome.startswith("its "))
 
 
 class Harmed(nn.Module):
@@ -132,9 +132,9 @@ def test_layers_that_int8_harms_stay_in_floats(tmp_path):
 def test_without_an_allowed_drop_floats_win_over_a_lossy_int8(tmp_path):
     source = source_of(harmed(), (12,), tmp_path)
     (tmp_path / "made").mkdir()
-    won = accelerate(source, stand(source, tmp_path, max_drop=0.0), tmp_path / "made")
+    won = accelerate(source, stand(source, tmp_path, max_score_drop=0.0), tmp_path / "made")
     assert won.winner.scores["accuracy"] == 1.0
-    assert not any("cannot be" in tried.said for tried in won.tried), [tried.said for tried in won.tried]
+    assert not any("cannot be" in tried.outcome for tried in won.tried), [tried.outcome for tried in won.tried]
 
 
 def test_runtimes_are_chosen_by_name(monkeypatch):

@@ -24,7 +24,7 @@ from lepton_automl.execution.worker import Worker
 from lepton_automl.factory import Factory
 from lepton_automl.jobs import CONTINUE, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.specs import Deployment
 from lepton_automl.testing import executor as contract
 from lepton_automl.trust import allow
@@ -44,9 +44,9 @@ def job(trial: int, folder: object) -> TrialJob:
         uid=str(trial),
         config={},
         data=image_spec().replace(folder=str(folder)),
-        target=Deployment(),
+        deployment=Deployment(),
         train=TrainPlan(),
-        lean=LeanPlan(),
+        prune=PrunePlan(),
         metric="accuracy",
         folder=str(folder),
         measurement_lock="",

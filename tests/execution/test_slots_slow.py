@@ -30,7 +30,7 @@ def launch(tmp_path, monkeypatch):
     launched = []
 
     def start(name: str, **more: object) -> Study:
-        asked = {"budget": Budget(minutes=30), "knobs": {"model.width": 8, "model.depth1": 1}, **more}
+        asked = {"budget": Budget(minutes=30), "hyperparameters": {"model.width": 8, "model.depth1": 1}, **more}
         automl = AutoML(name=name, home=tmp_path / f"home-{name}", progress=False, **asked)
         launched.append(automl.fit(images[:300], labels[:300], folds=0, wait=False))
         return launched[-1]

@@ -19,7 +19,7 @@ from lepton_automl.errors import Complaints, ConfigError, StudyError
 from lepton_automl.events import Noted, StudyStarted, event_from_json, event_to_json
 from lepton_automl.journal import Journal
 from lepton_automl.measurement_lock import MeasurementLock
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.recipe import recipe_from_json
 from lepton_automl.specs import Budget, Deployment
 from lepton_automl.study_store import StudyStore
@@ -84,7 +84,7 @@ def test_a_scaled_recipe_fits_into_its_parent_and_survives_json(spec, seed, rati
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.modality}{spec.input_shape}")
 def test_first_designs_differ_and_lie_in_the_space(spec):
-    designs = [families.final_recipe(design, spec, LeanPlan()) for design in families.initial_designs(spec)]
+    designs = [families.final_recipe(design, spec, PrunePlan()) for design in families.initial_designs(spec)]
     assert len({json.dumps(design.to_json()) for design in designs}) >= 5
     space = families.space_for(spec)
     assert all(space.complete(design) == design for design in families.initial_designs(spec))

@@ -42,10 +42,10 @@ def taught():
 def test_a_users_network_becomes_faster_at_the_same_score(taught, tmp_path):
     net, x, y = taught
     net.train()
-    fast = accelerate(net, (x, y), deployment=Deployment(max_drop=0.01), progress=False)
+    fast = accelerate(net, (x, y), deployment=Deployment(max_score_drop=0.01), progress=False)
     assert net.training, "the network was left in another mode"
     assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01 and fast.speedup > 1
-    assert list(fast.table.said).count("chosen") == 1 and ITSELF in set(fast.table.said)
+    assert list(fast.table.outcome).count("chosen") == 1 and ITSELF in set(fast.table.outcome)
     told = fast.predict(x[:50].double().numpy())
     with torch.inference_mode():
         expected = net.eval()(x[:50])
@@ -85,8 +85,10 @@ def test_all_wrong_arguments_are_reported_in_one_error(taught):
 
 def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     images, labels = digits()
-    knobs = {"model.width": 8, "model.depth1": 1}
-    automl = AutoML(name="fast", home=tmp_path, budget=Budget(trials=2), workers=1, knobs=knobs, progress=False)
+    hyperparameters = {"model.width": 8, "model.depth1": 1}
+    automl = AutoML(
+        name="fast", home=tmp_path, budget=Budget(trials=2), workers=1, hyperparameters=hyperparameters, progress=False
+    )
     study = automl.fit(images[:600], labels[:600], folds=0, wait=True)
     state = study.state
     assert state.front() and all(trial.accelerated for trial in state.front())
@@ -97,9 +99,9 @@ def test_a_studys_front_is_drawn_from_its_artifacts(tmp_path):
     assert json.loads((best.path / RUNTIME).read_text())["runtime"] == trial.variant.runtime
     assert best.latency_ms == trial.accelerated.profile.latency_ms
     # Interleaved with the network in PyTorch; the earlier profile was measured at another time, under another load.
-    chosen, eager = (next(tried for tried in trial.accelerated.tried if tried.said == said) for said in ("chosen", ITSELF))
+    chosen, eager = (next(tried for tried in trial.accelerated.tried if tried.outcome == said) for said in ("chosen", ITSELF))
     assert chosen.variant == trial.variant and chosen.latency.median < eager.latency.median
-    assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.target.max_drop
+    assert best.score == trial.scores["accuracy"] >= trial.result.scores["accuracy"] - state.settings.deployment.max_score_drop
     assert (
         trial.variant.name in str(study.front.variant.tolist()) and trial.variant.name in (best.path / "README.md").read_text()
     )

@@ -55,7 +55,7 @@ def searched(executor, spec, folder, **asked):
 
 
 def test_a_users_network_is_searched_pruned_measured_and_deployed(executor, pictures, tmp_path):
-    space = SPACE | {"lean.ratio": Categorical(0.0, 0.5, default=0.5)}
+    space = SPACE | {"prune.ratio": Categorical(0.0, 0.5, default=0.5)}
     state = searched(executor, pictures, tmp_path, model=custom_networks.make, space=space)
     trials = list(state.trials.values())
     assert len(trials) == 3 and {trial.status for trial in trials} <= {"complete", "stopped"}
@@ -132,7 +132,7 @@ def test_a_network_from_a_notebook_is_cross_validated_on_a_small_table(executor,
     frame["price"] = 1000 + 30 * frame["size"] + 500 * (frame["colour"] == "red")
     spec = prepare(frame, tmp_path / "data", DataOptions(target="price", name="prices"))
     assert spec.folds and spec.input_shape == (spec.shape[0] + sum(spec.cardinalities),)
-    space = SPACE | {"train.epochs": 6, "lean.ratio": 0.25, "train.batch_size": 16}
+    space = SPACE | {"train.epochs": 6, "prune.ratio": 0.25, "train.batch_size": 16}
     state = searched(executor, spec, tmp_path, model=cell(CELL, 1)["make"], space=space, budget=Budget(trials=1))
     result = state.trials[0].result
     assert result.status == "complete", result.traceback
@@ -173,9 +173,9 @@ def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures,
 
 
 def test_an_unprunable_network_is_searched_as_it_is_with_one_warning(executor, pictures, tmp_path):
-    space = SPACE | {"train.epochs": 2, "lean.ratio": Float(0.0, 0.5, default=0.25)}
+    space = SPACE | {"train.epochs": 2, "prune.ratio": Float(0.0, 0.5, default=0.25)}
     state = searched(executor, pictures, tmp_path, model=custom_networks.make_baked, space=space, budget=Budget(trials=1))
-    assert "lean.ratio" not in state.settings.space and state.trials[0].status == "complete"
+    assert "prune.ratio" not in state.settings.space and state.trials[0].status == "complete"
     assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
 
 
@@ -185,7 +185,7 @@ def test_a_limit_is_checked_before_any_training(executor, pictures, tmp_path):
 
 
 def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
-    nets = {"width": 3, "model.lr": 0.1, "train.lr": Float(0.1, 0.2, default=0.1), "lean.ratio": Float(0, 1, default=0)}
+    nets = {"width": 3, "model.lr": 0.1, "train.lr": Float(0.1, 0.2, default=0.1), "prune.ratio": Float(0, 1, default=0)}
     with pytest.raises(ValueError, match="2 things are wrong") as error:
         AutoML(model=lambda config, spec: None, space=nets | {"train.epochs": Integer(1, 9, default=3)}, home=tmp_path)
     message = str(error.value)
@@ -205,10 +205,10 @@ def test_wrong_spaces_and_models_are_reported_in_one_error(tmp_path):
 
 def test_hyperparameters_of_the_plan_may_be_added_and_others_not(pictures, tmp_path):
     added = {"train.batch_size": Categorical(16, 32, default=32), "train.warmup": 50}
-    space = study_config(AutoML(knobs=added, home=tmp_path), pictures, "own").space
+    space = study_config(AutoML(hyperparameters=added, home=tmp_path), pictures, "own").space
     assert space["train.batch_size"].choices == (16, 32) and space["train.warmup"].choices == (50,)
     with pytest.raises(ConfigError, match=r"no hyperparameter 'model\.widht'. Did you mean 'model\.width'"):
-        study_config(AutoML(knobs={"model.widht": Categorical(8, default=8)}, home=tmp_path), pictures, "own")
+        study_config(AutoML(hyperparameters={"model.widht": Categorical(8, default=8)}, home=tmp_path), pictures, "own")
 
 
 class Branches(nn.Module):
@@ -264,10 +264,10 @@ def test_masked_channels_are_pruned_first():
 def test_a_network_is_reloaded_from_its_recipe_and_weights(pictures, tmp_path):
     from lepton_automl.models import save
     from lepton_automl.pipelines.custom import CustomAdapter
-    from lepton_automl.plans import LeanPlan, TrainPlan
+    from lepton_automl.plans import PrunePlan, TrainPlan
 
-    asked = {"train": TrainPlan(), "lean": LeanPlan(), "own": factory_of(custom_networks.make), "folder": str(tmp_path)}
-    adapter = CustomAdapter({"model.width": 16, "train.lr": 0.01, "lean.ratio": 0.5}, pictures, **asked)
+    asked = {"train": TrainPlan(), "prune": PrunePlan(), "factory": factory_of(custom_networks.make), "folder": str(tmp_path)}
+    adapter = CustomAdapter({"model.width": 16, "train.lr": 0.01, "prune.ratio": 0.5}, pictures, **asked)
     net = adapter.build(adapter.lean)
     save(net, tmp_path)
     back = load_by(tmp_path, adapter.build)

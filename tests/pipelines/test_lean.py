@@ -292,7 +292,7 @@ def test_equal_seeds_make_equal_networks(parent, learnable, criterion) -> None:
 
 @pytest.mark.usefixtures("unweighed")
 def test_an_allowed_drop_is_kept_and_too_large_cuts_are_undone(parent, learnable) -> None:
-    found = lean(parent, learnable, max_drop=0.1, epochs=2, batch_size=32, progress=False)
+    found = lean(parent, learnable, max_score_drop=0.1, epochs=2, batch_size=32, progress=False)
     assert found.drop <= 0.1 and found.after.parameters < found.before.parameters
     kept = found.history[found.history.kept]
     assert kept.parameters.iloc[-1] == found.after.parameters == kept.parameters.min()
@@ -303,7 +303,7 @@ def test_an_unprunable_network_is_returned_with_the_reason(parent, learnable) ->
     rows, targets = learnable
     wrong = (targets + 1) % 4  # recovery is not tested here
     found = lean(
-        parent, (rows, wrong), validation=learnable, max_drop=0.01, distill=False, epochs=2, batch_size=32, progress=False
+        parent, (rows, wrong), validation=learnable, max_score_drop=0.01, distill=False, epochs=2, batch_size=32, progress=False
     )
     assert found.after.parameters == found.before.parameters
     assert "none kept the score" in repr(found)
@@ -316,15 +316,15 @@ def test_a_latency_limit_is_met_by_the_smallest_sufficient_cut(learnable) -> Non
             nn.Flatten(), nn.Linear(64, 2048), nn.ReLU(), nn.Linear(2048, 1024), nn.ReLU(), nn.Linear(1024, 4)
         )
     )
-    target = Deployment(batch_size=4)
+    deployment = Deployment(batch_size=4)
     whole = min(
-        LatencyProfiler(target, learnable[0]).measure(net).median for _ in range(3)
+        LatencyProfiler(deployment, learnable[0]).measure(net).median for _ in range(3)
     )  # the machine may be busy with others
-    found = lean(net, learnable, deployment=target, max_latency_ms=whole / 2, epochs=0, progress=False)
+    found = lean(net, learnable, deployment=deployment, max_latency_ms=whole / 2, epochs=0, progress=False)
     assert found.after.latency.median < 0.6 * found.before.latency.median
     assert found.after.parameters > 0.1 * found.before.parameters
     with pytest.raises(LimitError, match="of its channels removed this network still takes"):
-        lean(net, learnable, deployment=target, max_latency_ms=1e-5, epochs=0, progress=False)
+        lean(net, learnable, deployment=deployment, max_latency_ms=1e-5, epochs=0, progress=False)
 
 
 @pytest.mark.usefixtures("unweighed")
@@ -362,7 +362,7 @@ def test_everything_wrong_is_reported_in_one_error(learnable) -> None:
     rows, targets = learnable
     with pytest.raises(ConfigError, match="7 things are wrong") as error:
         lean(
-            resnet(), (rows, targets + 4), ratio=1.5, max_drop=0.1, criterion="tailor", ranking="globl", steps=0, validation=3,
+            resnet(), (rows, targets + 4), ratio=1.5, max_score_drop=0.1, criterion="tailor", ranking="globl", steps=0, validation=3,
             progress=False,
         )  # fmt: skip
     for part in (

@@ -15,7 +15,7 @@ from lepton_automl.data.prepare import prepare
 from lepton_automl.jobs import CONTINUE, Decision, TrialJob
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.pipelines.trial import run_trial
-from lepton_automl.plans import LeanPlan, TrainPlan
+from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.specs import Deployment
 from lepton_automl.study_store import CHECKPOINT
 
@@ -36,15 +36,15 @@ def prepared(tmp_path_factory):
 
 
 def job_of(spec, folder, **changes) -> TrialJob:
-    config = families.space_for(spec).defaults | {"lean.ratio": 0.3}
+    config = families.space_for(spec).defaults | {"prune.ratio": 0.3}
     job = TrialJob(
         trial=3,
         uid="three",
         config=config,
         data=spec,
-        target=Deployment(),
+        deployment=Deployment(),
         train=TrainPlan(epochs=6, seed=5),
-        lean=LeanPlan(),
+        prune=PrunePlan(),
         metric="accuracy",
         rungs=(2, 4),
         folder=str(folder),

@@ -7,7 +7,7 @@ import pytest
 
 from lepton_automl import families
 from lepton_automl.error_analysis import ErrorAnalysis, Example
-from lepton_automl.events import KnobsRanked, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import HyperparametersRanked, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.modalities.image.thumbnail import picture
 from lepton_automl.space import Categorical, Space
@@ -43,7 +43,12 @@ def failing(number: int, status: str, reason: str, epochs: int = 2) -> list[obje
 def state() -> StudyState:
     """A study with every kind of trial, whose classes, hyperparameters and reasons have hostile names."""
     spec = image_spec().replace(classes=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
-    space = Space(knobs={**families.space_for(spec).knobs, "model.kind": Categorical(*HOSTILE[:3], default=HOSTILE[0])})
+    space = Space(
+        hyperparameters={
+            **families.space_for(spec).hyperparameters,
+            "model.kind": Categorical(*HOSTILE[:3], default=HOSTILE[0]),
+        }
+    )
     state = StudyState().feed(
         [StudyStarted(at=0.0, config=config(spec, space=space, name="hostile"), versions={"torch": HOSTILE[2]})]
     )
@@ -53,7 +58,9 @@ def state() -> StudyState:
     for number, (status, reason) in enumerate([("stopped", HOSTILE[2]), ("infeasible", HOSTILE[1]), ("failed", HOSTILE[5])], 4):
         state.feed(failing(number, status, reason))
     running = TrialProposed(at=30.0, trial=7, uid="7", config={}, recipe={}, origin="child", parent=1)
-    ranked = KnobsRanked(at=31.0, shares={"score": {HOSTILE[0]: 0.7, "model.width": 0.3}}, trials={"score": 9}, ends=7)
+    ranked = HyperparametersRanked(
+        at=31.0, shares={"score": {HOSTILE[0]: 0.7, "model.width": 0.3}}, trials={"score": 9}, ends=7
+    )
     return state.feed([running, ranked])
 
 

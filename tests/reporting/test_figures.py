@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_automl.events import StudyResumed, StudyStarted, TrialEnded, TrialThawed
+from lepton_automl.events import StudyResumed, StudyStarted, TrialEnded, TrialResumed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.profile import ResourceProfile
 from lepton_automl.reporting import error_plots, narrative, plots, speed
@@ -74,7 +74,7 @@ def test_the_fronts_axes_are_within_reach_of_its_points_and_have_numbers(models,
      (0.001, "◂ limit 0.001 ms", "left", False)],
 )  # fmt: skip
 def test_a_limit_is_in_view_or_its_position_is_noted(study_state, limit, text, anchor, seen):
-    state = study_state([(0.9, 1.0), (0.95, 4.0)], target=Deployment(max_latency_ms=limit))
+    state = study_state([(0.9, 1.0), (0.95, 4.0)], deployment=Deployment(max_latency_ms=limit))
     layout = plots.front_figure(state).layout
     low, high = layout.xaxis.range
     told = layout.annotations[-1]
@@ -110,7 +110,7 @@ def test_the_time_line_packs_trials_on_as_many_workers_as_ran():
     first, second, third = (trial_events(n, 0.9 + n / 100, 1.0) for n in range(3))
     state.feed([first[0].replace(at=0.0), second[0].replace(at=1.0), first[3].replace(at=5.0), third[0].replace(at=5.0)])
     stopped = TrialResult(trial=1, status="stopped", epochs=1)
-    state.feed([TrialEnded(at=6.0, result=stopped), StudyResumed(at=8.0, reason=""), TrialThawed(at=8.0, trial=1, epoch=1)])
+    state.feed([TrialEnded(at=6.0, result=stopped), StudyResumed(at=8.0, reason=""), TrialResumed(at=8.0, trial=1, epoch=1)])
     assert [(bar.trial.number, bar.lane, bar.interval.ended) for bar in lanes(state)] == [
         (0, 0, 5.0),
         (1, 1, 6.0),

@@ -16,7 +16,7 @@ from tests import samples
 
 def test_the_page_contains_every_trial_and_no_foreign_markup(study_state):
     state = study_state([(0.90, 1.0), (0.97, 2.0), (0.98, 8.0), (0.95, 4.0)])
-    state.config = samples.config(name="<script>alert(1)</script>", target=Deployment(max_latency_ms=9.0))
+    state.config = samples.config(name="<script>alert(1)</script>", deployment=Deployment(max_latency_ms=9.0))
     result = TrialResult(trial=4, status="stopped", reason="</script><b>behind</b>", epochs=1)
     proposed, weigh, learnt, _ = samples.trial_events(4, 0.5, 3.0)
     state.feed([proposed, weigh, learnt, TrialEnded(at=4.0, result=result)])

@@ -21,7 +21,7 @@ from tests.samples import (
 def random_study(count: int, cost) -> StudyState:
     """Trials whose latency is a function of their configuration, and whose score is another's."""
     space = Space(
-        knobs={
+        hyperparameters={
             "model.width": Integer(4, 64, default=8),
             "model.kind": Categorical("a", "b", default="a"),
             "train.lr": Integer(1, 9, default=1),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lepton_automl import families, front
-from lepton_automl.plans import LeanPlan
+from lepton_automl.plans import PrunePlan
 from lepton_automl.search.curves import CurveForecaster
 from lepton_automl.search.gain import Frontier
 from lepton_automl.search.surrogate import Surrogate, encode
@@ -69,7 +69,7 @@ def test_doubt_makes_a_dominated_point_worth_something():
 
 
 def test_the_surrogate_ranks_what_it_has_not_seen():
-    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.5), "model.n": Integer(1, 64, default=8, log=True)})
+    space = Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.5), "model.n": Integer(1, 64, default=8, log=True)})
     rng = np.random.default_rng(0)
     drawn = [{"model.a": float(a), "model.n": int(n)} for a, n in zip(rng.random(80), rng.integers(1, 65, 80), strict=True)]
     rows = np.array([encode(space, one) for one in drawn])
@@ -81,7 +81,7 @@ def test_the_surrogate_ranks_what_it_has_not_seen():
 
 def test_named_choices_are_encoded_one_by_one_and_pinned_ones_not_at_all():
     space = Space(
-        knobs={
+        hyperparameters={
             "model.k": Categorical("a", "b", "c", default="a"),
             "model.w": Categorical(3, 5, 7, default=3),
             "model.p": Categorical(1, default=1),
@@ -91,12 +91,12 @@ def test_named_choices_are_encoded_one_by_one_and_pinned_ones_not_at_all():
 
 
 def test_children_are_smaller_and_pruned_from_their_parent():
-    spec, lean = image_spec(28), LeanPlan()
+    spec, lean = image_spec(28), PrunePlan()
     space = families.space_for(spec)
     parent = families.final_recipe(space.defaults, spec, lean)
     born = families.children(space.defaults, space, spec, lean)
     shapes = [families.final_recipe(child, spec, lean) for child in born]
     assert len(born) >= 2 and all(parent.contains(shape) and shape != parent for shape in shapes)
     assert all(shape.macs < parent.macs for shape in shapes)
-    assert families.children(space.defaults, space.restrict({"lean.ratio": 0.0}), spec, lean) == []
+    assert families.children(space.defaults, space.restrict({"prune.ratio": 0.0}), spec, lean) == []
     assert families.children(space.defaults, space, spec.replace(folds=5), lean) == []

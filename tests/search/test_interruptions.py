@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import Asked, TrialEnded, TrialThawed
+from lepton_automl.events import CommandReceived, TrialEnded, TrialResumed
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
@@ -42,7 +42,7 @@ def test_a_search_resumed_anywhere_ends_like_the_uninterrupted_one(tmp_path_fact
     """The journal is cut off at any byte, as by a kill, and the search continues with the clock of its last event."""
     home = tmp_path_factory.mktemp("home")
     whole, folder, _, told = run(home, "whole", budget=Budget(trials=40))
-    assert any(isinstance(event, TrialThawed) for event in told)
+    assert any(isinstance(event, TrialResumed) for event in told)
     lines = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     kept = b"".join(lines[: 2 + int(cut * (len(lines) - 3))])
     again = StudyStore(home).create("again")
@@ -56,11 +56,11 @@ def test_the_users_commands_are_handled(tmp_path):
     folder = StudyStore(tmp_path).create("sample")
     executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=0.0)
     script = {
-        40: Asked(at=0.0, uid="a", what="pause"),
-        80: Asked(at=0.0, uid="b", what="resume"),
-        90: Asked(at=0.0, uid="c", what="enqueue", config={"model.width": 9}),
-        100: Asked(at=0.0, uid="d", what="extend", budget=Budget(trials=1000)),
-        2000: Asked(at=0.0, uid="e", what="stop"),
+        40: CommandReceived(at=0.0, uid="a", what="pause"),
+        80: CommandReceived(at=0.0, uid="b", what="resume"),
+        90: CommandReceived(at=0.0, uid="c", what="enqueue", config={"model.width": 9}),
+        100: CommandReceived(at=0.0, uid="d", what="extend", budget=Budget(trials=1000)),
+        2000: CommandReceived(at=0.0, uid="e", what="stop"),
     }
     looks = itertools.count()
 
@@ -97,7 +97,7 @@ def test_a_search_that_cannot_write_its_journal_still_receives_commands(tmp_path
             return []
         if what != "stop":
             full.clear()
-        return [Asked(at=executor.now(), uid="a", what=what, config={"model.width": 9})]
+        return [CommandReceived(at=executor.now(), uid="a", what=what, config={"model.width": 9})]
 
     monkeypatch.setattr(Journal, "append", refusing)
     asked = config(budget=Budget(trials=8))

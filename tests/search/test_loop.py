@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from lepton_automl import families
-from lepton_automl.events import TrialThawed
+from lepton_automl.events import TrialResumed
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.journal import Journal
 from lepton_automl.search.early_stopper import EarlyStopper
@@ -40,7 +40,7 @@ def test_a_search_is_rebuilt_from_its_journal(tmp_path):
 
 
 def test_a_study_is_an_optuna_study_with_the_same_front(tmp_path):
-    state, *_ = run(tmp_path, budget=Budget(trials=30), target=Deployment(max_latency_ms=2.0))
+    state, *_ = run(tmp_path, budget=Budget(trials=30), deployment=Deployment(max_latency_ms=2.0))
     taken = to_optuna(state)
     best = {tuple(trial.values) for trial in taken.best_trials}  # of equal models Optuna lists all
     assert best == {(state.score(model), model.profile.latency_ms) for model in state.front()}
@@ -63,7 +63,7 @@ def test_stopping_saves_epochs_without_losing_the_best(tmp_path):
 
 def test_a_stopped_trial_is_resumed_when_that_looks_best(tmp_path):
     state, _, _, told = run(tmp_path, budget=Budget(trials=40))
-    thawed = [event for event in told if isinstance(event, TrialThawed)]
+    thawed = [event for event in told if isinstance(event, TrialResumed)]
     again = [state.trials[event.trial] for event in thawed]
     assert any(trial.status == "complete" for trial in again), "what was thawed was only stopped again"
     for trial in again:
@@ -80,7 +80,7 @@ def test_a_stopped_trial_is_resumed_when_that_looks_best(tmp_path):
 def test_what_cannot_end_in_time_is_not_resumed(tmp_path):
     _, folder, executor, _ = run(tmp_path, budget=Budget(trials=40))
     events = [event for _, event in Journal(folder / "journal.jsonl").read()]
-    at = next(number for number, event in enumerate(events) if isinstance(event, TrialThawed))
+    at = next(number for number, event in enumerate(events) if isinstance(event, TrialResumed))
     state = StudyState().feed(events[:2])
     forecaster = Forecaster(state)
     proposer = proposer_of(state, forecaster)
@@ -130,7 +130,7 @@ def test_a_warm_start_tries_the_earlier_front_first_and_learns_from_it(tmp_path)
     prior = Prior([one for one in known if {"model.width", "train.lr"} <= one.config.keys()], encode)
     good, bad = ({"model.width": 48, "train.lr": 0.006}, {"model.width": 4, "train.lr": 0.05})
     assert prior.standings([good, bad])[:, 0] @ [-1, 1] > 0.3
-    state, *_ = run(tmp_path, "warm", budget=Budget(trials=12), precedents=known)
+    state, *_ = run(tmp_path, "warm", budget=Budget(trials=12), prior_trials=known)
     tried = [trial.proposed.config for trial in state.trials.values()][::2]
     assert tried[:3] == warm_start_designs(known, config().space, [])[:3]
 
@@ -142,7 +142,7 @@ def test_a_study_of_another_family_is_not_used(tmp_path):
 
 
 def test_no_epoch_is_spent_on_what_breaks_a_limit(tmp_path):
-    state, *_ = run(tmp_path, budget=Budget(trials=20), target=Deployment(max_latency_ms=1.0))
+    state, *_ = run(tmp_path, budget=Budget(trials=20), deployment=Deployment(max_latency_ms=1.0))
     broken = [trial for trial in state.trials.values() if trial.profile.latency_ms > 1.0]
     assert broken and all(trial.status == "infeasible" and trial.epochs == 0 for trial in broken)
     assert all(trial.profile.latency_ms <= 1.0 for trial in state.front())
@@ -150,7 +150,7 @@ def test_no_epoch_is_spent_on_what_breaks_a_limit(tmp_path):
 
 def test_an_impossible_limit_is_found_before_any_trial(tmp_path):
     with pytest.raises(ValueError, match=r"The fastest network here takes 0\.01 ms"):
-        run(tmp_path, target=Deployment(max_latency_ms=0.001))
+        run(tmp_path, deployment=Deployment(max_latency_ms=0.001))
 
 
 def test_a_finished_model_over_a_limit_is_not_published(tmp_path):
@@ -159,7 +159,7 @@ def test_a_finished_model_over_a_limit_is_not_published(tmp_path):
         return dataclasses.replace(played, finished=profile(played.profile.latency_ms * 2))
 
     folder = StudyStore(tmp_path).create("sample")
-    asked = config(budget=Budget(trials=20), target=Deployment(max_latency_ms=1.5))
+    asked = config(budget=Budget(trials=20), deployment=Deployment(max_latency_ms=1.5))
     state = search(asked, folder, SimulatedExecutor(2, slower, benchmarked_host()), lambda _: None)
     assert all(trial.profile.latency_ms <= 1.5 for trial in state.front())
     assert any(trial.status == "infeasible" and trial.epochs == 8 for trial in state.trials.values())

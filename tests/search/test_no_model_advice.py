@@ -11,7 +11,7 @@ from lepton_automl import AutoML, Budget
 from lepton_automl.cli import shared
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import StudyError
-from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
+from lepton_automl.events import HostBenchmarked, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.jobs import TrialResult
 from lepton_automl.no_model_advice import end_reason
 from lepton_automl.reporting.status import status_json, status_lines
@@ -24,7 +24,7 @@ from tests.samples import benchmarked_host, config, trial_events
 def ended_empty(budget, *events, reason="the budget is spent", **changes):
     began = [
         StudyStarted(at=0.0, config=config(budget=budget, **changes)),
-        HostWeighed(at=7.0, weighed=benchmarked_host(), epochs=8),
+        HostBenchmarked(at=7.0, benchmark=benchmarked_host(), epochs=8),
     ]
     state = StudyState().feed([*began, *events])
     return state.feed([StudyEnded(at=10.0, reason=end_reason(state, reason, 10.0), chosen=None)])

@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from lepton_automl.events import HostWeighed, SamplerName, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import HostBenchmarked, SamplerName, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.search.propose import Proposer
 from lepton_automl.search.samplers import sampler
@@ -21,7 +21,7 @@ from .recorded_search import GOALS
 def studied(space: Space, **changes) -> StudyState:
     """A study that has begun, over some space."""
     begun = StudyStarted(at=0.0, config=config(space=space, objectives=GOALS, **changes))
-    return StudyState().feed([begun, HostWeighed(at=0.0, weighed=benchmarked_host(), epochs=8)])
+    return StudyState().feed([begun, HostBenchmarked(at=0.0, benchmark=benchmarked_host(), epochs=8)])
 
 
 class Played:
@@ -46,7 +46,7 @@ class Played:
         self.proposer.tell(self.state.trials[number])
 
 
-SMALL = Space(knobs={"model.a": Categorical(1, 2, 3, default=1), "model.b": Categorical("x", "y", default="x")})
+SMALL = Space(hyperparameters={"model.a": Categorical(1, 2, 3, default=1), "model.b": Categorical("x", "y", default="x")})
 
 
 @pytest.mark.parametrize("name", get_args(SamplerName))
@@ -68,7 +68,7 @@ def test_every_sampler_fills_a_space_without_repeating_itself_and_the_same_again
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "nsga2", "random"])
 def test_every_sampler_stays_within_ranges_and_learns_from_reports(name):
-    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9), "model.n": Integer(1, 64, default=8, log=True)})
+    space = Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9), "model.n": Integer(1, 64, default=8, log=True)})
     played = Played(space, sampler_name=name)
     asked = []
     for _ in range(14 if name == "gp" else 60):
@@ -82,7 +82,9 @@ def test_every_sampler_stays_within_ranges_and_learns_from_reports(name):
 
 
 def test_the_sampler_learns_where_limits_are_kept():
-    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}), target=Deployment(max_latency_ms=0.21))
+    played = Played(
+        Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9)}), deployment=Deployment(max_latency_ms=0.21)
+    )
     asked = []
     for _ in range(60):
         proposal = played.ask()
@@ -94,7 +96,7 @@ def test_the_sampler_learns_where_limits_are_kept():
 
 
 def test_failed_trials_are_ignored_by_samplers():
-    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}))
+    played = Played(Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9)}))
     for _ in range(20):
         played.end(played.ask(), {})
     assert played.ask() is not None
@@ -108,10 +110,10 @@ def test_enqueued_configurations_come_first_in_order():
     for _ in range(3):
         found.append(played.ask())
         played.end(found[-1], {"score": 0.5})
-    assert [one.origin for one in found] == ["enqueued", "enqueued", "portfolio"]
+    assert [one.origin for one in found] == ["enqueued", "enqueued", "first_design"]
     assert found[0].config == {"model.a": 3, "model.b": "x"}
 
 
 def test_any_seed_will_do():
-    played = Played(Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)}), seed=2**32 - 1)
+    played = Played(Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9)}), seed=2**32 - 1)
     assert played.ask() is not None

@@ -14,7 +14,7 @@ import pytest
 
 from lepton_automl import AutoML, Budget, ConfigError, StudyError, open_study
 from lepton_automl.data.demo import digits
-from lepton_automl.events import Asked, StudyEnded, StudyStarted, TrialEnded
+from lepton_automl.events import CommandReceived, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.study.commands import command
 from lepton_automl.study.control import extended
 from lepton_automl.study.process import Inbox
@@ -28,7 +28,7 @@ from lepton_automl import AutoML, Budget
 from lepton_automl.data.demo import digits
 images, labels = digits()
 automl = AutoML(
-    name="driven", budget=Budget(minutes=30), workers=1, knobs={"model.width": 8, "model.depth1": 1},
+    name="driven", budget=Budget(minutes=30), workers=1, hyperparameters={"model.width": 8, "model.depth1": 1},
     initial_configs=[{"train.lr": 0.015}],
 )
 study = automl.fit(images[:300], labels[:300], folds=0)
@@ -117,13 +117,13 @@ def test_a_study_with_callbacks_ends_and_is_extended_and_is_an_optuna_study(home
         raise ValueError("oops")
 
     images, labels = digits()
-    knobs = {"model.width": 8, "model.depth1": 1}
+    hyperparameters = {"model.width": 8, "model.depth1": 1}
     automl = AutoML(
         name="short",
         home=home,
         budget=Budget(trials=1),
         workers=1,
-        knobs=knobs,
+        hyperparameters=hyperparameters,
         progress=False,
         callbacks=[broken, lambda event, study: seen.append((type(event), len(study.state.trials)))],
     )
@@ -167,4 +167,4 @@ def test_handled_commands_are_not_repeated_and_the_rest_outlive_the_process(tmp_
     again = Inbox(tmp_path)
     assert again() == asked[1:] and again() == []
     again.terminate(signal.SIGTERM, None)
-    assert [one.what for one in again()] == ["stop"] and isinstance(asked[0], Asked)
+    assert [one.what for one in again()] == ["stop"] and isinstance(asked[0], CommandReceived)

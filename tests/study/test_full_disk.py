@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from lepton_automl.events import HostWeighed, Noted, StudyPaused, StudyResumed, StudyStarted, TrialEnded
+from lepton_automl.events import HostBenchmarked, Noted, StudyPaused, StudyResumed, StudyStarted, TrialEnded
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.journal import Journal
 from lepton_automl.plans import TrainPlan
@@ -51,7 +51,7 @@ def begun(folder, trials=2):
     asked = config(budget=Budget(trials=2), workers=1, train=TrainPlan(epochs=4))
     journal = Journal(study / "journal.jsonl")
     journal.append(StudyStarted(at=1.0, config=asked.replace(budget=Budget(trials=trials))))
-    journal.append(HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=4))
+    journal.append(HostBenchmarked(at=2.0, benchmark=benchmarked_host(), epochs=4))
     return study, asked
 
 

@@ -12,7 +12,7 @@ import pytest
 from lepton_automl import AutoML, front
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import ConfigError, LimitError, StudyError
-from lepton_automl.events import Asked, SamplerName, TrialEnded, TrialProposed, TrialThawed
+from lepton_automl.events import CommandReceived, SamplerName, TrialEnded, TrialProposed, TrialResumed
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
@@ -32,10 +32,10 @@ from tests.search.recorded_search import GOALS, recorded, table
 from .test_control import SOON, answered, completed, until
 
 TIGHT = Deployment(max_latency_ms=1.2)
-LIMITED = {6: {"what": "limit", "target": TIGHT}, 16: {"what": "limit", "target": Deployment()}}
+LIMITED = {6: {"what": "limit", "deployment": TIGHT}, 16: {"what": "limit", "deployment": Deployment()}}
 PINNED = {
     5: {"what": "pin", "config": {"model.kernel": 5, "model.block": "plain"}},
-    14: {"what": "unpin", "knobs": ("model.kernel",)},
+    14: {"what": "unpin", "hyperparameters": ("model.kernel",)},
 }
 SMALL = {"model.width": 8, "model.depth1": 1, "model.depth2": 1}
 RETUNED = {9: {"what": "retune", "trial": 0, "trials": 4}}
@@ -48,13 +48,13 @@ class Person:
         self.journal, self.script, self.offset = Journal(folder / "journal.jsonl"), dict(script), 0
         self.ends = 0
 
-    def __call__(self) -> list[Asked]:
+    def __call__(self) -> list[CommandReceived]:
         for offset, event in self.journal.read(self.offset):
             self.offset = offset
             self.ends += isinstance(event, TrialEnded)
-            if isinstance(event, Asked):
+            if isinstance(event, CommandReceived):
                 self.script.pop(int(event.uid), None)
-        return [Asked(at=0.0, uid=str(number), **said) for number, said in self.script.items() if number <= self.ends]
+        return [CommandReceived(at=0.0, uid=str(number), **said) for number, said in self.script.items() if number <= self.ends]
 
 
 def steered(home: Path, name: str, script: dict[int, dict[str, object]], *, began: float = 1000.0, trials: int = 22):
@@ -68,7 +68,7 @@ def steered(home: Path, name: str, script: dict[int, dict[str, object]], *, bega
 
 def at(events, uid: int) -> int:
     """Where commands were sent."""
-    return next(place for place, event in enumerate(events) if isinstance(event, Asked) and event.uid == str(uid))
+    return next(place for place, event in enumerate(events) if isinstance(event, CommandReceived) and event.uid == str(uid))
 
 
 def numbers(trials) -> set[int]:
@@ -89,7 +89,7 @@ def test_everything_uses_the_current_limits(tmp_path):
     assert slow and numbers(slow) & numbers(before.front())
     assert {within.trials[trial.number].status for trial in slow} == {"infeasible"}
     assert numbers(within.front()) == beaten_by_none(before, [trial for trial in whole if trial not in slow])
-    assert within.settings.target == TIGHT
+    assert within.settings.deployment == TIGHT
 
     running = {number: len(trial.reports) for number, trial in before.running.items() if trial.search_profile.latency_ms > 1.2}
     end = StudyState().feed(events[:lifted])
@@ -106,11 +106,11 @@ def test_everything_uses_the_current_limits(tmp_path):
 
 
 def test_trials_stopped_by_a_limit_resume_once_it_is_removed_and_not_before(tmp_path):
-    script = {10: {"what": "limit", "target": TIGHT}, 18: {"what": "limit", "target": Deployment()}}
+    script = {10: {"what": "limit", "deployment": TIGHT}, 18: {"what": "limit", "deployment": Deployment()}}
     state, _, events = steered(tmp_path, "limited", script)
     lifted = at(events, 18)
     waiting = numbers(one for one in StudyState().feed(events[:lifted]).checkpointed.values() if one.status == "infeasible")
-    thawed = [(place, event.trial) for place, event in enumerate(events) if isinstance(event, TrialThawed)]
+    thawed = [(place, event.trial) for place, event in enumerate(events) if isinstance(event, TrialResumed)]
     assert {place > lifted for place, trial in thawed if trial in waiting} == {True}
     assert any(state.trials[number].status == "complete" for number in waiting)
     assert state.epochs == sum(trial.epochs for trial in state.trials.values())
@@ -154,7 +154,7 @@ def test_a_controlled_search_resumed_anywhere_ends_like_the_uninterrupted_one(tm
 @pytest.mark.parametrize("name", get_args(SamplerName))
 def test_every_sampler_keeps_pins_and_varies_the_rest(name):
     space = Space(
-        knobs={
+        hyperparameters={
             "model.a": Categorical(1, 2, 3, default=1),
             "model.b": Categorical("x", "y", default="x"),
             "model.n": Integer(1, 9, default=2),
@@ -170,7 +170,7 @@ def test_every_sampler_keeps_pins_and_varies_the_rest(name):
 
 
 def test_a_retrained_sampler_uses_the_new_limits():
-    space = Space(knobs={"model.a": Float(0.0, 1.0, default=0.9)})
+    space = Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9)})
     drawing = sampler("tpe", space, GOALS, seed=0)
     told = [Observation({"model.a": one}, (one, one)) for one in np.linspace(0.01, 1.0, 40)]
     for one in told:
@@ -193,7 +193,7 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
     study = Study("ended", ended)
     whole, chosen = study.state.front(), study.state.ended.chosen
     study.control.limit(max_latency_ms=1.2, max_size_bytes=5000)
-    assert study.status == "ended" and study.state.settings.target.max_size_bytes == 5000
+    assert study.status == "ended" and study.state.settings.deployment.max_size_bytes == 5000
     assert study.state.front() and all(trial.profile.latency_ms <= 1.2 for trial in study.state.front())
     assert study.state.ended.chosen == study.state.choose().number == Study("ended", ended).best().number
     taken = to_optuna(study.state)
@@ -201,7 +201,7 @@ def test_a_study_that_has_ended_shows_its_front_within_the_limits(ended):
         (study.state.score(model), model.profile.latency_ms) for model in study.state.front()
     }
     study.control.limit(max_latency_ms=None)
-    assert study.state.settings.target == Deployment(max_size_bytes=5000)
+    assert study.state.settings.deployment == Deployment(max_size_bytes=5000)
     assert numbers(study.state.front()) == numbers(whole) and study.state.ended.chosen == chosen
     study.control.limit(max_size_bytes=None)
 
@@ -274,7 +274,7 @@ def test_an_interrupt_is_handled_between_events_and_a_second_one_at_once(ended, 
 
 def test_a_real_study_is_controlled_from_python_and_from_the_shell(tmp_path):
     images, labels = digits()
-    automl = AutoML(name="real", home=tmp_path, budget=Budget(minutes=30), workers=1, knobs=SMALL, progress=False)
+    automl = AutoML(name="real", home=tmp_path, budget=Budget(minutes=30), workers=1, hyperparameters=SMALL, progress=False)
     study = automl.fit(images[:300], labels[:300], folds=0, wait=False)
     try:
         until(lambda: completed(study), "no trial came to its end")
@@ -288,7 +288,7 @@ def test_a_real_study_is_controlled_from_python_and_from_the_shell(tmp_path):
         assert "within the limits" in lepton(
             "limit", "real", "--max-latency-ms", "none", "--max-size-kb", "4000", home=tmp_path
         )
-        assert study.state.settings.target == Deployment(max_size_bytes=4_000_000)
+        assert study.state.settings.deployment == Deployment(max_size_bytes=4_000_000)
         assert "pinned are model.squeeze=False" in lepton("unpin", "real", "model.pool", home=tmp_path)
         until(lambda: any(one.proposed.origin == "retuned" for one in study.state.trials.values()), "nothing was retuned")
         retuned = [one.proposed.config for one in study.state.trials.values() if one.proposed.origin == "retuned"]

@@ -35,7 +35,9 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def study(home, pictures):
-    study = AutoML(name="pictures", home=home, budget=Budget(trials=4), progress=False, seed=1, knobs={"lean.ratio": 0.3})
+    study = AutoML(
+        name="pictures", home=home, budget=Budget(trials=4), progress=False, seed=1, hyperparameters={"prune.ratio": 0.3}
+    )
     return study.fit(*pictures, folds=0)
 
 
@@ -49,7 +51,7 @@ def test_the_front_holds_measured_models(study):
 
 def test_no_score_counts_before_pruning(study):
     for trial in study.state.trials.values():
-        cut = study.state.settings.lean.cut_epoch(study.state.settings.train.epochs)
+        cut = study.state.settings.prune.cut_epoch(study.state.settings.train.epochs)
         early = [report for report in trial.reports if 0 < report.epoch <= cut]
         assert early and all("accuracy" not in report.scores for report in early)
 
@@ -181,7 +183,7 @@ def test_a_small_table_is_cross_validated_and_predicted_in_its_own_unit(home, ta
 def looks_at_the_folds(study, frame):
     """Each row is predicted by a network trained without it, and the test split stays unused."""
     model, data = study.best(), study.data
-    reports, epochs = study.state.trial(model.number).reports, study.state.weighed.epochs
+    reports, epochs = study.state.trial(model.number).reports, study.state.host_benchmark.epochs
     assert [told.epoch for told in reports] == list(range(6 * epochs + 1))  # each once: five folds and all rows
     folds = [told for told in reports if study.state.settings.metric in told.scores]
     assert [told.epoch for told in folds] == [epochs * fold for fold in range(1, 6)]

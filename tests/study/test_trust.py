@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from lepton_automl import cli, trust
 from lepton_automl.errors import ConfigError, StudyError
-from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted
+from lepton_automl.events import HostBenchmarked, StudyEnded, StudyStarted
 from lepton_automl.factory import Factory, factory_of
 from lepton_automl.specs import Budget
 from lepton_automl.study.bottleneck import bottleneck
@@ -39,14 +39,14 @@ def marker(tmp_path):
 def stranger(tmp_path, marker):
     """A study that was copied here, with a factory which leaves a mark wherever it is run."""
     own = Factory(name="make", module="__main__", source=f"open({str(marker)!r}, 'w').close()\ndef make(config, spec): ...\n")
-    asked = config(own=own, budget=Budget(trials=9))
+    asked = config(factory=own, budget=Budget(trials=9))
     home = StudyStore(tmp_path / "home")
     folder = home.create("sample")
     write_request(asked, folder)
     journal = study_journal(folder)
     told = [
         StudyStarted(at=1.0, config=asked),
-        HostWeighed(at=2.0, weighed=benchmarked_host(), epochs=8),
+        HostBenchmarked(at=2.0, benchmark=benchmarked_host(), epochs=8),
         *trial_events(0, 0.9, 1.0, 3.0),
     ]
     for event in [*told, StudyEnded(at=9.0, reason="done", chosen=0)]:
@@ -69,7 +69,7 @@ def test_opening_a_study_runs_none_of_its_code(stranger, marker):
         CliRunner().invoke(cli.app, [words[0], *name, *words[1:]], env={"LEPTON_HOME": str(stranger.folder)})
     assert not marker.exists()
     study = Study("sample", stranger)
-    assert len(study.front) == 1 and study.state.settings.own
+    assert len(study.front) == 1 and study.state.settings.factory
     with pytest.raises(StudyError, match=r"(?s)have not trusted this code yet.*lepton resume sample --trust"):
         study.resume()
     assert not stranger.running("sample")
@@ -84,11 +84,11 @@ def test_a_profile_of_its_network_asks_for_trust_before_a_worker_starts(stranger
 def test_trust_stands_where_the_study_cannot_go_on(stranger):
     told = CliRunner().invoke(cli.app, ["resume", "sample", "--trust"], env={"LEPTON_HOME": str(stranger.folder)})
     assert "the code that it carries may run here from now on" in told.output
-    assert Study("sample", stranger).state.settings.own.untrusted() == ""
+    assert Study("sample", stranger).state.settings.factory.untrusted() == ""
 
 
 def test_code_loads_once_it_is_trusted_and_that_is_remembered_outside_of_the_study(stranger, marker, user, monkeypatch):
-    own = Study("sample", stranger).state.settings.own
+    own = Study("sample", stranger).state.settings.factory
     with pytest.raises(ConfigError, match="trust"):
         own.load()
     assert not marker.exists()
@@ -105,7 +105,7 @@ def test_code_loads_once_it_is_trusted_and_that_is_remembered_outside_of_the_stu
     "change", [{"source": "def make(config, spec): evil()"}, {"paths": ("/tmp/evil",)}, {"name": "other"}, {"module": "os"}]
 )
 def test_other_code_is_not_trusted_with_it(stranger, change):
-    own = open_study("sample", stranger.folder, trust=True).state.settings.own
+    own = open_study("sample", stranger.folder, trust=True).state.settings.factory
     assert own.untrusted() == "" and own.replace(**change).untrusted()
     with pytest.raises(ConfigError, match="trust"):
         own.replace(**change).load()

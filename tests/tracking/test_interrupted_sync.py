@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import (
-    Asked,
-    HostWeighed,
+    CommandReceived,
+    HostBenchmarked,
     ModelRegistered,
     StudyEnded,
     StudyPaused,
@@ -16,8 +16,8 @@ from lepton_automl.events import (
     StudyStarted,
     TestOpened,
     TrialEnded,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
@@ -34,7 +34,7 @@ def lives(draw):
     """A study's events: trials that run in parallel, are stopped, resumed, lost, and end; it pauses and ends."""
     said = [
         StudyStarted(at=1.0, config=samples.config(), versions={"torch": "2"}),
-        HostWeighed(at=2.0, weighed=samples.benchmarked_host(), epochs=8),
+        HostBenchmarked(at=2.0, benchmark=samples.benchmarked_host(), epochs=8),
     ]
     ended, at = [], 3.0
     for number in range(draw(st.integers(1, 5))):
@@ -47,7 +47,7 @@ def lives(draw):
         if how in {"stopped", "thawed"}:
             said.append(TrialEnded(at=at + 2.5, result=stopped))
         if how == "thawed":
-            said += [TrialThawed(at=at + 2.6, trial=number, epoch=1)]
+            said += [TrialResumed(at=at + 2.6, trial=number, epoch=1)]
             ended.append(number)
         if how in {"complete", "thawed"}:
             said.append(end)
@@ -56,7 +56,7 @@ def lives(draw):
         if draw(st.booleans()):
             said += [StudyPaused(at=at + 4, reason="asked"), StudyResumed(at=at + 5, reason="asked")]
         if draw(st.booleans()):
-            said.append(Asked(at=at + 6, uid=f"a{number}", what="extend", budget=Budget(trials=9 + number)))
+            said.append(CommandReceived(at=at + 6, uid=f"a{number}", what="extend", budget=Budget(trials=9 + number)))
         if draw(st.booleans()):
             said += [StudyEnded(at=at + 7, reason="spent", chosen=None), StudyResumed(at=at + 8, reason="extended")]
         at += 10

@@ -14,7 +14,7 @@ import pytest
 
 from lepton_automl.errors import StudyError
 from lepton_automl.events import (
-    Asked,
+    CommandReceived,
     ModelRegistered,
     StudyEnded,
     StudyPaused,
@@ -22,8 +22,8 @@ from lepton_automl.events import (
     StudyStarted,
     TestOpened,
     TrialEnded,
+    TrialResumed,
     TrialRetried,
-    TrialThawed,
 )
 from lepton_automl.jobs import TrialResult
 from lepton_automl.reporting.tables import front_table
@@ -207,7 +207,7 @@ def test_a_study_that_was_killed_paused_and_retried_leaves_one_run_a_trial(store
         TrialRetried(at=5.0, trial=0, reason="the worker process died"),
         learnt,
         StudyPaused(at=6.0, reason="no space left on device"),
-        Asked(at=7.0, uid="a", what="enqueue", config={"model.width": 9}),
+        CommandReceived(at=7.0, uid="a", what="enqueue", config={"model.width": 9}),
     ]
     for event in happened:
         journal.append(event)
@@ -279,7 +279,7 @@ def test_a_resumed_trial_is_one_run_that_runs_again(store_folder, client, tmp_pa
     journal = journal_of(tmp_path, "thawed", proposed, weigh, learnt, TrialEnded(at=4.0, result=result))
     for event, status, told in (
         (None, "KILLED", ("stopped", "behind at epoch 1")),
-        (TrialThawed(at=5.0, trial=0, epoch=1), "RUNNING", ("running", "")),
+        (TrialResumed(at=5.0, trial=0, epoch=1), "RUNNING", ("running", "")),
         (ended.replace(at=9.0), "FINISHED", ("complete", "")),
     ):
         if event:

@@ -6,7 +6,15 @@ import builtins
 import sys
 from html.parser import HTMLParser
 
-from lepton_automl.events import HostWeighed, KnobsRanked, Noted, StudyEnded, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl.events import (
+    HostBenchmarked,
+    HyperparametersRanked,
+    Noted,
+    StudyEnded,
+    StudyStarted,
+    TrialEnded,
+    TrialProposed,
+)
 from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.space import Categorical, Space
@@ -52,7 +60,7 @@ def lived(tmp_path, models, *, ended=True, **changes):
     folder.mkdir(parents=True)
     journal = Journal(folder / "journal.jsonl")
     journal.append(StudyStarted(at=0.0, config=config(**changes)), durable=False)
-    journal.append(HostWeighed(at=1.0, weighed=benchmarked_host(), epochs=8), durable=False)
+    journal.append(HostBenchmarked(at=1.0, benchmark=benchmarked_host(), epochs=8), durable=False)
     for number, (score, latency) in enumerate(models):
         for event in trial_events(number, score, latency, at=10.0 * number):
             journal.append(event, durable=False)
@@ -114,8 +122,8 @@ def harmless(text):
 def hostile(home):
     """A study in which every name is hostile; some of its trials are complete."""
     spec = image_spec().replace(name=HOSTILE[0], target=HOSTILE[1])
-    knobs = {f"model.{text}": Categorical(text, "plain", default=text) for text in HOSTILE}
-    study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(knobs=knobs))
+    hyperparameters = {f"model.{text}": Categorical(text, "plain", default=text) for text in HOSTILE}
+    study, journal = lived(home, MODELS, ended=False, spec=spec, space=Space(hyperparameters=hyperparameters))
     for number, text in enumerate(HOSTILE, len(MODELS)):
         drawn = {f"model.{text}": text}
         journal.append(TrialProposed(at=50.0, trial=number, uid=text, config=drawn, recipe={"family": text}, origin=text))
@@ -127,7 +135,7 @@ def hostile(home):
                 journal.append(event)
         journal.append(Noted(at=52.0, text=text))
     shares = {f"model.{text}": 1 / (at + 2) for at, text in enumerate(HOSTILE)}
-    journal.append(KnobsRanked(at=53.0, shares={"score": shares}, trials={"score": 9}, ends=20))
+    journal.append(HyperparametersRanked(at=53.0, shares={"score": shares}, trials={"score": 9}, ends=20))
     return study
 
 

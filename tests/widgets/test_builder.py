@@ -97,7 +97,7 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
     assert (started / "data" / "spec.json").exists() and not list(home.glob("looking-*/data"))
     evaluates = evaluated(made, names, tmp_path / "other", launched, monkeypatch)
     assert evaluates != started and config(evaluates) == config(started)
-    assert config(started)["target"]["max_size_bytes"] == 200_000
+    assert config(started)["deployment"]["max_size_bytes"] == 200_000
 
 
 def test_rare_options_are_in_the_code_and_in_the_search(home, tmp_path, launched, monkeypatch):

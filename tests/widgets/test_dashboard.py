@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from lepton_automl.errors import ExtraError
-from lepton_automl.events import HostWeighed, StudyEnded, StudyStarted, TrialEnded
+from lepton_automl.events import HostBenchmarked, StudyEnded, StudyStarted, TrialEnded
 from lepton_automl.jobs import TrialResult
 from lepton_automl.specs import Budget
 from lepton_automl.study.study import Study
@@ -140,7 +140,7 @@ def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config())])
     assert "measuring this machine" in startup_step(state, "starting", 1.0)
-    state.feed([HostWeighed(at=5.0, weighed=benchmarked_host(), epochs=8)])
+    state.feed([HostBenchmarked(at=5.0, benchmark=benchmarked_host(), epochs=8)])
     assert "a model takes about" in startup_step(state, "running", 5.0)
     proposed, weigh, learnt, ended = trial_events(0, 0.9, 1.0, at=10.0)
     state.feed([proposed, weigh, learnt])
@@ -151,14 +151,14 @@ def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
 
 
 def test_a_stop_is_logged_once(tmp_path):
-    from lepton_automl.events import STOPPED, Asked
+    from lepton_automl.events import STOPPED, CommandReceived
     from lepton_automl.widgets.log import sentence
 
     study, journal = lived(tmp_path, MODELS, ended=False)
     for event in trial_events(3, 0.9, 1.0, at=60.0)[:2]:
         journal.append(event)
-    journal.append(Asked(at=61.0, what="stop", uid="a"))
-    journal.append(Asked(at=61.5, what="stop", uid="b"))
+    journal.append(CommandReceived(at=61.0, what="stop", uid="a"))
+    journal.append(CommandReceived(at=61.5, what="stop", uid="b"))
     journal.append(TrialEnded(at=62.0, result=TrialResult(trial=3, status="stopped", reason=STOPPED)))
     journal.append(StudyEnded(at=63.0, reason=STOPPED, chosen=0))
     _, state, news = Study("sample", study.home).client.poll()
@@ -189,7 +189,7 @@ def test_figures_of_a_new_search_have_sensible_axes(benchmarked):
 
     state = StudyState().feed([StudyStarted(at=0.0, config=config(budget=Budget(minutes=10)))])
     if benchmarked:
-        state.feed([HostWeighed(at=5.0, weighed=benchmarked_host(), epochs=8)])
+        state.feed([HostBenchmarked(at=5.0, benchmark=benchmarked_host(), epochs=8)])
     front = front_figure(state)
     assert tuple(front.layout.yaxis.range) == (0, 1) and "no model yet" in front.layout.annotations[0].text
     low, high = (10**end for end in front.layout.xaxis.range)

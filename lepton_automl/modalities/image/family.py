@@ -71,7 +71,7 @@ def image_space(spec: DataSpec) -> Space:
     """Every hyperparameter, by prefixed name."""
     stages = _usual_stages(spec)
     small = min(image_input(spec).shape[1:]) <= TINY
-    knobs: dict[str, Hyperparameter] = {
+    hyperparameters: dict[str, Hyperparameter] = {
         "model.block": Categorical("plain", "residual", "inverted", default="plain"),
         "model.width": Integer(4, 64, default=16, log=True),
         "model.growth": Categorical(1.5, 2.0, default=2.0),
@@ -90,8 +90,8 @@ def image_space(spec: DataSpec) -> Space:
         "train.mixup": Float(0.0, 0.4, default=0.0),
     }
     for stage in range(1, stages + 2):
-        knobs[f"model.depth{stage}"] = Integer(1, 3, default=2)
-    return Space(knobs=knobs)
+        hyperparameters[f"model.depth{stage}"] = Integer(1, 3, default=2)
+    return Space(hyperparameters=hyperparameters)
 
 
 TINY = 12  # pixels of the shorter side up to which nothing may be thrown away early
@@ -103,13 +103,13 @@ def _usual_stages(spec: DataSpec) -> int:
     return 1 if side <= TINY else 2 if side <= 40 else 3 if side <= 100 else 4
 
 
-def conv_recipe(knobs: Config, spec: DataSpec) -> ConvRecipe:
+def conv_recipe(hyperparameters: Config, spec: DataSpec) -> ConvRecipe:
     """A recipe from the `model.*` settings, without their prefix."""
     channels, height, width = image_input(spec).shape
-    base, growth = float(knobs["width"]), float(knobs["growth"])
+    base, growth = float(hyperparameters["width"]), float(hyperparameters["growth"])
     stages = tuple(
-        Stage(width=wide, stride=2, blocks=_blocks(knobs, wide, int(knobs[f"depth{number}"])))
-        for number in range(1, int(knobs["stages"]) + 1)
+        Stage(width=wide, stride=2, blocks=_blocks(hyperparameters, wide, int(hyperparameters[f"depth{number}"])))
+        for number in range(1, int(hyperparameters["stages"]) + 1)
         if (wide := even(base * growth**number))
     )
     recipe = ConvRecipe(
@@ -119,20 +119,20 @@ def conv_recipe(knobs: Config, spec: DataSpec) -> ConvRecipe:
         pixel_std=image_input(spec).pixel_std,
         stem=even(base),
         stem_kernel=5 if min(height, width) > 100 else 3,
-        stem_stride=int(knobs["stem_stride"]),
+        stem_stride=int(hyperparameters["stem_stride"]),
         stages=stages,
     )
-    return recipe.replace(pool=min(int(knobs["pool"]), *recipe.last_map))
+    return recipe.replace(pool=min(int(hyperparameters["pool"]), *recipe.last_map))
 
 
-def _blocks(knobs: Config, width: int, depth: int) -> tuple[Block, ...]:
+def _blocks(hyperparameters: Config, width: int, depth: int) -> tuple[Block, ...]:
     """A stage's blocks: a residual stage begins with a plain block that halves the map."""
-    kernel = int(knobs["kernel"])
-    mid = max(4, even(width * float(knobs["expand"])))
-    squeeze = max(4, mid // 4) if knobs["squeeze"] else 0
-    if knobs["block"] == "plain":
+    kernel = int(hyperparameters["kernel"])
+    mid = max(4, even(width * float(hyperparameters["expand"])))
+    squeeze = max(4, mid // 4) if hyperparameters["squeeze"] else 0
+    if hyperparameters["block"] == "plain":
         return (Block(kind="plain", kernel=kernel, mid=width),) * (depth - 1) + (Block(kind="plain", kernel=kernel),)
-    if knobs["block"] == "residual":
+    if hyperparameters["block"] == "residual":
         block = Block(kind="residual", kernel=kernel, mid=mid, squeeze=squeeze)
         return (Block(kind="plain", kernel=kernel), *(block,) * depth)
     return (Block(kind="inverted", kernel=kernel, mid=mid, squeeze=squeeze),) * depth
@@ -145,9 +145,9 @@ DESIGNS: list[Config] = [
     _SHALLOW | {"model.block": "residual", "model.width": 24},
     {"model.width": 12, "model.stages": 1, "model.pool": 2},
     _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2},
-    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2, "lean.ratio": 0.5},
+    _SHALLOW | {"model.width": 4, "model.stages": 1, "model.pool": 2, "model.stem_stride": 2, "prune.ratio": 0.5},
     {"model.width": 24},
     _SHALLOW | {"model.width": 16, "model.pool": 2},
     _SHALLOW | {"model.block": "residual", "model.width": 16, "model.stem_stride": 1},
-    {"model.width": 32, "lean.ratio": 0.5},
+    {"model.width": 32, "prune.ratio": 0.5},
 ]

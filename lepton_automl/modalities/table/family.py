@@ -70,7 +70,7 @@ class TableFamily:
 
 def table_space(spec: DataSpec) -> Space:
     """Every hyperparameter, by prefixed name."""
-    knobs: dict[str, Hyperparameter] = {
+    hyperparameters: dict[str, Hyperparameter] = {
         "model.kind": Categorical("mlp", "resnet", default="mlp"),
         "model.width": Integer(16, 256, default=128, log=True),
         "model.depth": Integer(1, 4, default=3),
@@ -80,35 +80,39 @@ def table_space(spec: DataSpec) -> Space:
         "train.weight_decay": Float(1e-3, 3e-1, default=1e-2, log=True),
     }
     if table_input(spec).numeric > table_input(spec).plain:
-        knobs["model.embedding"] = Categorical("linear", "piecewise", "periodic", default="periodic")
-        knobs["model.frequency"] = Float(0.5, 3.0, default=2.0)
-        knobs["model.bins"] = Integer(8, 32, default=16)
-        knobs["model.embedded"] = Categorical(8, 16, 24, default=16)
+        hyperparameters["model.embedding"] = Categorical("linear", "piecewise", "periodic", default="periodic")
+        hyperparameters["model.frequency"] = Float(0.5, 3.0, default=2.0)
+        hyperparameters["model.bins"] = Integer(8, 32, default=16)
+        hyperparameters["model.embedded"] = Categorical(8, 16, 24, default=16)
     if table_input(spec).cardinalities:
-        knobs["model.one_hot"] = Categorical(False, True, default=False)
-    return Space(knobs=knobs)
+        hyperparameters["model.one_hot"] = Categorical(False, True, default=False)
+    return Space(hyperparameters=hyperparameters)
 
 
-def table_recipe(knobs: Config, spec: DataSpec) -> TableRecipe:
+def table_recipe(hyperparameters: Config, spec: DataSpec) -> TableRecipe:
     """A recipe from the `model.*` settings, without their prefix."""
-    embedding = str(knobs.get("embedding", "linear"))
+    embedding = str(hyperparameters.get("embedding", "linear"))
     linear = embedding == "linear"
-    width, depth, residual = even(float(knobs["width"])), int(knobs["depth"]), knobs["kind"] == "resnet"
+    width, depth, residual = (
+        even(float(hyperparameters["width"])),
+        int(hyperparameters["depth"]),
+        hyperparameters["kind"] == "resnet",
+    )
     return TableRecipe(
         outputs=spec.outputs,
         numeric=table_input(spec).numeric,
         plain=table_input(spec).plain,
         cardinalities=table_input(spec).cardinalities,
-        one_hot=bool(knobs.get("one_hot", False)),
+        one_hot=bool(hyperparameters.get("one_hot", False)),
         embedding="linear" if linear else "piecewise" if embedding == "piecewise" else "periodic",
-        frequency=float(knobs["frequency"]) if embedding == "periodic" else 1.0,
-        bins=0 if linear else int(knobs["bins"]),
-        embedded=0 if linear else int(knobs["embedded"]),
+        frequency=float(hyperparameters["frequency"]) if embedding == "periodic" else 1.0,
+        bins=0 if linear else int(hyperparameters["bins"]),
+        embedded=0 if linear else int(hyperparameters["embedded"]),
         kind="resnet" if residual else "mlp",
         width=width,
         mids=(2 * width if residual else width,) * depth,
-        heads=int(knobs["heads"]),
-        dropout=float(knobs["dropout"]),
+        heads=int(hyperparameters["heads"]),
+        dropout=float(hyperparameters["dropout"]),
     )
 
 

@@ -64,10 +64,10 @@ def test_lines_in_any_order_are_put_right(home, path, order):
 @quick
 @example(order=[0, 1, 2, 6, *range(3, 6), *range(7, len(EVENTS) - 1)], left=4)  # only their copies contain the rest
 @given(order=st.permutations(range(len(EVENTS) - 1)), left=st.integers(1, len(EVENTS) - 1))
-def test_old_lines_in_any_order_end_in_an_error(home, path, order, left):
-    """Lines of an older version have no numbers; lines that can follow are used, wherever they are."""
+def test_lines_without_numbers_in_any_order_end_in_an_error(home, path, order, left):
+    """Lines without numbers; lines that can follow are used, wherever they are."""
     content = path.read_bytes()
-    old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
+    old = [line(json.dumps({"format": 2, **event_to_json(event)}, separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old[at] for at in order[:left]))
     try:
         state = StudyClient(NAME, home).state
@@ -90,7 +90,7 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
         lines[at] = lines[at].replace(b'{"n"', b'{"m"')
     path.write_bytes(b"".join(lines))
     told = EVENTS[at]
-    passing = type(told).__name__ in {"TrialReported", "TrialRetried", "Noted", "KnobsRanked"} and how != "twice"
+    passing = type(told).__name__ in {"TrialReported", "TrialRetried", "Noted", "HyperparametersRanked"} and how != "twice"
     state = seen(home)
     assert len(state.trials) == 2 and len(state.front()) == 1 and state.ended and state.tested and state.registered
     done = repair(NAME, home)
@@ -118,22 +118,22 @@ def test_without_one_of_its_lines_a_study_is_as_it_was(home, path, at, how):
         b"not json",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"event":"Noted","at":1.0,"text":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
-        b'{"event":["Noted"],"at":1.0}',
-        b'{"event":"Noted","at":"x","text":"y"}',
-        b'{"event":"Noted","at":1.0,"text":5}',
-        b'{"event":"Noted","at":1.0}',
-        b'{"event":"TrialEnded","at":1.0,"result":[]}',
-        b'{"event":"TrialEnded","at":1.0,"result":{"trial":99,"status":"complete"}}',
-        b'{"event":"TrialProposed","at":1.0,"trial":[1],"uid":"a","config":{},"recipe":{},"origin":"x"}',
-        b'{"event":"TrialProposed","at":1.0,"trial":9,"uid":"a","config":{},"recipe":'
+        b'{"format":2,"event":"Noted","at":1.0,"text":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"format":2,"event":["Noted"],"at":1.0}',
+        b'{"format":2,"event":"Noted","at":"x","text":"y"}',
+        b'{"format":2,"event":"Noted","at":1.0,"text":5}',
+        b'{"format":2,"event":"Noted","at":1.0}',
+        b'{"format":2,"event":"TrialEnded","at":1.0,"result":[]}',
+        b'{"format":2,"event":"TrialEnded","at":1.0,"result":{"trial":99,"status":"complete"}}',
+        b'{"format":2,"event":"TrialProposed","at":1.0,"trial":[1],"uid":"a","config":{},"recipe":{},"origin":"x"}',
+        b'{"format":2,"event":"TrialProposed","at":1.0,"trial":9,"uid":"a","config":{},"recipe":'
         + b'{"a":' * 300
         + b"1"
         + b"}" * 300
         + b',"origin":"x"}',
-        b'{"event":"Asked","at":1.0,"uid":"b","what":"extend","budget":{"minutes":-1}}',
-        b'{"event":"TestOpened","at":1.0,"scores":{"x":{}}}',
-        b'{"event":"StudyEnded","at":1.0,"reason":"r","chosen":"0"}',
+        b'{"format":2,"event":"CommandReceived","at":1.0,"uid":"b","what":"extend","budget":{"minutes":-1}}',
+        b'{"format":2,"event":"TestOpened","at":1.0,"scores":{"x":{}}}',
+        b'{"format":2,"event":"StudyEnded","at":1.0,"reason":"r","chosen":"0"}',
     ],
     ids=range(20),
 )
@@ -150,7 +150,7 @@ def test_a_right_checksum_over_wrong_content_ends_in_an_error(home, path, body):
 
 
 def test_a_line_of_a_newer_version_is_no_damage_and_outlives_a_repair(home, path):
-    body = b'{"n":%d,"event":"FromTomorrow","at":20.0}' % len(EVENTS)
+    body = b'{"n":%d,"format":2,"event":"FromTomorrow","at":20.0}' % len(EVENTS)
     path.write_bytes(path.read_bytes() + line(body))
     assert Study(NAME, home).client.damage == "" and check_intact(path.parent) == EVENTS[:-1]
     path.write_bytes(path.read_bytes().replace(b"uid-1", b"uid-2", 1))
@@ -158,8 +158,8 @@ def test_a_line_of_a_newer_version_is_no_damage_and_outlives_a_repair(home, path
     assert b"FromTomorrow" in path.read_bytes()
 
 
-def test_a_journal_of_an_older_version_is_read_and_continued(home, path):
-    old = [line(json.dumps(event_to_json(event), separators=(",", ":")).encode()) for event in EVENTS[:-1]]
+def test_a_journal_without_numbers_is_read_and_continued(home, path):
+    old = [line(json.dumps({"format": 2, **event_to_json(event)}, separators=(",", ":")).encode()) for event in EVENTS[:-1]]
     path.write_bytes(b"".join(old))
     assert check_intact(path.parent) == EVENTS[:-1] and Study(NAME, home).client.damage == ""
     study_journal(path.parent).append(Noted(at=30.0, text="new"))

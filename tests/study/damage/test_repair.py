@@ -77,7 +77,7 @@ def bundled(home, number: int) -> None:
     from tests.samples import image_spec
 
     card = model_card(
-        name="sample/0", recipe=recipe_from_json(trial[0].recipe), spec=image_spec(), target=Deployment(), profile=profile,
+        name="sample/0", recipe=recipe_from_json(trial[0].recipe), spec=image_spec(), deployment=Deployment(), profile=profile,
         metric="accuracy", scores=trial[-1].result.scores,
     )  # fmt: skip
     bundle = home.path(NAME) / "trials" / f"{number:05d}" / "bundle"

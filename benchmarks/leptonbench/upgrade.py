@@ -1,0 +1,70 @@
+"""`python -m benchmarks.leptonbench.upgrade` gives recorded tables today's names of hyperparameters and fields; no value changes.
+
+It compares the written file with the one before, column by column, and writes nothing where anything but a name differs.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lepton_automl.journal_format import converted, converted_config
+
+from . import table
+
+KEY = b"leptonbench"
+
+
+def upgraded(found: pa.Table) -> pa.Table:
+    """A table with today's names.
+
+    Args:
+        found: As it was recorded.
+    """
+    configs = [json.dumps(converted_config(json.loads(text))) for text in found.column("config").to_pylist()]
+    place = found.schema.get_field_index("config")
+    changed = found.set_column(place, found.schema.field("config"), pa.array(configs, pa.string()))
+    return changed.replace_schema_metadata({KEY: json.dumps(_described(json.loads(found.schema.metadata[KEY])))})
+
+
+def _described(told: dict[str, Any]) -> dict[str, Any]:
+    """What a table says of itself, with today's names; `target`, `lean` and `space` are those of a study's request."""
+    names: dict[str, str] = {"target": "deployment", "lean": "prune"}
+    request: dict[str, Any] = {name: told[name] for name in ("target", "lean", "space") if name in told}
+    line = converted({"event": "StudyStarted", "config": request})["config"] if request.keys() & names.keys() else request
+    return {names.get(name, name): line.get(names.get(name, name), value) for name, value in told.items()}
+
+
+def values_of(found: pa.Table) -> list[str]:
+    """Every value of a table as text, in order, without any name; NaN is equal to itself."""
+    rows = [{**row, "config": list(json.loads(row["config"]).values())} for row in found.to_pylist()]
+    return [*(repr(list(row.values())) for row in rows), repr(_leaves(json.loads(found.schema.metadata[KEY])))]
+
+
+def _leaves(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [leaf for part in item.values() for leaf in _leaves(part)]
+    return [leaf for part in item for leaf in _leaves(part)] if isinstance(item, list) else [item]
+
+
+def main() -> None:
+    """Rewrite the tables that have older names."""
+    for name in table.names():
+        before = pq.read_table(table.path(name))
+        after = upgraded(before)
+        if after.schema.metadata == before.schema.metadata and after.column("config").equals(before.column("config")):
+            print(f"{name}: nothing to do")
+            continue
+        if values_of(before) != values_of(after):
+            raise SystemExit(f"{name}: a value would change; nothing is written")
+        pq.write_table(after, table.path(name), compression="zstd")
+        if values_of(pq.read_table(table.path(name))) != values_of(before):
+            raise SystemExit(f"{name}: the written file differs from the one before")
+        print(f"{name}: {after.num_rows} rows, {len(values_of(after))} lists of values compared, all equal")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The format of a study's journal: its number, and how a line of an older format becomes one of today's.
+
+Format 1 is that of all versions whose lines carry none. To change a stored name, raise `FORMAT` and describe the
+change in the tables below: what an event is called, what its fields are called, and where the names of hyperparameters stand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .errors import StudyError
+
+FORMAT = 2
+KEY = "format"  # in each line, behind its number; lines without it are of format 1
+EVERY = "*"  # in a path: each item of a list, or each value of a mapping
+
+# From format 1 to 2. The events' names come first, and fields are renamed in this order.
+EVENTS = {
+    "HostWeighed": "HostBenchmarked",
+    "TrialThawed": "TrialResumed",
+    "Asked": "CommandReceived",
+    "KnobsRanked": "HyperparametersRanked",
+}
+FIELDS: dict[str, tuple[tuple[tuple[str, ...], str], ...]] = {
+    "StudyStarted": (
+        (("config", "target"), "deployment"),
+        (("config", "deployment", "max_drop"), "max_score_drop"),
+        (("config", "lean"), "prune"),
+        (("config", "own"), "factory"),
+        (("config", "precedents"), "prior_trials"),
+        (("config", "space", "knobs"), "hyperparameters"),
+    ),
+    "HostBenchmarked": ((("weighed",), "benchmark"),),
+    "CommandReceived": (
+        (("target",), "deployment"),
+        (("deployment", "max_drop"), "max_score_drop"),
+        (("knobs",), "hyperparameters"),
+    ),
+    "ModelAccelerated": ((("found",), "result"), (("result", "tried", EVERY, "said"), "outcome")),
+}
+HYPERPARAMETERS = {"lean.ratio": "prune.ratio"}
+NAMED_IN: dict[str, tuple[tuple[str, ...], ...]] = {  # lists of names, or mappings by name
+    "StudyStarted": (("config", "space", "hyperparameters"), ("config", "grid"), ("config", "prior_trials", EVERY, "config")),
+    "TrialProposed": (("config",),),
+    "CommandReceived": (("config",), ("hyperparameters",)),
+    "HyperparametersRanked": (("shares", EVERY),),
+}
+ORIGINS = {"portfolio": "first_design"}  # of a trial
+
+
+class FormatError(StudyError):
+    """A journal is of another format than this version reads."""
+
+
+def format_of(line: dict[str, Any]) -> int:
+    """The format of a line, or of a study's request.
+
+    Args:
+        line: The line's JSON object.
+
+    Returns:
+        Its format; 1 where it carries none.
+    """
+    number = line.get(KEY, 1)
+    return number if isinstance(number, int) and not isinstance(number, bool) else 1
+
+
+def check_format(line: dict[str, Any], study: str) -> None:
+    """Refuse a line of another format.
+
+    Args:
+        line: The line's JSON object.
+        study: The study's name, for the message.
+
+    Raises:
+        FormatError: It is of another format; the message says what to do.
+    """
+    number = format_of(line)
+    if number == FORMAT:
+        return
+    what = f"the journal is of format {number}, and this version reads format {FORMAT}"
+    fix = "Upgrade lepton_automl." if number > FORMAT else f"lepton repair {study} converts it, and keeps the old file."
+    raise FormatError(what, where=study, fix=fix)
+
+
+def converted(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of an older format in today's; one of today's as it is.
+
+    Args:
+        line: The line's JSON object: an event with its kind. It is not changed.
+
+    Returns:
+        The event, with the number of today's format.
+    """
+    if format_of(line) >= FORMAT:
+        return line
+    kind = EVENTS.get(str(line.get("event")), line.get("event"))
+    found = {**line, "event": kind, KEY: FORMAT}
+    for path, name in FIELDS.get(str(kind), ()):
+        found = _at(found, path[:-1], functools.partial(_renamed, names={path[-1]: name}))
+    found = _at(found, ("config", "data"), _split_data) if kind == "StudyStarted" else found
+    found = _at(found, ("config", "train"), functools.partial(_with_augmentation, line)) if kind == "StudyStarted" else found
+    for path in NAMED_IN.get(str(kind), ()):
+        found = _at(found, path, functools.partial(_renamed, names=HYPERPARAMETERS))
+    if kind == "TrialProposed":
+        found["origin"] = ORIGINS.get(str(found.get("origin")), found.get("origin"))
+    return found
+
+
+def converted_config(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose hyperparameters may bear the names of an older format, with today's names."""
+    return dict(_renamed(config, HYPERPARAMETERS))
+
+
+def converted_data(data: dict[str, Any]) -> dict[str, Any]:
+    """A data set's description of an older format in today's."""
+    return dict(_split_data(data))
+
+
+def _split_data(data: Any) -> Any:
+    """A description with what belongs to its modality in `input`, and what belongs to its task in `output`.
+
+    Both are given all that either could need; a value takes what it knows.
+    """
+    if not isinstance(data, dict) or not {"modality", "task"} <= data.keys():
+        return data
+    common = {name: value for name, value in data.items() if name not in {"modality", "task", *_OF_INPUT, *_OF_OUTPUT}}
+    given = {new: data[old] for old, new in _OF_INPUT.items() if old in data}
+    shape = data.get("shape")
+    if isinstance(shape, list) and len(shape) == 1:
+        given["numeric"] = shape[0]
+    answer = {new: data[old] for old, new in _OF_OUTPUT.items() if old in data}
+    return {**common, "input": {"kind": data["modality"], **given}, "output": {"kind": data["task"], **answer}}
+
+
+_OF_INPUT = {name: name for name in ("shape", "plain", "cardinalities", "pixel_mean", "pixel_std", "columns")}
+_OF_OUTPUT = {name: name for name in ("counts", "class_weight")} | {
+    "classes": "labels",
+    "target_mean": "mean",
+    "target_scale": "scale",
+}
+_OF_AUGMENTATION = ("flip", "shift", "cutout", "mixup")
+
+
+def _with_augmentation(line: dict[str, Any], plan: Any) -> Any:
+    """A training plan whose augmentation is a value of the modality's own, where anything is augmented at all."""
+    config = line.get("config")
+    data = config.get("data") if isinstance(config, dict) else None
+    if not isinstance(plan, dict) or not isinstance(data, dict) or not any(plan.get(name) for name in _OF_AUGMENTATION):
+        return plan
+    augment = {name: plan[name] for name in _OF_AUGMENTATION if name in plan}
+    return {**plan, "augment": {"kind": data.get("modality", ""), **augment}}
+
+
+def _at(item: Any, path: tuple[str, ...], change: Callable[[Any], Any]) -> Any:
+    """A copy of nested JSON in which what stands at a path is changed; where there is no such place, nothing is."""
+    if not path:
+        return change(item)
+    head, rest = path[0], path[1:]
+    if head == EVERY and isinstance(item, list):
+        return [_at(part, rest, change) for part in item]
+    if head == EVERY and isinstance(item, dict):
+        return {name: _at(part, rest, change) for name, part in item.items()}
+    if isinstance(item, dict) and head in item:
+        return {**item, head: _at(item[head], rest, change)}
+    return item
+
+
+def _renamed(item: Any, names: dict[str, str]) -> Any:
+    """A mapping whose keys, or a list whose items, have new names; in the same order."""
+    if isinstance(item, dict):
+        return {names.get(name, name): part for name, part in item.items()}
+    if isinstance(item, list):
+        return [names.get(part, part) if isinstance(part, str) else part for part in item]
+    return item
