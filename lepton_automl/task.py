@@ -101,11 +101,13 @@ class TargetPreview(Value):
         classes: The most frequent ones.
         histogram: Of numbers: how many rows in each of some equal steps.
         ends: Where the histogram begins and ends, in the target's own unit.
+        summary: What its heading says of the numbers, such as `"31.2 on average"`.
     """
 
     classes: tuple[ClassPreview, ...] = ()
     histogram: tuple[int, ...] = ()
     ends: tuple[float, float] = (0.0, 0.0)
+    summary: str = ""
 
 
 class Decoder(Protocol):

@@ -61,7 +61,8 @@ def number_preview(stored: Array, mean: float, scale: float) -> TargetPreview:
     """A histogram of stored numbers, in their own unit."""
     values = np.asarray(stored, np.float64) * scale + mean
     counts, steps = np.histogram(values, BINS)
-    return TargetPreview(histogram=tuple(counts.tolist()), ends=(float(steps[0]), float(steps[-1])))
+    ends = (float(steps[0]), float(steps[-1]))
+    return TargetPreview(histogram=tuple(counts.tolist()), ends=ends, summary=f"{mean:.4g} on average")
 
 
 def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:

@@ -25,12 +25,14 @@ class DatasetPreview:
         columns: Of a table.
         histogram: Of numbers to predict: how many rows in each of some equal steps.
         ends: Where the histogram begins and ends, in the target's own unit.
+        summary: What its heading says of the numbers, such as `"31.2 on average"`.
     """
 
     classes: tuple[ClassPreview, ...] = ()
     columns: tuple[ColumnPreview, ...] = ()
     histogram: tuple[int, ...] = ()
     ends: tuple[float, float] = (0.0, 0.0)
+    summary: str = ""
 
 
 def preview(spec: DataSpec) -> DatasetPreview:
@@ -50,4 +52,5 @@ def preview(spec: DataSpec) -> DatasetPreview:
         columns=modality.columns(spec),
         histogram=targets.histogram,
         ends=targets.ends,
+        summary=targets.summary,
     )

@@ -9,7 +9,7 @@ from lepton_automl.modality import ColumnPreview
 from lepton_automl.reporting.about_data import facts, title
 from lepton_automl.reporting.labels import clean, html_text
 from lepton_automl.specs import DataSpec
-from lepton_automl.task import ClassPreview, task_of
+from lepton_automl.task import ClassPreview
 
 from .cells import cell
 from .drawing import DIM, INK, Drawing
@@ -142,7 +142,7 @@ def _histogram(spec: DataSpec, found: DatasetPreview) -> str:
     low, high = (f"{end:.4g}" for end in found.ends)
     end = wide * len(found.histogram)
     return (
-        f'<h4>{html_text(spec.target, 40)}: {task_of(spec).extent(spec)}</h4><svg role="img" aria-label="histogram of the '
+        f'<h4>{html_text(spec.target, 40)}: {escape(found.summary)}</h4><svg role="img" aria-label="histogram of the '
         f'target" viewBox="0 0 {end} 76" font-size="10" style="width:min(100%,{end}px)">{bars}<text x="0" y="73">{low}</text>'
         f'<text x="{end}" y="73" text-anchor="end">{high}</text></svg>'
     )

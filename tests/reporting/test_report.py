@@ -109,9 +109,7 @@ def test_a_studys_data_can_be_read_printed_and_in_a_notebook():
     assert str(data).splitlines()[-3:] == ["inferred: pictures are grey", "inferred: <b>note</b>", "problem: 11 rows twice"]
     assert f"{spec.train:,} training, {spec.validation:,} validation, {spec.test:,} held-out test" in str(data)
     kinds = (("age", "number"), ("fare", "number"), ("port", "category"))
-    assert "a table with 2 numeric columns and 1 categorical column" in str(
-        DataReport(**vars(table_spec().replace(columns=kinds)))
-    )
+    assert "a table with 2 numeric columns and 1 categorical column" in str(DataReport(**vars(table_spec(columns=kinds))))
     shown = data._repr_html_()
     assert "<b>note" not in shown and "<i>" not in shown and "&lt;b&gt;note" in shown and "11 rows twice" in shown
 

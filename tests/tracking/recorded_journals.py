@@ -9,7 +9,7 @@ from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
 from tests import samples
 
-SPEC = samples.image_spec().replace(counts=(100,) * 10)
+SPEC = samples.image_spec(counts=(100,) * 10)
 STARTED = StudyStarted(
     at=1.0,
     config=samples.config(SPEC),
