@@ -131,6 +131,7 @@ def test_rare_options_are_in_the_code_and_in_the_search(home, tmp_path, launched
     assert seen(made).spec.test == 60
     made.data.target.control.value = "price"
     assert seen(made).spec.task == "regression" and "class_weight" not in made.plan.code  # of a quantity there is none
+    assert "on average</h4>" in made.inferred.value
 
 
 def test_pairs_have_test_pairs(home, digits, launched):
