@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 
-from lepton_automl.modalities.image.prepare import read_idx
+from lepton_automl.modalities.image.sources import read_idx
 
 Rows = tuple[Tensor, Tensor]
 BATCH = 128

@@ -9,22 +9,19 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from . import families
-from .custom import custom_epochs
+from .configure import ACCURACY, study_config
 from .data.options import DataOptions
 from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
-from .events import Event, SamplerName, StudyConfig
-from .execution.capacity import bearable, cores
-from .objective import Objective, cost_named, known_costs
-from .plans import PrunePlan
+from .events import Event, SamplerName
+from .objective import Objective, known_costs
 from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
 from .study.commands import command
 from .study.study import Study
 from .study_store import JOURNAL, StudyStore
-from .task import all_metrics, check_metric, task_of
+from .task import all_metrics
 from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import requested_tracking
 from .trust import remember
@@ -37,15 +34,12 @@ from .validate import (
     check_search,
     data_options,
     name_of,
-    prior_trials,
     warm_studies,
 )
 from .variant import missing_extra
 
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
-
-ACCURACY = "accuracy"  # stands for the study's metric among the objectives
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -349,60 +343,6 @@ class FitCall:
         if request.progress and not (in_notebook() and show(study)):
             print(f"{study.name} is running in the background; follow() shows it, stop() ends it.")  # noqa: T201  # progress=True
         return study
-
-
-def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
-    """The study's configuration, from the request and the data.
-
-    Raises:
-        ConfigError: Arguments do not fit the data; all are listed.
-    """
-    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != ACCURACY), None)
-    metric = metric or next(iter(task_of(spec).metrics))
-    direction = check_metric(metric, spec.task)
-    complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
-    own, custom_space = check_model(request.model, request.space, complaints)
-    earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
-    check_family(request.family, spec, complaints)
-    complaints.raise_any()
-    family = request.family or ""
-    plan = families.usual_plan(spec, family)
-    space = (
-        custom_space.restrict(request.hyperparameters)
-        if custom_space
-        else families.widened(families.space_for(spec, family), spec, request.hyperparameters)
-    )
-    return StudyConfig(
-        name=name,
-        data=spec,
-        deployment=request.deployment,
-        budget=request.budget,
-        metric=metric,
-        objectives=(
-            Objective(name="score", direction=direction),
-            *_costs(request.objectives),
-        ),
-        space=space,
-        train=custom_epochs(dict(request.space or {}), plan) if own else plan,
-        prune=PrunePlan(),
-        workers=request.workers or bearable(cores())[0],
-        seed=request.seed,
-        factory=own,
-        sampler=request.sampler,
-        executor=request.executor,
-        grid=tuple(request.grid),
-        prior_trials=prior_trials(earlier, space),
-    )
-
-
-def _costs(objectives: Sequence[str | Objective]) -> list[Objective]:
-    """The objectives but for the score."""
-    costs = names("objectives")
-    return [
-        goal if isinstance(goal, Objective) else cost_named(goal).objective
-        for goal in objectives
-        if isinstance(goal, Objective) or goal in costs
-    ]
 
 
 def _default(item: Any) -> Any:

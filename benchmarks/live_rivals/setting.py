@@ -16,7 +16,7 @@ from lepton_automl import families
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import load_spec
-from lepton_automl.modalities.image.prepare import read_idx
+from lepton_automl.modalities.image.sources import read_idx
 from lepton_automl.plans import TrainPlan
 from lepton_automl.profile import Profile
 from lepton_automl.specs import DataSpec

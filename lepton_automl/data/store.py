@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.errors import DataError
+from lepton_automl.errors import DataError, LeptonError, in_one_line
 from lepton_automl.specs import DataSpec
 
 Array = NDArray[Any]
@@ -156,9 +156,15 @@ def load_spec(folder: Path) -> DataSpec:
     """The spec of a prepared folder.
 
     Raises:
-        DataError: The folder holds none.
+        DataError: The folder holds none, or one that cannot be read here.
     """
     path = folder / SPEC
     if not path.is_file():
         raise DataError("no prepared data lies here", where=str(folder), fix="Prepare it with open_data(source, folder).")
-    return DataSpec.from_json(json.loads(path.read_text())).replace(folder=str(folder))  # which may have been moved
+    try:
+        spec = DataSpec.from_json(json.loads(path.read_text()))
+    except (LeptonError, ValueError, TypeError, AttributeError, KeyError) as error:
+        what = f"the prepared data cannot be read: {in_one_line(error)}"
+        fix = "Another version prepared them, or a plug-in is not installed. Prepare them again, or install it."
+        raise DataError(what, where=str(folder), fix=fix) from error
+    return spec.replace(folder=str(folder))  # which may have been moved

@@ -72,7 +72,7 @@ class ImageModality:
         self, source: Any, test: Any, folder: Path, options: Any, progress: Progress | None
     ) -> AbstractContextManager[Examples]:
         """The images with their labels."""
-        from .prepare import image_examples
+        from lepton_automl.modalities.image.prepare import image_examples
 
         return image_examples(source, test, folder, options, progress)
 

@@ -1,269 +1,31 @@
-"""Pixels and labels become a prepared data set; also idx files and arrays of images."""
+"""Images become a prepared data set: their levels, their statistics, their splits."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import re
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lepton_automl.arrays import Array
 from lepton_automl.data.options import DataOptions
-from lepton_automl.data.reading import as_array, target_cells
-from lepton_automl.data.splits import OPEN, TEST, TRAIN, VALIDATION
 from lepton_automl.data.store import EXAMPLES
-from lepton_automl.errors import ConfigError, DataError, InputError
+from lepton_automl.errors import ConfigError, DataError
+from lepton_automl.modalities.image.decode import Progress, room_for
+from lepton_automl.modalities.image.options import image_options
 from lepton_automl.modalities.image.preprocess.images import ImagePreprocess
-from lepton_automl.modalities.image.preprocess.pixels import CHANNELS, levelled, to_bytes
+from lepton_automl.modalities.image.sources import Images, Levels, _in_memory, from_album, idx_files, joined
+from lepton_automl.modalities.image.spec import INPUT, ImageInput
 from lepton_automl.modality import Prepared, SplitRows
 
-from .decode import (
-    Progress,
-    choose_shape,
-    decode_all,
-    fill_deep,
-    listed,
-    look,
-    room_for,
-    warn_of,
-)
-from .image_folder import album
-from .options import image_options
-from .spec import INPUT, ImageInput
-
-Array = NDArray[Any]
-IDX = re.compile(r"(?P<stem>.*?)images[-.]idx3-ubyte(\.gz)?$")
 STATISTICS_ROWS = 20_000  # images that mean and deviation are taken from
 LABEL = "label"
 DIM = 100  # times darker than white at its brightest: another scale, or nothing to be seen
 FEWEST_GREY = 16  # grey levels that most pictures should keep
 MOST_CLASSES_BY_GUESS = 1_000  # whole numbers on images are labels, where on tables they may be quantities
-
-
-Levels = tuple[float, float]
-
-
-@dataclass
-class Images:
-    """Images that are in memory or in a file, and wait for the levels of black and white.
-
-    Args:
-        shape: (channels, height, width) that they are brought to.
-        load: Gives their pixels, uint8 [N, C, H, W], by the levels of those that are no bytes (None where all are).
-        rows: Which of them count.
-        labels: One for each of these rows, of any type.
-        given: The role that the source gives each of these rows.
-        ranges: float64 [rows, 2]: least and greatest number of each that is no bytes, NaN for others; None where all are bytes.
-    """
-
-    shape: tuple[int, ...]
-    load: Callable[[Levels | None], Array]
-    rows: Array
-    labels: Array
-    given: Array
-    ranges: Array | None = None
-    notes: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def from_album(
-    source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
-) -> Iterator[Images]:
-    """The images of a folder or zip, and of a test folder kept apart; the source stays open until they are loaded."""
-    with album(source, options) as found:
-        seen = look(found)
-        if not seen.sizes:
-            raise DataError(
-                f"none of the {len(found.pictures):,} pictures can be read: {listed(found, seen.damaged)}",
-                where=found.where,
-                fix="Restore these files, or give others.",
-            )
-        shape, notes = choose_shape(seen, options)
-        decoded = decode_all(found, seen, shape, folder, progress)
-
-        def load(levels: Levels | None) -> Array:
-            if seen.deep:
-                fill_deep(found, seen, decoded, levels)
-            return decoded.pixels
-
-        warnings = [*warn_of(found, decoded.damaged), *found.warnings]
-        if seen.halved:
-            warnings.append(f"{seen.halved:,} colour pictures have 16 bits a channel, of which the upper 8 are read")
-        labels = np.array([found.pictures[at].label for at in decoded.good], object)
-        given = np.array([found.pictures[at].role for at in decoded.good], np.int8)
-        ranges = decoded.ranges[decoded.good] if seen.deep else None
-        images = Images(shape, load, decoded.good, labels, _open_where_alone(given), ranges, [*notes, *found.notes], warnings)
-        if test is None:
-            yield images
-            return
-        like = options.replace(image_size=shape[1:], channels=shape[0], split=None)
-        with from_album(test, None, folder, like, progress) as sealed:
-            yield joined(images, sealed)
-
-
-def _open_where_alone(given: Array) -> Array:
-    """Training rows stay open to have a validation or test split cut off, unless both are given."""
-    whole = (given == VALIDATION).any() and (given == TEST).any()
-    return given if whole else np.where(given == TRAIN, OPEN, given).astype(np.int8)
-
-
-def joined(images: Images, sealed: Images) -> Images:
-    """Images, and others that are their test split."""
-    if images.shape != sealed.shape:
-        shapes = f"{images.shape} and {sealed.shape}"
-        raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Bring them to one size.")
-    given = np.where(images.given == TEST, OPEN, images.given)
-    start = int(images.rows.max(initial=-1)) + 1
-
-    def load(levels: Levels | None) -> Array:
-        return np.concatenate([images.load(levels)[:start], sealed.load(levels)])
-
-    return Images(
-        images.shape,
-        load,
-        np.concatenate([images.rows, sealed.rows + start]),
-        np.concatenate([images.labels.astype(object), sealed.labels.astype(object)]),
-        np.concatenate([given, np.full(len(sealed.rows), TEST)]).astype(np.int8),
-        _ranges(images, sealed),
-        images.notes,
-        images.warnings + [f"test: {warning}" for warning in sealed.warnings],
-    )
-
-
-def _ranges(*parts: Images) -> Array | None:
-    if all(part.ranges is None for part in parts):
-        return None
-    return np.concatenate([np.full((len(part.rows), 2), np.nan) if part.ranges is None else part.ranges for part in parts])
-
-
-def idx_files(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Pairs of idx files (images, labels) in a folder, by what comes before their name, such as `"train-"`."""
-    pairs: dict[str, tuple[Path, Path]] = {}
-    for path in sorted(folder.iterdir()):
-        match = IDX.match(path.name)
-        if match:
-            names = [f"{match['stem']}labels{dot}idx1-ubyte{end}" for dot in "-." for end in (".gz", "")]
-            labels = next((folder / name for name in names if (folder / name).is_file()), None)
-            if labels is None:
-                raise DataError(
-                    "an idx file of images has no labels beside it", where=str(path), fix=f"Put {names[0]} beside it."
-                )
-            pairs.setdefault(match["stem"], (path, labels))
-    return pairs
-
-
-def from_idx(folder: Path, options: DataOptions) -> Images:
-    """The images of an idx folder, as MNIST has; files named t10k or test are the test split."""
-    parts = [(_role(stem), read_idx(images, 3), read_idx(labels, 1)) for stem, (images, labels) in idx_files(folder).items()]
-    for _, pixels, labels in parts:
-        if len(pixels) != len(labels):
-            raise DataError(f"{len(pixels):,} images and {len(labels):,} labels", where=str(folder), fix="Get the files again.")
-    if len({pixels.shape[1:] for _, pixels, _ in parts}) > 1:
-        raise DataError(
-            "the idx files differ in the size of their images", where=str(folder), fix="Keep one set in the folder."
-        )
-    pixels = np.concatenate([pixels for _, pixels, _ in parts])
-    labels = np.concatenate([labels for _, _, labels in parts])
-    given = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
-    notes = [f"idx files of {len(pixels):,} images of {pixels.shape[1]}x{pixels.shape[2]} pixels"]
-    shape = _asked_shape(pixels[:, None].shape[1:], options)
-    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, given, None, notes)
-
-
-def _role(stem: str) -> int:
-    return TEST if re.search(r"t10k|test", stem.lower()) else OPEN
-
-
-def read_idx(path: Path, axes: int) -> Array:
-    """An idx file of bytes, gzipped or not (format: yann.lecun.com/exdb/mnist).
-
-    Raises:
-        DataError: It is no such file, or not whole.
-    """
-    try:
-        with open(path, "rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-        data = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
-        kind, dimensions = struct.unpack_from(">HBB", data)[1:]
-        shape = struct.unpack_from(f">{dimensions}I", data, 4)
-        if (kind, dimensions) != (8, axes):
-            raise ValueError(f"it holds type {kind} in {dimensions} dimensions, not bytes in {axes}")
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * axes).reshape(shape)
-    except (ValueError, struct.error, EOFError, OSError, gzip.zlib.error) as error:  # type: ignore[attr-defined]  # gzip's own zlib
-        raise DataError(f"this is no whole idx file: {error}", where=str(path), fix="Get the file again.") from error
-
-
-def is_image_shape(shape: tuple[int, ...]) -> bool:
-    """Whether an array of this shape is a batch of images."""
-    return len(shape) == 3 or (len(shape) == 4 and (shape[-1] in CHANNELS or shape[1] in CHANNELS))
-
-
-def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
-    """Images from arrays [N, H, W], [N, H, W, C] or [N, C, H, W].
-
-    Bytes are pixels. Other numbers are mapped to bytes by the range of the training images; see `levels_of`.
-
-    Raises:
-        DataError: The shapes do not fit, or values are not finite.
-    """
-    if not is_image_shape(X.shape) or 0 in X.shape:
-        raise DataError(f"X has shape {X.shape}", where="images", fix="Give [N, H, W], [N, H, W, C] or [N, C, H, W].")
-    if y.shape not in ((len(X),), (len(X), 1)):
-        raise DataError(f"{len(X):,} images and targets of shape {y.shape}", where="images", fix="Give one target an image.")
-    pixels = X[..., None] if X.ndim == 3 else X
-    if pixels.shape[-1] not in CHANNELS:
-        pixels = pixels.transpose(0, 2, 3, 1)
-    ranges = _ranges_of(pixels)
-    notes = []
-    if pixels.shape[-1] == 4:
-        pixels = pixels[..., :3]
-        notes.append("the fourth channel (transparency) is left out")
-    shape = _asked_shape((pixels.shape[-1], *pixels.shape[1:3]), options)
-
-    def load(levels: Levels | None) -> Array:
-        if pixels.dtype == np.uint8:
-            whole = pixels
-        elif levels:
-            whole = to_bytes(pixels, *levels)
-        else:
-            whole = _as_bytes_are(pixels)
-        return _sized(whole.transpose(0, 3, 1, 2), shape)
-
-    given = np.full(len(X), OPEN, np.int8)
-    return Images(shape, load, np.arange(len(X)), y.reshape(-1), given, ranges, notes)
-
-
-def _as_bytes_are(pixels: Array) -> Array:
-    """Test images of other numbers beside training images of bytes, as a model of these will read them.
-
-    Raises:
-        DataError: They are on another scale.
-    """
-    try:
-        return levelled(pixels, None)
-    except InputError as error:
-        raise DataError(str(error), where="test", fix="Give bytes, or numbers from 0 to 1 or to 255.") from error
-
-
-def _ranges_of(pixels: Array) -> Array | None:
-    """The least and greatest number of each image, float64 [N, 2]; None for bytes."""
-    if pixels.dtype == np.uint8:
-        return None
-    if pixels.dtype.kind not in "fiub":
-        raise DataError(f"X holds {pixels.dtype}", where="images", fix="Give numbers.")
-    flat = pixels.reshape(len(pixels), -1)
-    ranges = np.stack([flat.min(axis=1), flat.max(axis=1)], axis=1).astype(np.float64)
-    if not np.isfinite(ranges).all():
-        raise DataError("X holds values that are not finite", where="images", fix="Replace NaN and infinite values.")
-    return ranges
 
 
 def levels_of(ranges: Array) -> tuple[Levels | None, list[str], list[str]]:
@@ -314,19 +76,6 @@ def _off_scale(ranges: Array, levels: Levels) -> list[str]:
     if dim:
         warnings.append(f"{dim:,} pictures hold nothing above 1, where others reach {high:g}: they are all but black")
     return warnings
-
-
-def _asked_shape(shape: Sequence[int], options: DataOptions) -> tuple[int, ...]:
-    """(channels, height, width) with the size and the colours that were asked for."""
-    channels, height, width = shape
-    return (image_options(options).channels or channels, *(image_options(options).image_size or (height, width)))
-
-
-def _sized(pixels: Array, shape: tuple[int, ...]) -> Array:
-    """uint8 [N, C, H, W] in another size or other colours."""
-    if pixels.shape[1:] == shape:
-        return pixels
-    return ImagePreprocess(shape, {}).arrays(list(pixels.transpose(0, 2, 3, 1)))[INPUT]
 
 
 class ImageExamples:
@@ -393,12 +142,6 @@ def image_examples(
         raise ConfigError("split is for folders of pictures; these are arrays", where="DataOptions", fix="Leave split out.")
     found = _in_memory(source, options)
     yield ImageExamples(found if test is None else joined(found, _in_memory(test, options)), options)
-
-
-def _in_memory(source: Any, options: DataOptions) -> Images:
-    if isinstance(source, str | Path):
-        return from_idx(Path(source), options)
-    return from_arrays(as_array(source[0]), target_cells(source[1]), options)
 
 
 def _picked(pixels: Array, rows: Array, folder: Path) -> Array:

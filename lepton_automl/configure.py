@@ -1,0 +1,78 @@
+"""From a request and its data to the configuration of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from . import families
+from .custom import custom_epochs
+from .errors import Complaints
+from .events import StudyConfig
+from .execution.capacity import bearable, cores
+from .objective import SCORE, Objective, cost_named
+from .plans import PrunePlan
+from .plugins import names
+from .specs import DataSpec
+from .study_store import StudyStore
+from .task import all_metrics, check_metric, task_of
+from .validate import check_family, check_model, prior_trials, warm_studies
+
+if TYPE_CHECKING:
+    from .api import AutoML
+
+ACCURACY = "accuracy"  # stands for the study's metric among the objectives
+
+
+def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
+    """The study's configuration, from the request and the data.
+
+    Raises:
+        ConfigError: Arguments do not fit the data; all are listed.
+    """
+    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != ACCURACY), None)
+    metric = metric or next(iter(task_of(spec).metrics))
+    direction = check_metric(metric, spec.task)
+    complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
+    own, custom_space = check_model(request.model, request.space, complaints)
+    earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
+    check_family(request.family, spec, complaints)
+    complaints.raise_any()
+    family = request.family or ""
+    plan = families.usual_plan(spec, family)
+    space = (
+        custom_space.restrict(request.hyperparameters)
+        if custom_space
+        else families.widened(families.space_for(spec, family), spec, request.hyperparameters)
+    )
+    return StudyConfig(
+        name=name,
+        data=spec,
+        deployment=request.deployment,
+        budget=request.budget,
+        metric=metric,
+        objectives=(
+            Objective(name=SCORE, direction=direction),
+            *_costs(request.objectives),
+        ),
+        space=space,
+        train=custom_epochs(dict(request.space or {}), plan) if own else plan,
+        prune=PrunePlan(),
+        workers=request.workers or bearable(cores())[0],
+        seed=request.seed,
+        factory=own,
+        sampler=request.sampler,
+        executor=request.executor,
+        grid=tuple(request.grid),
+        prior_trials=prior_trials(earlier, space),
+    )
+
+
+def _costs(objectives: Sequence[str | Objective]) -> list[Objective]:
+    """The objectives but for the score."""
+    costs = names("objectives")
+    return [
+        goal if isinstance(goal, Objective) else cost_named(goal).objective
+        for goal in objectives
+        if isinstance(goal, Objective) or goal in costs
+    ]
