@@ -89,7 +89,7 @@ def test_objectives_and_limits_that_nothing_measures_are_refused_together():
 def test_a_study_measures_its_objectives_and_limits_beside_what_every_profile_has():
     goals = (Objective(name="score", direction="maximize"), known_costs()["latency_ms"], known_costs()["memory_bytes"])
     config = samples.config(objectives=goals, deployment=Deployment(limits={"cold_start_ms": 50.0}))
-    assert [cost.name for cost in config.costs(config.target)] == ["cold_start_ms", "memory_bytes"]
+    assert [cost.name for cost in config.costs(config.deployment)] == ["cold_start_ms", "memory_bytes"]
     assert samples.config().costs(Deployment(max_latency_ms=1.0)) == ()
 
 
