@@ -1,0 +1,70 @@
+"""What contracts check of the code that a plug-in puts into bundles: it needs nothing but NumPy and what every bundle ships."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from lepton_automl.deployment.bundle import FIRST_SOURCES, predict_source
+from lepton_automl.modality import Modality
+from lepton_automl.task import Task
+
+EVERYWHERE = {"numpy", "__future__", *sys.stdlib_module_names}
+
+
+def foreign_imports(modules: Iterable[str]) -> list[str]:
+    """What modules import when they are loaded, beyond the standard library, NumPy, one another and what every bundle ships.
+
+    Imports inside functions do not count: a decoder of files may import its library where it reads one.
+
+    Args:
+        modules: The modules that a plug-in ships, in the order of their imports.
+
+    Returns:
+        Each as `"module imports name"`.
+    """
+    found: list[str] = []
+    shipped = [*FIRST_SOURCES]
+    for module in modules:
+        for name in _imported(module):
+            if name.partition(".")[0] not in EVERYWHERE and name not in shipped:
+                found.append(f"{module} imports {name}")
+        shipped.append(module)
+    return found
+
+
+def bundle_code(modality: Modality, task: Task) -> ModuleType:
+    """The code of a bundle, run as it would be beside a model.
+
+    Args:
+        modality: Whose preprocessing is in it.
+        task: Whose decoder is in it.
+
+    Returns:
+        A module with `load_preprocess` and `load_decoder`.
+    """
+    code = ModuleType("predict")
+    sys.modules[code.__name__] = code  # dataclasses look their module up there
+    try:
+        exec(compile(predict_source(modality, task), "predict.py", "exec"), vars(code))  # noqa: S102  # our own text
+    finally:
+        del sys.modules[code.__name__]
+    return code
+
+
+def _imported(module: str) -> list[str]:
+    """The absolute names of the modules that a module imports at its top level."""
+    found = importlib.util.find_spec(module)
+    assert found is not None and found.origin is not None, f"there is no module {module}"
+    names: list[str] = []
+    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            names.append(importlib.util.resolve_name(relative, found.parent) if node.level else relative)
+    return names
