@@ -103,7 +103,9 @@ class ModalityContract:
             name: (part.dtype, part.shape[1:]) for name, part in stored.items()
         }
         empty = data.preprocess.arrays([])
-        assert {name: part.shape for name, part in empty.items()} == {name: (0, *part.shape[1:]) for name, part in stored.items()}
+        assert {name: part.shape for name, part in empty.items()} == {
+            name: (0, *part.shape[1:]) for name, part in stored.items()
+        }
 
     def test_one_example_is_told_from_a_list_of_one(self, data: Data) -> None:
         """One answer, or an array of one."""

@@ -1,0 +1,36 @@
+"""Our own network families keep the contract that plug-ins are held to."""
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from lepton_automl.modalities.image.family import ConvFamily
+from lepton_automl.modalities.table.family import TableFamily
+from lepton_automl.testing.family import FamilyContract
+
+ROWS = 100
+
+
+class TestConvNetworks(FamilyContract):
+    family = ConvFamily()
+
+    def source(self, folder):
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (ROWS, 8, 8), np.uint8), np.arange(ROWS) % 3
+
+
+class TestTableNetworks(FamilyContract):
+    family = TableFamily()
+    options: ClassVar = {"target": "price"}
+
+    def source(self, folder):
+        rng = np.random.default_rng(0)
+        return pd.DataFrame(
+            {
+                "area": rng.normal(size=ROWS),
+                "rooms": rng.normal(size=ROWS),
+                "colour": rng.choice(["red", "green", "blue"], ROWS),
+                "price": rng.normal(100, 5, ROWS),
+            }
+        )
