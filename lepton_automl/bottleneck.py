@@ -1,4 +1,4 @@
-"""Where the time of an inference goes, what binds it, and what a change would gain: the value that a report shows."""
+"""The bottleneck analysis of a model: where the time of a call goes, what limits it, and what changes would save."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .profile import Measurement
 from .request import Response
 from .roofline import BOUNDS, Bound, CallTime, Ceilings, LayerTime
 
-EXPLAINED_TOLERANCE = 0.15  # how far from 1 `CallTime.explained` may be before a reader is told
+EXPLAINED_TOLERANCE = 0.15  # how far from 1 `CallTime.explained` may be without a warning
 BOUND_NAMES: dict[Bound, str] = {
     "arithmetic": "the machine's arithmetic",
     "memory": "the machine's bandwidth",
@@ -120,7 +120,7 @@ class Bottleneck(Response):
 
     @property
     def text(self) -> str:
-        """Three to six plain sentences that a person can act on."""
+        """A summary of three to six sentences."""
         return "\n".join((self._whole(), self._layer(), self._bounds(), *self._gains(), *self.history, *self._doubts()))
 
     def _row(self, layer: LayerTime) -> Row:
@@ -147,8 +147,8 @@ class Bottleneck(Response):
 
     def _bounds(self) -> str:
         shares = self.shares
-        told = ", ".join(f"{PLACES[bound]} {100 * share:.0f} %" for bound, share in shares.items())
-        return f"What binds, by share of the call: {told}; so {ADVICE[next(iter(shares))]}."
+        parts = ", ".join(f"{PLACES[bound]} {100 * share:.0f} %" for bound, share in shares.items())
+        return f"Limited by, as shares of the call: {parts}; so {ADVICE[next(iter(shares))]}."
 
     def _gains(self) -> list[str]:
         best = [change for change in self.changes if change.predicted_ms > 0][:1]
@@ -168,7 +168,7 @@ class Bottleneck(Response):
                 "run slower when they are watched, and what was too much is taken off all of them alike."
             )
         if self.latency.busy or self.profile.busy or self.ceilings.busy:
-            doubts.append("The machine was busy meanwhile; for exact figures, ask again when it is quiet.")
+            doubts.append("The machine was busy; for exact figures, repeat this when it is quiet.")
         return doubts
 
 

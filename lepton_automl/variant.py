@@ -1,4 +1,4 @@
-"""One way to run a network: in which runtime, in which precision, and how that is set."""
+"""A variant: the runtime, precision and settings in which a network is run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._json import Value
 
 EXTRAS = ("openvino",)  # runtimes that are an extra of this package
 NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
-# What computes: 32-bit floats; bfloat16; 8-bit whole numbers whose ranges were found on training rows, or with each call.
+# What computes: 32-bit floats; bfloat16; 8-bit integers whose ranges are calibrated on training rows, or computed in each call.
 PRECISIONS = ("fp32", "bf16", "int8", "int8-dynamic")
 
 
@@ -26,8 +26,8 @@ class Variant(Value):
     Args:
         runtime: The name of a runtime (`plugins.names("runtimes")`).
         precision: One of `PRECISIONS`.
-        quantizer: Whose tool made the whole numbers, `"onnxruntime"` or `"nncf"`; empty where nothing is quantized.
-        floats: Nodes that stay in floats, as whole numbers would cost too much accuracy there.
+        quantizer: The tool that quantized, `"onnxruntime"` or `"nncf"`; empty where nothing is quantized.
+        floats: Nodes that stay in floats, as quantization would cost too much accuracy there.
         options: What else is set: `level` (ONNX Runtime's graph optimisation: `"all"`, `"extended"`, `"basic"`), `threads`
             where fewer are faster, `seven_bit` (weights of 7 bits, for processors whose 8-bit sums overflow), `compiled`
             (`torch.compile`).

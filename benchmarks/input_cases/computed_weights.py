@@ -82,9 +82,9 @@ network(NORMS, "without scales, and an even average")(
 )
 network(NORMS, "synchronised")(with_layer(lambda: nn.SyncBatchNorm(16)))
 network(NORMS, "frozen by its author")(with_layer(lambda: Frozen(16)))
-network(NORMS, "without running statistics", refused="'1' takes its statistics from the rows of each call")(
+network(NORMS, "without running statistics", refused="'1' uses the statistics of each call's rows")(
     with_layer(lambda: nn.BatchNorm2d(16, track_running_stats=False))
 )
-network(NORMS, "left in training mode on purpose", refused="'1' takes its statistics from the rows of each call")(
+network(NORMS, "left in training mode on purpose", refused="'1' uses the statistics of each call's rows")(
     with_layer(lambda: Live(16))
 )

@@ -73,7 +73,7 @@ network(LENGTHS, "a token before those of each row")(Tokens)
 network(LENGTHS, "a list and a shape beside it", slow=True)(Listed)
 network(LENGTHS, "twice as many rows in between")(lambda: Flat(lambda rows: rows.flatten(1), Halves()))
 network(LENGTHS, "in a function beside the class", slow=True)(lambda: Flat(_by_length, Repeats()))
-network(LENGTHS, "a loop over the rows", refused="for one number of rows only", slow=True)(lambda: Flat(_one_by_one))
+network(LENGTHS, "a loop over the rows", refused="for a fixed number of rows only", slow=True)(lambda: Flat(_one_by_one))
 
 
 class Repeats(nn.Module):

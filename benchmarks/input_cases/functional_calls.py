@@ -101,11 +101,11 @@ network(UNFOLLOWED, "attention with dropout", refused=RANDOM)(
     lambda: Calls(lambda rows: F.scaled_dot_product_attention(rows, rows, rows, dropout_p=0.5))
 )
 network(UNFOLLOWED, "noise", refused=RANDOM)(lambda: Calls(lambda rows: rows + torch.randn_like(rows)))
-network(UNFOLLOWED, "rows less their mean", refused="otherwise alone than among others")(
+network(UNFOLLOWED, "rows less their mean", refused="output for a row depends on the other rows of the call")(
     lambda: Calls(lambda rows: rows - rows.mean(0, keepdim=True))
 )
 network(UNFOLLOWED, "a branch on values", refused="its forward pass branches on values", slow=True)(
     lambda: Calls(branch_on_values)
 )
-network(UNFOLLOWED, "two answers", refused="gives a tuple; it must give one tensor")(Pair)
-network(UNFOLLOWED, "quantized layers", refused="otherwise alone than among others")(_quantized)
+network(UNFOLLOWED, "two answers", refused="returns a tuple; it must return one tensor")(Pair)
+network(UNFOLLOWED, "quantized layers", refused="output for a row depends on the other rows of the call")(_quantized)

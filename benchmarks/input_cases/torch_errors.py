@@ -111,11 +111,11 @@ def _gru_file(folder: Path) -> None:
     answers_alike(Recurrent(nn.GRU), folder)
 
 
-@case(NAMED, "self.logger", refused="the forward pass of Lit uses self.logger, which only a Trainer gives")
+@case(NAMED, "self.logger", refused="the forward pass of Lit uses self.logger, which only a Trainer sets")
 def _logger(folder: Path) -> None:
     accelerate(Lit(), labelled(), progress=False)
 
 
-@case(NAMED, "self.trainer", refused="the forward pass of Epoch uses self.trainer, which only a Trainer gives")
+@case(NAMED, "self.trainer", refused="the forward pass of Epoch uses self.trainer, which only a Trainer sets")
 def _trainer(folder: Path) -> None:
     lean(Epoch(), labelled(), ratio=0.5, progress=False)

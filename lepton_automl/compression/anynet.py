@@ -1,4 +1,4 @@
-"""What shares a width in a network that nobody described, and what of it cannot be cut.
+"""Find the groups of layers that share a width in any network, and which of them cannot be pruned.
 
 The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023, as torch-pruning traces it.
 """
@@ -34,9 +34,9 @@ def trace(model: nn.Module, rows: Tensor) -> Any:
 
 
 def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
-    """Each group of layers that share a width, with why it cannot be cut; empty where it may be tried.
+    """Each group of layers that share a width, with the reason why it cannot be pruned; empty where it may be tried.
 
-    Layers that give the network's answers keep all their outputs, and are in no group.
+    Layers that compute the network's outputs keep all channels, and are in no group.
     """
     twice = _shared_weights(graph.model)
     names = {module: name for name, module in graph.model.named_modules()} | dict(graph._param_to_name)  # noqa: SLF001  # it has no public name for them
@@ -46,7 +46,7 @@ def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
         members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in known)
         group = Group(len(found[0].idxs), members, math.lcm(*map(_parts, members)))
         lost = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
-        yield group, f"the trace cannot tell its channels apart at {lost!r}" if lost else _reason(graph, group, twice)
+        yield group, f"the trace cannot distinguish its channels at {lost!r}" if lost else _reason(graph, group, twice)
 
 
 def _shared_weights(model: nn.Module) -> dict[int, str]:
@@ -58,10 +58,10 @@ def _shared_weights(model: nn.Module) -> dict[int, str]:
 
 
 def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
-    """Why a group cannot be cut, as far as it shows without trying."""
+    """Why a group cannot be pruned, as far as can be checked without trying."""
     for member in group.members:
         if id(member.weight) in twice:
-            return f"{twice[id(member.weight)]} have one weight in common"
+            return f"{twice[id(member.weight)]} share one weight"
         if why := _special_weights(member.layer):
             return f"{member.name!r} {why}"
         for kind, why in NEVER_PRUNED.items():
@@ -70,7 +70,7 @@ def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
         if isinstance(member.layer, _ConvTransposeNd) and 1 < member.layer.groups < member.layer.out_channels:
             return f"{member.name!r} is a grouped transposed convolution"
         if _is_misread(graph, member):
-            return f"the trace does not understand how its channels are reshaped for {member.name!r}"
+            return f"the trace does not support how its channels are reshaped for {member.name!r}"
         if _parts(member) > 1 and member.places.tolist() != member.channels.tolist():
             return f"only a part of the groups of {member.name!r} shares this width"
         if group.width == 1 and member.outputs and isinstance(member.layer, ROOTS) and graph.get_out_channels(member.layer) > 1:
@@ -81,7 +81,7 @@ def _reason(graph: Any, group: Group, twice: dict[int, str]) -> str:
 
 
 def _special_weights(layer: nn.Module | nn.Parameter) -> str:
-    """What a layer does beside its class that a cut could not be proved for; empty for most."""
+    """What a layer does beyond its class so that pruning could not be verified; empty for most."""
     if isinstance(layer, nn.Parameter):
         return ""
     if parametrize.is_parametrized(layer):
@@ -100,7 +100,7 @@ def _plain(layer: nn.Module) -> bool:
 
 
 def unpruned_layers(model: nn.Module) -> list[str]:
-    """Layers that are never cut, each with the reason."""
+    """Layers that are never pruned, each with the reason."""
     return [
         f"{name or 'it'!r} is a {type(layer).__name__}: {why}"
         for name, layer in model.named_modules()
@@ -110,12 +110,12 @@ def unpruned_layers(model: nn.Module) -> list[str]:
 
 
 def _shared_by_all(layer: object) -> bool:
-    """Whether a layer has one weight for all channels, which none of them takes along."""
+    """Whether a layer has one weight for all channels, which is never removed."""
     return isinstance(layer, nn.PReLU) and layer.num_parameters == 1
 
 
 def _parts(member: Member) -> int:
-    """Into how many parts of equal size a layer shares its channels out."""
+    """The number of equal parts that a layer divides its channels into."""
     layer = member.layer
     if isinstance(layer, nn.GroupNorm):
         return layer.num_groups
@@ -125,7 +125,7 @@ def _parts(member: Member) -> int:
 
 
 def _heads(graph: Any) -> list[nn.Module]:
-    """The layers whose outputs are the network's answers: the first ones on every way back from the end."""
+    """The layers that compute the network's outputs: the first ones on every path back from the end."""
     found: list[nn.Module] = []
     ahead = [node for node in graph.module2node.values() if not node.outputs]
     seen: set[int] = set()
@@ -142,7 +142,7 @@ def _heads(graph: Any) -> list[nn.Module]:
 
 
 def _is_misread(graph: Any, member: Member) -> bool:
-    """Whether a way of reshaping that the trace does not understand led it to channels that a layer does not have."""
+    """Whether a reshape that the trace does not support led it to channels that a layer does not have."""
     if not isinstance(member.layer, ROOTS):
         return False
     width = (graph.get_out_channels if member.outputs else graph.get_in_channels)(member.layer)

@@ -1,4 +1,4 @@
-"""Whole blocks of any network, taken out where they change least."""
+"""Remove whole blocks of any network, those that change their input least."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Network = TypeVar("Network", bound=nn.Module)
 def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tuple[str, ...]]:
     """A copy of a network without the blocks that change their input least.
 
-    A block is an element of a `Sequential` or `ModuleList` that has weights, is more than one layer, and gives one tensor
-    of the shape that it gets. It leaves for a `nn.Identity`, so that all other names stay. After each one the rest is
-    measured anew: what a block does depends on those before it. (Veit et al., Residual Networks Behave Like Ensembles of
+    A block is an element of a `Sequential` or `ModuleList` that has weights, is more than one layer, and returns one tensor
+    of its input's shape. It is replaced by `nn.Identity`, so that all other names stay. After each one the rest is
+    measured again: what a block does depends on those before it. (Veit et al., Residual Networks Behave Like Ensembles of
     Relatively Shallow Networks, NeurIPS 2016, saw that single residual blocks can go.)
 
     Args:
-        model: Called as `model(rows)`. It is left as it is.
-        count: Blocks to take out.
+        model: Called as `model(rows)`. It is left unchanged.
+        count: Blocks to remove.
         sample: Rows to measure on; some hundreds are enough.
 
     Returns:
-        The shallower network in the same mode, and the names of the blocks that left.
+        The shallower network in the same mode, and the names of the removed blocks.
 
     Raises:
-        ConfigError: There are not so many.
+        ConfigError: There are fewer such blocks.
     """
     shallower = deep_copy(model)
     gone: list[str] = []
@@ -40,9 +40,9 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
         name = _least_active(shallower, sample)
         if name is None:
             raise ConfigError(
-                f"only {len(gone)} of {count} blocks can be taken out",
+                f"only {len(gone)} of {count} blocks can be removed",
                 where="lean",
-                fix="Blocks are elements of a Sequential or ModuleList that give the shape they get.",
+                fix="Removable blocks are elements of a Sequential or ModuleList whose output has the shape of their input.",
             )
         shallower.set_submodule(name, nn.Identity())
         gone.append(name)

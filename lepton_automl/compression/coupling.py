@@ -1,4 +1,4 @@
-"""Which layers of a LeptonNet share one width, found by following the computation with torch-pruning.
+"""Find the layers of a LeptonNet that share a width, by tracing the computation with torch-pruning.
 
 The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023.
 """
@@ -30,7 +30,7 @@ def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: d
         inputs: A few rows for tracing.
 
     Raises:
-        ConfigError: The traced groups are not those of the width map, so that a cut would go wrong in silence.
+        ConfigError: The traced groups are not those of the width map, so pruning would silently be wrong.
     """
     graph = torch_pruning.DependencyGraph().build_dependency(
         model, example_inputs=inputs, customized_pruners=_custom_pruners(model), verbose=False
@@ -55,12 +55,14 @@ def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: 
 
 
 def _check(path: str, found: set[tuple[str, bool]], width_map: WidthMap, model: nn.Module) -> None:
-    """The trace must find exactly the layers that the network says have this width."""
-    said = {(name, True) for name, (_, outputs) in width_map.items() if outputs == path}
+    """The trace must find exactly the layers that the width map lists for this width."""
+    expected = {(name, True) for name, (_, outputs) in width_map.items() if outputs == path}
     # Where one channel in is one channel out, cutting the outputs cuts the inputs too.
-    said |= {(name, False) for name, (incoming, _) in width_map.items() if incoming == path and not _one_to_one(model, name)}
-    if found != said:
-        raise _disagreement(path, f"only one of the two names {sorted(found ^ said)}")
+    expected |= {
+        (name, False) for name, (incoming, _) in width_map.items() if incoming == path and not _one_to_one(model, name)
+    }
+    if found != expected:
+        raise _disagreement(path, f"only one of the two names {sorted(found ^ expected)}")
 
 
 def _one_to_one(model: nn.Module, name: str) -> bool:
@@ -78,7 +80,7 @@ def _disagreement(path: str, what: str) -> ConfigError:
 
 
 class _InputPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pruning has no types
-    """Cuts the inputs of a layer that says in `input_axes` where they lie."""
+    """Prunes the inputs of a layer along the axes in its `input_axes`."""
 
     TARGET_MODULES = nn.Module
 

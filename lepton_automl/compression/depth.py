@@ -16,7 +16,7 @@ Kept = tuple[tuple[int, ...], ...]
 
 
 def choose_blocks(recipe: Recipe, smaller: Recipe, change: Sequence[Sequence[float]]) -> Kept:
-    """For each stage, the blocks to keep: of the others, those go that change their input least, among the choices that give `smaller`.
+    """For each stage, the blocks to keep: those that change their input least are removed, among the choices that give `smaller`.
 
     Args:
         recipe: The network to cut.
@@ -30,7 +30,7 @@ def choose_blocks(recipe: Recipe, smaller: Recipe, change: Sequence[Sequence[flo
             for option in combinations(range(recipe.depths[s]), depth)
             if _gives(recipe, smaller, (*kept[:s], option, *kept[s + 1 :]))
         ]
-        # The least that goes, not the most that stays: a block that cannot go weighs infinitely much.
+        # Minimise what is removed, not maximise what stays: a block that cannot be removed counts infinitely much.
         best = min(fits, key=lambda option: sum(c for b, c in enumerate(change[s]) if b not in option))
         kept = (*kept[:s], best, *kept[s + 1 :])
     return kept

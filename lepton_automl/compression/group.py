@@ -1,4 +1,4 @@
-"""Layers that share a width, so that a channel leaves all of them or none."""
+"""Groups of layers that share a width, so that a channel is removed from all of them or none."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Member:
         return found if isinstance(found, nn.Parameter) else None
 
     def sides(self) -> list[Tensor]:
-        """Every tensor of the layer that loses entries with this side, as views [parts, entries of a part, ...]."""
+        """Every tensor of the layer that loses entries on this side, as views [parts, entries of a part, ...]."""
         axes = getattr(self.layer, "input_axes", None)
         if axes is not None and not self.outputs:
             return [getattr(self.layer, name).data.movedim(axis, 0)[None] for name, axis in axes.items()]
         found = [] if self.weight is None else [self.channel_view(self.weight.data)]
         if self.outputs and not isinstance(self.layer, nn.Parameter):
-            # The mean too: a silent channel without weights of its own must not come out of a normalisation as a constant.
+            # The mean too: a zeroed channel without weights of its own must not leave a normalisation as a constant.
             ends = [getattr(self.layer, name, None) for name in ("bias", "running_mean")]
             found += [tensor.data[None] for tensor in ends if isinstance(tensor, Tensor)]
         return found
@@ -71,7 +71,7 @@ class Member:
         return tensor.movedim(axes["weight"] if axes and not self.outputs else axis, 0)[None]
 
     def sums(self, worth: Tensor, width: int) -> Tensor:
-        """What each channel's weights are worth together, [width], from what each weight is worth."""
+        """The summed importance of each channel's weights, [width], from the importance of each weight."""
         laid = self.channel_view(worth.double())
         each = laid.reshape(laid.shape[0] * laid.shape[1], -1).sum(1).cpu()
         return torch.zeros(width, dtype=torch.float64).index_add_(0, self.channels, each[self.places])
@@ -93,7 +93,7 @@ class Group:
 
     @property
     def kind(self) -> tuple[tuple[str, bool], ...]:
-        """What a group looks like whatever its widths: groups of one kind are isomorphic."""
+        """The structure of a group apart from its width: groups of one kind are isomorphic."""
         return tuple((type(member.layer).__name__, member.outputs) for member in self.members)
 
     @property
@@ -121,9 +121,9 @@ Leaving = Sequence[tuple[Group, Sequence[int]]]
 
 
 def remove_channels(model: nn.Module, leaving: Leaving) -> None:
-    """Take channels out of all members of their groups, weights and statistics alike.
+    """Remove channels from all members of their groups, weights and statistics alike.
 
-    Each side of a layer is cut once, whatever number of groups it belongs to: the places are those before any cut.
+    Each side of a layer is pruned once, however many groups it belongs to: indices are those before any pruning.
     """
     for member, gone in _leaving_entries(leaving):
         # A bare parameter is replaced, a layer cut in place.
@@ -134,7 +134,7 @@ def remove_channels(model: nn.Module, leaving: Leaving) -> None:
 
 
 def zero_channels(leaving: Leaving) -> None:
-    """Set channels to zero in all members of their groups instead: the network that a right cut is equal to."""
+    """Set channels to zero in all members of their groups instead: a correctly pruned network equals this one."""
     for member, gone in _leaving_entries(leaving):
         places = torch.tensor(gone)
         for side in member.sides():
@@ -143,7 +143,7 @@ def zero_channels(leaving: Leaving) -> None:
 
 
 def _leaving_entries(leaving: Leaving) -> list[tuple[Member, list[int]]]:
-    """Each side of a layer, and the places that leave it."""
+    """Each side of a layer, and the indices of its entries to remove."""
     found: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
     for group, channels in leaving:
         leaves = torch.zeros(group.width, dtype=torch.bool)

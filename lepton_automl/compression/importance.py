@@ -1,4 +1,4 @@
-"""How much a channel matters: criteria by name, for LeptonNets and any other network alike."""
+"""The importance of channels: criteria by name, for LeptonNets and any other network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def criterion_of(name: str, model: nn.Module, *, sensitivity: Sensitivity | None
     * `"bn_scale"`: the scale of the batch normalisations (Liu et al., Network Slimming, ICCV 2017); `"l1"` where there are none.
     * `"taylor"`: the change of the loss to first order, |weight x gradient| over calibration batches (Molchanov et al.,
       Importance Estimation for Neural Network Pruning, CVPR 2019).
-    * `"random"`: a control that knows nothing.
+    * `"random"`: a baseline that uses no information.
 
     Args:
         name: One of `CRITERIA`.
@@ -36,7 +36,7 @@ def criterion_of(name: str, model: nn.Module, *, sensitivity: Sensitivity | None
         seed: Of the random control.
 
     Raises:
-        ConfigError: There is none of that name, or Taylor has nothing to go by.
+        ConfigError: There is none of that name, or Taylor has no sensitivity.
     """
     if name not in CRITERIA:
         raise ConfigError(f"there is no criterion {name!r}", where="criterion", fix=one_of(name, CRITERIA))
@@ -47,18 +47,18 @@ def criterion_of(name: str, model: nn.Module, *, sensitivity: Sensitivity | None
         return lambda group: score(group, Tensor.abs, _scales(group))
     if name == "taylor":
         if not sensitivity:
-            fix = "Give the weights' sensitivity, from labelled rows."
-            raise ConfigError("the criterion 'taylor' has no gradients to go by", where="criterion", fix=fix)
-        told = {id(weight): sensitivity[called] for called, weight in model.named_parameters() if called in sensitivity}
-        return lambda group: score(group, lambda weight: told.get(id(weight), torch.zeros_like(weight)))
+            fix = "Pass the weights' sensitivity, computed on labelled rows."
+            raise ConfigError("the criterion 'taylor' has no gradients to use", where="criterion", fix=fix)
+        known = {id(weight): sensitivity[name] for name, weight in model.named_parameters() if name in sensitivity}
+        return lambda group: score(group, lambda weight: known.get(id(weight), torch.zeros_like(weight)))
     return lambda group: score(group, Tensor.abs if name == "l1" else Tensor.square)
 
 
 def score(group: Group, worth: Worth, members: tuple[Member, ...] | None = None) -> Tensor:
-    """Mean over the group's layers of what a channel's weights are worth, each layer's channels averaging 1.
+    """Mean importance of a channel's weights over the group's layers, each layer's channels averaging 1.
 
-    A channel is as large as all that leaves with it. Left out are weights whose scale the batch normalisation behind them
-    undoes: their size says nothing, that of the normalisation does.
+    A channel counts all weights that are removed with it. Weights whose scale the batch normalisation behind them undoes are
+    left out: their size means nothing, that of the normalisation does.
 
     Args:
         group: The layers that share a width.
@@ -80,5 +80,5 @@ def _scales(group: Group) -> tuple[Member, ...]:
 
 
 def most_important(scores: Tensor, count: int) -> list[int]:
-    """The places of the `count` greatest scores, in order; of equals, the first."""
+    """The indices of the `count` greatest scores, in order; of equals, the first."""
     return sorted(scores.argsort(descending=True, stable=True)[:count].tolist())

@@ -1,4 +1,4 @@
-"""Layers that the trace must see as one operation: what autograd shows of their insides leads it astray."""
+"""Layers that the trace must treat as one operation: autograd's view of their internals misleads it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch_pruning
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
-RECURRENT = "a recurrent layer mixes its channels in ways of its own"
-# Kept whole, with what is connected to them directly, and why.
+RECURRENT = "a recurrent layer mixes its channels"
+# Never pruned, with what is connected to them directly, and why.
 NEVER_PRUNED: dict[type[nn.Module], str] = {
-    nn.MultiheadAttention: "its heads are left whole",
+    nn.MultiheadAttention: "its heads are not pruned",
     nn.RNNBase: RECURRENT,
     nn.RNNCellBase: RECURRENT,
     nn.Bilinear: "a bilinear layer takes two widths at once",
-    nn.Embedding: "an embedding's columns are left whole",
-    nn.EmbeddingBag: "an embedding's columns are left whole",
+    nn.Embedding: "an embedding's columns are not pruned",
+    nn.EmbeddingBag: "an embedding's columns are not pruned",
 }
 _INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 _OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.Bilinear, nn.EmbeddingBag)
@@ -27,7 +27,7 @@ _WRAPPED = (*_OPAQUE, nn.RMSNorm, *_INSTANCE_NORMS)
 
 
 class _OpaqueFunction(torch.autograd.Function):
-    """Some tensors as if one operation had made them of others; gradients are never asked for."""
+    """Returns tensors as if one operation had computed them; gradients are never computed."""
 
     @staticmethod
     def forward(ctx: Any, count: int, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -58,7 +58,7 @@ def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., A
         with torch.no_grad():
             leaves, structure = tree_flatten(forward(*args, **named))
         places = [n for n, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-        # A parameter too: rows alone carry no gradient, and without one there is no node.
+        # A parameter too: rows alone require no gradient, and without one there is no node.
         incoming = [leaf for leaf in tree_leaves((args, named)) if isinstance(leaf, Tensor) and leaf.requires_grad]
         incoming += list(module.parameters())[:1]
         tensors = (leaves[n] for n in places)
@@ -71,7 +71,7 @@ def _one_node(module: nn.Module, forward: Callable[..., Any]) -> Callable[..., A
 
 
 def _halves(module: nn.GLU) -> Callable[[Tensor], Tensor]:
-    """A gated linear unit in two operations that the trace can follow."""
+    """A gated linear unit in two traceable operations."""
 
     def run(rows: Tensor) -> Tensor:
         first, second = rows.chunk(2, module.dim % rows.ndim)
@@ -81,13 +81,13 @@ def _halves(module: nn.GLU) -> Callable[[Tensor], Tensor]:
 
 
 class _Opaque(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torch-pruning has no types
-    """Stands in the graph for a layer that is never cut."""
+    """Represents a layer that is never pruned in the graph."""
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
-        raise NotImplementedError(f"{type(layer).__name__} is not cut")
+        raise NotImplementedError(f"{type(layer).__name__} is not pruned")
 
     def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
-        raise NotImplementedError(f"{type(layer).__name__} is not cut")
+        raise NotImplementedError(f"{type(layer).__name__} is not pruned")
 
     def get_out_channels(self, layer: Any) -> int:
         if isinstance(layer, nn.RNNBase):
@@ -120,7 +120,7 @@ class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
 
 
 def custom_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
-    """What torch-pruning does not know, by the exact classes of a network's layers."""
+    """Pruning functions for layers that torch-pruning does not support, by the exact classes of a network's layers."""
     opaque, rms = _Opaque(), _RmsNorm()
     found: dict[type[nn.Module], Any] = {}
     for module in model.modules():

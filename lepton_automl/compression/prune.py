@@ -1,4 +1,4 @@
-"""Any network made smaller: traced, scored, cut, and held against the network whose channels are only silent."""
+"""Prune any network: trace, score, remove channels, and verify against the network with those channels set to zero."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from .ranking import choose
 from .reparam import fold_weight_norms
 
 Network = TypeVar("Network", bound=nn.Module)
-ROWS = 4  # that a cut is tried on
+ROWS = 4  # that pruning is verified on
 TOLERANCE = 1e-3  # of the answers' size: what the order of sums may change; a channel that is mixed up changes far more
 
 
 @dataclass(frozen=True, kw_only=True)
 class PruneOptions:
-    """How a network is to be cut.
+    """How to prune a network.
 
     Args:
-        ratio: Share of the channels that leave, from 0 to below 1.
+        ratio: Share of the channels to remove, from 0 to below 1.
         criterion: A name of `importance.CRITERIA`.
         ranking: A name of `ranking.RANKINGS`.
         multiple: Widths are rounded to multiples of this.
-        seed: Of the random control.
+        seed: Of the random criterion.
     """
 
     ratio: float
@@ -51,11 +51,11 @@ class PruneOptions:
 
 @dataclass(frozen=True)
 class PruneResult(Generic[Network]):
-    """A network that was cut.
+    """A pruned network.
 
     Args:
         model: The smaller network.
-        refused: What kept its outputs though it is no answer, by the layers' names, and why.
+        refused: Hidden layers that kept all channels, by name, and why.
         removed: Channels that left.
     """
 
@@ -74,46 +74,46 @@ def prune(
 ) -> PruneResult[Network]:
     """A copy of any network without its least important channels.
 
-    Each cut is proved on rows: the smaller network must answer as the whole one does when the same channels are set to zero
-    in it. What fails is taken back alone, and named.
+    Pruning is verified on rows: the smaller network must return the outputs of the original with the same channels set to
+    zero. Layers for which that fails keep their channels, and are named.
 
     Args:
-        model: Called as `model(rows)`; gives one tensor. It is left as it is.
-        how: The cut.
+        model: Called as `model(rows)`; returns one tensor. It is left unchanged.
+        how: The options.
         sample: A few rows as `forward` takes them; [N, ...].
-        sensitivity: What the criterion `"taylor"` goes by.
-        refused: What is known not to work, from an earlier cut.
+        sensitivity: Used by the criterion `"taylor"`.
+        refused: Layers that are known to fail, from an earlier call.
 
     Returns:
         The smaller network, in the same mode, its frozen weights frozen; the rest by name.
 
     Raises:
-        ConfigError: The graph cannot be followed, or nothing in it can be cut.
+        ConfigError: The graph cannot be traced, or nothing in it can be pruned.
     """
     attempt = _Attempt(model, how, sample.detach().clone()[:ROWS], sensitivity)
     known = dict(refused or {})
     with torch.inference_mode(mode=False), torch.enable_grad():
         try:
-            told = attempt.prunable_layers()
+            layers = attempt.prunable_layers()
         except Exception as error:  # torch-pruning's exceptions have no common base
-            raise cannot_prune(f"its graph cannot be followed: {one_line_reason(error)}") from error
-        known |= {name: reason for name, reason in told.items() if reason}
+            raise cannot_prune(f"its graph cannot be traced: {one_line_reason(error)}") from error
+        known |= {name: reason for name, reason in layers.items() if reason}
         try:
             return attempt.cut(known)
         except _InvalidCutError:
-            known |= attempt.faults([name for name, reason in told.items() if not reason and name not in known])
+            known |= attempt.faults([name for name, reason in layers.items() if not reason and name not in known])
         try:
             return attempt.cut(known)
         except _InvalidCutError as error:
-            raise cannot_prune(f"its layers can be cut one by one, but not together: {error}") from error
+            raise cannot_prune(f"its layers can be pruned one by one, but not together: {error}") from error
 
 
 class _InvalidCutError(Exception):  # it reads as what happened
-    """A cut that does not give what it should."""
+    """The pruned network does not return what it should."""
 
 
 class _Attempt:
-    """Tries of one cut on copies of a network."""
+    """Attempts to prune copies of a network with the same options."""
 
     def __init__(self, model: nn.Module, how: PruneOptions, rows: Tensor, sensitivity: Sensitivity | None) -> None:
         self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
@@ -121,7 +121,7 @@ class _Attempt:
         self.trains = _trains(model, rows)
 
     def prunable_layers(self) -> dict[str, str]:
-        """Every layer with channels to lose, and why it cannot; empty where it may be tried."""
+        """Every layer with hidden channels, and why it cannot be pruned; empty where it may be tried."""
         try:
             return self._find_prunable()
         except Exception:  # torch-pruning's exceptions have no common base
@@ -135,7 +135,7 @@ class _Attempt:
         return {name: reason for group, reason in groups for name in group.producers}
 
     def faults(self, names: list[str]) -> dict[str, str]:
-        """Which of some layers cannot be cut, each tried alone, and why."""
+        """Which of some layers cannot be pruned, each tried alone, and why."""
         found: dict[str, str] = {}
         for name in names:
             if name in found:
@@ -145,11 +145,11 @@ class _Attempt:
             except _InvalidCutError as error:
                 found |= dict.fromkeys(error.args[1], error.args[0])
             except ConfigError:
-                pass  # too narrow to lose anything
+                pass  # too narrow to lose channels
         return found
 
     def cut(self, refused: Mapping[str, str], only: str = "") -> PruneResult[Any]:
-        """Cut all groups that are not refused.
+        """Prune all groups that are not refused.
 
         Raises:
             _Wrong: The cut network does not run, or gives other answers than it must; with the names of the layers.
@@ -177,7 +177,7 @@ class _Attempt:
         return PruneResult(model, dict(refused), gone)
 
     def _do(self, model: nn.Module, leaving: Leaving) -> None:
-        """Cut in place, and prove it."""
+        """Prune in place, and verify it."""
         with torch.no_grad(), _fixed_normalisation(leaving):
             whole = copy.deepcopy(model.state_dict())
             zero_channels(leaving)
@@ -186,11 +186,11 @@ class _Attempt:
             remove_channels(model, leaving)
             found = model(self.rows.clone())
         if found.shape != expected.shape:
-            raise ValueError(f"its answers would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
+            raise ValueError(f"its outputs would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
         if not torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
-            raise ValueError("without these channels it answers otherwise than with their weights at zero")
+            raise ValueError("without these channels its outputs differ from those with their weights at zero")
         if self.trains and not _trains(model, self.rows):
-            raise ValueError("it does not run in training mode any more: a layer that only training uses reads these channels")
+            raise ValueError("it no longer runs in training mode: a layer that only training uses reads these channels")
         with torch.no_grad():
             model(self.rows.clone())  # with its normalisations as they are
 
@@ -212,7 +212,7 @@ class _Attempt:
 
 
 def _trains(model: nn.Module, rows: Tensor) -> bool:
-    """Whether a copy of a network runs as in training, with what it has for that alone, as auxiliary heads."""
+    """Whether a copy of a network runs in training mode, including parts for training alone, such as auxiliary heads."""
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             deep_copy(model).train()(rows)
@@ -222,7 +222,7 @@ def _trains(model: nn.Module, rows: Tensor) -> bool:
 
 
 def _restore(model: nn.Module, original: nn.Module) -> None:
-    """Mode and frozen weights as they were."""
+    """Restore mode and frozen weights."""
     frozen = {name for name, weight in original.named_parameters() if not weight.requires_grad}
     for module, before in zip(model.modules(), original.modules(), strict=True):
         module.training = before.training
@@ -233,7 +233,7 @@ def _restore(model: nn.Module, original: nn.Module) -> None:
 
 @contextmanager
 def _fixed_normalisation(leaving: Leaving) -> Iterator[None]:
-    """Normalisations over channels see how many there are, silent or not: inside, those of these groups only scale."""
+    """Normalisations over channels depend on their number, zeroed or not: inside, those of these groups only scale."""
     layers = {member.layer for group, _ in leaving for member in group.members}
     hooks = [
         layer.register_forward_hook(_scaled) for layer in layers if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm)
@@ -257,8 +257,8 @@ def _scaled(layer: Any, incoming: tuple[Tensor, ...], outgoing: Tensor) -> Tenso
 
 def one_line_reason(error: Exception) -> str:
     """An exception in one line."""
-    said = str(error).strip().partition("\n")[0]
-    return said if isinstance(error, ValueError) and said else in_one_line(error)
+    line = str(error).strip().partition("\n")[0]
+    return line if isinstance(error, ValueError) and line else in_one_line(error)
 
 
 def _why_nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
@@ -267,24 +267,22 @@ def _why_nothing(model: nn.Module, refused: Mapping[str, str]) -> str:
     whole = unpruned_layers(model)
     if not whole and not any(isinstance(layer, ROOTS) for layer in model.modules()):
         foreign = next((library for library in map(_library, model.modules()) if library), "")
-        what = (
-            f"its layers are those of {foreign}, which holds weights in variables of its own" if foreign else "bare parameters"
-        )
-        return f"no torch.nn.Linear or convolution is in it, and nothing else can be followed ({what})"
-    ends = "no layer is wide enough to lose channels, but for those that give the answers"
+        what = f"its layers are those of {foreign}, which stores weights in its own variables" if foreign else "bare parameters"
+        return f"it contains no torch.nn.Linear or convolution, and nothing else can be traced ({what})"
+    ends = "no layer is wide enough to lose channels, except those that compute the outputs"
     return "; ".join([ends, *whole])
 
 
 def _library(layer: nn.Module) -> str:
-    """A library whose layers are modules of torch that are built otherwise."""
+    """The library of a layer that is a torch module but stores its weights in another way."""
     roots = [kind.__module__.partition(".")[0] for kind in type(layer).__mro__]
     return next((name for name in ("keras", "jax", "tensorflow") if name in roots), "")
 
 
 def cannot_prune(reason: str) -> ConfigError:
-    """The error for a network that cannot be cut at all."""
+    """The error for a network that cannot be pruned at all."""
     return ConfigError(
-        f"this network cannot be cut: {reason}",
+        f"this network cannot be pruned: {reason}",
         where="lean",
-        fix="Write forward() with layers and sizes taken from its tensors, or ask for a smaller multiple.",
+        fix="Write forward() with layers and sizes taken from its tensors, or pass a smaller multiple.",
     )

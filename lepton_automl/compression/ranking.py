@@ -1,4 +1,4 @@
-"""Which channels leave: each width for itself, or all in one contest."""
+"""Which channels to remove: each width by itself, or ranked together."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def choose(
     multiple: int,
     most: float,
 ) -> list[list[int]]:
-    """The positions that leave each width.
+    """The positions to remove from each width.
 
     * `"layer"`: every width loses the same share, its least important channels.
     * `"global"`: all channels compete, each by its score over the mean of its width.
-    * `"isomorphic"`: those compete whose widths are of one kind (Fang et al., Isomorphic Pruning for Vision Models, ECCV 2024).
+    * `"isomorphic"`: channels of widths of one kind compete (Fang et al., Isomorphic Pruning for Vision Models, ECCV 2024).
 
     Args:
         scores: Of each width, one score a channel.
         kinds: What each width is like.
         parts: Into how many parts of equal size each width is shared out; they lose the same positions.
-        ratio: Share of the channels to leave, 0 to below 1.
+        ratio: Share of the channels to remove, 0 to below 1.
         ranking: One of `RANKINGS`.
         multiple: Widths are rounded to multiples of this, or of a quarter of the width where that is less.
         most: The largest share of its channels that a width may lose in a contest.
@@ -58,7 +58,7 @@ def _contest(folded: Sequence[Tensor], kinds: Sequence[Hashable], ratio: float, 
     for scope in dict.fromkeys(scopes):
         inside = [number for number, other in enumerate(scopes) if other == scope]
         loses = round(ratio * sum(len(folded[number]) for number in inside))
-        # Only so many of each width stand for leaving, and of those the lowest leave.
+        # Only so many of each width are candidates, and of those the lowest are removed.
         standing = [
             (score, number)
             for number in inside

@@ -1,7 +1,7 @@
-"""What the trace of a network cannot see as it is, made visible for a cut and put back after it.
+"""Rewrite what the trace of a network does not support, for the time of pruning.
 
-Weight norms are worked into plain weights; constants of a person's own modules (a kernel that blurs, positions) become
-parameters, so that they lose channels with the layers around them.
+Weight norms are folded into plain weights; constants of custom modules (a blur kernel, positions) become parameters, so that
+they lose channels with the layers around them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def fold_weight_norms(model: nn.Module, *, constants: bool = True) -> list[Calla
         constants: Whether constants become parameters, which some functions refuse.
 
     Returns:
-        What puts each back: the layer then computes the weight that it has by then.
+        Functions that restore each: the layer then computes the weight that it has by then.
     """
     back = _constants_as_parameters(model) if constants else []
     for layer in list(model.modules()):
@@ -36,7 +36,7 @@ def fold_weight_norms(model: nn.Module, *, constants: bool = True) -> list[Calla
                     _own_class(layer)
                     back.append(_restore_norm(parametrizations.weight_norm, layer, name, steps[0].dim))
                     parametrize.remove_parametrizations(layer, name, leave_parametrized=True)
-        for hook in list(layer._forward_pre_hooks.values()):  # noqa: SLF001  # the older kind is a hook, and nothing else
+        for hook in list(layer._forward_pre_hooks.values()):  # noqa: SLF001  # the older kind is only a hook
             if type(hook).__name__ == "WeightNorm":
                 name, dim = hook.name, hook.dim  # type: ignore[attr-defined]
                 remove_weight_norm(layer, name)
@@ -45,7 +45,7 @@ def fold_weight_norms(model: nn.Module, *, constants: bool = True) -> list[Calla
 
 
 def with_plain_weights(model: Network) -> Network:
-    """A copy whose weight norms are plain weights, by the names that a cut scores them under."""
+    """A copy whose weight norms are plain weights, under the names that pruning scores them by."""
     copied = deep_copy(model)
     fold_weight_norms(copied, constants=False)
     return copied

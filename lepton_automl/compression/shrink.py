@@ -1,4 +1,4 @@
-"""The one move: the same network with fewer channels or blocks."""
+"""Shrink a LeptonNet: the same network with fewer channels or blocks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .group import remove_channels
 from .importance import Criterion, Sensitivity, criterion_of, most_important
 
 Network = TypeVar("Network", bound=nn.Module)
-ROWS = 256  # How many rows tell how much a block does.
+ROWS = 256  # rows that the change by a block is measured on
 
 
 def shrink(
@@ -28,14 +28,14 @@ def shrink(
     criterion: str = "magnitude",
     sensitivity: Sensitivity | None = None,
 ) -> Network:
-    """A copy of a network with fewer channels or blocks, its weights those of the most important ones, the rest gone.
+    """A copy of a network with fewer channels or blocks, which keeps the weights of the most important ones.
 
-    First whole blocks leave: those that change their input least on the sample. Then of each width the least important
-    channels leave, from all layers that share it, normalisation statistics included. Every channel is scored in the
-    network as it was after the blocks left, so the order of the cuts does not matter.
+    First whole blocks are removed: those that change their input least on the sample. Then the least important channels of each
+    width are removed from all layers that share it, including normalisation statistics. All channels are scored in the network
+    without these blocks, so the order of the widths does not matter.
 
     Args:
-        model: A LeptonNet: it has `recipe`, `width_map` and `block_lists`. It is left as it is.
+        model: A LeptonNet: it has `recipe`, `width_map` and `block_lists`. It is left unchanged.
         smaller: The recipe to become; the copy's state fits a network built from it.
         sample_inputs: Rows as `forward` takes them, on any device; some hundreds are enough.
         criterion: How channels are scored, a name of `compression.importance.CRITERIA`.
@@ -45,7 +45,7 @@ def shrink(
         The smaller network, with `recipe == smaller`, on the same device and in the same mode.
 
     Raises:
-        ConfigError: `smaller` cannot be cut out of the network, or there is no such criterion.
+        ConfigError: `smaller` is not contained in the network, or there is no such criterion.
     """
     # The caller may be in inference mode, but the trace reads autograd's graph and the copy must be trainable.
     with torch.inference_mode(mode=False), torch.enable_grad():
@@ -70,7 +70,7 @@ def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], scor
         recipe = net.recipe = recipe.keep_blocks(kept)
 
     narrower = {path: width for path, width in smaller.widths.items() if width < recipe.widths[path]}
-    # Two rows trace as well as many.
+    # Two rows are enough for the trace.
     groups = find_groups(cut, net.width_map, {path: recipe.widths[path] for path in narrower}, _sample(cut, inputs, 2))
     chosen = {path: most_important(score(groups[path]), width) for path, width in narrower.items()}
     remove_channels(
@@ -85,7 +85,7 @@ def _sample(model: nn.Module, inputs: dict[str, Tensor], rows: int) -> dict[str,
 
 
 def _like(cut: Network, model: Network) -> Network:
-    """The copy in the original's mode and memory format, which cutting loses."""
+    """Restore the original's mode and memory format, which pruning loses."""
     cut.train(model.training)
     cut.requires_grad_(all(weight.requires_grad for weight in model.parameters()))
     if any(map(_channels_last, model.parameters())):
@@ -94,10 +94,10 @@ def _like(cut: Network, model: Network) -> Network:
 
 
 def _check(recipe: Recipe, smaller: Recipe) -> None:
-    """Say all that stands in the way."""
+    """Raise everything that prevents it."""
     if recipe.family != smaller.family:
         raise ConfigError(f"a {smaller.family} network cannot be cut out of a {recipe.family} network", where="shrink")
-    recipe.keep_blocks(recipe.kept_blocks(smaller))  # says itself what is wrong with the depths
+    recipe.keep_blocks(recipe.kept_blocks(smaller))  # raises itself what is wrong with the depths
     if recipe.contains(smaller):
         return
     complaints = Complaints("shrink")

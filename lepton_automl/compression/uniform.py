@@ -1,7 +1,7 @@
-"""A network that nobody described: the same share of the channels leaves every layer that the traced graph can follow.
+"""Prune any network uniformly: the same share of the channels is removed from every layer that the trace supports.
 
-The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023. What a LeptonNet says of
-itself by its width map has to be found here, so every cut is tried on rows before it is handed over.
+The dependency graph is that of Fang et al., DepGraph: Towards Any Structural Pruning, CVPR 2023. What the width map
+of a LeptonNet states has to be inferred here, so the result is run on rows before it is returned.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Network = TypeVar("Network", bound=nn.Module)
 def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: int = 8) -> Network:
     """A copy of any network without the least important channels of each layer.
 
-    How many stay depends on the layers' widths alone, never on the weights, so that a network built anew can be cut to the
-    same shape. Layers that give the answers keep all their outputs; grouped convolutions, attention and bare parameters
+    The numbers depend on the layers' widths alone, never on the weights, so that a network that is built again can be pruned
+    to the same shape. Layers that compute the outputs keep all channels; grouped convolutions, attention and bare parameters
     keep their channels.
 
     Args:
-        model: Called as `model(rows)`. It is left as it is.
+        model: Called as `model(rows)`. It is left unchanged.
         ratio: Share of the channels to remove, from 0 to below 1.
         sample: A few rows as `forward` takes them; [N, ...].
         multiple: Widths are rounded to multiples of this, as those of LeptonNets are.
@@ -39,7 +39,7 @@ def prune_uniformly(model: Network, ratio: float, sample: Tensor, *, multiple: i
         The smaller network, on the same device and in the same mode.
 
     Raises:
-        ConfigError: The graph cannot be followed, nothing in it can be cut, or the cut network does not run.
+        ConfigError: The graph cannot be traced, nothing in it can be pruned, or the pruned network does not run.
     """
     try:
         with torch.inference_mode(mode=False), torch.enable_grad():
@@ -63,7 +63,7 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
     with torch.no_grad():
         after = model(rows).shape
     if after != before:
-        raise _cannot_prune(f"its answers would change their shape from {tuple(before)} to {tuple(after)}")
+        raise _cannot_prune(f"its outputs would change their shape from {tuple(before)} to {tuple(after)}")
     for module, mode in training:
         module.training = mode
     for name, weight in model.named_parameters():
@@ -73,7 +73,7 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
 
 
 def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
-    """The channels that leave each group of layers that can lose any."""
+    """The channels to remove from each group of layers that can lose any."""
     found = []
     for group, reason in groups_of(graph):
         if reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members):
@@ -86,7 +86,7 @@ def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
 
 def _cannot_prune(why: str) -> ConfigError:
     return ConfigError(
-        f"this network cannot be cut: {why}",
+        f"this network cannot be pruned: {why}",
         where="prune.ratio",
         fix="Leave prune.ratio out of the space, or write forward() with layers and sizes taken from its tensors.",
     )

@@ -1,4 +1,4 @@
-"""Less common activations, in ONNX's words."""
+"""Less common activations as ONNX operators."""
 
 # ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
 

@@ -1,4 +1,4 @@
-"""A bundle: one folder with everything that a model needs to run, and to be understood, for years."""
+"""A bundle: one self-contained folder with a model, its preprocessing, its documentation and the code that runs it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def write_bundle(
     runtime: Mapping[str, Any] = MappingProxyType({}),
     files: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
-    """Write a bundle whole, or not at all.
+    """Write a bundle atomically.
 
     Args:
         folder: Where; a bundle that lies there is replaced.
@@ -86,14 +86,14 @@ def write_bundle(
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
         provenance: Where the model comes from (see `provenance_of`).
         card: The model card in Markdown (see `card.model_card`).
-        runtime: The runtime that the model was measured in, and how that is set; see `opened.open_model`.
-        files: What else belongs into it, by name.
+        runtime: The runtime that the model was measured in, and its settings; see `open_artifact.open_model`.
+        files: Further files by name.
 
     Raises:
         BundleError: Something else lies in the folder, or a name of `files` is not a plain one or is taken.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise BundleError("the folder is not empty and holds no bundle", where=str(folder), fix="Name a new folder.")
+        raise BundleError("the folder is not empty and is not a bundle", where=str(folder), fix="Pass a new folder.")
     modality, task = modality_named(preprocess["input"]["modality"]), task_named(preprocess["output"]["task"])
     content = {
         MODEL: _content(model),
@@ -121,7 +121,7 @@ def write_bundle(
 
 
 def add_file(folder: Path, name: str, content: bytes) -> None:
-    """Put one more file into a bundle, or another content into one of its files; a signature is void then, and goes.
+    """Add a file to a bundle, or replace one; a signature becomes invalid and is removed.
 
     Raises:
         BundleError: The bundle is damaged, or the name is not a plain one.
@@ -135,16 +135,16 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
 
 
 def check_bundle(folder: Path) -> None:
-    """Make sure that a bundle is as it was written; nothing in it is run.
+    """Check that a bundle is as it was written; none of its code is run.
 
     Raises:
-        BundleError: Names the file that is missing or was changed.
+        BundleError: A file is missing or was changed; it is named.
     """
     read_bundle(folder, (MODEL, PREPROCESS))
 
 
 def provenance_of(**known: Any) -> dict[str, Any]:
-    """Where a model comes from: what the caller knows (data digest, config, seed, study, trial), and all versions."""
+    """The provenance of a model: what the caller knows (data digest, config, seed, study, trial), and all versions."""
     versions = {"python": platform.python_version()}
     for package in VERSIONED:
         try:
@@ -172,7 +172,7 @@ def predict_source(modality: Modality, task: Task) -> str:
 
 
 def _without_own_imports(module: str, particular: tuple[str, ...]) -> str:
-    """A module's source, its docstring and its imports of this package left out."""
+    """A module's source without its docstring and its imports of this package."""
     found = importlib.util.find_spec(module)
     assert found is not None
     assert found.origin is not None
@@ -195,7 +195,7 @@ def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
 
 
 def _write_manifest(folder: Path, content: Mapping[str, bytes], operations: list[str]) -> None:
-    """Write the manifest, as the last file, in one step; it names what the model does beyond arithmetic."""
+    """Write the manifest, last and atomically; it names the model's operations beyond plain arithmetic."""
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"
     written.write_bytes(_json({"format": FORMAT, "files": files} | ({OPERATIONS: operations} if operations else {})))

@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made from, how good and how fast it is (Mitchell et al., FAT* 2019)."""
+"""The model card: the network, its scores, its speed and its training data (Mitchell et al., FAT* 2019)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model_card(
     """The card in Markdown.
 
     Args:
-        name: What the model is called, such as `"flowers/12"`.
+        name: The model's name, such as `"flowers/12"`.
         recipe: Its network.
         spec: Its data.
         deployment: The device that it was measured on.
@@ -38,14 +38,14 @@ def model_card(
         metric: The score that it was chosen by.
         scores: Its scores on rows that were not trained on.
         variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
-        probabilities: Whether these can be believed, in a sentence (`examined.calibration_verdict`).
+        probabilities: Whether these are calibrated, in a sentence.
     """
     sections = (
         f"# {markdown(name)}",
         _what(recipe, spec),
-        "## How good it is\n\n" + _scores(spec, metric, scores),
-        "## How fast it is\n\n" + _speed(deployment, profile, variant or Variant()),
-        "## What it was made from\n\n" + _data(spec),
+        "## Scores\n\n" + _scores(spec, metric, scores),
+        "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
+        "## Training data\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities),
         "## How to run it\n\n" + _usage(spec),
     )
@@ -62,9 +62,9 @@ def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
     rows = (
         f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
     )
-    told = [f"| {one} | {score:.4g} |" for one, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
-    chosen = f"Of this very file, on {rows}. It was chosen by `{metric}`, which flatters it a little."
-    return "\n".join([chosen, "", "| score | value |", "|---|---|", *told])
+    lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
+    chosen = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`."
+    return "\n".join([chosen, "", "| score | value |", "|---|---|", *lines])
 
 
 def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
@@ -72,7 +72,7 @@ def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
     threads = f"{deployment.threads} thread{'s' * (deployment.threads > 1)}"
     return "\n".join(
         [
-            f"{variant.name}, one call with {deployment.batch_size} row{'s' * (deployment.batch_size > 1)} on {threads}, all included:",
+            f"{variant.name}, one call with {deployment.batch_size} row{'s' * (deployment.batch_size > 1)} on {threads}, preprocessing included:",
             "",
             f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
             f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",
@@ -95,10 +95,10 @@ def _data(spec: DataSpec) -> str:
 def _limits(spec: DataSpec, probabilities: str) -> str:
     known = task_of(spec).limits(spec)
     if task_of(spec).probabilities:
-        known += f" {probabilities or 'Whether its probabilities can be believed was not looked at.'}"
+        known += f" {probabilities or 'The calibration of its probabilities was not checked.'}"
     return (
-        f"{known} It answers for whatever it is given, also for what is unlike its training data. "
-        "Check it on data of your own before you rely on it."
+        f"{known} It predicts for any input, including data unlike its training data. "
+        "Check it on your own data before you rely on it."
     )
 
 
@@ -109,13 +109,13 @@ def _usage(spec: DataSpec) -> str:
         f"```\npip install -r requirements.txt{usage.install}\npython predict.py {usage.file}\n```\n\n"
         f'```python\nfrom predict import Predictor\n\nmodel = Predictor(".")\nmodel.predict({usage.python})\n{proba}```\n\n'
         "As a container: `docker build -t model .`. `manifest.json` holds the SHA-256 of every file; a `manifest.sig` beside it "
-        "is its maker's Ed25519 signature over it. Check the signature of a stranger's bundle before its code runs.\n\n"
+        "is its author's Ed25519 signature of it. Check the signature of a bundle from others before you run its code.\n\n"
         + _served(usage)
     )
 
 
 def _served(usage: Usage) -> str:
-    """How a registered model is asked over HTTP."""
+    """How a registered model is called over HTTP."""
     return (
         "Registered in MLflow, it is served by `lepton serve NAME`, or by "
         f"`mlflow models serve -m models:/NAME@champion --env-manager local -p 5001`. It takes {usage.takes}:\n\n"

@@ -1,4 +1,4 @@
-"""The command line of a bundle, and its one Python function: what a person names is read and answered."""
+"""The command line of a bundle, and its `predict` function: read the input that was named, and predict."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def read_examples(source: str, preprocess: Any) -> Any:
         raise
     except LeptonError as error:
         raise InputError(str(error)) from error
-    except Exception as error:  # a file may hold anything, and fail in ways that nobody has foreseen
+    except Exception as error:  # a file may contain anything, and fail in any way
         raise InputError(f"{shown(source)} cannot be read: {error}") from error
 
 
 def answer_lines(predictor: Predictor, raw: Any, *, proba: bool = False) -> list[str]:
-    """The answers for people: a label or number a line, or a line of JSON with the probability of every class."""
+    """Predictions as text: a label or number a line, or a line of JSON with the probability of every class."""
     if not proba:
         return [str(answer) for answer in np.atleast_1d(predictor.predict(raw))]
     rows = np.atleast_2d(predictor.predict_proba(raw)).tolist()
@@ -77,11 +77,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("input", nargs="+", help="a file or folder of examples, or arrays in a .npy or .json file")
     parser.add_argument("--proba", action="store_true", help="print the probability of every class, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
-    signed = "refuse a folder that the holder of this Ed25519 key has not signed (a PEM or OpenSSH file; needs cryptography)"
+    signed = "refuse a folder that is not signed with this Ed25519 key (a PEM or OpenSSH file; needs cryptography)"
     parser.add_argument("--public-key", metavar="FILE", help=signed)
     given = parser.parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a label may hold what the terminal cannot say
+        sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a label's characters
     try:
         predictor = Predictor(Path(__file__).resolve().parent, given.threads, public_key=given.public_key)
         for source in given.input:

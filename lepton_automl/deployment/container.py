@@ -1,4 +1,4 @@
-"""What a bundle runs in: the packages that it needs, and a container file."""
+"""What a bundle needs to run: its packages, and a Dockerfile."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ REQUIRED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this pac
 
 
 def requirements(usage: Usage, runtime: str = "") -> str:
-    """What predict.py needs, and what it could use, as comments.
+    """The requirements of predict.py; optional packages are comments.
 
     Args:
         usage: How models of the modality are used.
-        runtime: What the model is fastest in; ONNX Runtime answers where another one is missing.
+        runtime: The runtime that the model is fastest in; ONNX Runtime is used where that is missing.
     """
     optional = [f"# {package}  # for {usage.packages_for}" for package in usage.packages]
     optional += [OPENVINO] if runtime == "openvino" else []
@@ -21,9 +21,9 @@ def requirements(usage: Usage, runtime: str = "") -> str:
 
 
 def containerfile(usage: Usage) -> str:
-    """A Dockerfile that runs predict.py, as a user without rights.
+    """A Dockerfile that runs predict.py as an unprivileged user.
 
-    `-P` keeps Python from importing what somebody has put beside predict.py under a package's name.
+    `-P` keeps Python from importing files beside predict.py that bear a package's name.
     """
     packages = "".join(f' "{package}"' for package in usage.packages)
     return f"""\

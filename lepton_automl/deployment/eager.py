@@ -1,4 +1,4 @@
-"""A network in PyTorch itself, as a file without pickle: what every other runtime is held against."""
+"""A network in PyTorch itself, as a file without pickle: the baseline of every other runtime."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -
     batch = torch.export.Dim("batch")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its remarks on weights that share a memory
+            warnings.simplefilter("ignore")  # its remarks on weights that share memory
             program = torch.export.export(module, (), rows, dynamic_shapes={name: {0: batch} for name in rows})
             program.example_inputs = None  # they alone would be pickled
             torch.export.save(program, path)
     except Exception as error:
-        what = f"{type(module).__name__} cannot be written as a program of torch.export: {in_one_line(error)}"
-        raise BundleError(what, where="torch", fix="Leave the runtime 'torch' out.") from error
+        what = f"torch.export cannot write {type(module).__name__}: {in_one_line(error)}"
+        raise BundleError(what, where="torch", fix="Remove 'torch' from runtimes.") from error
 
 
 class TorchModel:
     """A module in evaluation mode, called like a function.
 
     Args:
-        module: Called as `module(**inputs)`; gives the answer.
+        module: Called as `module(**inputs)`; returns the output.
         threads: Threads that one call may use; other calls of torch in this process keep theirs.
         compiled: Whether `torch.compile` makes kernels of it, which takes most of a minute at the first call.
     """
@@ -57,7 +57,7 @@ class TorchModel:
         self._threads = threads
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The answer for some rows."""
+        """The output for some rows."""
         before = torch.get_num_threads()
         if before != self._threads:
             torch.set_num_threads(self._threads)
@@ -69,7 +69,7 @@ class TorchModel:
 
     def _answer(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            # Copies: a forward pass may work in place, and the rows belong to whoever asks.
+            # Copies: a forward pass may work in place, and the rows belong to the caller.
             answer = self._module(**{name: torch.tensor(array) for name, array in arrays.items()})
         wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
         found: NDArray[np.float32] = wide.numpy()
@@ -85,15 +85,15 @@ def open_program(path: str | os.PathLike[str], threads: int = 1, *, compiled: bo
         compiled: Whether `torch.compile` makes kernels of it.
 
     Raises:
-        BundleError: It is no such file, or holds something that would have to be unpickled.
+        BundleError: It is not such a file, or part of it is pickled.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             pickled = [one.filename for one in archive.infolist() if one.filename.endswith((".pt", ".pkl")) and one.file_size]
         if pickled:
-            raise BundleError(f"{pickled[0]} in it is pickled, and could run anything", where=str(path), fix="Export it again.")
+            raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=str(path), fix="Export it again.")
         return TorchModel(torch.export.load(path).module(), threads, compiled=compiled)
     except BundleError:
         raise
     except Exception as error:
-        raise BundleError(f"this is not a program that torch can open: {in_one_line(error)}", where=str(path)) from error
+        raise BundleError(f"torch cannot open this program: {in_one_line(error)}", where=str(path)) from error

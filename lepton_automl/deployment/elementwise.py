@@ -1,4 +1,4 @@
-"""Operations that work number by number, in ONNX's words."""
+"""Elementwise operations as ONNX operators."""
 
 # ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
 
@@ -55,7 +55,7 @@ OPERATIONS.update({name: _compare(op) for name, op in _COMPARE.items()})
 
 @operation("identity", "contiguous", "clone", "detach")
 def _same(call: Call, x: Term, *options: object, **named: object) -> Term:
-    del call, options, named  # these change where numbers lie, not the numbers
+    del call, options, named  # these change the memory layout, not the values
     return x
 
 
@@ -63,7 +63,7 @@ def _same(call: Call, x: Term, *options: object, **named: object) -> Term:
 def _dropout(
     call: Call, x: Term, p: float = 0.5, training: object = True, inplace: object = False, train: object = None
 ) -> Term:
-    """As a function it drops numbers unless it is told not to, whatever mode the module is in."""
+    """Functional dropout acts unless `training` is false, whatever mode the module is in."""
     del call, inplace
     acts = training if train is None else train
     require(not acts or not p, "dropout that acts outside of training")
@@ -142,5 +142,5 @@ def _where(call: Call, condition: Term, x: Any, other: Any) -> str:
 
 @operation("to", "float", "double", "half", "long", "int", "bool", "type", "type_as")
 def _to(call: Call, x: Term, *options: object, **named: object) -> Term | str:
-    del options, named  # the example of the result says what type was asked for
+    del options, named  # the example of the result has the requested type
     return x if call.example.dtype == x.example.dtype else call.cast(call.name(x), call.example.dtype)

@@ -1,4 +1,4 @@
-"""Fewer steps around embeddings: where a call has one row, steps are what it costs."""
+"""Fuse the nodes around embeddings: for one row a call, the number of nodes decides the latency."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .graph import GraphWriter
 
 
 def fuse_embeddings(graph: GraphWriter) -> None:
-    """Vectors of several tables side by side become one look-up, and joints of joints one joint."""
+    """Merge look-ups in several tables to one, and nested concatenations to one."""
     _merge_concats(graph)
     _merge_casts(graph)
     _merge_lookups(graph)
@@ -36,7 +36,7 @@ def _merge_concats(graph: GraphWriter) -> None:
 
 
 def _merge_casts(graph: GraphWriter) -> None:
-    """Columns of one tensor that are cast one by one, as codes of a table are, are picked out of one cast."""
+    """Cast a tensor once, where its columns are cast one by one."""
     makers, uses = graph.makers(), graph.uses()
     casts: dict[tuple[str, int], list[onnx.NodeProto]] = {}
     for cast in graph.nodes:
@@ -55,7 +55,7 @@ def _merge_casts(graph: GraphWriter) -> None:
 
 
 def _merge_lookups(graph: GraphWriter) -> None:
-    """Tables of equally long vectors, each asked by a column of one tensor, are one table, asked by all those columns."""
+    """Merge tables of equally long vectors, each indexed by a column of one tensor, to one table."""
     for joint in [node for node in graph.nodes if node.op_type == "Concat" and _axis(node) in (1, -1)]:
         looks = [_lookup_of(graph, name) for name in joint.input]
         parts: list[str] = []
@@ -71,7 +71,7 @@ def _merge_lookups(graph: GraphWriter) -> None:
 
 
 class _Lookup(NamedTuple):
-    """A look-up of one column's code in a table of its own."""
+    """A look-up of one column's code in its own table."""
 
     vectors: onnx.NodeProto
     column: onnx.NodeProto
@@ -79,7 +79,7 @@ class _Lookup(NamedTuple):
 
 
 def _lookup_of(graph: GraphWriter, name: str) -> _Lookup | None:
-    """The look-up that a value comes from; None where it is anything else."""
+    """The look-up that computes a value; None where something else does."""
     makers, uses = graph.makers(), graph.uses()
     look = makers.get(name)
     pick = makers.get(look.input[1]) if look is not None and look.op_type == "Gather" else None
@@ -92,7 +92,7 @@ def _lookup_of(graph: GraphWriter, name: str) -> _Lookup | None:
 
 
 def _merged_lookup(graph: GraphWriter, joint: onnx.NodeProto, looks: list[_Lookup]) -> str:
-    """One look-up in place of several; returns what it gives, vectors side by side."""
+    """Replace several look-ups by one; returns the name of its result, the vectors side by side."""
     tables = [graph.weights[look.vectors.input[0]] for look in looks]
     starts = np.cumsum([0, *(len(table) for table in tables[:-1])]).astype(np.int64)
     columns = np.array([int(graph.weights[look.column.input[1]]) for look in looks], np.int64)

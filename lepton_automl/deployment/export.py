@@ -1,4 +1,4 @@
-"""Export to ONNX: our own quick way for what LeptonNets are made of, torch's slow one for everything else."""
+"""Export to ONNX: by our own fast exporter for common layers, by torch's slow one for everything else."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .translate import translate
 from .untraceable_parts import untraceable_parts
 from .verify import ROWS, ExpectedAnswers, compare, expected_answers, is_nondeterministic, nondeterministic_error
 
-DATA_DEPENDENT = "its forward pass branches on values that it computes from the rows"
-USES_NUMPY = "its forward pass computes with NumPy ({}), where tensors cannot be followed"
-TENSORS_ONLY_FIX = "Write its forward pass with tensor operations only, or keep the part that fails outside of it."
+DATA_DEPENDENT = "its forward pass branches on values that are computed from the rows"
+USES_NUMPY = "its forward pass computes with NumPy ({}), which cannot be traced"
+TENSORS_ONLY_FIX = "Use only tensor operations in its forward pass, or move the part that fails out of it."
 
 
 def export(
@@ -39,25 +39,25 @@ def export(
     rows: int = ROWS,
     alone: int | None = None,
 ) -> OnnxModel:
-    """Write a module as one ONNX file with a batch axis of any size, and make sure that it answers as the module does.
+    """Write a module as one ONNX file with a batch axis of any size, and check that it gives the module's outputs.
 
-    A module of common layers is traced by `torch.fx` and translated here, in a few hundredths of a second. Another one
-    (control flow that depends on values, rare operations), or one whose file answers otherwise, goes through
-    `torch.onnx.export`, which takes seconds, after a warning that says so; that file is compared likewise.
+    A module of common layers is traced by `torch.fx` and translated here, in a few hundredths of a second. Any other module
+    (control flow that depends on values, rare operations), or one whose file gives other outputs, is exported by
+    `torch.onnx.export`, which takes seconds, after a warning; that file is compared in the same way.
 
     Args:
-        module: Called as `module(**inputs)`; gives one tensor with the rows in its first axis. It is exported as it
-            answers in evaluation mode, and left as it is.
+        module: Called as `module(**inputs)`; returns one tensor with the rows in its first axis. It is exported in evaluation
+            mode, and left unchanged.
         inputs: One or more example rows by argument name; the file's inputs have these names, its output is `"answer"`.
-        path: Where to write; the folder must exist. Weights are inside, there is no side file.
+        path: Where to write; the folder must exist. The file contains its weights.
         rows: How many of the rows to compare the file on, together and one by one.
-        alone: How many of these to ask of the module one by one; all by default.
+        alone: How many of these to run through the module one by one; all by default.
 
     Returns:
-        The file as it was compared, opened for one thread: opening it again takes some milliseconds.
+        The opened file, for one thread: opening it again takes some milliseconds.
 
     Raises:
-        BundleError: Neither way can say what the module does, or it has no answer that a file could give (see `verify.expected_answers`).
+        BundleError: Neither way can say what the module does, or it has no well-defined output (see `verify.expected_answers`).
     """
     file = Path(path)
     expected = expected_answers(module, inputs, rows=rows, alone=alone)
@@ -66,7 +66,7 @@ def export(
             translate(trace(module, inputs), inputs, file)
         model = OnnxModel(file)
         compare(expected, model)
-    except Exception as reason:  # whatever it was, the other exporter may know better
+    except Exception as reason:  # whatever failed, the other exporter may support it
         _warn(expected.name, reason)
         with preserve_state(module), eval_mode(module), traceable_len(module):
             _export_by_torch(module, inputs, file, expected.name)
@@ -78,7 +78,7 @@ def _checked(module: nn.Module, expected: ExpectedAnswers, file: Path) -> OnnxMo
     try:
         model = OnnxModel(file)
         compare(expected, model)
-    except Exception as error:  # a runtime may refuse what torch has written; their exceptions have no common base
+    except Exception as error:  # a runtime may refuse torch's file; its exceptions have no common base
         file.unlink(missing_ok=True)
         if is_nondeterministic(module, expected):
             raise nondeterministic_error(expected.name) from error
@@ -98,13 +98,13 @@ def _warn(name: str, reason: Exception) -> None:
     if isinstance(reason, BundleError):
         what = f"The quick exporter's file of {name} is wrong ({in_one_line(reason)})"
     else:
-        said = str(reason) if isinstance(reason, UnsupportedOperation) else in_one_line(reason)
-        what = f"The quick exporter does not know {said} in {name}"
+        detail = str(reason) if isinstance(reason, UnsupportedOperation) else in_one_line(reason)
+        what = f"The quick exporter does not support {detail} in {name}"
     warnings.warn(f"{what}; using torch.onnx.export, which takes seconds.", stacklevel=3)
 
 
 class _Positional(nn.Module):
-    """Positional arguments, which torch's exporter names most reliably."""
+    """Takes positional arguments, which torch's exporter names most reliably."""
 
     def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class _Positional(nn.Module):
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without the exporter's remarks on packages that are not here, and the essays that it prints before it gives up."""
+    """Suppress the exporter's output: remarks on missing packages, and long reports before it fails."""
     level = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
@@ -149,9 +149,9 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
         raise BundleError(
             f"{name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}", where="export", fix=TENSORS_ONLY_FIX
         ) from error
-    if not OnnxModel(path).any_rows:  # the exporter's last resort takes the example's sizes for constants
+    if not OnnxModel(path).any_rows:  # the exporter's last resort makes the example's sizes constants
         raise BundleError(
-            f"{name} can be exported for one number of rows only{untraceable_parts(module)}",
+            f"{name} can be exported for a fixed number of rows only{untraceable_parts(module)}",
             where="export",
-            fix="Take the number of rows from rows.shape[0] and compute with it as it is; neither int() nor a loop over the rows can be followed.",
+            fix="Take the number of rows from rows.shape[0] and use it as it is; int() and loops over the rows cannot be traced.",
         )

@@ -1,7 +1,7 @@
-"""What an ONNX file of a stranger could do beyond arithmetic: read other files as weights, or run without end.
+"""What an untrusted ONNX file could do beyond arithmetic: read other files as weights, or run without end.
 
-A reader of Protocol Buffers of its own, because a bundle runs without the package `onnx`. It follows only the fields through
-which a tensor or an operation can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
+It has its own reader of Protocol Buffers, because a bundle runs without the package `onnx`. The reader follows only the fields
+through which a tensor or an operation can be reached (onnx.proto3 of ONNX 1.17; protobuf.dev/programming-guides/encoding).
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ NESTED_FIELDS: dict[str, dict[int, str]] = {
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a tensor
 OP_TYPE, DOMAIN = 4, 7  # fields of a node
-CONTROL_FLOW = {"Loop", "Scan", "If", "SequenceMap"}  # these run graphs of their own, as often as they like
+CONTROL_FLOW = {"Loop", "Scan", "If", "SequenceMap"}  # these run subgraphs, any number of times
 USUAL_DOMAINS = {"", "ai.onnx", "ai.onnx.ml"}
 VARINT, FIXED_64, BYTES, FIXED_32 = 0, 1, 2, 5  # kinds of a field on the wire
 
 
 def refuse_external(model: bytes) -> None:
-    """Make sure that no tensor of a model lies in another file.
+    """Check that no tensor of a model is stored in another file.
 
     Args:
         model: The content of an ONNX file.
 
     Raises:
-        BundleError: One does, or this is no ONNX file.
+        BundleError: One is, or this is not an ONNX file.
     """
     for kind, message in _messages(model):
         if kind == "tensor" and any(value for field, value in _fields(message) if field in {EXTERNAL_DATA, DATA_LOCATION}):
-            fix = "A bundle's model holds its own weights; export it again."
-            raise BundleError("a tensor of the model lies in another file", where="the ONNX file", fix=fix)
+            fix = "The model of a bundle must contain its weights; export it again."
+            raise BundleError("a tensor of the model is stored in another file", where="the ONNX file", fix=fix)
 
 
 def unusual_operations(model: bytes) -> list[str]:
-    """The operations of a model that are not plain arithmetic: control flow, and those of a domain of someone's own.
+    """The operations of a model that are not plain arithmetic: control flow, and custom operations.
 
-    Nodes inside of the model's own functions and of other nodes' graphs are looked at, too.
+    Nodes inside of functions and subgraphs are included.
 
     Args:
         model: The content of an ONNX file.
@@ -55,7 +55,7 @@ def unusual_operations(model: bytes) -> list[str]:
         Their names, sorted, such as `"Loop"` or `"com.example:Do"`.
 
     Raises:
-        BundleError: This is no ONNX file.
+        BundleError: This is not an ONNX file.
     """
     found: set[str] = set()
     for kind, message in _messages(model):
@@ -73,7 +73,7 @@ def unusual_operations(model: bytes) -> list[str]:
 def _messages(model: bytes) -> Iterator[tuple[str, memoryview]]:
     """Every message of a model that `NESTED_FIELDS` leads to, and its kind."""
     waiting = [("model", memoryview(model))]
-    while waiting:  # a list of what is to be read, not a call in a call: files may be nested as deep as they like
+    while waiting:  # a list instead of recursion: files may be nested to any depth
         kind, message = waiting.pop()
         yield kind, message
         if NESTED_FIELDS[kind]:
@@ -104,7 +104,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
-    """A number of seven bits a byte, lowest first, and where it ends."""
+    """A variable-length integer (seven bits a byte, lowest first), and where it ends."""
     value = 0
     for count, byte in enumerate(message[at : at + most]):
         value |= (byte & 0x7F) << (7 * count)
@@ -114,4 +114,4 @@ def _varint(message: memoryview, at: int, most: int) -> tuple[int, int]:
 
 
 def _truncated() -> BundleError:
-    return BundleError("this is not a whole ONNX file", where="the ONNX file", fix="Export the model again.")
+    return BundleError("this ONNX file is damaged or incomplete", where="the ONNX file", fix="Export the model again.")

@@ -1,4 +1,4 @@
-"""A bundle's first run: in a process of its own, with limits, so that a hostile model harms nobody but itself."""
+"""A bundle's first run: in a separate process, with limits, so that a hostile model does no harm."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lepton_automl.errors import BundleError, LeptonError, error_from_json
 
 from .predictor import MODEL, Predictor
 
-SECONDS = 60.0  # a machine may be busy; a small model takes one
+SECONDS = 60.0  # a small model takes one; the machine may be busy
 MIN_MEMORY = 4 << 30  # bytes of address space: Python and a runtime reserve much more than they use
 MEMORY_PER_MODEL_BYTE = 20  # a runtime unpacks, rearranges and copies weights
 
 
 def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *, seconds: float = SECONDS) -> None:
-    """Open a bundle and have it answer one row, in a process of its own.
+    """Open a bundle and predict one row, in a separate process.
 
     Args:
         folder: The bundle.
         public_key: As for `Predictor`.
-        seconds: The longest that it may take.
+        seconds: Time limit.
 
     Raises:
         LeptonError: What `Predictor` raises.
@@ -34,7 +34,7 @@ def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        raise _refused(folder, f"its model has not answered one row after {seconds:g} s") from None
+        raise _refused(folder, f"its model has not predicted one row after {seconds:g} s") from None
     if ran.returncode == 0:
         return
     try:
@@ -43,16 +43,16 @@ def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *
         error = None
     if error is None:
         last = ran.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise _refused(folder, f"its model ends the process that runs it ({ran.returncode}): {last[0]}")
+        raise _refused(folder, f"its model crashed the process that ran it ({ran.returncode}): {last[0]}")
     raise error
 
 
 def _refused(folder: Path, what: str) -> BundleError:
-    return BundleError(what, where=str(folder), fix="Do not use it; ask its maker.")
+    return BundleError(what, where=str(folder), fix="Do not use it; ask its author.")
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one row under limits; an error goes to standard output as JSON."""
+    """Predict one row under limits; an error is printed as JSON."""
     folder = Path(arguments[0])
     size = (folder / MODEL).stat().st_size if (folder / MODEL).is_file() else 0
     limit = max(MIN_MEMORY, MEMORY_PER_MODEL_BYTE * size)
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> int:
     except LeptonError as error:
         refused = error
     except MemoryError:
-        refused = _refused(folder, f"its model takes more than {limit >> 20:,} MiB")
+        refused = _refused(folder, f"its model needs more than {limit / 1e6:,.0f} MB")
     print(json.dumps(refused.to_json()))  # noqa: T201  # how it reports
     return 1
 

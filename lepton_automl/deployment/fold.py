@@ -1,4 +1,4 @@
-"""Arithmetic that can be done once, before the model is ever called."""
+"""Fold constant arithmetic into weights at export."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .graph import Array, GraphWriter
 
 
 def fold(graph: GraphWriter) -> None:
-    """Work batch norms into the convolution or linear layer beside them, and input scales into the convolution after.
+    """Fold batch norms into the convolution or linear layer beside them, and input scales into the convolution after.
 
-    All exact but for rounding: `(W x + b) s + t = (s W) x + (s b + t)` (Jacob et al., CVPR 2018, section 3.2),
+    All exact up to rounding: `(W x + b) s + t = (s W) x + (s b + t)` (Jacob et al., CVPR 2018, section 3.2),
     `W (x s + t) + b = (W s) x + (W t + b)` (where no border is padded), and `W (x / s) = (W / s) x` (also at borders
     padded with zeros).
     """
@@ -32,7 +32,7 @@ def _fold_batch_norms(graph: GraphWriter) -> None:
             continue
         factor, shift = _scale_and_shift(graph, norm)
         weight, bias = _weights(graph, maker)
-        # Both keep their outputs in the first axis: Conv by definition, Gemm as it is written with transB.
+        # Both have their outputs in the first axis: Conv by definition, Gemm because of transB.
         folded = weight * factor.astype(weight.dtype).reshape(-1, *[1] * (weight.ndim - 1))
         _set_weights(graph, maker, folded, bias * factor + shift)
         maker.output[0] = norm.output[0]

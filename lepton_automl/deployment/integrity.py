@@ -1,9 +1,9 @@
-"""Whether a bundle is as it was written, and by whom: the SHA-256 of every file, and an Ed25519 signature over the list.
+"""The integrity of a bundle: the SHA-256 of every file in a manifest, and an Ed25519 signature of the manifest.
 
-The sums alone find damage, not a forger, who would write new ones. A signature finds a forger too, but only where the code
-that checks it is not the forger's: check a bundle of strangers with this package (`load_model(folder, public_key=...)`, which
-runs nothing out of it), or with `openssl pkeyutl -verify -rawin` and the sums, before its own `predict.py` runs. Files that the
-manifest does not name are not looked at. The signature is that of RFC 8032, over the bytes of the manifest, as they are.
+The digests alone detect damage, not forgery: a forger would write new ones. A signature detects forgery too, but only if the
+code that checks it is trusted: check a bundle from others with this package (`load_model(folder, public_key=...)`, which runs
+none of its code), or with `openssl pkeyutl -verify -rawin` and the digests, before its own `predict.py` runs. Files that the
+manifest does not list are ignored. The signature is that of RFC 8032, over the bytes of the manifest.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import Any
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-FORMAT = 2  # of a bundle, in its manifest; a reader refuses newer ones
-OLDEST = 1  # that is still read; what differs in 1 are names of hyperparameters in the provenance
-MAX_MANIFEST_BYTES = 1 << 20  # bytes; some dozens of names need some thousands
+FORMAT = 2  # of a bundle, in its manifest; newer formats are refused
+OLDEST = 1  # the oldest format that is read; it differs in the hyperparameters' names in the provenance
+MAX_MANIFEST_BYTES = 1 << 20  # a manifest of some dozens of files takes a few kB
 EXPORT_AGAIN = "Export the model again."
 
 
@@ -57,7 +57,7 @@ def read_bundle(
             with _inside(folder, name).open("rb") as file:
                 content = file.read() if name in required else b""
                 found = hashlib.sha256(content) if name in required else hashlib.file_digest(file, "sha256")
-        except (OSError, ValueError) as error:  # a name may be too long, or hold what no file system can say
+        except (OSError, ValueError) as error:  # a name may be too long, or hold characters that no file system allows
             raise BundleError(f"{name} is missing or cannot be read", where=str(folder), fix=EXPORT_AGAIN) from error
         if found.hexdigest() != digest:
             raise BundleError(
@@ -69,25 +69,25 @@ def read_bundle(
 
 
 def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike[str]) -> None:
-    """Make sure that the holder of a key has signed a manifest.
+    """Check that a manifest was signed with a key.
 
     Raises:
-        BundleError: There is no signature, or it is another's, or of another manifest.
+        BundleError: There is no signature, or it belongs to another key or manifest.
         ConfigError, ExtraError: As for `read_bundle`.
     """
     key = _load_public_key(public_key)
     try:
         signature = _inside(folder, SIGNATURE).read_bytes()
     except (BundleError, OSError):
-        fix = "Ask its maker for a signed one (export with key=...)."
-        raise BundleError("the bundle is not signed, and a public key was given", where=str(folder), fix=fix) from None
+        fix = "Ask its author for a signed bundle (export with key=...)."
+        raise BundleError("the bundle is not signed, but a public key was given", where=str(folder), fix=fix) from None
     from cryptography.exceptions import InvalidSignature
 
     try:
         key.verify(signature, manifest)
     except InvalidSignature:
         what = f"the signature is not of the key in {os.fspath(public_key)}, or the manifest was changed after it was signed"
-        raise BundleError(what, where=str(folder), fix="Do not use it; ask its maker.") from None
+        raise BundleError(what, where=str(folder), fix="Do not use it; ask its author for a new one.") from None
 
 
 def _load_public_key(path: str | os.PathLike[str]) -> Any:
@@ -106,14 +106,14 @@ def _load_public_key(path: str | os.PathLike[str]) -> Any:
         key = (load_ssh_public_key if content.startswith(b"ssh-") else load_pem_public_key)(content)
         if isinstance(key, Ed25519PublicKey):
             return key
-        what = "the key is not of the kind Ed25519"
+        what = "the key is not an Ed25519 key"
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        what = f"this is no public key: {error}"
+        what = f"this is not a public key: {error}"
     raise ConfigError(what, where=os.fspath(path), fix="Write one: openssl pkey -in key.pem -pubout -out public.pem.")
 
 
 def _manifest(folder: Path) -> bytes:
-    """The manifest as it is."""
+    """The bytes of the manifest."""
     try:
         with _inside(folder, MANIFEST).open("rb") as file:
             content = file.read(MAX_MANIFEST_BYTES + 1)
@@ -127,8 +127,8 @@ def _manifest(folder: Path) -> bytes:
 def _digests(folder: Path, manifest: bytes) -> dict[str, str]:
     """The digest of every file, by name."""
     try:
-        told = json.loads(manifest)
-        version, files = int(told["format"]), {str(name): str(digest) for name, digest in told["files"].items()}
+        content = json.loads(manifest)
+        version, files = int(content["format"]), {str(name): str(digest) for name, digest in content["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _unreadable(folder) from error
     if not OLDEST <= version <= FORMAT:
@@ -139,16 +139,16 @@ def _digests(folder: Path, manifest: bytes) -> dict[str, str]:
 
 
 def _unreadable(folder: Path) -> BundleError:
-    return BundleError(f"there is no readable {MANIFEST}", where=str(folder), fix="Name the folder of a bundle.")
+    return BundleError(f"there is no readable {MANIFEST}", where=str(folder), fix="Pass the folder of a bundle.")
 
 
 def is_plain_name(name: str) -> bool:
-    """Whether it is the name of a file in this very folder, on every system."""
+    """Whether a name is that of a file directly in the folder, on every system."""
     return name not in {"", ".", ".."} and not any(mark in name for mark in "/\\:\0")
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A regular file of the bundle: no other folder's, no link to one, no pipe that would never end."""
+    """A regular file of the bundle: not outside of its folder, not a link, not a pipe."""
     path = folder / name
     if not is_plain_name(name) or path.is_symlink() or (path.exists() and not path.is_file()):
         raise BundleError(f"{name!r} is not a file of the bundle itself", where=str(folder), fix="Do not use it.")

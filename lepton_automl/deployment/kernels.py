@@ -1,4 +1,4 @@
-"""Which layers of a network a runtime's kernels stand for: it fuses, moves and renames what it was given."""
+"""Map a runtime's kernels to the layers of a network: the runtime fuses, moves and renames nodes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from .node_costs import (
 )
 
 LAYOUT = frozenset({"Transpose", "Reshape", "Cast", "Pad", "Squeeze", "Unsqueeze", "DequantizeLinear", "QuantizeLinear"})
-REORDER = ("ReorderInput", "ReorderOutput")  # to the order in memory that convolutions like, and back
+REORDER = ("ReorderInput", "ReorderOutput")  # to the memory layout of convolutions, and back
 
 
 @dataclass
 class Kernel:
-    """One call of the runtime's own making.
+    """A kernel that the runtime calls.
 
     Args:
-        name: As its profiler calls it.
-        op: Its operation; a convolution's says so where it cannot keep channels in whole vectors.
-        layer: The layer that it is accounted to.
-        work: What it has to do.
+        name: Its name in the profile.
+        op: Its operation; a convolution is marked where it cannot keep channels in full vectors.
+        layer: The layer that its time is attributed to.
+        work: Its arithmetic and memory traffic.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Kernel:
 
 @dataclass
 class _KernelNodes:
-    """A kernel of the optimised graph, and the nodes of the written one that it does."""
+    """A kernel of the optimised graph, and the nodes of the exported graph that it computes."""
 
     node: onnx.NodeProto
     end: str
@@ -56,9 +56,9 @@ class _KernelNodes:
 def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     """Every kernel that ONNX Runtime calls, by name.
 
-    A kernel is known by the value that it ends in, whose name ONNX Runtime keeps as the value's or as the kernel's own. It
-    stands for the nodes that lead to that value and for which no other kernel does: changes of layout, one product,
-    then elementwise operations.
+    A kernel is identified by the value that it computes, whose name ONNX Runtime keeps as the value's or as the kernel's own.
+    It is assigned the nodes that lead to that value and that belong to no other kernel: changes of layout, one product, then
+    elementwise operations.
 
     Args:
         written: The file as it was exported.
@@ -77,7 +77,7 @@ def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
 
 
 def _end(node: onnx.NodeProto, graph: Graph) -> str:
-    """The value of the written graph that a kernel ends in; empty where nothing tells."""
+    """The value of the exported graph that a kernel computes; empty where it cannot be determined."""
     kept = [str(name) for name in node.output if name in graph.makers]
     if kept:
         return kept[0]
@@ -88,12 +88,12 @@ def _end(node: onnx.NodeProto, graph: Graph) -> str:
 
 
 def _assign_nodes(graph: Graph, claims: list[_KernelNodes]) -> None:
-    """Give every node of the written graph to the kernel that does it."""
+    """Assign every node of the exported graph to the kernel that computes it."""
     ends = {claim.end: claim for claim in claims}
     owner: dict[str, _KernelNodes] = {}
     for claim in claims:
         _walk_back(graph, claim, ends, owner)
-    for node in graph.nodes:  # what is left was worked into the kernel before it, as a residual sum is
+    for node in graph.nodes:  # the rest was fused into the kernel before it, as a residual sum is
         if node.output[0] not in owner:
             before = [owner[name] for name in node.input if name in owner]
             if before:
@@ -127,7 +127,7 @@ def _kernel(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> Kern
     main = claim.product or next((node for node in claim.nodes if node.op_type != "Identity"), None)
     layer = claim.node.name if main is None else layer_of(main)
     made = {name for node in claim.nodes for name in node.output}
-    # A look-up reads the rows that it gives, not the table.
+    # A look-up reads the rows that it returns, not the table.
     read = {name for node in claim.nodes for name in node.input[node.op_type == "Gather" :] if name and name not in made}
     macs = sum(graph.macs(node) for node in claim.nodes)
     work = Work(
@@ -141,7 +141,7 @@ def _kernel(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> Kern
 
 
 def _op(node: onnx.NodeProto, graph: Graph) -> str:
-    """Convolutions keep channels in vectors where their counts allow it, else read, or read and write, plain maps."""
+    """Convolutions use blocked layouts where their channel counts allow it, else plain ones for input, or input and output."""
     op = str(node.op_type)
     if op not in {"Conv", "FusedConv"}:
         return op
@@ -151,7 +151,7 @@ def _op(node: onnx.NodeProto, graph: Graph) -> str:
 
 
 def _padding_factor(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> float:
-    """How many times larger a convolution's weights have become: channels are filled up to whole vectors."""
+    """The factor by which a convolution's weights have grown: channels are padded to full vectors."""
     product = claim.product
     if product is None or product.op_type != "Conv" or len(claim.node.input) < 2:
         return 1.0
@@ -160,7 +160,7 @@ def _padding_factor(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int])
 
 
 def _reorder(node: onnx.NodeProto, graph: Graph, layers: dict[str, str]) -> Kernel:
-    """What moves values in memory, or nobody knows of, is accounted to the layer whose values it takes or gives."""
+    """Attribute a reorder, or an unknown kernel, to the layer whose values it reads or writes."""
     name = next((one for one in (*node.output, *node.input) if one in graph.tensors), "")
     return Kernel(
         node.name, str(node.op_type), layers.get(name, node.name), Work(activation_bytes=2 * graph.bytes(name), nodes=1)

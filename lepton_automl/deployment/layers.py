@@ -1,4 +1,4 @@
-"""Layers with weights, pooling and reductions, in ONNX's words."""
+"""Layers with weights, pooling and reductions as ONNX operators."""
 
 # ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
 
@@ -17,7 +17,7 @@ Sizes = int | Sequence[int]
 
 
 def per_axis(sizes: Sizes, count: int) -> list[int]:
-    """Sizes for so many axes, of one for all or of one for each."""
+    """One size for each axis, from a single size or a list."""
     listed = [sizes] if isinstance(sizes, int) else list(sizes)
     return listed * count if len(listed) == 1 else listed
 
@@ -112,7 +112,7 @@ def _batch_norm(
     momentum: object = 0.1,
     eps: float = 1e-5,
 ) -> str:
-    """With its running statistics; it may be folded into the layer before it later."""
+    """With running statistics; it may later be folded into the layer before it."""
     del momentum
     require(
         not training and running_mean is not None and running_var is not None, "a batch norm with the statistics of each call"
@@ -137,7 +137,7 @@ def _layer_norm(
 def _group_norm(
     call: Call, x: Term, groups: int, weight: Term | None = None, bias: Term | None = None, eps: float = 1e-5
 ) -> str:
-    """Each group is normalised as the one channel of a picture is, in a shape where it is one."""
+    """Each group is reshaped to one channel and normalised as an instance."""
     channels = x.shape[1]
     require(channels is not None, "a group norm over channels that vary")
     assert channels is not None
@@ -239,7 +239,7 @@ def _adaptive_max_pool(call: Call, x: Term, output_size: Any, return_indices: ob
 def _mean(call: Call, x: Term, dim: Any = None, keepdim: object = False, **options: Any) -> str:
     require(not any(options.values()), f"mean with {', '.join(options)}")
     if x.rank >= 3 and sorted(x.axes(dim)) == list(range(2, x.rank)):
-        # The same thing, in the one form that stays in the runtimes' blocked layouts.
+        # Equivalent, and the only form that stays in the runtimes' blocked layouts.
         pooled = call.add("GlobalAveragePool", call.name(x))
         return pooled if keepdim else call.reshape(pooled)
     return call.add("ReduceMean", call.name(x), call.integers(x.axes(dim)), keepdims=int(bool(keepdim)))

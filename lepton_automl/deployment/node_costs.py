@@ -1,4 +1,4 @@
-"""What each node of an ONNX file has to do: arithmetic and bytes, from the shapes alone."""
+"""The arithmetic and the bytes of each node of an ONNX file, from the shapes alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onnx import helper, shape_inference
 
 Shape = tuple[int, ...]
 
-SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules around a node, as a list
-OWN_FORWARD = "forward"  # what is done in the network's own forward pass, in none of its modules
+SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter stores the modules around a node, as a list
+OWN_FORWARD = "forward"  # nodes of the network's own forward pass, outside of its modules
 CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}  # and where their weights stand among their inputs
 PRODUCTS = {"Gemm": 0, "MatMul": 0, "MatMulInteger": 0, "QLinearMatMul": 0}  # and where the left factor stands
 
@@ -49,7 +49,7 @@ class Graph:
         model = onnx.load(path)
         for value in model.graph.input:
             value.type.tensor_type.shape.dim[0].dim_value = rows
-        # What was said of the answers speaks of any number of rows; now it is inferred for this one.
+        # The stored output shapes are for any number of rows; they are inferred anew for this one.
         for value in model.graph.output:
             value.type.tensor_type.shape.Clear()
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
@@ -60,7 +60,7 @@ class Graph:
         self.makers = {name: node for node in self.nodes for name in node.output}
 
     def macs(self, node: onnx.NodeProto) -> int:
-        """Multiply-accumulates of a node; 0 for what is neither a convolution nor a matrix product."""
+        """Multiply-accumulates of a node; 0 for anything but convolutions and matrix products."""
         if node.op_type in CONVOLUTIONS:
             kernel = self.tensors[node.input[CONVOLUTIONS[node.op_type]]].shape
             return self.tensors[node.output[0]].size * math.prod(kernel[1:])
@@ -71,12 +71,12 @@ class Graph:
         return 0
 
     def bytes(self, name: str) -> int:
-        """Bytes of a value; 0 for one whose shape nobody knows."""
+        """Bytes of a value; 0 where its shape is unknown."""
         return self.tensors[name].bytes if name in self.tensors else 0
 
 
 def layer_of(node: onnx.NodeProto) -> str:
-    """The layer that a node stands in, as our exporter named it or torch's noted it; else the node's own name."""
+    """The layer that a node belongs to, as our exporter or torch's stored it; else the node's own name."""
     noted = next((one.value for one in node.metadata_props if one.key == SCOPES), "[]")
     within = [scope for scope in ast.literal_eval(noted)[:-1] if scope]  # the last one is the node's own
     if not within:

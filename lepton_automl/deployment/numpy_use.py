@@ -1,4 +1,4 @@
-"""Where a forward pass leaves torch, so that nothing can follow it."""
+"""Find where a forward pass computes with NumPy, which cannot be traced."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIBRARIES = (Path(torch.__file__).parent, Path(np.__file__).parent, Path(__file_
 
 
 class _Watch(TorchFunctionMode):
-    """Notes the first function that hands a tensor to NumPy."""
+    """Records the first function that passes a tensor to NumPy."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,13 +43,13 @@ def numpy_use(module: nn.Module, inputs: dict[str, Tensor]) -> str:
     try:
         with watch, torch.no_grad():
             module(**{name: rows[:2] for name, rows in inputs.items()})
-    except Exception:  # why it fails is for others to report; only what came before counts here
+    except Exception:  # the failure is reported elsewhere
         return watch.found
     return watch.found
 
 
 def _caller() -> str:
-    """The person's function that is running."""
+    """The user's function that is running."""
     frame = sys._getframe(2)  # noqa: SLF001  # as traceback does; the public way reads the files, too
     while frame.f_back and any(Path(frame.f_code.co_filename).is_relative_to(one) for one in LIBRARIES):
         frame = frame.f_back

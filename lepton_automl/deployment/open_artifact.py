@@ -1,4 +1,4 @@
-"""A model's file in the runtime that it was chosen for."""
+"""Open a model's file in the runtime that was chosen for it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from .openvino_session import OpenVinoModel
 from .session import OnnxModel
 
-RUNTIME = "runtime.json"  # in a bundle: which runtime its file was measured in, and how that was set
+RUNTIME = "runtime.json"  # in a bundle: the runtime that its file was measured in, and that runtime's settings
 
 
 class InferenceSession(Protocol):
-    """A model that answers."""
+    """An opened model."""
 
     @property
     def any_rows(self) -> bool:
         """Whether it takes any number of rows."""
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The answer for some rows; one array for each input, all with the same first axis."""
+        """The output for some rows, from one array for each input, all with the same first axis."""
 
 
 def open_model(
@@ -40,20 +40,18 @@ def open_model(
         how: A `Variant` as JSON: the runtime, the precision, the options.
         threads: Threads that one call may use.
         rows: The usual number of rows in a call; 0 where there is none.
-        strict: Whether only the runtime that is named will do; else ONNX Runtime answers where it is missing, from the same
-            file, after a warning.
+        strict: Whether only the named runtime may be used; else ONNX Runtime opens the same file where it is missing, after a
+            warning.
 
     Raises:
-        BundleError: It is no model that the runtime can open.
+        BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
     options = dict(how.get("options", {}))
     threads = min(threads, options.get("threads", threads))
     runtime = how.get("runtime", "onnxruntime")
     if runtime == "openvino" and not strict and importlib.util.find_spec("openvino") is None:
-        what = (
-            "This model is fastest in OpenVINO, which is not installed; ONNX Runtime answers. To mend it: pip install openvino"
-        )
+        what = "This model is fastest in OpenVINO, which is not installed; ONNX Runtime is used instead. To install it: pip install openvino"
         warnings.warn(what, stacklevel=2)
         runtime = "onnxruntime"
     if runtime == "openvino":
@@ -62,10 +60,10 @@ def open_model(
 
 
 def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
-    """Open a bundle's model file as it was measured, for so many rows in a call; its digests are the caller's affair.
+    """Open a bundle's model file as it was measured, for calls of so many rows; the caller checks its digests.
 
     Raises:
-        BundleError: It is no model that the runtime can open.
+        BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
     noted = folder / RUNTIME

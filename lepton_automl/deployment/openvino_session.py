@@ -13,14 +13,14 @@ from lepton_automl.errors import BundleError, ExtraError, in_one_line
 
 from .external import refuse_external
 
-PRECISION_HINTS = {"bf16": "bf16"}  # else 32 bits; left alone, it takes bfloat16 wherever the processor can
+PRECISION_HINTS = {"bf16": "bf16"}  # else 32 bits; by default it would use bfloat16 wherever the processor supports it
 
 
 class OpenVinoModel:
     """An ONNX file in OpenVINO, called like a function.
 
-    A graph compiled for one number of rows was seen to be 20 to 35 % faster than one for any number, so the usual number
-    gets a graph of its own; another one is compiled when it is first asked for.
+    A graph compiled for a fixed number of rows is 20 to 35 % faster than one for any number, so the usual number gets its own
+    graph; one for any number is compiled when it is first needed.
 
     Args:
         source: The file, or its bytes.
@@ -29,7 +29,7 @@ class OpenVinoModel:
         precision: `"fp32"`, `"bf16"`, or `"int8"` for a quantized file.
 
     Raises:
-        BundleError: The file is missing or is no model.
+        BundleError: The file is missing or not a model.
         ExtraError: OpenVINO is not installed.
     """
 
@@ -45,7 +45,7 @@ class OpenVinoModel:
             raise
         except Exception as error:  # its exceptions have no common base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"this is not a model that OpenVINO can open: {in_one_line(error)}", where=where) from error
+            raise BundleError(f"OpenVINO cannot open this model: {in_one_line(error)}", where=where) from error
         self.input_names = tuple(one.any_name for one in self._model.inputs)
         self.any_rows = not any(one.partial_shape[0].is_static for one in self._model.inputs)
         self._core, self._rows = core, rows
@@ -61,7 +61,7 @@ class OpenVinoModel:
         self._requests = {rows: self._compiled(rows)}
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The answer for some rows.
+        """The output for some rows.
 
         Args:
             arrays: One array for each input of the model, all with the same first axis; their types must be the model's.
@@ -91,7 +91,7 @@ def _core() -> Any:
 
 
 def disable_telemetry() -> None:
-    """Decline OpenVINO's and NNCF's telemetry, which would otherwise report to its makers over the network, unasked."""
+    """Decline OpenVINO's and NNCF's telemetry, which would otherwise report to Intel over the network without consent."""
     try:
         from openvino_telemetry.utils.opt_in_checker import ConsentCheckResult, OptInChecker
     except ImportError:
@@ -100,5 +100,5 @@ def disable_telemetry() -> None:
 
 
 def capabilities() -> list[str]:
-    """What the processor computes in, as OpenVINO finds it: `"FP32"`, `"INT8"`, `"BF16"` and more."""
+    """The precisions that the processor supports, as OpenVINO reports them: `"FP32"`, `"INT8"`, `"BF16"` and more."""
     return list(_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))

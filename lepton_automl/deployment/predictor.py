@@ -1,4 +1,4 @@
-"""A finished model, ready to answer: needs NumPy and ONNX Runtime, and neither torch nor the rest of this package."""
+"""Predict with a finished model; needs NumPy and ONNX Runtime, but neither torch nor the rest of this package."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .open_artifact import RUNTIME, open_model
 MODEL, PREPROCESS = "model.onnx", "preprocess.json"
 OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
 MAX_THREADS = 1024
-CHUNK = 256  # rows in one call of the runtime: more cost memory and gain no time
+CHUNK = 256  # rows in one call of the runtime: more take memory and save no time
 
 
 class Predictor:
-    """Answers for raw rows and images.
+    """Predicts for raw examples.
 
     Args:
         folder: A bundle.
@@ -34,7 +34,7 @@ class Predictor:
     Raises:
         BundleError: A file of the bundle is missing or was changed, its parts do not fit together, or the signature is missing
             or wrong.
-        ConfigError: The public key cannot be read, or `threads` is no number of threads.
+        ConfigError: The public key cannot be read, or `threads` is out of range.
         ExtraError: A public key is given, and the package `cryptography` is not installed.
     """
 
@@ -42,7 +42,7 @@ class Predictor:
         self, folder: str | os.PathLike[str], threads: int = 1, *, public_key: str | os.PathLike[str] | None = None
     ) -> None:
         if not isinstance(threads, int) or not 1 <= threads <= MAX_THREADS:
-            raise ConfigError(f"threads is {threads!r}; it must be a whole number from 1 to {MAX_THREADS}", where="Predictor")
+            raise ConfigError(f"threads is {threads!r}; it must be an integer from 1 to {MAX_THREADS}", where="Predictor")
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, optional=(RUNTIME, MANIFEST))
         self._check_operations(contents)
@@ -52,19 +52,19 @@ class Predictor:
         self._dry_run(row)
 
     def _check_operations(self, contents: dict[str, bytes]) -> None:
-        """Refuse a model that could run without end, or runs code of its own, unless its export said so.
+        """Refuse control flow and custom operations that the manifest does not list: they could run forever, or run other code.
 
         Raises:
-            BundleError: It could.
+            BundleError: There are some.
         """
         known = json.loads(contents[MANIFEST]).get(OPERATIONS, [])
         unknown = [name for name in unusual_operations(contents[MODEL]) if name not in known]
         if unknown:
-            what = f"the model holds operations that its manifest does not name: {', '.join(unknown[:5])}"
-            raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never answer. Ask its maker.")
+            what = f"the model contains operations that its manifest does not name: {', '.join(unknown[:5])}"
+            raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never return. Ask its author.")
 
     def _describe(self, content: bytes) -> dict[str, NDArray[Any]]:
-        """Read what the model takes and answers; returns a row of zeros as the model takes it.
+        """Read the model's inputs and outputs; returns a row of zeros as its input.
 
         Raises:
             BundleError: It cannot be read.
@@ -89,20 +89,21 @@ class Predictor:
             BundleError: It cannot be read.
         """
         try:
-            told = json.loads(content)
-            return {**told, "options": dict(told.get("options", {})), "batch_size": int(told.get("batch_size", 0))}
+            settings = json.loads(content)
+            options, rows = dict(settings.get("options", {})), int(settings.get("batch_size", 0))
+            return {**settings, "options": options, "batch_size": rows}
         except (ValueError, TypeError, AttributeError) as error:
             raise BundleError(f"{RUNTIME} cannot be used: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
 
     def _dry_run(self, row: dict[str, NDArray[Any]]) -> None:
-        """Answer one row: a model that does not fit its description is refused here, not at the first question.
+        """Predict one row: a model that does not fit its description is refused when it is opened.
 
         Raises:
-            BundleError: The model takes other arrays, or answers in another shape.
+            BundleError: The model takes other inputs, or its output has another shape.
         """
         shape, expected = self._run(row).shape, self.decoder.shape(1)
         if shape != expected:
-            what = f"the model answers one row in the shape {shape}, and its description says {expected}"
+            what = f"the model's output for one row has the shape {shape}, and its description says {expected}"
             raise BundleError(what, where=str(self.folder), fix=EXPORT_AGAIN)
 
     def __repr__(self) -> str:
@@ -116,7 +117,7 @@ class Predictor:
                 columns, an array with one axis more).
 
         Returns:
-            One answer for one example, an array [N] for many.
+            One prediction for one example, an array [N] for many.
 
         Raises:
             InputError: The input does not fit the model.
@@ -172,7 +173,7 @@ class Predictor:
         """The network's arrays.
 
         Raises:
-            InputError: Whatever is wrong: an input can be of any type, and fail in ways that nobody has foreseen.
+            InputError: The input cannot be used: it may be of any type, and fail in any way.
         """
         try:
             return self.preprocess.arrays(raw)
@@ -186,9 +187,9 @@ class Predictor:
         """The model's answers.
 
         Raises:
-            BundleError: The runtime cannot give any; its exceptions have no common public base.
+            BundleError: The runtime failed; its exceptions have no common public base.
         """
         try:
             return self.model(arrays)
         except Exception as error:
-            raise BundleError(f"the model cannot answer: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
+            raise BundleError(f"the model cannot predict: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error

@@ -1,4 +1,4 @@
-"""A module that is looked at, traced and called, and left exactly as it came."""
+"""Inspect, trace and call a module, and restore its state exactly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-DEPTH = 2  # how deep containers inside containers are kept
+DEPTH = 2  # levels of nested containers that are restored
 CONTAINERS = {dict, OrderedDict, list, set}
 
 Kept = tuple[Any, Any]  # a container, and a copy of it
@@ -24,14 +24,14 @@ Kept = tuple[Any, Any]  # a container, and a copy of it
 
 @contextmanager
 def preserve_state(module: nn.Module) -> Iterator[None]:
-    """Inside, anything may be done to a module; after it, all is as it was.
+    """Inside, a module may be changed in any way; afterwards its state is restored.
 
-    That is the class, mode, attributes and hooks of every module in it; the values, gradients and settings of every tensor; lists,
-    dicts and sets that they hold, or that their hooks write to; and the random states of torch, NumPy and Python. What a forward
-    pass writes elsewhere cannot be taken back.
+    Restored are the class, mode, attributes and hooks of every module in it; the values, gradients and settings of every tensor;
+    lists, dicts and sets that they hold, or that their hooks write to; and the random states of torch, NumPy and Python. What a
+    forward pass writes elsewhere cannot be undone.
 
     Args:
-        module: What is left as it is.
+        module: The module.
     """
     modules = [(part, type(part), dict(part.__dict__)) for part in module.modules()]
     containers: list[Kept] = []
@@ -41,7 +41,7 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
         for function in [*functions, *([holds["forward"]] if "forward" in holds else [])]:
             _keep_containers(_written_by(function), DEPTH, containers)
     undo = [_undo_tensor(tensor) for tensor in _tensors(module)]
-    state, drawn = random.getstate(), np.random.get_state()  # noqa: NPY002  # it is the person's, to be put back
+    state, drawn = random.getstate(), np.random.get_state()  # noqa: NPY002  # the user's state, to be restored
     try:
         with torch.random.fork_rng(devices=[]):
             yield
@@ -58,7 +58,7 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def eval_mode(module: nn.Module) -> Iterator[None]:
-    """Inside, a module is in evaluation mode; after it, each part is in the mode that it was in."""
+    """Inside, a module is in evaluation mode; afterwards, each part has its former mode."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -77,7 +77,7 @@ def _put_back_module(module: nn.Module, kind: type, holds: dict[str, Any]) -> No
 
 
 def _keep_containers(values: Iterable[Any], depth: int, into: list[Kept]) -> None:
-    """Copy what is a plain list, dict or set among some values, and in these; modules have a dozen each, most of them empty."""
+    """Copy the plain lists, dicts and sets among some values, and nested ones; modules have a dozen each, most of them empty."""
     for one in values:
         kind = type(one)
         if kind not in CONTAINERS:
@@ -102,7 +102,7 @@ def _put_back_container(one: Any, kept: Any) -> None:
 
 
 def _written_by(function: Any) -> list[Any]:
-    """What a hook or a patched forward pass could write to: what it closes over, and the globals that it names."""
+    """What a hook or a patched forward pass could write to: its closure, and the globals that it names."""
     function = inspect.unwrap(getattr(function, "func", function))
     function = getattr(function, "__func__", function)
     if not isinstance(function, types.FunctionType):
@@ -113,7 +113,7 @@ def _written_by(function: Any) -> list[Any]:
 
 def _filled(cell: types.CellType) -> bool:
     try:
-        cell.cell_contents  # noqa: B018  # asking is what fails
+        cell.cell_contents  # noqa: B018  # reading an empty cell fails
     except ValueError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Small models that a runtime is sounded with: arithmetic at its best, and chains of kernels that do next to nothing."""
+"""Small benchmark models for a runtime: peak arithmetic, and chains of almost empty kernels."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .session import OnnxModel
 
 Callee = Callable[[], object]
 
-SIDE = 384  # of the matrices: their product takes half a millisecond, and they lie in the cache beside the core
-CHANNELS, PIXELS = 64, 28  # of the convolution: whole vectors, and a map as networks have them
+SIDE = 384  # of the matrices: their product takes half a millisecond, and they fit into the L2 cache
+CHANNELS, PIXELS = 64, 28  # of the convolution: full vectors, and a map of a typical size
 TINY = np.ones((1, 8), np.float32)
-SHORT, LONG = 4, 68  # kernels of the two chains whose difference tells the cost of one
+SHORT, LONG = 4, 68  # kernels of the two chains whose difference gives the cost of one
 
 
 def arithmetic_probes(threads: int) -> dict[str, tuple[Callee, int]]:
-    """Calls that multiply as fast as the runtime can, each with its multiply-accumulates; those of 8 bits are `"int8"`."""
+    """Calls that reach the runtime's peak arithmetic, each with its multiply-accumulates; `"int8"` is the one in 8-bit integers."""
     matrix = np.ones((SIDE, SIDE), np.float32)
     weight = np.ones((CHANNELS, CHANNELS, 3, 3), np.float32)
     image = np.ones((1, CHANNELS, PIXELS, PIXELS), np.float32)
@@ -35,12 +35,12 @@ def arithmetic_probes(threads: int) -> dict[str, tuple[Callee, int]]:
 
 
 def chains(threads: int) -> dict[int, Callee]:
-    """By their number of kernels, calls of kernels that do next to nothing: the cost of a kernel, and of a call around it."""
+    """Calls of almost empty kernels, by their number of kernels: they give the fixed costs of a kernel and of a call."""
     return {count: _call(OnnxModel(chain_bytes(count), threads), TINY) for count in (SHORT, LONG)}
 
 
 def chain_bytes(count: int) -> bytes:
-    """A model of so many tiny kernels, one after another, of kinds as networks have them; its input is like `TINY`."""
+    """A model of so many tiny kernels in sequence, of typical kinds; its input is like `TINY`."""
     names = ["x", *(f"y{n}" for n in range(1, count)), "answer"]
     kinds = (("Max", "v"), ("MatMul", "w"), ("Neg",), ("Softmax",))
     nodes = []

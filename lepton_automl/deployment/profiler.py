@@ -1,11 +1,11 @@
-"""Where the time of a call goes, by ONNX Runtime's own profiler.
+"""Profile the layers of an exported network with ONNX Runtime's own profiler.
 
-The profiler costs about four microseconds a kernel, more than most kernels of a small network, and it gives whole
-microseconds. So the time from the start of one kernel to the start of the next is averaged over many calls (as starts
-fall anywhere within a microsecond, the mean knows its fractions), and what the profiler adds is taken off. That is read
-from a chain of tiny kernels, which runs in turns with the network, with and without the profiler. Kernels also run
-slower for being watched, as the profiler drives them out of the nearest cache: what all of them together take longer
-than the same call unwatched is taken off each in equal parts.
+The profiler costs about four microseconds a kernel, more than most kernels of a small network, and it reports whole
+microseconds. So the time from the start of one kernel to the start of the next is averaged over many calls (starts fall
+anywhere within a microsecond, so the mean resolves fractions), and the profiler's own cost is subtracted. That cost is
+measured on a chain of tiny kernels, which runs interleaved with the network, with and without the profiler. Profiled kernels
+also run slower, as the profiler evicts them from the nearest cache: the excess of a profiled call over an unprofiled one is
+subtracted from all kernels in equal parts.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from .kernels import Kernel, kernels_of
 from .probes import LONG, SHORT, TINY, chain_bytes
 from .session import OnnxModel, session_options
 
-ROUNDS = 12  # turns of network and chain
-FASTEST_SHARE = 0.25  # share of the calls that count: load only ever adds
+ROUNDS = 12  # interleaved rounds of network and chain
+FASTEST_SHARE = 0.25  # share of the calls that is evaluated: load only ever adds time
 MIN_CALLS, MAX_CALLS = 10, 120  # of the network in a round
 CHAIN_CALLS = 12  # of the chain in a round
 WARM_UP = 5  # calls before the first round
-BUSY = 1.10  # wall time over CPU time, from which on others had the core
-INT8 = ("Integer", "QLinear", "QGemm", "Quantize")  # in the names of operations on whole numbers
+BUSY = 1.10  # wall time over CPU time above which the machine counts as busy
+INT8 = ("Integer", "QLinear", "QGemm", "Quantize")  # in the names of integer operations
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -56,7 +56,7 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
         _, tiny = runs.chain.read()
     node_us = (quiet_mean(runs.long.call_us) - quiet_mean(runs.short.call_us)) / (LONG - SHORT)
     outside_us = max(0.0, quiet_mean(runs.short.call_us) - SHORT * node_us)
-    inner = tiny[SHORT:-SHORT]  # the chain's ends are also those of the call
+    inner = tiny[SHORT:-SHORT]  # the ends of the chain include the overhead of the call
     kernel_us, call_us = raw - (inner.mean() - node_us), quiet_mean(runs.unprofiled.call_us)
     excess = max(0.0, kernel_us.sum() + outside_us - call_us) / len(kernel_us)
     ran = [kernels.get(name) or _unknown(name) for name in names]
@@ -73,7 +73,7 @@ def profile_layers(path: Path, arrays: Arrays, *, seconds: float = 1.0, threads:
 
 
 def layers_of(path: Path, rows: int, threads: int = 1) -> tuple[Layer, ...]:
-    """The layers of an exported network as the runtime would run them on so many rows, without their times."""
+    """The layers of an exported network as the runtime runs them on so many rows, without their times."""
     with tempfile.TemporaryDirectory() as folder:
         optimised = Path(folder) / "optimised.onnx"
         options = session_options(threads)
@@ -84,7 +84,7 @@ def layers_of(path: Path, rows: int, threads: int = 1) -> tuple[Layer, ...]:
 
 
 class _ProfileRuns:
-    """The network and the chain, each with and without the profiler, heard in turns."""
+    """The network and the chain, each with and without the profiler, run in turns."""
 
     def __init__(self, path: Path, arrays: Arrays, folder: Path, threads: int) -> None:
         self.profiled = _ProfiledModel(path, folder / "network", threads)
@@ -96,7 +96,7 @@ class _ProfileRuns:
         self.arrays = arrays
 
     def fill_profile_window(self, seconds: float) -> bool:
-        """Take turns; returns whether others had the core for a good part of the time."""
+        """Run all models interleaved for about so many seconds; returns whether the machine was busy."""
         self.unprofiled.run(WARM_UP)
         count = int(np.clip(seconds * 1e6 / 3 / ROUNDS / quiet_mean(self.unprofiled.call_us), MIN_CALLS, MAX_CALLS))
         wall, own = time.perf_counter(), time.process_time()
@@ -110,7 +110,7 @@ class _ProfileRuns:
 
 
 class _UnprofiledModel:
-    """A model that runs unwatched, and the microseconds of its calls."""
+    """A model that runs without the profiler, and the microseconds of its calls."""
 
     def __init__(self, model: OnnxModel, arrays: Arrays) -> None:
         self.model, self.arrays = model, arrays
@@ -125,7 +125,7 @@ class _UnprofiledModel:
 
 
 def quiet_mean(kernel_us: list[float]) -> float:
-    """The mean of the quietest calls."""
+    """The mean of the fastest calls."""
     return float(np.sort(kernel_us)[: max(1, round(FASTEST_SHARE * len(kernel_us)))].mean())
 
 
@@ -158,7 +158,7 @@ class _ProfiledModel:
             self.model(arrays)
 
     def read(self) -> tuple[list[str], NDArray[np.float64]]:
-        """The kernels of a call in the order in which they ran, and the mean microseconds of each in the quietest calls."""
+        """The kernels of a call in execution order, and the mean microseconds of each in the fastest calls."""
         events = json.loads(Path(self.model.session.end_profiling()).read_text(encoding="utf-8"))
         runs = list(_runs(events))
         names = [event["name"].removesuffix("_kernel_time") for event in runs[-1][:-1]]
@@ -180,7 +180,7 @@ def _runs(events: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
 
 
 def _unknown(name: str) -> Kernel:
-    """A kernel that the optimised file does not name: it is told by its own name, with no work that is known."""
+    """A kernel that the optimised file does not name: it gets its own name, and no known work."""
     return Kernel(name, name, name, Work(nodes=1))
 
 
@@ -199,7 +199,7 @@ def _layer(name: str, kernels: list[Kernel]) -> Layer:
 
 
 def _timed(kernels: list[Kernel], ms: Iterable[float]) -> tuple[LayerTime, ...]:
-    """The layers with their times; a kernel may come out below nothing by as much as is not known of it."""
+    """The layers with their times; a kernel's time may come out slightly negative."""
     kernel_us: dict[str, float] = defaultdict(float)
     for kernel, one in zip(kernels, ms, strict=True):
         kernel_us[kernel.layer] += one

@@ -1,6 +1,6 @@
-"""Whole numbers in place of floats: post-training quantization, calibrated on real rows.
+"""Post-training quantization to 8-bit integers, calibrated on real rows.
 
-Every way leaves an ordinary ONNX file with pairs of QuantizeLinear and DequantizeLinear (QDQ), which ONNX Runtime and
+Every method writes an ordinary ONNX file with pairs of QuantizeLinear and DequantizeLinear (QDQ), which ONNX Runtime and
 OpenVINO fuse alike (Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference, CVPR 2018). Settings are those that each tool's documentation recommends for x86 processors: activations of
 unsigned and weights of signed 8 bits, weights by channel, over a graph whose shapes are known.
@@ -30,23 +30,23 @@ from .session import OnnxModel
 Rows = Mapping[str, NDArray[Any]]
 
 CALIBRATION_ROWS = 256  # rows whose values set the ranges
-SINGLE_ROWS = 128  # of them for NNCF, which averages over calls and so wants them one by one
-BATCH = 64  # rows of one call otherwise
-# Kept out of whole numbers: with its scale and shift in eight bits a layer norm cost an encoder ten times the error, and OpenVINO
-# 2026.4 answered that file with its memory's content.
+SINGLE_ROWS = 128  # of them for NNCF, which averages over calls and so gets them one by one
+BATCH = 64  # rows of one call of the other tools
+# Never quantized: with its scale and shift in 8 bits a layer norm cost an encoder ten times the error, and OpenVINO 2026.4
+# returned uninitialised memory for that file.
 FLOATS = ("LayerNormalization", "InstanceNormalization", "Softmax")
-QUANTIZED = ("Conv", "Gemm", "MatMul")  # what is worth computing in whole numbers
+QUANTIZED = ("Conv", "Gemm", "MatMul")  # operations that are worth quantizing
 
 
 class Quantizer:
-    """Makes quantized files of one float file; what is costly is done once, and for the first who asks.
+    """Makes quantized files of one float file; costly steps are done once, when first needed.
 
     Args:
         model: The float file.
-        rows: Training rows as the file takes them; `CALIBRATION_ROWS` of them are used.
+        rows: Training rows as the file's inputs; `CALIBRATION_ROWS` of them are used.
 
     Raises:
-        BundleError: Of any file that is asked for and cannot be made.
+        BundleError: A requested file cannot be made.
     """
 
     def __init__(self, model: Path, rows: Rows) -> None:
@@ -61,13 +61,13 @@ class Quantizer:
             with _silent():
                 onnx.save(self._made(variant), path)
         except Exception as error:  # these tools' exceptions have no common base
-            what = f"{variant.name} cannot be made: {in_one_line(error)}"
-            raise BundleError(what, where="quantize", fix="The float file is unharmed; leave int8 out.") from error
+            what = f"quantization to {variant.name} failed: {in_one_line(error)}"
+            raise BundleError(what, where="quantize", fix="The float file is unchanged; use it instead.") from error
 
     def sensitive(self, seven_bit: bool = False) -> list[str]:  # noqa: FBT001, FBT002  # as `Variant.options` has it
-        """The quantizable nodes, the one that does most harm first.
+        """The quantizable nodes, the most sensitive first.
 
-        Each is quantized alone; its harm is how far the answers for the calibration rows then move.
+        Each is quantized alone; its sensitivity is the mean change of the outputs for the calibration rows.
         """
         expected = OnnxModel(self.model)(dict(self.rows))
         harm = {}
@@ -81,14 +81,14 @@ class Quantizer:
 
     @property
     def quantizable(self) -> list[str]:
-        """Names of the nodes that whole numbers can compute."""
+        """Names of the nodes that can be quantized."""
         graph, stacked = self._graph().graph, self._unfit()
         return [node.name for node in graph.node if node.op_type in QUANTIZED and node.name not in stacked]
 
     def _unfit(self) -> list[str]:
-        """Products that stay in floats: with a stack of matrices, as an ensemble's members have, which no kernel takes by channel;
-        and of two things that are both computed, as in attention, which OpenVINO 2026.4 answers one way alone and another way in
-        company.
+        """Products that stay in floats: with a stack of matrices, as an ensemble's members have, which no kernel quantizes by
+        channel; and of two computed factors, as in attention, for which OpenVINO 2026.4 returns different outputs for a row alone
+        and among others.
         """
         graph = self._graph().graph
         ranks = {weight.name: len(weight.dims) for weight in graph.initializer}
@@ -97,7 +97,7 @@ class Quantizer:
 
     @property
     def linear(self) -> bool:
-        """Whether all that it multiplies are matrices, so that ranges can be found with each call at little cost."""
+        """Whether all its products are of matrices, so that ranges can be computed in each call at little cost."""
         kinds = {node.op_type for node in self._graph().graph.node if node.op_type in QUANTIZED}
         return bool(kinds) and "Conv" not in kinds
 
@@ -107,7 +107,7 @@ class Quantizer:
         return self._by_nncf(variant) if variant.quantizer == "nncf" else self._by_onnxruntime(variant)
 
     def _graph(self) -> onnx.ModelProto:
-        """The float graph with all shapes known, as quantizers want it."""
+        """The float graph with all shapes inferred, as quantizers need it."""
         if self._prepared is None:
             from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -124,7 +124,7 @@ class Quantizer:
         from onnxruntime.quantization.registry import QDQRegistry
 
         graph = onnx.ModelProto()
-        graph.CopyFrom(self._graph())  # the quantizer writes into what it is handed
+        graph.CopyFrom(self._graph())  # the quantizer changes it in place
         kinds = [kind for kind in QDQRegistry if kind not in FLOATS]
         quantizer = QDQQuantizer(
             graph,
@@ -143,10 +143,10 @@ class Quantizer:
         return made
 
     def _excluded(self, floats: Sequence[str]) -> list[str]:
-        """What stays in floats besides the layers that were named: stacked products, and the tail behind the last layer.
+        """What stays in floats besides the named layers: stacked products, and the tail behind the last layer.
 
-        The tail, a softmax and a mean over members, costs next to nothing in floats. In whole numbers it blurs the answers, and
-        OpenVINO 2026.4 was seen to answer with whatever lay in its memory.
+        The tail, a softmax and a mean over members, costs next to nothing in floats. Quantized, it blurs the outputs, and OpenVINO
+        2026.4 returned uninitialised memory.
         """
         graph, whole = self._graph().graph, set(self.quantizable) - set(floats)
         needed, ahead = set[str](), []
@@ -158,7 +158,7 @@ class Quantizer:
         return [*floats, *self._unfit(), *ahead]
 
     def _calibrated(self, kinds: list[str]) -> Any:
-        """Least and greatest value of every tensor over the calibration rows."""
+        """The range of every tensor over the calibration rows."""
         if self._ranges is None:
             from onnxruntime.quantization.calibrate import TensorsData, create_calibrator
 
@@ -210,7 +210,7 @@ class Quantizer:
 
 
 class _Reader:
-    """The calibration rows in batches, as ONNX Runtime asks for them."""
+    """The calibration rows in batches, in ONNX Runtime's interface."""
 
     def __init__(self, rows: Rows) -> None:
         count = len(next(iter(rows.values())))
@@ -221,14 +221,14 @@ class _Reader:
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
-    """Give every node a name: quantizers know those to leave out by it."""
+    """Give every node a name: quantizers exclude nodes by name."""
     for number, node in enumerate(model.graph.node):
         node.name = node.name or f"{node.op_type.lower()}_{number}"
 
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Without the tools' progress bars and remarks."""
+    """Suppress the tools' progress bars and remarks."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,4 +1,4 @@
-"""The reference network: a fixed small load that everything is timed beside."""
+"""The reference network: a fixed small workload that all measurements are interleaved with."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WIDTH = 256
 
 
 def reference_model(threads: int) -> Callable[[], object]:
-    """The reference network, opened and with its input in place: convolutions, then wide linear layers.
+    """The opened reference network with its input: convolutions, then wide linear layers.
 
-    It takes about a tenth of a millisecond and uses what candidates use, so that whatever slows them slows it too. It
+    It takes about a tenth of a millisecond and uses the same operations as candidates, so that whatever slows them slows it too. It
     never changes between releases: every latency in every journal is a multiple of it.
 
     Args:
@@ -70,7 +70,7 @@ def reference_bytes() -> bytes:
 
 
 def _fixed_values(name: str, shape: tuple[int, ...]) -> Array:
-    """Numbers between -0.1 and 0.1 that no library's random generator can change: a multiplicative hash of their place."""
+    """Values between -0.1 and 0.1, independent of any library's random generator: a multiplicative hash of their index."""
     places = np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint32) + np.uint32(sum(name.encode()) * 65537)
     hashed = (places * np.uint32(2654435761)) >> np.uint32(8)  # Knuth's constant; the upper 24 bits fill a float32
     return (hashed.astype(np.float32) / np.float32(2**24) - np.float32(0.5)).reshape(shape) / np.float32(5)

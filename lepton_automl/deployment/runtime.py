@@ -28,17 +28,17 @@ from .openvino_session import capabilities
 from .quantize import Quantizer
 from .session import LEVELS
 
-SLOW_QUANTIZER = "nncf"  # makes files that are as fast as ONNX Runtime's own tool does, in four times the time
+SLOW_QUANTIZER = "nncf"  # its files are as fast as those of ONNX Runtime's own tool, and take four times as long to make
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network that is to be run.
+    """A network to run.
 
     Args:
-        module: Called as `module(**inputs)` in evaluation mode; gives the answer.
+        module: Called as `module(**inputs)` in evaluation mode; returns the output.
         model: The same as a float ONNX file.
-        inputs: Training rows by argument name, some hundreds; they set the ranges of whole numbers.
+        inputs: Training rows by argument name, some hundreds; quantization is calibrated on them.
     """
 
     module: nn.Module
@@ -130,19 +130,19 @@ class _Onnx:
         return open_model(path, variant.to_json(), threads, rows=rows)
 
     def _static(self) -> list[Variant]:
-        """Whole numbers by each tool that is here: their ranges differ, and so do the answers."""
+        """Integers, by each quantizer that is installed: their ranges differ, and so do the outputs."""
         tools = ["onnxruntime", *([SLOW_QUANTIZER] if importlib.util.find_spec(SLOW_QUANTIZER) else [])]
         return [Variant(runtime=self.name, precision="int8", quantizer=tool) for tool in tools]
 
 
 class OnnxRuntime(_Onnx):
-    """ONNX Runtime, which is always there."""
+    """ONNX Runtime, which is always installed."""
 
     name = "onnxruntime"
     preferred = True
 
     def variants(self, source: Source) -> list[Variant]:
-        """Floats, whole numbers, and for networks of matrices ranges found with each call."""
+        """Floats, integers, and for networks of matrices integers with ranges computed in each call."""
         dynamic = Variant(runtime=self.name, precision="int8-dynamic", quantizer=self.name)
         return [Variant(runtime=self.name), *self._static(), *([dynamic] if source.quantizer.linear else [])]
 
@@ -165,7 +165,7 @@ class OpenVino(_Onnx):
         return opens_safely(path, variant, threads=threads, rows=rows)
 
     def variants(self, source: Source) -> list[Variant]:
-        """Floats, bfloat16 where the processor computes in it, and whole numbers."""
+        """Floats, bfloat16 where the processor supports it, and integers."""
         del source
         short = [Variant(runtime=self.name, precision="bf16")] if "BF16" in capabilities() else []
         return [Variant(runtime=self.name), *short, *self._static()]

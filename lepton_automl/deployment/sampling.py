@@ -1,4 +1,4 @@
-"""Operations that resize, shift and rearrange maps, and reductions to extremes, in ONNX's words."""
+"""Resizing, shifting and rearranging of maps, and minima and maxima, as ONNX operators."""
 
 # ruff: noqa: PLR0917, FBT002  # the signatures are torch's own, so that its calls fit them
 
@@ -51,7 +51,7 @@ def _interpolate(
     recompute_scale_factor: object = None,
     antialias: object = False,
 ) -> str:
-    del size, recompute_scale_factor  # the shape of the result says it
+    del size, recompute_scale_factor  # the result's shape is sufficient
     require(not antialias and mode in ("nearest", "linear", "bilinear"), f"resizing by {mode}")
     before, after = x.shape[2:], call.shape[2:]
     require(None not in (*before, *after), "maps whose size varies")
@@ -91,7 +91,7 @@ def _pixel_unshuffle(call: Call, x: Term, downscale_factor: int) -> str:
 
 @operation("movedim", "moveaxis")
 def _movedim(call: Call, x: Term, source: Any, destination: Any) -> str:
-    marked = np.empty(tuple(range(1, x.rank + 1)), np.int8)  # every axis is known by its length
+    marked = np.empty(tuple(range(1, x.rank + 1)), np.int8)  # every axis is identified by its length
     return call.add("Transpose", call.name(x), perm=[size - 1 for size in np.moveaxis(marked, source, destination).shape])
 
 
@@ -112,7 +112,7 @@ def _roll(call: Call, x: Term, shifts: Any, dims: Any = None) -> str:
 
 @operation("zeros_like", "ones_like")
 def _like(call: Call, x: Term, **options: object) -> str:
-    del options  # the example says the type
+    del options  # the example has the type
     filler = torch.unique(call.example)
     value = numpy_helper.from_array(filler.numpy().astype(numpy_type(call.example.dtype)))
     return call.add("ConstantOfShape", call.add("Shape", call.name(x)), value=value)

@@ -1,4 +1,4 @@
-"""An exported model, opened."""
+"""An exported model, opened in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class OnnxModel:
     Args:
         source: The file, or its bytes. Bytes have no folder beside them, so they must hold all of the model's data.
         threads: Threads that one call may use.
-        level: How far the runtime may rewrite the graph, one of `LEVELS`: what helps large networks was seen to cost small ones.
-        options: How to run it, in ONNX Runtime's words; by default `session_options(threads, level)`.
+        level: How far the runtime may rewrite the graph, one of `LEVELS`: what helps large networks may slow small ones.
+        options: ONNX Runtime's session options; by default `session_options(threads, level)`.
 
     Raises:
-        BundleError: The file is missing or is no model, or bytes refer to data in another file.
+        BundleError: The file is missing or not a model, or bytes refer to data in another file.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class OnnxModel:
             self.session = onnxruntime.InferenceSession(model, how, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
             where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"this is not a model that ONNX Runtime can open: {in_one_line(error)}", where=where) from error
+            raise BundleError(f"ONNX Runtime cannot open this model: {in_one_line(error)}", where=where) from error
         self.input_names = tuple(one.name for one in self.session.get_inputs())
-        self._answers = [one.name for one in self.session.get_outputs()]  # asked for by name, as looking them up costs 5 %
+        self._answers = [one.name for one in self.session.get_outputs()]  # passed by name, as looking them up costs 5 %
 
     @property
     def any_rows(self) -> bool:
@@ -60,7 +60,7 @@ class OnnxModel:
         return not any(isinstance(one.shape[0], int) for one in self.session.get_inputs())
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The answer for some rows.
+        """The output for some rows.
 
         Args:
             arrays: One array for each input of the model, all with the same first axis; their types must be the model's.
@@ -70,14 +70,14 @@ class OnnxModel:
 
 
 def session_options(threads: int, level: str = "all") -> onnxruntime.SessionOptions:
-    """How models are run: optimised to a level, one node after another, no thread that spins."""
+    """Session options: graph optimisation up to a level, sequential execution, no spinning threads."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.graph_optimization_level = LEVELS[level]
-    # Nothing is guessed from the content: another format would go by unread.
+    # The format is fixed, not guessed: another one would bypass the check for external data.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Idle threads sleep: a spinning pool takes cores from the training next door, and from the reference.
+    # Idle threads sleep: a spinning pool takes cores from concurrent training, and from the reference.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options

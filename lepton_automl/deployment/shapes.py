@@ -1,4 +1,4 @@
-"""Operations that move numbers about, in ONNX's words."""
+"""Operations that reshape, slice, join and index, as ONNX operators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .terms import Call, Term, UnsupportedOperation, operation, require
 
 @operation("reshape", "view", "flatten", "unflatten", "squeeze", "unsqueeze")
 def _reshape(call: Call, x: Term, *options: object, **named: object) -> Term | str:
-    del options, named  # the shape of the result says it all
+    del options, named  # the result's shape is sufficient
     return x if call.shape == x.shape else call.reshape(call.name(x))
 
 
@@ -49,14 +49,14 @@ def _cat(call: Call, tensors: Sequence[Term], dim: int = 0) -> Term | str:
 def _stack(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
     axis = dim % len(call.shape)
     names = [call.name(one, call.example.dtype) for one in tensors]
-    if axis < tensors[0].rank and call.shape.count(None) <= 1:  # side by side, then told apart: one node for all
+    if axis < tensors[0].rank and call.shape.count(None) <= 1:  # concatenated, then reshaped: one node for all
         return call.reshape(call.add("Concat", *names, axis=axis))
     return call.add("Concat", *(call.add("Unsqueeze", name, call.integers([axis])) for name in names), axis=axis)
 
 
 @operation("split", "chunk")
 def _split(call: Call, x: Term, sizes: object, dim: int = 0) -> list[str]:
-    del sizes  # the parts themselves say it
+    del sizes  # the parts' shapes are sufficient
     parts = [part.shape[dim] for part in call.example]
     require(x.shape[dim] is not None, "a split of the batch")
     name = call.add("Split", call.name(x), call.integers(parts), outputs=len(parts), axis=x.axis(dim))

@@ -1,4 +1,4 @@
-"""Signing a bundle: an Ed25519 signature over its manifest, in a file beside it (`seal` checks it)."""
+"""Signing a bundle: an Ed25519 signature of its manifest, in a file beside it (`integrity` checks it)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def private_key(path: str | os.PathLike[str]) -> Ed25519PrivateKey:
         key = (load_ssh_private_key if b"OPENSSH PRIVATE KEY" in content else load_pem_private_key)(content, password=None)
         if isinstance(key, Ed25519PrivateKey):
             return key
-        what = "the key is not of the kind Ed25519"
+        what = "the key is not an Ed25519 key"
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: a password is needed
-        what = f"this is no private key that can be used: {error}"
+        what = f"this private key cannot be used: {error}"
     fix = "Write one: openssl genpkey -algorithm ed25519 -out key.pem."
     raise ConfigError(what, where=os.fspath(path), fix=fix)
 
 
 def sign_bundle(folder: Path, key: Ed25519PrivateKey) -> None:
-    """Sign a bundle as it is; any later change to it makes the signature void.
+    """Sign a bundle as it is; any later change invalidates the signature.
 
     Args:
         folder: The bundle.

@@ -1,4 +1,4 @@
-"""What a translation into ONNX is made of: terms, calls, and the table of the operations that are known."""
+"""The parts of a translation to ONNX: terms, calls, and the table of supported operations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .graph import GraphWriter
 Shape = tuple[int | None, ...]
 
 
-class UnsupportedOperation(Exception):  # noqa: N818  # a question to another exporter, not yet an error
-    """The translator does not know how to say this."""
+class UnsupportedOperation(Exception):  # noqa: N818  # not yet an error: the other exporter is tried
+    """The translator does not support this operation."""
 
 
 class BatchDependent:
-    """A number that depends on the batch size; the shapes of the results tell all that is needed of it."""
+    """A number that depends on the batch size; only the shapes of the results are needed of it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Call:
-    """One function call: where to write it, and what it shall give.
+    """One function call: the graph to write it to, and its result.
 
     Args:
         graph: The graph that is written.
@@ -71,10 +71,10 @@ class Call:
     shape: Shape
 
     def name(self, value: Any, dtype: torch.dtype | None = None) -> str:
-        """The ONNX name of a term or a number, cast where another type is asked for.
+        """The ONNX name of a term or a number, cast where another type is requested.
 
         Raises:
-            UnknownOperation: It is neither.
+            UnsupportedOperation: It is neither.
         """
         if isinstance(value, Term) and not value.constant:
             return value.name if dtype in (None, value.example.dtype) else self.cast(value.name, dtype)
@@ -87,7 +87,7 @@ class Call:
         return self.graph.add(op, *inputs, outputs=outputs, **attributes)
 
     def integers(self, numbers: Sequence[int]) -> str:
-        """A list of whole numbers as an input, as shapes and axes are."""
+        """A list of integers as an input, as shapes and axes are."""
         return self.graph.weight(np.asarray(numbers, dtype=np.int64))
 
     def cast(self, name: str, dtype: torch.dtype | None) -> str:
@@ -105,9 +105,9 @@ OPERATIONS: dict[str, Operation] = {}
 
 
 def operation(*names: str) -> Callable[[Operation], Operation]:
-    """Decorator: the entry for the torch functions and methods of these names.
+    """Decorator: registers the translation of the torch functions and methods of these names.
 
-    An entry takes a `Call`, then what the torch function takes, in the same order and under the same names; the first
+    A translation takes a `Call`, then what the torch function takes, in the same order and under the same names; the first
     argument is always positional. It returns an ONNX name, several, or a `Term` that already exists.
     """
 
@@ -119,10 +119,10 @@ def operation(*names: str) -> Callable[[Operation], Operation]:
 
 
 def require(good: object, what: str) -> None:
-    """Give up on a call unless `good`.
+    """Refuse a call unless `good`.
 
     Raises:
-        UnknownOperation: With `what` as its reason.
+        UnsupportedOperation: With `what` as its reason.
     """
     if not good:
         raise UnsupportedOperation(what)

@@ -1,4 +1,4 @@
-"""A module written down as a graph of torch's functions, with an example of every value in it."""
+"""Trace a module to a graph of torch functions, with an example of every value in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-BATCHES = (2, 3)  # what differs between two batch sizes depends on the batch size; 1 would hide in broadcasting
+BATCHES = (2, 3)  # what differs between these batch sizes depends on the batch size; 1 would be hidden by broadcasting
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class TracedModule:
         module: The traced module; its graph has one placeholder, the dict of inputs.
         examples: For each node, its value for each of `BATCHES`.
         constant: Nodes that no input reaches.
-        changing: Nodes that change, in place, what they take.
+        changing: Nodes that change their inputs in place.
     """
 
     module: fx.GraphModule
@@ -42,7 +42,7 @@ class _Root(nn.Module):
 
 
 class _Value(fx.Proxy):
-    """A value that is followed. `x += y` changes x in place, where fx's own proxies make a new value of it."""
+    """A traced value. `x += y` changes x in place, where fx's own proxies create a new value."""
 
     def __iadd__(self, other: Any) -> Any:
         return self._in_place(operator.iadd, other)
@@ -64,9 +64,9 @@ CHECKS = ("_check_input_dim", "_check_non_zero_input_channels")  # of ranks and 
 
 
 class _Tracer(fx.Tracer):
-    """Follows every module into its own `forward` and hooks, so that only functions remain.
+    """Traces every module through its own `forward` and hooks, so that only functions remain.
 
-    A module taken as a whole, by its class, would lose what a subclass, a hook or a patched instance adds to it.
+    A module treated as a leaf, by its class, would lose what a subclass, a hook or a patched instance adds to it.
     """
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -74,7 +74,7 @@ class _Tracer(fx.Tracer):
         return False
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        """A followed value."""
+        """A traced value."""
         return _Value(node, self)
 
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,7 +98,7 @@ def _pass(rows: object) -> None:
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a graph and keeps every value, and what was changed in place."""
+    """Runs a graph and records every value, and which nodes change values in place."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=False)
@@ -118,7 +118,7 @@ class _Recorder(fx.Interpreter):
 
 
 def _version(value: Any) -> int:
-    """How often a tensor was changed in place; those of inference mode do not count."""
+    """How often a tensor was changed in place; tensors of inference mode have no count."""
     return value._version if isinstance(value, Tensor) and not value.is_inference() else 0  # noqa: SLF001  # torch documents it
 
 
@@ -142,7 +142,7 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> TracedModule:
 
 
 def layer_of(node: fx.Node) -> str:
-    """The module of the traced network that a node stands in, by its path; empty for the network's own forward pass."""
+    """The path of the module that a node belongs to; empty for the network's own forward pass."""
     within = list(node.meta.get("nn_module_stack", {}).values())
     path: str = within[-1][0] if within else ""
     return path.removeprefix("module").removeprefix(".")

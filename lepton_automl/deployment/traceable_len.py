@@ -1,4 +1,4 @@
-"""`len(rows)`, which has to be a whole number in Python, so that no tracer can follow it by itself."""
+"""Make `len(rows)` traceable: Python requires an integer of it, which no tracer can follow by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 
 
 def _length(value: Any) -> Any:
-    """`len`, but of what is traced a value that is traced, too."""
+    """`len`, whose result is traced where its argument is."""
     if isinstance(value, fx.Proxy):
         return value.tracer.create_proxy("call_function", builtins.len, (value,), {})
     return value.shape[0] if isinstance(value, Tensor) and value.dim() else builtins.len(value)
@@ -22,10 +22,10 @@ def _length(value: Any) -> Any:
 
 @contextmanager
 def traceable_len(module: nn.Module) -> Iterator[None]:
-    """Inside, `len` of a tensor may vary as its `shape[0]` may, in all files that the code of a module stands in.
+    """Inside, `len` of a traced tensor is traced as its `shape[0]` is, in all files that define a module's code.
 
-    It stands among the globals of these files, as `torch.fx.wrap("len")` in each of them would put it; a file that has a `len` of
-    its own keeps it. For everything that is not traced it answers as `len` does.
+    It is put among the globals of these files, as `torch.fx.wrap("len")` in each of them would do; a file with its own `len`
+    keeps that. For everything that is not traced it is `len`.
 
     Args:
         module: What is traced.
@@ -41,7 +41,7 @@ def traceable_len(module: nn.Module) -> Iterator[None]:
 
 
 def _globals(module: nn.Module) -> Iterator[dict[str, Any]]:
-    """The globals of every function that a forward pass may run through, torch's own left out."""
+    """The globals of every function that a forward pass may call, without torch's own."""
     for part in module.modules():
         for kind in type(part).__mro__:
             if not kind.__module__.startswith("torch."):

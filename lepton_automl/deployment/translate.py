@@ -1,4 +1,4 @@
-"""A traced module, said in ONNX."""
+"""Translate a traced module to ONNX."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def translate(traced: TracedModule, inputs: dict[str, Tensor], path: Path) -> No
     """Write a traced module as one ONNX file.
 
     Raises:
-        UnknownOperation: Something in it cannot be said.
+        UnsupportedOperation: Part of it is not supported.
     """
     translation = _Translation(traced, inputs)
     answer = translation.answer()
     require(
         isinstance(answer, Term) and not answer.constant and answer.shape[:1] == (None,),
-        "an answer that is not one tensor of rows",
+        "an output that is not one tensor of rows",
     )
     graph = translation.graph
     graph.output(answer.name, numpy_type(answer.example.dtype), tuple(answer.example.shape[1:]))
@@ -40,7 +40,7 @@ def translate(traced: TracedModule, inputs: dict[str, Tensor], path: Path) -> No
 
 
 class _Translation:
-    """Walks a traced graph and writes what each node says."""
+    """Walks a traced graph and writes each node."""
 
     def __init__(self, traced: TracedModule, inputs: dict[str, Tensor]) -> None:
         self.traced, self.inputs, self.graph = traced, inputs, GraphWriter()
@@ -64,7 +64,7 @@ class _Translation:
             # Sizes, types and devices: plain values, but for those that depend on the batch size.
             return first if first == second else _varying(first, second)
         result = self._results(self._call(node, Call(self.graph, first, _shape(first, second))), first, second)
-        # A call that gave the very tensor that it took may have changed it: who asks for it later gets what it has become.
+        # A call that returned its own input may have changed it: later uses get the changed value.
         examples = self.traced.examples[0]
         if node in self.traced.changing:
             require(
@@ -75,10 +75,10 @@ class _Translation:
         return result
 
     def _refuse_views(self, node: fx.Node, changed: Tensor) -> None:
-        """Another tensor in the same memory has changed, too: nobody may ask for it after this.
+        """Refuse a later use of another tensor in the same memory, which has changed too.
 
         Raises:
-            UnknownOperation: Somebody does.
+            UnsupportedOperation: There is one.
         """
         memory, later = changed.untyped_storage().data_ptr(), set[fx.Node]()
         after = node.next
@@ -105,7 +105,7 @@ class _Translation:
         if name == "getattr":
             return _attribute(call, *args)
         require(name in OPERATIONS, f"the operation {name!r}")
-        # Torch names its first argument now this, now that.
+        # torch's first argument has several names.
         leading = [options.pop(first) for first in ("input", "self", "tensors") if first in options and not args]
         try:
             return OPERATIONS[name](call, *leading, *args, **options)
@@ -125,11 +125,11 @@ class _Translation:
 
 
 def _name(node: fx.Node) -> str:
-    """What a node calls, by its name in torch; in place or not.
+    """The name of a node's operation in torch, without the suffix of in-place operations.
 
     Raises:
-        UnknownOperation: A function of somebody else, whatever its name, or one whose arguments are in another order than those of
-            its namesake in `torch.nn.functional`.
+        UnsupportedOperation: A function of another package, or one whose arguments are in another order than those of its
+            namesake in `torch.nn.functional`.
     """
     if isinstance(node.target, str):
         name = node.target
@@ -146,7 +146,7 @@ def _attribute(call: Call, x: Term, name: str) -> Any:
 
 
 def _shape(first: Any, second: Any) -> Shape:
-    """What two examples have in common; empty for several tensors, whose shapes are taken one by one."""
+    """The shape that two examples share; empty for several tensors, whose shapes are taken one by one."""
     if not isinstance(first, Tensor):
         return ()
     return tuple(a if a == b else None for a, b in zip(first.shape, second.shape, strict=True))

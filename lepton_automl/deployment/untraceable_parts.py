@@ -1,4 +1,4 @@
-"""Parts of a network that are known to be hard to follow, named as what they are."""
+"""Parts of a network that are known to be hard to trace, for error messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TRAINER_ATTRIBUTES = re.compile(r"\bself\.(logger|trainer|log|log_dict)\b")
 
 
 def untraceable_parts(module: nn.Module) -> str:
-    """What in a network is known to be hard to follow, as the end of a sentence; empty where nothing is.
+    """The parts of a network that are known to be hard to trace, as the end of a sentence; empty where there are none.
 
     Args:
         module: The network.
@@ -36,19 +36,19 @@ def _torchs_name(part: nn.Module) -> str:
 
 def _by_the_batch(module: nn.Module) -> list[str]:
     return [
-        f"{_path(name)} takes its statistics from the rows of each call"
+        f"{_path(name)} uses the statistics of each call's rows"
         for name, part in module.named_modules()
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and (part.training or part.running_mean is None)  # noqa: SLF001  # the common base of all batch norms has no public name
     ]
 
 
 def _path(name: str) -> str:
-    """A module's place in the person's network, which ours have inside them as `module`."""
+    """A module's path in the user's network, which ours wrap as `module`."""
     return repr(name.removeprefix("module.").removeprefix("module") or "the network")
 
 
 def _trainers(module: nn.Module) -> list[str]:
-    """Lightning modules whose forward pass uses what only a Trainer gives them."""
+    """Lightning modules whose forward pass uses attributes that only a Trainer sets."""
     found = []
     for part in module.modules():
         if not hasattr(type(part), "training_step"):
@@ -58,7 +58,7 @@ def _trainers(module: nn.Module) -> list[str]:
         except (OSError, TypeError):
             continue
         used = dict.fromkeys(f"self.{match.group(1)}" for match in TRAINER_ATTRIBUTES.finditer(source))
-        found += [f"the forward pass of {type(part).__name__} uses {one}, which only a Trainer gives" for one in used]
+        found += [f"the forward pass of {type(part).__name__} uses {one}, which only a Trainer sets" for one in used]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Whether an exported model answers as its module does, on real rows, together and one by one."""
+"""Compare the outputs of an exported model with its module's, on real rows, in one call and one by one."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from .open_artifact import InferenceSession
 from .preserve_state import eval_mode, preserve_state
 from .untraceable_parts import untraceable_parts
 
-ROWS = 64  # that a file is compared on which is kept
-QUICK_ROWS = 4  # that a file is compared on which is only timed, and thrown away
+ROWS = 64  # compared for a file that is kept
+QUICK_ROWS = 4  # compared for a file that is only timed and then deleted
 PROBABILITY_TOLERANCE = 1e-4  # absolute; runtimes sum in other orders, which moves a probability by 1e-6
 VALUE_TOLERANCE = 1e-4  # share of the answers' standard deviation
 ROUNDING = 1e-6  # share of the largest answer: what 32 bits lose of a value far from zero
 TIE = 0.1  # share of the tolerance: two classes that are nearer than this are one to a runtime that sums in another order
 RANDOM_FIX = (
-    "Give training=self.training to dropout that is called as a function, and let eval() reach every layer; "
-    "a network that draws random numbers on purpose has no one answer."
+    "Pass training=self.training to functional dropout, and let eval() reach every layer; "
+    "a network that draws random numbers on purpose cannot be exported."
 )
-BATCH_STATISTICS_FIX = "Use running statistics (track_running_stats=True), or take means over a row's own axes only."
+BATCH_STATISTICS_FIX = "Use running statistics (track_running_stats=True), and compute means within a row only."
 
 
 @dataclass(frozen=True)
 class ExpectedAnswers:
-    """What a module answers by its own forward pass, in evaluation mode.
+    """The outputs of a module's own forward pass, in evaluation mode.
 
     Args:
         name: The module's class.
@@ -56,7 +56,7 @@ class ExpectedAnswers:
 def expected_answers(
     module: nn.Module, inputs: Mapping[str, Tensor], *, rows: int = ROWS, alone: int | None = None
 ) -> ExpectedAnswers:
-    """Ask a module itself; it is left as it is.
+    """Run a module itself; it is left unchanged.
 
     Args:
         module: Called as `module(**inputs)`.
@@ -65,8 +65,8 @@ def expected_answers(
         alone: How many of these to ask of it one by one; all by default.
 
     Raises:
-        BundleError: It has no answer that a file could give: it fails, its answers are random, not finite, or depend on the other
-            rows of the call.
+        BundleError: It has no well-defined output: it fails, or its outputs are random, not finite, or depend on the other rows of
+            the call.
     """
     some = spread_rows(inputs, rows)
     name = type(getattr(module, "module", module)).__name__
@@ -75,22 +75,22 @@ def expected_answers(
         count = len(together) if alone is None else min(alone, len(together))
         each = _one_by_one(module, some, together[:count], name)
         if not (np.isfinite(together).all() and np.isfinite(each).all()):
-            fix = "Where it was trained, training diverged: lower the learning rate."
-            raise BundleError("an answer is not a finite number", where="verify", fix=fix)
+            fix = "If the network was trained, training diverged: lower the learning rate."
+            raise BundleError("an output is not a finite number", where="verify", fix=fix)
         if not _same_answers(each, together[: len(each)], together):
             raise _row_dependence_error(module, some, each, together, name)
     return ExpectedAnswers(name, {key: one.cpu().numpy() for key, one in some.items()}, together, each)
 
 
 def is_nondeterministic(module: nn.Module, expected: ExpectedAnswers) -> bool:
-    """Whether a module answers otherwise when it is asked again."""
+    """Whether a module's output for the same rows changes from call to call."""
     rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
     with preserve_state(module), eval_mode(module):
         return not _same_answers(_forward(module, rows, expected.name), expected.together, expected.together)
 
 
 def compare(expected: ExpectedAnswers, model: InferenceSession, allowed: float | None = None) -> float:
-    """Compare an exported model with what its module answers, together and one by one.
+    """Compare an exported model with its module's outputs, in one call and one by one.
 
     Args:
         expected: What the module answers.
@@ -101,7 +101,7 @@ def compare(expected: ExpectedAnswers, model: InferenceSession, allowed: float |
         The largest difference found.
 
     Raises:
-        BundleError: They differ by more, or in shape, or decide otherwise.
+        BundleError: They differ by more, or in shape, or predict other classes.
     """
     allowed = expected.tolerance if allowed is None else allowed
     together, alone = expected.together, expected.alone
@@ -156,7 +156,7 @@ def _forward(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = 
     what = what or f"{len(next(iter(rows.values())))} rows"
     try:
         with torch.inference_mode():
-            answer = module(**{key: one.clone() for key, one in rows.items()})  # it may change what it is given
+            answer = module(**{key: one.clone() for key, one in rows.items()})  # it may change its inputs in place
     except Exception as error:
         raise BundleError(
             f"{name} fails on {what}: {in_one_line(error)}",
@@ -164,7 +164,7 @@ def _forward(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = 
             fix="Its forward pass must take any number of rows, in evaluation mode.",
         ) from error
     if not isinstance(answer, Tensor):
-        raise BundleError(f"{name} gives a {type(answer).__name__}; it must give one tensor", where="export")
+        raise BundleError(f"{name} returns a {type(answer).__name__}; it must return one tensor", where="export")
     wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
     found: NDArray[Any] = wide.detach().cpu().numpy()
     return found
@@ -184,7 +184,7 @@ def _one_by_one(module: nn.Module, rows: dict[str, Tensor], together: NDArray[An
 
 
 def _row_like(answer: NDArray[Any], together: NDArray[Any]) -> NDArray[Any]:
-    """The answer to one row with the axes that it has among others, where `squeeze()` has taken some away."""
+    """The output for one row with its axes restored, where `squeeze()` removed some."""
     wanted = (1, *together.shape[1:])
     return answer.reshape(wanted) if answer.size == int(np.prod(wanted)) else np.full(wanted, np.inf)
 
@@ -201,45 +201,45 @@ def _distance(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
 def _row_dependence_error(
     module: nn.Module, rows: dict[str, Tensor], each: NDArray[Any], together: NDArray[Any], name: str
 ) -> BundleError:
-    """Why a module answers one row alone otherwise than among others."""
+    """The error for a module whose output for a row depends on the other rows of the call."""
     if not _same_answers(_forward(module, rows, name), together, together):
         return nondeterministic_error(name)
     worst = float(_distance(each, together[: len(each)]).max(initial=0.0))
-    what = f"{name} answers one row otherwise alone than among others, by up to {worst:.3g}{untraceable_parts(module)}"
+    what = f"{name}'s output for a row depends on the other rows of the call, by up to {worst:.3g}{untraceable_parts(module)}"
     return BundleError(what, where="export", fix=BATCH_STATISTICS_FIX)
 
 
 def nondeterministic_error(name: str) -> BundleError:
-    """The error for a module that does not answer the same rows alike."""
-    what = f"{name} answers the same rows otherwise each time: it draws random numbers in evaluation mode"
+    """The error for a module whose output is random."""
+    what = f"{name}'s output for the same rows changes from call to call: it draws random numbers in evaluation mode"
     return BundleError(what, where="export", fix=RANDOM_FIX)
 
 
 def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """A model in PyTorch may change what it is given."""
+    """A model in PyTorch may change its inputs in place."""
     return {name: array.copy() for name, array in rows.items()}
 
 
 def _largest_difference(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
     if found.shape != truth.shape:
         raise BundleError(
-            f"the exported model gives the shape {found.shape}, the module {truth.shape}, for {rows}", where="verify"
+            f"the exported model's output has the shape {found.shape}, the module's {truth.shape}, for {rows}", where="verify"
         )
     worst = float(_distance(found, truth).max(initial=0.0)) if np.isfinite(found).all() else np.inf
     if worst > allowed:
         raise BundleError(
             f"the exported model differs from the module by up to {worst:.3g} on {rows}; {allowed:.3g} is allowed",
             where="verify",
-            fix="This is a fault of the export; please report it with the model's recipe.",
+            fix="This is a bug of the export; please report it with the model's recipe.",
         )
     if other := int(_different_decisions(found, truth, TIE * allowed).sum()):
-        what = f"the exported model decides otherwise than the module on {rows}, for {other} of {len(truth)}"
+        what = f"the exported model predicts another class than the module on {rows}, for {other} of {len(truth)}"
         raise BundleError(what, where="verify")
     return worst
 
 
 def _different_decisions(found: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
-    """Rows whose greatest answer is another one, but for ties."""
+    """Rows whose predicted class differs, ties aside."""
     if truth.ndim != 2 or truth.shape[1] < 2:
         return np.zeros(len(truth), dtype=np.bool_)
     places, lines = found.argmax(1), np.arange(len(truth))

@@ -1,7 +1,7 @@
-"""What this machine can do at best for one call: arithmetic, bandwidth, and the fixed cost of a call.
+"""The ceilings of this machine for one call: peak arithmetic, bandwidth, and the fixed costs of a call and a kernel.
 
-The peaks are what calls of friendly shape reach, not what the processor's data sheet promises (Williams et al.,
-Roofline, CACM 52(4), 2009, take theirs in the same way). Bandwidth is that of copying, bytes read and written together
+The peaks are those of calls with favourable shapes, not of the processor's data sheet (as in Williams et al., Roofline,
+CACM 52(4), 2009). Bandwidth is that of copying, bytes read and written together
 (McCalpin, STREAM, 1995).
 """
 
@@ -19,10 +19,10 @@ from .host import describe_host
 
 Callee = Callable[[], object]
 
-SIZES = (256 << 10, 4 << 20, 128 << 20)  # bytes that are worked on: beside the core, in the shared cache, beyond all caches
-QUIET = 0.1  # quantile of the calls that counts: load only ever adds
+SIZES = (256 << 10, 4 << 20, 128 << 20)  # bytes of the working set: in the L2 cache, in the shared cache, beyond all caches
+QUIET = 0.1  # quantile of the calls that is reported: load only ever adds time
 FEWEST = 5  # calls
-BUSY = 1.10  # wall time over CPU time, from which on others had the core
+BUSY = 1.10  # wall time over CPU time above which the machine counts as busy
 
 
 def measure_ceilings(
@@ -31,10 +31,10 @@ def measure_ceilings(
     """Measure the machine.
 
     Args:
-        arithmetic: Calls, each with its multiply-accumulates; one called `"int8"` multiplies 8-bit whole numbers.
-        chains: By its number of kernels, a call of so many that do next to nothing; two of them at least.
+        arithmetic: Calls, each with its multiply-accumulates; `"int8"` multiplies 8-bit integers.
+        chains: Calls of almost empty kernels, by their number of kernels; at least two.
         threads: Threads that the calls use; decides the clock.
-        seconds: Wall seconds for each of about eight soundings.
+        seconds: Wall seconds for each of about eight measurements.
     """
     watch = _Stopwatch(threads, seconds)
     rates = {name: macs / watch.quiet_s(call) for name, (call, macs) in arithmetic.items()}
@@ -52,14 +52,14 @@ def measure_ceilings(
 
 
 class _Stopwatch:
-    """Takes the quiet time of calls, and notices when others had the core."""
+    """Times calls on a quiet core, and detects when the machine is busy."""
 
     def __init__(self, threads: int, seconds: float) -> None:
         self.clock, self.seconds = get_device("cpu").clock(threads), seconds
         self._own = self._wall = 0.0
 
     def quiet_s(self, call: Callee) -> float:
-        """Seconds of one call at the machine's good moments."""
+        """Seconds of one call when the machine is quiet."""
         call()
         took: list[float] = []
         began = time.perf_counter()
@@ -75,12 +75,12 @@ class _Stopwatch:
 
     @property
     def busy(self) -> bool:
-        """Whether others had the core for a good part of the time."""
+        """Whether other processes had the core for a good part of the time."""
         return self._wall > BUSY * self._own
 
 
 def _copy(size: int) -> Callee:
-    """A copy that works on so many bytes, half of them read and half written."""
+    """A copy with a working set of so many bytes, half of them read and half written."""
     source = np.ones(size // 8, np.float32)
     target = np.zeros_like(source)
     return lambda: np.copyto(target, source)

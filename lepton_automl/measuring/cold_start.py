@@ -1,4 +1,4 @@
-"""What an artifact costs a process that starts with nothing: its memory, and the way to the first answer."""
+"""The cold start of an artifact in a fresh process: memory, and time to the first output."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ TIMEOUT_SECONDS = 300.0  # seconds for one process
 
 @dataclass(frozen=True, kw_only=True)
 class ColdStartScript:
-    """How a fresh process comes to its first answer, in three pieces of Python that share their names.
+    """How a fresh process gets its first output: three pieces of Python code with common variables.
 
     Args:
         imports: Imports what any artifact of the kind needs.
         load: Opens the artifact.
-        answer: Asks it once; the rows are best made or read in `imports`.
-        folder: Where the process stands, and imports from first.
-        python: The interpreter; another environment's may lack this package.
+        answer: Calls it once; make or read the rows in `imports`.
+        folder: The working directory of the process.
+        python: The interpreter; its environment may lack this package.
     """
 
     imports: str
@@ -39,13 +39,13 @@ class ColdStartScript:
 
 
 class ColdStart(NamedTuple):
-    """What fresh processes told.
+    """Measurements of fresh processes.
 
     Args:
         imports: Time of the imports alone, in ms.
-        cold_start: Time of loading and the first answer after them, in ms.
-        memory: Bytes that loading and answering took at most, above what was there after the imports; None where the
-            system does not tell.
+        cold_start: Time of loading and the first output after them, in ms.
+        memory: Peak memory of loading and the first call, in bytes above that after the imports; None where the system does
+            not report it.
     """
 
     imports: Measurement
@@ -53,48 +53,48 @@ class ColdStart(NamedTuple):
     memory: Measurement | None
 
 
-def measure_cold_start(opening: ColdStartScript, runs: int = RUNS) -> ColdStart:
+def measure_cold_start(script: ColdStartScript, runs: int = RUNS) -> ColdStart:
     """Open an artifact in so many fresh processes, one after another.
 
-    Times are those of the wall clock without what was spent waiting for a core, which says nothing of the artifact. Files
-    are read from the system's cache from the second run on.
+    Times are wall time minus the time spent waiting for a core, which is no property of the artifact. Files are read from the
+    system's cache from the second run on.
 
     Raises:
-        LeptonError: A process failed; its last words are given.
+        LeptonError: A process failed; the error includes the last line that it printed.
     """
-    told = [_run_probe(opening) for _ in range(runs)]
-    memory = [one["memory"] for one in told]
-    known = summarize("memory", "bytes", memory, clock="") if None not in memory else None
-    return ColdStart(_time("imports", told), _time("cold_start", told), known)
+    reports = [_run_probe(script) for _ in range(runs)]
+    memory = [report["memory"] for report in reports]
+    peak = summarize("memory", "bytes", memory, clock="") if None not in memory else None
+    return ColdStart(_time("imports", reports), _time("cold_start", reports), peak)
 
 
-def _time(name: str, told: list[dict[str, Any]]) -> Measurement:
-    spent = [one[name] for one in told]
-    busy = sum(one["queued"] for one in spent) > BUSY * sum(one["wall"] for one in spent)
-    times = [(one["wall"] - one["queued"]) / 1e6 for one in spent]
+def _time(name: str, reports: list[dict[str, Any]]) -> Measurement:
+    spans = [report[name] for report in reports]
+    busy = sum(span["queued"] for span in spans) > BUSY * sum(span["wall"] for span in spans)
+    times = [(span["wall"] - span["queued"]) / 1e6 for span in spans]
     return summarize(name, "ms", times, clock="wall_with_core", busy=busy)
 
 
-def _run_probe(opening: ColdStartScript) -> dict[str, Any]:
-    """What one fresh process says of itself; it may print what it likes before its last line."""
+def _run_probe(script: ColdStartScript) -> dict[str, Any]:
+    """The report of one fresh process, its last line of output; it may print anything before."""
     probe = Path(__file__).with_name("cold_start_probe.py").read_text(encoding="utf-8")
-    pieces = {name: getattr(opening, name) for name in ("imports", "load", "answer")}
-    command = [opening.python, "-c", probe]
+    pieces = {name: getattr(script, name) for name in ("imports", "load", "answer")}
+    command = [script.python, "-c", probe]
     ran = subprocess.run(
         command,
         input=json.dumps(pieces),
-        cwd=opening.folder,
+        cwd=script.folder,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_SECONDS,
         check=False,
     )
     if ran.returncode:
-        said = ran.stderr.strip().splitlines()[-1:] or [f"it ended with {ran.returncode} and no word"]
+        reason = ran.stderr.strip().splitlines()[-1:] or [f"it exited with code {ran.returncode} and printed nothing"]
         raise LeptonError(
-            f"a fresh process could not open the artifact: {said[0]}",
-            where=opening.load,
-            fix="Run its three pieces by hand in that interpreter.",
+            f"a fresh process could not open the artifact: {reason[0]}",
+            where=script.load,
+            fix="Run the three pieces of code by hand in that interpreter to see the whole error.",
         )
-    told: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return told
+    report: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    return report

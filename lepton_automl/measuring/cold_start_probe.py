@@ -1,7 +1,7 @@
-"""What a fresh process runs to time its own way to a first answer; it needs nothing but Python itself.
+"""What a fresh process runs to time its own cold start; it needs the standard library alone.
 
-It is handed over as text, so that it runs where this package is not installed. Three pieces of Python come by standard
-input as JSON, and what they cost goes to standard output likewise.
+It is passed as text, so that it runs where this package is not installed. It reads three pieces of Python code from standard
+input as JSON, and prints what they cost as JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def queued() -> int:
 
 
 def memory(field: str) -> int | None:
-    """Bytes of main memory that this process has (`VmRSS`) or has had at most (`VmHWM`); None where no kernel tells.
+    """Bytes of main memory that this process has (`VmRSS`) or has had at most (`VmHWM`); None where the kernel does not report it.
 
     It is not `ru_maxrss`, which a process inherits from the one that started it (getrusage(2) keeps it over execve).
     """
@@ -37,23 +37,23 @@ def memory(field: str) -> int | None:
 
 
 def spent(piece: str, names: dict[str, Any]) -> dict[str, int]:
-    """Run a piece; how long it took, and for how much of that there was no core."""
+    """Run a piece of code; returns how long it took, and how much of that it waited for a core."""
     began, before = time.perf_counter_ns(), queued()
-    exec(piece, names)  # noqa: S102  # the caller's own words: to run them is what this process is for
+    exec(piece, names)  # noqa: S102  # the caller's own code, which this process exists to run
     return {"wall": time.perf_counter_ns() - began, "queued": queued() - before}
 
 
 def main() -> None:
-    """Import, forget the peak that importing left, then load and answer."""
+    """Import, reset the memory peak of importing, then load and call."""
     pieces, names = json.load(sys.stdin), {"__name__": "cold_start_probe"}
     imports = spent(pieces["imports"], names)
     with contextlib.suppress(OSError):
-        (OWN / "clear_refs").write_text("5")  # proc(5): the highest memory so far is forgotten
+        (OWN / "clear_refs").write_text("5")  # proc(5): resets the peak of memory
     before = memory("VmRSS")
     cold_start = spent(f"{pieces['load']}\n{pieces['answer']}", names)
     peak = memory("VmHWM")
     held = None if before is None or peak is None else peak - before
-    print("\n" + json.dumps({"imports": imports, "cold_start": cold_start, "memory": held}))  # noqa: T201  # its only way to tell
+    print("\n" + json.dumps({"imports": imports, "cold_start": cold_start, "memory": held}))  # noqa: T201  # how it reports
 
 
 if __name__ == "__main__":

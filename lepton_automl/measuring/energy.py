@@ -1,4 +1,4 @@
-"""What a call costs in energy, where something on this machine counts it."""
+"""The energy of a call, where the device has a meter."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ROUNDS = 9
 
 
 def measure_energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: float = TURN_SECONDS) -> Measurement:
-    """Energy of one call, in millijoules, above what the machine takes without it.
+    """Energy of one call, in millijoules, above that of the idle machine.
 
-    Turns of calls and of rest alternate: a meter counts for the whole processor, its idling and its other work included, and
-    what a turn of rest took beside it is subtracted (for RAPL's worth see Khan et al., RAPL in Action, ACM TOMPECS 2018).
+    Turns of calls and of rest alternate: a meter counts for the whole processor, including idling and other work, so the
+    energy of a turn of rest is subtracted (on the accuracy of RAPL see Khan et al., RAPL in Action, ACM TOMPECS 2018).
 
     Args:
-        call: What to weigh; it is best run in before.
-        meter: What counts.
+        call: What to measure; it should be warmed up.
+        meter: The meter.
         rounds: Pairs of turns.
         turn: Seconds of one turn.
     """
@@ -31,13 +31,13 @@ def measure_energy(call: Callee, meter: Meter, *, rounds: int = ROUNDS, turn: fl
 
 
 def _above_rest(call: Callee, meter: Meter, turn: float) -> float:
-    """Millijoules a call of one pair of turns."""
-    calls, began, had = 0, time.perf_counter(), meter.read()
+    """Millijoules of a call, from one pair of turns."""
+    calls, began, before = 0, time.perf_counter(), meter.read()
     while time.perf_counter() < began + turn:
         call()
         calls += 1
-    worked, took = meter.read() - had, time.perf_counter() - began
-    began, had = time.perf_counter(), meter.read()
+    worked, seconds = meter.read() - before, time.perf_counter() - began
+    began, before = time.perf_counter(), meter.read()
     time.sleep(turn)
-    rested = (meter.read() - had) / (time.perf_counter() - began)
-    return 1e3 * (worked - rested * took) / calls
+    idle_power = (meter.read() - before) / (time.perf_counter() - began)
+    return 1e3 * (worked - idle_power * seconds) / calls

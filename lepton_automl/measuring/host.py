@@ -1,4 +1,4 @@
-"""What machine this is, and by what clocks it can be read."""
+"""This machine: its description, its cores and its clocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lepton_automl.device import Clock
 
 @functools.cache
 def describe_host() -> str:
-    """The processor, how many of its cores may be used, and the operating system, in one line for people."""
+    """The processor, its usable cores, and the operating system, in one line."""
     return f"{_processor()}, {usable_cores()} cores, {platform.system()} {platform.machine()}"
 
 
@@ -35,7 +35,7 @@ def _processor() -> str:
 
 
 def core_wait_ns() -> int:
-    """Nanoseconds for which threads of this process were ready and had no core, by the kernel's count.
+    """Nanoseconds for which threads of this process waited for a core, as the kernel counts them.
 
     It is the second number of Linux's `schedstat` (kernel documentation, "Scheduler Statistics"); 0 where there is none.
     """

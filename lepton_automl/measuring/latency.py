@@ -1,8 +1,8 @@
-"""How long a call takes, on a machine that is never quite quiet.
+"""The latency of a call, on a machine with other load.
 
-Many short runs of the call are interleaved with runs of a fixed reference network, and what counts is the ratio of the
-two: load, heat and clock frequency strike both. This is duet benchmarking (Bulej et al., arXiv 2001.05811). The figure is
-the median ratio times the time that the reference takes here when it is quiet.
+Many short runs of the call are interleaved with runs of a fixed reference network, and the ratio of the two is evaluated:
+load, heat and clock frequency affect both. This is duet benchmarking (Bulej et al., arXiv 2001.05811). The latency is the
+median ratio times the reference's time on this host when it is quiet.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from .host import WALL, describe_host
 from .statistics import bootstrap, quantiles, summarize
 from .timed_callable import QUIET_QUANTILE, Callee, TimedCallable
 
-MIN_ROUNDS = 5  # below, the bootstrap interval of a median says little
+MIN_ROUNDS = 5  # below, the bootstrap interval of a median means little
 ROUNDS_TO_JUDGE = 7  # before the interval may end a measurement
 CLEARLY_ABOVE = 1.15  # times the limit: the lower end of the interval is beyond doubt
 PRECISE = 0.005  # half-width of the interval, as a share of the median, that no further round need narrow
-BUSY = 0.09  # seconds without a core in each second, from which on the machine was busy with other work
+BUSY = 0.09  # share of the time spent waiting for a core, above which the machine counts as busy
 
 
 class BenchmarkResult(NamedTuple):
-    """What a race found out about one call.
+    """The timing of one call in an interleaved benchmark.
 
     Args:
-        latency: In ms of the quiet host: by the CPU time of the thread, or the device's own, where there is one.
-        wall: In ms by the wall clock, as it was: its interval is that of the rounds' medians, its p5 and p95 are those of
+        latency: In ms of the quiet host: by the thread's CPU time, or by the device's own clock where there is one.
+        wall: In ms by the wall clock, uncorrected: its interval is that of the rounds' medians, its p5 and p95 are those of
             single calls.
-        ratios: Its time over the reference's, round by round; those of two calls of one race are pairs (see
+        ratios: Its time over the reference's, round by round; those of two calls of one benchmark are paired (see
             `statistics.compare_times`).
     """
 
@@ -56,13 +56,13 @@ def interleaved_benchmark(
     device: str = "cpu",
     limit_ms: float | None = None,
 ) -> dict[str, BenchmarkResult]:
-    """Time several calls beside the reference and beside each other, a round of each in turn.
+    """Time several calls interleaved with the reference and with each other, a round of each in turn.
 
-    It stops early when the interval of every one lies plainly above the limit, or is narrower than a percent.
+    It stops early when the interval of every call lies clearly above the limit, or is narrower than a percent.
 
     Args:
         calls: What to time, by name: without arguments, preprocessing included.
-        reference: What to time beside them.
+        reference: What to interleave them with.
         reference_ms: The reference's own quiet time on this host (see `baseline_latency`); None takes it from this run.
         rounds: Rounds to spread the time over.
         seconds: Wall seconds that may be spent for one call and its share of the reference, warm-up aside: two calls take
@@ -70,10 +70,10 @@ def interleaved_benchmark(
             fewer than five rounds it may take twice as long, and never ends before the third.
         threads: Threads that a call uses; decides the clock.
         device: Where the calls run; decides the clock.
-        limit_ms: The hard limit that the figures will be held against.
+        limit_ms: The hard limit that the latencies will be compared with.
 
     Returns:
-        What was found, by the calls' names.
+        The results by the calls' names.
     """
     clock = get_device(device).clock(threads)
     share = 0.8 * seconds / (2 * rounds)
@@ -105,7 +105,7 @@ def measure(
     device: str = "cpu",
     limit_ms: float | None = None,
 ) -> tuple[Measurement, Measurement]:
-    """Time one call beside the reference: a race of one, whose arguments it takes.
+    """Time one call interleaved with the reference; for the arguments see `interleaved_benchmark`.
 
     Returns:
         The latency in ms of the quiet host, and the wall time in ms as it was.
@@ -124,7 +124,7 @@ def measure(
 
 
 def baseline_latency(reference: Callee, *, threads: int = 1, device: str = "cpu", seconds: float = 1.0) -> Measurement:
-    """The reference's own time when the machine is quiet, taken once a study.
+    """The reference's own time when the machine is quiet, measured once a study.
 
     Its `median` is the 10th percentile of many rounds, as load only ever adds.
 
@@ -158,14 +158,14 @@ def baseline_latency(reference: Callee, *, threads: int = 1, device: str = "cpu"
 
 
 class _Reference:
-    """The reference as the unit of all others: its part in this race, and its quiet time."""
+    """The reference as the unit of all calls: its timing in this benchmark, and its quiet time."""
 
     def __init__(self, part: TimedCallable, reference_ms: float | None) -> None:
         self.part, self.known_ms = part, reference_ms
 
     @property
     def ms(self) -> float:
-        """The reference's quiet time, as given or as heard here."""
+        """The reference's quiet time, as given or as measured here."""
         return self.known_ms if self.known_ms is not None else quantiles(self.part.round_times, (QUIET_QUANTILE,))[0]
 
     def ratios(self, part: TimedCallable) -> list[float]:
@@ -173,16 +173,16 @@ class _Reference:
         return [mine / other for mine, other in zip(part.round_times, self.part.round_times, strict=True)]
 
     def waiting_share(self, part: TimedCallable) -> float:
-        """Seconds in each second for which the call, or the reference, had no core; whichever was struck worse."""
+        """Share of the time that the call, or the reference, waited for a core; the larger of the two."""
         return max(part.waiting_share, self.part.waiting_share)
 
     def busy(self, part: TimedCallable) -> bool:
-        """Whether either was often kept from the core."""
+        """Whether either waited too long for a core."""
         return self.waiting_share(part) > BUSY
 
 
 def _run_round(parts: list[TimedCallable]) -> None:
-    """One round of each. Who comes first and who follows whom changes from round to round, so that a drift favours none."""
+    """One round of each. The order changes from round to round, so that a drift favours none."""
     rounds_run = len(parts[0].round_times)
     first = (rounds_run // 2) % len(parts)
     turns = parts[first:] + parts[:first]
@@ -191,7 +191,7 @@ def _run_round(parts: list[TimedCallable]) -> None:
 
 
 def _converged(part: TimedCallable, reference_unit: _Reference, rounds: int, limit_ms: float | None) -> bool:
-    """Whether another round would change nothing that matters."""
+    """Whether another round would change nothing relevant."""
     rounds_run = len(part.round_times)
     if rounds_run < ROUNDS_TO_JUDGE or rounds_run >= rounds:
         return rounds_run >= rounds
@@ -201,7 +201,7 @@ def _converged(part: TimedCallable, reference_unit: _Reference, rounds: int, lim
 
 
 def _latency(part: TimedCallable, reference_unit: _Reference) -> Measurement:
-    """The figure that fronts and limits use."""
+    """The latency that fronts and limits use."""
     ratios = reference_unit.ratios(part)
     return summarize(
         "latency",
@@ -215,7 +215,7 @@ def _latency(part: TimedCallable, reference_unit: _Reference) -> Measurement:
 
 
 def _wall(part: TimedCallable, reference_unit: _Reference) -> Measurement:
-    """The same calls by the wall clock, whatever else went on."""
+    """The same calls by the wall clock, including other load."""
     p5, median, p95 = quantiles(np.concatenate(part.call_times), (0.05, 0.5, 0.95))
     low, high = bootstrap(part.wall)
     return Measurement(
@@ -248,7 +248,7 @@ def _warnings(part: TimedCallable, reference_unit: _Reference) -> tuple[str, ...
 
 @contextmanager
 def _garbage_collection_off() -> Iterator[None]:
-    """No garbage collection in between."""
+    """No garbage collection inside."""
     was_on = gc.isenabled()
     gc.disable()
     try:

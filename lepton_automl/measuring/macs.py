@@ -8,15 +8,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_macs(model: nn.Module, rows: Tensor) -> int:
-    """Multiply-accumulate operations of convolutions and matrix products for one row, as torch's own counter sees them.
+    """Multiply-accumulate operations of convolutions and matrix products for one row, by torch's own counter.
 
     Args:
-        model: Called as `model(rows)`; counted in evaluation mode, and left in its own.
+        model: Called as `model(rows)`; counted in evaluation mode; its mode is restored.
         rows: Some rows, [N, ...].
     """
     training = [(module, module.training) for module in model.modules()]
     model.eval()
-    # With gradients: without them torch's attention layers take a way that the counter does not see.
+    # With gradients: without them torch's attention layers take a fused path that the counter does not see.
     with torch.inference_mode(mode=False), torch.enable_grad(), FlopCounterMode(display=False) as counter:
         model(rows.clone())
     for module, mode in training:

@@ -1,4 +1,4 @@
-"""All that an artifact costs: memory, disk, the cold start, energy, and latency by the number of rows."""
+"""All costs of an artifact: memory, disk, cold start, energy, and latency by the number of rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = (1, 2, 4, 8, 16, 32, 64)
 
 def measure_resources(
     path: Path,
-    opening: ColdStartScript,
+    script: ColdStartScript,
     call_for: Callable[[int], Callee],
     reference: Callee,
     *,
@@ -28,32 +28,34 @@ def measure_resources(
     threads: int = 1,
     device: str = "cpu",
 ) -> ResourceProfile:
-    """What an artifact costs beside its latency; what cannot be measured here is named, with the reason.
+    """Measure what an artifact costs besides its latency; what cannot be measured here is listed with the reason.
 
     Args:
         path: The artifact, a file or a folder.
-        opening: How a fresh process opens it.
+        script: How a fresh process opens it.
         call_for: A call of so many rows, ready to run.
-        reference: What to time it beside.
-        rows: Numbers of rows in one call to try; the first is the one whose energy is weighed.
+        reference: The reference network.
+        rows: Numbers of rows in one call to try; energy is measured with the first.
         reference_ms: The reference's quiet time on this host (see `latency.baseline_latency`).
         seconds: Wall seconds for each number of rows (see `latency.interleaved_benchmark`).
         threads: Threads that a call uses.
         device: Where the calls run.
     """
     absent: dict[str, str] = {}
-    born = measure_cold_start(opening)
-    if born.memory is None:
-        absent["memory"] = "this system does not tell how much memory a process has held at most"
+    cold_start = measure_cold_start(script)
+    if cold_start.memory is None:
+        absent["memory"] = "this system does not report the peak memory of a process"
     calls = {str(count): call_for(count) for count in rows}
-    raced = interleaved_benchmark(calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device)
+    results = interleaved_benchmark(
+        calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device
+    )
     return ResourceProfile(
         size_bytes=bytes_on_disk(path),
-        memory=born.memory,
-        imports=born.imports,
-        cold_start=born.cold_start,
+        memory=cold_start.memory,
+        imports=cold_start.imports,
+        cold_start=cold_start.cold_start,
         energy=_energy(get_device(device).clock(threads).settled(calls[str(rows[0])]), device, absent),
-        batches={count: raced[str(count)].latency for count in rows},
+        batches={count: results[str(count)].latency for count in rows},
         absent=absent,
     )
 

@@ -1,4 +1,4 @@
-"""Samples to a figure with its doubt."""
+"""Estimates with intervals from samples."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .host import describe_host
 Array = NDArray[np.float64]
 
 RESAMPLES = 1000
-SAME_SPEED = 0.03  # one network opened twice seldom differs by more: its weights lie elsewhere in memory
+SAME_SPEED = 0.03  # one network opened twice seldom differs by more: its weights are elsewhere in memory
 
 
 def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = RESAMPLES) -> tuple[float, float]:
@@ -25,14 +25,14 @@ def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = 
     Args:
         samples: At least one.
         quantile: Which quantile; the median by default.
-        resamples: How many samples of samples are drawn, always the same ones.
+        resamples: Number of resamples; the seed is fixed.
     """
     low, high = np.quantile(_resampled(np.asarray(samples, dtype=np.float64), quantile, resamples), (0.025, 0.975))
     return float(low), float(high)
 
 
 def _resampled(values: Array, quantile: float, resamples: int) -> Array:
-    """The quantile of each of many samples of the samples."""
+    """The quantile of each resample."""
     drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
     found: Array = np.quantile(values[drawn], quantile, axis=1)
     return found
@@ -48,7 +48,7 @@ def summarize(
     busy: bool = False,
     warnings: tuple[str, ...] = (),
 ) -> Measurement:
-    """Some samples as a measurement on this host: their median, its interval, and how far they spread."""
+    """Samples as a measurement on this host: their median, its interval, and their spread."""
     low, high = bootstrap(samples)
     p5, median, p95 = quantiles(samples, (0.05, 0.5, 0.95))
     return Measurement(
@@ -70,20 +70,20 @@ def summarize(
 
 def quantiles(samples: Sequence[float] | Array, wanted: tuple[float, ...]) -> tuple[float, ...]:
     """These quantiles of some samples."""
-    return tuple(float(one) for one in np.quantile(np.asarray(samples, dtype=np.float64), wanted))
+    return tuple(float(number) for number in np.quantile(np.asarray(samples, dtype=np.float64), wanted))
 
 
 @dataclass(frozen=True)
 class SpeedComparison:
-    """Which of two calls is faster, as far as a race can tell.
+    """Which of two calls is faster.
 
     Args:
-        outcome: Of the first call.
+        outcome: Whether the first call is faster or slower than the second, or equally fast.
         ratio: The first call's time over the second's: the median over the rounds.
         low: Lower end of its 95 % interval.
         high: Upper end of it.
-        confidence: Share of the resampled medians that agree with what is said; it is low for an `"equal"` that may well be
-            a difference which so few rounds cannot show.
+        confidence: Share of the resampled medians that agree with the outcome; it is low for an `"equal"` that may be a
+            difference which so few rounds cannot show.
     """
 
     outcome: Literal["faster", "slower", "equal"]
@@ -94,12 +94,12 @@ class SpeedComparison:
 
 
 def compare_times(one: Sequence[float], other: Sequence[float], *, alike: float = SAME_SPEED) -> SpeedComparison:
-    """Whether one call is faster than another that ran in the same race: a paired bootstrap of the median ratio.
+    """Whether one call is faster than another of the same benchmark, by a paired bootstrap of the median ratio.
 
     Args:
         one: Times, or ratios to the reference, of the first call by round.
         other: Those of the second, of the same rounds.
-        alike: Difference, as a share, up to which two calls count as equally fast: that of one network opened twice.
+        alike: Relative difference up to which two calls count as equally fast: that of one network opened twice.
     """
     paired = np.asarray(one, dtype=np.float64) / np.asarray(other, dtype=np.float64)
     medians = _resampled(paired, 0.5, RESAMPLES)

@@ -1,4 +1,4 @@
-"""One voice of a race: a call that runs a round at a time, and what was heard of it."""
+"""A call that is timed round by round."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Times = NDArray[np.float64]
 
 WARM_UP_CALLS = 3  # the first ones allocate
 WARM_UP_SECONDS = 0.02
-BURST_SECONDS = 0.0005  # between two readings of the clock: far above their cost, far below the turns that a kernel deals out
-QUIET_QUANTILE = 0.1  # a machine is quiet at its best moments; the very best may be a misreading
+BURST_SECONDS = 0.0005  # between two readings of the clock: far above their cost, far below a kernel's time slice
+QUIET_QUANTILE = 0.1  # the fastest bursts are those of a quiet machine; the very fastest may be a misreading
 
 
 @dataclass
 class TimedCallable:
     """A call, and its times in ms per call, by round.
 
-    A round is many short bursts of calls, and its time is that of its quiet ones: load only ever adds, and a burst after
-    another process had the core finds the caches cold. On ten networks with a neighbour on the same core this was seen to
-    bring the median drift from 2.4 % (the mean of a round) and 0.8 % (its median) down to 0.6 %.
+    A round is many short bursts of calls, and its time is that of its fast bursts: load only ever adds time, and a burst after
+    another process had the core finds cold caches. On ten networks with another process on the same core this reduced the
+    median drift from 2.4 % (the mean of a round) and 0.8 % (its median) to 0.6 %.
 
     Args:
         call: What runs.
-        clock: What its own time is read from.
+        clock: The clock of its own time.
         bursts: Bursts a round.
         count: Calls a burst.
     """
@@ -48,7 +48,7 @@ class TimedCallable:
 
     @classmethod
     def warmed_up(cls, call: Callee, clock: Clock, seconds: float) -> TimedCallable:
-        """A part whose rounds last about so many seconds, run in."""
+        """A warmed-up call whose rounds last about so many seconds."""
         call = clock.settled(call)
         took: list[int] = []
         until = time.perf_counter() + WARM_UP_SECONDS
@@ -56,13 +56,13 @@ class TimedCallable:
             began = clock.read()
             call()
             took.append(clock.read() - began)
-        one = max(1.0, float(np.median(took))) / 1e9
-        count = max(1, round(BURST_SECONDS / one))
-        return cls(call, clock, bursts=max(1, round(seconds / (one * count))), count=count)
+        call_seconds = max(1.0, float(np.median(took))) / 1e9
+        count = max(1, round(BURST_SECONDS / call_seconds))
+        return cls(call, clock, bursts=max(1, round(seconds / (call_seconds * count))), count=count)
 
     def run(self) -> None:
         """One round."""
-        # Around the whole round: a kernel likes to give the core away while a clock is being read, between two bursts.
+        # Around the whole round: a kernel often switches processes while a clock is being read, between two bursts.
         began, idle = WALL.read(), self._idle()
         own, single = zip(*(self._burst() for _ in range(self.bursts)), strict=True)
         self._spent.append((WALL.read() - began, self._idle() - idle))
@@ -86,6 +86,6 @@ class TimedCallable:
 
     @property
     def waiting_share(self) -> float:
-        """Seconds without a core for each second."""
+        """Share of the time spent waiting for a core."""
         wall, without = np.sum(self._spent, axis=0)
         return float(max(0, without) / max(1, wall))

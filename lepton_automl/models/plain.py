@@ -25,14 +25,14 @@ class Plain(nn.Module):
         self.module = module
         self.task, self.output = task_of(spec), spec.output
 
-    def forward(self, rows: Tensor, told: Tensor | None = None) -> Tensor:
+    def forward(self, rows: Tensor, teacher_outputs: Tensor | None = None) -> Tensor:
         """Logits [N, K], or standardised values [N, 1].
 
         Args:
             rows: As the module takes them.
-            told: What another network says of them, which travels along for the loss.
+            teacher_outputs: What another network says of them, which travels along for the loss.
         """
-        del told
+        del teacher_outputs
         outputs: Tensor = self.module(rows.clone())  # it may work in place, and the rows are those of all epochs
         return self.task.from_unit(outputs, self.output)
 

@@ -1,4 +1,4 @@
-"""Averaged weights: what validation sees and what a fit leaves behind."""
+"""Averaged weights: those that are validated, and that a fit ends with."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ from .loss import Batch
 def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
     """Schedule-free AdamW (Defazio et al., The Road Less Scheduled, NeurIPS 2024).
 
-    It keeps a running average of the weights and needs no horizon, so that a training may be cut short, or walked in two
-    fits. On Fashion-MNIST it was ahead of warm-up-stable-decay and of cosine at the end and at every rung before it.
-    Weight decay spares norms, biases and all else that is not a matrix or kernel called `weight`.
+    It keeps a running average of the weights and needs no horizon, so that training may stop early, or run in two fits. On Fashion-MNIST it scored higher than warm-up-stable-decay and cosine at the end and at every rung before.
+    Weight decay applies only to matrices and kernels called `weight`, not to norms and biases.
 
     Args:
-        model: What is trained.
-        plan: How.
+        model: The network.
+        plan: The training plan.
         steps: Steps of one epoch.
     """
     decayed: list[nn.Parameter] = []
@@ -44,12 +43,12 @@ def adamw(model: nn.Module, plan: TrainPlan, steps: int) -> AdamWScheduleFree:
 
 @contextmanager
 def averaged_weights(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> Iterator[None]:
-    """The model has the averaged weights inside, the last ones again after.
+    """Inside, the model has the averaged weights; afterwards, the current ones again.
 
     Args:
-        model: What is trained.
-        optimizer: Keeps the average.
-        batches: Training batches that the normalisation statistics of the averaged weights are taken from.
+        model: The network.
+        optimizer: Holds the average.
+        batches: Training batches to compute the normalisation statistics of the averaged weights from.
     """
     live = [tensor for norm in batch_norms(model) for tensor in _statistics(norm)]
     kept = [tensor.clone() for tensor in live]
@@ -63,13 +62,13 @@ def averaged_weights(model: nn.Module, optimizer: AdamWScheduleFree, batches: Se
 
 
 def load_averaged(model: nn.Module, optimizer: AdamWScheduleFree, batches: Sequence[Batch]) -> None:
-    """Give the model the averaged weights, and normalisation statistics that fit them."""
+    """Load the averaged weights into the model, and compute the normalisation statistics that fit them."""
     optimizer.eval()
     refresh_batch_norms(model, batches)
 
 
 def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
-    """Set the statistics of every batch normalisation to those of some batches; weights and modes stay as they are.
+    """Set the statistics of every batch normalisation to those of some batches; weights and modes do not change.
 
     Averaged weights see activations that no step of the training saw, so the running statistics do not fit them
     (Izmailov et al., Averaging Weights Leads to Wider Optima, 2018).
@@ -87,12 +86,12 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     device = next(model.parameters()).device
     with torch.no_grad():
         for number, batch in enumerate(batches, 1):
-            for norm in found:  # an even average over the batches; a forward pass of somebody's own may need it as a number
+            for norm in found:  # an even average over the batches; a custom forward pass may need it as a number
                 norm.momentum = None if type(norm).forward is _BatchNorm.forward else 1 / number
             model(**{name: rows.to(device) for name, rows in batch.inputs.items()})
     for norm, momentum, old in zip(found, momenta, before, strict=True):
         norm.momentum = momentum
-        if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps what it had
+        if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps its statistics
             with torch.no_grad():
                 for tensor, kept in zip(_kept(norm), old, strict=True):
                     tensor.copy_(kept)

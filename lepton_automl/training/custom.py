@@ -1,4 +1,4 @@
-"""A person's own LightningModule, trained as its author expects: its steps, its optimisers, a plain Trainer."""
+"""Train a custom LightningModule as its author expects: with its steps, its optimisers and a plain Trainer."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def fit_custom(
     score: bool,
     folder: str,
 ) -> FitResult:
-    """Train a person's module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` does ours.
+    """Train a custom module in place on epochs [first_epoch, last_epoch) of a plan, as `fit` does ours.
 
-    Each fit is a Trainer's own: `configure_optimizers` is called anew after a cut. Validation is the house's, by its own
-    scores; `validation_step` is not called, but `val_loss` and `val_<score>` are logged for schedulers that watch them.
+    Each fit has its own Trainer: `configure_optimizers` is called again after pruning. Validation computes this package's
+    scores; `validation_step` is not called, but `val_loss` and `val_<score>` are logged for schedulers that monitor them.
 
     Args:
         module: A LightningModule whose `training_step` takes a batch `(inputs, targets)` and its number.
         datamodule: Gives such batches; has `set_epoch` and `batches`.
         plan: Seed and epochs; the module's optimisers are its own.
         spec: The task.
-        first_epoch: Epochs of the plan done before.
-        last_epoch: Where in the plan to end.
+        first_epoch: Epochs of the plan that are done.
+        last_epoch: The epoch of the plan to stop at.
         on_epoch: As for `fit`.
         wait: Called before every step.
-        score: Whether validation scores are taken.
+        score: Whether validation scores are computed.
         folder: Where the module's own callbacks may write.
 
     Raises:
-        Diverged: The loss is no number any more.
+        Diverged: The loss is not finite.
     """
     if first_epoch >= last_epoch:
         return FitResult(epochs=0, stopped=None, scores={})
@@ -75,7 +75,7 @@ def fit_custom(
 
 
 class CustomEpochs(Epochs):
-    """What happens around each epoch of a person's module."""
+    """The epochs of a custom module."""
 
     def __init__(self, *args: Any, wait: Callable[[], None], **options: Any) -> None:
         super().__init__(*args, **options)
@@ -84,12 +84,12 @@ class CustomEpochs(Epochs):
         self.counted = 0
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """A scheduler that watches a score has none to watch before the cut, and waits."""
+        """A scheduler that monitors a score must not fail before pruning, when there are no scores yet."""
         for scheduler in trainer.lr_scheduler_configs:
             scheduler.strict = False
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ARG002  # Lightning's signature
-        """Nobody trains while somebody measures."""
+        """No training while another worker measures."""
         self.wait()
 
     def on_train_batch_end(
@@ -100,24 +100,24 @@ class CustomEpochs(Epochs):
         batch: Any,  # noqa: ARG002  # Lightning's signature
         batch_idx: int,  # noqa: ARG002  # Lightning's signature
     ) -> None:
-        """Add up the loss, where the step tells one."""
+        """Sum up the loss, where the step returns one."""
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
             self.total = loss.detach() if self.total is None else self.total + loss.detach()
             self.counted += 1
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Leave the best-scored weights, or the last where nothing was scored."""
+        """Load the weights with the best score; the last ones stay where nothing was scored."""
         if self.best is not None:
             pl_module.load_state_dict(self.best)
 
     def begin(self, task: pl.LightningModule) -> None:
-        """Start the mean loss anew."""
+        """Reset the mean loss."""
         del task
         self.total, self.counted = None, 0
 
     def losses(self, task: pl.LightningModule) -> dict[str, float]:
-        """The epoch's mean training loss; nothing where the steps tell none."""
+        """The epoch's mean training loss; empty where the steps return none."""
         del task
         if self.total is None:
             return {}
@@ -131,7 +131,7 @@ class CustomEpochs(Epochs):
         return Diverged(f"training diverged: {how}", where=f"epoch {self.epoch}", fix=fix)
 
     def validate(self, task: pl.LightningModule) -> dict[str, float]:
-        """Scores of the module as it is; empty where there are no validation rows."""
+        """Scores of the module; empty where there are no validation rows."""
         pairs = cast("list[Pair]", self.feed.val_dataloader())
         if not pairs:
             return {}
@@ -142,7 +142,7 @@ class CustomEpochs(Epochs):
         for module, mode in training:
             module.training = mode
         if not answers.isfinite().all():
-            raise self._diverged("its answers are not finite numbers")
+            raise self._diverged("its outputs are not finite numbers")
         found = self.score_answers(task, answers, torch.cat([targets for _, targets in pairs]))
         loss = task_of(self.spec).validation_loss(found, self.spec.output)
         task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
@@ -150,7 +150,7 @@ class CustomEpochs(Epochs):
 
 
 def lazy_layer(module: nn.Module) -> str:
-    """The first layer that gets its weights at its first call, by class and path; empty where there is none."""
+    """The first lazy layer, which gets its weights at its first call, by class and path; empty where there is none."""
     lazy = (name for name, weight in module.named_parameters() if is_lazy(weight))
     path = next(lazy, "").rpartition(".")[0]
     held = module.get_submodule(path)
@@ -158,7 +158,7 @@ def lazy_layer(module: nn.Module) -> str:
 
 
 def can_train_itself(module: Any) -> bool:
-    """Whether a module has steps and optimisers of its own."""
+    """Whether a module has its own training step and optimisers."""
     return isinstance(module, pl.LightningModule) and all(
         is_overridden(step, module) for step in ("training_step", "configure_optimizers")
     )
@@ -166,7 +166,7 @@ def can_train_itself(module: Any) -> bool:
 
 @contextmanager
 def without_trainer(module: Any) -> Iterator[None]:
-    """Inside, a LightningModule has no Trainer, which a copy of it would copy too, data and all; none of ours stays either."""
+    """Inside, a LightningModule has no Trainer, which a deep copy would include with all data; afterwards it has its own again."""
     held = getattr(module, "_trainer", None)
     if isinstance(module, pl.LightningModule):
         module._trainer = None  # noqa: SLF001  # its public name passes on to modules inside
@@ -178,10 +178,10 @@ def without_trainer(module: Any) -> Iterator[None]:
 
 
 def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
-    """What keeps a person's module from being trained here, as far as it shows without a step.
+    """Everything that prevents a custom module from being trained, as far as can be checked without a training step.
 
     Args:
-        module: What their factory made.
+        module: What the factory returned.
         pair: Some rows as `forward` takes them, with their targets.
         spec: The task.
     """
@@ -190,10 +190,10 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
         kind = f"{type(module).__module__}.{type(module).__name__}"
         near = any(base.__name__ == "LightningModule" for base in type(module).__mro__)
         fix = "Import it from pytorch_lightning, not from lightning." if near else "Return a pytorch_lightning.LightningModule."
-        found.add(f"the factory made a {kind}, not a LightningModule", fix)
+        found.add(f"the factory returned a {kind}, not a LightningModule", fix)
         return found
     for step in ("training_step", "configure_optimizers"):
-        found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Write {step} as for any Trainer.")
+        found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Define {step} as for any Trainer.")
     found.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
     if lazy := lazy_layer(module):
         found.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
@@ -205,7 +205,7 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
             answers = module.eval()(rows.clone())
     except Exception as error:
         what = f"forward fails on rows {list(rows.shape)}: {in_one_line(error)}"
-        found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must give {wanted}.")
+        found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must return {wanted}.")
         return found
     shape = list(answers.shape) if isinstance(answers, Tensor) else type(answers).__name__
     fits = shape in (
@@ -213,6 +213,6 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
         list(task_of(spec).answers(spec.output, members=False, unit=False)(torch.zeros(len(rows), spec.outputs)).shape),
     )
     found.check(
-        fits, f"forward gives {shape} for rows {list(rows.shape)}", f"It must give {wanted}; spec.outputs says how many."
+        fits, f"forward returns {shape} for rows {list(rows.shape)}", f"It must return {wanted}; spec.outputs is their number."
     )
     return found

@@ -1,4 +1,4 @@
-"""A smaller network taught by the one that it was cut from."""
+"""Knowledge distillation: a pruned network learns from the network that it was cut from."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lepton_automl.task import task_of
 
 from .loss import Batch
 
-TEACHER_OUTPUTS = "told"  # the input under which the parent's outputs travel in a batch
+TEACHER_OUTPUTS = "teacher_outputs"  # the name of the teacher's outputs among a batch's inputs
 
 
 class LossFunction(Protocol):
     """A loss of outputs and their batch."""
 
-    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor: ...  # noqa: D102  # told above
+    def __call__(self, outputs: Tensor, batch: Batch) -> Tensor: ...  # noqa: D102  # documented above
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class DistillationLoss(nn.Module):
         self.loss, self.task, self.how = loss, task_of(spec), how
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The mean loss of one batch, a scalar; `batch.inputs["told"]` is what the parent gave, as the outputs are."""
+        """The mean loss of one batch, a scalar; `batch.inputs["teacher_outputs"]` has the shape of the outputs."""
         own: Tensor = self.loss(outputs, batch)
         return (1 - self.how.share) * own + self.how.share * self.distance(outputs, batch.inputs[TEACHER_OUTPUTS])
 
-    def distance(self, outputs: Tensor, told: Tensor) -> Tensor:
+    def distance(self, outputs: Tensor, teacher: Tensor) -> Tensor:
         """How far answers are from the parent's, a scalar."""
-        return self.task.distance(outputs, told, self.how.temperature)
+        return self.task.distance(outputs, teacher, self.how.temperature)

@@ -1,4 +1,4 @@
-"""The epochs of training: seeds, validation on averaged weights, reports, and obeying the answer."""
+"""The epochs of training: seeds, validation on averaged weights, reports, early stopping."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OfferSnapshot = Callable[[Callable[[], Snapshot]], None]
 
 
 class BatchSource(Protocol):
-    """The data module, as training sees it.
+    """The interface of the data module that training uses.
 
     Attributes:
         batches: Training batches of one epoch.
     """
 
     @property
-    def batches(self) -> int: ...  # noqa: D102  # told above
+    def batches(self) -> int: ...  # noqa: D102  # documented above
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order and augmentation of an epoch's rows."""
@@ -49,17 +49,17 @@ class BatchSource(Protocol):
 
 
 class Epochs(pl.Callback):
-    """What happens around each epoch.
+    """A callback around each epoch.
 
     Args:
-        feed: Told which epoch it is; gives the validation rows.
-        plan: The seed, and how many epochs there are in all.
+        feed: The data; `set_epoch` is called before each epoch.
+        plan: The seed, and the number of epochs.
         spec: The task.
-        first_epoch: Where in the plan this fit begins.
-        on_epoch: Told the scores after each epoch; its answer may end the fit.
-        score: Whether validation scores are taken.
-        start: Where an earlier fit of these epochs stood; None to begin.
-        keep: Called after each epoch, with what takes a snapshot.
+        first_epoch: The epoch of the plan that this fit starts at.
+        on_epoch: Called with the scores after each epoch; its decision may end the fit.
+        score: Whether validation scores are computed.
+        start: A snapshot to continue from; None to start anew.
+        keep: Called after each epoch, with a function that takes a snapshot.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Epochs(pl.Callback):
         self.scores: dict[str, float] = {}
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """The optimiser is there, and the model on its device: go on from where an earlier fit stood."""
+        """Restore the snapshot: by now there is an optimiser, and the model is on its device."""
         if self.start is not None:
             assert isinstance(pl_module, TrainingModule)
             restore_snapshot(self.start, pl_module, self)
@@ -95,7 +95,7 @@ class Epochs(pl.Callback):
         _seed(self.plan.seed * 1_000_003 + self.epoch, pl_module.device)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Score, report, and stop when told to."""
+        """Score, report, and stop if the decision is to stop."""
         self.epoch += 1
         self.scores = (self.validate(pl_module) if self.score else {}) | self.losses(pl_module)
         decision = self.on_epoch(self.epoch, self.scores)
@@ -109,7 +109,7 @@ class Epochs(pl.Callback):
         return take_snapshot(task, self)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Leave the averaged weights: the best-scored ones, or the last where nothing was scored."""
+        """Load the averaged weights: those with the best score, or the last where nothing was scored."""
         assert isinstance(pl_module, TrainingModule)
         if self.best is None:
             load_averaged(pl_module.model, pl_module.optimizer, self._some_batches())
@@ -118,7 +118,7 @@ class Epochs(pl.Callback):
             pl_module.model.load_state_dict(self.best)
 
     def begin(self, task: pl.LightningModule) -> None:
-        """An epoch begins."""
+        """Called at the start of an epoch."""
         assert isinstance(task, TrainingModule)
         task.begin_epoch()
 
@@ -137,7 +137,7 @@ class Epochs(pl.Callback):
             return self.score_answers(task.model, *predict_rows(task.model, chunks, task.device, self.spec))
 
     def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
-        """Scores of a model's answers; its weights are kept if none were better."""
+        """Scores of a model's outputs; its weights are kept if they are the best so far."""
         found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
         cost = task_of(self.spec).validation_loss(found, self.spec.output)
         if cost < self.least:  # a small table is overfitted long before its last epoch
@@ -151,7 +151,7 @@ class Epochs(pl.Callback):
 
 
 def _seed(seed: int, device: torch.device) -> None:
-    """Seed dropout; torch.manual_seed would write down the whole stack for a GPU that is never touched, 1 ms in here."""
+    """Seed dropout; torch.manual_seed would record the stack for a GPU that is never used, which takes 1 ms."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
@@ -160,7 +160,7 @@ def _seed(seed: int, device: torch.device) -> None:
 def predict_rows(
     model: nn.Module, chunks: Iterable[Sequence[Batch]], device: torch.device, spec: DataSpec
 ) -> tuple[Tensor, Tensor]:
-    """A network's answers to all rows, in evaluation mode, with the targets; the model's mode is put back.
+    """A network's predictions for all rows, in evaluation mode, with the targets; the model's mode is restored.
 
     Args:
         model: Its outputs have an axis of members where it is an `ensemble`.

@@ -1,4 +1,4 @@
-"""The door of the room: teach a network, whole plan or a part of it."""
+"""Train a network on a whole plan or a part of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # re-exported without saying so
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]  # re-exported without `__all__`
 from torch import nn
 
 from lepton_automl.jobs import Decision
@@ -53,33 +53,33 @@ def fit(
 ) -> FitResult:
     """Train a network in place on epochs [first_epoch, last_epoch) of a plan.
 
-    A plan may be walked in two fits with a cut of channels between them; the optimiser and its average of the weights
-    start anew with each. The model is left with the averaged weights of the epoch with the best validation loss, or of
-    the last one where nothing is scored. Runs on the GPU where there is one. The global random state is left as it was,
-    and equal seeds give equal weights on a CPU.
+    A plan may be split into two fits with pruning between them; each starts with a new optimiser and a new average of the
+    weights. The model ends with the averaged weights of the epoch with the best validation loss, or of the last one where
+    nothing is scored. Runs on the GPU where there is one. The global random state is restored, and equal seeds give equal
+    weights on a CPU.
 
     Args:
-        model: Gives outputs [N, K] or [N, members, K] for a batch's inputs; has `answer(outputs)`.
-        datamodule: Gives chunks of batches; has `set_epoch` and `batches`.
-        plan: How to train.
+        model: Returns outputs [N, K] or [N, members, K] for a batch's inputs; has `answer(outputs)`.
+        datamodule: Yields chunks of batches; has `set_epoch` and `batches`.
+        plan: The training plan.
         spec: The task.
-        first_epoch: Epochs of the plan done before.
-        last_epoch: Where in the plan to end; None for its end.
+        first_epoch: Epochs of the plan that are done.
+        last_epoch: The epoch of the plan to stop at; None for its end.
         on_epoch: Called after each epoch with the epochs of the plan done so far and the scores: those on the validation rows,
-            by the averaged weights, and the mean training loss as `train_loss`. Its answer may end the fit.
+            by the averaged weights, and the mean training loss as `train_loss`. Its decision may end the fit.
         wait: Called before every step; returns when the step may be done.
-        score: Whether validation scores are taken; without them, or without validation rows, only `train_loss` is reported.
-        start: Where an earlier fit of these epochs stood: the model and its optimiser go on from there, and end on a CPU as
-            if that fit had not been broken off. Takes the place of `first_epoch`.
-        keep: Called after each epoch, also one that ended the fit, with a function that takes a snapshot; whoever wants one
-            calls it at once.
-        loss: What is made small, called as `loss(outputs, batch)`; by default the task's own.
+        score: Whether validation scores are computed; without them, or without validation rows, only `train_loss` is reported.
+        start: A snapshot of an earlier fit of these epochs: the model and its optimiser continue from it, and end on a CPU as
+            if that fit had not been interrupted. Replaces `first_epoch`.
+        keep: Called after each epoch, also one that ended the fit, with a function that takes a snapshot when it is called
+            at once.
+        loss: The loss to minimise, called as `loss(outputs, batch)`; by default the task's own.
 
     Returns:
-        How it went.
+        How the fit ended.
 
     Raises:
-        Diverged: The loss ran away.
+        Diverged: Training diverged.
     """
     last = plan.epochs if last_epoch is None else last_epoch
     first_epoch = first_epoch if start is None else start.epoch
@@ -94,7 +94,7 @@ def fit(
 def run_trainer(
     task: pl.LightningModule, datamodule: pl.LightningDataModule, epochs: Epochs, count: int, **options: Any
 ) -> FitResult:
-    """Run a Trainer for so many epochs; the global random state and the process's signals are left as they were."""
+    """Run a Trainer for so many epochs; the global random state and the process's signal handlers are restored."""
     first = epochs.epoch
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     with silence_lightning(), interruptible(), torch.random.fork_rng(devices=gpus):
@@ -103,7 +103,7 @@ def run_trainer(
 
 
 def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any) -> pl.Trainer:
-    """A Trainer that does nothing but train: it costs 7 ms a fit and 0.2 ms an epoch."""
+    """A Trainer without logging, checkpoints and progress: it costs 7 ms a fit and 0.2 ms an epoch."""
     return pl.Trainer(
         accelerator="gpu" if gpus else "cpu",
         devices=gpus or 1,
@@ -116,6 +116,6 @@ def _trainer(callback: pl.Callback, epochs: int, gpus: list[int], **options: Any
         num_sanity_val_steps=0,
         limit_val_batches=0,  # validation is ours: on averaged weights
         use_distributed_sampler=False,
-        plugins=[LightningEnvironment()],  # a cluster's variables around us are not meant for this Trainer
+        plugins=[LightningEnvironment()],  # a cluster's environment variables are not meant for this Trainer
         **options,
     )

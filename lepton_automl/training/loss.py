@@ -22,13 +22,13 @@ class Batch(Protocol):
     """
 
     @property
-    def inputs(self) -> dict[str, Tensor]: ...  # noqa: D102  # told above
+    def inputs(self) -> dict[str, Tensor]: ...  # noqa: D102  # documented above
     @property
-    def targets(self) -> Tensor: ...  # noqa: D102  # told above
+    def targets(self) -> Tensor: ...  # noqa: D102  # documented above
     @property
-    def other(self) -> Tensor | None: ...  # noqa: D102  # told above
+    def other(self) -> Tensor | None: ...  # noqa: D102  # documented above
     @property
-    def share(self) -> float: ...  # noqa: D102  # told above
+    def share(self) -> float: ...  # noqa: D102  # documented above
 
 
 class Loss(nn.Module):

@@ -1,4 +1,4 @@
-"""How much the loss hangs on each weight."""
+"""How much the loss depends on each weight."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .loss import Batch
 
 
 def sensitivity(model: nn.Module, batches: Iterable[Batch], loss: nn.Module) -> dict[str, Tensor]:
-    """Mean over batches of |weight x gradient|: to first order, what the loss would change by without the weight.
+    """Mean over batches of |weight x gradient|: to first order, the change of the loss without the weight.
 
     Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019. The absolute value is taken of each batch:
     at the end of a training the gradients of all rows together cancel.
 
     Args:
-        model: Called as `model(**batch.inputs)`. It is left as it is.
-        batches: Labelled rows; many small batches tell more than a few large ones.
+        model: Called as `model(**batch.inputs)`. It is left unchanged.
+        batches: Labelled rows; many small batches give a better estimate than a few large ones.
         loss: Called as `loss(outputs, batch)`.
 
     Returns:
-        By the names of the weights, shaped as they are.
+        By the names of the weights, in their shapes.
     """
     copied = copy.deepcopy(model).eval()
     with torch.inference_mode(mode=False), torch.enable_grad():

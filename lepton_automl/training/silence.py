@@ -1,4 +1,4 @@
-"""Lightning as a guest: no remarks, and the house's own signals, for as long as a fit takes."""
+"""Keep Lightning silent, and its signal handlers away, during a fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightn
 
 @contextmanager
 def silence_lightning() -> Iterator[None]:
-    """Hide Lightning's notes and warnings; what other modules log and warn about is heard as before."""
+    """Hide Lightning's notes and warnings; those of other modules are shown as before."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -32,7 +32,7 @@ def silence_lightning() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Ctrl-C stays a KeyboardInterrupt; Lightning would make it an exit of the process and leave Ctrl-C switched off."""
+    """Ctrl-C stays a KeyboardInterrupt; Lightning would exit the process and leave Ctrl-C disabled."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         yield
@@ -44,12 +44,12 @@ def interruptible() -> Iterator[None]:
 
 
 class KeepSignals(pl.Callback):
-    """SIGTERM goes on meaning what it meant; Lightning would note it and end at some later chunk, without an error."""
+    """SIGTERM keeps its handler; Lightning would only record the signal and end at some later chunk, without an error."""
 
     def __init__(self) -> None:
         self.handler = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002  # Lightning's signature
-        """Lightning has put its handler in place by now."""
+        """Lightning has installed its handler by now."""
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self.handler)

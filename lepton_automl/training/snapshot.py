@@ -1,4 +1,4 @@
-"""Where a fit stands after an epoch, as arrays and plain figures: a training that is put back there ends as if unbroken."""
+"""The state of a fit after an epoch, as arrays and JSON: training that is restored from it ends as if uninterrupted."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MODEL, BEST, OPTIMIZER = "model.", "best.", "optimizer."
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All that the epochs to come depend on; their order, augmentation and dropout are functions of the seed and the epoch.
+    """Everything that later epochs depend on; order, augmentation and dropout are functions of the seed and the epoch.
 
     Args:
         epoch: Epochs of the plan done.
         arrays: Weights as they are in mid-training, the optimiser's state, and the best averaged weights so far.
-        state: Figures of the optimiser's groups and the least validation loss, as JSON; empty where no fit has begun,
-            so that the optimiser starts anew.
+        state: The optimiser's groups and the least validation loss, as JSON; empty before a fit, so that the optimiser starts
+            anew.
     """
 
     epoch: int
@@ -34,12 +34,12 @@ class Snapshot:
 
 
 def initial_snapshot(model: nn.Module, epoch: int) -> Snapshot:
-    """A network between two fits, after a cut, say."""
+    """A snapshot of a network between two fits, for example after pruning."""
     return Snapshot(epoch=epoch, arrays=_arrays(MODEL, model.state_dict()))
 
 
 def take_snapshot(task: TrainingModule, epochs: Epochs) -> Snapshot:
-    """Where a fit stands between two epochs. Costs a copy of the weights and three more of their size."""
+    """The snapshot of a fit between two epochs. It copies the weights and three more tensors of their size."""
     arrays = _arrays(MODEL, task.model.state_dict()) | _arrays(BEST, epochs.best or {})
     for number, weight in enumerate(_weights(task)):
         arrays |= _arrays(f"{OPTIMIZER}{number}.", task.optimizer.state[weight])
@@ -48,7 +48,7 @@ def take_snapshot(task: TrainingModule, epochs: Epochs) -> Snapshot:
 
 
 def restore_snapshot(snapshot: Snapshot, task: TrainingModule, epochs: Epochs) -> None:
-    """Go back to where the snapshot was taken. The optimiser has been made by now, and the model is on its device."""
+    """Restore a snapshot. By now there is an optimiser, and the model is on its device."""
     task.model.load_state_dict(_tensors(snapshot, MODEL))
     if not snapshot.state:
         return
@@ -58,7 +58,7 @@ def restore_snapshot(snapshot: Snapshot, task: TrainingModule, epochs: Epochs) -
     for number, weight in enumerate(_weights(task)):
         state = task.optimizer.state[weight]
         for name, tensor in _tensors(snapshot, f"{OPTIMIZER}{number}.").items():
-            state[name] = torch.empty_like(weight).copy_(tensor)  # strides as the weight's: channels last, say
+            state[name] = torch.empty_like(weight).copy_(tensor)  # with the weight's strides, such as channels last
 
 
 def _weights(task: TrainingModule) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""The steps of training: a LightningModule that optimises by hand, up to a whole chunk of batches a call."""
+"""The steps of training: a LightningModule with manual optimisation, a chunk of batches a call."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .loss import Batch, Loss
 
 
 class TrainingModule(pl.LightningModule):
-    """Walks a plan's steps. One call takes a chunk of batches, as each call costs Lightning about half a small step.
+    """Runs the steps of a plan. One call takes a chunk of batches, as each call costs Lightning about half a small step.
 
     Args:
-        model: What is taught, in place.
-        plan: How.
-        spec: What the targets are.
+        model: The network, trained in place.
+        plan: The training plan.
+        spec: The task.
         steps: Steps of one epoch.
-        first_epoch: Where in the plan this fit begins.
+        first_epoch: The epoch of the plan that this fit starts at.
         wait: Called before every step.
-        loss: What is made small, called as `loss(outputs, batch)`; by default the task's own.
+        loss: The loss to minimise, called as `loss(outputs, batch)`; by default the task's own.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class TrainingModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         """The model is on its device now."""
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        # The strategy's way averages gradients where several processes train; by itself it costs 0.2 ms a step, so that one
-        # process takes torch's own.
+        # The strategy's `backward` averages gradients over several processes; it costs 0.2 ms a step, so a single process calls
+        # torch's own.
         alone = type(self.trainer.strategy) is SingleDeviceStrategy
         self.backward_loss: Callable[[Tensor], object] = torch.autograd.backward if alone else self.manual_backward
         self.mixed = self.plan.precision == "bf16" and self.device.type == "cuda"
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Start the mean loss anew."""
+        """Reset the mean loss."""
         self.total, self.counted = torch.zeros((), device=self.device), 0
         self.norm = torch.zeros((), device=self.device)
 
@@ -78,7 +78,7 @@ class TrainingModule(pl.LightningModule):
         return self.total.item() / max(1, self.counted)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """To the device as Lightning does it; on a CPU the walk through the chunk is spared."""
+        """To the device as Lightning does it; on a CPU there is nothing to move."""
         return batch if device.type == "cpu" else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def training_step(self, chunk: Sequence[Batch]) -> None:
@@ -90,7 +90,7 @@ class TrainingModule(pl.LightningModule):
         check_divergence(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, where=where)
 
     def _step(self, batch: Batch) -> None:
-        # One cast of the weights a step: Lightning's would last a chunk, and serve the weights of its first step to all.
+        # One cast of the weights a step: Lightning's would last a chunk, and all its steps would use the weights of the first.
         with torch.autocast("cuda", torch.bfloat16) if self.mixed else nullcontext():
             loss: Tensor = self.loss(self.model(**batch.inputs), batch)
         self.backward_loss(loss)

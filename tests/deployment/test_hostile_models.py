@@ -105,7 +105,7 @@ def test_an_accelerated_folder_reads_no_other_file(tmp_path):
     graph = helper.make_graph([helper.make_node("Add", ["image", "w"], ["answer"])], "g", [IMAGE], [ANSWER], [weights])
     (tmp_path / "model.onnx").write_bytes(helper.make_model(graph).SerializeToString())
     (tmp_path / "runtime.json").write_text(json.dumps({"runtime": "onnxruntime", "batch_size": 1}))
-    with pytest.raises(BundleError, match="lies in another file"):
+    with pytest.raises(BundleError, match="is stored in another file"):
         load_accelerated(tmp_path)
 
 
@@ -128,7 +128,7 @@ def test_control_flow_that_accelerate_saved_is_named_and_runs(tmp_path):
 
 def test_an_endless_loop_ends_in_a_process_of_its_own(tmp_path):
     folder = write(tmp_path / "bundle", looping(2**60), PICTURES)
-    with pytest.raises(BundleError, match="has not answered one row after 8 s"):
+    with pytest.raises(BundleError, match="has not predicted one row after 8 s"):
         try_bundle(folder, seconds=8)
 
 

@@ -118,7 +118,7 @@ def test_a_row_with_too_few_cells_is_read_as_in_training_with_a_warning(table, t
 
 
 def test_a_wrong_argument_is_named(table, picture, tmp_path):
-    assert "whole number from 1" in run(table, json.dumps(ROW), "--threads", "0").stderr
+    assert "integer from 1" in run(table, json.dumps(ROW), "--threads", "0").stderr
     assert "there is no file" in run(table, tmp_path / "none.csv").stderr
     assert "there are no images" in run(picture, tmp_path).stderr
 

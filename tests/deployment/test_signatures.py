@@ -78,7 +78,7 @@ def test_an_invalid_key_is_an_error(keys, table, tmp_path):
         for path in (tmp_path, tmp_path / "none", table / "model.onnx", *keys["rsa"], *keys["locked"][:1]):
             with pytest.raises(ConfigError, match="key"):
                 read(path)
-    with pytest.raises(ConfigError, match="no public key"):
+    with pytest.raises(ConfigError, match="not a public key"):
         load_model(table, public_key=keys["pem"][0])
 
 

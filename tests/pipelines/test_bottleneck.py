@@ -227,7 +227,7 @@ def test_the_report_survives_json_and_has_a_display(lopsided, tmp_path):
     assert report.text == lopsided.text == str(lopsided)
     page = report.save(tmp_path / "report.html").read_text(encoding="utf-8")
     assert (
-        "stages.1.0.leave.conv" in page and "narrowing stages.1.blocks.0.mid" in page and "What binds" in report._repr_html_()
+        "stages.1.0.leave.conv" in page and "narrowing stages.1.blocks.0.mid" in page and "Limited by" in report._repr_html_()
     )
     bars = [trace for trace in report.figure.data if trace.type == "bar" and trace.xaxis == "x"]
     assert sum(sum(trace.x) for trace in bars) == pytest.approx(lopsided.latency.median, rel=0.2)
@@ -279,7 +279,7 @@ def test_a_studys_model_is_analyzed_in_python_and_in_the_shell(tmp_path):
     report = study.best().bottleneck(progress=False)
     assert report.changes and report.changes[0].actual is not None
     output = lepton("bottleneck", "asked", "--tries", "0", "--out", str(tmp_path / "page.html"), home=tmp_path)
-    assert report.slowest.time.layer in output and "What binds" in output and (tmp_path / "page.html").stat().st_size > 1e6
+    assert report.slowest.time.layer in output and "Limited by" in output and (tmp_path / "page.html").stat().st_size > 1e6
     output = lepton("bottleneck", "asked", "--trial", "7", home=tmp_path, code=1)
     assert "no trial 7" in output and "Traceback" not in output
 

@@ -156,14 +156,14 @@ def test_a_portable_source_contains_what_it_refers_to_and_nothing_else():
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        (custom_networks.make_bare, "the factory made a tests.custom_networks.Bare, not a LightningModule"),
+        (custom_networks.make_bare, "the factory returned a tests.custom_networks.Bare, not a LightningModule"),
         (
             custom_networks.make_unfinished,
             r"3 things(.|\n)*no training_step(.|\n)*configure_optimizers(.|\n)*gives \[8, 3\] for rows",
         ),
         (custom_networks.make_clumsy, r"first steps of training fail(.|\n)*gets a tuple of float32 inputs \[N, 1, 8, 8\]"),
         (custom_networks.make_misspelt, "KeyError: 'widht'"),
-        (custom_networks.make_counting, r"for one number of rows only(.|\n)*rows\.shape\[0\]"),
+        (custom_networks.make_counting, r"for a fixed number of rows only(.|\n)*rows\.shape\[0\]"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_any_trial(executor, pictures, tmp_path, made, says):

@@ -28,7 +28,7 @@ HANDFUL = {  # and why what keeps its width does
     "TCN, weight norm": "",
     "MLP of rare activations": "",
     "spectral norm": "parametrization",
-    "one weight in two layers": "one weight in common",
+    "one weight in two layers": "share one weight",
     "several outputs inside, auxiliary head in training": "only training uses",
 }
 QUICK = [name for name in HANDFUL if name not in ("instance norm", "spectral norm")][
@@ -77,7 +77,7 @@ def test_untraceable_layers_of_another_library_are_named() -> None:
             return rows @ self.torch_params["kernel"]
 
     Dense.__module__ = library.__name__
-    with pytest.raises(ConfigError, match="its layers are those of keras, which holds weights in variables of its own"):
+    with pytest.raises(ConfigError, match="its layers are those of keras, which stores weights in its own variables"):
         prune(nn.Sequential(Dense(8, 32), nn.ReLU(), Dense(32, 3)), PruneOptions(ratio=0.5), torch.rand(4, 8))
 
 
