@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from . import front
-from .errors import ConfigError, LimitError, StudyError
+from .choice import choose_model
+from .errors import ConfigError, StudyError
 from .events import (
     AliasMoved,
     CommandReceived,
@@ -41,7 +42,6 @@ from .specs import Deployment
 from .variant import Variant
 
 MOST_CHECKPOINTED = 128  # the latest stopped trials, whose checkpoints are kept
-FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
 
 
 @dataclass
@@ -357,14 +357,6 @@ class StudyState:
     def _costs(self, trial: Trial) -> list[float]:
         return [goal.cost(self.value(trial, goal)) for goal in self.settings.objectives]
 
-    def _scaled_costs(self, trial: Trial) -> list[float]:
-        """The costs but for the score, on their scales."""
-        goals = self.settings.objectives[1:]
-        return [
-            goal.search_cost(max(self.value(trial, goal), 1e-9) if goal.scale == "log" else self.value(trial, goal))
-            for goal in goals
-        ]
-
     def front(self) -> list[Trial]:
         """The completed trials that no other dominates, best score first."""
         return list(self._front)
@@ -387,54 +379,11 @@ class StudyState:
             StudyError: No trial is complete.
             LimitError: Nothing on the front will do; the message says what comes nearest.
         """
-        models = self.front()
-        if not models:
-            raise self.no_model()
-        goal = self.settings.objectives[0]
-        good = models
-        if max_latency_ms is not None:
-            good = [m for m in good if m.profile and m.profile.latency_ms <= max_latency_ms]
-        if min_score is not None:
-            good = [m for m in good if goal.cost(self.score(m)) <= goal.cost(min_score)]
-        if not good:
-            raise LimitError(self._nearest(models, max_latency_ms, min_score), where=self.settings.name)
-        if max_latency_ms is None and min_score is None:
-            return self._knee(good)
-        return good[0] if max_latency_ms is not None else min(good, key=_latency)
+        return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score)
 
     def no_model(self) -> StudyError:
         """Why there is nothing to choose from."""
         return no_model(self)
-
-    def _nearest(self, models: list[Trial], max_latency_ms: float | None, min_score: float | None) -> str:
-        latency = min(_latency(model) for model in models)
-        asked = [] if max_latency_ms is None else [f"latency <= {max_latency_ms:g} ms"]
-        if min_score is not None:
-            asked.append(f"{self.settings.metric} of {min_score:g}")
-        return (
-            f"no model on the front has {' and '.join(asked)}; the fastest takes {latency:.3g} ms, "
-            f"the best {self.settings.metric} is {self.score(models[0]):.4g}"
-        )
-
-    def _knee(self, models: list[Trial]) -> Trial:
-        """The knee of the front on logarithmic axes, among the models that are not far worse than the best.
-
-        Without that, one useless but very fast network would move the knee. Of two models that are left, the faster.
-        """
-        errors = [self._log_error(self.score(model)) for model in models]
-        near = [row for row in range(len(models)) if errors[row] <= min(errors) + math.log(FAR_WORSE)]
-        if len(near) < 3 or len(self.settings.objectives) < 2:
-            return min((models[row] for row in near), key=_latency) if len(self.settings.objectives) > 1 else models[near[0]]
-        costs = [[errors[row], *self._scaled_costs(models[row])] for row in near]
-        return models[near[front.knee(costs)]]
-
-    def _log_error(self, score: float) -> float:
-        """The logarithm of an error: of what a share lacks to 1 (half a row at least), or of a mean square."""
-        goal = self.settings.objectives[0]
-        if goal.direction == "minimize":
-            return (2 if self.settings.metric == "rmse" else 1) * math.log(max(score, 1e-12))
-        rows = self.settings.data.validation or self.settings.data.train
-        return math.log(max(1 - score, 0.5 / max(rows, 1)))
 
     def trial(self, number: int) -> Trial:
         """One trial.
@@ -445,7 +394,3 @@ class StudyState:
         if number not in self.trials:
             raise ConfigError(f"there is no trial {number}", where=self.settings.name, fix=f"It has {len(self.trials)}.")
         return self.trials[number]
-
-
-def _latency(trial: Trial) -> float:
-    return trial.profile.latency_ms if trial.profile else math.inf

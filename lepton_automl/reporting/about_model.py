@@ -108,7 +108,7 @@ def _coverage(found: ErrorAnalysis) -> str:
         return ""
     rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in found.coverage)
     caption = "Of good quantiles, the share of the true values that lie below each is the quantile itself."
-    return table(["quantile", "true values below it"], rows, caption=caption)
+    return table(["predicted quantile", "true values below it"], rows, caption=caption)
 
 
 def _worst(found: ErrorAnalysis) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from lepton_automl.data.prepare import prepare
+from lepton_automl.data.store import SPEC, load_spec
 from lepton_automl.errors import LeptonError
 from lepton_automl.execution.executor import Executor, Message
 from lepton_automl.jobs import Decision, Report, ScoreJob, TrialJob, TrialResult
@@ -22,6 +24,7 @@ from lepton_automl.specs import DataSpec, Deployment
 SCRIPTED = "lepton_automl.testing.executor:scripted"
 EPOCH_SECONDS = 0.02
 LONG = 60.0  # seconds in which a worker has started, on whatever machine
+ROWS = 40  # of the data
 STOP = Decision(stop=True, reason="it was told to")
 
 
@@ -54,13 +57,11 @@ def profile() -> Profile:
 
 def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (2,), fails: bool = False) -> TrialJob:
     """A scripted trial's job."""
-    shape = {"modality": "table", "task": "binary", "target": "y", "classes": (0, 1), "shape": (1,)}
-    rows = {"train": 1, "validation": 1, "test": 1}
     return TrialJob(
         trial=trial,
         uid=str(trial),
         config={"fails": fails},
-        data=DataSpec(name="none", folder=str(folder / "data"), digest="", **shape, **rows),  # type: ignore[arg-type]  # of several types
+        data=_data(folder / "data"),
         deployment=Deployment(),
         train=TrainPlan(epochs=epochs),
         prune=PrunePlan(),
@@ -69,6 +70,14 @@ def job(trial: int, folder: Path, *, epochs: int = 4, rungs: tuple[int, ...] = (
         folder=str(folder / "trials" / str(trial)),
         measurement_lock=str(folder / "gate"),
     )
+
+
+def _data(folder: Path) -> DataSpec:
+    """A few prepared rows; scripted trials do not read them."""
+    if not (folder / SPEC).is_file():
+        rows = [[float(number)] for number in range(ROWS)]
+        return prepare((rows, [number % 2 for number in range(ROWS)]), folder)
+    return load_spec(folder)
 
 
 def _patience() -> Callable[[], None]:

@@ -195,7 +195,7 @@ class TaskContract:
         assert self.task.validation_loss(right, self.output) < self.task.validation_loss(wrong, self.output)
         assert np.isfinite(self.task.ignorant_loss(self.output))
         criterion, targets = self.task.criterion(self.spec, TrainPlan()), torch.from_numpy(self.stored)
-        outputs = self._shifted().requires_grad_(requires_grad=True)
+        outputs = self._shifted().requires_grad_()
         loss: Tensor = criterion(outputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]  # of torch
         assert loss.shape == () and criterion(self.outputs, targets) < loss
