@@ -42,7 +42,7 @@ def failing(number: int, status: str, reason: str, epochs: int = 2) -> list[obje
 @pytest.fixture
 def state() -> StudyState:
     """A study with every kind of trial, whose classes, hyperparameters and reasons have hostile names."""
-    spec = image_spec().replace(classes=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
+    spec = image_spec(labels=HOSTILE, name=HOSTILE[0], target=HOSTILE[1], notes=HOSTILE[:3], warnings=HOSTILE[3:6])
     space = Space(
         hyperparameters={
             **families.space_for(spec).hyperparameters,
