@@ -198,12 +198,12 @@ def test_what_user_code_leaves_in_its_worker_does_not_reach_the_next_trial(tmp_p
             executor.submit(contract.job(trial, tmp_path).replace(**changes))
             return result_of(executor).reason
 
-        fresh = process(0, own=CUSTOM)
-        assert process(1, own=CUSTOM) == fresh  # one that leaves nothing is kept
+        fresh = process(0, factory=CUSTOM)
+        assert process(1, factory=CUSTOM) == fresh  # one that leaves nothing is kept
         kinds = ("recursion", "signal", "folder", "environment", "thread", "file", "mask", "failure")
         for trial, what in enumerate(kinds, start=2):
-            process(trial, own=CUSTOM, config={"what": what})
-            after = process(trial, own=CUSTOM)
+            process(trial, factory=CUSTOM, config={"what": what})
+            after = process(trial, factory=CUSTOM)
             assert after != fresh, what
             fresh = after
         process(1, config={"what": "failure"})
