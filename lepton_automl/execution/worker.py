@@ -76,7 +76,7 @@ class Worker:
 
     def _clean(self, job: Any, work: Callable[[Any], Value]) -> Value:
         """Do a job; where a person's code took part, see whether the process is fit for another one, and tell if it is not."""
-        if getattr(_origin(job), "own", None) is None:
+        if getattr(_origin(job), "factory", None) is None:
             return work(job)
         before = snapshot()
         found = work(job)
