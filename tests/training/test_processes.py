@@ -22,7 +22,7 @@ from lepton_automl.modalities.table.spec import TableInput
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec
 from lepton_automl.tasks.classification import MulticlassOutput
-from lepton_automl.training.training_module import Task
+from lepton_automl.training.training_module import TrainingModule
 
 
 class Net(nn.Module):
@@ -55,12 +55,12 @@ if __name__ == "__main__":
     )
     plan = TrainPlan(epochs=2, batch_size=16, lr=5e-2, warmup=2, seed=3)
     torch.manual_seed(0)
-    task = Task(Net(), plan, spec, steps=16, first_epoch=0, wait=lambda: None)
+    module = TrainingModule(Net(), plan, spec, steps=16, first_epoch=0, wait=lambda: None)
     strategy = DDPStrategy(process_group_backend="gloo", start_method="fork")
     pl.Trainer(
         accelerator="cpu", devices=2, strategy=strategy, max_epochs=2, use_distributed_sampler=False, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[Keep()],
-    ).fit(task, datamodule=Chunks())
+    ).fit(module, datamodule=Chunks())
 """
 
 
