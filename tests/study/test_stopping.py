@@ -63,13 +63,13 @@ def get(number: int) -> None:
 
 def test_a_command_handles_sigterm_and_sighup_between_two_polls(usual):
     with Interrupts(ends=True) as interrupts:
-        interrupts.heed()
+        interrupts.raise_pending()
         get(signal.SIGTERM)
         get(signal.SIGTERM)  # again: it is being done
         with pytest.raises(Terminated, match="SIGTERM") as error:
-            interrupts.heed()
+            interrupts.raise_pending()
         assert error.value.code == 143
-        interrupts.heed()
+        interrupts.raise_pending()
         get(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             get(signal.SIGINT)
