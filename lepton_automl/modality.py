@@ -105,7 +105,7 @@ class Preprocess(Protocol):
         """
 
     def context(self, raw: Any) -> dict[str, Any]:
-        """What decoding needs of the input, such as a last value or a scale; mostly nothing."""
+        """What decoding needs of the input, such as a last value or a scale: one value a row by each name; mostly nothing."""
 
     def is_single(self, raw: Any) -> bool:
         """Whether an input that holds one example is that example, and not a list of one."""
