@@ -1,0 +1,97 @@
+"""A package of plug-ins, installed beside this one, goes the whole way: contracts, a search, a served model."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "tests" / "plugins"
+
+SEARCH = """
+import sys
+from pathlib import Path
+from lepton_automl import AutoML, Budget, Deployment
+
+sys.path.insert(0, {contracts!r})
+from contracts import write_sequences
+
+if __name__ == "__main__":
+    folder = Path({folder!r})
+    write_sequences(folder / "sequences.jsonl", 1500)
+    study = AutoML(
+        name="sequences",
+        home=folder / "home",
+        workers=1,
+        budget=Budget(trials=3),
+        deployment=Deployment(runtimes=("reference",)),
+        executor="single",
+        objectives=("rmse", "latency", "steps"),
+        progress=False,
+    ).fit(folder / "sequences.jsonl", task="change", longest=10, wait=True)
+    model = study.best()
+    print(model.predict([1.0, 2.0, 3.0]), study.trials["status"].tolist(), study.trials["steps"].min() > 0)
+    model.export(folder / "bundle")
+    model.register("sequences")
+"""
+HIDDEN = "import sys\nsys.modules['lepton_automl'] = sys.modules['lepton_example'] = None  # an import of either fails\n"
+ALONE = """
+sys.path.insert(0, sys.argv[1])
+import predict
+print(predict.predict([1.0, 2.0, 3.0]), predict.predict([[1.0, 2.0, 3.0], [5.0]]).shape)
+"""
+SERVED = """
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+(row,) = model.predict(pd.DataFrame({"values": [[1.0, 2.0, 3.0]]})).to_dict("records")
+print(row["prediction"], row["change"])
+"""
+
+
+def run(folder, *command, path, timeout=600):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], env=env, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder that the package of plug-ins is installed in."""
+    folder = tmp_path_factory.mktemp("installed")
+    shutil.copytree(PACKAGE, folder / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    target = folder / "target"
+    options = ("--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", target)
+    run(folder, "-m", "pip", "install", *options, folder / "source", path=())
+    return target
+
+
+@pytest.mark.slow
+def test_plug_ins_of_another_package_keep_the_contracts(installed, tmp_path):
+    contracts = PACKAGE / "contracts.py"
+    run(ROOT, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", contracts, path=(installed, ROOT))
+
+
+@pytest.mark.slow
+def test_a_search_with_plug_ins_of_another_package_ends_in_a_served_model(installed, tmp_path):
+    (tmp_path / "search.py").write_text(SEARCH.format(folder=str(tmp_path), contracts=str(PACKAGE)))
+    out = run(tmp_path, "search.py", path=(installed, ROOT))
+    answer = float(out.split()[0])
+    assert out.count("complete") == 3 and "True" in out
+    bundle = tmp_path / "bundle"
+    assert json.loads((bundle / "runtime.json").read_text())["runtime"] == "reference"
+    (tmp_path / "alone.py").write_text(HIDDEN + ALONE)
+    alone = run(tmp_path, "alone.py", bundle, path=())
+    assert float(alone.split()[0]) == pytest.approx(answer, abs=1e-4) and "(2,)" in alone
+    manifest = (bundle / "manifest.json").read_bytes()
+    logged = (path.parent for path in (tmp_path / "home").rglob("MLmodel"))
+    model = next(path for path in logged if next(path.rglob("manifest.json")).read_bytes() == manifest)
+    (tmp_path / "served.py").write_text(HIDDEN + SERVED)
+    prediction, change = map(float, run(tmp_path, "served.py", model, path=()).split()[-2:])
+    assert prediction == pytest.approx(answer, abs=1e-4) and prediction == pytest.approx(3.0 + change)

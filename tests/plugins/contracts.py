@@ -1,0 +1,67 @@
+"""The plug-ins of this package keep lepton_automl's contracts. Run by tests/contracts/test_plugin_package.py, after an installation."""
+
+import json
+from typing import ClassVar
+
+import numpy as np
+from lepton_example.change import Change
+from lepton_example.runtime import ReferenceRuntime
+from lepton_example.sequence import SequenceModality
+from lepton_example.sequence.family import PooledFamily
+
+from lepton_automl.testing.family import FamilyContract
+from lepton_automl.testing.modality import ModalityContract
+from lepton_automl.testing.runtime import RuntimeContract
+from lepton_automl.testing.task import TaskContract
+
+
+def write_sequences(path, rows, seed=0):
+    """Lines with some noise, of 3 to 12 numbers; the target is the step to the next number."""
+    rng = np.random.default_rng(seed)
+    lines = []
+    for _ in range(rows):
+        slope, start = rng.normal(), rng.normal(0, 10)
+        values = start + slope * np.arange(rng.integers(3, 13)) + rng.normal(0, 0.05)
+        lines.append(json.dumps({"values": values.tolist(), "target": float(slope)}))
+    path.write_text("\n".join(lines))
+    return path
+
+
+class TestSequences(ModalityContract):
+    modality = SequenceModality()
+
+    def source(self, folder, seed):
+        return write_sequences(folder / "sequences.jsonl", 60, seed)
+
+    def strangers(self, folder):
+        (folder / "rows.csv").write_text("a,b\n1,2\n")
+        return [folder, folder / "rows.csv", {"a": [1]}]
+
+
+class TestChanges(TaskContract):
+    task = Change()
+    inferred = False
+
+    def cells(self, rows):
+        return np.random.default_rng(0).normal(0, 2, rows)
+
+    def perfect(self, stored, output):
+        return stored[:, None]
+
+    def context(self, rows):
+        return {"last": np.arange(rows) / 7}
+
+    def truth(self, cells, context):
+        return (context["last"] + cells).tolist()
+
+
+class TestPooledNetworks(FamilyContract):
+    family = PooledFamily()
+    options: ClassVar = {"task": "change"}
+
+    def source(self, folder):
+        return write_sequences(folder / "sequences.jsonl", 100)
+
+
+class TestReference(RuntimeContract):
+    runtime = ReferenceRuntime()
