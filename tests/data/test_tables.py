@@ -176,7 +176,7 @@ BAD = {
     "a lonely class": (changed(churned=["maybe"] + ["yes", "no"] * 99 + ["no"]), {}, "too few of: 'maybe'"),
     "lists in cells": (changed(city=[[1]] * 200), {}, "'city' holds a list"),
     "dicts in cells": (changed(city=[{"a": 1}] * 200), {}, "'city' holds a dict"),
-    "a list for a target": (changed(churned=[["yes"]] * 200), {}, "a target is a list"),
+    "a list for a target": (changed(churned=[["yes"]] * 200), {}, "there is one label only"),
     "an infinite number": (
         changed(height=[math.inf] + [1.0, 2.0] * 99 + [3.0]),
         {},

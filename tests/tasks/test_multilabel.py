@@ -69,7 +69,7 @@ def test_pictures_take_their_labels_from_a_table_beside_them(tmp_path):
         (["a", "b"] * 50, "no text holds a separator"),
         ([["a"], 3] * 50, "is a list, not one label"),
         ([["a"], ["b"]] * 49 + [["c"], ["b"]], "a label needs at least 2 examples; too few of: 'c'"),
-        ([["a"]] * 100, "there are 1 labels"),
+        ([["a"]] * 100, "there is one label only, 'a'"),
     ],
 )
 def test_what_is_no_set_of_labels_is_refused(cells, match, tmp_path):

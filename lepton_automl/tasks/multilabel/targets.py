@@ -80,7 +80,8 @@ def _check(rows: list[list[str]], counts: Counter[str], where: str) -> None:
         fix = "Give training rows with these labels, or leave their test rows out."
         raise DataError(f"no training example has the label {', '.join(map(repr, strange[:5]))}", where=where, fix=fix)
     if len(counts) < LEAST_ROWS:
-        raise DataError(f"there are {len(counts)} labels", where=where, fix="Give examples of at least two labels.")
+        only = f"one label only, {next(iter(counts))!r}" if counts else "no label at all"
+        raise DataError(f"there is {only}", where=where, fix="Give examples of at least two labels.")
     if len(counts) > MOST_LABELS:
         fix = "Choose another target; this one looks like free text."
         raise DataError(f"it has {len(counts):,} different labels", where=where, fix=fix)
