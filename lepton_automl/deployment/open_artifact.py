@@ -54,6 +54,9 @@ def open_model(
         what = "This model is fastest in OpenVINO, which is not installed; ONNX Runtime is used instead. To install it: pip install openvino"
         warnings.warn(what, stacklevel=2)
         runtime = "onnxruntime"
+    if runtime not in ("onnxruntime", "openvino") and not strict:
+        what = f"This model was measured in the runtime {runtime!r}, which no bundle contains; ONNX Runtime answers, at another speed."
+        warnings.warn(what, stacklevel=2)
     if runtime == "openvino":
         return OpenVinoModel(source, threads, rows=rows, precision=str(how.get("precision", "fp32")))
     return OnnxModel(source, threads, level=str(options.get("level", "all")))

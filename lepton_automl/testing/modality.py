@@ -21,7 +21,7 @@ from lepton_automl.shipped import load_preprocess
 from lepton_automl.specs import DataSpec, InputSpec
 from lepton_automl.task import task_of
 
-from .shipped import bundle_code, foreign_imports
+from .shipped import bundle_code, clashing_names, foreign_imports
 
 LIMITS = {"max_pixels": 1_000_000}  # of a request over HTTP
 COPIES = 30  # of the examples, in a large batch
@@ -145,6 +145,7 @@ class ModalityContract:
     def test_what_a_bundle_ships_needs_numpy_alone(self) -> None:
         """Besides what every bundle ships."""
         assert not foreign_imports(self.modality.preprocess_modules)
+        assert not clashing_names(self.modality.preprocess_modules)
 
     def test_its_texts_are_there(self, data: Data) -> None:
         """For reports, cards and MLflow's pages."""

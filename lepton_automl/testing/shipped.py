@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from lepton_automl.deployment.bundle import FIRST_SOURCES, predict_source
+from lepton_automl.deployment.bundle import FIRST_SOURCES, LAST_SOURCES, predict_source
 from lepton_automl.modality import Modality
 from lepton_automl.task import Task
 
@@ -37,6 +37,25 @@ def foreign_imports(modules: Iterable[str]) -> list[str]:
     return found
 
 
+def clashing_names(modules: Sequence[str]) -> list[str]:
+    """Names that a plug-in's modules define, and that others define in the same bundle: the later would replace the earlier.
+
+    Args:
+        modules: The modules that a plug-in ships, in the order of their imports.
+
+    Returns:
+        Each as `"name in module and module"`.
+    """
+    found: list[str] = []
+    seen: dict[str, tuple[str, str]] = {}  # by name: where it is defined, and how
+    for module in (*FIRST_SOURCES, *modules, *LAST_SOURCES):
+        for name, text in _defined(module):
+            earlier, same = seen.setdefault(name, (module, text))
+            if earlier != module and same != text and {earlier, module} & {*modules}:
+                found.append(f"{name} in {earlier} and {module}")
+    return found
+
+
 def bundle_code(modality: Modality, task: Task) -> ModuleType:
     """The code of a bundle, run as it would be beside a model.
 
@@ -58,13 +77,30 @@ def bundle_code(modality: Modality, task: Task) -> ModuleType:
 
 def _imported(module: str) -> list[str]:
     """The absolute names of the modules that a module imports at its top level."""
-    found = importlib.util.find_spec(module)
-    assert found is not None and found.origin is not None, f"there is no module {module}"
     names: list[str] = []
-    for node in ast.parse(Path(found.origin).read_text(encoding="utf-8")).body:
+    for node in _body(module):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             relative = "." * node.level + (node.module or "")
-            names.append(importlib.util.resolve_name(relative, found.parent) if node.level else relative)
+            parent = module.rpartition(".")[0]
+            names.append(importlib.util.resolve_name(relative, parent) if node.level else relative)
     return names
+
+
+def _defined(module: str) -> Iterator[tuple[str, str]]:
+    """What a module defines at its top level, each with its text."""
+    for node in _body(module):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, ast.unparse(node)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets: list[ast.expr] = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for part in ast.walk(ast.Tuple(targets, ast.Load())):
+                if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+                    yield part.id, ast.unparse(node)
+
+
+def _body(module: str) -> list[ast.stmt]:
+    found = importlib.util.find_spec(module)
+    assert found is not None and found.origin is not None, f"there is no module {module}"
+    return ast.parse(Path(found.origin).read_text(encoding="utf-8")).body

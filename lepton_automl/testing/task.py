@@ -25,7 +25,7 @@ from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import DataSpec, InputSpec, OutputSpec
 from lepton_automl.task import Decoder, Targets, Task, task_named
 
-from .shipped import bundle_code, foreign_imports
+from .shipped import bundle_code, clashing_names, foreign_imports
 
 ROWS = 60
 CLOSE = 1e-5  # what float32 and standardised targets leave of a share, or of a target's deviation
@@ -145,6 +145,7 @@ class TaskContract:
     def test_a_bundle_decodes_likewise(self) -> None:
         """Its code needs nothing of this package, and NumPy alone."""
         assert not foreign_imports(self.task.decoder_modules)
+        assert not clashing_names(self.task.decoder_modules)
         modality = modality_named(plugins.names("modalities")[0])
         shipped = bundle_code(modality, self.task).load_decoder(_through_json(self._shipped(None)))
         answers, context = self.answers(self.outputs).numpy(), self.context(ROWS)
