@@ -58,7 +58,7 @@ def run(folder, *command, path, timeout=600):
         [sys.executable, *map(str, command)], env=env, cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
-    return done.stdout
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +81,18 @@ def test_plug_ins_of_another_package_keep_the_contracts(installed, tmp_path):
 @pytest.mark.slow
 def test_a_search_with_plug_ins_of_another_package_ends_in_a_served_model(installed, tmp_path):
     (tmp_path / "search.py").write_text(SEARCH.format(folder=str(tmp_path), contracts=str(PACKAGE)))
-    out = run(tmp_path, "search.py", path=(installed, ROOT))
+    out = run(tmp_path, "search.py", path=(installed, ROOT)).stdout
     answer = float(out.split()[0])
     assert out.count("complete") == 3 and "True" in out
     bundle = tmp_path / "bundle"
     assert json.loads((bundle / "runtime.json").read_text())["runtime"] == "reference"
     (tmp_path / "alone.py").write_text(HIDDEN + ALONE)
     alone = run(tmp_path, "alone.py", bundle, path=())
-    assert float(alone.split()[0]) == pytest.approx(answer, abs=1e-4) and "(2,)" in alone
+    assert float(alone.stdout.split()[0]) == pytest.approx(answer, abs=1e-4) and "(2,)" in alone.stdout
+    assert "measured in the runtime 'reference'" in alone.stderr
     manifest = (bundle / "manifest.json").read_bytes()
     logged = (path.parent for path in (tmp_path / "home").rglob("MLmodel"))
     model = next(path for path in logged if next(path.rglob("manifest.json")).read_bytes() == manifest)
     (tmp_path / "served.py").write_text(HIDDEN + SERVED)
-    prediction, change = map(float, run(tmp_path, "served.py", model, path=()).split()[-2:])
+    prediction, change = map(float, run(tmp_path, "served.py", model, path=()).stdout.split()[-2:])
     assert prediction == pytest.approx(answer, abs=1e-4) and prediction == pytest.approx(3.0 + change)

@@ -25,7 +25,7 @@ class ReferenceSession:
         try:
             self._model = ReferenceEvaluator(str(path))
         except Exception as error:
-            raise BundleError(f"this is not a model that can be evaluated: {error}", where=str(path)) from error
+            raise BundleError(f"the reference evaluator cannot open this file: {error}", where=str(path)) from error
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The answer for some rows."""
