@@ -5,12 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 from lepton_example.change import Change
+from lepton_example.objective import Steps
 from lepton_example.runtime import ReferenceRuntime
 from lepton_example.sequence import SequenceModality
 from lepton_example.sequence.family import PooledFamily
 
 from lepton_automl.testing.family import FamilyContract
 from lepton_automl.testing.modality import ModalityContract
+from lepton_automl.testing.objective import CostContract
 from lepton_automl.testing.runtime import RuntimeContract
 from lepton_automl.testing.task import TaskContract
 
@@ -65,3 +67,8 @@ class TestPooledNetworks(FamilyContract):
 
 class TestReference(RuntimeContract):
     runtime = ReferenceRuntime()
+
+
+class TestSteps(CostContract):
+    cost = Steps()
+    name = "steps"
