@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .errors import BundleError, ConfigError, DataError, ExtraError, LeptonError, LimitError, StudyError
     from .networks import accelerate, lean, load_accelerated
     from .notebook import builder
+    from .objective import CustomMetric, Objective
     from .space import Categorical, Float, Hyperparameter, Integer
     from .specs import Budget, DataSpec, Deployment
     from .study.model import Model, load_model
@@ -37,6 +38,7 @@ _MODULES = {
     "DataSpec": "specs",
     "Deployment": "specs",
     "Objective": "objective",
+    "CustomMetric": "objective",
     "Hyperparameter": "space",
     "Categorical": "space",
     "Float": "space",
@@ -56,6 +58,7 @@ __all__ = [
     "BundleError",
     "Categorical",
     "ConfigError",
+    "CustomMetric",
     "DataError",
     "DataSpec",
     "Deployment",
@@ -66,6 +69,7 @@ __all__ = [
     "LeptonError",
     "LimitError",
     "Model",
+    "Objective",
     "Registry",
     "Study",
     "StudyError",

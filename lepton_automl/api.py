@@ -14,7 +14,7 @@ from .data.options import DataOptions
 from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event, SamplerName
-from .objective import Objective, known_costs
+from .objective import CustomMetric, Objective, known_costs
 from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
 from .specs import Budget, DataSpec, Deployment
@@ -52,7 +52,8 @@ class AutoML:
         budget: The budget of the search; by default ten minutes.
         objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
             `"parameters"`, `"macs"`, those of plug-ins, and `Objective.of(function)` for a cost of your own.
-        metric: The score; by default accuracy, or RMSE for regression.
+        metric: The score; by default accuracy, or RMSE for regression. One of your own is a function of truth and answers, like
+            scikit-learn's, or `CustomMetric.of(function, direction="minimize")`.
         seed: Seed of splits, proposals, weights and batches.
         class_weight: `"balanced"`, or a weight for each label.
         hyperparameters: Hyperparameters to pin to a value, or to replace: `{"model.kernel": 3}`. Settings of the training plan that
@@ -117,7 +118,7 @@ class AutoML:
     deployment: Deployment = field(default_factory=Deployment)
     budget: Budget = field(default_factory=lambda: Budget(minutes=10))
     objectives: Sequence[str | Objective] = ("accuracy", "latency")
-    metric: str | None = None
+    metric: str | Callable[[Any, Any], float] | CustomMetric | None = None
     seed: int = 0
     class_weight: str | Mapping[Any, float] | None = None
     hyperparameters: Mapping[str, Hyperparameter | Setting] = field(default_factory=dict)
@@ -235,6 +236,7 @@ class AutoML:
         for name in getattr(self.deployment, "limits", ()):
             complaints.check(name in known_costs(), f"there is no cost {name!r} to limit.", one_of(name, known_costs()))
         known = self.metric is None or (isinstance(self.metric, str) and self.metric in all_metrics())
+        known = known or isinstance(self.metric, CustomMetric) or callable(self.metric)
         complaints.check(known, f"there is no metric {self.metric!r}.", one_of(str(self.metric), all_metrics()))
 
     def _check_device(self, complaints: Complaints) -> None:

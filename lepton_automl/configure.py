@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import families
 from .custom import custom_epochs
-from .errors import Complaints
+from .errors import Complaints, ConfigError
 from .events import StudyConfig
 from .execution.capacity import bearable, cores
-from .objective import SCORE, Objective, cost_named
+from .objective import SCORE, CustomMetric, Objective, cost_named
 from .plans import PrunePlan
 from .plugins import names
 from .specs import DataSpec
@@ -30,9 +30,16 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
     Raises:
         ConfigError: Arguments do not fit the data; all are listed.
     """
-    metric = request.metric or next((name for name in request.objectives if name in all_metrics() and name != ACCURACY), None)
-    metric = metric or next(iter(task_of(spec).metrics))
-    direction = check_metric(metric, spec.task)
+    own_metric = custom_metric(request.metric)
+    if own_metric is not None:
+        if own_metric.name in task_of(spec).metrics:
+            what = f"the task has a metric {own_metric.name!r} already"
+            raise ConfigError(what, where="metric", fix="Name yours: CustomMetric.of(function, name=...).")
+        spec, metric = spec.replace(metric=own_metric), own_metric.name
+    else:
+        named = [name for name in request.objectives if name in all_metrics() and name != ACCURACY]
+        metric = str(request.metric or next(iter([*named, *task_of(spec).metrics])))
+    direction = check_metric(metric, spec)
     complaints = Complaints("AutoML")  # checked again: files may have changed since the request was made
     own, custom_space = check_model(request.model, request.space, complaints)
     earlier = warm_studies(request.warm_start, StudyStore(request.home), complaints)
@@ -66,6 +73,11 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         grid=tuple(request.grid),
         prior_trials=prior_trials(earlier, space),
     )
+
+
+def custom_metric(metric: Any) -> CustomMetric | None:
+    """The user's own metric, where one is given; a plain function's score is better the higher it is."""
+    return metric if isinstance(metric, CustomMetric) else CustomMetric.of(metric) if callable(metric) else None
 
 
 def _costs(objectives: Sequence[str | Objective]) -> list[Objective]:

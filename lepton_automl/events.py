@@ -73,6 +73,7 @@ class StudyConfig(Value):
     def code(self) -> tuple[Factory, ...]:
         """The users' own code that the study carries: what makes networks, and what measures objectives."""
         functions = [goal.function for goal in self.objectives if goal.function is not None]
+        functions += [self.data.metric.function] if self.data.metric else []
         return (*([self.factory] if self.factory is not None else []), *functions)
 
     def costs(self, deployment: Deployment) -> tuple[Objective, ...]:

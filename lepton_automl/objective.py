@@ -99,6 +99,64 @@ class Objective(Value):
         return cls(name=title, direction=direction, unit=unit, scale=scale, function=factory_of(function))
 
 
+@dataclass(frozen=True, kw_only=True)
+class CustomMetric(Value):
+    """A score of a user's own.
+
+    Args:
+        name: What it is called.
+        direction: Whether more or less of it is better.
+        function: Called as `function(truth, answers)`; returns a number.
+        on: Whether it gets answers as `predict` gives them, or the model's `"outputs"`, such as probabilities [N, K].
+    """
+
+    name: str
+    direction: Direction
+    function: Factory
+    on: Literal["answers", "outputs"] = "answers"
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[[Any, Any], float],
+        *,
+        direction: Direction = "maximize",
+        name: str = "",
+        on: Literal["answers", "outputs"] = "answers",
+    ) -> CustomMetric:
+        """A score of your own.
+
+        Args:
+            function: Called in a worker process as `function(truth, answers)`, like a metric of scikit-learn: truths in the
+                form that the data have, [N], and answers as `predict` gives them, or the model's outputs. It is imported
+                there, or travels as source if it stands in a notebook or script.
+            direction: Whether more or less of it is better.
+            name: Its name; by default the function's.
+            on: What it is given.
+
+        Raises:
+            ConfigError: Another process cannot import the function or get its source.
+        """
+        if not inspect.isfunction(function):
+            raise ConfigError(f"{function!r} is no function", where="metric", fix="Pass a function of truth and answers.")
+        return cls(name=name or function.__name__, direction=direction, function=factory_of(function), on=on)
+
+    def score(self, truth: Any, answers: Any) -> float:
+        """The score of some answers; NaN where the function gives it.
+
+        Raises:
+            ConfigError: The function fails, or returns no number.
+        """
+        try:
+            return float(self.function.load()(truth, answers))
+        except ConfigError:
+            raise
+        except Exception as error:
+            what = f"the metric {self.name!r} fails: {type(error).__name__}: {error}"
+            fix = "It is called as metric(truth, answers) and must return a number."
+            raise ConfigError(what, where="metric", fix=fix) from error
+
+
 class Artifact(Protocol):
     """An exported network as a cost sees it; `pipelines.cost.ExportedArtifact` is one."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ._json import Value
 from .errors import Complaints
-from .objective import Objective, known_costs
+from .objective import CustomMetric, Objective, known_costs
 from .plugin_value import PluginValue
 from .plugins import check_plugin
 from .profile import Profile
@@ -242,6 +242,7 @@ class DataSpec(Value):
         digest: Fingerprint of the source's content.
         notes: What was inferred, and why.
         warnings: What looks wrong with the data.
+        metric: The user's own score, which is computed beside the task's.
     """
 
     name: str
@@ -256,6 +257,7 @@ class DataSpec(Value):
     digest: str = ""
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    metric: CustomMetric | None = None
 
     @property
     def modality(self) -> str:

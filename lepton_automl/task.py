@@ -202,6 +202,9 @@ class Task(Protocol):
     def stored(self, encoded: Array, output: OutputSpec) -> Array:
         """Targets as training reads them."""
 
+    def truths(self, targets: Array, output: OutputSpec) -> Array:
+        """Targets in their own unit in the form that the data have them, as `Decoder.decode` gives answers."""
+
     def fits_tensor(self, targets: Array) -> bool:
         """Whether bare targets [N], of a user's own arrays, are of this task."""
 
@@ -310,28 +313,35 @@ def task_of(spec: DataSpec) -> Task:
     return task_named(spec.task)
 
 
+def metrics_of(spec: DataSpec) -> dict[str, Metric]:
+    """The metrics of prepared data by name: the task's, the usual one first, and the user's own."""
+    own = {spec.metric.name: Metric(direction=spec.metric.direction, unit="")} if spec.metric else {}
+    return {**task_of(spec).metrics, **own}
+
+
 def all_metrics() -> dict[str, Metric]:
     """The metrics of all tasks by name."""
     return {name: metric for task in plugins.names("tasks") for name, metric in task_named(task).metrics.items()}
 
 
 def direction_of(metric: str) -> Direction:
-    """Whether more or less of a metric is better."""
+    """Whether more or less of a task's metric is better."""
     return all_metrics()[metric].direction
 
 
-def drop(metric: str, before: float, after: float) -> float:
+def drop(direction: Direction, before: float, after: float) -> float:
     """How much worse a score became: the difference of shares; of an error, the share by which it grew."""
-    return before - after if direction_of(metric) == "maximize" else (after - before) / max(abs(before), 1e-12)
+    return before - after if direction == "maximize" else (after - before) / max(abs(before), 1e-12)
 
 
-def check_metric(metric: str, task: str) -> Direction:
+def check_metric(metric: str, spec: DataSpec) -> Direction:
     """The direction of a metric.
 
     Raises:
-        ConfigError: The task has no such metric.
+        ConfigError: The data have no such metric.
     """
-    known = task_named(task).metrics
+    known = metrics_of(spec)
     if metric not in known:
-        raise ConfigError(f"there is no metric {metric!r} for a {task} task", where="metric", fix=one_of(metric, known))
+        what = f"there is no metric {metric!r} for a {spec.task} task"
+        raise ConfigError(what, where="metric", fix=one_of(metric, known))
     return known[metric].direction

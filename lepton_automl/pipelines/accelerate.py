@@ -25,6 +25,7 @@ from lepton_automl.jobs import VariantResult
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
 from lepton_automl.measuring.statistics import compare_times
+from lepton_automl.objective import Direction
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
 from lepton_automl.task import drop
@@ -47,6 +48,7 @@ class VariantBench:
     Args:
         deployment: The device, its runtimes, and the largest score drop.
         metric: The score to keep.
+        direction: Whether more or less of it is better.
         call: Makes one call on the target from an opened model.
         score: Scores an opened model.
         measurement_lock: Held while timing.
@@ -58,6 +60,7 @@ class VariantBench:
 
     deployment: Deployment
     metric: str
+    direction: Direction
     call: Callable[[InferenceSession], Callable[[], object]]
     score: Callable[[InferenceSession], dict[str, float]]
     measurement_lock: MeasurementLock
@@ -218,7 +221,7 @@ class _VariantSearch:
         if not candidate.scores:
             self.bench.progress(f"scoring {candidate.variant.name}")
             candidate.scores = self.bench.score(candidate.model)
-            lost = drop(self.bench.metric, self.before[self.bench.metric], candidate.scores[self.bench.metric])
+            lost = drop(self.bench.direction, self.before[self.bench.metric], candidate.scores[self.bench.metric])
             if lost > self.bench.deployment.max_score_drop and candidate.variant.precision != "fp32":
                 candidate.why = (
                     f"its {self.bench.metric} drops by {lost:.3g}; at most {self.bench.deployment.max_score_drop:g} is allowed"

@@ -18,7 +18,7 @@ from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
-from lepton_automl.task import direction_of, drop
+from lepton_automl.task import drop, metrics_of
 
 from .accelerate import BestVariant, VariantBench, accelerate
 from .cost import CostProfiler
@@ -89,6 +89,7 @@ def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[s
     return VariantBench(
         deployment=job.deployment,
         metric=job.metric,
+        direction=metrics_of(job.data)[job.metric].direction,
         call=profiler.call_of,
         score=score,
         measurement_lock=profiler.measurement_lock,
@@ -102,8 +103,9 @@ def _scores(request: AccelerateJob, best: BestVariant) -> dict[str, float]:
     """The artifact's scores on unseen rows."""
     if not request.job.data.folds:
         return best.winner.scores
-    scores = {}
+    scores, known = {}, metrics_of(request.job.data)
     for name, before in request.scores.items():
-        lost = drop(name, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
-        scores[name] = before * (1 + lost) if direction_of(name) == "minimize" else before - lost
+        direction = known[name].direction
+        lost = drop(direction, best.before[name], best.winner.scores[name]) if name in best.winner.scores else 0.0
+        scores[name] = before * (1 + lost) if direction == "minimize" else before - lost
     return scores

@@ -31,7 +31,7 @@ from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurem
 from lepton_automl.models.plain import Bare
 from lepton_automl.profile import Measurement
 from lepton_automl.specs import Deployment
-from lepton_automl.task import task_of
+from lepton_automl.task import metrics_of, task_of
 from lepton_automl.training.custom import without_trainer
 from lepton_automl.training.scores import scores
 from lepton_automl.variant import Variant
@@ -179,6 +179,7 @@ class AccelerationRun:
         return VariantBench(
             deployment=self.deployment,
             metric=self.metric,
+            direction=metrics_of(self.rows.spec)[self.metric].direction,
             call=lambda opened: lambda: opened(call_rows),
             score=self._score,
             measurement_lock=measurement_lock,

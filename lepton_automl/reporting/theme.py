@@ -121,7 +121,8 @@ def score_axis(metric: str, data: DataSpec, values: Iterable[float]) -> dict[str
     known = [value for value in values if value is not None and math.isfinite(value)]
     if known:
         return linear_axis(known)
-    return {"range": [0.0, task_of(data).score_range(metric, data.output)]}
+    task = task_of(data)
+    return {"range": [0.0, task.score_range(metric, data.output) if metric in task.metrics else 1.0]}
 
 
 def note(text: str) -> dict[str, Any]:

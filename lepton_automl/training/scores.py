@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lepton_automl.arrays import Json
+from lepton_automl.objective import CustomMetric
+from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_of
 
@@ -32,8 +34,20 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
     Returns:
         Scores by the names of the task's metrics.
     """
-    found = task_of(spec).scores(torch.as_tensor(answers).cpu(), torch.as_tensor(targets).cpu(), spec.output, decoder)
+    outputs, truth = torch.as_tensor(answers).cpu(), torch.as_tensor(targets).cpu()
+    found = task_of(spec).scores(outputs, truth, spec.output, decoder)
+    if spec.metric is not None:
+        found[spec.metric.name] = _own_score(spec.metric, outputs.numpy(), truth.numpy(), spec, decoder)
     return {name: score for name, score in found.items() if not math.isnan(score)}
+
+
+def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any], spec: DataSpec, decoder: Json | None) -> float:
+    """The score of the user's own metric, which gets truths and answers as they see them."""
+    truths = task_of(spec).truths(truth, spec.output)
+    if metric.on == "outputs":
+        return metric.score(truths, outputs)
+    output = {"target": spec.target, **spec.output.shipped(), "decoder": decoder or {}}
+    return metric.score(truths, load_decoder({"task": spec.task, **output}).decode(outputs, {}))
 
 
 def own_unit(values: Tensor, spec: DataSpec) -> Tensor:

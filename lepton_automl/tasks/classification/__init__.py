@@ -111,6 +111,13 @@ class _Classification:
         del output
         return encoded
 
+    def truths(self, targets: Array, output: OutputSpec) -> Array:
+        """The labels."""
+        from .decoder import as_labels
+
+        labels: Array = as_labels(list(output.classes))[targets]
+        return labels
+
     def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> ClassOutput:
         """Classes that are called by their indices."""
         del targets, standardise

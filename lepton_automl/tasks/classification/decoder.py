@@ -22,7 +22,7 @@ class ClassDecoder:
     def __init__(self, output: Json) -> None:
         self.classes: list[Any] = list(output["classes"])
         self.columns = ("prediction", *(f"probability_{label}" for label in self.classes))
-        self._labels = _labels(self.classes)
+        self._labels = as_labels(self.classes)
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """[rows, classes]."""
@@ -50,7 +50,7 @@ class ClassDecoder:
         return [kind, *("double" for _ in self.classes)]
 
 
-def _labels(classes: list[Any]) -> Array:
+def as_labels(classes: list[Any]) -> Array:
     """Labels as an array; those of one kind make an array of that kind."""
     if len({type(label) for label in classes}) == 1:
         labels = np.asarray(classes)

@@ -128,6 +128,12 @@ class Multilabel:
         del output
         return encoded
 
+    def truths(self, targets: Array, output: OutputSpec) -> Array:
+        """Lists of labels."""
+        from .decoder import LabelSetDecoder
+
+        return LabelSetDecoder(output.shipped()).decode(targets, {})
+
     def fits_tensor(self, targets: Array) -> bool:
         """Zeros and ones [N, K]."""
         return targets.ndim == 2 and bool(np.isin(targets, (0, 1)).all())

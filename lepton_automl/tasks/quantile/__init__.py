@@ -120,6 +120,11 @@ class QuantileRegression:
 
         return standardised(encoded, _of(output).mean, _of(output).scale)
 
+    def truths(self, targets: Array, output: OutputSpec) -> Array:
+        """The numbers."""
+        del output
+        return targets
+
     def fits_tensor(self, targets: Array) -> bool:
         """No: quantiles have to be asked for."""
         del targets
