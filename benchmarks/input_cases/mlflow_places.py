@@ -71,22 +71,22 @@ def _(folder: Path) -> None:
         check_experiment(folder, "flowers", place)
 
 
-@case(DELETED, "by its name", refused="'bees' is deleted")
+@case(DELETED, "by its name", refused="'bees' was deleted")
 def _(folder: Path) -> None:
     begin(folder, Tracking(experiment="bees"))
 
 
-@case(DELETED, "by its id", refused="'bees' is deleted")
+@case(DELETED, "by its id", refused="'bees' was deleted")
 def _(folder: Path) -> None:
     begin(folder, Tracking(experiment_id="2"))
 
 
-@case(DELETED, "the study's own", refused="'lepton/digits' is deleted")
+@case(DELETED, "the study's own", refused="'lepton/digits' was deleted")
 def _(folder: Path) -> None:
     begin(folder, Tracking(), "digits")
 
 
-@case(DELETED, "in a team's store", refused="'bees' is deleted")
+@case(DELETED, "in a team's store", refused="'bees' was deleted")
 def _(folder: Path) -> None:
     store(folder)
     check_experiment(folder / "home", "flowers", Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}", experiment="bees"))

@@ -21,7 +21,7 @@ def test_the_readmes_example_runs(tmp_path, monkeypatch, capsys):
     assert "Budget(minutes=2)" in example
     exec(compile(example.replace("minutes=2", "trials=2"), str(README), "exec"), {})
     output = capsys.readouterr().out
-    assert "rows to learn from" in output and "inferred: " in output
+    assert " training, " in output and "inferred: " in output
     assert "accuracy" in output and "<Model study/" in output
     assert (tmp_path / "my-model" / "predict.py").exists() and (tmp_path / "mlruns" / "mlflow.db").exists()
 

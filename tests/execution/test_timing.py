@@ -39,7 +39,7 @@ from lepton_automl.data.open import Split
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.measurement_lock import pausing_for_measurements
-from lepton_automl.pipelines.pack import answers_of
+from lepton_automl.pipelines.pack import predict_split
 
 count, tally = 0, os.open(sys.argv[2], os.O_RDWR)
 
@@ -70,7 +70,7 @@ with tempfile.TemporaryDirectory() as folder, pausing_for_measurements(sys.argv[
             export(Odd(), rows, path)
         else:
             export(network, rows, path)
-            answers_of(OnnxModel(path), Split(rows, torch.zeros(64)))
+            predict_split(OnnxModel(path), Split(rows, torch.zeros(64)))
 """
 
 HOLD = """

@@ -194,7 +194,7 @@ def scale(tmp_path_factory):
 def lopsided(scale):
     """A network with one layer that is plainly wider than all others together, profiled on real digits."""
     wide = pictures(stage("plain", 16, 0), stage("residual", 16, 192, stride=1), stage("plain", 16, 0, stride=1), side=8)
-    model = build(wide.replace(image=scale.data.spec.shape))
+    model = build(wide.replace(image=scale.data.spec.input.shape))
     model.stem.eval()
     next(model.parameters()).requires_grad_(requires_grad=False)
     with unchanged(model):

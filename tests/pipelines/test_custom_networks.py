@@ -131,7 +131,7 @@ def test_a_network_from_a_notebook_is_cross_validated_on_a_small_table(executor,
     frame = pd.DataFrame({"size": rng.normal(50, 20, 300), "colour": rng.choice(["red", "blue", None], 300)})
     frame["price"] = 1000 + 30 * frame["size"] + 500 * (frame["colour"] == "red")
     spec = prepare(frame, tmp_path / "data", DataOptions(target="price", name="prices"))
-    assert spec.folds and spec.input_shape == (spec.shape[0] + sum(spec.cardinalities),)
+    assert spec.folds and spec.input_shape == (spec.input.numeric + sum(spec.input.cardinalities),)
     space = SPACE | {"train.epochs": 6, "prune.ratio": 0.25, "train.batch_size": 16}
     state = searched(executor, spec, tmp_path, model=cell(CELL, 1)["make"], space=space, budget=Budget(trials=1))
     result = state.trials[0].result
@@ -159,7 +159,7 @@ def test_a_portable_source_contains_what_it_refers_to_and_nothing_else():
         (custom_networks.make_bare, "the factory returned a tests.custom_networks.Bare, not a LightningModule"),
         (
             custom_networks.make_unfinished,
-            r"3 things(.|\n)*no training_step(.|\n)*configure_optimizers(.|\n)*gives \[8, 3\] for rows",
+            r"3 things(.|\n)*no training_step(.|\n)*configure_optimizers(.|\n)*returns \[8, 3\] for rows",
         ),
         (custom_networks.make_clumsy, r"first steps of training fail(.|\n)*gets a tuple of float32 inputs \[N, 1, 8, 8\]"),
         (custom_networks.make_misspelt, "KeyError: 'widht'"),

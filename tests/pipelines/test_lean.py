@@ -29,14 +29,17 @@ from lepton_automl.models import build
 from lepton_automl.models.plain import Plain
 from lepton_automl.pipelines.cost import LatencyProfiler
 from lepton_automl.plans import TrainPlan
+from lepton_automl.tasks.classification import MulticlassOutput
+from lepton_automl.tasks.regression import NumberOutput
 from lepton_automl.training.distill import Distillation, DistillationLoss
 from lepton_automl.training.loss import Loss
 from lepton_automl.training.sensitivity import sensitivity
-from tests.samples import image_spec
+from tests.samples import image_spec, table_spec
 
 from .trained_networks import NETWORKS, Lit, resnet, trained
 
 ROWS = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+FOUR = MulticlassOutput(labels=(0, 1, 2, 3))
 WHOLE = {  # what keeps its width, and why
     "attention by hand": {
         "patches": "shape",
@@ -188,8 +191,8 @@ def planted() -> nn.Module:
 def test_taylor_finds_the_useless_channel_and_magnitude_does_not(learnable) -> None:
     net = planted()
     batches = [Batch({"rows": learnable[0][n : n + 16]}, learnable[1][n : n + 16]) for n in range(0, 160, 16)]
-    spec = image_spec().replace(modality="table", classes=tuple(range(4)))
-    found = sensitivity(Plain(net, spec), batches, Loss(spec, TrainPlan()))
+    spec = table_spec(output=FOUR)
+    found = sensitivity(Plain(net, spec), batches, Loss(spec, TrainPlan(), ensemble=False))
     told = {name.removeprefix("module."): tensor for name, tensor in found.items()}
     group = next(group for group, _ in groups_of(trace(net, ROWS[:2])) if "0" in group.producers)
     assert criterion_of("taylor", net, sensitivity=told)(group).argmin() == 5
@@ -201,10 +204,10 @@ def test_taylor_finds_the_useless_channel_and_magnitude_does_not(learnable) -> N
 
 def test_a_searched_network_is_pruned_by_the_same_criteria() -> None:
     recipe = ConvRecipe(outputs=4, image=(1, 8, 8), stem=8, stages=(Stage(width=16, stride=1, blocks=(Block(kind="plain"),)),))
-    model, spec = build(recipe), image_spec().replace(classes=tuple(range(4)))
+    model, spec = build(recipe), image_spec(output=FOUR)
     images = torch.randint(256, (64, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     batches = [Batch({"image": images[n : n + 8]}, torch.arange(8) % 4) for n in range(0, 64, 8)]
-    found = sensitivity(model, batches, Loss(spec, TrainPlan()))
+    found = sensitivity(model, batches, Loss(spec, TrainPlan(), ensemble=False))
     smaller, sample = recipe.scale(0.5, multiple=4), {"image": images}
     kept = {
         name: shrink(model, smaller, sample, criterion=name, sensitivity=found).state_dict() for name in ("taylor", "l1", "l2")
@@ -229,16 +232,14 @@ def test_distillation_brings_the_outputs_closer_to_the_teachers(values: bool) ->
     torch.manual_seed(0)
     rows, parent = torch.randn(64, 5), nn.Linear(5, 1 if values else 3)
     told = parent(rows).detach()
-    spec = image_spec().replace(
-        modality="table", task="regression" if values else "multiclass", classes=() if values else (0, 1, 2)
-    )
+    spec = table_spec(output=NumberOutput() if values else MulticlassOutput(labels=(0, 1, 2)))
     noise = torch.randn(64) if values else torch.randint(3, (64,))
     batch = Batch({"rows": rows, "teacher_outputs": told}, noise)
     ends = []
     for share in (0.0, 1.0):
         torch.manual_seed(1)
         pupil = nn.Linear(5, told.shape[1])
-        loss = DistillationLoss(Loss(spec, TrainPlan()), values=values, how=Distillation(share=share))
+        loss = DistillationLoss(Loss(spec, TrainPlan(), ensemble=False), spec=spec, how=Distillation(share=share))
         optimizer = torch.optim.SGD(pupil.parameters(), lr=0.1)
         for _ in range(100):
             optimizer.zero_grad()

@@ -94,7 +94,7 @@ def test_an_exported_bundle_is_signed(study, home, tmp_path):
     load_model(tmp_path / "signed", public_key=public)
     with pytest.raises(RuntimeError, match="not signed"):
         load_model(study.export(tmp_path / "unsigned"), public_key=public)
-    with pytest.raises(ConfigError, match="no private key"):
+    with pytest.raises(ConfigError, match="this private key cannot be used"):
         study.export(tmp_path / "nothing", key=public)
     assert not (tmp_path / "nothing").exists()
 

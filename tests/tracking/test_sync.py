@@ -130,9 +130,9 @@ def test_a_deleted_experiment_stays_deleted_and_the_study_reports_it(home, monke
         publishing.over.set()
     shell = {"LEPTON_HOME": str(home.folder)}
     text = "".join(CliRunner().invoke(cli.app, words, env=shell).output for words in (["status", "gone"], ["list"]))
-    assert "MLflow is behind: MLflow refuses this study" in text and "is deleted" in text and "; MLflow is behind" in text
+    assert "MLflow is behind: MLflow refuses this study" in text and "was deleted" in text and "; MLflow is behind" in text
     assert "MLflow is behind" in run_html(StudySnapshot(state=gone.state, status="running", now=1.0, news=(), chosen=None))
-    with pytest.raises(StudyError, match=r"is deleted[\s\S]*experiments restore --experiment-id"):
+    with pytest.raises(StudyError, match=r"was deleted[\s\S]*experiments restore --experiment-id"):
         gone.tracking.sync()
     with opened_store(home.folder) as store:
         assert store.client.get_experiment(experiment).lifecycle_stage == "deleted"
@@ -211,12 +211,12 @@ def test_deleting_a_study_leaves_its_namesake_in_a_shared_experiment(home, tmp_p
 def test_a_lost_or_stopped_publishing_process_leaves_nothing_out(home, monkeypatch):
     monkeypatch.setattr("lepton_automl.study.publisher.PAUSE", 0.1)
     monkeypatch.setattr("lepton_automl.study.publisher.SILENCE", 5.0)
-    for name, harm in (("killed", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
+    for name, harm in (("lost", signal.SIGKILL), ("stopped", signal.SIGSTOP)):
         begun = study(home, name)
         with Publisher(begun.folder) as publisher:
             first = publishers(begun.folder, 1)
             os.kill(first[0], harm)
-            if name == "killed":
+            if name == "lost":
                 publishers(begun.folder, 1, other=first)  # another was started
             publisher.finish()
         with opened_store(home.folder) as store:
