@@ -98,7 +98,7 @@ def constrained(asked: StudyConfig) -> Spent:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")  # experimental features
     plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=asked.seed))
-    distributions = {name: distribution(knob) for name, knob in asked.space.items()}
+    distributions = {name: distribution(hyperparameter) for name, hyperparameter in asked.space.items()}
     limit = asked.deployment.max_latency_ms or math.inf
     trials = (asked.budget.epochs or 0) // asked.train.epochs
     seconds, lost, feasible = 0.0, 0.0, []

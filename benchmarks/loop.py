@@ -96,7 +96,7 @@ def speedup(home: StudyStore, trials: int) -> float:
         folder = home.create(f"workers-{workers}")
         data = prepare(pictures(), folder / "data", DataOptions(name="pictures"))
         space = families.space_for(data)
-        still = {name: knob.default for name, knob in space.items() if not name.startswith("train.")}
+        still = {name: hyperparameter.default for name, hyperparameter in space.items() if not name.startswith("train.")}
         config = study(Budget(trials=trials)).replace(
             name=f"workers-{workers}",
             data=data,

@@ -32,7 +32,7 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
         given, "it is empty", 'Give at least one hyperparameter: space={"model.width": Integer(8, 64, default=16)}.'
     )
     seen: dict[str, str] = {}
-    for name, knob in given.items():
+    for name, hyperparameter in given.items():
         room, dot, word = str(name).partition(".")
         if not dot or not word or (room not in ROOMS and name != CUT):
             complaints.add(
@@ -42,22 +42,32 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
         elif word in seen:
             complaints.add(f"{seen[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
         seen[word] = str(name)
-        if isinstance(knob, Hyperparameter) and name == CUT:
-            whole = knob.low is not None and knob.high is not None and knob.low >= 0 and knob.high < 1
-            complaints.check(whole or _shares(knob.choices), f"{CUT} must be at least 0 and below 1")
+        if isinstance(hyperparameter, Hyperparameter) and name == CUT:
+            whole = (
+                hyperparameter.low is not None
+                and hyperparameter.high is not None
+                and hyperparameter.low >= 0
+                and hyperparameter.high < 1
+            )
+            complaints.check(whole or _shares(hyperparameter.choices), f"{CUT} must be at least 0 and below 1")
         if name == EPOCHS:
             complaints.check(
-                isinstance(knob, int) and not isinstance(knob, bool) and knob > 0,
+                isinstance(hyperparameter, int) and not isinstance(hyperparameter, bool) and hyperparameter > 0,
                 f"{EPOCHS} cannot be searched: trials are compared at equal epochs",
                 f'Give a fixed number, as in {{"{EPOCHS}": 20}}, or leave it out, and the budget decides.',
             )
-        if not isinstance(knob, Hyperparameter | bool | int | float | str):
-            complaints.add(f"{name} is {knob!r}", "Give Categorical(...), Float(...), Integer(...), or a fixed value.")
+        if not isinstance(hyperparameter, Hyperparameter | bool | int | float | str):
+            complaints.add(
+                f"{name} is {hyperparameter!r}", "Give Categorical(...), Float(...), Integer(...), or a fixed value."
+            )
     complaints.raise_any()
     hyperparameters = {
-        name: knob if isinstance(knob, Hyperparameter) else Categorical(knob, default=knob) for name, knob in given.items()
+        name: hyperparameter
+        if isinstance(hyperparameter, Hyperparameter)
+        else Categorical(hyperparameter, default=hyperparameter)
+        for name, hyperparameter in given.items()
     }
-    return Space(hyperparameters={name: knob for name, knob in hyperparameters.items() if name != EPOCHS})
+    return Space(hyperparameters={name: hyperparameter for name, hyperparameter in hyperparameters.items() if name != EPOCHS})
 
 
 def _shares(choices: tuple[object, ...]) -> bool:

@@ -38,13 +38,13 @@ class StudyConfig(Value):
         budget: What may be spent.
         metric: The score, one of the task's metrics.
         objectives: What to make better; the first is the score.
-        space: The knobs.
-        train: The plan that the knobs change.
+        space: The hyperparameters.
+        train: The plan that the hyperparameters change.
         prune: Likewise.
         workers: Worker processes.
         seed: Seeds everything.
         sampler: What draws configurations.
-        grid: The knobs that a grid turns; all with choices, if none is named.
+        grid: The hyperparameters that a grid varies; all with choices, if none is named.
         factory: What makes a person's own networks; None for ours.
         prior_trials: What earlier studies tried, for a warm start.
         tracking: Where in MLflow it is shown.
@@ -198,9 +198,9 @@ class CommandReceived(Event):
         uid: Tells one asking from another.
         what: `"pause"`, `"resume"`, `"stop"`, `"extend"`, `"enqueue"`, `"limit"`, `"pin"`, `"unpin"` or `"retune"`.
         budget: For `"extend"`: the new whole budget.
-        config: For `"enqueue"`: knobs to try next; those left out stand at their defaults. For `"pin"`: knobs to hold.
+        config: For `"enqueue"`: hyperparameters to try next; those left out stand at their defaults. For `"pin"`: hyperparameters to hold.
         deployment: For `"limit"`: the target with its new hard limits.
-        hyperparameters: For `"unpin"`: the knobs that may turn again.
+        hyperparameters: For `"unpin"`: the hyperparameters that may vary again.
         trial: For `"retune"`: the trial whose configuration is varied.
         trials: Likewise: how many variations are tried.
         grace: For `"stop"`: seconds in which all has to be handed over; None for as long as it takes.
@@ -255,10 +255,10 @@ class ModelAccelerated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class HyperparametersRanked(Event):
-    """How much each knob mattered so far, for the windows; the search itself does not go by it.
+    """How much each hyperparameter mattered so far, for the windows; the search itself does not go by it.
 
     Args:
-        shares: For each objective, of every knob the share of the differences between trials that it explains; they sum to 1.
+        shares: For each objective, of every hyperparameter the share of the differences between trials that it explains; they sum to 1.
         trials: For each objective, how many trials that is learnt from.
         ends: Trials that had ended by then.
     """

@@ -14,7 +14,7 @@ from lepton_automl.specs import DataSpec
 
 
 def space_for(spec: DataSpec, family: str = "") -> Space:
-    """Every knob of a family, of its training and of cutting, by prefixed name.
+    """Every hyperparameter of a family, of its training and of cutting, by prefixed name.
 
     Args:
         spec: The data.
@@ -34,12 +34,12 @@ def family_in(space: Space) -> str:
 
 
 def widened(space: Space, spec: DataSpec, changes: Mapping[str, Hyperparameter | Setting]) -> Space:
-    """A family's space with some knobs pinned, replaced or added.
+    """A family's space with some hyperparameters pinned, replaced or added.
 
     What can be added are the settings of the training plan that usually stand still.
 
     Raises:
-        ConfigError: A knob is one that the family's networks do not have, or a setting is out of range.
+        ConfigError: A hyperparameter is one that the family's networks do not have, or a setting is out of range.
     """
     plan = usual_plan(spec, family_in(space))
     added: dict[str, Hyperparameter] = {}
@@ -57,7 +57,7 @@ ADDABLE = ("train.batch_size", "train.beta2", "train.warmup", "train.clip", "tra
 
 
 def draw(config: Config, spec: DataSpec) -> Recipe:
-    """A recipe from the `model.*` knobs (given without their prefix) and the data's shape."""
+    """A recipe from the `model.*` hyperparameters (given without their prefix) and the data's shape."""
     recipe: Recipe = family_for(spec, str(config.get("family", ""))).recipe(config, spec)
     return recipe
 
@@ -83,7 +83,7 @@ def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> 
         config: The trained network's.
         space: Has `prune.ratio`, or there are none.
         spec: The data.
-        prune: The plan that the knob changes.
+        prune: The plan that the hyperparameter changes.
     """
     if "prune.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
         return []
@@ -99,18 +99,22 @@ def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> 
 
 
 def plan_of(config: Config, plan: TrainPlan) -> TrainPlan:
-    """A training plan with the `train.*` knobs turned."""
+    """A training plan with the `train.*` hyperparameters set."""
     return plan.with_settings(room(config, "train"))
 
 
 def prune_plan_of(config: Config, plan: PrunePlan) -> PrunePlan:
-    """A lean plan with the `prune.*` knobs turned."""
+    """A lean plan with the `prune.*` hyperparameters set."""
     return plan.replace(**room(config, "prune"))
 
 
 def room(config: Config, name: str) -> Config:
-    """The knobs of one room, without their prefix."""
-    return {knob.removeprefix(f"{name}."): setting for knob, setting in config.items() if knob.startswith(f"{name}.")}
+    """The hyperparameters of one room, without their prefix."""
+    return {
+        hyperparameter.removeprefix(f"{name}."): setting
+        for hyperparameter, setting in config.items()
+        if hyperparameter.startswith(f"{name}.")
+    }
 
 
 def usual_plan(spec: DataSpec, family: str = "") -> TrainPlan:
@@ -119,7 +123,7 @@ def usual_plan(spec: DataSpec, family: str = "") -> TrainPlan:
 
 
 def first_designs(space: Space, spec: DataSpec, factory: Factory | None = None) -> list[Config]:
-    """What a study tries first, within its space; of a person's own networks, the one with every knob at its default."""
+    """What a study tries first, within its space; of a person's own networks, the one with every hyperparameter at its default."""
     return [space.nearest(design) for design in ([{}] if factory else initial_designs(spec, family_in(space)))]
 
 
@@ -131,7 +135,15 @@ def initial_designs(spec: DataSpec, family: str = "") -> list[Config]:
 
 def smallest(space: Space, spec: DataSpec) -> Config:
     """The configuration that gives about the fastest network of a space: everything low, and as much cut as may be."""
-    low = {name: knob.low for name, knob in space.items() if name.startswith("model.") and knob.low is not None}
-    most = {name: knob.high for name, knob in space.items() if name == "prune.ratio" and knob.high is not None}
+    low = {
+        name: hyperparameter.low
+        for name, hyperparameter in space.items()
+        if name.startswith("model.") and hyperparameter.low is not None
+    }
+    most = {
+        name: hyperparameter.high
+        for name, hyperparameter in space.items()
+        if name == "prune.ratio" and hyperparameter.high is not None
+    }
     found: Config = {name: int(end) if space[name].integer else end for name, end in (low | most).items()}
     return space.nearest(family_for(spec, family_in(space)).fastest | found)

@@ -26,10 +26,10 @@ class TrialJob(Value):
     Args:
         trial: Number in the study, from 0.
         uid: Unique over all studies.
-        config: Settings of the knobs.
+        config: Settings of the hyperparameters.
         data: The prepared data.
         deployment: The device and its limits.
-        train: The plan that the knobs then change.
+        train: The plan that the hyperparameters then change.
         prune: Likewise.
         metric: The score to report.
         rungs: Epochs at which the worker waits for a decision.
@@ -70,7 +70,7 @@ class HostBenchmarkJob(Request):
     Args:
         data: The prepared data.
         deployment: The device.
-        smallest: Settings of the knobs that give the fastest network.
+        smallest: Settings of the hyperparameters that give the fastest network.
         usual: Settings that give a network of ordinary size; its training speed tells how many epochs can be afforded.
         train: The plan of the usual network's timed steps.
         prune: How the smallest network is cut.
@@ -78,7 +78,7 @@ class HostBenchmarkJob(Request):
         measurement_lock: A file that measuring locks.
         factory: What makes the networks, where they are a person's own.
         costs: Costs that are measured beside latency and size.
-        others: Of a person's own networks nobody knows which is the fastest: settings to try, knob by knob, should the
+        others: Of a person's own networks nobody knows which is the fastest: settings to try, one hyperparameter after the other, should the
             smallest break a limit.
     """
 
@@ -102,7 +102,7 @@ class FactoryCheckJob(Request):
     Args:
         data: The prepared data.
         factory: What makes the networks.
-        usual: Settings of the knobs to build one with.
+        usual: Settings of the hyperparameters to build one with.
         train: The plan of its first steps.
         ratio: The share of the channels to cut, on trial; 0 for none.
         folder: Where to leave temporary files.

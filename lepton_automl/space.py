@@ -126,11 +126,11 @@ class Space(Value, Mapping[str, Hyperparameter]):
     @property
     def defaults(self) -> Config:
         """The default of every hyperparameter."""
-        return {name: knob.default for name, knob in self.hyperparameters.items()}
+        return {name: hyperparameter.default for name, hyperparameter in self.hyperparameters.items()}
 
     def sample(self, rng: random.Random) -> Config:
         """Draw one configuration, each hyperparameter independently."""
-        return {name: knob.sample(rng) for name, knob in self.hyperparameters.items()}
+        return {name: hyperparameter.sample(rng) for name, hyperparameter in self.hyperparameters.items()}
 
     def complete(self, config: Mapping[str, Setting]) -> Config:
         """A partial configuration, checked and completed with the defaults.

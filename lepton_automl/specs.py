@@ -109,7 +109,7 @@ class PriorTrial(Value):
 
     Args:
         study: That study's name.
-        config: Its knobs, as far as the new study has them.
+        config: Its hyperparameters, as far as the new study has them.
         standing: Where its score stood among all that the study tried, from 0, the best, to 1.
         on_front: Whether it stood on that study's front.
     """

@@ -158,7 +158,7 @@ class StudyState:
     ends: int = 0  # of trials; one that was thawed ends again
     ranked: HyperparametersRanked | None = None
     rests: list[Interval] = field(default_factory=list)  # the study was paused, ended or had lost its process
-    pinned: Config = field(default_factory=dict)  # the knobs that proposals hold
+    pinned: Config = field(default_factory=dict)  # the hyperparameters that proposals hold
     idle: float = 0.0  # seconds in which the study was paused, ended or had lost its process
     last_at: float = 0.0
     repairs: int = 0  # of the journal

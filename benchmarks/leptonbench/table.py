@@ -26,7 +26,7 @@ class Row:
 
         Args:
     id: Stays the same when rows are added.
-            origin: `"design"`, `"random"`, `"local"` (one or two knobs of a good row drawn anew) or `"child"`.
+            origin: `"design"`, `"random"`, `"local"` (one or two hyperparameters of a good row drawn anew) or `"child"`.
             parent: Id of the row whose weights a child inherited; -1 for a fresh network.
     config: All hyperparameters.
             recipe: The final shape.

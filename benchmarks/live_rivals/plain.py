@@ -9,7 +9,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from lepton_automl.space import Config, Hyperparameter, Space
-from lepton_automl.space import Setting as KnobSetting
+from lepton_automl.space import Setting as SpaceSetting
 
 from .setting import Setting
 
@@ -27,7 +27,7 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
 
     def tried(trial: optuna.Trial) -> tuple[float, float]:
         try:
-            return objective(trial, {name: suggested(trial, name, knob) for name, knob in space.items()})
+            return objective(trial, {name: suggested(trial, name, hyperparameter) for name, hyperparameter in space.items()})
         except Exception as error:
             setting.note(what="failed", reason=f"{type(error).__name__}: {error}")
             raise
@@ -42,12 +42,12 @@ def optimize(setting: Setting, space: Space, objective: Objective) -> None:
     study.optimize(tried, catch=(Exception,))
 
 
-def suggested(trial: optuna.Trial, name: str, knob: Hyperparameter) -> KnobSetting:
+def suggested(trial: optuna.Trial, name: str, hyperparameter: Hyperparameter) -> SpaceSetting:
     """The sampler's suggestion for one hyperparameter."""
-    if knob.choices:
-        chosen: KnobSetting = trial.suggest_categorical(name, knob.choices)
+    if hyperparameter.choices:
+        chosen: SpaceSetting = trial.suggest_categorical(name, hyperparameter.choices)
         return chosen
-    assert knob.low is not None and knob.high is not None
-    if knob.integer:
-        return trial.suggest_int(name, int(knob.low), int(knob.high), log=knob.log)
-    return trial.suggest_float(name, knob.low, knob.high, log=knob.log)
+    assert hyperparameter.low is not None and hyperparameter.high is not None
+    if hyperparameter.integer:
+        return trial.suggest_int(name, int(hyperparameter.low), int(hyperparameter.high), log=hyperparameter.log)
+    return trial.suggest_float(name, hyperparameter.low, hyperparameter.high, log=hyperparameter.log)

@@ -150,17 +150,17 @@ def _plain(number: float) -> float | None:
 class Deck:
     """The fresh rows that nobody proposed yet; a proposal draws the nearest.
 
-    The distance is Gower's: the mean over knobs of |difference| on the knob's own scale (logarithmic for log knobs)
-    brought to [0, 1], and of 0 or 1 for a categorical knob (Gower, A General Coefficient of Similarity, 1971).
+    The distance is Gower's: the mean over hyperparameters of |difference| on the hyperparameter's own scale (logarithmic for log hyperparameters)
+    brought to [0, 1], and of 0 or 1 for a categorical hyperparameter (Gower, A General Coefficient of Similarity, 1971).
     """
 
     def __init__(self, landscape: Landscape) -> None:
-        self._knobs = dict(landscape.table.space.items())
+        self._hyperparameters = dict(landscape.table.space.items())
         self._ids = [row.id for row in landscape.fresh]
         self._number = {row: number for number, row in enumerate(self._ids)}
         self._free = np.ones(len(self._ids), dtype=bool)
         self._places = np.array([self._place(row.config) for row in landscape.fresh])
-        self._categorical = np.array([bool(knob.choices) for knob in self._knobs.values()])
+        self._categorical = np.array([bool(hyperparameter.choices) for hyperparameter in self._hyperparameters.values()])
 
     def __len__(self) -> int:
         return int(self._free.sum())
@@ -186,13 +186,13 @@ class Deck:
         self._free[self._number[row]] = False
 
     def _place(self, config: Mapping[str, Any]) -> NDArray[np.float64]:
-        return np.array([_scaled(knob, config[name]) for name, knob in self._knobs.items()])
+        return np.array([_scaled(hyperparameter, config[name]) for name, hyperparameter in self._hyperparameters.items()])
 
 
-def _scaled(knob: Hyperparameter, setting: Any) -> float:
-    if knob.choices:
-        return float(knob.choices.index(setting))
-    assert knob.low is not None and knob.high is not None
-    if knob.log:
-        return math.log(setting / knob.low) / math.log(knob.high / knob.low)
-    return float((setting - knob.low) / (knob.high - knob.low))
+def _scaled(hyperparameter: Hyperparameter, setting: Any) -> float:
+    if hyperparameter.choices:
+        return float(hyperparameter.choices.index(setting))
+    assert hyperparameter.low is not None and hyperparameter.high is not None
+    if hyperparameter.log:
+        return math.log(setting / hyperparameter.low) / math.log(hyperparameter.high / hyperparameter.low)
+    return float((setting - hyperparameter.low) / (hyperparameter.high - hyperparameter.low))

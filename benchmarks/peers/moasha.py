@@ -43,7 +43,7 @@ class Moasha:
         self._trial = importlib.import_module("syne_tune.backend.trial_status").Trial
         domains = importlib.import_module("syne_tune.config_space")
         self._scheduler = importlib.import_module(MODULE).MOASHA(
-            {name: _domain(domains, knob) for name, knob in landscape.table.space.items()},
+            {name: _domain(domains, hyperparameter) for name, hyperparameter in landscape.table.space.items()},
             metrics=["score", "latency"],
             time_attr="epoch",
             max_t=landscape.table.epochs,
@@ -82,8 +82,8 @@ def moasha(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     return simulate(landscape, Moasha(landscape, seed), workers=workers)
 
 
-def _domain(domains: Any, knob: Hyperparameter) -> Any:
-    if knob.choices:
-        return domains.choice(list(knob.choices))
-    kind = ("log" if knob.log else "") + ("randint" if knob.integer else "uniform")
-    return getattr(domains, kind)(knob.low, knob.high)
+def _domain(domains: Any, hyperparameter: Hyperparameter) -> Any:
+    if hyperparameter.choices:
+        return domains.choice(list(hyperparameter.choices))
+    kind = ("log" if hyperparameter.log else "") + ("randint" if hyperparameter.integer else "uniform")
+    return getattr(domains, kind)(hyperparameter.low, hyperparameter.high)

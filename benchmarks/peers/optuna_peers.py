@@ -47,7 +47,7 @@ class OptunaSearch:
         warnings.simplefilter("ignore")  # experimental features, and parameters fixed by a queue
         self.landscape, self._told, self._left = landscape, told, limit
         self._deck = Deck(landscape)
-        self._distributions = {name: distribution(knob) for name, knob in landscape.table.space.items()}
+        self._distributions = {name: distribution(hyperparameter) for name, hyperparameter in landscape.table.space.items()}
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
         self.numbers: dict[int, int] = {}  # of the running trials, by row
 
@@ -128,11 +128,11 @@ def tpe_halving(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
     return simulate(landscape, OptunaHalving(landscape, tpe(seed)), workers=workers)
 
 
-def distribution(knob: Hyperparameter) -> BaseDistribution:
-    """A knob as Optuna has it."""
-    if knob.choices:
-        return CategoricalDistribution(knob.choices)
-    assert knob.low is not None and knob.high is not None
-    if knob.integer:
-        return IntDistribution(int(knob.low), int(knob.high), log=knob.log)
-    return FloatDistribution(knob.low, knob.high, log=knob.log)
+def distribution(hyperparameter: Hyperparameter) -> BaseDistribution:
+    """A hyperparameter as Optuna has it."""
+    if hyperparameter.choices:
+        return CategoricalDistribution(hyperparameter.choices)
+    assert hyperparameter.low is not None and hyperparameter.high is not None
+    if hyperparameter.integer:
+        return IntDistribution(int(hyperparameter.low), int(hyperparameter.high), log=hyperparameter.log)
+    return FloatDistribution(hyperparameter.low, hyperparameter.high, log=hyperparameter.log)

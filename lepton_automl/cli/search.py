@@ -71,7 +71,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     cost: Annotated[float | None, typer.Option(help="Money at most, in the currency of --price.")] = None,
     price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
     sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random or grid.")] = "tpe",
-    grid: Annotated[str | None, typer.Option(help="The knobs that a grid turns, separated by commas.")] = None,
+    grid: Annotated[str | None, typer.Option(help="The hyperparameters that a grid varies, separated by commas.")] = None,
     warm_start: Annotated[str | None, typer.Option(help="Earlier studies to learn from, separated by commas.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,

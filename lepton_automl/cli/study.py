@@ -154,14 +154,14 @@ def _limit(text: str | None, complaints: Complaints) -> Any:
 def pin(
     study: StudyName,
     settings: Annotated[
-        list[str], typer.Argument(help="Knobs and their settings: `model.kernel=3`.", metavar="KNOB=SETTING...")
+        list[str], typer.Argument(help="Hyperparameters and their values: `model.kernel=3`.", metavar="NAME=VALUE...")
     ],
 ) -> None:
-    """Hold knobs of a study still from now on."""
+    """Pin a study's hyperparameters from now on."""
     handle = opened(study)
     space, complaints = handle.state.settings.space, Complaints("pin")
     for one in settings:
-        complaints.check("=" in one, f"{one!r} names no setting", "Say KNOB=SETTING, such as train.lr=0.01.")
+        complaints.check("=" in one, f"{one!r} names no setting", "Give NAME=VALUE, such as train.lr=0.01.")
     complaints.raise_any()
     told = [one.partition("=") for one in settings]
     handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
@@ -172,10 +172,10 @@ def pin(
 def unpin(
     study: StudyName,
     hyperparameters: Annotated[
-        list[str] | None, typer.Argument(help="The knobs; all that are pinned, if none is named.")
+        list[str] | None, typer.Argument(help="The hyperparameters; all that are pinned, if none is named.")
     ] = None,
 ) -> None:
-    """Let pinned knobs of a study turn again."""
+    """Let a study's pinned hyperparameters vary again."""
     handle = opened(study)
     handle.control.unpin(*hyperparameters or ())
     left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())

@@ -1,4 +1,4 @@
-"""Parts of the report about the search: its front, its knobs, what it stopped, what it cost."""
+"""Parts of the report about the search: its front, its hyperparameters, what it stopped, what it cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .curves import curves_figure
 from .ends import ends_figure, reasons
 from .front import front_figure
 from .hypervolume import hypervolume_figure
-from .importance import FEW, NAMES, importance_figure, shown_knobs
+from .importance import FEW, NAMES, importance_figure, shown_hyperparameters
 from .models import cards, picker
 from .page import Html, collapsible, facts, paragraph, plot, section, table
 from .parallel import parallel_figure
@@ -44,17 +44,18 @@ def front(context: ReportContext, figures: Figures) -> Html:
     )
 
 
-def knobs(context: ReportContext, figures: Figures) -> Html:
-    """Which knobs mattered."""
+def hyperparameters(context: ReportContext, figures: Figures) -> Html:
+    """Which hyperparameters mattered."""
     state, ranked = context.state, context.state.ranked
     figures["importance"], figures["parallel"] = importance_figure(ranked), parallel_figure(state)
     few = ranked is not None and min(ranked.trials.values(), default=FEW) < FEW
     goals = list(ranked.shares) if ranked else []
     rows = [
-        [knob, *((ranked.shares[goal].get(knob, 0.0) if ranked else 0.0) for goal in goals)] for knob in shown_knobs(ranked)
+        [hyperparameter, *((ranked.shares[goal].get(hyperparameter, 0.0) if ranked else 0.0) for goal in goals)]
+        for hyperparameter in shown_hyperparameters(ranked)
     ]
     return section(
-        "knobs",
+        "hyperparameters",
         "Which hyperparameters mattered",
         paragraph(
             "How much of the variation between trials each hyperparameter explains, separately for the score and for each cost.",

@@ -56,7 +56,10 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
     settings, started = state.settings, state.started
     hyperparameters = table(
         ["hyperparameter", "range", "default"],
-        ([name, clean(knob.describe(), 80), str(knob.default)] for name, knob in settings.space.items()),
+        (
+            [name, clean(hyperparameter.describe(), 80), str(hyperparameter.default)]
+            for name, hyperparameter in settings.space.items()
+        ),
     )
     return section(
         "again",

@@ -1,4 +1,4 @@
-"""Which knobs mattered, for each objective."""
+"""Which hyperparameters mattered, for each objective."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST = 12  # knobs that are shown, the most important for any objective
-LEAST = 0.005  # share, below which a knob is not shown
+MOST = 12  # hyperparameters that are shown, the most important for any objective
+LEAST = 0.005  # share, below which a hyperparameter is not shown
 LOOKS = {"score": (BLUE, ""), "latency_ms": (ORANGE, "/"), "size_bytes": (PURPLE, ".")}
 NAMES = {"score": "score", "latency_ms": "latency", "size_bytes": "size"}
 OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, in turns
@@ -31,7 +31,7 @@ FEW = 30  # trials, below which shares are hints
 
 
 def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neutral") -> go.Figure:
-    """The share of the variation between trials that each knob explains.
+    """The share of the variation between trials that each hyperparameter explains.
 
     Args:
         ranked: What the search wrote last (`state.ranked`).
@@ -43,15 +43,15 @@ def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neut
     import plotly.graph_objects as go
 
     shares = ranked.shares if ranked else {}
-    hyperparameters = shown_knobs(ranked)[::-1]
+    hyperparameters = shown_hyperparameters(ranked)[::-1]
     figure = go.Figure()
     others = [goal for goal in shares if goal not in LOOKS]
     looks = LOOKS | dict(zip(others, itertools.cycle(OTHER_LOOKS), strict=False))
     for goal, (colour, pattern) in looks.items():
         known = shares.get(goal, {})
         figure.add_bar(
-            y=[label(knob) for knob in hyperparameters] if known else [],
-            x=[known.get(knob, 0.0) for knob in hyperparameters] if known else [],
+            y=[label(hyperparameter) for hyperparameter in hyperparameters] if known else [],
+            x=[known.get(hyperparameter, 0.0) for hyperparameter in hyperparameters] if known else [],
             orientation="h",
             name=f"{NAMES.get(goal, goal)} ({ranked.trials[goal]} trials)" if ranked and known else NAMES.get(goal, goal),
             showlegend=bool(known),
@@ -71,11 +71,18 @@ def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neut
     )
 
 
-def shown_knobs(ranked: HyperparametersRanked | None) -> list[str]:
-    """The knobs that matter most for any objective, the most important for the first objective first."""
+def shown_hyperparameters(ranked: HyperparametersRanked | None) -> list[str]:
+    """The hyperparameters that matter most for any objective, the most important for the first objective first."""
     if ranked is None or not ranked.shares:
         return []
-    best = {knob: max(one.get(knob, 0.0) for one in ranked.shares.values()) for one in ranked.shares.values() for knob in one}
-    chosen = sorted(best, key=lambda knob: -best[knob])[:MOST]
-    total = {knob: sum(one.get(knob, 0.0) for one in ranked.shares.values()) for knob in chosen}
-    return sorted((knob for knob in chosen if best[knob] >= LEAST), key=lambda knob: -total[knob])
+    best = {
+        hyperparameter: max(one.get(hyperparameter, 0.0) for one in ranked.shares.values())
+        for one in ranked.shares.values()
+        for hyperparameter in one
+    }
+    chosen = sorted(best, key=lambda hyperparameter: -best[hyperparameter])[:MOST]
+    total = {hyperparameter: sum(one.get(hyperparameter, 0.0) for one in ranked.shares.values()) for hyperparameter in chosen}
+    return sorted(
+        (hyperparameter for hyperparameter in chosen if best[hyperparameter] >= LEAST),
+        key=lambda hyperparameter: -total[hyperparameter],
+    )

@@ -1,4 +1,4 @@
-"""Parallel coordinates: each trial a line through its knobs, its latency and its score."""
+"""Parallel coordinates: each trial a line through its hyperparameters, its latency and its score."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.space import Hyperparameter
 from lepton_automl.state import StudyState, Trial
 
-from .importance import shown_knobs
+from .importance import shown_hyperparameters
 from .labels import label, tick
 from .tables import last_score
 from .theme import (
@@ -22,15 +22,15 @@ from .theme import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MOST_KNOBS, MOST_TRIALS = 8, 1_000
+MOST_HYPERPARAMETERS, MOST_TRIALS = 8, 1_000
 TICKS = 5
 Axis = dict[str, Any]
 
 
 def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """Knobs, latency and score of every trial that was scored; drag along an axis to pick out lines.
+    """Hyperparameters, latency and score of every trial that was scored; drag along an axis to pick out lines.
 
-    The knobs are those that matter most, where the search has ranked them. Scores of stopped trials are their last ones.
+    The hyperparameters are those that matter most, where the search has ranked them. Scores of stopped trials are their last ones.
 
     Returns:
         One trace; its `customdata` holds the trials' numbers.
@@ -40,7 +40,9 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     trials = [trial for trial in state.trials.values() if trial.profile and last_score(state, trial) is not None][-MOST_TRIALS:]
     scores = [last_score(state, trial) or 0.0 for trial in trials]
     line = {"color": _ranks(state, scores), "colorscale": SCALE, "cmin": 0.0, "cmax": 1.0, "showscale": False}
-    axes = [_knob_axis(name, state.settings.space[name], trials) for name in _knobs(state)] if trials else []
+    axes = (
+        [_hyperparameter_axis(name, state.settings.space[name], trials) for name in _hyperparameters(state)] if trials else []
+    )
     if trials:
         latencies = [trial.profile.latency_ms for trial in trials if trial.profile]
         axes += [_log_axis("latency, ms", latencies), {"label": label(state.settings.metric, 20), "values": scores}]
@@ -59,28 +61,32 @@ def _ranks(state: StudyState, scores: list[float]) -> list[float]:
     return [place[sign * score] for score in scores]
 
 
-def _knobs(state: StudyState) -> list[str]:
-    """The knobs that differ between trials, the most important ones."""
+def _hyperparameters(state: StudyState) -> list[str]:
+    """The hyperparameters that differ between trials, the most important ones."""
     configs = [trial.proposed.config for trial in state.trials.values()]
-    turned = [knob for knob in state.settings.space if len({config.get(knob) for config in configs} - {None}) > 1]
-    ranked = [knob for knob in shown_knobs(state.ranked) if knob in turned]
-    chosen = {*(ranked + [knob for knob in turned if knob not in ranked])[:MOST_KNOBS]}
-    return [knob for knob in turned if knob in chosen]
+    turned = [
+        hyperparameter
+        for hyperparameter in state.settings.space
+        if len({config.get(hyperparameter) for config in configs} - {None}) > 1
+    ]
+    ranked = [hyperparameter for hyperparameter in shown_hyperparameters(state.ranked) if hyperparameter in turned]
+    chosen = {*(ranked + [hyperparameter for hyperparameter in turned if hyperparameter not in ranked])[:MOST_HYPERPARAMETERS]}
+    return [hyperparameter for hyperparameter in turned if hyperparameter in chosen]
 
 
-def _knob_axis(name: str, knob: Hyperparameter, trials: list[Trial]) -> Axis:
+def _hyperparameter_axis(name: str, hyperparameter: Hyperparameter, trials: list[Trial]) -> Axis:
     """An axis of its own kind: categories in their order, logarithms, or plain numbers."""
-    settings = [trial.proposed.config.get(name, knob.default) for trial in trials]
-    if knob.choices or any(isinstance(setting, str | bool) for setting in settings):
-        known = [*knob.choices, *dict.fromkeys(one for one in settings if one not in knob.choices)]
+    settings = [trial.proposed.config.get(name, hyperparameter.default) for trial in trials]
+    if hyperparameter.choices or any(isinstance(setting, str | bool) for setting in settings):
+        known = [*hyperparameter.choices, *dict.fromkeys(one for one in settings if one not in hyperparameter.choices)]
         ticks = {"tickvals": list(range(len(known))), "ticktext": [tick(one) for one in known]}
         place = {_key(one): at for at, one in enumerate(known)}
         values = [place[_key(one)] for one in settings]
         return {"label": _short(name), "values": values, "range": [-0.2, max(len(known) - 0.8, 0.2)], **ticks}
     numbers = [float(setting) for setting in settings]
-    if knob.log and min(numbers) > 0:
+    if hyperparameter.log and min(numbers) > 0:
         return _log_axis(_short(name), numbers)
-    whole = knob.integer and max(numbers) - min(numbers) < 2 * TICKS
+    whole = hyperparameter.integer and max(numbers) - min(numbers) < 2 * TICKS
     ticks = {"tickvals": list(range(int(min(numbers)), int(max(numbers)) + 1))} if whole else {}
     return {"label": _short(name), "values": numbers, **ticks}
 

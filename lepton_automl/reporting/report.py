@@ -19,7 +19,7 @@ def report_html(context: ReportContext) -> str:
     state, figures = context.state, Figures()
     parts = [make(context, figures) for make in SECTIONS]
     titles = (("asked", "request"), ("front", "Pareto front"), ("why", "why this model"), ("errors", "its errors"), ("speed", "its speed"),
-              ("knobs", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
+              ("hyperparameters", "hyperparameters"), ("stopped", "stopped trials"), ("cost", "time and cost"), ("again", "reproduce it"), ("run", "run it"))  # fmt: skip
     there = [(name, title) for name, title in titles if any(f'<section id="{name}"' in part for part in parts)]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title in there)
     return page(
@@ -41,7 +41,7 @@ def plots_html(state: StudyState) -> str:
     context = ReportContext(state)
     parts = [
         about_search.front(context, figures),
-        about_search.knobs(context, figures),
+        about_search.hyperparameters(context, figures),
         about_search.stopped(context, figures),
         about_search.cost(context, figures),
     ]
@@ -85,7 +85,7 @@ SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (
     about_model.why,
     about_model.errors,
     about_model.speed,
-    about_search.knobs,
+    about_search.hyperparameters,
     about_search.stopped,
     about_search.cost,
     about_study.reproduction,

@@ -58,7 +58,7 @@ def front_json(state: StudyState) -> Row:
 
 
 def trial_table(state: StudyState) -> list[Row]:
-    """Every candidate in the order proposed: how it ended, its scores and costs, and the setting of each knob."""
+    """Every candidate in the order proposed: how it ended, its scores and costs, and the setting of each hyperparameter."""
     front = {trial.number for trial in state.front()}
     return [_trial_row(state, trial, on_front=trial.number in front) for trial in state.trials.values()]
 

@@ -152,28 +152,30 @@ class StudyControl:
         self._commands.record(command("limit", deployment=deployment))
 
     def pin(self, config: Mapping[str, Setting]) -> None:
-        """Hold knobs still: whatever is tried from now on has these settings; what was learnt of the other knobs stands.
+        """Pin hyperparameters: every later trial has these settings; what was learnt about the others stands.
 
         Args:
-            config: A setting for each knob to hold, beside those that are pinned already.
+            config: A value for each hyperparameter to pin, beside those that are pinned already.
 
         Raises:
-            ConfigError: Nothing is given, or a knob is unknown or out of range; all of it is listed.
+            ConfigError: Nothing is given, or a hyperparameter is unknown or out of range; all of it is listed.
             StudyError: The search does not answer.
         """
         if not config:
-            raise ConfigError("nothing is given", where="pin", fix="Name a knob and its setting: pin({'train.lr': 0.01}).")
+            raise ConfigError(
+                "nothing is given", where="pin", fix="Name a hyperparameter and its setting: pin({'train.lr': 0.01})."
+            )
         self._study.state.settings.space.complete(config)
         self._commands.record(command("pin", config=dict(config)))
 
     def unpin(self, *names: str) -> None:
-        """Let pinned knobs turn again.
+        """Let pinned hyperparameters vary again.
 
         Args:
             *names: Their names; all that are pinned, if none is given.
 
         Raises:
-            ConfigError: A knob is not pinned; all such are listed.
+            ConfigError: A hyperparameter is not pinned; all such are listed.
             StudyError: The search does not answer.
         """
         complaints, pinned = Complaints("unpin"), self._study.state.pinned
@@ -187,10 +189,10 @@ class StudyControl:
         """Try a configuration next.
 
         Args:
-            config: Settings of knobs; those left out stand at their defaults, or where they are pinned.
+            config: Settings of hyperparameters; those left out stand at their defaults, or where they are pinned.
 
         Raises:
-            ConfigError: A knob is unknown, out of range or pinned elsewhere; all of it is listed.
+            ConfigError: A hyperparameter is unknown, out of range or pinned elsewhere; all of it is listed.
             StudyError: The search is not running, or does not answer.
         """
         asked, pinned = command("enqueue", config=dict(config)), self._study.state.pinned
@@ -203,7 +205,7 @@ class StudyControl:
         self._commands.send_while_it_runs(asked)
 
     def retune(self, trial: int, trials: int = 8) -> None:
-        """Try variations of a trial's configuration next: of each, one to three knobs are turned, the rest stays as it is.
+        """Try variations of a trial's configuration next: of each, one to three hyperparameters are changed, the rest stays as it is.
 
         They are trained like any other candidate, from fresh weights. Fewer are tried where there are no more that are new.
 

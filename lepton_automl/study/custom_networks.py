@@ -47,7 +47,7 @@ def checked(
     complaints.raise_any()
     if not found.uncuttable:
         return config, found.notes
-    space = Space(hyperparameters={name: knob for name, knob in config.space.items() if name != CUT})
+    space = Space(hyperparameters={name: hyperparameter for name, hyperparameter in config.space.items() if name != CUT})
     return config.replace(space=space), (*found.notes, f"No channels are cut in this study: {found.uncuttable}.")
 
 
@@ -55,11 +55,15 @@ def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:
     """The ends of a person's hyperparameters: their names do not tell which of them is the fast one."""
     if config.factory is None:
         return {}
-    return {name: _ends(knob) for name, knob in config.space.items() if name.startswith("model.")}
+    return {name: _ends(hyperparameter) for name, hyperparameter in config.space.items() if name.startswith("model.")}
 
 
-def _ends(knob: Hyperparameter) -> tuple[Any, ...]:
-    if knob.choices:
-        return knob.choices
-    assert knob.low is not None and knob.high is not None
-    return (int(knob.low), int(knob.high)) if knob.integer else (knob.low, knob.high)
+def _ends(hyperparameter: Hyperparameter) -> tuple[Any, ...]:
+    if hyperparameter.choices:
+        return hyperparameter.choices
+    assert hyperparameter.low is not None and hyperparameter.high is not None
+    return (
+        (int(hyperparameter.low), int(hyperparameter.high))
+        if hyperparameter.integer
+        else (hyperparameter.low, hyperparameter.high)
+    )

@@ -101,7 +101,7 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
 
 
 def ranked(state: StudyState) -> StudyState:
-    """The state with its knobs ranked, also where the journal is of an older version, or the search has only begun."""
+    """The state with its hyperparameters ranked, also where the journal is of an older version, or the search has only begun."""
     if state.ranked is None:
         state.ranked = rank(state, state.last_at)
     return state

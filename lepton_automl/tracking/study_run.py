@@ -27,8 +27,8 @@ def settings(state: StudyState) -> dict[str, str]:
         params[f"data.{name}"] = str(getattr(config.data, name))
     params |= {"sampler": config.sampler, "seed": str(config.seed), "workers": str(config.workers)}
     params["warm_start"] = ", ".join(dict.fromkeys(one.study for one in config.prior_trials))
-    params |= {f"space.{name}": knob.describe() for name, knob in config.space.items()}
-    # What no knob turns; under another name than the knobs', which the trials have as their own parameters.
+    params |= {f"space.{name}": hyperparameter.describe() for name, hyperparameter in config.space.items()}
+    # What no hyperparameter changes; under another name than the hyperparameters', which the trials have as their own parameters.
     plan = config.train.to_json().items()
     params |= {f"plan.{name}": str(value) for name, value in plan if f"train.{name}" not in config.space}
     params |= {f"host.{name}": value for name, value in started.machine.items()}

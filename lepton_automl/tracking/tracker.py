@@ -1,7 +1,7 @@
 """The tracker: a window on one study's journal that writes what it sees into MLflow.
 
 Each study has an experiment of its own, `lepton/<study>`, so that MLflow's charts compare trials that share a metric and
-knobs; in it one parent run, and a child run for each ended trial.
+hyperparameters; in it one parent run, and a child run for each ended trial.
 """
 
 from __future__ import annotations

@@ -41,17 +41,17 @@ class Controls(View):
         self.more = button("extend", self._extend, tip="Add to the budget", icon="plus")
         self.latency = w.FloatText(0, step=0.01, layout={"width": "80px"}, tooltip="Max latency per call (ms); 0 for no limit")
         self.set = button("set limit", self._limit_typed, tip="Set the latency limit, in ms per call; 0 removes it")
-        self.knob = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="Hyperparameter")
+        self.hyperparameter = w.Dropdown(options=[], layout={"width": "130px"}, tooltip="Hyperparameter")
         self.setting = w.Combobox(placeholder="value", layout={"width": "96px"}, tooltip="Fixed value")
         self.pin = button("pin", self._pin, tip="Fix this hyperparameter at this value from now on", icon="thumb-tack")
         self.unpin = button("unpin", self._unpin, tip="Search this hyperparameter again")
         self.held = w.HTML()
-        self.knob.observe(lambda _: self._offer(), "value")
+        self.hyperparameter.observe(lambda _: self._offer(), "value")
         groups = (
             (self.pause, self.resume, self.stop),
             (self.amount, self.unit, self.more),
             (w.Label("limit, ms"), self.latency, self.set),
-            (self.knob, self.setting, self.pin, self.unpin, self.held),
+            (self.hyperparameter, self.setting, self.pin, self.unpin, self.held),
         )
         row = w.Box([w.HBox(group) for group in groups])
         row.add_class("l-controls")
@@ -69,7 +69,7 @@ class Controls(View):
         self.held.value = ", ".join(html_text(f"{name} = {setting}", 60) for name, setting in state.pinned.items())
         self.unpin.disabled = not state.pinned
         self._offer_units(state)
-        self._offer_knobs(state)
+        self._offer_hyperparameters(state)
         limit = state.settings.deployment.max_latency_ms
         if limit != self._limit_shown:
             self._limit_shown = limit
@@ -118,10 +118,10 @@ class Controls(View):
         self.limit(self.latency.value or None)
 
     def _pin(self) -> None:
-        knob = self._turned()
-        if knob is None:
+        hyperparameter = self._turned()
+        if hyperparameter is None:
             return
-        name, setting = str(self.knob.value), parse_setting(knob, self.setting.value)
+        name, setting = str(self.hyperparameter.value), parse_setting(hyperparameter, self.setting.value)
         self._act(
             "pinning",
             lambda: self._drive.control.pin({name: setting}),
@@ -130,43 +130,43 @@ class Controls(View):
         )
 
     def _unpin(self) -> None:
-        name = str(self.knob.value)
+        name = str(self.hyperparameter.value)
         self._act("unpinning", lambda: self._drive.control.unpin(name), f"{name} is searched again", f"control.unpin({name!r})")
 
     def _turned(self) -> Hyperparameter | None:
-        return self._state.settings.space.get(str(self.knob.value)) if self._state else None
+        return self._state.settings.space.get(str(self.hyperparameter.value)) if self._state else None
 
     def _offer_units(self, state: StudyState) -> None:
         units = tuple(unit for unit in UNITS if getattr(state.settings.budget, unit) is not None)
         if units != tuple(self.unit.options):
             self.unit.options = units
 
-    def _offer_knobs(self, state: StudyState) -> None:
+    def _offer_hyperparameters(self, state: StudyState) -> None:
         names = [(clean(name, 60), name) for name in state.settings.space]
-        if names != list(self.knob.options):
-            self.knob.options = names
-            self.knob.index = 0 if names else None
+        if names != list(self.hyperparameter.options):
+            self.hyperparameter.options = names
+            self.hyperparameter.index = 0 if names else None
             self._offer()
 
     def _offer(self) -> None:
-        knob = self._turned()
-        if knob:
-            offer_settings(self.setting, knob)
+        hyperparameter = self._turned()
+        if hyperparameter:
+            offer_settings(self.setting, hyperparameter)
 
 
-def offer_settings(field: w.Combobox, knob: Hyperparameter) -> None:
-    """Offer a knob's choices in an empty field, and say what it takes; `parse_setting` reads what a person makes of it."""
-    field.options = [clean(json.dumps(choice), 60) for choice in knob.choices]
-    field.value, field.placeholder = "", clean(knob.describe(), 60)
+def offer_settings(field: w.Combobox, hyperparameter: Hyperparameter) -> None:
+    """Offer a hyperparameter's choices in an empty field, and say what it takes; `parse_setting` reads what a person makes of it."""
+    field.options = [clean(json.dumps(choice), 60) for choice in hyperparameter.choices]
+    field.value, field.placeholder = "", clean(hyperparameter.describe(), 60)
 
 
-def parse_setting(knob: Hyperparameter, text: str) -> Setting:
+def parse_setting(hyperparameter: Hyperparameter, text: str) -> Setting:
     """The setting that a person means: one of the choices by its word, else a number, else the text itself."""
-    for choice in knob.choices:
+    for choice in hyperparameter.choices:
         if text in {clean(json.dumps(choice), 60), str(choice)}:
             return choice  # type: ignore[no-any-return]  # choices are settings
     try:
         number = float(text)
     except ValueError:
         return text
-    return int(number) if number == int(number) and (knob.integer or "." not in text) else number
+    return int(number) if number == int(number) and (hyperparameter.integer or "." not in text) else number

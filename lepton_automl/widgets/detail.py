@@ -99,7 +99,7 @@ def detail_html(state: StudyState, trial: Trial) -> str:
     why = f'<p class="l-dim">{html_text(result.reason)}</p>' if result and result.reason else ""
     return (
         f"<h4>trial {trial.number}: {html_text(trial_status(state, trial))}</h4>{shape}"
-        f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_knobs(trial)}{_tried(state, trial)}'
+        f'<table class="l-plain">{rows}</table>{why}{_latency(trial)}{_hyperparameters(trial)}{_tried(state, trial)}'
     )
 
 
@@ -148,12 +148,12 @@ def _whisker(name: str, found: Measurement, top: float, most: float) -> str:
     )
 
 
-def _knobs(trial: Trial) -> str:
+def _hyperparameters(trial: Trial) -> str:
     rows = "".join(
         f"<tr><th>{html_text(name)}</th><td>{html_text(f'{value:.4g}' if isinstance(value, float) else value)}</td></tr>"
         for name, value in trial.proposed.config.items()
     )
-    return f'<details><summary>knobs</summary><table class="l-plain">{rows}</table></details>'
+    return f'<details><summary>hyperparameters</summary><table class="l-plain">{rows}</table></details>'
 
 
 def _tried(state: StudyState, trial: Trial) -> str:

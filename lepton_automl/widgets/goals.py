@@ -26,7 +26,7 @@ KILOBYTE = 1_000
 
 
 class Goals(View):
-    """Objectives, target device, budget, knobs and name.
+    """Objectives, target device, budget, hyperparameters and name.
 
     Args:
         make: The class of searches, which says what is wrong with their arguments.

@@ -1,4 +1,4 @@
-"""Which knobs matter, and which settings go together with what."""
+"""Which hyperparameters matter, and which settings go together with what."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLANTED = {"l": 70, "r": 40, "t": 78, "b": 16}  # room for the names above the a
 
 
 class ImportanceView(View):
-    """The knobs' shares above, all trials as lines through them below."""
+    """The hyperparameters' shares above, all trials as lines through them below."""
 
     def __init__(self) -> None:
         self.shares = PictureView(lambda state: importance_figure(state.ranked), height=250)

@@ -1,4 +1,4 @@
-"""Knobs that a person holds at a setting before the search begins."""
+"""Hyperparameters that a person pins before the search begins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .view import View, button, free_clicks
 
 
 class Pins(View):
-    """Chooses knobs of the space that the data get, and lists those that are held.
+    """Chooses hyperparameters of the space that the data get, and lists those that are held.
 
     Args:
         changed: Called when one is held or let go.
@@ -30,7 +30,7 @@ class Pins(View):
         self._changed = changed
         self._spec: DataSpec | None = None
         self._space = Space(hyperparameters={})
-        self.knob = w.Dropdown(
+        self.hyperparameter = w.Dropdown(
             description="hyperparameter",
             tooltip="Hyperparameter; the list is filled once the data are known",
             style=LABEL,
@@ -40,20 +40,20 @@ class Pins(View):
         self.pin = button("fix", self._pin, tip="Fix this hyperparameter at this value", icon="thumb-tack")
         self._shown, self._complaint = w.Box(), w.HTML()
         self._shown.add_class("l-wrap")
-        self.knob.observe(lambda _: self._offer(), "value")
-        row = w.HBox([self.knob, self.setting, self.pin])
+        self.hyperparameter.observe(lambda _: self._offer(), "value")
+        row = w.HBox([self.hyperparameter, self.setting, self.pin])
         row.add_class("l-wrap")
         super().__init__(row, self._shown, self._complaint)
         self.update(None)
 
     def update(self, spec: DataSpec | None) -> None:
-        """Offer the knobs of the networks for these data."""
+        """Offer the hyperparameters of the networks for these data."""
         self._spec = spec
         self._space = families.space_for(spec) if spec else Space(hyperparameters={})
         options = [(clean(name, 60), name) for name in sorted(self._space)]
-        if options != list(self.knob.options):
-            self.knob.options = options
-            self.knob.index = 0 if options else None
+        if options != list(self.hyperparameter.options):
+            self.hyperparameter.options = options
+            self.hyperparameter.index = 0 if options else None
         self.pin.disabled = not options
         self._offer()
         self._list()
@@ -69,12 +69,12 @@ class Pins(View):
         return argument_error(partial(families.widened, self._space, self._spec), changes=held)
 
     def _offer(self) -> None:
-        knob = self._space.get(str(self.knob.value))
-        if knob:
-            offer_settings(self.setting, knob)
+        hyperparameter = self._space.get(str(self.hyperparameter.value))
+        if hyperparameter:
+            offer_settings(self.setting, hyperparameter)
 
     def _pin(self) -> None:
-        name = str(self.knob.value)
+        name = str(self.hyperparameter.value)
         asked = {name: parse_setting(self._space[name], self.setting.value)}
         complaint = self._wrong(asked)
         if not complaint:

@@ -42,10 +42,10 @@ class Control(Protocol):
         """Change the hard limit on latency; None lifts it."""
 
     def pin(self, config: Mapping[str, Setting]) -> None:
-        """Hold knobs at settings."""
+        """Pin hyperparameters."""
 
     def unpin(self, *names: str) -> None:
-        """Let knobs go."""
+        """Unpin hyperparameters."""
 
     def retune(self, trial: int) -> None:
         """Try neighbours of a trial next."""

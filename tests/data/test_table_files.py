@@ -202,7 +202,12 @@ def test_predict_py_predicts_its_training_files_in_a_clean_process(tmp_path: Pat
         assert [kind for _, kind in data.spec.input.columns] == ["category", "number", "number", "category"]
         settings = families.smallest(families.space_for(data.spec), data.spec)
         drawn = families.draw(
-            {knob.removeprefix("model."): set_ for knob, set_ in settings.items() if knob.startswith("model.")}, data.spec
+            {
+                hyperparameter.removeprefix("model."): set_
+                for hyperparameter, set_ in settings.items()
+                if hyperparameter.startswith("model.")
+            },
+            data.spec,
         )
         module = deployable(build(drawn), data.spec)
         export(module, data.train.rows(slice(0, 5)).inputs, tmp_path / "model.onnx")

@@ -39,7 +39,10 @@ def test_a_slow_learner_is_distinguished_from_a_converged_one(rate):
 
 def test_forecasts_know_the_configuration():
     """Curves that begin equal and end by a hyperparameter."""
-    known = [([0.9, 0.8, *([0.8 - 0.5 * knob] * 14)], 0.8 - 0.5 * knob, [knob]) for knob in np.linspace(0, 1, 20)]
+    known = [
+        ([0.9, 0.8, *([0.8 - 0.5 * hyperparameter] * 14)], 0.8 - 0.5 * hyperparameter, [hyperparameter])
+        for hyperparameter in np.linspace(0, 1, 20)
+    ]
     means, _ = CurveForecaster(known).forecast([([0.9, 0.8], [0.1]), ([0.9, 0.8], [0.9])])
     assert means[0] > means[1] + 0.2
 

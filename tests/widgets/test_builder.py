@@ -77,12 +77,12 @@ def test_the_line_of_python_is_what_it_starts(home, tmp_path, digits, launched, 
         made.data.ignore.control.value = ("sold",)
         seen(made)
         made.goals.metric.control.value = "mae"
-        made.goals.pins.knob.value, made.goals.pins.setting.value = "model.depth", "2"
+        made.goals.pins.hyperparameter.value, made.goals.pins.setting.value = "model.depth", "2"
         made.goals.pins.pin.click()
         made.goals.deployment["threads"].control.value = "2"
     else:
         made.goals.objectives["size"].value = True
-        made.goals.pins.knob.value, made.goals.pins.setting.value = "model.block", '"plain"'
+        made.goals.pins.hyperparameter.value, made.goals.pins.setting.value = "model.block", '"plain"'
         made.goals.pins.pin.click()
         made.goals.name.control.value = "007"
         made.goals.budget["trials"].control.value = "5"

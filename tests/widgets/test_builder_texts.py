@@ -58,7 +58,7 @@ def test_every_wrong_field_has_its_message_beside_it(home):
     assert f"{len(fields)} fields to correct" in made._why.value and made.start.disabled
     goals.name.control.value = "no/name"
     assert "cannot be a study" in goals.name._complaint.value
-    goals.pins.knob.value, goals.pins.setting.value = "model.kind", "tree"
+    goals.pins.hyperparameter.value, goals.pins.setting.value = "model.kind", "tree"
     goals.pins.pin.click()
     assert "l-warn" in goals.pins._complaint.value and goals.pins.held == {}
     for field in fields:
