@@ -154,20 +154,20 @@ class ErrorAnalysis(Response):
 
     @property
     def calibration_verdict(self) -> str:
-        """Whether its probabilities can be believed, in a sentence; empty for numbers."""
+        """Whether its probabilities are calibrated, in a sentence; empty for numbers."""
         return calibration_verdict(self.calibration, self.split)
 
 
-NEAR = 0.05  # within this of the truth, on average, probabilities can be believed
+NEAR = 0.05  # within this of the truth, on average, probabilities count as calibrated
 STANDARD_ERRORS = 1.96  # of a 95 % interval
 
 
 def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
-    """Whether probabilities can be believed: said only where there are rows enough to tell, of a model's card and of its report.
+    """Whether probabilities are calibrated, for the model card and the report; decided only where there are enough rows.
 
-    That they can is said where the true mean distance is below `NEAR` at the upper end of its 95 % interval, every bin taken
-    as far off as Wilson's interval (Probable Inference, 1927) has its middle; that they cannot, where the distance is greater
-    than two standard deviations of what luck alone would make it, were they right.
+    They are where the true mean distance is below `NEAR` at the upper end of its 95 % interval, every bin taken
+    as far off as Wilson's interval (Probable Inference, 1927) has its middle; they are not where the distance is greater
+    than two standard deviations of what chance alone would make it, if they were calibrated.
 
     Args:
         bins: How often it is right, by how sure it is; empty where it has no probabilities.
@@ -180,10 +180,10 @@ def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
     most, luck = _at_most(bins, rows), _by_luck(bins, rows)
     asked = f"on {rows:,} {split} rows they are off by {_points(error)} on average"
     if most <= NEAR:
-        return f"Its probabilities can be believed: {asked}, and by {_points(most)} at most (95 % interval)."
+        return f"Its probabilities are calibrated: {asked}, and by {_points(most)} at most (95 % interval)."
     if error <= luck:
         return (
-            f"Whether its probabilities can be believed cannot be told from so few rows: {asked}, and luck alone makes up to "
+            f"There are too few rows to judge the calibration of its probabilities: {asked}, and chance alone explains up to "
             f"{_points(luck)} of that. Use them to rank, not as calibrated probabilities."
         )
     modest = sum(one.rows * (one.right - one.sure) for one in bins) > 0
@@ -192,7 +192,7 @@ def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
         if modest
         else "less often right than it is sure"
     )
-    return f"Its probabilities cannot be believed: {asked}, more than luck explains. It is {side}. Use them to rank, not as calibrated probabilities."
+    return f"Its probabilities are not calibrated: {asked}, more than chance explains. It is {side}. Use them to rank, not as calibrated probabilities."
 
 
 def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:

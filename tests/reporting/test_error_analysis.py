@@ -71,10 +71,10 @@ def answered(rows, off, seed=0):
 @pytest.mark.parametrize(
     ("rows", "off", "told"),
     [
-        (36, 0.0, "cannot be told from so few rows"),
-        (20_000, 0.0, "can be believed: on 20,000 validation rows"),
-        (400, 0.25, "cannot be believed: on 400 validation rows"),
-        (20_000, 0.1, "cannot be believed"),
+        (36, 0.0, "too few rows to judge the calibration"),
+        (20_000, 0.0, "are calibrated: on 20,000 validation rows"),
+        (400, 0.25, "are not calibrated: on 400 validation rows"),
+        (20_000, 0.1, "are not calibrated"),
     ],
 )
 def test_calibration_is_judged_only_with_enough_rows(rows, off, told):
@@ -83,16 +83,16 @@ def test_calibration_is_judged_only_with_enough_rows(rows, off, told):
 
 def test_few_correct_rows_do_not_prove_calibration():
     sure = np.full(36, 0.99)
-    assert "cannot be told" in calibration_verdict(calibration(sure, np.ones(36, bool))[0], "validation")
-    assert "can be believed" in calibration_verdict(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
+    assert "too few rows to judge" in calibration_verdict(calibration(sure, np.ones(36, bool))[0], "validation")
+    assert "are calibrated" in calibration_verdict(calibration(np.full(900, 0.99), np.arange(900) > 8)[0], "validation")
     assert calibration_verdict((), "validation") == ""
 
 
 def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right():
     right = [answered(200, 0.0, seed) for seed in range(200)]
-    assert sum("cannot be believed:" in told for told in right) <= 10
+    assert sum("are not calibrated:" in told for told in right) <= 10
     wrong = [answered(1_000, 0.08, seed) for seed in range(200)]
-    assert sum("can be believed:" in told for told in wrong) <= 10
+    assert sum("are calibrated:" in told for told in wrong) <= 10
 
 
 def test_cached_results_are_dropped_with_the_artifact(tmp_path):
