@@ -25,8 +25,8 @@ from benchmarks.house import LONGEST, MODALITIES, TASKS
 # How often each rule is broken today.
 BROKEN = {
     "circles of files": 0,
-    "files over 400 lines": 2,
-    "imports of a modality or a task from outside": 1,
+    "files over 400 lines": 0,
+    "imports of a modality or a task from outside": 0,
     "a modality's name selects": 1,
     "a modality's name stands elsewhere": 5,
     "a task's name selects": 0,
