@@ -9,14 +9,8 @@ import onnx
 from hypothesis import strategies as st
 
 from lepton_automl.deployment.bundle import write_bundle
+from tests.onnx_texts import TABLE
 
-TABLE = """<ir_version: 8, opset_import: ["": 17]>
-answers (float[N,F] numeric, int64[N,1] categorical) => (float[N,2] answer)
-<float[1,2] w = {3, -3}, float[3,2] e = {0, 0, 3, 0, 0, 3}, int64[1] axis = {1}>
-{ m = ReduceMean<axes=[1]>(numeric)  a = MatMul(m, w)  g = Gather(e, categorical)  s = Squeeze(g, axis)  b = Add(a, s)  answer = Softmax<axis=1>(b) }"""
-PICTURE = """<ir_version: 8, opset_import: ["": 17]>
-answers (uint8[N,1,8,8] image) => (float[N] answer)
-{ a = Cast<to=1>(image)  b = Flatten(a)  answer = ReduceMean<axes=[1], keepdims=0>(b) }"""
 COLUMNS = [
     {"kind": "number", "name": "age", "knots": [0.0, 50.0, 100.0], "middle": 50.0, "spread": 25.0, "flag": False, "tokens": []},
     {"kind": "time", "name": "when", "knots": [0.0, 1.0], "cycles": ["year"], "flag": False},

@@ -6,7 +6,9 @@ import shutil
 
 import pytest
 
-from .bundles import PICTURE, PICTURES, write
+from tests.onnx_texts import PICTURE
+
+from .bundles import PICTURES, write
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from lepton_automl.deployment.bundle import add_file, check_bundle
 from lepton_automl.deployment.integrity import is_plain_name
 from lepton_automl.deployment.predictor import Predictor
 from lepton_automl.errors import BundleError, InputError
+from tests.onnx_texts import PICTURE, TABLE
 
-from .bundles import PICTURE, PICTURES, ROW, ROWS, TABLE, json_values, write
+from .bundles import PICTURES, ROW, ROWS, json_values, write
 
 
 def seal_again(folder, files):

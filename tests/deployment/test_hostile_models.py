@@ -17,8 +17,9 @@ from lepton_automl.deployment.predictor import OPERATIONS, Predictor
 from lepton_automl.pipelines.accelerated_model import AcceleratedModel, open_accelerated
 from lepton_automl.variant import Variant
 from tests import samples
+from tests.onnx_texts import PICTURE
 
-from .bundles import PICTURE, PICTURES, write
+from .bundles import PICTURES, write
 
 IMAGE = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 1, 8, 8])
 ANSWER = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["N"])

@@ -7,8 +7,9 @@ import pytest
 from lepton_automl.errors import BundleError, ConfigError, StudyError
 from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.tracker import Tracker
+from tests.onnx_texts import PICTURE, TABLE
 
-from .bundles import COLUMNS, PICTURE, ROWS, TABLE, bundle_of
+from .bundles import COLUMNS, ROWS, bundle_of
 from .recorded_journals import journal_of, life, runs_of
 from .without_package import run_without_package
 

@@ -33,8 +33,9 @@ from lepton_automl.tracking.request_guard import FORMS, RefusedError, rows_of
 from lepton_automl.tracking.serving import serve_command
 from lepton_automl.tracking.store import opened_store
 from lepton_automl.tracking.tracker import Tracker
+from tests.onnx_texts import PICTURE, TABLE
 
-from .bundles import COLUMNS, PICTURE, TABLE, bundle_of
+from .bundles import COLUMNS, bundle_of
 from .recorded_journals import journal_of, life
 
 ROW = {"age": 80, "paid": True, "city": "Bern"}
