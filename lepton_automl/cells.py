@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -41,6 +41,13 @@ def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:
         except ValueError:
             continue
     return tuple(found)
+
+
+def to_truth(cell: Any, tokens: Collection[str] = ()) -> Any:
+    """True or False for a text that says so and does not stand for a missing value; any other cell as it is."""
+    if isinstance(cell, str) and (text := cell.strip()) not in tokens:
+        return TRUTHS.get(text.lower(), cell)
+    return cell
 
 
 def to_number(

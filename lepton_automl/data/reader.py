@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.cells import TRUTHS, absent_numbers, is_missing, to_day, to_text
+from lepton_automl.cells import absent_numbers, is_missing, to_day, to_text, to_truth
 from lepton_automl.errors import InputError
 from lepton_automl.notation import DateNotation, NumberNotation, means_missing
 
@@ -57,8 +57,8 @@ class Reader:
         return _each(cells, self._one_day)
 
     def _one_number(self, cell: Any) -> float | None:
-        if self.truths and isinstance(cell, str):
-            cell = TRUTHS.get(cell.strip().lower(), cell)
+        if self.truths:
+            cell = to_truth(cell, self.missing)
         try:
             return float(cell) if self.number is None or not isinstance(cell, str) else self.number.read(cell)
         except (TypeError, ValueError, OverflowError):

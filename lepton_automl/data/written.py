@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lepton_automl.cells import TRUTHS, to_truth
 from lepton_automl.errors import InputError
 from lepton_automl.notation import (
     ISO,
@@ -45,6 +46,7 @@ class Written:
         lenient: Whether any text that cannot be read is missing, as there are too many for `tokens`.
         number: How its numbers are written, where Python's `float` does not read them.
         date: How its dates are written, where that is not ISO 8601.
+        truths: Whether the texts true and false are 1 and 0 in it.
         lost: Cells that cannot be read, by their text; the usual texts for a missing value are among them.
         notes: What was decided.
         warnings: What may be wrong with it.
@@ -55,6 +57,7 @@ class Written:
     lenient: bool = False
     number: NumberNotation | None = None
     date: DateNotation | None = None
+    truths: bool = False
     lost: Counter[str] = field(default_factory=Counter)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -121,8 +124,10 @@ class _Column:
         if not self.cells or not all(map(is_float, self.others)):
             return None
         read = {text: found for text in self.texts if (found := written_number(text) or _plain(text)) is not None}
+        truths = self._truths(read)
+        read |= truths
         read, shown, notes, warnings, clash = self._one_unit(read)
-        formatted = {text for text in read if not is_float(text)}
+        formatted = {text for text in read if text not in truths and not is_float(text)}
         unread = self.texts - Counter({text: self.texts[text] for text in read})
         if not self._mostly(unread, len(read), few=few or bool(formatted), forced=forced):
             return None
@@ -142,7 +147,15 @@ class _Column:
             notes = [f"{self.name!r} is numeric: {example!r} is {value:.10g}{f' ({shown})' if shown else ''}", *notes]
         if unread and not forced and (len(unread) > MOST_TOKENS or any(map(_has_digits, unread))):
             warnings.append(f"{_cells(unread)} of {self.name!r} cannot be read as numbers ({_shown(unread)}): taken as missing")
-        return self._written("number", unread, notes, [*warnings, *more], number=notation)
+        return self._written("number", unread, notes, [*warnings, *more], number=notation, truths=bool(truths))
+
+    def _truths(self, read: dict[str, WrittenNumber]) -> dict[str, WrittenNumber]:
+        """The texts true and false as 1 and 0, where every number of the column is one of these."""
+        numbers = {found.point for found in read.values()} | {float(cell) for cell in self.others}
+        if not numbers or not numbers <= {0.0, 1.0}:
+            return {}
+        texts = {text: float(to_truth(text)) for text in self.texts if text.lower() in TRUTHS}
+        return {text: WrittenNumber("", "", value, value, padded=False) for text, value in texts.items()}
 
     def _one_unit(
         self, read: dict[str, WrittenNumber]

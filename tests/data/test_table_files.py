@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lepton_automl import delimited, unpacked
@@ -83,6 +83,7 @@ spellings = st.sampled_from(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(spellings, min_size=1, max_size=5), min_size=1, max_size=3), st.sampled_from(",;\t|"), st.booleans())
+@example([["1", "1.0", "TRUE", "true"]], ",", False)
 def test_a_bundle_gives_the_arrays_of_training_whatever_the_cells(cells: list[list[str]], by: str, categories: bool) -> None:
     rows = [[(column * 40)[n] for column in cells] + [str(n * n % 31), ("yes", "no")[n % 3 == 0]] for n in range(40)]
     names = [*(f"c{n}" for n in range(len(cells))), "n", "y"]
@@ -100,6 +101,19 @@ def test_a_bundle_gives_the_arrays_of_training_whatever_the_cells(cells: list[li
         for name, part in arrays.items():
             stored = np.concatenate([np.load(where / side / f"{name}.npy") for side in ("rows", "test")])
             assert sorted(row.tobytes() for row in part) == sorted(row.tobytes() for row in stored)
+
+
+def test_true_and_false_beside_ones_and_zeros_are_numbers_unless_they_stand_for_missing(tmp_path: Path) -> None:
+    flags = ["1", "0", "TRUE", "false", " True"] * 20
+    frame = pd.DataFrame({"flag": flags, "n": np.arange(100) ** 2 % 31, "y": [0, 1] * 50})
+    for missing, truth in (([], 1.0), (["TRUE", "True"], None)):
+        where = tmp_path / str(truth)
+        spec = prepare(frame, where, DataOptions(target="y", folds=0, missing=missing))
+        preprocess = load_preprocess(json.loads((where / "preprocess.json").read_text()))
+        read = preprocess.arrays({"flag": [1, truth, 0], "n": [0, 0, 0]})["numeric"]
+        for texts in (["1", "TRUE", "false"], ["1.0", " True", "0"]):
+            assert np.array_equal(preprocess.arrays({"flag": texts, "n": [0, 0, 0]})["numeric"], read)
+        assert any("without a value in 'flag'" in note for note in spec.notes) == bool(missing)
 
 
 def test_infinite_numbers_are_missing_in_predictions_where_they_were_in_training(tmp_path: Path) -> None:

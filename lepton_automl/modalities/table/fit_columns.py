@@ -123,7 +123,7 @@ def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | No
     seen = own_type(column[train])
     written = _written(name, seen, found.options, found.decimal)
     if written.kind == "number":
-        numbers, _ = Reader(written.number, missing=found.options.missing_in(name)).numbers(column)
+        numbers, _ = Reader(written.number, missing=found.options.missing_in(name), truths=written.truths).numbers(column)
         infinite = np.isinf(numbers)
         if infinite.any() and table_options(found.options).infinite == "error":
             raise InputError(f"column {infinite_error(name, infinite)}")

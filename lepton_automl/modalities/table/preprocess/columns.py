@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
-from lepton_automl.cells import EPOCH, TRUTHS, absent_numbers, objects, other_spellings, to_day, to_number, to_numbers, to_text
+from lepton_automl.cells import (
+    EPOCH,
+    absent_numbers,
+    objects,
+    other_spellings,
+    to_day,
+    to_number,
+    to_numbers,
+    to_text,
+    to_truth,
+)
 from lepton_automl.modalities.table.preprocess.scales import QuantileScale, RobustScale
 from lepton_automl.notation import DateNotation, NumberNotation
 
@@ -88,8 +98,8 @@ class NumberColumn:
         Raises:
             InputError: It is no number, or infinite.
         """
-        if self.boolean and isinstance(value, str) and value not in self.tokens:
-            value = TRUTHS.get(value.strip().lower(), value)
+        if self.boolean:
+            value = to_truth(value, self.tokens)
         number = to_number(value, self.name, self.tokens, self.notation, lenient=self.lenient)
         return math.nan if self.absent and number in self.absent else number
 
