@@ -11,7 +11,7 @@ import torch
 
 from lepton_automl.models.files import load
 from lepton_automl.shipped import load_preprocess
-from lepton_automl.tasks.classification.training import Probabilities
+from lepton_automl.training.answers import Probabilities
 
 
 def main(folder: str, source: str) -> None:

@@ -1,4 +1,4 @@
-"""Labels as JSON can hold them, and their weights. Shared by the tasks that predict labels."""
+"""Labels as JSON can hold them, and how many rows each needs. Shared by the tasks that predict labels."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lepton_automl.arrays import Array
 from lepton_automl.cells import is_missing, to_text
 from lepton_automl.errors import DataError
 
+LEAST_ROWS = 2  # of a label: one to learn from and one to score
 INDICATED = {"0": False, "1": True, "false": False, "true": True, "no": False, "yes": True}
 
 
@@ -23,28 +24,22 @@ def native_label(cell: Any) -> Any:
     return to_text(cell)
 
 
-def weights(class_weight: Any, classes: tuple[Any, ...], indices: Array) -> tuple[float, ...]:
-    """One weight a class.
+def check_rows(counts: Mapping[str, int], where: str, noun: str, fix: str) -> None:
+    """Make sure that every label has rows enough.
 
     Args:
-        class_weight: `"balanced"` (inverse to the class's share), a weight for each label by its text, or None.
-        classes: Labels in order.
-        indices: Class indices of the training rows.
+        counts: Rows of each label, by its text.
+        where: The target's name.
+        noun: What a label is called.
+        fix: What can be done where rows are lacking.
 
     Raises:
-        DataError: A weight is for a label that does not exist.
+        DataError: A label has too few.
     """
-    if class_weight is None or not classes:
-        return ()
-    if class_weight == "balanced":
-        counts = np.maximum(np.bincount(indices, minlength=len(classes)), 1)
-        return tuple(float(weight) for weight in len(indices) / (len(classes) * counts))
-    by_text = {str(to_text(label)): float(weight) for label, weight in class_weight.items()}
-    texts = [str(to_text(label)) for label in classes]
-    unknown = sorted(set(by_text) - set(texts))
-    if unknown:
-        raise DataError(f"there is no class {', '.join(unknown)}", where="class_weight", fix=f"Classes: {', '.join(texts)}.")
-    return tuple(by_text.get(text, 1.0) for text in texts)
+    lonely = sorted(label for label, count in counts.items() if count < LEAST_ROWS)
+    if lonely:
+        listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
+        raise DataError(f"a {noun} needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
 
 
 def indicated_labels(columns: Mapping[str, Any]) -> Array:

@@ -4,68 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lepton_automl.arrays import Array, Json
+from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import DataError
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, ClassPreview, Metric, TargetColumn, TargetPreview, Targets
-from lepton_automl.texts import clean, code_span
+from lepton_automl.task import Analysis, Metric, TargetColumn, TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MOST_LISTED = 100  # classes whose rows MLflow shows
 TWO = 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClassOutput(OutputSpec):
-    """The classes.
-
-    Args:
-        labels: In the order of the network's outputs.
-        counts: Training rows of each.
-        class_weight: One weight a class in the loss; empty for none.
-    """
-
-    labels: tuple[Any, ...]
-    counts: tuple[int, ...] = ()
-    class_weight: tuple[float, ...] = ()
-
-    @property
-    def classes(self) -> tuple[Any, ...]:
-        """The labels."""
-        return self.labels
-
-    @property
-    def size(self) -> int:
-        """One logit a class."""
-        return len(self.labels)
-
-
-class BinaryOutput(ClassOutput):
+class BinaryOutput(LabelOutput):
     """Two classes."""
 
     kind = "binary"
 
 
-class MulticlassOutput(ClassOutput):
+class MulticlassOutput(LabelOutput):
     """More than two classes."""
 
     kind = "multiclass"
 
 
-class _Classification:
+class _Classification(LabelTask):
     """What both tasks have in common."""
 
     name: ClassVar[str]
-    Output: type[ClassOutput]
+    noun = "class"
+    nouns = "classes"
     metrics: ClassVar[Mapping[str, Metric]] = {
         "accuracy": Metric(direction="maximize"),
         "balanced_accuracy": Metric(direction="maximize"),
@@ -73,8 +47,6 @@ class _Classification:
         "auroc": Metric(direction="maximize"),
         "log_loss": Metric(direction="minimize", unit=""),
     }
-    holds: Literal["labels", "numbers"] = "labels"
-    probabilities = True
     share_metric = "accuracy"
     decoder_modules = ("lepton_automl.tasks.classification.decoder",)
     decoder_class = "ClassDecoder"
@@ -97,19 +69,12 @@ class _Classification:
         """The classes."""
         return targets.encoded
 
-    def output(self, targets: Targets, train: Array, options: Any) -> ClassOutput:
+    def output(self, targets: Targets, train: Array, options: Any) -> LabelOutput:
         """The classes, their rows and their weights."""
-        from lepton_automl.data.label_targets import weights
-
-        learnt = targets.encoded[train]
-        counts = tuple(np.bincount(learnt, minlength=len(targets.classes)).tolist())
-        class_weight = weights(options.class_weight, targets.classes, learnt)
-        return self.Output(labels=targets.classes, counts=counts, class_weight=class_weight)
-
-    def stored(self, encoded: Array, output: OutputSpec) -> Array:
-        """The indices."""
-        del output
-        return encoded
+        counts = np.bincount(targets.encoded[train], minlength=len(targets.classes))
+        balanced = counts.sum() / (len(counts) * np.maximum(counts, 1))
+        weights = self.weights(options.class_weight, targets.classes, balanced.tolist())
+        return self.Output(labels=targets.classes, counts=tuple(counts.tolist()), class_weight=weights)
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
         """The labels."""
@@ -118,16 +83,11 @@ class _Classification:
         labels: Array = as_labels(list(output.classes))[targets]
         return labels
 
-    def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> ClassOutput:
-        """Classes that are called by their indices."""
-        del targets, standardise
-        return self.Output(labels=tuple(range(outputs)))
-
     def criterion(self, spec: DataSpec, plan: TrainPlan) -> nn.Module:
         """Cross-entropy."""
         from .training import CrossEntropy
 
-        return CrossEntropy(_of(spec.output).class_weight, plan.label_smoothing)
+        return CrossEntropy(label_output(spec).class_weight, plan.label_smoothing)
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """The divergence of softened probabilities."""
@@ -137,20 +97,10 @@ class _Classification:
 
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """Probabilities."""
-        from .training import Probabilities
+        from lepton_automl.training.answers import Probabilities
 
         del output, unit
         return Probabilities(members=members)
-
-    def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
-        """As they are."""
-        del output
-        return values
-
-    def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
-        """Logits, as they are."""
-        del output
-        return outputs
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
         """By scikit-learn's definitions."""
@@ -158,11 +108,6 @@ class _Classification:
 
         del output, decoder
         return class_metrics(answers, targets)
-
-    def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
-        """The log loss."""
-        del output
-        return scores["log_loss"]
 
     def ignorant_loss(self, output: OutputSpec) -> float:
         """The logarithm of the number of classes."""
@@ -191,12 +136,7 @@ class _Classification:
 
     def extent(self, spec: DataSpec) -> str:
         """The classes by name."""
-        names = ", ".join(clean(label, 24) for label in spec.classes[:12])
-        return f"{len(spec.classes)} classes: {names}{', …' * (len(spec.classes) > 12)}"
-
-    def limits(self, spec: DataSpec) -> str:
-        """The labels that a model knows."""
-        return f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
+        return f"{len(spec.classes)} classes: {named_labels(spec.classes)}"
 
     def wanted(self, spec: DataSpec) -> tuple[str, str]:
         """A logit for each class."""
@@ -206,20 +146,12 @@ class _Classification:
         """How many classes there are."""
         return f"one of {len(spec.classes)} classes"
 
-    def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """The rows of each class among those that are learnt from."""
-        output = _of(spec.output)
-        named = [f"train, class {label}" for label in output.labels[:MOST_LISTED]]
-        return {"classes": len(output.labels)} | dict(zip(named, output.counts, strict=False))
-
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
         """The most frequent classes."""
         counts = np.bincount(stored.astype(np.int64), minlength=output.size)
         codes, places = np.unique(stored, return_index=True)
-        first: dict[int, int] = dict(zip(codes.tolist(), places.tolist(), strict=True))
-        chosen = sorted(np.argsort(-counts, kind="stable")[:most].tolist())
-        classes = (ClassPreview(label=output.classes[at], rows=int(counts[at]), first=first.get(at, -1)) for at in chosen)
-        return TargetPreview(classes=tuple(classes))
+        first = dict(zip(codes.tolist(), places.tolist(), strict=True))
+        return label_preview(output.classes, counts, lambda at: first.get(at, -1), most)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
         """A share's, or the log loss of guessing."""
@@ -263,8 +195,3 @@ class Multiclass(_Classification):
     def fits_tensor(self, targets: Array) -> bool:
         """Whole numbers [N]."""
         return targets.ndim == 1 and targets.dtype.kind in "iub"
-
-
-def _of(output: OutputSpec) -> ClassOutput:
-    assert isinstance(output, ClassOutput)
-    return output

@@ -9,7 +9,7 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.cells import to_text
-from lepton_automl.data.label_targets import native_label
+from lepton_automl.data.label_targets import check_rows, native_label
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.target_format import label_notes, label_warnings
 from lepton_automl.data.targets import TargetCells, is_number
@@ -18,7 +18,6 @@ from lepton_automl.notation import means_missing
 from lepton_automl.task import Targets
 
 MOST_CLASSES = 10_000
-LEAST_ROWS = 2  # of a class: one to learn from and one to be asked about
 TWO = 2
 
 
@@ -67,11 +66,7 @@ def _classes(given: list[Any], learnt: Array, where: str, *, inferred: bool) -> 
     if len(counts) > MOST_CLASSES or (inferred and len(counts) > 50 and len(counts) > len(given) / 2):
         fix = "Choose another target; this one looks like a name, an identifier or free text."
         raise DataError(f"it has {len(counts):,} different labels in {len(given):,} rows", where=where, fix=fix)
-    lonely = sorted(label for label, count in counts.items() if count < LEAST_ROWS)
-    if lonely:
-        listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
-        fix = "Give more examples of each, merge them into another class, or leave them out."
-        raise DataError(f"a class needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
+    check_rows(counts, where, "class", "Give more examples of each, merge them into another class, or leave them out.")
     native = {text: native_label(cell) for text, cell, own in zip(texts, given, learnt.tolist(), strict=True) if own}
     if len({str if isinstance(label, str) else is_number(label) for label in native.values()}) > 1:
         native = {text: text for text in native}  # labels of several types have no order but that of their texts

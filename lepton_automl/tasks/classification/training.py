@@ -30,23 +30,6 @@ class CrossEntropy(nn.Module):
         return cross_entropy(outputs, targets, weight=self.weight, label_smoothing=self.smoothing)
 
 
-class Probabilities(nn.Module):
-    """Probabilities of logits. Members' probabilities are averaged, not their logits (Gorishniy et al., TabM, ICLR 2025).
-
-    Args:
-        members: Whether outputs are [N, members, K] rather than [N, K].
-    """
-
-    def __init__(self, *, members: bool) -> None:
-        super().__init__()
-        self.members = members
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """[N, K] or [N, members, K] to probabilities [N, K]."""
-        each = outputs.softmax(-1)
-        return each.mean(1) if self.members else each
-
-
 def divergence(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """The Kullback-Leibler divergence of softened probabilities, times the squared temperature.
 

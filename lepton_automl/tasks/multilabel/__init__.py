@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
+from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import Complaints, DataError
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, ClassPreview, Metric, TargetColumn, TargetPreview, Targets
-from lepton_automl.texts import clean, code_span
+from lepton_automl.task import Analysis, Metric, TargetColumn, TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-MOST_LISTED = 100  # labels whose rows MLflow shows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,36 +39,18 @@ class MultilabelOptions(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelSetOutput(OutputSpec):
-    """The labels.
-
-    Args:
-        labels: In the order of the network's outputs.
-        counts: Training rows with each.
-        class_weight: One weight a label in the loss; empty for none.
-    """
+class LabelSetOutput(LabelOutput):
+    """The labels."""
 
     kind = "multilabel"
 
-    labels: tuple[Any, ...]
-    counts: tuple[int, ...] = ()
-    class_weight: tuple[float, ...] = ()
 
-    @property
-    def classes(self) -> tuple[Any, ...]:
-        """The labels."""
-        return self.labels
-
-    @property
-    def size(self) -> int:
-        """One logit a label."""
-        return len(self.labels)
-
-
-class Multilabel:
+class Multilabel(LabelTask):
     """Several labels a row, or none."""
 
     name = "multilabel"
+    noun = "label"
+    nouns = "labels"
     Options = MultilabelOptions
     Output = LabelSetOutput
     metrics: ClassVar[Mapping[str, Metric]] = {
@@ -80,8 +60,6 @@ class Multilabel:
         "subset_accuracy": Metric(direction="maximize"),
         "log_loss": Metric(direction="minimize", unit=""),
     }
-    holds: Literal["labels", "numbers"] = "labels"
-    probabilities = True
     share_metric = "mean_average_precision"
     decoder_modules = ("lepton_automl.tasks.multilabel.decoder",)
     decoder_class = "LabelSetDecoder"
@@ -119,14 +97,10 @@ class Multilabel:
         """The labels, their rows and their weights."""
         learnt = targets.encoded[train]
         counts = tuple(int(count) for count in learnt.sum(0))
-        return LabelSetOutput(
-            labels=targets.classes, counts=counts, class_weight=_weights(options.class_weight, targets.classes, counts)
-        )
-
-    def stored(self, encoded: Array, output: OutputSpec) -> Array:
-        """The zeros and ones."""
-        del output
-        return encoded
+        inverse = [1 / max(1, count) for count in counts]
+        balanced = [len(inverse) * part / sum(inverse) for part in inverse]
+        weights = self.weights(options.class_weight, targets.classes, balanced)
+        return LabelSetOutput(labels=targets.classes, counts=counts, class_weight=weights)
 
     def truths(self, targets: Array, output: OutputSpec) -> Array:
         """Lists of labels."""
@@ -138,16 +112,11 @@ class Multilabel:
         """Zeros and ones [N, K]."""
         return targets.ndim == 2 and bool(np.isin(targets, (0, 1)).all())
 
-    def output_of_tensor(self, targets: Array, outputs: int, *, standardise: bool) -> LabelSetOutput:
-        """Labels that are called by their indices."""
-        del targets, standardise
-        return LabelSetOutput(labels=tuple(range(outputs)))
-
     def criterion(self, spec: DataSpec, plan: TrainPlan) -> nn.Module:
         """The cross-entropy of each label."""
         from .training import BinaryCrossEntropy
 
-        return BinaryCrossEntropy(_of(spec.output).class_weight, plan.label_smoothing)
+        return BinaryCrossEntropy(label_output(spec).class_weight, plan.label_smoothing)
 
     def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         """The cross-entropy of softened probabilities."""
@@ -157,20 +126,10 @@ class Multilabel:
 
     def answers(self, output: OutputSpec, *, members: bool, unit: bool) -> nn.Module:
         """The probability of each label."""
-        from .training import LabelProbabilities
+        from lepton_automl.training.answers import Probabilities
 
         del output, unit
-        return LabelProbabilities(members=members)
-
-    def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
-        """As they are."""
-        del output
-        return values
-
-    def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
-        """Logits, as they are."""
-        del output
-        return outputs
+        return Probabilities(members=members, exclusive=False)
 
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
         """By scikit-learn's definitions; before thresholds are known they are one half."""
@@ -180,11 +139,6 @@ class Multilabel:
 
         thresholds = (decoder or {}).get("thresholds") or [0.5] * output.size
         return label_metrics(answers, targets, torch.tensor(thresholds, dtype=torch.float64))
-
-    def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
-        """The log loss."""
-        del output
-        return scores["log_loss"]
 
     def ignorant_loss(self, output: OutputSpec) -> float:
         """That of one half."""
@@ -216,12 +170,7 @@ class Multilabel:
 
     def extent(self, spec: DataSpec) -> str:
         """The labels by name."""
-        names = ", ".join(clean(label, 24) for label in spec.classes[:12])
-        return f"any of {len(spec.classes)} labels: {names}{', …' * (len(spec.classes) > 12)}"
-
-    def limits(self, spec: DataSpec) -> str:
-        """The labels that a model knows."""
-        return f"It knows only these labels: {', '.join(map(code_span, spec.classes[:30]))}{', …' * (len(spec.classes) > 30)}."
+        return f"any of {len(spec.classes)} labels: {named_labels(spec.classes)}"
 
     def wanted(self, spec: DataSpec) -> tuple[str, str]:
         """A logit for each label."""
@@ -231,49 +180,12 @@ class Multilabel:
         """How many labels there are."""
         return f"any of {len(spec.classes)} labels"
 
-    def facts(self, spec: DataSpec) -> dict[str, Any]:
-        """The rows with each label among those that are learnt from."""
-        output = _of(spec.output)
-        named = [f"train, label {label}" for label in output.labels[:MOST_LISTED]]
-        return {"labels": len(output.labels)} | dict(zip(named, output.counts, strict=False))
-
     def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
         """The most frequent labels."""
         counts = stored.sum(0)
-        chosen = sorted(np.argsort(-counts, kind="stable")[:most].tolist())
-        classes = (
-            ClassPreview(
-                label=output.classes[at], rows=int(counts[at]), first=int(stored[:, at].argmax()) if counts[at] else -1
-            )
-            for at in chosen
-        )
-        return TargetPreview(classes=tuple(classes))
+        return label_preview(output.classes, counts, lambda at: int(stored[:, at].argmax()) if counts[at] else -1, most)
 
     def score_range(self, metric: str, output: OutputSpec) -> float:
         """A share's, or the log loss of one half."""
         del output
         return 1.0 if self.metrics[metric].unit == "share" else math.log(2)
-
-
-def _weights(class_weight: Any, labels: tuple[Any, ...], counts: tuple[int, ...]) -> tuple[float, ...]:
-    """One weight a label, with a mean of 1 where they are to be balanced.
-
-    Raises:
-        DataError: A weight is for a label that does not exist.
-    """
-    if class_weight is None:
-        return ()
-    if class_weight == "balanced":
-        inverse = [1 / max(1, count) for count in counts]
-        return tuple(len(inverse) * part / sum(inverse) for part in inverse)
-    by_text = {str(label): float(weight) for label, weight in class_weight.items()}
-    unknown = sorted(set(by_text) - {str(label) for label in labels})
-    if unknown:
-        listed = ", ".join(map(str, labels))
-        raise DataError(f"there is no label {', '.join(unknown)}", where="class_weight", fix=f"Labels: {listed}.")
-    return tuple(by_text.get(str(label), 1.0) for label in labels)
-
-
-def _of(output: OutputSpec) -> LabelSetOutput:
-    assert isinstance(output, LabelSetOutput)
-    return output

@@ -9,14 +9,13 @@ import numpy as np
 
 from lepton_automl.arrays import Array
 from lepton_automl.cells import to_text
-from lepton_automl.data.label_targets import native_label
+from lepton_automl.data.label_targets import LEAST_ROWS, check_rows, native_label
 from lepton_automl.data.target_format import label_warnings
 from lepton_automl.data.targets import TargetCells
 from lepton_automl.errors import DataError
 from lepton_automl.task import Targets
 
 SEPARATORS = (";", "|", ",")
-LEAST_ROWS = 2  # with a label: one to learn from and one to score
 MOST_LABELS = 2_000
 
 
@@ -85,11 +84,7 @@ def _check(rows: list[list[str]], counts: Counter[str], where: str) -> None:
     if len(counts) > MOST_LABELS:
         fix = "Choose another target; this one looks like free text."
         raise DataError(f"it has {len(counts):,} different labels", where=where, fix=fix)
-    lonely = sorted(label for label, count in everywhere.items() if count < LEAST_ROWS)
-    if lonely:
-        listed = ", ".join(map(repr, lonely[:5])) + (" ..." if len(lonely) > 5 else "")
-        fix = "Give more examples of each, or leave these labels out."
-        raise DataError(f"a label needs at least {LEAST_ROWS} examples; too few of: {listed}", where=where, fix=fix)
+    check_rows(everywhere, where, "label", "Give more examples of each, or leave these labels out.")
 
 
 def rarest_labels(encoded: Array) -> Array:

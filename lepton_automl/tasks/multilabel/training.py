@@ -33,23 +33,6 @@ class BinaryCrossEntropy(nn.Module):
         return binary_cross_entropy_with_logits(outputs, smoothed, weight=self.weight)
 
 
-class LabelProbabilities(nn.Module):
-    """The probability of each label; members' probabilities are averaged.
-
-    Args:
-        members: Whether outputs are [N, members, K] rather than [N, K].
-    """
-
-    def __init__(self, *, members: bool) -> None:
-        super().__init__()
-        self.members = members
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """[N, K] or [N, members, K] to probabilities [N, K]."""
-        each = outputs.sigmoid()
-        return each.mean(1) if self.members else each
-
-
 def teacher_distance(outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
     """The cross-entropy of softened probabilities, times the squared temperature."""
     loss = binary_cross_entropy_with_logits(outputs / temperature, (teacher / temperature).sigmoid())

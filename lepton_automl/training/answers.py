@@ -1,0 +1,23 @@
+"""From a network's outputs to answers. Members of an ensemble are averaged as answers, not as outputs."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Probabilities(nn.Module):
+    """Probabilities of logits. Members' probabilities are averaged, not their logits (Gorishniy et al., TabM, ICLR 2025).
+
+    Args:
+        members: Whether outputs are [N, members, K] rather than [N, K].
+        exclusive: Whether a row has one label, so that its probabilities add up to 1; else each label is by itself.
+    """
+
+    def __init__(self, *, members: bool, exclusive: bool = True) -> None:
+        super().__init__()
+        self.members, self.exclusive = members, exclusive
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """[N, K] or [N, members, K] to probabilities [N, K]."""
+        each = outputs.softmax(-1) if self.exclusive else outputs.sigmoid()
+        return each.mean(1) if self.members else each
