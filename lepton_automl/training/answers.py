@@ -21,3 +21,23 @@ class Probabilities(nn.Module):
         """[N, K] or [N, members, K] to probabilities [N, K]."""
         each = outputs.softmax(-1) if self.exclusive else outputs.sigmoid()
         return each.mean(1) if self.members else each
+
+
+class Numbers(nn.Module):
+    """Numbers of standardised outputs. Members' numbers are averaged; of quantiles too (Vincent, 1912).
+
+    Args:
+        members: Whether outputs are [N, members, K] rather than [N, K].
+        mean: What a standardised value of 0 stands for.
+        scale: What a standardised step of 1 stands for.
+        flat: Whether a row has one number, K = 1, so that answers are [N].
+    """
+
+    def __init__(self, *, members: bool, mean: float = 0.0, scale: float = 1.0, flat: bool = False) -> None:
+        super().__init__()
+        self.members, self.mean, self.scale, self.flat = members, mean, scale, flat
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """[N, K] or [N, members, K] to numbers [N, K], or [N]; quantiles of one row may still cross."""
+        each = outputs.mean(1) if self.members else outputs
+        return (each.reshape(-1) if self.flat else each) * self.scale + self.mean

@@ -1,4 +1,4 @@
-"""Quantiles in training: their loss, the answers, their scores."""
+"""Quantiles in training: their loss and their scores."""
 
 from __future__ import annotations
 
@@ -23,25 +23,6 @@ class Pinball(nn.Module):
         """The mean loss of quantiles [N, K] and targets [N]."""
         short = targets.unsqueeze(1) - outputs
         return torch.maximum(self.levels * short, (self.levels - 1) * short).mean()
-
-
-class Quantiles(nn.Module):
-    """Quantiles of a network's outputs; members' quantiles are averaged (Vincent, 1912).
-
-    Args:
-        members: Whether outputs are [N, members, K] rather than [N, K].
-        mean: What a standardised value of 0 stands for.
-        scale: What a standardised step of 1 stands for.
-    """
-
-    def __init__(self, *, members: bool, mean: float = 0.0, scale: float = 1.0) -> None:
-        super().__init__()
-        self.members, self.mean, self.scale = members, mean, scale
-
-    def forward(self, outputs: Tensor) -> Tensor:
-        """[N, K] or [N, members, K] to quantiles [N, K]; those of one row may still cross."""
-        answers = outputs.mean(1) if self.members else outputs
-        return answers * self.scale + self.mean
 
 
 def quantile_metrics(answers: Tensor, targets: Tensor, quantiles: tuple[float, ...]) -> dict[str, float]:

@@ -1,0 +1,135 @@
+"""What tasks that predict standardised numbers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from lepton_automl.arrays import Array, Json
+from lepton_automl.specs import DataSpec, OutputSpec
+from lepton_automl.task import Metric, TargetPreview, Targets
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardisedOutput(OutputSpec):
+    """The scale of the numbers: stored targets are standardised by it.
+
+    Args:
+        mean: Mean over the training rows.
+        scale: Standard deviation over the training rows.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+class NumberTask:
+    """A task whose targets are numbers, one a row, stored standardised.
+
+    Attributes:
+        name: As of every task.
+        heading: What the task is called in texts; empty for its name.
+        metrics: As of every task.
+    """
+
+    name: ClassVar[str]
+    heading: ClassVar[str] = ""
+    metrics: ClassVar[Mapping[str, Metric]]
+    holds: Literal["labels", "numbers"] = "numbers"
+    probabilities = False
+
+    def encode(self, column: Any, options: Any, reason: str) -> Targets:
+        """The numbers."""
+        from .number_targets import encode_numbers
+
+        del options
+        return encode_numbers(column, reason, self.name, self.heading or self.name)
+
+    def check_train(self, targets: Targets, train: Array) -> None:
+        """Any row will do."""
+        del targets, train
+
+    def strata(self, targets: Targets) -> Array | None:
+        """Nothing."""
+        del targets
+        return None
+
+    def stored(self, encoded: Array, output: OutputSpec) -> Array:
+        """Standardised, float32."""
+        from .number_targets import standardised
+
+        mean, scale = scale_of(output)
+        return standardised(encoded, mean, scale)
+
+    def truths(self, targets: Array, output: OutputSpec) -> Array:
+        """The numbers."""
+        del output
+        return targets
+
+    def distance(self, outputs: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        """The squared error."""
+        from torch.nn.functional import mse_loss
+
+        del temperature
+        return mse_loss(outputs, teacher)
+
+    def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
+        """Scaled back, float64."""
+        mean, scale = scale_of(output)
+        return values.double() * scale + mean
+
+    def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
+        """Standardised."""
+        mean, scale = scale_of(output)
+        return (outputs - mean) / scale
+
+    def fit_decoder(self, answers: Array, targets: Array, output: OutputSpec) -> Json:
+        """Nothing."""
+        del answers, targets, output
+        return {}
+
+    def title(self, spec: DataSpec) -> str:
+        """The task."""
+        del spec
+        return self.heading or self.name
+
+    def limits(self, spec: DataSpec) -> str:
+        """Where the targets lie."""
+        mean, scale = scale_of(spec.output)
+        return f"It was trained on targets around {mean:.4g} (standard deviation {scale:.4g})."
+
+    def schema(self, spec: DataSpec) -> str:
+        """A number."""
+        del spec
+        return "double"
+
+    def facts(self, spec: DataSpec) -> dict[str, Any]:
+        """Mean and deviation."""
+        mean, scale = scale_of(spec.output)
+        return {"target mean": mean, "target deviation": scale}
+
+    def preview(self, stored: Array, output: OutputSpec, most: int) -> TargetPreview:
+        """A histogram."""
+        from .number_targets import number_preview
+
+        del most
+        return number_preview(stored, *scale_of(output))
+
+    def score_range(self, metric: str, output: OutputSpec) -> float:
+        """The deviation for what is in the target's unit."""
+        return scale_of(output)[1] if self.metrics[metric].unit == "target" else 1.0
+
+
+def scale_of(output: OutputSpec) -> tuple[float, float]:
+    """The mean and the standard deviation that stored targets are standardised by."""
+    assert isinstance(output, StandardisedOutput)
+    return output.mean, output.scale
+
+
+def fit_scale(targets: Array) -> dict[str, float]:
+    """The fields of a `StandardisedOutput` for training targets [N]; equal ones have a scale of 1."""
+    return {"mean": float(targets.mean()), "scale": float(targets.std()) or 1.0}
