@@ -132,6 +132,21 @@ class Preprocess(Protocol):
         """One made-up row of a request; never a user's own data."""
 
 
+class TableRequests(Protocol):
+    """What a `Preprocess` may offer besides, where whole columns are faster than rows; else a table is read row by row."""
+
+    def from_table(self, columns: Mapping[str, Array], limits: Mapping[str, int]) -> Any:
+        """As `from_request`, of the table that MLflow passes.
+
+        Args:
+            columns: The cells of each column, [N]; more than `request_columns` perhaps.
+            limits: As for `from_request`.
+
+        Raises:
+            ValueError: As for `from_request`, with the same messages.
+        """
+
+
 @dataclass(kw_only=True)
 class Prepared:
     """Examples that have become arrays, by what was learnt from the training rows.

@@ -12,6 +12,7 @@ import pytest
 
 from lepton_automl import plugins
 from lepton_automl.arrays import Array
+from lepton_automl.cells import objects
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.store import PREPROCESS
@@ -130,6 +131,16 @@ class ModalityContract:
         assert {name: part.shape for name, part in arrays.items()} == {
             name: (2, *part.shape[1:]) for name, part in _arrays(data).items()
         }
+
+    def test_a_table_of_requests_becomes_the_same_arrays(self, data: Data) -> None:
+        """Where its preprocessing reads whole columns."""
+        if not hasattr(data.preprocess, "from_table"):
+            return
+        row = data.preprocess.sample_request()
+        columns = {name: objects([cell] * 40) for name, cell in row.items()}
+        arrays = data.preprocess.arrays(data.preprocess.from_table(columns, LIMITS))
+        by_rows = data.preprocess.arrays(data.preprocess.from_request([row] * 40, LIMITS))
+        assert all(np.array_equal(part, by_rows[name]) for name, part in arrays.items()) and len(arrays) == len(by_rows)
 
     def test_its_values_survive_json(self, data: Data) -> None:
         """The input of the data, the options, the augmentation."""

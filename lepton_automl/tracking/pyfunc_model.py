@@ -16,6 +16,8 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel  # type: ignore[attr-defined]  # re-exported without saying so
 
+FEW_ROWS = 32  # up to here rows are as fast as whole columns
+
 
 class BundleModel(PythonModel):
     """Raw rows or images in; a `prediction` column out, and one `probability_<class>` column a class."""
@@ -23,7 +25,7 @@ class BundleModel(PythonModel):
     def load_context(self, context: Any) -> None:
         """Open the bundle; and where MLflow is about to serve it, put a guard into the server."""
         limits = context.model_config
-        self.rows, self.pixels = int(limits["max_rows"]), int(limits["max_pixels"])
+        self.rows, self.input_limits = int(limits["max_rows"]), {"max_pixels": int(limits["max_pixels"])}
         folder = Path(context.artifacts["bundle"])
         self.code = _module(folder / "predict.py")
         self.predictor = self.code.Predictor(folder, int(limits["threads"]))
@@ -47,11 +49,10 @@ class BundleModel(PythonModel):
         """
         del context, params
         table = _unpacked(model_input)
-        names = list(map(str, table.columns))
         try:
             if len(table) > self.rows:
                 raise ValueError(f"{len(table):,} rows are too many; give at most {self.rows:,} at a time.")
-            found = self._table([dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None)])
+            found = self._answers(self._raw(table))
         except (ValueError, TypeError, OverflowError) as error:  # ValueError is what the bundle's InputError is
             raise MlflowException(str(error), error_code=BAD_REQUEST) from error
         return pd.DataFrame(found)
@@ -62,12 +63,19 @@ class BundleModel(PythonModel):
         Raises:
             ValueError: A row does not fit the model.
         """
-        found = self._table(rows)
+        found = self._answers(self.predictor.preprocess.from_request(rows, self.input_limits))
         return [dict(zip(found, answer, strict=True)) for answer in zip(*found.values(), strict=True)]
 
-    def _table(self, rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    def _raw(self, table: pd.DataFrame) -> Any:
+        """A table's raw examples: of many rows by whole columns, where the model's preprocessing can, as that is faster."""
+        preprocess, names = self.predictor.preprocess, list(map(str, table.columns))
+        if len(table) > FEW_ROWS and hasattr(preprocess, "from_table"):
+            return preprocess.from_table({name: table.iloc[:, n].to_numpy() for n, name in enumerate(names)}, self.input_limits)
+        rows = [dict(zip(names, row, strict=True)) for row in table.itertuples(index=False, name=None)]
+        return preprocess.from_request(rows, self.input_limits)
+
+    def _answers(self, raw: Any) -> dict[str, list[Any]]:
         """The columns of the answer."""
-        raw = self.predictor.preprocess.from_request(rows, {"max_pixels": self.pixels})
         with self.lock:
             found: dict[str, list[Any]] = self.predictor.table(raw)
         return found

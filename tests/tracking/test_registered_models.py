@@ -1,10 +1,16 @@
 """Registered models: they answer raw rows where this package is not installed, and outlive their study's runs."""
 
+import runpy
+from types import SimpleNamespace
+
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from lepton_automl.errors import BundleError, ConfigError, StudyError
+from lepton_automl.tracking.logged import CODE, LIMITS, REQUEST_GUARD
 from lepton_automl.tracking.registry import ModelRecord, delete_study, register, tracking_uri
 from lepton_automl.tracking.tracker import Tracker
 from tests.onnx_texts import PICTURE, TABLE
@@ -49,6 +55,22 @@ def test_a_registered_table_model_predicts_raw_rows_anywhere(store_folder, clien
     assert version.run_id == trials[0].info.run_id and version.tags["score"] == "0.9" and version.tags["by"] == "me"
     logged = client.get_logged_model(trials[0].outputs.model_outputs[0].model_id)
     assert {metric.key: metric.value for metric in logged.metrics}["latency_ms.p50"] == 1.0
+
+
+def test_a_long_table_is_answered_and_refused_as_its_rows_are(table_bundle):
+    code = runpy.run_path(str(CODE))
+    model = code["BundleModel"]()
+    artifacts = {"bundle": str(table_bundle), "request_guard": str(REQUEST_GUARD)}
+    model.load_context(SimpleNamespace(model_config={**LIMITS, "threads": 1}, artifacts=artifacts))
+    table = pd.concat([ROWS] * 20, ignore_index=True)
+    whole = model.predict(None, table)
+    alone = pd.concat([model.predict(None, table.iloc[[n]]) for n in range(3)] * 20, ignore_index=True)
+    assert len(table) > code["FEW_ROWS"] and whole.equals(alone)
+    for wrong, message in ((table.drop(columns="paid"), "paid"), (table.assign(age=[[1]] * 60), "'age' holds a list")):
+        for rows in (wrong, wrong.head(1)):
+            with pytest.raises(MlflowException, match=message) as refused:
+                model.predict(None, rows)
+            assert refused.value.error_code == "BAD_REQUEST"
 
 
 def test_the_alias_moves_on_and_nothing_is_pickled(store_folder, client, tmp_path):

@@ -112,9 +112,17 @@ class TablePreprocess:
         del limits
         for name in self.names:
             if any(isinstance(row.get(name), list | dict) for row in rows):
-                what = f"column {name!r} holds a list or an object"
-                raise ValueError(f"{what}; a cell is a text, a number, true, false or null")
+                raise _nested_cell(name)
         return list(rows)
+
+    def from_table(self, columns: Mapping[str, Array], limits: Mapping[str, int]) -> Any:
+        """As `from_request`, of whole columns."""
+        del limits
+        for name in self.names:
+            cells = columns.get(name)
+            if cells is not None and cells.dtype == object and any(isinstance(cell, list | dict) for cell in cells):
+                raise _nested_cell(name)
+        return dict(columns)
 
     def sample_request(self) -> dict[str, Any]:
         """A row of the middle of each column."""
@@ -202,6 +210,11 @@ class TablePreprocess:
                 f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, given))}. "
                 "Give None for a cell that is not known."
             )
+
+
+def _nested_cell(column: str) -> ValueError:
+    """The error for a cell of a request that is no single value."""
+    return ValueError(f"column {column!r} holds a list or an object; a cell is a text, a number, true, false or null")
 
 
 def _holds_columns(raw: Mapping[Any, Any]) -> bool:
