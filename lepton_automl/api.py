@@ -7,13 +7,13 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from .configure import ACCURACY, study_config
 from .data.options import DataOptions
 from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
-from .events import Event, SamplerName
+from .events import Event
 from .objective import CustomMetric, Objective, known_costs
 from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
@@ -62,7 +62,7 @@ class AutoML:
         model: A factory of your own networks, `make(config, spec)`, to search instead of ours; see below.
         space: Its hyperparameters by name, `model.*` or `train.*`, and `prune.ratio` if channels may be pruned.
         sampler: How configurations are proposed: `"tpe"`, `"gp"` (a Gaussian process), `"nsga2"` (a genetic algorithm),
-            `"random"`, `"grid"`.
+            `"random"`, `"grid"`, or the name of a plug-in.
         grid: For a grid: the hyperparameters to vary; by default all that have choices.
         warm_start: Earlier studies to learn from, or their names. Networks of their fronts are tried first, in turn with
             the usual first designs, and their results help to choose what to try next.
@@ -125,7 +125,7 @@ class AutoML:
     family: str | None = None
     model: Callable[[dict[str, Any], DataSpec], Any] | None = None
     space: Mapping[str, Hyperparameter | Setting] | None = None
-    sampler: SamplerName = "tpe"
+    sampler: str = "tpe"
     grid: Sequence[str] = ()
     warm_start: Study | str | Sequence[Study | str] = ()
     initial_configs: Sequence[Mapping[str, Setting]] = ()
@@ -164,10 +164,7 @@ class AutoML:
         check_model(self.model, self.space, complaints)
         check_family(self.family, None, complaints)
         complaints.check(self.family is None or self.model is None, "a family is given beside a model", "Name one of them.")
-        samplers = get_args(SamplerName)
-        complaints.check(
-            self.sampler in samplers, f"there is no sampler {self.sampler!r}.", one_of(str(self.sampler), samplers)
-        )
+        check_plugin("samplers", self.sampler, complaints)
         what = f"grid is given, but sampler is {self.sampler!r}"
         complaints.check(not self.grid or self.sampler == "grid", what, "Pass sampler='grid'.")
         for callback in self.callbacks:

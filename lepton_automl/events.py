@@ -22,7 +22,6 @@ from .profile import PROFILED
 from .space import Config, Space
 from .specs import Budget, DataSpec, Deployment, PriorTrial, Tracking
 
-SamplerName = Literal["tpe", "gp", "nsga2", "random", "grid"]
 STOPPED = "stopped by the user"  # why a study, and each trial that still ran, has ended
 Request = Literal["pause", "resume", "stop", "extend", "enqueue", "limit", "pin", "unpin", "retune"]
 
@@ -43,7 +42,7 @@ class StudyConfig(Value):
         prune: Likewise.
         workers: Worker processes.
         seed: Seeds everything.
-        sampler: What draws configurations.
+        sampler: The name of what draws configurations.
         grid: The hyperparameters that a grid varies; all with choices, if none is named.
         factory: What makes a person's own networks; None for ours.
         prior_trials: What earlier studies tried, for a warm start.
@@ -62,7 +61,7 @@ class StudyConfig(Value):
     prune: PrunePlan
     workers: int = 2
     seed: int = 0
-    sampler: SamplerName = "tpe"
+    sampler: str = "tpe"
     grid: tuple[str, ...] = ()
     factory: Factory | None = None
     prior_trials: tuple[PriorTrial, ...] = ()

@@ -55,7 +55,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "executors": {
         "local": "lepton_automl.execution.local:LocalExecutor",
     },
-    "samplers": {},
+    "samplers": {
+        "tpe": "lepton_automl.search.samplers:TpeSampler",
+        "gp": "lepton_automl.search.samplers:GpSampler",
+        "nsga2": "lepton_automl.search.samplers:Nsga2Sampler",
+        "random": "lepton_automl.search.samplers:RandomSampler",
+        "grid": "lepton_automl.search.samplers:GridSampler",
+    },
 }
 # What one plug-in of a kind is called in messages.
 KINDS: dict[str, str] = {

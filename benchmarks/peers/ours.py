@@ -21,7 +21,7 @@ from lepton_automl.search.early_stopper import EarlyStopper, Rule
 from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
-from lepton_automl.search.samplers import sampler
+from lepton_automl.search.sampler import make_sampler
 from lepton_automl.search.warm import prior_trials, warm_start_designs
 from lepton_automl.space import Config
 from lepton_automl.specs import Budget, PriorTrial
@@ -99,7 +99,7 @@ def play(
     state, forecaster = played.state, Forecaster(played.state)
     proposer = Proposer(
         state,
-        sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
+        make_sampler("tpe", state.settings.space, state.settings.objectives, seed=seed),
         forecaster=forecaster if screen else None,
         first=played.project([played.table.space.nearest(design) for design in first]),
         children=played.children if children else lambda _: (),

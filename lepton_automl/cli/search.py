@@ -70,7 +70,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     class_weight: Annotated[str | None, typer.Option(help="`balanced`, for rare classes.")] = None,
     cost: Annotated[float | None, typer.Option(help="Money at most, in the currency of --price.")] = None,
     price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
-    sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random or grid.")] = "tpe",
+    sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random, grid or a plug-in.")] = "tpe",
     grid: Annotated[str | None, typer.Option(help="The hyperparameters that a grid varies, separated by commas.")] = None,
     warm_start: Annotated[str | None, typer.Option(help="Earlier studies to learn from, separated by commas.")] = None,
     test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
@@ -106,7 +106,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         workers=workers,
         seed=seed,
         class_weight=class_weight,
-        sampler=sampler,  # type: ignore[arg-type]  # a wrong one is told there
+        sampler=sampler,
         grid=listed(grid),
         warm_start=listed(warm_start),
         tracking_uri=tracking_uri,

@@ -14,7 +14,8 @@ from lepton_automl.space import Config, Hyperparameter, Setting, Space
 from lepton_automl.state import StudyState, Trial
 
 from .forecast import Forecaster
-from .samplers import Observation, RandomSampler, Sampler
+from .sampler import Observation, Sampler
+from .samplers import RandomSampler
 
 TRIES = 20  # draws before giving up on finding a new configuration
 DRAWN, AROUND, EVEN = 1, 40, 20  # candidates drawn by the sampler, near the front, and uniformly
@@ -76,7 +77,7 @@ class Proposer:
         self._state, self._sampler, self._forecaster, self._identity = state, sampler, forecaster, identity
         self._children, self._project, self._seed = children, project, seed
         self._space: Space = state.settings.space
-        self._spare = RandomSampler(self._space, seed)
+        self._spare = RandomSampler(self._space, seed=seed)
         self._queue = [Proposal(self._space.complete(config), "first_design") for config in first]
         self._known: dict[int, object] = {}  # each trial's identity
         self._seen: set[object] = set()

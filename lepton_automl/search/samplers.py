@@ -1,8 +1,4 @@
-"""Samplers of configurations, most of them Optuna's.
-
-A sampler is told finished trials and asked for candidates. What it draws depends only on its observations and the trial's
-number, so that a search continues after a crash from its replayed journal.
-"""
+"""The samplers of this package, most of them Optuna's; see `search.sampler` for the protocol."""
 
 from __future__ import annotations
 
@@ -10,9 +6,8 @@ import itertools
 import math
 import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -21,48 +16,14 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from lepton_automl.objective import Objective
-from lepton_automl.space import Config, Hyperparameter, Setting, Space
+from lepton_automl.space import Config, Hyperparameter, Space
+
+from .sampler import NO_PINS, Observation, Pins
 
 WINDOW = 200  # finished trials that a model-based sampler uses: the best and the latest
 POPULATION = 20  # of the genetic algorithm
 AHEAD = 64  # grid points that may be running at once
 GRID = 5  # grid values of a numeric hyperparameter
-Pins = Mapping[str, Setting]
-NO_PINS: Pins = {}
-
-
-@dataclass(frozen=True)
-class Observation:
-    """The outcome of a configuration.
-
-    Args:
-        config: Its hyperparameters.
-        values: One number per objective, in its own direction; times and sizes as logarithms.
-        violation: By how much a hard limit was exceeded; 0 if none was.
-    """
-
-    config: Config
-    values: tuple[float, ...]
-    violation: float = 0.0
-
-
-class Sampler(Protocol):
-    """Draws configurations."""
-
-    def tell(self, observation: Observation) -> None:
-        """Learn from a finished trial."""
-
-    def relearn(self, observations: Iterable[Observation]) -> None:
-        """Replace all observations, after a change of the hard limits."""
-
-    def ask(self, number: int, count: int = 1, pinned: Pins = NO_PINS) -> list[Config]:
-        """Candidates, the same for the same number after the same observations; fewer if the space is exhausted.
-
-        Args:
-            number: The trial's number; it seeds the draws.
-            count: How many.
-            pinned: Fixed hyperparameters; what was learnt of the others is kept.
-        """
 
 
 class OptunaSampler:
@@ -78,6 +39,9 @@ class OptunaSampler:
         seed: Seeds the sampler, together with the number asked for.
         window: Finished trials that are used, at most twice as many; None for all.
     """
+
+    forecast = False  # who asks for another sampler than the usual one wants its own draws
+    first_designs = True
 
     def __init__(
         self,
@@ -145,9 +109,15 @@ class OptunaSampler:
 
 
 class RandomSampler:
-    """Draws every hyperparameter independently."""
+    """Draws every hyperparameter independently; for its arguments see `SamplerFactory`."""
 
-    def __init__(self, space: Space, seed: int) -> None:
+    forecast = False
+    first_designs = True
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...] = (), *, seed: int, hyperparameters: Sequence[str] = ()
+    ) -> None:
+        del objectives, hyperparameters
         self._space, self._seed = space, seed
 
     def tell(self, observation: Observation) -> None:
@@ -165,13 +135,17 @@ class RandomSampler:
 class GridSampler:
     """Every combination of some hyperparameters' values, in random order; the others keep their defaults.
 
-    Args:
-        space: The search space.
-        hyperparameters: The hyperparameters that vary; by default all with choices.
-        seed: Shuffles the order, so that a search that ends early covers the whole grid.
+    The seed shuffles the order, so that a search that ends early covers the whole grid; for the arguments see
+    `SamplerFactory`.
     """
 
-    def __init__(self, space: Space, hyperparameters: Sequence[str] = (), *, seed: int = 0) -> None:
+    forecast = False
+    first_designs = False  # they may lie off the grid
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...] = (), *, seed: int = 0, hyperparameters: Sequence[str] = ()
+    ) -> None:
+        del objectives
         names = list(hyperparameters) or [name for name, parameter in space.items() if parameter.choices]
         settings = [list(grid_values(space[name])) for name in names]
         self._points = [space.defaults | dict(zip(names, point, strict=True)) for point in itertools.product(*settings)]
@@ -283,26 +257,33 @@ def nsga2(seed: int) -> BaseSampler:
     return _NSGA2(seed=seed, population_size=POPULATION)
 
 
-def sampler(
-    name: str, space: Space, objectives: tuple[Objective, ...], *, seed: int, hyperparameters: Sequence[str] = ()
-) -> Sampler:
-    """A sampler by its name.
+class TpeSampler(OptunaSampler):
+    """Tree-structured Parzen estimators; for the arguments see `SamplerFactory`."""
 
-    Args:
-        name: One of `SAMPLERS`.
-        space: The search space.
-        objectives: The objectives and their directions.
-        seed: Seeds it.
-        hyperparameters: For a grid: the hyperparameters that vary.
-    """
-    match name:
-        case "tpe":
-            return OptunaSampler(tpe, space, objectives, seed=seed)
-        case "gp":
-            return OptunaSampler(gp, space, objectives, seed=seed, window=60)
-        case "nsga2":
-            return OptunaSampler(nsga2, space, objectives, seed=seed, window=None)
-        case "grid":
-            return GridSampler(space, hyperparameters, seed=seed)
-        case _:
-            return RandomSampler(space, seed)
+    forecast = True
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...], *, seed: int, hyperparameters: Sequence[str] = ()
+    ) -> None:
+        del hyperparameters
+        super().__init__(tpe, space, objectives, seed=seed)
+
+
+class GpSampler(OptunaSampler):
+    """A Gaussian process; for the arguments see `SamplerFactory`."""
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...], *, seed: int, hyperparameters: Sequence[str] = ()
+    ) -> None:
+        del hyperparameters
+        super().__init__(gp, space, objectives, seed=seed, window=60)
+
+
+class Nsga2Sampler(OptunaSampler):
+    """The genetic algorithm; for the arguments see `SamplerFactory`."""
+
+    def __init__(
+        self, space: Space, objectives: tuple[Objective, ...], *, seed: int, hyperparameters: Sequence[str] = ()
+    ) -> None:
+        del hyperparameters
+        super().__init__(nsga2, space, objectives, seed=seed, window=None)

@@ -18,7 +18,7 @@ from lepton_automl.search.early_stopper import EarlyStopper
 from lepton_automl.search.forecast import Forecaster
 from lepton_automl.search.loop import Loop
 from lepton_automl.search.propose import Proposer
-from lepton_automl.search.samplers import sampler
+from lepton_automl.search.sampler import make_sampler
 from lepton_automl.search.stopping import rungs
 from lepton_automl.search.warm import warm_start_designs
 from lepton_automl.space import Config
@@ -224,16 +224,16 @@ def proposer_of(state: StudyState, forecaster: Forecaster) -> Proposer:
         recipe = families.final_recipe(candidate, config.data, config.prune, config.factory)
         return str(recipe), tuple(sorted((name, setting) for name, setting in candidate.items() if name.startswith("train.")))
 
-    drawn = sampler(config.sampler, config.space, config.objectives, seed=config.seed, hyperparameters=config.grid)
+    sampler = make_sampler(config.sampler, config.space, config.objectives, seed=config.seed, hyperparameters=config.grid)
     usual = families.first_designs(config.space, config.data, config.factory)
-    first = () if config.sampler == "grid" else warm_start_designs(config.prior_trials, config.space, usual)
-    screened = forecaster if config.sampler == "tpe" else None  # who asks for another sampler wants its own word
+    first = warm_start_designs(config.prior_trials, config.space, usual) if sampler.first_designs else ()
+    forecasts = forecaster if sampler.forecast else None
 
     def children(trial: Trial) -> list[Config]:
         """What a finished trial's weights can be cut to; nobody knows how to inherit a person's own network."""
         return [] if config.factory else families.children(trial.proposed.config, config.space, config.data, config.prune)
 
-    return Proposer(state, drawn, forecaster=screened, first=first, children=children, identity=identity, seed=config.seed)
+    return Proposer(state, sampler, forecaster=forecasts, first=first, children=children, identity=identity, seed=config.seed)
 
 
 def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import ipywidgets as w
 
-from lepton_automl.events import SamplerName
+from lepton_automl.plugins import names
 
 from .fields import LABEL, Field, choice_field, number_field, set_options
 from .plan import argument_error
@@ -54,8 +54,11 @@ class More(View):
         )
         self.weight = choice_field("class weights", "Class weights", [("none", None), ("balanced", "balanced")])
         self.seed = number_field("seed", "0", "Random seed of splits, proposals, weights and batches")
-        usual, *others = get_args(SamplerName)
-        told = [(f"default: {usual}", None), *((f"{name}: {SAMPLERS[name]}", name) for name in others)]
+        usual, *others = names("samplers")
+        told = [
+            (f"default: {usual}", None),
+            *((f"{name}: {SAMPLERS[name]}" if name in SAMPLERS else name, name) for name in others),
+        ]
         self.sampler = choice_field("sampler", "The algorithm that proposes the next network", told)
         self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
         self._fields.add_class("l-wrap")

@@ -30,6 +30,7 @@ if __name__ == "__main__":
         budget=Budget(trials=3),
         deployment=Deployment(runtimes=("reference",)),
         executor="single",
+        sampler="climbing",
         objectives=("rmse", "latency", "steps"),
         progress=False,
     ).fit(folder / "sequences.jsonl", task="change", longest=10, wait=True)

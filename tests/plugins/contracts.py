@@ -7,6 +7,7 @@ import numpy as np
 from lepton_example.change import Change
 from lepton_example.objective import Steps
 from lepton_example.runtime import ReferenceRuntime
+from lepton_example.sampler import ClimbingSampler
 from lepton_example.sequence import SequenceModality
 from lepton_example.sequence.family import PooledFamily
 
@@ -14,6 +15,7 @@ from lepton_automl.testing.family import FamilyContract
 from lepton_automl.testing.modality import ModalityContract
 from lepton_automl.testing.objective import CostContract
 from lepton_automl.testing.runtime import RuntimeContract
+from lepton_automl.testing.sampler import SamplerContract
 from lepton_automl.testing.task import TaskContract
 
 
@@ -67,6 +69,10 @@ class TestPooledNetworks(FamilyContract):
 
 class TestReference(RuntimeContract):
     runtime = ReferenceRuntime()
+
+
+class TestClimbing(SamplerContract):
+    factory = ClimbingSampler
 
 
 class TestSteps(CostContract):

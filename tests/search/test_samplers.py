@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
-from lepton_automl.events import HostBenchmarked, SamplerName, StudyStarted, TrialEnded, TrialProposed
+from lepton_automl import plugins
+from lepton_automl.events import HostBenchmarked, StudyStarted, TrialEnded, TrialProposed
 from lepton_automl.jobs import TrialResult
 from lepton_automl.search.propose import Proposer
-from lepton_automl.search.samplers import sampler
+from lepton_automl.search.sampler import make_sampler
 from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.specs import Deployment
 from lepton_automl.state import StudyState
+from lepton_automl.testing.sampler import SamplerContract
 from tests.samples import benchmarked_host, config, profile
 
 from .recorded_search import GOALS
+
+
+def contract(name):
+    """The contract's tests for one of ours."""
+    return type("TestSampler", (SamplerContract,), {"factory": plugins.load("samplers", name)})
+
+
+TestTpe, TestNsga2, TestRandom, TestGrid = map(contract, ("tpe", "nsga2", "random", "grid"))
+TestGp = pytest.mark.slow(contract("gp"))  # a draw takes a third of a second
 
 
 def studied(space: Space, **changes) -> StudyState:
@@ -29,7 +38,7 @@ class Played:
 
     def __init__(self, space: Space, *, sampler_name: str = "tpe", first=(), seed: int = 0, **changes) -> None:
         self.state = studied(space, **changes)
-        self.proposer = Proposer(self.state, sampler(sampler_name, space, GOALS, seed=seed), first=first, seed=seed)
+        self.proposer = Proposer(self.state, make_sampler(sampler_name, space, GOALS, seed=seed), first=first, seed=seed)
 
     def ask(self):
         return self.proposer.ask(len(self.state.trials))
@@ -49,7 +58,7 @@ class Played:
 SMALL = Space(hyperparameters={"model.a": Categorical(1, 2, 3, default=1), "model.b": Categorical("x", "y", default="x")})
 
 
-@pytest.mark.parametrize("name", get_args(SamplerName))
+@pytest.mark.parametrize("name", plugins.BUILT_IN["samplers"])
 def test_every_sampler_fills_a_space_without_repeating_itself_and_the_same_again(name):
     def proposed(seed: int) -> list[dict[str, object]]:
         played = Played(SMALL, sampler_name=name, first=[{}, {"model.a": 2}, {}], seed=seed)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 
-from lepton_automl import AutoML, front
+from lepton_automl import AutoML, front, plugins
 from lepton_automl.data.demo import digits
 from lepton_automl.errors import ConfigError, LimitError, StudyError
-from lepton_automl.events import CommandReceived, SamplerName, TrialEnded, TrialProposed, TrialResumed
+from lepton_automl.events import CommandReceived, TrialEnded, TrialProposed, TrialResumed
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.journal import Journal
 from lepton_automl.reporting.terminal import Progress
-from lepton_automl.search.samplers import Observation, sampler
+from lepton_automl.search.sampler import Observation, make_sampler
 from lepton_automl.search.to_optuna import to_optuna
 from lepton_automl.space import Categorical, Float, Integer, Space
 from lepton_automl.specs import Budget, Deployment
@@ -151,7 +150,7 @@ def test_a_controlled_search_resumed_anywhere_ends_like_the_uninterrupted_one(tm
         assert table(state) == table(whole), f"cut before event {cut}"
 
 
-@pytest.mark.parametrize("name", get_args(SamplerName))
+@pytest.mark.parametrize("name", plugins.BUILT_IN["samplers"])
 def test_every_sampler_keeps_pins_and_varies_the_rest(name):
     space = Space(
         hyperparameters={
@@ -160,7 +159,7 @@ def test_every_sampler_keeps_pins_and_varies_the_rest(name):
             "model.n": Integer(1, 9, default=2),
         }
     )
-    drawing = sampler(name, space, GOALS, seed=3)
+    drawing = make_sampler(name, space, GOALS, seed=3)
     for number in range(2 if name == "grid" else 12):
         drawing.tell(Observation(drawing.ask(number)[0], (0.5, 1.0)))
     held = [drawing.ask(number, 1, {"model.b": "y"})[0] for number in range(20, 40)]
@@ -171,7 +170,7 @@ def test_every_sampler_keeps_pins_and_varies_the_rest(name):
 
 def test_a_retrained_sampler_uses_the_new_limits():
     space = Space(hyperparameters={"model.a": Float(0.0, 1.0, default=0.9)})
-    drawing = sampler("tpe", space, GOALS, seed=0)
+    drawing = make_sampler("tpe", space, GOALS, seed=0)
     told = [Observation({"model.a": one}, (one, one)) for one in np.linspace(0.01, 1.0, 40)]
     for one in told:
         drawing.tell(one)
