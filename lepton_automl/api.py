@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -47,7 +48,8 @@ class AutoML:
     """Finds every network worth having for your data and your device, from most accurate to fastest.
 
     Args:
-        name: The study's name; by default it is taken from the data.
+        name: The study's name; by default it is taken from the data. Where a study has it already, `fit` takes the next free
+            one, such as `photos-2`, and warns.
         deployment: The device the model must run on, and its hard limits.
         budget: The budget of the search; by default ten minutes.
         objectives: What to optimise: `"accuracy"` (the metric), `"latency"`, `"size"`, `"memory"`, `"cold_start"`, `"energy"`,
@@ -214,7 +216,7 @@ class AutoML:
             ConfigError: An option is unknown or wrong.
             DataError: The data cannot be used as it is.
             LimitError: No network meets the hard limits.
-            StudyError: The study's name is taken, or its folder cannot be written to.
+            StudyError: The study's folder cannot be written to, or the one to resume has ended.
         """
         if isinstance(y, str):
             raise ConfigError(
@@ -277,7 +279,7 @@ class FitCall:
         from .study import launch
 
         request, home = self._request, self._home
-        name = request.name or home.free_name(name_of(data))
+        name = self._free_name(request.name or name_of(data))
         place = requested_tracking(home.folder, request.tracking_uri, request.experiment)
         check_experiment(home.folder, name, place)
         data_settings = data_options(
@@ -304,6 +306,17 @@ class FitCall:
                 remember(code.digest)
             launch.launch(folder, alive)
         return Study(name, home)
+
+    def _free_name(self, name: str) -> str:
+        """The name, or the next free one where a study has it; a warning says so where it was asked for."""
+        if self._request.name:
+            self._home.check_journal(name)
+        self._home.remove_unbegun(name)  # of a study that was killed before it began: nothing was earned
+        free = self._home.free_name(name)
+        if self._request.name and free != name:
+            what = f"{self._home.folder} has a study {name!r} already; this one is {free!r}."
+            warnings.warn(f"{what} To continue an unfinished study, pass resume=True.", stacklevel=5)
+        return free
 
     def _prepared(self, source: Any, folder: Path, settings: DataOptions, test: Any) -> DataSpec:
         """Prepare the data in a folder of the study."""

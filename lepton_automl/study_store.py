@@ -149,6 +149,16 @@ class StudyStore:
         listed = f"Studies here: {', '.join(known)}.{did_you_mean(name, known)}" if known else "There are none yet."
         raise StudyError(f"there is no study {name!r} in {self.folder}", fix=listed)
 
+    def check_journal(self, name: str) -> None:
+        """Make sure that no study of the name has lost its journal.
+
+        Raises:
+            StudyError: One has trials, and no journal that tells of them.
+        """
+        path = self.path(name)
+        if trials_in(path) and not (path / JOURNAL).exists():
+            raise self.missing_journal(name)
+
     def missing_journal(self, name: str) -> StudyError:
         """That a study has trials, and no journal that tells of them."""
         what = f"the study has no journal, and {len(trials_in(self.path(name)))} trials"
@@ -178,8 +188,7 @@ class StudyStore:
         """
         path = self.path(name)
         self.remove_unbegun(name)  # of a study that was killed before it began: nothing was earned
-        if trials_in(path) and not (path / JOURNAL).exists():
-            raise self.missing_journal(name)
+        self.check_journal(name)
         if path.exists():
             fix = (
                 f"Take another name, such as {self.free_name(name)!r}, go on with it where it is unfinished: "

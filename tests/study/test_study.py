@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -150,9 +151,16 @@ def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):
     assert "predict.py" in lepton("export", "pictures", "--out", str(tmp_path / "out"), home=home)
 
 
-def test_a_second_study_of_the_name_is_refused(study, home, pictures):
-    with pytest.raises(StudyError, match="pictures-2"):
-        AutoML(name="pictures", home=home, progress=False).fit(*pictures)
+def test_a_second_fit_of_a_name_is_a_study_of_its_own(study, home, pictures):
+    request = AutoML(name="pictures", home=home, deployment=Deployment(max_latency_ms=1e-5), progress=False)
+    with pytest.warns(UserWarning, match="this one is 'pictures-2'"), pytest.raises(LimitError):
+        request.fit(*pictures, folds=0)
+    assert study.status == "ended" and not (home / "studies" / "pictures-2").exists()
+    lost = home / "studies" / "lost"
+    (lost / "trials" / "00000").mkdir(parents=True)
+    with pytest.raises(StudyError, match="lepton repair lost"):
+        AutoML(name="lost", home=home, progress=False).fit(*pictures)
+    shutil.rmtree(lost)
 
 
 def test_an_impossible_limit_leaves_no_study(home, pictures):
