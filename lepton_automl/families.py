@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lepton_automl.custom import custom_recipe
 from lepton_automl.factory import Factory
 from lepton_automl.family import family_for
-from lepton_automl.plans import PrunePlan, TrainPlan
+from lepton_automl.plans import PLAN_SETTINGS, PrunePlan, TrainPlan
 from lepton_automl.recipe import Recipe
 from lepton_automl.space import Categorical, Config, Float, Hyperparameter, Setting, Space
 from lepton_automl.specs import DataSpec
@@ -98,9 +98,18 @@ def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> 
     ]
 
 
-def plan_of(config: Config, plan: TrainPlan) -> TrainPlan:
-    """A training plan with the `train.*` hyperparameters set."""
-    return plan.with_settings(room(config, "train"))
+def plan_of(config: Config, plan: TrainPlan, spec: DataSpec) -> TrainPlan:
+    """A training plan with the `train.*` hyperparameters set.
+
+    Settings of the augmentation change that of the plan; where the plan has none, they change the family's usual one.
+
+    Raises:
+        ConfigError: A setting is neither the plan's nor the augmentation's.
+    """
+    settings = room(config, "train")
+    if plan.augment is None and not settings.keys() <= PLAN_SETTINGS:
+        plan = plan.replace(augment=usual_plan(spec, str(config.get(FAMILY, ""))).augment)
+    return plan.with_settings(settings)
 
 
 def prune_plan_of(config: Config, plan: PrunePlan) -> PrunePlan:

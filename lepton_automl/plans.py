@@ -59,8 +59,8 @@ class TrainPlan(Value):
         Args:
             settings: By the names of the fields, here or in the augmentation.
         """
-        own = {name: value for name, value in settings.items() if name in _SETTINGS}
-        others = {name: value for name, value in settings.items() if name not in _SETTINGS}
+        own = {name: value for name, value in settings.items() if name in PLAN_SETTINGS}
+        others = {name: value for name, value in settings.items() if name not in PLAN_SETTINGS}
         if others and self.augment is not None:
             own["augment"] = self.augment.replace(**others)
         elif others:
@@ -68,7 +68,7 @@ class TrainPlan(Value):
         return self.replace(**own)
 
 
-_SETTINGS = frozenset(field.name for field in fields(TrainPlan))
+PLAN_SETTINGS = frozenset(field.name for field in fields(TrainPlan))  # the others are those of its augmentation
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,7 @@ def compete(setting: Setting) -> None:
     def objective(trial: optuna.Trial, config: Config) -> tuple[float, float]:
         seed = setting.seed * 100_003 + trial.number
         pl.seed_everything(seed)
-        plan = families.plan_of(config, setting.plan(data.spec)).replace(seed=seed)
+        plan = families.plan_of(config, setting.plan(data.spec), data.spec).replace(seed=seed)
         # A typical script does not prune during training; it uses the pruned shapes from the first epoch.
         model = build(families.final_recipe(config, data.spec, PrunePlan()), seed=seed)
         logger = MLFlowLogger("textbook", run_name=f"trial-{trial.number}", tracking_uri=uri)

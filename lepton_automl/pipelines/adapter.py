@@ -94,7 +94,7 @@ class LeptonAdapter:
     supports_checkpoints = True
 
     def __init__(self, config: Config, spec: DataSpec, train: TrainPlan, prune: PrunePlan) -> None:
-        self.spec, self.plan = spec, families.plan_of(config, train)
+        self.spec, self.plan = spec, families.plan_of(config, train, spec)
         self.whole = families.full_recipe(config, spec)
         self.lean = families.final_recipe(config, spec, prune)
 

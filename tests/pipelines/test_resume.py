@@ -13,7 +13,6 @@ from lepton_automl.data.demo import digits
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.jobs import CONTINUE, Decision, TrialJob
-from lepton_automl.modalities.image.spec import ImageAugmentation
 from lepton_automl.pipelines.checkpoint import Checkpoint, CheckpointWriter
 from lepton_automl.pipelines.trial import run_trial
 from lepton_automl.plans import PrunePlan, TrainPlan
@@ -44,7 +43,7 @@ def job_of(spec, folder, **changes) -> TrialJob:
         config=config,
         data=spec,
         deployment=Deployment(),
-        train=TrainPlan(epochs=6, seed=5, augment=ImageAugmentation()),
+        train=TrainPlan(epochs=6, seed=5),
         prune=PrunePlan(),
         metric="accuracy",
         rungs=(2, 4),
