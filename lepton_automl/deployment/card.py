@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lepton_automl.modality import Usage, modality_of
 from lepton_automl.profile import Profile
@@ -26,6 +26,7 @@ def model_card(
     scores: Mapping[str, float],
     variant: Variant | None = None,
     probabilities: str = "",
+    tuned: Sequence[str] = (),
 ) -> str:
     """The card in Markdown.
 
@@ -39,11 +40,12 @@ def model_card(
         scores: Its scores on rows that were not trained on.
         variant: The runtime and precision that it was measured in; by default floats in ONNX Runtime.
         probabilities: Whether these are calibrated, in a sentence.
+        tuned: What decoding has learnt from the rows that the scores are of, such as `"thresholds"`.
     """
     sections = (
         f"# {markdown(name)}",
         _what(recipe, spec),
-        "## Scores\n\n" + _scores(spec, metric, scores),
+        "## Scores\n\n" + _scores(spec, metric, scores, tuned),
         "## Speed\n\n" + _speed(deployment, profile, variant or Variant()),
         "## Training data\n\n" + _data(spec),
         "## Limits\n\n" + _limits(spec, probabilities),
@@ -58,12 +60,13 @@ def _what(recipe: Recipe, spec: DataSpec) -> str:
     return f"{usage.article} model that predicts {what}, found by lepton_automl.\n\nNetwork: {markdown(describe(recipe))}."
 
 
-def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float]) -> str:
+def _scores(spec: DataSpec, metric: str, scores: Mapping[str, float], tuned: Sequence[str]) -> str:
     rows = (
         f"{spec.validation} validation rows" if spec.validation else f"{spec.folds}-fold cross-validation of {spec.train} rows"
     )
     lines = [f"| {name} | {score:.4g} |" for name, score in sorted(scores.items(), key=lambda item: item[0] != metric)]
-    chosen = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`."
+    chosen = f"Measured on this exported file, on {rows}; slightly optimistic, as the model was chosen by `{metric}`"
+    chosen += f" and its {' and '.join(tuned)} were tuned on the same rows." if tuned else "."
     return "\n".join([chosen, "", "| score | value |", "|---|---|", *lines])
 
 

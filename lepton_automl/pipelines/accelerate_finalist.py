@@ -72,7 +72,15 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
             recipe=model.recipe.to_json(),
             preprocess=with_decoder(data.preprocess.to_json(), decoder),
             provenance=json.loads(files[PROVENANCE]),
-            card=card_of(model, job, profile, scores, result.variant, probabilities=probabilities),
+            card=card_of(
+                model,
+                job,
+                profile,
+                scores,
+                result.variant,
+                probabilities=probabilities,
+                decoder={} if job.data.folds else decoder,
+            ),
             runtime=result.variant.to_json() | {"batch_size": job.deployment.batch_size},
         )
     return result

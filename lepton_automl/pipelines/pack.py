@@ -86,7 +86,15 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
             recipe=model.recipe.to_json(),
             preprocess=with_decoder(data.preprocess.to_json(), decoder),
             provenance=_provenance(job),
-            card=card_of(model, job, profile, final_scores, Variant(), probabilities=calibration_note(job, answers)),
+            card=card_of(
+                model,
+                job,
+                profile,
+                final_scores,
+                Variant(),
+                probabilities=calibration_note(job, answers),
+                decoder={} if cross_validated else decoder,
+            ),
             runtime=Variant().to_json(),
         )
     return PackedModel(folder, final_scores, profile)
@@ -177,9 +185,16 @@ def calibration_note(job: TrialJob, answers: NDArray[Any] | None) -> str:
 
 
 def card_of(
-    model: Network, job: TrialJob, profile: Profile, final_scores: dict[str, float], variant: Variant, *, probabilities: str
+    model: Network,
+    job: TrialJob,
+    profile: Profile,
+    final_scores: dict[str, float],
+    variant: Variant,
+    *,
+    probabilities: str,
+    decoder: Json,
 ) -> str:
-    """The model card of a trial's model."""
+    """The model card of a trial's model; `decoder` is what decoding has learnt from the rows that the scores are of."""
     return model_card(
         name=f"{job.data.name}/{job.trial}",
         recipe=model.recipe,
@@ -190,4 +205,5 @@ def card_of(
         scores=final_scores,
         variant=variant,
         probabilities=probabilities,
+        tuned=tuple(decoder),
     )
