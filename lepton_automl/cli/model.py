@@ -57,15 +57,15 @@ def bottleneck(
 
     handle = opened(study)
     model = handle.best() if trial is None else handle.models[trial]
-    found = model.bottleneck(tries=tries, progress=not as_json)
+    report = model.bottleneck(tries=tries, progress=not as_json)
     if out is not None:
-        found.save(out)
+        report.save(out)
     if as_json:
-        print(json.dumps(found.to_json()))
+        print(json.dumps(report.to_json()))
         return
-    print(found.text)
+    print(report.text)
     print()
-    print("\n".join(bottleneck_lines(found)))
+    print("\n".join(bottleneck_lines(report)))
     if out is not None:
         print(f"\nThe picture: {out}")
 

@@ -86,9 +86,9 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
 
     if detach and test:
         raise ConfigError("--test waits for the end", where="--detach", fix="Open the test later: study.evaluate_test().")
-    given = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
-    asked = {unit: amount for unit, amount in given.items() if amount is not None} or {"minutes": 10}
-    budget = Budget(**asked, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
+    amounts = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
+    limits = {unit: amount for unit, amount in amounts.items() if amount is not None} or {"minutes": 10}
+    budget = Budget(**limits, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
     size = None if max_size_kb is None else round(max_size_kb * 1000)
     device = Deployment(
         threads=threads,
@@ -125,10 +125,10 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         "decimal": decimal,
         "dayfirst": dayfirst,
     }
-    said = {key: value for key, value in options.items() if value or value is False}
+    arguments = {key: value for key, value in options.items() if value or value is False}
     if split is not None:
-        said["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
-    study = automl.fit(data, target=target, wait=not detach, resume=resume, **said)
+        arguments["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
+    study = automl.fit(data, target=target, wait=not detach, resume=resume, **arguments)
     if detach:
         print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")
         return

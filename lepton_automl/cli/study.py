@@ -160,11 +160,11 @@ def pin(
     """Pin a study's hyperparameters from now on."""
     handle = opened(study)
     space, complaints = handle.state.settings.space, Complaints("pin")
-    for one in settings:
-        complaints.check("=" in one, f"{one!r} names no setting", "Give NAME=VALUE, such as train.lr=0.01.")
+    for setting_text in settings:
+        complaints.check("=" in setting_text, f"{setting_text!r} names no setting", "Give NAME=VALUE, such as train.lr=0.01.")
     complaints.raise_any()
-    told = [one.partition("=") for one in settings]
-    handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in told})
+    pairs = [setting.partition("=") for setting in settings]
+    handle.control.pin({name: space[name].read(text) if name in space else text for name, _, text in pairs})
     print(f"{study}: pinned are {', '.join(f'{name}={setting}' for name, setting in handle.state.pinned.items())}.")
 
 

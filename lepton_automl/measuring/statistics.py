@@ -34,8 +34,8 @@ def bootstrap(samples: Sequence[float], quantile: float = 0.5, resamples: int = 
 def _resampled(values: Array, quantile: float, resamples: int) -> Array:
     """The quantile of each resample."""
     drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    found: Array = np.quantile(values[drawn], quantile, axis=1)
-    return found
+    quantiles: Array = np.quantile(values[drawn], quantile, axis=1)
+    return quantiles
 
 
 def summarize(
@@ -93,15 +93,15 @@ class SpeedComparison:
     confidence: float
 
 
-def compare_times(one: Sequence[float], other: Sequence[float], *, alike: float = SAME_SPEED) -> SpeedComparison:
+def compare_times(times: Sequence[float], other: Sequence[float], *, alike: float = SAME_SPEED) -> SpeedComparison:
     """Whether one call is faster than another of the same benchmark, by a paired bootstrap of the median ratio.
 
     Args:
-        one: Times, or ratios to the reference, of the first call by round.
+        times: Times, or ratios to the reference, of the first call by round.
         other: Those of the second, of the same rounds.
         alike: Relative difference up to which two calls count as equally fast: that of one network opened twice.
     """
-    paired = np.asarray(one, dtype=np.float64) / np.asarray(other, dtype=np.float64)
+    paired = np.asarray(times, dtype=np.float64) / np.asarray(other, dtype=np.float64)
     medians = _resampled(paired, 0.5, RESAMPLES)
     low, high = (float(edge) for edge in np.quantile(medians, (0.025, 0.975)))
     below, above = 1 / (1 + alike), 1 + alike

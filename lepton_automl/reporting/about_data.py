@@ -17,9 +17,9 @@ class DataReport(DataSpec):
     """A `DataSpec` that can be read: printed, and in a notebook."""
 
     def __str__(self) -> str:
-        lines = [title(self), *(f"{name}: {said}" for name, said in facts(self).items())]
-        notes = [f"inferred: {clean(said, SAID)}" for said in self.notes]
-        return "\n".join([*lines, *notes, *(f"problem: {clean(said, SAID)}" for said in self.warnings)])
+        lines = [title(self), *(f"{name}: {detail}" for name, detail in facts(self).items())]
+        notes = [f"inferred: {clean(note, SAID)}" for note in self.notes]
+        return "\n".join([*lines, *notes, *(f"problem: {clean(warning, SAID)}" for warning in self.warnings)])
 
     __repr__ = __str__
 

@@ -28,37 +28,37 @@ def why(context: ReportContext, figures: Figures) -> Html:
 
 def errors(context: ReportContext, figures: Figures) -> Html:
     """What it gets wrong."""
-    found = context.analysis
-    if found is None:
+    analysis = context.analysis
+    if analysis is None:
         return section("errors", "What it gets wrong", paragraph(context.missing))
     return section(
         "errors",
         "What it gets wrong",
-        bullet_list(narrative.errors(found)),
-        *(_numbers if found.pairs else _classes)(found, figures),
-        _worst(found),
+        bullet_list(narrative.errors(analysis)),
+        *(_numbers if analysis.pairs else _classes)(analysis, figures),
+        _worst(analysis),
     )
 
 
-def _classes(found: ErrorAnalysis, figures: Figures) -> list[str]:
+def _classes(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
     scores = table(
         ["class", "rows", "predicted", "correct", "precision", "recall"],
-        ([clean(one.label), one.rows, one.answered, one.right, one.precision, one.recall] for one in found.classes[:200]),
+        ([clean(row.label), row.rows, row.answered, row.right, row.precision, row.recall] for row in analysis.classes[:200]),
         caption="Precision: share of the predictions of this class that are correct. Recall: share of the rows of this class that are found.",
     )
-    confused = _confusion(found, figures) if found.confusion else []
-    calibrated = _calibration(found, figures) if found.calibration else []
+    confused = _confusion(analysis, figures) if analysis.confusion else []
+    calibrated = _calibration(analysis, figures) if analysis.calibration else []
     return [*confused[:2], "" if confused else "<h3>How it does on each label</h3>", scores, *confused[2:], *calibrated]
 
 
-def _confusion(found: ErrorAnalysis, figures: Figures) -> list[str]:
+def _confusion(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
     """Which classes are taken for others."""
-    figures["confusion"] = confusion_figure(found)
+    figures["confusion"] = confusion_figure(analysis)
     pairs = table(
         ["true class", "predicted", "rows"],
-        found.confusions(30),
+        analysis.confusions(30),
         caption="All pairs of classes that are confused."
-        if len(found.confusions(31)) < 31
+        if len(analysis.confusions(31)) < 31
         else "The pairs of classes confused most often.",
     )
     return [
@@ -68,16 +68,16 @@ def _confusion(found: ErrorAnalysis, figures: Figures) -> list[str]:
             "Confusion matrix; the tables below list its numbers.",
             "Rows: true class; columns: predicted class. Blue is correct, orange is wrong; the darker, the larger the share of the class.",
         ),
-        collapsible("The confused pairs as a table", pairs) if found.wrong else "",
+        collapsible("The confused pairs as a table", pairs) if analysis.wrong else "",
     ]
 
 
-def _calibration(found: ErrorAnalysis, figures: Figures) -> list[str]:
+def _calibration(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
     """Whether predictions are correct as often as their probability says."""
-    figures["calibration"] = calibration_figure(found)
+    figures["calibration"] = calibration_figure(analysis)
     bins = table(
         ["probability", "rows", "mean probability", "share correct"],
-        ([f"{one.low:.2f} to {one.high:.2f}", one.rows, one.sure, one.right] for one in found.calibration),
+        ([f"{bin_.low:.2f} to {bin_.high:.2f}", bin_.rows, bin_.sure, bin_.right] for bin_ in analysis.calibration),
     )
     return [
         "<h3>Whether its probabilities can be trusted</h3>",
@@ -90,49 +90,49 @@ def _calibration(found: ErrorAnalysis, figures: Figures) -> list[str]:
     ]
 
 
-def _numbers(found: ErrorAnalysis, figures: Figures) -> list[str]:
-    figures["residuals"] = residuals_figure(found)
+def _numbers(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
+    figures["residuals"] = residuals_figure(analysis)
     return [
         plot(
             "residuals",
             "Predicted against true values, and a histogram of the errors.",
             "On the dotted line the prediction equals the true value.",
         ),
-        _coverage(found),
+        _coverage(analysis),
     ]
 
 
-def _coverage(found: ErrorAnalysis) -> str:
+def _coverage(analysis: ErrorAnalysis) -> str:
     """How many true values lie below each predicted quantile."""
-    if not found.coverage:
+    if not analysis.coverage:
         return ""
-    rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in found.coverage)
+    rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in analysis.coverage)
     caption = "Of good quantiles, the share of the true values that lie below each is the quantile itself."
     return table(["predicted quantile", "true values below it"], rows, caption=caption)
 
 
-def _worst(found: ErrorAnalysis) -> str:
+def _worst(analysis: ErrorAnalysis) -> str:
     """The wrong answers with the highest loss."""
     head = "<h3>Its worst predictions</h3>"
-    if not found.worst:
+    if not analysis.worst:
         return head + paragraph("None: every prediction on these rows is correct.")
-    if found.worst[0].picture:
+    if analysis.worst[0].picture:
         under = paragraph(
-            "Wrong predictions, the most confident first." if not found.pairs else "The predictions with the largest errors."
+            "Wrong predictions, the most confident first." if not analysis.pairs else "The predictions with the largest errors."
         )
-        return f'{head}{under}<div class="worst">{"".join(_picture(found, one) for one in found.worst)}</div>'
-    columns = list(found.worst[0].cells)
+        return f'{head}{under}<div class="worst">{"".join(_picture(analysis, example) for example in analysis.worst)}</div>'
+    columns = list(analysis.worst[0].cells)
     rows = [
         [
-            one.row,
-            _value(found, one.truth),
-            _value(found, one.answer),
-            one.sure if one.sure is not None else one.loss,
-            *(one.cells.get(name) for name in columns),
+            example.row,
+            _value(analysis, example.truth),
+            _value(analysis, example.answer),
+            example.sure if example.sure is not None else example.loss,
+            *(example.cells.get(name) for name in columns),
         ]
-        for one in found.worst
+        for example in analysis.worst
     ]
-    last = "confidence" if not found.pairs else "error"
+    last = "confidence" if not analysis.pairs else "error"
     return head + table(
         ["row", "true", "predicted", last, *columns],
         rows,
@@ -140,15 +140,15 @@ def _worst(found: ErrorAnalysis) -> str:
     )
 
 
-def _value(found: ErrorAnalysis, value: object) -> object:
+def _value(analysis: ErrorAnalysis, value: object) -> object:
     """A number as a number; a class by its name, also where that is a number."""
-    return value if found.pairs else clean(value)
+    return value if analysis.pairs else clean(value)
 
 
-def _picture(found: ErrorAnalysis, one: Example) -> str:
-    sure = "" if one.sure is None else f", {100 * one.sure:.0f} %"
-    words_under = f"true: {text(clean(one.truth, 40))}, predicted: {text(clean(one.answer, 40))}{sure}"
-    shown = f'<img alt="{found.split} row {one.row}" src="data:image/png;base64,{escape(one.picture)}">'
+def _picture(analysis: ErrorAnalysis, example: Example) -> str:
+    sure = "" if example.sure is None else f", {100 * example.sure:.0f} %"
+    words_under = f"true: {text(clean(example.truth, 40))}, predicted: {text(clean(example.answer, 40))}{sure}"
+    shown = f'<img alt="{analysis.split} row {example.row}" src="data:image/png;base64,{escape(example.picture)}">'
     return f"<figure>{shown}{words_under}</figure>"
 
 
@@ -183,15 +183,15 @@ def speed(context: ReportContext, figures: Figures) -> Html:
         ["runtime and precision", "ms per call", "low", "high", state.settings.metric, "size, kB", "result"],
         (
             [
-                one.variant.name,
-                *([one.latency.median, one.latency.low, one.latency.high] if one.latency else [None] * 3),
-                one.scores.get(state.settings.metric),
-                one.size_bytes / 1e3 or None,
-                one.outcome,
+                variant.variant.name,
+                *([variant.latency.median, variant.latency.low, variant.latency.high] if variant.latency else [None] * 3),
+                variant.scores.get(state.settings.metric),
+                variant.size_bytes / 1e3 or None,
+                variant.outcome,
             ]
-            for one in tried
+            for variant in tried
         ),
-        highlighted_row=next((at for at, one in enumerate(tried) if one.outcome == "chosen"), None),
+        highlighted_row=next((at for at, variant in enumerate(tried) if variant.outcome == "chosen"), None),
     )
     return section(
         "speed",
@@ -220,7 +220,7 @@ def _larger(context: ReportContext, figures: Figures) -> list[str]:
     figures["batches"] = batches_figure(profile)
     rows = table(
         ["rows per call", "ms per call", "rows per second"],
-        ([rows, one.median, profile.throughput[rows]] for rows, one in profile.batches.items()),
+        ([rows, latency.median, profile.throughput[rows]] for rows, latency in profile.batches.items()),
     )
     return [
         "<h3>Larger batches, memory and cold start</h3>",

@@ -113,10 +113,10 @@ def usage(context: ReportContext, figures: Figures) -> Html:
     if chosen_trial(state) is None:
         return Html("")
     name, usage = state.settings.name, modality_of(state.settings.data).usage
-    shell, given = usage.file, usage.python
-    registered = next((one for one in reversed(state.registered)), None)
+    shell, example = usage.file, usage.python
+    registered = next((registration for registration in reversed(state.registered)), None)
     mlflow = (
-        f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("models:/{registered.model}@{registered.alias}")\nmodel.predict({given})'
+        f'import mlflow\n\nmodel = mlflow.pyfunc.load_model("models:/{registered.model}@{registered.alias}")\nmodel.predict({example})'
         if registered
         else ""
     )
@@ -124,7 +124,7 @@ def usage(context: ReportContext, figures: Figures) -> Html:
         "run",
         "How to run it",
         "<h3>Python</h3>",
-        code(f'from lepton_automl import open_study\n\nmodel = open_study("{name}").best()\nmodel.predict({given})'),
+        code(f'from lepton_automl import open_study\n\nmodel = open_study("{name}").best()\nmodel.predict({example})'),
         "<h3>Shell</h3>",
         code(f"lepton predict {name} {shell}"),
         "<h3>Anywhere, without this package or PyTorch</h3>",

@@ -31,9 +31,9 @@ class BottleneckReport(Bottleneck):
 
     def save(self, path: str | Path) -> Path:
         """Write the report as one HTML page that holds all it needs (4.8 MB, nearly all of it plotly.js)."""
-        where = Path(path)
-        where.write_text(bottleneck_html(self), encoding="utf-8")
-        return where
+        file = Path(path)
+        file.write_text(bottleneck_html(self), encoding="utf-8")
+        return file
 
     def _repr_html_(self) -> str:
         """For a notebook, without scripts: some kilobytes, where `save` brings all of plotly.js."""
@@ -42,27 +42,27 @@ class BottleneckReport(Bottleneck):
         return cell_html(self)
 
 
-def bottleneck_html(found: Bottleneck) -> str:
+def bottleneck_html(bottleneck: Bottleneck) -> str:
     """The page."""
-    name = escape(found.network)
+    name = escape(bottleneck.network)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{STYLE}</style></head>'
-        f"<body><h1>Where the time goes</h1><p>{name}<br>{escape(found.ceilings.host)}</p>{_body(found)}</body></html>\n"
+        f"<body><h1>Where the time goes</h1><p>{name}<br>{escape(bottleneck.ceilings.host)}</p>{_body(bottleneck)}</body></html>\n"
     )
 
 
-def _body(found: Bottleneck) -> str:
-    plot = bottleneck_figure(found).to_html(
+def _body(bottleneck: Bottleneck) -> str:
+    plot = bottleneck_figure(bottleneck).to_html(
         full_html=False, include_plotlyjs=True, config={"responsive": True, "displayModeBar": False}
     )
-    return f"<p>{'<br>'.join(map(escape, found.text.splitlines()))}</p>{plot}"
+    return f"<p>{'<br>'.join(map(escape, bottleneck.text.splitlines()))}</p>{plot}"
 
 
-def bottleneck_figure(found: Bottleneck) -> go.Figure:
+def bottleneck_figure(bottleneck: Bottleneck) -> go.Figure:
     """Time by layer in the order in which they run; the layers under the machine's roofs; predicted gains, and those made."""
     from plotly.subplots import make_subplots
 
-    rows = shown(found)
+    rows = shown(bottleneck)
     tall = 24 * (len(rows) + 5)
     figure = make_subplots(
         rows=2,
@@ -74,12 +74,12 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
         subplot_titles=(
             "Time by layer, in order of execution",
             "Roofline: layers against this machine's limits",
-            _changes_title(found),
+            _changes_title(bottleneck),
         ),
     )
-    _bars(figure, found, rows)
-    _roofline(figure, found)
-    _changes(figure, found)
+    _bars(figure, bottleneck, rows)
+    _roofline(figure, bottleneck)
+    _changes(figure, bottleneck)
     figure.update_yaxes(ticklabelstandoff=5)
     figure.update_layout(
         template="plotly_white",
@@ -92,11 +92,11 @@ def bottleneck_figure(found: Bottleneck) -> go.Figure:
     return figure
 
 
-def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
-    others = [row for row in found.layers if row not in told]
-    order = [row.time.layer for row in told]
+def _bars(figure: go.Figure, bottleneck: Bottleneck, shown_rows: list[Row]) -> None:
+    others = [row for row in bottleneck.layers if row not in shown_rows]
+    order = [row.time.layer for row in shown_rows]
     for bound in BOUNDS:
-        rows = [row for row in told if row.bound == bound]
+        rows = [row for row in shown_rows if row.bound == bound]
         figure.add_bar(
             y=[row.time.layer for row in rows],
             x=[row.time.ms for row in rows],
@@ -112,14 +112,14 @@ def _bars(figure: go.Figure, found: Bottleneck, told: list[Row]) -> None:
             row=1,
             col=1,
         )
-    rest = outside(found, others)
+    rest = outside(bottleneck, others)
     figure.add_bar(
         y=list(rest),
         x=list(rest.values()),
         orientation="h",
         name="outside the layers",
         marker={"color": OUTSIDE},
-        text=[f"{100 * ms / found.latency.median:.1f} %" for ms in rest.values()],
+        text=[f"{100 * ms / bottleneck.latency.median:.1f} %" for ms in rest.values()],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.3g} ms<extra></extra>",
@@ -143,9 +143,9 @@ def _hover(row: Row) -> str:
     return "<br>".join(lines)
 
 
-def _roofline(figure: go.Figure, found: Bottleneck) -> None:
+def _roofline(figure: go.Figure, bottleneck: Bottleneck) -> None:
     """Multiply-accumulates a second against those a byte (Williams et al., Roofline, CACM 2009)."""
-    rows = [row for row in found.layers if row.time.work.macs and row.time.ms and row.time.work.bytes]
+    rows = [row for row in bottleneck.layers if row.time.work.macs and row.time.ms and row.time.work.bytes]
     if not rows:
         return
     intensity = [row.time.work.macs / row.time.work.bytes for row in rows]
@@ -163,14 +163,14 @@ def _roofline(figure: go.Figure, found: Bottleneck) -> None:
             row=2,
             col=1,
         )
-    _roofs(figure, found, min(intensity), max(intensity))
+    _roofs(figure, bottleneck, min(intensity), max(intensity))
     figure.update_xaxes(type="log", title="multiply-accumulates per byte", dtick=1, row=2, col=1)
     figure.update_yaxes(type="log", title="billion per second", dtick=1, row=2, col=1)
 
 
-def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> None:
-    peak = found.ceilings.macs_per_s
-    flows = {"cache": found.ceilings.bandwidth[0][1], "memory": found.ceilings.bandwidth[-1][1]}
+def _roofs(figure: go.Figure, bottleneck: Bottleneck, least: float, most: float) -> None:
+    peak = bottleneck.ceilings.macs_per_s
+    flows = {"cache": bottleneck.ceilings.bandwidth[0][1], "memory": bottleneck.ceilings.bandwidth[-1][1]}
     for (name, flow), dash in zip(flows.items(), ("solid", "dot"), strict=True):
         knee, left, right = peak / flow, min(least, 0.3 * peak / flow) / 2, max(most, 3 * peak / flow) * 2
         figure.add_scatter(
@@ -188,13 +188,13 @@ def _roofs(figure: go.Figure, found: Bottleneck, least: float, most: float) -> N
         )
 
 
-def _changes_title(found: Bottleneck) -> str:
-    timed = any(change.actual for change in found.changes)
-    return "Gain of one change" + (" (◆ timed)" * timed) if found.changes else ""
+def _changes_title(bottleneck: Bottleneck) -> str:
+    timed = any(change.actual for change in bottleneck.changes)
+    return "Gain of one change" + (" (◆ timed)" * timed) if bottleneck.changes else ""
 
 
-def _changes(figure: go.Figure, found: Bottleneck) -> None:
-    changes = shown_changes(found)
+def _changes(figure: go.Figure, bottleneck: Bottleneck) -> None:
+    changes = shown_changes(bottleneck)
     if not changes:
         return
     names = [change.what for change in changes]
@@ -213,7 +213,7 @@ def _changes(figure: go.Figure, found: Bottleneck) -> None:
     figure.add_scatter(
         y=[what for what, _ in tried],
         x=[actual.median for _, actual in tried],
-        error_x=_interval([(one.median - one.low, one.high - one.median) for _, one in tried]),
+        error_x=_interval([(latency.median - latency.low, latency.high - latency.median) for _, latency in tried]),
         mode="markers",
         name="measured",
         showlegend=False,

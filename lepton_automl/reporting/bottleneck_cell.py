@@ -17,16 +17,16 @@ from .page import Html, paragraph, table
 WIDE = 180  # pixels of the longest bar
 
 
-def cell_html(found: Bottleneck) -> str:
+def cell_html(bottleneck: Bottleneck) -> str:
     """The sentences, the layers in the order in which they run, and what changes would gain."""
-    rows = shown(found)
-    others = outside(found, [row for row in found.layers if row not in rows])
+    rows = shown(bottleneck)
+    others = outside(bottleneck, [row for row in bottleneck.layers if row not in rows])
     most = max([row.time.ms for row in rows] + list(others.values()))
-    layers = [_layer(row, most) for row in rows] + [_other(name, ms, found, most) for name, ms in others.items()]
+    layers = [_layer(row, most) for row in rows] + [_other(name, ms, bottleneck, most) for name, ms in others.items()]
     head = ["layer", "operation", "µs per call", "share", "", "bound by"]
-    sentences = Html("<br>".join(html_text(line, 1000) for line in found.text.splitlines()))
+    sentences = Html("<br>".join(html_text(line, 1000) for line in bottleneck.text.splitlines()))
     more = "Interactive figure: .figure; standalone page with it: .save(path)."
-    return f"<div>{paragraph(sentences)}{table(_left(head), layers)}{_changes(found)}{paragraph(more)}</div>"
+    return f"<div>{paragraph(sentences)}{table(_left(head), layers)}{_changes(bottleneck)}{paragraph(more)}</div>"
 
 
 def _layer(row: Row, most: float) -> list[Html]:
@@ -35,8 +35,8 @@ def _layer(row: Row, most: float) -> list[Html]:
     return [*_left([row.time.layer, row.time.op]), *_took(row.time.ms, row.share), bar, *_left([binds])]
 
 
-def _other(name: str, ms: float, found: Bottleneck, most: float) -> list[Html]:
-    return [*_left([name]), Html(""), *_took(ms, ms / found.latency.median), _bar(ms / most, OUTSIDE), Html("")]
+def _other(name: str, ms: float, bottleneck: Bottleneck, most: float) -> list[Html]:
+    return [*_left([name]), Html(""), *_took(ms, ms / bottleneck.latency.median), _bar(ms / most, OUTSIDE), Html("")]
 
 
 def _left(texts: Iterable[str]) -> list[Html]:
@@ -57,13 +57,13 @@ def _bar(share: float, colour: str) -> Html:
     return Html(f'<div style="width:{wide}px;height:11px;background-color:{colour}"></div>')
 
 
-def _changes(found: Bottleneck) -> Html:
-    changes = shown_changes(found)
+def _changes(bottleneck: Bottleneck) -> Html:
+    changes = shown_changes(bottleneck)
     head = [*_left(["gain of one change"]), "predicted, µs", "measured, µs"]
     return table(head, map(_change, changes)) if changes else Html("")
 
 
 def _change(change: Change) -> list[Html]:
-    made = change.actual
-    told = f"{_micro(made.median)} ({_micro(made.low)} to {_micro(made.high)})" if made else ""
-    return [*_left([change.what]), _micro(change.predicted_ms), Html(told)]
+    measured = change.actual
+    figures = f"{_micro(measured.median)} ({_micro(measured.low)} to {_micro(measured.high)})" if measured else ""
+    return [*_left([change.what]), _micro(change.predicted_ms), Html(figures)]

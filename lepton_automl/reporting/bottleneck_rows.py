@@ -13,21 +13,23 @@ MOST_LAYERS, MOST_CHANGES = 24, 10  # shown one by one
 CALL, BEFORE, REST = "call overhead", "preprocessing", "unattributed"
 
 
-def shown(found: Bottleneck) -> list[Row]:
+def shown(bottleneck: Bottleneck) -> list[Row]:
     """The layers that take most of the time, in their order; the others are shown together."""
-    rows = found.layers
+    rows = bottleneck.layers
     most = rows if len(rows) <= MOST_LAYERS + 1 else sorted(rows, key=lambda row: -row.time.ms)[:MOST_LAYERS]
     return [row for row in rows if row in most]
 
 
-def outside(found: Bottleneck, others: list[Row]) -> dict[str, float]:
+def outside(bottleneck: Bottleneck, others: list[Row]) -> dict[str, float]:
     """What is in none of the layers shown, in milliseconds."""
-    left = found.outside_ms - found.profile.outside_ms - found.preprocess_ms
-    told = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
-    told |= {CALL: found.profile.outside_ms, BEFORE: found.preprocess_ms}
-    return told | ({REST: left} if left > 0.01 * found.latency.median else {})
+    left = bottleneck.outside_ms - bottleneck.profile.outside_ms - bottleneck.preprocess_ms
+    times = {f"{len(others)} other layers": sum(row.time.ms for row in others)} if others else {}
+    times |= {CALL: bottleneck.profile.outside_ms, BEFORE: bottleneck.preprocess_ms}
+    return times | ({REST: left} if left > 0.01 * bottleneck.latency.median else {})
 
 
-def shown_changes(found: Bottleneck) -> list[Change]:
+def shown_changes(bottleneck: Bottleneck) -> list[Change]:
     """The changes that gain enough to be shown."""
-    return [one for one in found.changes if one.actual or one.predicted_ms > 0.001 * found.latency.median][:MOST_CHANGES]
+    return [
+        change for change in bottleneck.changes if change.actual or change.predicted_ms > 0.001 * bottleneck.latency.median
+    ][:MOST_CHANGES]

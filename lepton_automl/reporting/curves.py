@@ -88,8 +88,8 @@ def curves_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
 def curve(state: StudyState, trial: Trial) -> tuple[list[int], list[float]]:
     """Epochs, and the score after each."""
     metric = state.settings.metric
-    told = {report.epoch: report.scores[metric] for report in trial.reports if metric in report.scores}
-    return list(told), list(told.values())
+    scores = {report.epoch: report.scores[metric] for report in trial.reports if metric in report.scores}
+    return list(scores), list(scores.values())
 
 
 def rungs_seen(state: StudyState) -> list[int]:

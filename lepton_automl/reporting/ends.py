@@ -46,11 +46,11 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    told = reasons(state)[:MOST]
-    most = max((count for _, _, count in told), default=0)
+    ends = reasons(state)[:MOST]
+    most = max((count for _, _, count in ends), default=0)
     figure = go.Figure()
     for status, colour in COLOURS.items():
-        own = [(at, reason, count) for at, (kind, reason, count) in enumerate(told) if kind == status]
+        own = [(at, reason, count) for at, (kind, reason, count) in enumerate(ends) if kind == status]
         figure.add_bar(
             y=[at for at, _, _ in own],
             x=[count for _, _, count in own],
@@ -64,25 +64,25 @@ def ends_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
             hovertext=[label(reason, 120) for _, reason, _ in own],
             hovertemplate="%{hovertext}: %{x}<extra></extra>",
         )
-    axis = {"tickvals": list(range(len(told))), "ticktext": [label(reason, 48) for _, reason, _ in told]}
+    axis = {"tickvals": list(range(len(ends))), "ticktext": [label(reason, 48) for _, reason, _ in ends]}
     return apply_theme(
         figure,
         theme,
-        height=max(200, 130 + 30 * len(told)),
+        height=max(200, 130 + 30 * len(ends)),
         barmode="overlay",
         xaxis={"title": {"text": "trials"}, "rangemode": "tozero", "tickformat": "d", "dtick": 1 if most < FEW else None},
         yaxis={**axis, "autorange": "reversed"},
-        annotations=[] if told else [note("no trial has begun yet")],
+        annotations=[] if ends else [note("no trial has begun yet")],
     )
 
 
 def reasons(state: StudyState) -> list[tuple[str, str, int]]:
     """Status, reason and number of trials; the figures in a reason left out, so that like ones count together."""
-    found = Counter((trial.status, reason(trial)) for trial in state.trials.values())
+    counts = Counter((trial.status, reason(trial)) for trial in state.trials.values())
     order = list(COLOURS)
     return [
         (status, why, count)
-        for (status, why), count in sorted(found.items(), key=lambda one: (order.index(one[0][0]), -one[1]))
+        for (status, why), count in sorted(counts.items(), key=lambda item: (order.index(item[0][0]), -item[1]))
     ]
 
 
@@ -93,8 +93,8 @@ def shown_reason(trial: Trial) -> str:
 
 def reason(trial: Trial) -> str:
     """Why a trial ended as it did, in a few words."""
-    said = shown_reason(trial)
-    if not said:
+    text = shown_reason(trial)
+    if not text:
         return PLAIN.get(trial.status, trial.status)
-    blank = NUMBER.sub("…", said)
+    blank = NUMBER.sub("…", text)
     return next((words for sign, words in WORDS if sign in blank), blank)

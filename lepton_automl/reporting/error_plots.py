@@ -27,7 +27,7 @@ RIGHT = [[0.0, "#cfe3f0"], [1.0, "#005f96"]]
 WRONG = [[0.0, "#fbe3d1"], [1.0, "#b84f00"]]
 
 
-def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
+def confusion_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """Rows by what they are and what the model said; blue is right, orange is wrong, darker is a larger share of the class.
 
     Returns:
@@ -35,16 +35,16 @@ def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     """
     import plotly.graph_objects as go
 
-    shown = shown_classes(found)
+    shown = shown_classes(analysis)
     place = {index: at for at, index in enumerate(shown)}
-    names = [label(found.classes[index].label, 16) for index in shown]
+    names = [label(analysis.classes[index].label, 16) for index in shown]
     blank: list[list[Any]] = [[None] * len(shown) for _ in shown]
     shares = [[*row] for row in blank], [[*row] for row in blank]
     texts = [["" for _ in row] for row in blank], [["" for _ in row] for row in blank]
-    for truth, answer, count in found.confusion:
+    for truth, answer, count in analysis.confusion:
         if truth in place and answer in place:
             y, x = place[truth], place[answer]
-            shares[truth != answer][y][x] = math.sqrt(count / found.classes[truth].rows)  # a few of many can be seen too
+            shares[truth != answer][y][x] = math.sqrt(count / analysis.classes[truth].rows)  # a few of many can be seen too
             texts[truth != answer][y][x] = str(count)
     figure = go.Figure()
     for name, z, words, scale in zip(("right", "wrong"), shares, texts, (RIGHT, WRONG), strict=True):
@@ -75,15 +75,15 @@ def confusion_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     )
 
 
-def shown_classes(found: ErrorAnalysis) -> list[int]:
+def shown_classes(analysis: ErrorAnalysis) -> list[int]:
     """The classes of a picture, in order: all, or those with the most mistakes."""
-    if len(found.classes) <= MOST:
-        return list(range(len(found.classes)))
-    missed = [one.rows + one.answered - 2 * one.right for one in found.classes]
+    if len(analysis.classes) <= MOST:
+        return list(range(len(analysis.classes)))
+    missed = [row.rows + row.answered - 2 * row.right for row in analysis.classes]
     return sorted(sorted(range(len(missed)), key=lambda index: -missed[index])[:MOST])
 
 
-def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
+def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """How often the model is right, by how sure it is: above the line it is too modest, below too bold.
 
     Returns:
@@ -91,29 +91,29 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
     """
     import plotly.graph_objects as go
 
-    bins, most = found.calibration, max((one.rows for one in found.calibration), default=1)
-    ends = [interval(one.right, one.rows) for one in bins]
+    bins, most = analysis.calibration, max((bin_.rows for bin_ in analysis.calibration), default=1)
+    ends = [interval(bin_.right, bin_.rows) for bin_ in bins]
     figure = go.Figure()
     line = {"color": GREY, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="perfectly calibrated", hoverinfo="skip")
     figure.add_bar(
-        x=[(one.low + one.high) / 2 for one in bins],
-        y=[0.25 * one.rows / most for one in bins],
-        width=[one.high - one.low for one in bins],
-        customdata=[one.rows for one in bins],
+        x=[(bin_.low + bin_.high) / 2 for bin_ in bins],
+        y=[0.25 * bin_.rows / most for bin_ in bins],
+        width=[bin_.high - bin_.low for bin_ in bins],
+        customdata=[bin_.rows for bin_ in bins],
         marker={"color": GREY, "opacity": 0.35},
         name="rows",
         hovertemplate="%{customdata} rows<extra></extra>",
     )
     figure.add_scatter(
-        x=[one.sure for one in bins],
-        y=[one.right for one in bins],
-        customdata=[one.rows for one in bins],
+        x=[bin_.sure for bin_ in bins],
+        y=[bin_.right for bin_ in bins],
+        customdata=[bin_.rows for bin_ in bins],
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [max(0.0, high - one.right) for one, (_, high) in zip(bins, ends, strict=True)],
-            "arrayminus": [max(0.0, one.right - low) for one, (low, _) in zip(bins, ends, strict=True)],
+            "array": [max(0.0, high - bin_.right) for bin_, (_, high) in zip(bins, ends, strict=True)],
+            "arrayminus": [max(0.0, bin_.right - low) for bin_, (low, _) in zip(bins, ends, strict=True)],
             "thickness": 1,
         },
         mode="lines+markers",
@@ -132,7 +132,7 @@ def calibration_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Fig
     )
 
 
-def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
+def residuals_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Figure:
     """Answer against truth, and how far the answers are off.
 
     Returns:
@@ -141,8 +141,8 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    truth, told = [pair[0] for pair in found.pairs], [pair[1] for pair in found.pairs]
-    ends = [min([*truth, *told], default=0.0), max([*truth, *told], default=1.0)]
+    truth, predicted = [pair[0] for pair in analysis.pairs], [pair[1] for pair in analysis.pairs]
+    ends = [min([*truth, *predicted], default=0.0), max([*truth, *predicted], default=1.0)]
     figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.1, column_widths=[0.55, 0.45]))
     line = {"color": GREY, "dash": "dot"}
     figure.add_scatter(
@@ -150,7 +150,7 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
     )
     figure.add_scatter(
         x=truth,
-        y=told,
+        y=predicted,
         mode="markers",
         marker={"color": BLUE, "size": 5, "opacity": 0.5},
         name="rows",
@@ -159,11 +159,11 @@ def residuals_figure(found: ErrorAnalysis, theme: Theme = "neutral") -> go.Figur
         row=1,
         col=1,
     )
-    off = [answer - true for true, answer in found.pairs]
+    off = [answer - true for true, answer in analysis.pairs]
     figure.add_histogram(x=off, marker={"color": ORANGE}, name="error", showlegend=False, nbinsx=40, row=1, col=2)
-    target = label(found.target, 30)
+    target = label(analysis.target, 30)
     figure.update_xaxes(title=f"{target}, true", row=1, col=1)
     figure.update_yaxes(title=f"{target}, predicted", row=1, col=1)
     figure.update_xaxes(title="error: predicted minus true", row=1, col=2)
     figure.update_yaxes(title="rows", row=1, col=2)
-    return apply_theme(figure, theme, height=380, annotations=[] if found.pairs else [note("the model predicts classes")])
+    return apply_theme(figure, theme, height=380, annotations=[] if analysis.pairs else [note("the model predicts classes")])

@@ -96,7 +96,7 @@ def hover(state: StudyState, trial: Trial) -> str:
 def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     deployment, goal = state.settings.deployment, state.settings.objectives[0]
     better = "higher is better" if goal.direction == "maximize" else "lower is better"
-    where = (
+    place = (
         f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, batch of {deployment.batch_size}"
     )
     apply_theme(
@@ -105,7 +105,7 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         height=520,
         xaxis={
             **log_axis(_latencies(state)),
-            "title": {"text": f"latency, ms per call ({where}); bars: 95 % interval"},
+            "title": {"text": f"latency, ms per call ({place}); bars: 95 % interval"},
         },
         yaxis={
             **score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y)),
@@ -168,6 +168,6 @@ def _coloured(trials: list[Trial], sizes: list[float], size: int) -> dict[str, A
 
 
 def _interval(trials: list[Trial]) -> dict[str, Any]:
-    found = [trial.profile.latency for trial in trials if trial.profile]
-    up, down = [one.high - one.median for one in found], [one.median - one.low for one in found]
+    latencies = [trial.profile.latency for trial in trials if trial.profile]
+    up, down = [latency.high - latency.median for latency in latencies], [latency.median - latency.low for latency in latencies]
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": GREY, "thickness": 1}

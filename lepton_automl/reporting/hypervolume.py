@@ -30,13 +30,13 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    told = growth(state)
-    numbers = [None, *(trial.number for trial, _ in told)]
+    steps = growth(state)
+    numbers = [None, *(trial.number for trial, _ in steps)]
     figure = go.Figure(make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.06))
     for column, name in ((1, "by time"), (2, "by epochs")):
         figure.add_scatter(
-            x=[0.0, *(trial.spent[0] / 60 if column == 1 else trial.spent[1] for trial, _ in told)],
-            y=[0.0, *(volume for _, volume in told)],
+            x=[0.0, *(trial.spent[0] / 60 if column == 1 else trial.spent[1] for trial, _ in steps)],
+            y=[0.0, *(volume for _, volume in steps)],
             customdata=numbers,
             mode="lines+markers",
             line={"shape": "hv", "color": BLUE, "width": 2},
@@ -50,12 +50,12 @@ def hypervolume_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure
     figure.update_xaxes(title="minutes of search", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="epochs of all trials", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(title="hypervolume", rangemode="tozero", row=1, col=1)
-    if not told:
+    if not steps:
         minutes = state.settings.budget.minutes or 10
         figure.update_xaxes(range=[0, minutes], row=1, col=1).update_xaxes(range=[0, 100], row=1, col=2).update_yaxes(
             range=[0, 1]
         )
-    return apply_theme(figure, theme, height=320, annotations=[] if told else [note("no model is complete yet")])
+    return apply_theme(figure, theme, height=320, annotations=[] if steps else [note("no model is complete yet")])
 
 
 def growth(state: StudyState) -> list[tuple[Trial, float]]:
@@ -67,23 +67,23 @@ def growth(state: StudyState) -> list[tuple[Trial, float]]:
     """
     done = sorted((trial for trial in state.trials.values() if trial.status == "complete"), key=lambda trial: trial.spent)
     costs = np.array([_costs(state, trial) for trial in done]).reshape(len(done), len(state.settings.objectives))
-    told, known = [], np.empty((0, costs.shape[1]))
+    steps, known = [], np.empty((0, costs.shape[1]))
     if not len(costs):
         return []
     low, high = np.nanmin(costs, axis=0), np.nanmax(costs, axis=0)
     span = np.where(high > low, high - low, 1.0) * (1 + MARGIN)
     for trial, row in zip(done, (costs - low) / span, strict=True):
         known = _added(known, row)
-        told.append((trial, hypervolume(known, [1.0] * len(row))))
-    return told
+        steps.append((trial, hypervolume(known, [1.0] * len(row))))
+    return steps
 
 
 def _costs(state: StudyState, trial: Trial) -> list[float]:
-    found = []
+    costs = []
     for goal in state.settings.objectives:
         value = state.search_value(trial, goal)
-        found.append(goal.search_cost(value))
-    return found
+        costs.append(goal.search_cost(value))
+    return costs
 
 
 def _added(front: Costs, row: Sequence[float] | Costs) -> Costs:

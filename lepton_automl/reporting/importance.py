@@ -76,12 +76,14 @@ def shown_hyperparameters(ranked: HyperparametersRanked | None) -> list[str]:
     if ranked is None or not ranked.shares:
         return []
     best = {
-        hyperparameter: max(one.get(hyperparameter, 0.0) for one in ranked.shares.values())
-        for one in ranked.shares.values()
-        for hyperparameter in one
+        hyperparameter: max(share.get(hyperparameter, 0.0) for share in ranked.shares.values())
+        for share in ranked.shares.values()
+        for hyperparameter in share
     }
     chosen = sorted(best, key=lambda hyperparameter: -best[hyperparameter])[:MOST]
-    total = {hyperparameter: sum(one.get(hyperparameter, 0.0) for one in ranked.shares.values()) for hyperparameter in chosen}
+    total = {
+        hyperparameter: sum(share.get(hyperparameter, 0.0) for share in ranked.shares.values()) for hyperparameter in chosen
+    }
     return sorted(
         (hyperparameter for hyperparameter in chosen if best[hyperparameter] >= LEAST),
         key=lambda hyperparameter: -total[hyperparameter],

@@ -36,23 +36,23 @@ def picker(state: StudyState) -> Html:
 
 def cards(state: StudyState) -> Html:
     """A card for each model; all but the first are hidden until they are asked for."""
-    made = "".join(
+    parts = "".join(
         f'<article class="model" id="trial-{trial.number}" aria-live="polite"{" hidden" * (at > 0)}>{_card(state, trial)}</article>'
         for at, trial in enumerate(shown(state))
     )
-    return Html(made)
+    return Html(parts)
 
 
 def _named(state: StudyState, trial: Trial) -> str:
     score = last_score(state, trial)
-    told = narrative.format_score(state, score) if score is not None else "not scored"
+    score_text = narrative.format_score(state, score) if score is not None else "not scored"
     latency = f"{trial.profile.latency_ms:.3g} ms" if trial.profile else ""
     standing = "chosen" if trial.number == chosen_trial(state) else "front" if trial in state.front() else trial.status
-    return f"trial {trial.number}: {told}, {latency} ({standing})"
+    return f"trial {trial.number}: {score_text}, {latency} ({standing})"
 
 
 def _card(state: StudyState, trial: Trial) -> str:
-    children = [one.number for one in state.trials.values() if one.proposed.parent == trial.number]
+    children = [descendant.number for descendant in state.trials.values() if descendant.proposed.parent == trial.number]
     profile = trial.profile
     scores = (
         table(["score", "validation", *(["test"] if _tested(state, trial) else [])], _scores(state, trial))

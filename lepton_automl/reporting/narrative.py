@@ -47,11 +47,11 @@ def summary(state: StudyState) -> list[str]:
 
 def _tried(state: StudyState) -> str:
     counts = Counter(trial.status for trial in state.trials.values())
-    told = [f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status]]
+    phrases = [f"{counts[status]} {words}" for status, words in STATUSES.items() if counts[status]]
     minutes = state.spent(state.last_at) / 60
     return (
         f"{many(len(state.trials), 'network')} {'were' if len(state.trials) != 1 else 'was'} tried in {minutes:.1f} minutes"
-        f" ({join_words(told) or 'none has started'})."
+        f" ({join_words(phrases) or 'none has started'})."
     )
 
 
@@ -77,16 +77,16 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     if len(front) < 3:
         return []
     best, fastest = front[0], min(front, key=_ms)
-    told = []
+    sentences = []
     if best.number != model.number:
-        told.append(
+        sentences.append(
             f"The one with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
         )
     if fastest.number != model.number:
-        told.append(
+        sentences.append(
             f"The fastest, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {format_score(state, state.score(fastest))}."
         )
-    return told
+    return sentences
 
 
 def test_result(state: StudyState) -> str:
@@ -127,12 +127,12 @@ def why(state: StudyState) -> list[str]:
         "a faster model loses much of the score. Both are compared as ratios, and models with far more errors than the "
         "best one are excluded."
     )
-    told = [knee if len(front) > 2 else "Of the models with about as few errors as the best one, the fastest was chosen."]
+    sentences = [knee if len(front) > 2 else "Of the models with about as few errors as the best one, the fastest was chosen."]
     if at > 0:
-        told.append(_step(state, model, front[at - 1], "The next model with a better score"))
+        sentences.append(_step(state, model, front[at - 1], "The next model with a better score"))
     if at + 1 < len(front):
-        told.append(_step(state, model, front[at + 1], "The next model with a worse score"))
-    return told
+        sentences.append(_step(state, model, front[at + 1], "The next model with a worse score"))
+    return sentences
 
 
 def _step(state: StudyState, model: Trial, other: Trial, name: str) -> str:
@@ -157,47 +157,47 @@ def _rows_of(state: StudyState, gain: float) -> str:
     return f", which is {many(round(abs(gain) * rows), 'row')} of {rows:,}"
 
 
-def errors(found: ErrorAnalysis) -> list[str]:
+def errors(analysis: ErrorAnalysis) -> list[str]:
     """What it gets wrong, in sentences."""
-    return [*_errors(found), *([FOLDS] if found.split == "held-out" else [])]
+    return [*_errors(analysis), *([FOLDS] if analysis.split == "held-out" else [])]
 
 
-def _errors(found: ErrorAnalysis) -> list[str]:
-    if found.spread:
-        half, most, _ = found.spread
-        side = "too high" if (found.bias or 0) > 0 else "too low"
+def _errors(analysis: ErrorAnalysis) -> list[str]:
+    if analysis.spread:
+        half, most, _ = analysis.spread
+        side = "too high" if (analysis.bias or 0) > 0 else "too low"
         off = (
-            f"On {found.rows:,} {found.split} rows, half of the predictions are within {half:.4g} of the true value and 90 % within "
-            f"{most:.4g}; on average they are {abs(found.bias or 0):.3g} {side}."
+            f"On {analysis.rows:,} {analysis.split} rows, half of the predictions are within {half:.4g} of the true value and 90 % within "
+            f"{most:.4g}; on average they are {abs(analysis.bias or 0):.3g} {side}."
         )
-        return [off, *_interval(found)]
-    if not found.wrong:
-        return [f"On {found.rows:,} {found.split} rows it makes no errors.", found.calibration_verdict]
-    told = [
-        f"On {found.rows:,} {found.split} rows it makes {many(found.wrong, 'error')} ({100 * found.wrong / found.rows:.1f} %)."
+        return [off, *_interval(analysis)]
+    if not analysis.wrong:
+        return [f"On {analysis.rows:,} {analysis.split} rows it makes no errors.", analysis.calibration_verdict]
+    sentences = [
+        f"On {analysis.rows:,} {analysis.split} rows it makes {many(analysis.wrong, 'error')} ({100 * analysis.wrong / analysis.rows:.1f} %)."
     ]
     pairs = [
         f"{clean(answer, 40)} instead of {clean(truth, 40)} ({many(count, 'row')})"
-        for truth, answer, count in found.confusions(3)
+        for truth, answer, count in analysis.confusions(3)
     ]
-    told += [f"Most often it predicts {join_words(pairs)}."] if pairs else []
-    return [*told, found.calibration_verdict]
+    sentences += [f"Most often it predicts {join_words(pairs)}."] if pairs else []
+    return [*sentences, analysis.calibration_verdict]
 
 
-def _interval(found: ErrorAnalysis) -> list[str]:
+def _interval(analysis: ErrorAnalysis) -> list[str]:
     """How many true values lie within the widest predicted interval."""
-    if len(found.coverage) < PAIR:
+    if len(analysis.coverage) < PAIR:
         return []
-    (low, below), (high, above) = found.coverage[0], found.coverage[-1]
+    (low, below), (high, above) = analysis.coverage[0], analysis.coverage[-1]
     return [f"Its {100 * (high - low):g} % interval holds {100 * (above - below):.1f} % of the true values."]
 
 
 def progress(state: StudyState) -> str:
     """When the front stopped growing."""
-    told = growth(state)
-    if len(told) < 3:
+    steps = growth(state)
+    if len(steps) < 3:
         return ""
-    near = next(trial for trial, volume in told if volume >= 0.95 * told[-1][1])
+    near = next(trial for trial, volume in steps if volume >= 0.95 * steps[-1][1])
     return (
         f"The front reached 95 % of its final hypervolume after {near.spent[0] / 60:.1f} minutes and "
         f"{near.spent[1]:,} epochs of {state.epochs:,}."
@@ -224,8 +224,8 @@ def cost(state: StudyState) -> list[tuple[str, str]]:
 
 def budget(state: StudyState) -> str:
     """What might be spent."""
-    asked = state.settings.budget
-    units = (("minutes", asked.minutes), ("trials", asked.trials), ("epochs", asked.epochs), ("cost", asked.cost))
+    limits = state.settings.budget
+    units = (("minutes", limits.minutes), ("trials", limits.trials), ("epochs", limits.epochs), ("cost", limits.cost))
     return ", ".join(f"{value:g} {unit}" for unit, value in units if value is not None)
 
 
@@ -251,8 +251,8 @@ def _asked_rows(state: StudyState) -> str:
 
 
 def _points(count: float) -> str:
-    told = f"{count:.2g}"
-    return f"{told} point{'s' * (told != '1')}"
+    number = f"{count:.2g}"
+    return f"{number} point{'s' * (number != '1')}"
 
 
 def _ms(trial: Trial) -> float:

@@ -47,7 +47,9 @@ def page(title: str, body: str, figures: Mapping[str, go.Figure]) -> str:
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     # 'unsafe-eval' is for the code that plotly makes for WebGL; it still lets no other script begin.
     policy = f"default-src 'none'; script-src 'unsafe-eval' {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
-    data = "".join(f'<script type="application/json" id="data-{name}">{_json(one)}</script>' for name, one in figures.items())
+    data = "".join(
+        f'<script type="application/json" id="data-{name}">{_json(figure)}</script>' for name, figure in figures.items()
+    )
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
@@ -62,8 +64,8 @@ def _digest(script: str) -> str:
 
 
 def _json(figure: go.Figure) -> str:
-    told: str = figure.to_json()
-    return told.replace("<", "\\u003c")
+    text_json: str = figure.to_json()
+    return text_json.replace("<", "\\u003c")
 
 
 def plot(name: str, alt: str, caption: str = "") -> Html:
@@ -86,14 +88,14 @@ def section(name: str, title: str, *parts: str) -> Html:
 
 def paragraph(*sentences: str) -> Html:
     """Sentences, each escaped unless it is markup."""
-    told = " ".join(text(sentence) for sentence in sentences if sentence)
-    return Html(f"<p>{told}</p>") if told else Html("")
+    inner = " ".join(text(sentence) for sentence in sentences if sentence)
+    return Html(f"<p>{inner}</p>") if inner else Html("")
 
 
 def bullet_list(items: Iterable[str]) -> Html:
     """A list."""
-    told = "".join(f"<li>{text(item)}</li>" for item in items if item)
-    return Html(f"<ul>{told}</ul>") if told else Html("")
+    entries = "".join(f"<li>{text(item)}</li>" for item in items if item)
+    return Html(f"<ul>{entries}</ul>") if entries else Html("")
 
 
 def table(
@@ -128,8 +130,10 @@ def _is_number(value: Cell) -> bool:
 
 def facts(pairs: Iterable[tuple[str, Cell]]) -> Html:
     """Names and what is known of them; what is not known is left out."""
-    told = "".join(f"<dt>{text(name)}</dt><dd>{text(known)}</dd>" for name, known in pairs if known is not None and known != "")
-    return Html(f"<dl>{told}</dl>")
+    entries = "".join(
+        f"<dt>{text(name)}</dt><dd>{text(known)}</dd>" for name, known in pairs if known is not None and known != ""
+    )
+    return Html(f"<dl>{entries}</dl>")
 
 
 def code(source: str) -> Html:

@@ -78,10 +78,13 @@ def _hyperparameter_axis(name: str, hyperparameter: Hyperparameter, trials: list
     """An axis of its own kind: categories in their order, logarithms, or plain numbers."""
     settings = [trial.proposed.config.get(name, hyperparameter.default) for trial in trials]
     if hyperparameter.choices or any(isinstance(setting, str | bool) for setting in settings):
-        known = [*hyperparameter.choices, *dict.fromkeys(one for one in settings if one not in hyperparameter.choices)]
-        ticks = {"tickvals": list(range(len(known))), "ticktext": [tick(one) for one in known]}
-        place = {_key(one): at for at, one in enumerate(known)}
-        values = [place[_key(one)] for one in settings]
+        known = [
+            *hyperparameter.choices,
+            *dict.fromkeys(setting for setting in settings if setting not in hyperparameter.choices),
+        ]
+        ticks = {"tickvals": list(range(len(known))), "ticktext": [tick(choice) for choice in known]}
+        place = {_key(choice): at for at, choice in enumerate(known)}
+        values = [place[_key(setting)] for setting in settings]
         return {"label": _short(name), "values": values, "range": [-0.2, max(len(known) - 0.8, 0.2)], **ticks}
     numbers = [float(setting) for setting in settings]
     if hyperparameter.log and min(numbers) > 0:

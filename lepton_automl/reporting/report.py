@@ -52,10 +52,10 @@ def _head(context: ReportContext) -> str:
     state = context.state
     data, model = state.settings.data, narrative.chosen_model(state)
     told_apart = task_of(data).what(data, repr(clean(data.target, 60)))
-    given = modality_of(data).usage.example
-    lead = paragraph(f"A search for networks that predict {told_apart} from {given}, optimized for the objectives below.")
-    found = bullet_list([*narrative.summary(state), narrative.test_result(state)])
-    return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{found}</header>"
+    example = modality_of(data).usage.example
+    lead = paragraph(f"A search for networks that predict {told_apart} from {example}, optimized for the objectives below.")
+    results = bullet_list([*narrative.summary(state), narrative.test_result(state)])
+    return f"<header><h1>{text(state.settings.name)}</h1>{lead}{_cards(context) if model else ''}{results}</header>"
 
 
 def _cards(context: ReportContext) -> Html:
@@ -73,10 +73,10 @@ def _cards(context: ReportContext) -> Html:
         (narrative.format_size(model.profile.size_bytes), f"{model.profile.parameters:,} weights"),
         (str(len(state.front())), f"models on the Pareto front, of {len(state.trials):,} networks tried"),
     ]
-    made = "".join(
+    inner = "".join(
         f'<div class="card"><b>{text(figure)}</b><span>{text(under)}</span></div>' for figure, under in shown if figure
     )
-    return Html(f'<div class="cards">{made}</div>')
+    return Html(f'<div class="cards">{inner}</div>')
 
 
 SECTIONS: tuple[Callable[[ReportContext, Figures], Html], ...] = (

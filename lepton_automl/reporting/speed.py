@@ -30,10 +30,10 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
     """
     import plotly.graph_objects as go
 
-    timed = [one for one in (trial.accelerated.tried if trial and trial.accelerated else ()) if one.latency]
+    timed = [variant for variant in (trial.accelerated.tried if trial and trial.accelerated else ()) if variant.latency]
     figure = go.Figure()
     for name, colour, wanted in (("tried", GREY, False), ("chosen", BLUE, True)):
-        own = [(at, one, one.latency) for at, one in enumerate(timed) if (one.outcome == "chosen") == wanted]
+        own = [(at, variant, variant.latency) for at, variant in enumerate(timed) if (variant.outcome == "chosen") == wanted]
         figure.add_bar(
             y=[at for at, _, _ in own],
             x=[latency.median for _, _, latency in own if latency],
@@ -49,10 +49,10 @@ def variants_figure(trial: Trial | None, theme: Theme = "neutral") -> go.Figure:
             name=name,
             showlegend=bool(own),
             marker={"color": colour},
-            hovertext=[label(f"{one.variant.name}: {one.outcome}", 120) for _, one, _ in own],
+            hovertext=[label(f"{variant.variant.name}: {variant.outcome}", 120) for _, variant, _ in own],
             hovertemplate="%{hovertext}, %{x:.4g} ms<extra></extra>",
         )
-    ticks = {"tickvals": list(range(len(timed))), "ticktext": [label(one.variant.name, 44) for one in timed]}
+    ticks = {"tickvals": list(range(len(timed))), "ticktext": [label(variant.variant.name, 44) for variant in timed]}
     return apply_theme(
         figure,
         theme,
@@ -77,7 +77,7 @@ def batches_figure(profile: ResourceProfile | None, theme: Theme = "neutral") ->
     through = profile.throughput if profile else {}
     figure = go.Figure(make_subplots(rows=1, cols=2, horizontal_spacing=0.12))
     for column, name, colour, values in (
-        (1, "ms per call", BLUE, [one.median for one in batches.values()]),
+        (1, "ms per call", BLUE, [batch.median for batch in batches.values()]),
         (2, "rows per second", ORANGE, list(through.values())),
     ):
         figure.add_scatter(

@@ -43,16 +43,19 @@ def status_json(state: StudyState, status: str) -> dict[str, Any]:
 
 def status_lines(state: StudyState, status: str) -> list[str]:
     """The same for people."""
-    told = status_json(state, status)
+    summary = status_json(state, status)
     word = NOT_AT_WORK.get(status, "running")
-    named = sorted((word if name == "running" else name, number) for name, number in told["trials"].items())
+    named = sorted((word if name == "running" else name, number) for name, number in summary["trials"].items())
     counts = ", ".join(f"{number} {name}" for name, number in named) or "no trials yet"
-    over = status == "ended" and told["ended"]
-    lines = [f"100% done: {told['ended']}" if over else f"{told['used']:.0%} of the budget used; {told['left']}", counts]
-    lines.append(f"{many(told['epochs'], 'epoch')} trained; {many(told['front'], 'model')} on the front")
-    now = told["step"] or running_trials(state, word)
-    age = [f"last event {told['last_event_s']:.0f} s ago"] if told["last_event_s"] is not None and not over else []
-    behind = [f"MLflow is behind: {told['mlflow']}"] if told["mlflow"] else []
+    over = status == "ended" and summary["ended"]
+    lines = [
+        f"100% done: {summary['ended']}" if over else f"{summary['used']:.0%} of the budget used; {summary['left']}",
+        counts,
+    ]
+    lines.append(f"{many(summary['epochs'], 'epoch')} trained; {many(summary['front'], 'model')} on the front")
+    now = summary["step"] or running_trials(state, word)
+    age = [f"last event {summary['last_event_s']:.0f} s ago"] if summary["last_event_s"] is not None and not over else []
+    behind = [f"MLflow is behind: {summary['mlflow']}"] if summary["mlflow"] else []
     return [*lines, *([now] if now else []), *behind, *age]
 
 
@@ -64,17 +67,17 @@ def _counts(state: StudyState) -> dict[str, int]:
 def budget_used(state: StudyState, seconds: float) -> tuple[float, str]:
     """The share of the budget that is used, and what is left of the unit that will run out first."""
     budget, settings = state.settings.budget, state.settings
-    told: list[tuple[float, str]] = []
+    parts: list[tuple[float, str]] = []
     whole = budget.seconds(settings.deployment.device, settings.workers)
     if whole is not None:
         left = max(0.0, whole - seconds)
-        told.append((seconds / whole, f"{int(left // 60)}:{int(left % 60):02d} left"))
+        parts.append((seconds / whole, f"{int(left // 60)}:{int(left % 60):02d} left"))
     if budget.trials is not None:
         done = len(state.trials) - len(state.running)
-        told.append((done / budget.trials, f"{max(0, budget.trials - done)} trials left"))
+        parts.append((done / budget.trials, f"{max(0, budget.trials - done)} trials left"))
     if budget.epochs is not None:
-        told.append((state.epochs / budget.epochs, f"{max(0, budget.epochs - state.epochs)} epochs left"))
-    share, left_over = max(told)
+        parts.append((state.epochs / budget.epochs, f"{max(0, budget.epochs - state.epochs)} epochs left"))
+    share, left_over = max(parts)
     return min(1.0, share), left_over
 
 
@@ -92,7 +95,7 @@ def startup_step(state: StudyState, status: str, now: float) -> str:
         return "measuring this machine's speed, about 10 s"
     data, host = state.settings.data, state.host_benchmark
     whole = host.epochs * (data.folds + 1)  # each fold is trained, and in the end all rows
-    trial = max(state.running.values(), key=lambda one: one.epochs, default=None)
+    trial = max(state.running.values(), key=lambda running: running.epochs, default=None)
     if trial is None:
         return f"building a network; a model takes about {_about(whole * host.benchmark.epoch_seconds)}"
     began = trial.intervals[-1].began if trial.intervals else now
@@ -110,10 +113,10 @@ def _about(seconds: float) -> str:
 
 def running_trials(state: StudyState, word: str = "running") -> str:
     """The trials that have not ended and how far they are, behind a word for them; empty where there are none."""
-    told = []
+    phrases = []
     for trial in state.trials.values():
         if trial.result is None:
             last = trial.reports[-1] if trial.reports else None
             score = last.scores.get(state.settings.metric) if last else None
-            told.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
-    return f"{word}: " + ", ".join(told) if told else ""
+            phrases.append(f"trial {trial.number} at epoch {trial.epochs}" + (f" ({score:.4f})" if score is not None else ""))
+    return f"{word}: " + ", ".join(phrases) if phrases else ""

@@ -103,14 +103,14 @@ def network(trial: Trial) -> str:
         return ""
 
 
-def bottleneck_lines(found: Bottleneck, most: int = 8) -> list[str]:
+def bottleneck_lines(bottleneck: Bottleneck, most: int = 8) -> list[str]:
     """The layers that take most of the time, and the best changes, as lines of a shell.
 
     Args:
-        found: The report.
+        bottleneck: The report.
         most: How many of each.
     """
-    rows = sorted(found.layers, key=lambda row: -row.time.ms)[:most]
+    rows = sorted(bottleneck.layers, key=lambda row: -row.time.ms)[:most]
     wide = max((len(row.time.layer) for row in rows), default=0)
     layers = [
         f"{row.time.layer:{wide}}  {1e3 * row.time.ms:8.2f} us  {100 * row.share:5.1f} %  {row.bound:10} "
@@ -120,7 +120,7 @@ def bottleneck_lines(found: Bottleneck, most: int = 8) -> list[str]:
     changes = [
         f"{change.what}: {1e3 * change.predicted_ms:.2f} us predicted"
         + (f", {1e3 * change.actual.median:.2f} us gained" if change.actual else "")
-        for change in found.changes[:most]
+        for change in bottleneck.changes[:most]
     ]
     return [*layers, *([""] if changes else []), *changes]
 

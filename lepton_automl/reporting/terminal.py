@@ -137,10 +137,10 @@ def panel(state: StudyState, now: float) -> Group:
     statuses = [trial.status for trial in state.trials.values()]
     counts = {name: statuses.count(name) for name in ("complete", "stopped", "infeasible", "failed", "running")}
     share, left = budget_used(state, state.spent(now)) if state.ended is None else (1.0, state.ended.reason)
-    told = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
+    counts_text = ", ".join(f"{number} {name}" for name, number in counts.items() if number)
     activity = "" if state.ended or state.paused else startup_step(state, "running", now)
     stands = state.paused.reason.splitlines()[0] if state.paused and not state.ended else left
-    head = Text(f"{settings.name}: {told or 'no trials yet'}; {stands}")
+    head = Text(f"{settings.name}: {counts_text or 'no trials yet'}; {stands}")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=1.0, completed=share, width=60))
     if state.ended:  # whoever asked for the search shows the front, once

@@ -75,7 +75,7 @@ def even_ticks(low: float, high: float) -> list[float]:
     """Round numbers between two ends, in even steps."""
     rough = max(high - low, 1e-3 * abs(high), 1e-12) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * one for one in (1, 2, 5, 10) if power * one >= rough)
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     return [float(f"{step * number:.6g}") for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

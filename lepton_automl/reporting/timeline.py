@@ -132,13 +132,13 @@ def lanes(state: StudyState) -> list[Bar]:
         ((interval, trial) for trial in state.trials.values() for interval in trial.intervals),
         key=lambda pair: (pair[0].began, pair[1].number),
     )
-    free, busy, made, packed = list[int](), list[tuple[float, int]](), 0, []
+    free, busy, number_of_lanes, packed = list[int](), list[tuple[float, int]](), 0, []
     for interval, trial in intervals:
         while busy and busy[0][0] <= interval.began:
             heapq.heappush(free, heapq.heappop(busy)[1])
         if not free:
-            heapq.heappush(free, made)
-            made += 1
+            heapq.heappush(free, number_of_lanes)
+            number_of_lanes += 1
         lane = heapq.heappop(free)
         heapq.heappush(busy, (math.inf if interval.ended is None else interval.ended, lane))
         packed.append(Bar(trial, interval, lane))

@@ -109,13 +109,13 @@ class Loop:
             case CommandReceived():
                 self._handle_command(event)
 
-    def _handle_command(self, asked: CommandReceived) -> None:
+    def _handle_command(self, request: CommandReceived) -> None:
         """Change what is tried from now on, as requested."""
-        match asked.what:
+        match request.what:
             case "enqueue":
-                self.proposer.enqueue(asked.config)
+                self.proposer.enqueue(request.config)
             case "retune":
-                self.proposer.retune(asked.trial, asked.trials)
+                self.proposer.retune(request.trial, request.trials)
             case "pin":
                 self.proposer.pin()
             case "limit":
@@ -207,14 +207,14 @@ class Loop:
         """Handle all requests; pause while other studies use the whole machine."""
         self.pauses.check_slot()
         deferred, self._deferred = self._deferred, []
-        for asked in (*deferred, *self.inbox()):
-            self.write(asked)
-            match asked.what:
+        for request in (*deferred, *self.inbox()):
+            self.write(request)
+            match request.what:
                 case "stop":
                     self.stopping = STOPPED
-                    if asked.grace is not None:
+                    if request.grace is not None:
                         self._finish_seconds = min(
-                            self._finish_seconds, max(0.0, asked.grace - SHUTDOWN_SECONDS - PUBLISH_SECONDS)
+                            self._finish_seconds, max(0.0, request.grace - SHUTDOWN_SECONDS - PUBLISH_SECONDS)
                         )
                 case "pause":
                     self.pauses.pause_by_user()

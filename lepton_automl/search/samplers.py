@@ -104,8 +104,8 @@ class OptunaSampler:
         rank = ranks(rows)
         best = sorted(range(len(observations)), key=lambda n: (observations[n].violation, rank[n], -n))[: count // 2]
         latest = range(len(observations) - 1, -1, -1)
-        kept = set(itertools.islice(dict.fromkeys([*best, *latest]), count))
-        return [known for number, known in enumerate(observations) if number in kept]
+        selected = set(itertools.islice(dict.fromkeys([*best, *latest]), count))
+        return [known for number, known in enumerate(observations) if number in selected]
 
 
 class RandomSampler:
@@ -165,11 +165,11 @@ class GridSampler:
 
     def _left(self, pinned: Pins) -> Iterator[Config]:
         """The points that are not done, each once; with pins some coincide."""
-        seen = set(self._done)
+        done = set(self._done)
         for point in self._points:
             config = point | dict(pinned)
-            if (key := _key(config)) not in seen:
-                seen.add(key)
+            if (key := _key(config)) not in done:
+                done.add(key)
                 yield config
 
 

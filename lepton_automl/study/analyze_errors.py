@@ -9,8 +9,8 @@ from lepton_automl.errors import StudyError
 from lepton_automl.reporting.terminal import activity_line
 from lepton_automl.study_store import trial_folder
 
-from .bottleneck import asked
-from .result_cache import keep, kept
+from .bottleneck import send_request
+from .result_cache import cached_result, save_result
 
 if TYPE_CHECKING:
     from .client import StudyClient
@@ -27,14 +27,16 @@ def analyze_errors(
     held = split or default_split(study, trial)
     _may_ask(study, trial, held)
     folder = trial_folder(study.folder, trial)
-    found = kept(folder, f"examined-{held}", ErrorAnalysis)
-    if found is None:
-        with activity_line(f"{study.name}/{trial}", shown=progress) as told:
-            told(f"asking it the {held} rows")
-            answer = asked(study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=held), told)
+    analysis = cached_result(folder, f"examined-{held}", ErrorAnalysis)
+    if analysis is None:
+        with activity_line(f"{study.name}/{trial}", shown=progress) as show:
+            show(f"asking it the {held} rows")
+            answer = send_request(
+                study, trial, lambda job, bundle: ErrorAnalysisJob(trial=job, bundle=bundle, split=held), show
+            )
         assert isinstance(answer, ErrorAnalysis)
-        found = keep(folder, f"examined-{held}", answer)
-    return found
+        analysis = save_result(folder, f"examined-{held}", answer)
+    return analysis
 
 
 def default_split(study: StudyClient, trial: int) -> AnalysisSplit:

@@ -17,7 +17,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.study_store import trial_folder
 from lepton_automl.variant import Variant
 
-from .result_cache import keep
+from .result_cache import save_result
 from .runner import jobs
 from .worker import ask_worker
 
@@ -42,10 +42,10 @@ def bottleneck(study: StudyClient, trial: int, *, tries: int = 1, progress: bool
     study.check_trusted()  # layers are told apart in the network itself
     state = study.state
     known = state.trial(trial)
-    with activity_line(f"{study.name}/{trial}", shown=progress) as told:
-        found = asked(study, trial, lambda job, bundle: BottleneckJob(trial=job, bundle=bundle, tries=tries), told)
-    assert isinstance(found, Bottleneck)
-    return BottleneckReport(**vars(found.replace(history=(*_runs(known), *history(state, known)))))
+    with activity_line(f"{study.name}/{trial}", shown=progress) as show:
+        result = send_request(study, trial, lambda job, bundle: BottleneckJob(trial=job, bundle=bundle, tries=tries), show)
+    assert isinstance(result, Bottleneck)
+    return BottleneckReport(**vars(result.replace(history=(*_runs(known), *history(state, known)))))
 
 
 def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> ResourceProfile:
@@ -53,14 +53,16 @@ def portrait(study: StudyClient, trial: int, *, progress: bool = True) -> Resour
 
     The latest one is kept beside the bundle, for the report.
     """
-    with activity_line(f"{study.name}/{trial}", shown=progress) as told:
-        told("measuring memory, cold start, energy and sizes of a call")
-        found = asked(study, trial, lambda job, bundle: ResourceProfileJob(trial=job, bundle=bundle), told)
-    assert isinstance(found, ResourceProfile)
-    return keep(trial_folder(study.folder, trial), "portrait", found)
+    with activity_line(f"{study.name}/{trial}", shown=progress) as show:
+        show("measuring memory, cold start, energy and sizes of a call")
+        profile = send_request(study, trial, lambda job, bundle: ResourceProfileJob(trial=job, bundle=bundle), show)
+    assert isinstance(profile, ResourceProfile)
+    return save_result(trial_folder(study.folder, trial), "portrait", profile)
 
 
-def asked(study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], told: Callable[[str], None]) -> Response:
+def send_request(
+    study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], on_status: Callable[[str], None]
+) -> Response:
     """What a worker says of a trial's model."""
     known = study.state.trial(trial)
     if known.status != "complete":
@@ -69,7 +71,7 @@ def asked(study: StudyClient, trial: int, request: Callable[[TrialJob, str], Req
         )
     job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    return ask_worker(study, request(job, str(study.bundle(trial))), told)
+    return ask_worker(study, request(job, str(study.bundle(trial))), on_status)
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:
@@ -90,13 +92,15 @@ def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
     Returns:
         Sentences; none where it has no children.
     """
-    children = [one for one in state.trials.values() if one.proposed.parent == trial.number]
+    children = [child for child in state.trials.values() if child.proposed.parent == trial.number]
     if not children:
         return ()
-    done = sorted((one for one in children if one.status == "complete"), key=lambda one: -state.score(one))
-    front = {one.number for one in state.front()}
-    kept = sum(one.number in front for one in done)
-    head = f"The search cut {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {kept} stand on the front."
+    done = sorted((child for child in children if child.status == "complete"), key=lambda child: -state.score(child))
+    front = {member.number for member in state.front()}
+    on_front = sum(child.number in front for child in done)
+    head = (
+        f"The search cut {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {on_front} stand on the front."
+    )
     return (head, *(_compared(state, trial, child) for child in done[:MOST_CHILDREN]))
 
 

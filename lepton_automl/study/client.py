@@ -119,17 +119,17 @@ class StudyClient:
             wrong = wrong or bool(line.fault) or not fits
             if line.event is not None and fits:
                 news.append(line.event)
-        lost = promised is not None and self._damage is None and not promised.kept(self._state, last)
+        lost = promised is not None and self._damage is None and not promised.is_held_by(self._state, last)
         return self._salvaged(begins=begins, news=news) if wrong or lost else news
 
     def _see_file(self, path: Path) -> None:
         """Read anew what another file has taken the place of, or what was cut off."""
         try:
-            found = path.stat()
+            stat = path.stat()
         except OSError:
-            found = None
-        known = found.st_ino if found and path.is_file() else 0
-        if self._file and (known != self._file or (found and found.st_size < self._offset)):
+            stat = None
+        known = stat.st_ino if stat and path.is_file() else 0
+        if self._file and (known != self._file or (stat and stat.st_size < self._offset)):
             self._start_over()
         self._file = known
 
@@ -137,14 +137,14 @@ class StudyClient:
         """Go on from all that is whole, and tell once what is not."""
         from .salvage import salvage
 
-        found = salvage(self.folder)
-        self._damage, self._state = found, found.state
+        salvaged = salvage(self.folder)
+        self._damage, self._state = salvaged, salvaged.state
         if self._state.config is None:
             self._state.config = requested_config(self.folder)
-        note = Noted(at=self._state.last_at, text=f"{found.words}. {found.fix}", level="warning")
+        note = Noted(at=self._state.last_at, text=f"{salvaged.words}. {salvaged.fix}", level="warning")
         self._state.notes.append(note)
         warnings.warn(f"{self.name}: {note.text}", stacklevel=4)
-        return [*(found.events if begins else news), note]
+        return [*(salvaged.events if begins else news), note]
 
     @property
     def damage(self) -> str:
@@ -236,5 +236,6 @@ class StudyClient:
         """Whether the study has ended, and its chosen model is registered since, if there is one."""
         ended = self.state.ended
         return ended is not None and (
-            ended.chosen is None or any(one.trial == ended.chosen and one.at >= ended.at for one in self.state.registered)
+            ended.chosen is None
+            or any(registration.trial == ended.chosen and registration.at >= ended.at for registration in self.state.registered)
         )

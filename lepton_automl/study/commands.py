@@ -44,24 +44,24 @@ class CommandSender:
             self._study.wait()
         return self._study.status
 
-    def send(self, asked: CommandReceived) -> bool:
+    def send(self, request: CommandReceived) -> bool:
         """Ask, and wait for the answer; false where the study has ended, which answers nothing any more."""
         status = self._study.status
         if status == "lost":
             raise lost_process(self._study.name, self._study.home)
         if status in {"ending", "ended"}:
-            if asked.what not in STANDS:
+            if request.what not in STANDS:
                 return False
             raise StudyError(f"the study has {status}", where=self._study.name, fix="There is nothing to hold.")
         try:
-            Journal(self._study.folder / COMMANDS).append(asked)
+            Journal(self._study.folder / COMMANDS).append(request)
         except StudyError:  # there is no room for it
-            if asked.what == "stop" and self._terminate():
+            if request.what == "stop" and self._terminate():
                 return True
             raise
-        if status == "starting" and asked.what in STANDS:
+        if status == "starting" and request.what in STANDS:
             return True  # it has no journal yet to answer in, and does it within a moment
-        return self._recorded(asked, ANSWER)
+        return self._recorded(request, ANSWER)
 
     def _terminate(self) -> bool:
         """Send the search the signal that stops it; false where it is not known which process that is."""
@@ -72,13 +72,13 @@ class CommandSender:
             os.kill(pid, signal.SIGTERM)
         return True
 
-    def _recorded(self, asked: CommandReceived, seconds: float) -> bool:
+    def _recorded(self, request: CommandReceived, seconds: float) -> bool:
         """Wait until the journal has the asking; false where the study ended first."""
         until = time.monotonic() + seconds
         while True:
             status = self._study.status  # before the look, so that the last word of a process is not missed
-            heard = any(one.uid == asked.uid for one in reversed(self._study.state.commands))
-            if heard and (asked.what not in STANDS or bool(self._study.state.paused) is STANDS[asked.what]):
+            heard = any(command.uid == request.uid for command in reversed(self._study.state.commands))
+            if heard and (request.what not in STANDS or bool(self._study.state.paused) is STANDS[request.what]):
                 return True
             if status == "lost":
                 raise lost_process(self._study.name, self._study.home)
@@ -96,7 +96,7 @@ class CommandSender:
                     trouble
                     or f"Look at {self._study.folder / 'search.log'}; lepton status {self._study.name} says whether it still runs."
                 )
-                raise StudyError(f"the search does not answer to {asked.what!r}", where=self._study.name, fix=fix)
+                raise StudyError(f"the search does not answer to {request.what!r}", where=self._study.name, fix=fix)
             time.sleep(LOOK)
 
     def launch(self, *more: CommandReceived) -> None:
@@ -109,8 +109,8 @@ class CommandSender:
         self._study.check_trusted()
         last = command("resume")  # takes back a pause or a stop that nobody heard
         with self._study.home.lock(self._study.name) as alive:
-            for asked in (*more, last):
-                Journal(self._study.folder / COMMANDS).append(asked)
+            for request in (*more, last):
+                Journal(self._study.folder / COMMANDS).append(request)
             launch(self._study.folder, alive)
         before = self._study.state.ended
         if not self._recorded(last, START) and self._study.state.ended is before:
@@ -140,17 +140,17 @@ class CommandSender:
             time.sleep(LOOK)
         self._study.home.remove_unbegun(self._study.name)
 
-    def record(self, asked: CommandReceived) -> None:
+    def record(self, request: CommandReceived) -> None:
         """Ask; of a study that has ended, write it down for whoever looks at it or goes on with it."""
-        if not self.send(asked):
+        if not self.send(request):
             self.settled()
             self._study.check_intact()
             with self._study.home.lock(self._study.name):
-                self._study.note(asked)
+                self._study.note(request)
 
-    def send_while_it_runs(self, asked: CommandReceived) -> None:
+    def send_while_it_runs(self, request: CommandReceived) -> None:
         """Ask for trials, which a study that has ended has no budget for."""
-        if not self.send(asked):
+        if not self.send(request):
             unit = self._study.state.settings.budget.units[0]
-            fix = f"Extend its budget, then {asked.what}: extend({unit}=...), or lepton extend {self._study.name} --{unit} 5"
+            fix = f"Extend its budget, then {request.what}: extend({unit}=...), or lepton extend {self._study.name} --{unit} 5"
             raise StudyError("it has ended", where=self._study.name, fix=fix)

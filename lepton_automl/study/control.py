@@ -115,9 +115,9 @@ class StudyControl:
         state = dataclasses.replace(self._study.state, config=self._study.state.settings.replace(budget=budget))
         if spent := BudgetTracker(state).spent(time.time()):
             raise ConfigError(f"even so, {spent}", where="extend", fix="Extend that, too.")
-        asked = command("extend", budget=budget)
-        if status in {"ended", "lost"} or not self._commands.send(asked):
-            self._commands.launch(asked)
+        request = command("extend", budget=budget)
+        if status in {"ended", "lost"} or not self._commands.send(request):
+            self._commands.launch(request)
 
     def limit(
         self, *, max_latency_ms: float | EllipsisType | None = ..., max_size_bytes: int | EllipsisType | None = ...
@@ -139,12 +139,12 @@ class StudyControl:
             StudyError: The search does not answer.
         """
         named = {"max_latency_ms": max_latency_ms, "max_size_bytes": max_size_bytes}
-        given = {name: limit for name, limit in named.items() if limit is not ...}
-        if not given:
+        limits = {name: limit for name, limit in named.items() if limit is not ...}
+        if not limits:
             fix = "Say limit(max_latency_ms=0.5), or None in place of a number to lift a limit."
             raise ConfigError("nothing is given", where="limit", fix=fix)
         state = self._weighed()
-        deployment = state.settings.deployment.replace(**given)
+        deployment = state.settings.deployment.replace(**limits)
         if state.host_benchmark is not None:
             check_limits(
                 deployment, state.host_benchmark.benchmark, [trial.profile for trial in state.trials.values() if trial.profile]
@@ -195,14 +195,14 @@ class StudyControl:
             ConfigError: A hyperparameter is unknown, out of range or pinned elsewhere; all of it is listed.
             StudyError: The search is not running, or does not answer.
         """
-        asked, pinned = command("enqueue", config=dict(config)), self._study.state.pinned
+        request, pinned = command("enqueue", config=dict(config)), self._study.state.pinned
         self._study.state.settings.space.complete(config)
         complaints = Complaints("enqueue")
         for name in pinned.keys() & config.keys():
             held = pinned[name]
             complaints.check(config[name] == held, f"{name} is pinned to {held!r}", f"Say unpin({name!r}) first.")
         complaints.raise_any()
-        self._commands.send_while_it_runs(asked)
+        self._commands.send_while_it_runs(request)
 
     def retune(self, trial: int, trials: int = 8) -> None:
         """Try variations of a trial's configuration next: of each, one to three hyperparameters are changed, the rest stays as it is.
@@ -251,12 +251,12 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
         ConfigError: It has no such unit, nothing is given, or something is not above zero; all of it is listed.
     """
     complaints = Complaints("extend")
-    given = {name: amount for name, amount in more.items() if amount is not None}
+    amounts = {name: amount for name, amount in more.items() if amount is not None}
     limited = budget.units
     fix = f"It is limited by {' and '.join(limited)}: say extend({limited[0]}=...)."
-    complaints.check(bool(given), "nothing is given", fix)
-    for name, amount in given.items():
+    complaints.check(bool(amounts), "nothing is given", fix)
+    for name, amount in amounts.items():
         complaints.check(name in limited, f"the study's budget has no {name}", fix)
         complaints.check(amount > 0, f"{name} is {amount!r}; it must be a number above 0")
     complaints.raise_any()
-    return budget.replace(**{name: getattr(budget, name) + amount for name, amount in given.items()})
+    return budget.replace(**{name: getattr(budget, name) + amount for name, amount in amounts.items()})

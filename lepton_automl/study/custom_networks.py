@@ -39,16 +39,16 @@ def checked(
         ratio=max(float(setting) for setting in _ends(cut)) if cut else 0.0,
         folder=str(folder),
     )
-    found = executor.run(request, on_tick, limit=limit)
-    assert isinstance(found, FactoryCheck)
+    check = executor.run(request, on_tick, limit=limit)
+    assert isinstance(check, FactoryCheck)
     complaints = Complaints("model")
-    for what, fix in found.wrong:
+    for what, fix in check.wrong:
         complaints.add(what, fix)
     complaints.raise_any()
-    if not found.uncuttable:
-        return config, found.notes
+    if not check.uncuttable:
+        return config, check.notes
     space = Space(hyperparameters={name: hyperparameter for name, hyperparameter in config.space.items() if name != CUT})
-    return config.replace(space=space), (*found.notes, f"No channels are cut in this study: {found.uncuttable}.")
+    return config.replace(space=space), (*check.notes, f"No channels are cut in this study: {check.uncuttable}.")
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:

@@ -29,7 +29,7 @@ class ExpectedLines:
         numbers = frozenset(int(path.name) for path in trials_in(study) if path.name.isdecimal())
         return cls(numbers, Journal(study / SPARE).last_number())
 
-    def kept(self, state: StudyState, last: int | None) -> bool:
+    def is_held_by(self, state: StudyState, last: int | None) -> bool:
         """Whether a journal holds it.
 
         Args:

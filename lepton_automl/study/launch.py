@@ -26,9 +26,9 @@ def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandRec
     """Leave what was asked in the study's folder, for the process that will run it."""
     for wish in wishes:
         Journal(folder / COMMANDS).append(wish)
-    told = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
+    content = relative(event_to_json(StudyStarted(at=0.0, config=config)), folder)["config"]
     try:
-        write_private(folder / ASKED, json.dumps({KEY: FORMAT, **told}, indent=1))
+        write_private(folder / ASKED, json.dumps({KEY: FORMAT, **content}, indent=1))
     except OSError as error:
         raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
 
@@ -36,8 +36,8 @@ def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandRec
 def requested_config(folder: Path) -> StudyConfig | None:
     """What was asked of a study when it was launched; None where that cannot be read."""
     try:
-        told = json.loads((folder / ASKED).read_text())
-        line = {"event": "StudyStarted", KEY: format_of(told), "at": 0.0, "config": told}
+        content = json.loads((folder / ASKED).read_text())
+        line = {"event": "StudyStarted", KEY: format_of(content), "at": 0.0, "config": content}
         event = event_from_json(located(converted(line), folder))
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
@@ -92,7 +92,7 @@ def lost_process(name: str, home: StudyStore) -> LeptonError:
     if error is not None:
         return error
     log = home.path(name) / LOG
-    said = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
+    last_words = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
     begun = (home.path(name) / JOURNAL).exists()
     fix = f"lepton resume {name} takes it up." if begun else "Search again."
-    return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{said}" if said else fix)
+    return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{last_words}" if last_words else fix)

@@ -19,7 +19,7 @@ PATIENCE = 5.0  # seconds that git gets; the first look at a huge work tree take
 def study_started(at: float, config: StudyConfig) -> StudyStarted:
     """The first event of a study. A study's process starts in its caller's working directory, so the work tree is the caller's."""
     installed = environment()
-    known = dict(one.split("==", 1) for one in installed)
+    known = dict(line.split("==", 1) for line in installed)
     versions = {"python": platform.python_version()} | {name: known[name] for name in TOLD if name in known}
     return StudyStarted(
         at=at, config=config, versions=versions, machine=machine(), git=git_state(Path.cwd()), environment=installed
@@ -28,15 +28,19 @@ def study_started(at: float, config: StudyConfig) -> StudyStarted:
 
 def environment() -> tuple[str, ...]:
     """All installed packages with their versions, by name, in pip's way of writing both."""
-    found = {str(one.name).lower().replace("_", "-"): one.version for one in distributions() if one.name}
-    return tuple(f"{name}=={version}" for name, version in sorted(found.items()))
+    versions = {
+        str(distribution.name).lower().replace("_", "-"): distribution.version
+        for distribution in distributions()
+        if distribution.name
+    }
+    return tuple(f"{name}=={version}" for name, version in sorted(versions.items()))
 
 
 def machine() -> dict[str, str]:
     """What machine this is; its processor is told where it is weighed."""
-    told = {"name": platform.node(), "system": platform.platform(), "cores": str(usable_cores())}
+    facts = {"name": platform.node(), "system": platform.platform(), "cores": str(usable_cores())}
     total = memory.total()
-    return told | ({"memory": f"{total / 2**30:.1f} GiB"} if total < float("inf") else {})
+    return facts | ({"memory": f"{total / 2**30:.1f} GiB"} if total < float("inf") else {})
 
 
 def git_state(folder: Path) -> dict[str, str]:
@@ -53,13 +57,13 @@ def git_state(folder: Path) -> dict[str, str]:
     # Without the lock, in which git would refresh the caller's index while he works there too.
     words = ["git", "--no-optional-locks", "-C", str(folder), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
-        asked = {**os.environ, "LC_ALL": "C"}
-        said = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True, env=asked).stdout
+        variables = {**os.environ, "LC_ALL": "C"}
+        output = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=True, env=variables).stdout
     except (OSError, subprocess.SubprocessError):
         return {}
-    lines = said.splitlines()
-    told = dict(line.removeprefix("# branch.").split(" ", 1) for line in lines if line.startswith("# branch."))
-    if told.get("oid", "(initial)") == "(initial)":
+    lines = output.splitlines()
+    head = dict(line.removeprefix("# branch.").split(" ", 1) for line in lines if line.startswith("# branch."))
+    if head.get("oid", "(initial)") == "(initial)":
         return {}
-    branch = {} if told["head"] == "(detached)" else {"branch": told["head"]}
-    return {"commit": told["oid"], **branch, "dirty": str(any(not line.startswith("#") for line in lines)).lower()}
+    branch = {} if head["head"] == "(detached)" else {"branch": head["head"]}
+    return {"commit": head["oid"], **branch, "dirty": str(any(not line.startswith("#") for line in lines)).lower()}

@@ -14,7 +14,7 @@ from lepton_automl.execution.executor import Executor
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, TrialJob
 from lepton_automl.state import StudyState, Trial
 
-from .result_cache import keep
+from .result_cache import save_result
 
 GUESS = 5.0  # seconds for one model, before one was timed
 LATE = 1.0  # seconds beyond the end, after which a request is broken off
@@ -78,11 +78,11 @@ class FinalistAccelerator:
         held: AnalysisSplit = "validation" if self._state.settings.data.validation else "held-out"
         job = self._job(self._state.choose())
         with contextlib.suppress(LeptonError):
-            found = self._executor.run(
+            analysis = self._executor.run(
                 ErrorAnalysisJob(trial=job, bundle=str(Path(job.folder) / "bundle"), split=held), on_tick
             )
-            assert isinstance(found, ErrorAnalysis)
-            keep(Path(job.folder), f"examined-{held}", found)
+            assert isinstance(analysis, ErrorAnalysis)
+            save_result(Path(job.folder), f"examined-{held}", analysis)
 
     def _left(self) -> list[Trial]:
         """Those of the front that are still as they were packed."""
@@ -96,9 +96,9 @@ class FinalistAccelerator:
         assert trial.result is not None
         try:
             request = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
-            found = self._executor.run(request, on_tick)
+            result = self._executor.run(request, on_tick)
         except LeptonError as error:
             what = f"the model of trial {trial.number} stays in floats: {error.what}"
             return Noted(at=self._executor.now(), text=what, level="warning")
-        assert isinstance(found, AccelerationResult)
-        return ModelAccelerated(at=self._executor.now(), result=found)
+        assert isinstance(result, AccelerationResult)
+        return ModelAccelerated(at=self._executor.now(), result=result)

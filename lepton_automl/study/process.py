@@ -35,18 +35,18 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="the study's folder, with its config.json")
     parser.add_argument("--alive", type=int, help="a file descriptor that holds the study's lock already")
     parser.add_argument("--since", type=float, help="when the study was launched; its budget of time counts from there")
-    asked = parser.parse_args()
-    folder = asked.folder.absolute()
+    arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
     use_short_timeouts(os.environ)
     with ExitStack() as stack:
-        if asked.alive is None:
+        if arguments.alive is None:
             alive = stack.enter_context(StudyStore(folder.parents[1]).lock(folder.name))
         else:
-            alive = stack.enter_context(os.fdopen(asked.alive, "r+b", buffering=0))
-            os.set_inheritable(asked.alive, False)  # the workers do not keep a study alive  # os takes it so
+            alive = stack.enter_context(os.fdopen(arguments.alive, "r+b", buffering=0))
+            os.set_inheritable(arguments.alive, False)  # the workers do not keep a study alive  # os takes it so
         write_process_info(alive, **_me())
         try:
-            _run(folder, alive, asked.since)
+            _run(folder, alive, arguments.since)
         except BaseException as error:
             traceback.print_exc()
             write_error(error, folder)
@@ -109,18 +109,18 @@ class Inbox:
 
     def __call__(self) -> list[CommandReceived]:
         """What was asked since the last look."""
-        asked, self._signals = self._signals, []
+        received, self._signals = self._signals, []
         try:
             for offset, event in self._commands_journal.read(self._offset):
                 self._offset = offset
                 if isinstance(event, CommandReceived) and event.uid not in self._heard:
                     self._heard.add(event.uid)
-                    asked.append(event)
+                    received.append(event)
                     if event.what == "stop" and event.grace is not None:
                         _cut_off(self._own, event.grace - (time.time() - event.at))
         except StudyError:  # it cannot be read just now
             traceback.print_exc()
-        return asked
+        return received
 
     def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  # so does `signal` call it
         """Ask for the end; before the study has begun there is nothing to end in order."""

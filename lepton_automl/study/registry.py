@@ -86,13 +86,13 @@ class Registry:
         """
         table = self.versions(name)
         called = {alias: row.version for row in table.itertuples() for alias in filter(None, str(row.aliases).split(", "))}
-        asked = [called.get(str(one), str(one)) for one in versions]
-        for one in asked:
-            if one not in set(table["version"]):
+        columns = [called.get(str(version), str(version)) for version in versions]
+        for column in columns:
+            if column not in set(table["version"]):
                 known = ", ".join([*called, *table["version"]])
-                raise StudyError(f"there is no version {one!r}", where=name, fix=f"Take one of {known}.")
+                raise StudyError(f"there is no version {column!r}", where=name, fix=f"Take one of {known}.")
         side = table.set_index("version").T
-        return side[asked] if asked else side
+        return side[columns] if columns else side
 
     def promote(self, name: str, version: str | int, *, alias: str = "champion") -> None:
         """Give an alias to a version, by its number or another alias; `roll_back` returns it.

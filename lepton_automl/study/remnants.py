@@ -38,17 +38,17 @@ def head(study: Path, events: list[Event]) -> list[Line]:
         study: The study's folder.
         events: All that are known, in any order.
     """
-    made: list[Event] = []
+    missing: list[Event] = []
     weighed = next((event for event in events if isinstance(event, HostBenchmarked)), None)
     if weighed is None and (results := [event.result for event in events if isinstance(event, TrialEnded)]):
         weighed = _weighed(results, min(event.at for event in events))
-        made += [weighed] if weighed else []
+        missing += [weighed] if weighed else []
     config = None if any(isinstance(event, StudyStarted) for event in events) else requested_config(study)
     if config is not None:
         if weighed:  # what was asked is from before the machine was timed
             config = config.replace(train=config.train.replace(epochs=weighed.epochs))
-        made.insert(0, StudyStarted(at=min((event.at for event in events), default=0.0), config=config))
-    return [_line(event, study) for event in made]
+        missing.insert(0, StudyStarted(at=min((event.at for event in events), default=0.0), config=config))
+    return [_line(event, study) for event in missing]
 
 
 def _weighed(results: list[TrialResult], at: float) -> HostBenchmarked | None:
@@ -60,10 +60,10 @@ def _weighed(results: list[TrialResult], at: float) -> HostBenchmarked | None:
     reference = fastest.latency.median / (fastest.latency.ratio or 1.0)
     plain = _measured(reference, reference, reference, fastest.latency.host)
     epochs = [result.seconds / result.epochs for result in results if result.epochs]
-    told = HostBenchmark(
+    benchmark = HostBenchmark(
         host=fastest.latency.host, reference=plain, fastest=fastest, epoch_seconds=sorted(epochs)[len(epochs) // 2] if epochs else EPOCH
     )  # fmt: skip
-    return HostBenchmarked(at=at, benchmark=told, epochs=max((result.epochs for result in results), default=1))
+    return HostBenchmarked(at=at, benchmark=benchmark, epochs=max((result.epochs for result in results), default=1))
 
 
 def remnants(study: Path, events: list[Event]) -> list[Line]:
@@ -84,8 +84,8 @@ def remnants(study: Path, events: list[Event]) -> list[Line]:
 
 def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iterator[Event]:
     """A trial's events, from its bundle."""
-    told: dict[str, Any] = json.loads((bundle / PROVENANCE).read_text(encoding="utf-8"))
-    number, uid, config = int(told["trial"]), str(told["uid"]), converted_config(told["config"])
+    origin: dict[str, Any] = json.loads((bundle / PROVENANCE).read_text(encoding="utf-8"))
+    number, uid, config = int(origin["trial"]), str(origin["uid"]), converted_config(origin["config"])
     if number in packed or proposed.get(number, uid) != uid:
         return
     recipe = json.loads((bundle / RECIPE).read_text(encoding="utf-8"))
@@ -110,23 +110,33 @@ def _of_bundle(bundle: Path, proposed: dict[int, str], packed: set[int]) -> Iter
 
 def _profile(card: str) -> Profile:
     """What a model costs, as its card says it."""
-    latency, wall, size, host = (found.search(card) for found in (_LATENCY, _WALL, _SIZE, _HOST))
+    latency, wall, size, host = (pattern.search(card) for pattern in (_LATENCY, _WALL, _SIZE, _HOST))
     if latency is None or wall is None or size is None:
         raise ValueError("the card does not tell what the model costs")
-    where = host[1] if host else ""
+    machine = host[1] if host else ""
     median, p95 = float(wall[1]), float(wall[2])
     return Profile(
-        latency=_measured(float(latency[1]), float(latency[2]), float(latency[3]), where),
-        wall=_measured(median, median, p95, where),
+        latency=_measured(float(latency[1]), float(latency[2]), float(latency[3]), machine),
+        wall=_measured(median, median, p95, machine),
         size_bytes=int(size[1].replace(",", "")),
         parameters=int(size[2].replace(",", "")),
     )
 
 
 def _measured(median: float, low: float, high: float, host: str) -> Measurement:
-    said = ("taken from the model's card, when the journal was repaired",)
+    warnings = ("taken from the model's card, when the journal was repaired",)
     return Measurement(
-        name="latency", unit="ms", median=median, low=low, high=high, p5=low, p95=high, n=0, clock="", host=host, warnings=said
+        name="latency",
+        unit="ms",
+        median=median,
+        low=low,
+        high=high,
+        p5=low,
+        p95=high,
+        n=0,
+        clock="",
+        host=host,
+        warnings=warnings,
     )
 
 

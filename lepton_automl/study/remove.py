@@ -18,7 +18,7 @@ def remove(name: str, home: StudyStore) -> None:
     Only the store that it was begun with is looked at; where it was synced to as well, it stays.
     """
     started = _started(name, home)
-    place = started.config.tracking if started else _asked(name, home)
+    place = started.config.tracking if started else _requested_tracking(name, home)
     delete_study(name, home=home.folder, place=place, uid=study_uid(started) if started else "")
     home.remove(name)
 
@@ -28,7 +28,7 @@ def _started(name: str, home: StudyStore) -> StudyStarted | None:
     return salvage(home.path(name)).state.started
 
 
-def _asked(name: str, home: StudyStore) -> Tracking:
+def _requested_tracking(name: str, home: StudyStore) -> Tracking:
     """Where it was to be shown, for one that never began."""
-    asked = requested_config(home.path(name))
-    return asked.tracking if asked else Tracking()
+    config = requested_config(home.path(name))
+    return config.tracking if config else Tracking()

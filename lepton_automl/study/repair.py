@@ -45,44 +45,46 @@ def repair(name: str, home: StudyStore) -> str:
     if home.running(name):
         raise StudyError("the study is running", where=name, fix=f"End it first: lepton stop {name}")
     with home.lock(name):
-        found = salvage(study)
-        if not found.faults and not found.converted:
+        salvaged = salvage(study)
+        if not salvaged.faults and not salvaged.converted:
             return ""
-        if not any(isinstance(event, StudyStarted) for event in found.events):
+        if not any(isinstance(event, StudyStarted) for event in salvaged.events):
             fix = f"Its models lie in {study / 'trials'}, each in a folder `bundle`, and can be used from there: load_model(folder)."
             raise StudyError("nothing tells what was asked of the study", where=name, fix=fix)
         try:
-            kept = _rewrite(study, found)
+            copy = _rewrite(study, salvaged)
         except OSError as error:
             fix = "Make room or give write permission, then try again; nothing is lost."
             raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
-    models = sum(trial.is_packed for trial in found.state.trials.values())
-    counted = f"lines that were whole: {found.whole:,}, restored from copies: {found.restored:,}, lost: {found.lost:,}"
-    what = "the journal is whole again" if found.faults else f"the journal is converted to format {FORMAT}"
-    done = f"{what}: {counted}; {len(found.state.trials)} trials are known, {models} with a model"
-    return f"{done}. The old file is kept: {study / kept}" if kept else done
+    models = sum(trial.is_packed for trial in salvaged.state.trials.values())
+    counted = f"lines that were whole: {salvaged.whole:,}, restored from copies: {salvaged.restored:,}, lost: {salvaged.lost:,}"
+    what = "the journal is whole again" if salvaged.faults else f"the journal is converted to format {FORMAT}"
+    done = f"{what}: {counted}; {len(salvaged.state.trials)} trials are known, {models} with a model"
+    return f"{done}. The old file is kept: {study / copy}" if copy else done
 
 
-def _rewrite(study: Path, found: Salvage) -> str:
+def _rewrite(study: Path, salvaged: Salvage) -> str:
     """Put the new journal into the old one's place, with copies of its lines; returns what the old one is called now."""
-    reason = "damaged" if found.faults else "older"
-    kept = _free(study, reason) if (study / JOURNAL).exists() else ""
-    told = JournalRepaired(at=found.state.last_at, whole=found.whole, restored=found.restored, lost=found.lost, kept=kept)
-    lines = [*found.lines, Line(0, told, raw=encoded(told, 0, study)[:-1])]
+    reason = "damaged" if salvaged.faults else "older"
+    copy = _free(study, reason) if (study / JOURNAL).exists() else ""
+    note = JournalRepaired(
+        at=salvaged.state.last_at, whole=salvaged.whole, restored=salvaged.restored, lost=salvaged.lost, kept=copy
+    )
+    lines = [*salvaged.lines, Line(0, note, raw=encoded(note, 0, study)[:-1])]
     written = [(line, renumbered(line.core, number)) for number, line in enumerate(lines, 1)]
     _write(study / NEW, (raw for _, raw in written))
     copies: dict[Path, list[bytes]] = defaultdict(list)
     for line, raw in written:
         if line.event is not None and (path := spare_path(study, line.event)):
             copies[path].append(raw)
-    if kept:
-        _keep(study / JOURNAL, study / kept)
+    if copy:
+        _keep(study / JOURNAL, study / copy)
     (study / NEW).replace(study / JOURNAL)
     for path, some in copies.items():
         part = path.with_suffix(".new")
         _write(part, some)
         part.replace(path)
-    return kept
+    return copy
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
@@ -94,15 +96,15 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _keep(journal: Path, kept: Path) -> None:
+def _keep(journal: Path, copy: Path) -> None:
     """Give what lies in the journal's place a second name; a folder moves there."""
     if not journal.is_file():
-        journal.rename(kept)
+        journal.rename(copy)
         return
     with contextlib.suppress(OSError):  # a file system without links
-        kept.hardlink_to(journal)
+        copy.hardlink_to(journal)
         return
-    shutil.copy2(journal, kept)
+    shutil.copy2(journal, copy)
 
 
 def _free(study: Path, reason: str) -> str:

@@ -16,7 +16,7 @@ from lepton_automl.state import StudyState
 from lepton_automl.study_store import trial_folder
 
 from .analyze_errors import analyze_errors, default_split
-from .result_cache import kept
+from .result_cache import cached_result
 
 if TYPE_CHECKING:
     from .client import StudyClient
@@ -59,22 +59,22 @@ class StudyReport:
         Raises:
             ConfigError: The file cannot be written.
         """
-        where = self._study.folder / PAGE if path is None else Path(path)
-        where = where / PAGE if where.is_dir() else where
+        file = self._study.folder / PAGE if path is None else Path(path)
+        file = file / PAGE if file.is_dir() else file
         content = self.html(progress=progress)
         try:
-            where.write_text(content, encoding="utf-8")
+            file.write_text(content, encoding="utf-8")
         except OSError as error:
-            what = f"{where} cannot be written: {error.strerror}"
+            what = f"{file} cannot be written: {error.strerror}"
             fix = "Name a file in a folder that exists and that you may write to."
             raise ConfigError(what, where="report", fix=fix) from error
-        return where
+        return file
 
 
 def pages(study: StudyClient) -> dict[str, str]:
     """What reviewers find at the study's run in MLflow: the report, and all pictures on one page. Starts no worker."""
-    told = report_context(study, ask=False)
-    return {PAGE: report_html(told), "plots.html": plots_html(told.state)}
+    context = report_context(study, ask=False)
+    return {PAGE: report_html(context), "plots.html": plots_html(context.state)}
 
 
 def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> ReportContext:
@@ -90,14 +90,14 @@ def report_context(study: StudyClient, *, ask: bool, progress: bool = False) -> 
     if number is None:
         return ReportContext(state)
     folder = trial_folder(study.folder, number)
-    found = kept(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
-    missing = "" if found else "Its errors have not been analyzed. Model.analyze_errors() does."
-    if found is None and ask:
+    analysis = cached_result(folder, f"examined-{default_split(study, number)}", ErrorAnalysis)
+    missing = "" if analysis else "Its errors have not been analyzed. Model.analyze_errors() does."
+    if analysis is None and ask:
         try:
-            found = analyze_errors(study, number, progress=progress)
+            analysis = analyze_errors(study, number, progress=progress)
         except LeptonError as error:
             missing = f"{error.what}. {error.fix}".partition("\n")[0]
-    return ReportContext(state, found, kept(folder, "portrait", ResourceProfile), missing)
+    return ReportContext(state, analysis, cached_result(folder, "portrait", ResourceProfile), missing)
 
 
 def ranked(state: StudyState) -> StudyState:

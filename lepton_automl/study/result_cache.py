@@ -11,28 +11,28 @@ from typing import TypeVar
 from lepton_automl._json import Value
 from lepton_automl.deployment.predictor import MODEL
 
-Found = TypeVar("Found", bound=Value)
+Result = TypeVar("Result", bound=Value)
 
 
-def keep(folder: Path, name: str, found: Found) -> Found:
+def save_result(folder: Path, name: str, result: Result) -> Result:
     """Leave what was found out in a trial's folder; a disk without room for it only costs the work again.
 
     Args:
         folder: The trial's, with its bundle.
         name: What it is, such as `"portrait"`.
-        found: The value.
+        result: The value.
     """
     with contextlib.suppress(OSError):
-        (folder / f"{name}.json").write_text(json.dumps({"model": _digest(folder), "found": found.to_json()}))
-    return found
+        (folder / f"{name}.json").write_text(json.dumps({"model": _digest(folder), "found": result.to_json()}))
+    return result
 
 
-def kept(folder: Path, name: str, kind: type[Found]) -> Found | None:
+def cached_result(folder: Path, name: str, kind: type[Result]) -> Result | None:
     """What was found out before; None where nothing was, or about another artifact than lies there now."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        told = json.loads((folder / f"{name}.json").read_text())
-        if told["model"] == _digest(folder):
-            return kind.from_json(told["found"])
+        content = json.loads((folder / f"{name}.json").read_text())
+        if content["model"] == _digest(folder):
+            return kind.from_json(content["found"])
     return None
 
 

@@ -69,10 +69,10 @@ def run_study(
     """
     workers, note = bearable(config.workers, data=folder / "data")
     executor = start_executor(config.executor, workers, folder / "workers", name=config.name)
-    asked, notes = config.replace(workers=workers), (note,) if note else ()
+    adapted, notes = config.replace(workers=workers), (note,) if note else ()
     try:
         return search(
-            asked, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True, tell=tell, notes=notes
+            adapted, folder, executor, announce, inbox, since=since, reserve=reserve, finish=True, tell=tell, notes=notes
         )
     finally:
         executor.close()
@@ -116,7 +116,7 @@ def search(
         early_stopper=EarlyStopper(state, forecaster),
         forecaster=forecaster,
         job=job,
-        announce=_tidied(folder, state, announce),
+        announce=_with_tidying(folder, state, announce),
         inbox=inbox,
         missing=lambda: next(filter(None, map(write_problem, (folder, Path(tempfile.gettempdir())))), ""),
         reserve=reserve,
@@ -130,19 +130,19 @@ def search(
     return loop.run()
 
 
-def _tidied(folder: Path, state: StudyState, announce: Callable[[Event], None]) -> Callable[[Event], None]:
+def _with_tidying(folder: Path, state: StudyState, announce: Callable[[Event], None]) -> Callable[[Event], None]:
     """Checkpoints go once the journal has their trials' ends, and not before; those of frozen trials stay."""
-    kept: set[int] = set()
+    numbers: set[int] = set()
 
-    def told(event: Event) -> None:
+    def announce_and_tidy(event: Event) -> None:
         if isinstance(event, TrialEnded):
-            for number in kept | {event.result.trial}:
+            for number in numbers | {event.result.trial}:
                 _forget(folder, state, number)
-            kept.clear()
-            kept.update(state.checkpointed)
+            numbers.clear()
+            numbers.update(state.checkpointed)
         announce(event)
 
-    return told
+    return announce_and_tidy
 
 
 def _forget(folder: Path, state: StudyState, number: int) -> None:
@@ -158,7 +158,7 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     announce: Callable[[Event], None],
     since: float | None,
     beginning: StartupPhase,
-    told: tuple[str, ...],
+    warnings: tuple[str, ...],
 ) -> list[Event]:
     """Weigh the host and write the first events; all of them or none, as far as a reader can see."""
     began = executor.now() if since is None else since
@@ -174,7 +174,7 @@ def _begin(  # noqa: PLR0917  # the parts of one search, in its order
     events: list[Event] = [
         started.replace(at=began, config=config),
         HostBenchmarked(at=executor.now(), benchmark=weighed, epochs=epochs),
-        *(Noted(at=executor.now(), text=note, level="warning") for note in (*told, *notes)),
+        *(Noted(at=executor.now(), text=note, level="warning") for note in (*warnings, *notes)),
     ]
     for path in (journal.path, folder / SPARE):  # of a study that was killed between the two: nothing was earned
         path.unlink(missing_ok=True)

@@ -55,12 +55,12 @@ class Salvage:
         if not self.faults:
             return ""
         first, more = self.faults[0], len(self.faults) - 1
-        told = [f"the journal is damaged: {first}{f', and {more} more of its lines' * bool(more)}"]
+        sentences = [f"the journal is damaged: {first}{f', and {more} more of its lines' * bool(more)}"]
         if self.restored:
-            told.append(f"{many(self.restored, 'line')} can be restored from copies")
+            sentences.append(f"{many(self.restored, 'line')} can be restored from copies")
         if self.lost:
-            told.append(f"{many(self.lost, 'line')} {'are' if self.lost > 1 else 'is'} lost")
-        return "; ".join(told)
+            sentences.append(f"{many(self.lost, 'line')} {'are' if self.lost > 1 else 'is'} lost")
+        return "; ".join(sentences)
 
     @property
     def fix(self) -> str:
@@ -78,24 +78,24 @@ def salvage(study: Path) -> Salvage:
     Args:
         study: The study's folder.
     """
-    found = Salvage(study.name)
-    journal = _journal_lines(study, found)
+    salvaged = Salvage(study.name)
+    journal = _journal_lines(study, salvaged)
     known = {line.core for line in journal}
     copies = [line for line in _copies(study) if line.core not in known]
-    if copies and not found.faults:
-        found.faults.append(
+    if copies and not salvaged.faults:
+        salvaged.faults.append(
             f"{many(len(copies), 'line')} that {'has a copy is' if len(copies) == 1 else 'have copies are'} missing"
         )
     numbers = {line.number for line in (*journal, *copies) if line.number}
     lines = sorted([*journal, *copies], key=lambda line: line.number or 0)
     bare = remnants(study, _events(lines))
     begin = head(study, _events([*lines, *bare]))
-    _follow(found, [*begin, *lines, *bare])
-    taken = {line.core for line in found.lines}
-    found.whole = sum(line.core in taken for line in journal)
-    found.restored = sum(line.core in taken for line in (*begin, *copies, *bare))
-    found.lost = max(numbers) - len(numbers) if numbers else 0
-    return found
+    _follow(salvaged, [*begin, *lines, *bare])
+    taken = {line.core for line in salvaged.lines}
+    salvaged.whole = sum(line.core in taken for line in journal)
+    salvaged.restored = sum(line.core in taken for line in (*begin, *copies, *bare))
+    salvaged.lost = max(numbers) - len(numbers) if numbers else 0
+    return salvaged
 
 
 def check_intact(study: Path) -> list[Event]:
@@ -112,30 +112,30 @@ def check_intact(study: Path) -> list[Event]:
         wrong = wrong or bool(line.fault) or not fits
         if line.event is not None:
             events.append(line.event)
-    if wrong or not promised.kept(state, last):
+    if wrong or not promised.is_held_by(state, last):
         raise salvage(study).error()
     return events
 
 
-def _journal_lines(study: Path, found: Salvage) -> list[Line]:
+def _journal_lines(study: Path, salvaged: Salvage) -> list[Line]:
     """The whole lines of the journal, each with a number; faults are noted."""
     lines: list[Line] = []
-    seen: set[bytes] = set()
+    lines_seen: set[bytes] = set()
     path = study / JOURNAL
     try:
         for at, line in enumerate(study_journal(study, convert=True).lines(), 1):
-            found.converted += line.converted
+            salvaged.converted += line.converted
             if line.fault:
-                found.faults.append(f"line {at}: {line.fault}")
-            if line.raw and (line.event is not None or not line.fault) and line.core not in seen:
-                seen.add(line.core)
+                salvaged.faults.append(f"line {at}: {line.fault}")
+            if line.raw and (line.event is not None or not line.fault) and line.core not in lines_seen:
+                lines_seen.add(line.core)
                 lines.append(line if line.number is not None else Line(line.end, line.event, "", at, line.raw))
     except FormatError:  # a newer one
         raise
     except StudyError as error:
-        found.faults.append(error.what)
-    if not lines and not found.faults:
-        found.faults.append("it is empty" if path.exists() else "it is gone")
+        salvaged.faults.append(error.what)
+    if not lines and not salvaged.faults:
+        salvaged.faults.append("it is empty" if path.exists() else "it is gone")
     return lines
 
 
@@ -152,23 +152,23 @@ def _copies(study: Path) -> list[Line]:
     return list(lines.values())
 
 
-def _follow(found: Salvage, lines: Iterable[Line]) -> None:
+def _follow(salvaged: Salvage, lines: Iterable[Line]) -> None:
     """Take in lines that follow what is known; those that do not yet are tried again behind all others."""
     left = list(lines)
     for _ in range(PASSES):
-        later = [line for line in left if not _takes(found, line)]
+        later = [line for line in left if not _takes(salvaged, line)]
         if len(later) in {0, len(left)}:
             left = later
             break
         left = sorted(later, key=lambda line: line.event.at if line.event else 0.0)
     if left:
-        found.faults.append(f"{many(len(left), 'line')} cannot follow what is there before")
+        salvaged.faults.append(f"{many(len(left), 'line')} cannot follow what is there before")
 
 
-def _takes(found: Salvage, line: Line) -> bool:
-    if line.event is not None and not found.state.apply(line.event):
+def _takes(salvaged: Salvage, line: Line) -> bool:
+    if line.event is not None and not salvaged.state.apply(line.event):
         return False
-    found.lines.append(line)
+    salvaged.lines.append(line)
     return True
 
 

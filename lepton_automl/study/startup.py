@@ -41,13 +41,13 @@ class StartupPhase:
         if self._told:
             self.idle += now - self._looked
         self._looked = now
-        for asked in self._inbox():
-            if asked.what == "stop":
+        for request in self._inbox():
+            if request.what == "stop":
                 raise KeyboardInterrupt
-            if asked.what in {"pause", "resume"}:
-                self._paused = asked.what == "pause"
+            if request.what in {"pause", "resume"}:
+                self._paused = request.what == "pause"
                 self._executor.hold(held=self._paused)
-            self._heard.append(asked)
+            self._heard.append(request)
         waits = "paused by the user" if self._paused else self._executor.waiting_reason()
         if waits != self._told:
             self._told = waits

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from lepton_automl.request import Request, Response
 
 
-def ask_worker(study: StudyClient, request: Request, told: Callable[[str], None] = lambda _: None) -> Response:
+def ask_worker(study: StudyClient, request: Request, on_status: Callable[[str], None] = lambda _: None) -> Response:
     """The response of a worker process that is started for one request.
 
     Args:
         study: The study that it is about.
         request: What to do.
-        told: Called with what is being done, where the request reports it.
+        on_status: Called with what is being done, where the request reports it.
     """
     from lepton_automl.execution.executor import start_executor
 
@@ -27,6 +27,6 @@ def ask_worker(study: StudyClient, request: Request, told: Callable[[str], None]
         settings.executor, 1, study.folder / "workers", threads=settings.deployment.threads, name=study.name
     )
     try:
-        return executor.run(request, told=told, limit=LONGEST)
+        return executor.run(request, told=on_status, limit=LONGEST)
     finally:
         executor.close()

@@ -11,7 +11,7 @@ import pytest
 from lepton_automl.data.open import open_data
 from lepton_automl.error_analysis import ClassScore, ErrorAnalysis, calibration_verdict
 from lepton_automl.modalities.table.inverse_transform import original_rows
-from lepton_automl.study.result_cache import keep, kept
+from lepton_automl.study.result_cache import cached_result, save_result
 from lepton_automl.tasks.classification.analysis import calibration, class_scores, confusion
 
 from .hostile_study import numbers_examined
@@ -98,7 +98,7 @@ def test_right_probabilities_are_seldom_called_wrong_and_wrong_ones_seldom_right
 def test_cached_results_are_dropped_with_the_artifact(tmp_path):
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "model.onnx").write_bytes(b"one")
-    keep(tmp_path, "examined-validation", numbers_examined())
-    assert kept(tmp_path, "examined-validation", ErrorAnalysis) == numbers_examined()
+    save_result(tmp_path, "examined-validation", numbers_examined())
+    assert cached_result(tmp_path, "examined-validation", ErrorAnalysis) == numbers_examined()
     (tmp_path / "bundle" / "model.onnx").write_bytes(b"another")
-    assert kept(tmp_path, "examined-validation", ErrorAnalysis) is None
+    assert cached_result(tmp_path, "examined-validation", ErrorAnalysis) is None

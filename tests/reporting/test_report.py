@@ -21,7 +21,7 @@ from lepton_automl.reporting.context import ReportContext
 from lepton_automl.reporting.report import plots_html, report_html
 from lepton_automl.state import StudyState
 from lepton_automl.study.report import pages
-from lepton_automl.study.result_cache import kept
+from lepton_automl.study.result_cache import cached_result
 from lepton_automl.study_store import trial_folder
 from tests.api.test_import_and_arguments import lepton, python
 from tests.samples import (
@@ -44,7 +44,7 @@ def study(tmp_path_factory):
 def test_the_chosen_models_errors_are_analyzed_at_the_end_and_agree_with_its_score(study):
     model = study.best()
     folder = trial_folder(study.folder, model.number)
-    found = kept(folder, "examined-validation", ErrorAnalysis)
+    found = cached_result(folder, "examined-validation", ErrorAnalysis)
     assert found is not None and found == model.analyze_errors(progress=False) == ErrorAnalysis.from_json(
         json.loads(json.dumps(found.to_json()))
     )
