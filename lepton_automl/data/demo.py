@@ -15,5 +15,5 @@ def digits() -> tuple[NDArray[Any], NDArray[Any]]:
     """
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return found.images, found.target
+    dataset = load_digits()
+    return dataset.images, dataset.target

@@ -52,14 +52,14 @@ def indicated_labels(columns: Mapping[str, Any]) -> Array:
         DataError: A cell is neither zero nor one, true nor false.
     """
     rows = list(zip(*columns.values(), strict=True))
-    found = np.empty(len(rows), object)
+    label_sets = np.empty(len(rows), object)
     for at, cells in enumerate(rows):
-        found[at] = (
+        label_sets[at] = (
             None
             if all(map(is_missing, cells))
             else [label for label, cell in zip(columns, cells, strict=True) if _is_indicated(cell, label)]
         )
-    return found
+    return label_sets
 
 
 def _is_indicated(cell: Any, label: str) -> bool:

@@ -48,7 +48,7 @@ def read_pairs(source: Any, complaints: Complaints, called: str) -> Pairs | None
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(0)  # a loader that shuffles shuffles alike every time
             pair = _walked(source) if isinstance(source, DataLoader | Dataset) else source
-        rows, targets = (one if isinstance(one, Tensor) else torch.from_numpy(np.array(one)) for one in pair)
+        rows, targets = (part if isinstance(part, Tensor) else torch.from_numpy(np.array(part)) for part in pair)
     except Exception as error:
         fix = "Give (x, y) as arrays or tensors, or a Dataset or DataLoader of such pairs."
         complaints.add(f"{called} cannot be read: {type(error).__name__}: {str(error).partition(chr(10))[0]}.", fix)

@@ -28,27 +28,27 @@ def encode_numbers(column: TargetCells, reason: str, task: str, title: str) -> T
         fix = "Set task to multiclass, or choose a target that holds numbers."
         raise DataError(f"a {title} target must be a number, not {odd!r}", where=column.where, fix=fix)
     numbers, _ = column.form.reader.numbers(column.cells[column.known])
-    kept, numbers = column.known[~np.isnan(numbers)], numbers[~np.isnan(numbers)]
+    rows, numbers = column.known[~np.isnan(numbers)], numbers[~np.isnan(numbers)]
     _check(numbers, column.where)
     form = column.form
     note = f"{title} of {column.where!r}{f' ({form.shown})' if form.shown else ''}: {reason}"
-    warnings = (*column.lost(kept), *form.warnings)
-    return Targets(task=task, classes=(), encoded=numbers, kept=kept, notes=(note, *form.notes), warnings=warnings)
+    warnings = (*column.lost(rows), *form.warnings)
+    return Targets(task=task, classes=(), encoded=numbers, kept=rows, notes=(note, *form.notes), warnings=warnings)
 
 
-def _check(numbers: Array, where: str) -> None:
+def _check(numbers: Array, column: str) -> None:
     if not np.isfinite(numbers).all():
         count = int((~np.isfinite(numbers)).sum())
-        raise DataError(f"{count:,} targets are infinite", where=where, fix="Remove these rows or correct them.")
+        raise DataError(f"{count:,} targets are infinite", where=column, fix="Remove these rows or correct them.")
     if numbers.min() == numbers.max():
         raise DataError(
-            f"every target is {numbers[0]:g}", where=where, fix="There is nothing to predict; choose another target."
+            f"every target is {numbers[0]:g}", where=column, fix="There is nothing to predict; choose another target."
         )
     with np.errstate(over="ignore"):
         deviation = np.std(numbers)
     if not np.isfinite(deviation):
         raise DataError(
-            "the targets are too large to be scaled", where=where, fix="Predict their logarithm, or change the unit."
+            "the targets are too large to be scaled", where=column, fix="Predict their logarithm, or change the unit."
         )
 
 
@@ -78,9 +78,9 @@ def analyze_numbers(answers: Array, truth: Array, worst: int) -> Analysis:
     wrong = (row for row in np.argsort(-distance, kind="stable").tolist() if short(answers[row]) != short(truth[row]))
     rows = list(islice(wrong, worst))
     listed = [(row, {"truth": short(truth[row]), "answer": short(answers[row]), "loss": float(distance[row])}) for row in rows]
-    kept = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
+    sample = np.sort(np.random.default_rng(0).permutation(len(truth))[:PAIRS])
     parts = {
-        "pairs": tuple((short(truth[row]), short(answers[row])) for row in kept),
+        "pairs": tuple((short(truth[row]), short(answers[row])) for row in sample),
         "bias": float(far.mean()),
         "spread": tuple(float(part) for part in np.quantile(distance, (0.5, 0.9, 1.0))),
     }

@@ -113,8 +113,8 @@ def open_data(
         return _opened(source)
     if isinstance(source, str | Path) and (Path(source) / "spec.json").is_file():
         return _opened(load_spec(Path(source)))
-    where = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="lepton-data-"))
-    return _opened(prepare(source, where, options, test=test, progress=progress))
+    target_folder = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="lepton-data-"))
+    return _opened(prepare(source, target_folder, options, test=test, progress=progress))
 
 
 def open_test(spec: DataSpec) -> Split:

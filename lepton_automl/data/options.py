@@ -84,8 +84,8 @@ class DataOptions(Value):
             object.__setattr__(self, "target", tuple(map(str, target)))
         elif target is not None:
             object.__setattr__(self, "target", str(target))
-        given = self.missing
-        texts = {column: _texts(part) for column, part in given.items()} if isinstance(given, dict) else _texts(given)
+        missing = self.missing
+        texts = {column: _texts(part) for column, part in missing.items()} if isinstance(missing, dict) else _texts(missing)
         object.__setattr__(self, "missing", texts)
 
     def _check(self, complaints: Complaints) -> None:
@@ -117,15 +117,15 @@ class DataOptions(Value):
         Raises:
             ConfigError: Options of another task than the one that is asked for are given, or of two.
         """
-        given = {
+        options_of = {
             plugin: [name for name in _fields(options) if getattr(self.of(group, plugin), name) != getattr(options(), name)]
             for group, plugin, options in _particular()
             if group == "tasks"
         }
-        implied = [plugin for plugin, named in given.items() if named]
+        implied = [plugin for plugin, named in options_of.items() if named]
         others = [plugin for plugin in implied if self.task not in (None, plugin)] or implied[1:]
         if others:
-            what = f"{', '.join(given[others[0]])} is for the task {others[0]!r}"
+            what = f"{', '.join(options_of[others[0]])} is for the task {others[0]!r}"
             raise ConfigError(what, where="DataOptions", fix="Leave it out, or ask for this task.")
         return implied[0] if implied else None
 
@@ -194,5 +194,5 @@ def option_names() -> tuple[str, ...]:
     return (*own, *(name for _, _, options in _particular() for name in _fields(options)))
 
 
-def _texts(given: Any) -> tuple[str, ...]:
-    return (given.strip(),) if isinstance(given, str) else tuple(str(text).strip() for text in given or ())
+def _texts(words: Any) -> tuple[str, ...]:
+    return (words.strip(),) if isinstance(words, str) else tuple(str(text).strip() for text in words or ())

@@ -76,19 +76,19 @@ def prepare(
     return spec
 
 
-def recognize(source: Any, asked: str | None = None) -> Modality:
+def recognize(source: Any, modality: str | None = None) -> Modality:
     """The modality of a source: the one that is asked for, or that claims it with the most confidence.
 
     Args:
         source: It exists.
-        asked: A modality's name; None to decide by the source.
+        modality: A modality's name; None to decide by the source.
 
     Raises:
         DataError: No modality knows such a source.
         ConfigError: Two modalities claim it alike.
     """
-    if asked is not None:
-        return modality_named(asked)
+    if modality is not None:
+        return modality_named(modality)
     claims: dict[str, Claim] = {
         name: claim for name in plugins.names("modalities") if (claim := modality_named(name).recognize(source))
     }

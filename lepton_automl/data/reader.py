@@ -72,7 +72,7 @@ class Reader:
 
 
 def _each(cells: Array, read: Callable[[Any], float | None]) -> tuple[Array, list[Any]]:
-    found, lost = np.empty(len(cells)), []
+    numbers, lost = np.empty(len(cells)), []
     known: dict[str, float | None] = {}  # dates and categories in text repeat
     for row, cell in enumerate(cells.tolist()):
         if type(cell) is str:
@@ -85,5 +85,5 @@ def _each(cells: Array, read: Callable[[Any], float | None]) -> tuple[Array, lis
             value = math.nan
             if not is_missing(cell) and not (isinstance(cell, str) and means_missing(cell)):
                 lost.append(cell)
-        found[row] = value
-    return found, lost
+        numbers[row] = value
+    return numbers, lost

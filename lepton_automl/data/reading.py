@@ -64,9 +64,9 @@ def read_table(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
         DataError: It is empty, damaged or not text, two columns share a name, or it does not fit into the memory.
     """
     frame = _read_parquet(path) if path.name.lower().endswith(PARQUET_ENDINGS) else _read_csv(path, texts)
-    found = checked(frame, str(path))
-    found.attrs.update(frame.attrs)
-    return found
+    table = checked(frame, str(path))
+    table.attrs.update(frame.attrs)
+    return table
 
 
 def _read_csv(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
@@ -86,8 +86,8 @@ def _read_csv(path: Path, texts: Collection[str] = ()) -> pd.DataFrame:
         for at in again:
             columns[at].add(chunk[at])
         check_memory(sum(column.memory for column in columns), path, share)
-    kept = [at for at, column in enumerate(columns) if at not in file.unnamed or not column.blank]
-    frame = pd.DataFrame({file.names[at]: columns[at].values() for at in kept})
+    positions = [at for at, column in enumerate(columns) if at not in file.unnamed or not column.blank]
+    frame = pd.DataFrame({file.names[at]: columns[at].values() for at in positions})
     frame.attrs.update({NOTES: tuple(file.notes), WARNINGS: warnings, SEPARATOR: file.separator})
     return frame
 
@@ -149,13 +149,13 @@ def _parquet_names(path: Path) -> list[str]:
     return [str(name) for name in parquet.read_schema(path).names if not str(name).startswith("__index_level_")]
 
 
-def _check_unique(names: list[Any], where: str) -> None:
+def _check_unique(names: list[Any], source: str) -> None:
     twice = [str(name) for name, count in Counter(map(str, names)).items() if count > 1]
     if twice:
-        raise DataError(f"columns share a name: {', '.join(map(repr, twice))}", where=where, fix="Give each its own name.")
+        raise DataError(f"columns share a name: {', '.join(map(repr, twice))}", where=source, fix="Give each its own name.")
 
 
-def checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+def checked(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     """The table with text for names and rows numbered from 0.
 
     Raises:
@@ -163,9 +163,9 @@ def checked(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     """
     if not len(frame) or not len(frame.columns):
         fix = "Give a table with a header and rows."
-        raise DataError(f"the table has {len(frame)} rows and {len(frame.columns)} columns", where=where, fix=fix)
+        raise DataError(f"the table has {len(frame)} rows and {len(frame.columns)} columns", where=source, fix=fix)
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name).strip() for name in frame.columns]
-    _check_unique(names, where)
+    _check_unique(names, source)
     return frame.set_axis(names, axis=1).reset_index(drop=True)
 
 
@@ -207,13 +207,13 @@ def is_pair(source: Any) -> bool:
     return isinstance(source, tuple | list) and len(source) == 2 and all(hasattr(part, "__len__") for part in source)
 
 
-def target_cells(given: Any) -> Any:
+def target_cells(targets: Any) -> Any:
     """Targets as an array [N]: lists of labels stay lists, and a matrix of zeros and ones becomes lists of its columns' numbers."""
-    if isinstance(given, list | tuple) and any(isinstance(cell, list | tuple | set | frozenset) for cell in given):
-        cells = np.empty(len(given), object)
-        cells[:] = [list(cell) if isinstance(cell, tuple | set | frozenset) else cell for cell in given]
+    if isinstance(targets, list | tuple) and any(isinstance(cell, list | tuple | set | frozenset) for cell in targets):
+        cells = np.empty(len(targets), object)
+        cells[:] = [list(cell) if isinstance(cell, tuple | set | frozenset) else cell for cell in targets]
         return cells
-    array = as_array(given)
+    array = as_array(targets)
     if array.ndim == 2 and array.shape[1] > 1 and np.isin(array, (0, 1)).all():
         cells = np.empty(len(array), object)
         cells[:] = [np.flatnonzero(row).tolist() for row in array]
@@ -221,15 +221,15 @@ def target_cells(given: Any) -> Any:
     return array
 
 
-def as_array(given: Any) -> Any:
+def as_array(values: Any) -> Any:
     """An array of anything that is one: a tensor (without importing torch), a sequence, an array.
 
     Raises:
         DataError: The rows are not equally long.
     """
-    if hasattr(given, "detach"):
-        return given.detach().cpu().numpy()
+    if hasattr(values, "detach"):
+        return values.detach().cpu().numpy()
     try:
-        return np.asarray(given)
+        return np.asarray(values)
     except ValueError as error:
         raise DataError(f"this is no array: {error}", where="arrays", fix="Make all rows equally long.") from error

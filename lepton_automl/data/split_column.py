@@ -27,20 +27,20 @@ def find_split_column(frame: Any, reserved: Collection[str | None], notes: list[
     """
     for column in frame.columns:
         if str(column).strip().lower() in NAMES and column not in reserved:
-            found = {str(cell).strip().lower() for cell in frame[column].dropna().unique()}
-            if len(found) > 1 and found <= set(ROLE_NAMES):
-                notes.append(f"{column!r} says which rows are {', '.join(sorted(found))}")
+            cells = {str(cell).strip().lower() for cell in frame[column].dropna().unique()}
+            if len(cells) > 1 and cells <= set(ROLE_NAMES):
+                notes.append(f"{column!r} says which rows are {', '.join(sorted(cells))}")
                 return str(column)
     return None
 
 
-def split_roles(cells: Collection[Any], column: str, where: str) -> NDArray[np.int8]:
+def split_roles(cells: Collection[Any], column: str, source: str) -> NDArray[np.int8]:
     """The role that each cell names, int8 [N]; OPEN where it is blank.
 
     Args:
         cells: Of the column.
         column: Its name.
-        where: The table, for messages.
+        source: The table, for messages.
 
     Raises:
         DataError: A cell names no split.
@@ -52,6 +52,6 @@ def split_roles(cells: Collection[Any], column: str, where: str) -> NDArray[np.i
         role = ROLE_NAMES.get(str(cell).strip().lower())
         if role is None:
             fix = "Use train, validation and test; or set split_column='' to ignore it."
-            raise DataError(f"{column!r} says {cell!r} in row {row}, which is no split", where=where, fix=fix)
+            raise DataError(f"{column!r} says {cell!r} in row {row}, which is no split", where=source, fix=fix)
         roles[row] = role
     return roles

@@ -96,21 +96,21 @@ class SplitDataset:
         Args:
             hashes: One number a row, equal for equal examples.
         """
-        found = []
+        sentences = []
         for role, name in ((TEST, "test"), (VALIDATION, "validation")):
             held = hashes[self.roles.rows(role)]
             count = int(np.isin(held, hashes[self.train]).sum())
             if count:
-                found.append(f"{count:,} of {len(held):,} {name} examples are training examples too: scores may flatter")
-        return tuple(found)
+                sentences.append(f"{count:,} of {len(held):,} {name} examples are training examples too: scores may flatter")
+        return tuple(sentences)
 
 
-def split_dataset(targets: Targets, given: Array, target: str, options: DataOptions, **by: Array) -> SplitDataset:
+def split_dataset(targets: Targets, assigned: Array, target: str, options: DataOptions, **by: Array) -> SplitDataset:
     """Split the rows that have a target.
 
     Args:
         targets: The targets.
-        given: int8 [N]: roles that the source sets for every one of its rows.
+        assigned: int8 [N]: roles that the source sets for every one of its rows.
         target: What the targets are called.
         options: What the user said.
         by: `groups` or `times` of the rows in `targets`.
@@ -122,7 +122,7 @@ def split_dataset(targets: Targets, given: Array, target: str, options: DataOpti
     plan = Plan(options.test_share, options.validation_share, options.folds, options.seed)
     strata = task.strata(targets)
     labels = {} if strata is None else {"labels": strata}
-    roles = assign(given[targets.kept], plan, **labels, **by)
+    roles = assign(assigned[targets.kept], plan, **labels, **by)
     train = roles.rows(TRAIN)
     task.check_train(targets, train)
     return SplitDataset(targets, roles, target, options, task.output(targets, train, options))

@@ -59,12 +59,12 @@ class Roles:
 
 
 def assign(
-    given: Array, plan: Plan, *, labels: Array | None = None, groups: Array | None = None, times: Array | None = None
+    assigned: Array, plan: Plan, *, labels: Array | None = None, groups: Array | None = None, times: Array | None = None
 ) -> Roles:
     """Give every row a role.
 
     Args:
-        given: int8 [N]: roles that the source itself sets, else OPEN. Where it sets test rows none are cut off.
+        assigned: int8 [N]: roles that the source itself sets, else OPEN. Where it sets test rows none are cut off.
         plan: Shares, folds and seed.
         labels: Class indices [N] to keep in proportion.
         groups: Rows of one group [N] share a side.
@@ -74,7 +74,7 @@ def assign(
         DataError: Too few rows or groups.
     """
     rng = np.random.default_rng(plan.seed)
-    role = given.astype(np.int8).copy()
+    role = assigned.astype(np.int8).copy()
     notes: list[str] = []
     cut = _Cut(rng, labels, groups, times)
     if (role == TEST).any():

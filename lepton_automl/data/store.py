@@ -113,18 +113,18 @@ def write_examples(folder: Path, examples: Any) -> None:
 def read_examples(folder: Path) -> list[Any]:
     """The raw examples back."""
     path = folder / f"{EXAMPLE}.npy"
-    found: list[Any] = list(np.load(path)) if path.is_file() else json.loads((folder / f"{EXAMPLE}.json").read_text())
-    return found
+    examples: list[Any] = list(np.load(path)) if path.is_file() else json.loads((folder / f"{EXAMPLE}.json").read_text())
+    return examples
 
 
 def digest(folder: Path) -> str:
     """SHA-256 over the arrays and the preprocessing in a folder."""
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for path in [*sorted((folder / ROWS).iterdir()), *sorted((folder / TEST_FOLDER).iterdir()), folder / PREPROCESS]:
-        found.update(path.name.encode())
+        hasher.update(path.name.encode())
         with open(path, "rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
+            hasher.update(hashlib.file_digest(file, "sha256").digest())
+    return hasher.hexdigest()
 
 
 def save_spec(spec: DataSpec) -> None:

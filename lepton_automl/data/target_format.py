@@ -51,40 +51,40 @@ class Form:
 
     def numbers(self, cells: Array) -> Array:
         """The numbers that there are."""
-        found, _ = self.reader.numbers(cells)
-        known: Array = found[~np.isnan(found)]
+        numbers, _ = self.reader.numbers(cells)
+        known: Array = numbers[~np.isnan(numbers)]
         return known
 
 
-def read_form(given: list[Any], options: DataOptions, where: str, decimal: str, *, asked: str | None = None) -> Form | None:
+def read_form(cells: list[Any], options: DataOptions, column: str, decimal: str, *, holds: str | None = None) -> Form | None:
     """How a target's numbers are written; None where its cells are labels.
 
     Args:
-        given: The cells that hold something and are no test rows.
+        cells: The cells that hold something and are no test rows.
         options: How cells are written.
-        where: The target's name.
+        column: The target's name.
         decimal: The decimal sign of numbers that can be read with either.
-        asked: What the task that was asked for holds, `"numbers"` or `"labels"`; None where none was.
+        holds: What the task that was asked for holds, `"numbers"` or `"labels"`; None where none was.
 
     Raises:
         DataError: It holds dates, or mixes units or decimal signs.
     """
-    if all(_is_number(cell) for cell in given):
+    if all(_is_number(cell) for cell in cells):
         return Form(Reader())
-    texts = [cell for cell in given if isinstance(cell, str)]
-    if not texts or any(isinstance(cell, bool | np.bool_) for cell in given):
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    if not texts or any(isinstance(cell, bool | np.bool_) for cell in cells):
         return None
     try:
-        written = decide(where, given, options, few=True, decimal=decimal)
-        if written.kind == "category" and asked == "numbers":
-            written = decide(where, given, options, forced=True, decimal=decimal)
+        written = decide(column, cells, options, few=True, decimal=decimal)
+        if written.kind == "category" and holds == "numbers":
+            written = decide(column, cells, options, forced=True, decimal=decimal)
     except InputError as error:
-        raise DataError(str(error), where=where, fix="Correct these cells, or choose another target.") from error
+        raise DataError(str(error), where=column, fix="Correct these cells, or choose another target.") from error
     if written.kind == "time":
-        raise moments_refused(where, next(text for text in texts if text.strip() not in written.lost), duration=False)
-    if written.kind == "category" or 2 * written.lost.total() > len(given):
-        if asked != "labels":
-            _check_spans(texts, where)
+        raise moments_refused(column, next(text for text in texts if text.strip() not in written.lost), duration=False)
+    if written.kind == "category" or 2 * written.lost.total() > len(cells):
+        if holds != "labels":
+            _check_spans(texts, column)
         return None
     shown = written.number.shown if written.number else ""
     return Form(Reader(written.number), shown, bool(written.lost), written.notes, written.warnings)
@@ -94,7 +94,7 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float | np.number | Decimal) and not isinstance(cell, bool | np.bool_)
 
 
-def _check_spans(texts: list[str], where: str) -> None:
+def _check_spans(texts: list[str], column: str) -> None:
     """Durations and times of the day are no classes.
 
     Raises:
@@ -102,28 +102,28 @@ def _check_spans(texts: list[str], where: str) -> None:
     """
     present = [text.strip() for text in texts if not means_missing(text)]
     if present and all(map(_SPAN.fullmatch, present)):
-        raise spans_refused(where, present[0])
+        raise spans_refused(column, present[0])
 
 
-def spans_refused(where: str, example: str) -> DataError:
+def spans_refused(column: str, example: str) -> DataError:
     """The refusal of a target that holds durations or times as texts."""
     what = f"the target holds durations or times, such as {example!r}, which are not predicted"
-    return DataError(what, where=where, fix="Make it a number, such as minutes; or set task to multiclass if they are labels.")
+    return DataError(what, where=column, fix="Make it a number, such as minutes; or set task to multiclass if they are labels.")
 
 
-def moments_refused(where: str, example: str, *, duration: bool) -> DataError:
+def moments_refused(column: str, example: str, *, duration: bool) -> DataError:
     """The refusal of a target that holds dates or durations."""
     what, number = ("durations", "hours") if duration else ("dates", "days since a fixed day")
     way = (
-        f"frame[{where!r}].dt.total_seconds() / 3600"
+        f"frame[{column!r}].dt.total_seconds() / 3600"
         if duration
-        else f"(frame[{where!r}] - pd.Timestamp('2020-01-01')).dt.days"
+        else f"(frame[{column!r}] - pd.Timestamp('2020-01-01')).dt.days"
     )
     fix = f"Make it a number, such as {number}: {way}."
-    return DataError(f"the target holds {what}, such as {example!r}, which are not predicted", where=where, fix=fix)
+    return DataError(f"the target holds {what}, such as {example!r}, which are not predicted", where=column, fix=fix)
 
 
-def label_warnings(classes: Iterable[Any], where: str) -> tuple[str, ...]:
+def label_warnings(classes: Iterable[Any], column: str) -> tuple[str, ...]:
     """Warnings on labels that differ in nothing but their spelling."""
     alike: dict[str, list[str]] = {}
     for label in classes:
@@ -132,28 +132,28 @@ def label_warnings(classes: Iterable[Any], where: str) -> tuple[str, ...]:
     if not several:
         return ()
     listed = "; ".join(", ".join(map(repr, spellings)) for spellings in several[:5]) + (" ..." if len(several) > 5 else "")
-    return (f"labels of {where!r} differ in their spelling alone, and are classes of their own: {listed}",)
+    return (f"labels of {column!r} differ in their spelling alone, and are classes of their own: {listed}",)
 
 
 def _sound(label: str) -> str:
     """A label without what people spell differently: case, white space, punctuation around it, forms of Unicode, 1 and 1.0."""
     folded = unicodedata.normalize("NFKC", label).casefold()
-    seen = "".join(letter for letter in folded if unicodedata.category(letter) != "Cf")  # zero width
-    if _NUMBER.fullmatch(seen.strip()):
-        return repr(float(seen))
-    words = _BETWEEN.sub(" ", seen).split()
+    visible = "".join(letter for letter in folded if unicodedata.category(letter) != "Cf")  # zero width
+    if _NUMBER.fullmatch(visible.strip()):
+        return repr(float(visible))
+    words = _BETWEEN.sub(" ", visible).split()
     return " ".join(words).strip(" .,;:!") or label
 
 
-def label_notes(classes: Iterable[Any], given: Iterable[Any], where: str) -> tuple[str, ...]:
+def label_notes(classes: Iterable[Any], cells: Iterable[Any], column: str) -> tuple[str, ...]:
     """Notes on labels that are kept as they are, although they look like missing values or numbers."""
     texts = [label for label in classes if isinstance(label, str)]
     words = [label for label in texts if looks_missing(label)]
-    codes = [label for label in texts if (found := written_number(label)) and found.padded]
+    codes = [label for label in texts if (number := written_number(label)) and number.padded]
     notes = []
     if words:
-        counts = Counter(cell.strip() for cell in given if isinstance(cell, str))
-        notes.append(kept_note(where, {word: counts[word] for word in words}, "classes"))
+        counts = Counter(cell.strip() for cell in cells if isinstance(cell, str))
+        notes.append(kept_note(column, {word: counts[word] for word in words}, "classes"))
     if codes:
-        notes.append(f"labels of {where!r} are texts, as {codes[0]!r} begins with a zero")
+        notes.append(f"labels of {column!r} are texts, as {codes[0]!r} begins with a zero")
     return tuple(notes)

@@ -49,13 +49,13 @@ class TargetCells:
         """The learnt cells as numbers; None where the cells are labels."""
         return None if self.form is None else self.form.numbers(self.cells[self.learnt])
 
-    def lost(self, kept: Array) -> tuple[str, ...]:
+    def lost(self, rows: Array) -> tuple[str, ...]:
         """A warning on rows that are left out, with what stands there in place of a target."""
-        lost = len(self.cells) - len(kept)
+        lost = len(self.cells) - len(rows)
         if not lost:
             return ()
         out = np.ones(len(self.cells), bool)
-        out[kept] = False
+        out[rows] = False
         texts = Counter(cell.strip() for cell in self.cells[out].tolist() if isinstance(cell, str) and cell.strip())
         listed = ", ".join(f"{text[:40]!r} ({count:,})" for text, count in texts.most_common(3)) + " ..." * (len(texts) > 3)
         missing = f"; taken as missing: {listed}" if texts else ""
@@ -89,12 +89,12 @@ def read_targets(
     learnt = known if test is None else known[~test[known]]
     if not len(learnt):
         raise DataError("every target is missing", where=where, fix="Choose another target column, or fill this one in.")
-    given = cells[known].tolist()
-    _check_labels(given, where)
-    _check_moments(cells, given, where)
+    labels = cells[known].tolist()
+    _check_labels(labels, where)
+    _check_moments(cells, labels, where)
     task = options.implied_task() or options.task
-    asked = task_named(task).holds if task else None
-    form = read_form(cells[learnt].tolist(), options, where, decimal, asked=asked)
+    holds = task_named(task).holds if task else None
+    form = read_form(cells[learnt].tolist(), options, where, decimal, holds=holds)
     column = TargetCells(cells, known, learnt, where, form, most_classes)
     if task:
         return task_named(task).encode(column, options, "as you said")
@@ -119,23 +119,23 @@ def _infer(column: TargetCells) -> tuple[str, Claim]:
     return best[0], claims[best[0]]
 
 
-def _check_labels(given: list[Any], where: str) -> None:
-    several = [isinstance(cell, list | dict | set | frozenset | tuple | np.ndarray) for cell in given]
-    odd = next((cell for cell, is_several in zip(given, several, strict=True) if is_several), None)
+def _check_labels(labels: list[Any], column: str) -> None:
+    several = [isinstance(cell, list | dict | set | frozenset | tuple | np.ndarray) for cell in labels]
+    odd = next((cell for cell, is_several in zip(labels, several, strict=True) if is_several), None)
     if odd is not None and (not all(several) or isinstance(odd, dict)):
         raise DataError(
-            f"a target is a {type(odd).__name__}, not one label", where=where, fix="Give one label or number a row."
+            f"a target is a {type(odd).__name__}, not one label", where=column, fix="Give one label or number a row."
         )
 
 
-def _check_moments(cells: Array, given: list[Any], where: str) -> None:
+def _check_moments(cells: Array, labels: list[Any], column: str) -> None:
     """Dates and durations are neither classes nor, in this version, numbers to predict."""
     kind = cells.dtype.kind
-    duration = kind == "m" or (kind == "O" and all(isinstance(cell, timedelta | np.timedelta64) for cell in given))
-    if kind == "O" and all(isinstance(cell, time) for cell in given):
-        raise spans_refused(where, str(given[0]))
-    if duration or kind == "M" or (kind == "O" and all(is_moment(cell) or _is_period(cell) for cell in given)):
-        raise moments_refused(where, str(cells[0] if kind in "mM" else given[0]), duration=duration)
+    duration = kind == "m" or (kind == "O" and all(isinstance(cell, timedelta | np.timedelta64) for cell in labels))
+    if kind == "O" and all(isinstance(cell, time) for cell in labels):
+        raise spans_refused(column, str(labels[0]))
+    if duration or kind == "M" or (kind == "O" and all(is_moment(cell) or _is_period(cell) for cell in labels)):
+        raise moments_refused(column, str(cells[0] if kind in "mM" else labels[0]), duration=duration)
 
 
 def _is_period(cell: Any) -> bool:

@@ -154,11 +154,11 @@ def _kind(cell: str) -> tuple[Kind, float]:
     return ("whole" if bare.lstrip("+-").isdigit() else "number"), float(bare)
 
 
-def _together(one: Kind, other: Kind) -> Kind:
+def _together(kind: Kind, other: Kind) -> Kind:
     """The kind that two kinds of cells have together."""
-    if "nothing" in (one, other) or one == other:
-        return other if one == "nothing" else one
-    return "text" if {"text", "boolean"} & {one, other} else "number"
+    if "nothing" in (kind, other) or kind == other:
+        return other if kind == "nothing" else kind
+    return "text" if {"text", "boolean"} & {kind, other} else "number"
 
 
 def retyped(column: Array, rows: Array) -> Array:
@@ -173,12 +173,12 @@ def retyped(column: Array, rows: Array) -> Array:
     deciding = column[rows].tolist()
     if column.dtype.kind != "O" or not all(cell is None or isinstance(cell, str) for cell in deciding):
         return column
-    found = TypedColumn()
-    found.add([cell or "" for cell in deciding])
-    if found.kind in ("text", "nothing"):
+    types = TypedColumn()
+    types.add([cell or "" for cell in deciding])
+    if types.kind in ("text", "nothing"):
         return column
     kinds = {cell: _kind(cell) for cell in set(column.tolist()) if isinstance(cell, str)}
-    cells = [_retyped(cell, found.kind, *kinds[cell]) if isinstance(cell, str) else cell for cell in column.tolist()]
+    cells = [_retyped(cell, types.kind, *kinds[cell]) if isinstance(cell, str) else cell for cell in column.tolist()]
     typed = np.empty(len(cells), object)
     typed[:] = cells
     return typed

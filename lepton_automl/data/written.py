@@ -123,7 +123,7 @@ class _Column:
         """The column as one of numbers; None where it is none."""
         if not self.cells or not all(map(is_float, self.others)):
             return None
-        read = {text: found for text in self.texts if (found := written_number(text) or _plain(text)) is not None}
+        read = {text: number for text in self.texts if (number := written_number(text) or _plain(text)) is not None}
         truths = self._truths(read)
         read |= truths
         read, shown, notes, warnings, clash = self._one_unit(read)
@@ -133,13 +133,13 @@ class _Column:
             return None
         if clash:
             raise InputError(self._mixed(clash))
-        codes = [text for text, found in read.items() if found.padded]
+        codes = [text for text, number in read.items() if number.padded]
         if codes and not forced:
             return self._codes(codes[0])
         decimal, more, odd = self._decimal(read)
         unread += odd
         plain = decimal == "." and not shown and formatted <= odd.keys()
-        unit = next((found.unit for found in read.values() if found.unit), "")
+        unit = next((number.unit for number in read.values() if number.unit), "")
         notation = None if plain else NumberNotation(decimal, unit, shown)
         if notation is not None:
             shows = (text for text in read if text not in odd and (text in formatted or decimal == ","))
@@ -151,7 +151,7 @@ class _Column:
 
     def _truths(self, read: dict[str, WrittenNumber]) -> dict[str, WrittenNumber]:
         """The texts true and false as 1 and 0, where every number of the column is one of these."""
-        numbers = {found.point for found in read.values()} | {float(cell) for cell in self.others}
+        numbers = {number.point for number in read.values()} | {float(cell) for cell in self.others}
         if not numbers or not numbers <= {0.0, 1.0}:
             return {}
         texts = {text: float(to_truth(text)) for text in self.texts if text.lower() in TRUTHS}
@@ -162,8 +162,8 @@ class _Column:
     ) -> tuple[dict[str, WrittenNumber], str, list[str], list[str], list[str]]:
         """Numbers of one unit, the unit, notes, warnings, and texts of different units where several are known ones."""
         units: dict[str, list[str]] = {}
-        for text, found in read.items():
-            units.setdefault(found.unit, []).append(text)
+        for text, number in read.items():
+            units.setdefault(number.unit, []).append(text)
         bare = units.pop("", [])
         if not units:
             return read, "", [], [], []
@@ -175,7 +175,7 @@ class _Column:
             clash = []
         else:  # a letter behind some numbers is part of a code: 12, 12A, 12B
             return {text: read[text] for text in bare}, "", [], [], []
-        unit = max(counts, key=lambda one: counts[one])
+        unit = max(counts, key=lambda symbol: counts[symbol])
         shown = Counter({read[text].shown: self.texts[text] for text in units[unit]}).most_common(1)[0][0]
         without = sum(self.texts[text] for text in bare) + len(self.others)
         warnings = []
@@ -200,31 +200,31 @@ class _Column:
         return whole > MOST_TOKENS or (few and not unread)
 
     def _codes(self, example: str) -> Written:
-        said = f"{self.name!r} holds codes, as {example!r} begins with a zero: its texts are categories"
-        return Written("category", notes=(f"{said} (say numeric=[{self.name!r}] if they are numbers)", *self.kept()))
+        note = f"{self.name!r} holds codes, as {example!r} begins with a zero: its texts are categories"
+        return Written("category", notes=(f"{note} (say numeric=[{self.name!r}] if they are numbers)", *self.kept()))
 
     def _decimal(self, read: dict[str, WrittenNumber]) -> tuple[str, list[str], Counter[str]]:
         """The decimal sign, a warning where it had to be guessed, and texts that are no number with this sign."""
-        point = {text for text, found in read.items() if found.comma is None}
-        comma = {text for text, found in read.items() if found.point is None}
+        point = {text for text, number in read.items() if number.comma is None}
+        comma = {text for text, number in read.items() if number.point is None}
         if not point and not comma:
-            both = [text for text, found in read.items() if found.point != found.comma]
+            both = [text for text, number in read.items() if number.point != number.comma]
             if not both:
                 return ".", [], Counter()
             sign = self.options.decimal or self.usual
             if self.options.decimal:
                 return sign, [], Counter()
-            found = read[both[0]]
-            said = f"{self.name!r} can be read in two ways: {both[0]!r} as {found.point:.10g} or as {found.comma:.10g}"
-            value = found.comma if sign == "," else found.point
-            return sign, [f"{said}; it is read as {value:.10g} (decimal=',' or decimal='.' decides)"], Counter()
+            number = read[both[0]]
+            message = f"{self.name!r} can be read in two ways: {both[0]!r} as {number.point:.10g} or as {number.comma:.10g}"
+            value = number.comma if sign == "," else number.point
+            return sign, [f"{message}; it is read as {value:.10g} (decimal=',' or decimal='.' decides)"], Counter()
         points, commas = (sum(self.texts[text] for text in texts) for texts in (point, comma))
         sign = "." if points >= commas else ","
         if min(points, commas) > MOST_CONFLICTS * self.cells:
             if not self.options.decimal:
                 first, second = min(point), min(comma)
-                said = f"column {self.name!r} mixes decimal signs: {first!r} and {second!r}."
-                raise InputError(f"{said} With decimal='.' or ',' the others are missing.")
+                message = f"column {self.name!r} mixes decimal signs: {first!r} and {second!r}."
+                raise InputError(f"{message} With decimal='.' or ',' the others are missing.")
             sign = self.options.decimal
         odd = comma if sign == "." else point
         return sign, [], Counter({text: self.texts[text] for text in odd})
@@ -233,7 +233,7 @@ class _Column:
         """The column as one of dates; None where it is none."""
         if not self.cells or not all(is_moment(cell) for cell in self.others):
             return None
-        read = {text: found for text in self.texts if (found := written_date(text)) is not None}
+        read = {text: date for text in self.texts if (date := written_date(text)) is not None}
         unread = self.texts - Counter({text: self.texts[text] for text in read})
         readable = self.cells - unread.total()
         if readable < 0.5 * (self.cells + self.empty.total()):
@@ -242,7 +242,7 @@ class _Column:
             return None
         order, notes, warnings, odd = self._order(read)
         unread += odd
-        if any(found.short for found in read.values()):
+        if any(date.short for date in read.values()):
             notes.append(f"years of two digits in {self.name!r}: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to 2068")
             if example := _year_may_be_first(read):
                 warnings.append(
@@ -256,28 +256,28 @@ class _Column:
 
     def _order(self, read: dict[str, WrittenDate]) -> tuple[bool | None, list[str], list[str], Counter[str]]:
         """Whether the day is first, notes, warnings, and texts that are no date in this order."""
-        day = {text for text, found in read.items() if found.month is None}
-        month = {text for text, found in read.items() if found.day is None}
-        both = [text for text, found in read.items() if None not in (found.day, found.month) and found.day != found.month]
-        asked = self.options.dayfirst
+        day = {text for text, date in read.items() if date.month is None}
+        month = {text for text, date in read.items() if date.day is None}
+        both = [text for text, date in read.items() if None not in (date.day, date.month) and date.day != date.month]
+        dayfirst = self.options.dayfirst
         if not day and not month:
             if not both:
                 return None, [], [], Counter()
-            order = bool(asked) if asked is not None else "." in both[0]
-            if asked is not None:
+            order = bool(dayfirst) if dayfirst is not None else "." in both[0]
+            if dayfirst is not None:
                 return order, [self._order_note(both[0], order=order)], [], Counter()
-            said = f"{self.name!r} can be read day first or month first, as {both[0]!r}"
+            message = f"{self.name!r} can be read day first or month first, as {both[0]!r}"
             way = "day" if order else "month"
-            return order, [], [f"{said}: it is read {way} first (dayfirst=True or dayfirst=False decides)"], Counter()
+            return order, [], [f"{message}: it is read {way} first (dayfirst=True or dayfirst=False decides)"], Counter()
         days, months = (sum(self.texts[text] for text in texts) for texts in (day, month))
         order = days >= months
         if min(days, months) > MOST_CONFLICTS * self.cells:
-            if asked is None:
-                said = (
+            if dayfirst is None:
+                message = (
                     f"column {self.name!r} mixes dates with the day first ({min(day)!r}) and the month first ({min(month)!r})."
                 )
-                raise InputError(f"{said} With dayfirst=True or False the others are missing.")
-            order = asked
+                raise InputError(f"{message} With dayfirst=True or False the others are missing.")
+            order = dayfirst
         odd = Counter({text: self.texts[text] for text in (month if order else day)})
         return order, [self._order_note(min(day if order else month, default=""), order=order)], [], odd
 
@@ -285,17 +285,19 @@ class _Column:
         return f"dates in {self.name!r} have the {'day' if order else 'month'} first, as in {example!r}"
 
     def _written(
-        self, kind: Literal["number", "time"], unread: Counter[str], notes: list[str], warnings: list[str], **how: Any
+        self, kind: Literal["number", "time"], unread: Counter[str], notes: list[str], warnings: list[str], **notation: Any
     ) -> Written:
         named = tuple(sorted({*unread, *(text for text in self.empty if text)}))
         lenient = len(unread) > MOST_TOKENS
         tokens = tuple(text for text in named if text in self.empty) if lenient else named
-        return Written(kind, tokens, lenient, lost=unread + self.empty, notes=tuple(notes), warnings=tuple(warnings), **how)
+        return Written(
+            kind, tokens, lenient, lost=unread + self.empty, notes=tuple(notes), warnings=tuple(warnings), **notation
+        )
 
 
 def _year_may_be_first(texts: Collection[str]) -> str:
     """A date such as 24/12/31, where all are of this kind and their last numbers vary more than their first, as days do."""
-    parts = [found.groups() for text in texts if (found := _SHORT.match(text.strip()))]
+    parts = [match.groups() for text in texts if (match := _SHORT.match(text.strip()))]
     if len(parts) < len(texts) or not all(1 <= int(month) <= 12 and 1 <= int(day) <= 31 for _, month, day in parts):
         return ""
     more = len({day for _, _, day in parts}) > len({year for year, _, _ in parts})

@@ -3,9 +3,9 @@
   const paper = 690;  // pixels between the margins of a printed page
   const plots = [...document.querySelectorAll(".plot")];
   const ink = () => getComputedStyle(document.body).color;
-  const lines = (text, most) => text.split(" ").reduce((told, word) => {
-    const last = told[told.length - 1];
-    return last !== undefined && (last + " " + word).length <= most ? [...told.slice(0, -1), last + " " + word] : [...told, word];
+  const lines = (text, most) => text.split(" ").reduce((wrapped, word) => {
+    const last = wrapped[wrapped.length - 1];
+    return last !== undefined && (last + " " + word).length <= most ? [...wrapped.slice(0, -1), last + " " + word] : [...wrapped, word];
   }, []).join("<br>");
   const broken = (place, layout) => {  // the names of axes below a narrow picture, which plotly would cut off
     for (const [name, axis] of Object.entries(layout)) {
@@ -15,10 +15,10 @@
     }
   };
   for (const place of plots) {
-    const told = JSON.parse(document.getElementById("data-" + place.id).textContent);
-    told.layout.font = { ...told.layout.font, color: ink() };
-    broken(place, told.layout);
-    Plotly.newPlot(place, told.data, told.layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
+    const figure = JSON.parse(document.getElementById("data-" + place.id).textContent);
+    figure.layout.font = { ...figure.layout.font, color: ink() };
+    broken(place, figure.layout);
+    Plotly.newPlot(place, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: "hover" });
   }
   const paint = (changes) => plots.forEach((place) => Plotly.relayout(place, { "font.color": ink(), ...changes }));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint({}));

@@ -76,47 +76,47 @@ class Interrupts:
     Python's own `KeyboardInterrupt`, or this is not its main thread, all stays as it is.
 
     Args:
-        ends: Whether SIGTERM and SIGHUP are heard, too; a second one of these changes nothing.
+        ends: Whether SIGTERM and SIGHUP are handled, too; a second one of these changes nothing.
     """
 
     def __init__(self, *, ends: bool = False) -> None:
         self._ends = ends
-        self._heard = 0
+        self._signal = 0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        self._heard, self._before = 0, {}
+        self._signal, self._before = 0, {}
         if threading.current_thread() is threading.main_thread():
             if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
                 self._before[signal.SIGINT] = signal.default_int_handler
             if self._ends:
                 self._before |= {number: signal.getsignal(number) for number in ENDS if _is_usual(number)}
         for number in self._before:
-            signal.signal(number, self._hear)
+            signal.signal(number, self._handle)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal gave
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         _let_go_of_terminal(number)
-        if self._heard and number == signal.SIGINT:
+        if self._signal and number == signal.SIGINT:
             signal.default_int_handler(number, frame)
-        self._heard = self._heard or number
+        self._signal = self._signal or number
 
     def raise_pending(self) -> None:
-        """Raise what was heard, once.
+        """Raise the signal that was received, once.
 
         Raises:
             KeyboardInterrupt: There was a Ctrl-C.
             Terminated: There was another signal.
         """
-        heard, self._heard = self._heard, 0
-        if heard == signal.SIGINT:
+        received, self._signal = self._signal, 0
+        if received == signal.SIGINT:
             raise KeyboardInterrupt
-        if heard:
-            raise Terminated(heard)
+        if received:
+            raise Terminated(received)
 
 
 def in_notebook() -> bool:

@@ -93,9 +93,9 @@ class TroubleFile:
 
 
 class Inbox:
-    """What people ask of a study: a journal of their own, read from where it was left.
+    """The commands for a study: a journal of their own, read from where the last reading ended.
 
-    What the study's journal has, was heard; so an asking outlives the process that it was meant for.
+    A command that the study's journal has was received; so a command outlives the process that it was meant for.
 
     Args:
         folder: The study's folder.
@@ -103,18 +103,18 @@ class Inbox:
 
     def __init__(self, folder: Path) -> None:
         self._own, self._commands_journal = study_journal(folder), Journal(folder / COMMANDS, convert=True)
-        self._heard = {event.uid for _, event in self._own.read() if isinstance(event, CommandReceived)}
+        self._received = {event.uid for _, event in self._own.read() if isinstance(event, CommandReceived)}
         self._offset = 0
         self._signals: list[CommandReceived] = []
 
     def __call__(self) -> list[CommandReceived]:
-        """What was asked since the last look."""
+        """The commands since the last call."""
         received, self._signals = self._signals, []
         try:
             for offset, event in self._commands_journal.read(self._offset):
                 self._offset = offset
-                if isinstance(event, CommandReceived) and event.uid not in self._heard:
-                    self._heard.add(event.uid)
+                if isinstance(event, CommandReceived) and event.uid not in self._received:
+                    self._received.add(event.uid)
                     received.append(event)
                     if event.what == "stop" and event.grace is not None:
                         _cut_off(self._own, event.grace - (time.time() - event.at))

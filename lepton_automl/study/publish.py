@@ -89,7 +89,7 @@ class Publishing:
         self.first_cpu = 0.0  # seconds of this process until its first look: imports, mostly
         self._mirrored, self._refreshed = time.monotonic() + FIRST - REFRESH, False
         self._mended = False  # whether the store was seen to be there
-        self._well, self._told, self._refusals = time.monotonic(), False, 0
+        self._well, self._is_reported, self._refusals = time.monotonic(), False, 0
 
     def follow(self) -> None:
         """Look at the journal every few seconds until the search is over, and once more then.
@@ -131,9 +131,9 @@ class Publishing:
     def _tell(self, error: LeptonError) -> None:
         """Tell, once, that MLflow refuses the study or has been away for a while; at the end, `publish_end` does."""
         self._refusals = self._refusals + 1 if isinstance(error, RefusedError) else 0
-        if self._told or (self._refusals < REFUSALS and time.monotonic() < self._well + PATIENCE):
+        if self._is_reported or (self._refusals < REFUSALS and time.monotonic() < self._well + PATIENCE):
             return
-        self._told = True
+        self._is_reported = True
         if self._refusals:
             what = f"MLflow refuses this study ({error.what}); the search goes on. {error.fix}"
         else:
@@ -143,8 +143,8 @@ class Publishing:
     def _stands_well(self) -> None:
         """All is written; told where it was told that it was not."""
         self._well, self._refusals = time.monotonic(), 0
-        if self._told:
-            self._told = False
+        if self._is_reported:
+            self._is_reported = False
             self._note("MLflow is up to date again", "info")
 
     def _note(self, text: str, level: str) -> None:

@@ -27,33 +27,33 @@ class StartupPhase:
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._executor, self._inbox, self._tell = executor, inbox, tell
-        self._heard: list[CommandReceived] = []
-        self._paused, self._told, self._looked = False, "", executor.now()
+        self._received: list[CommandReceived] = []
+        self._paused, self._wait_reason, self._last_look = False, "", executor.now()
         self.idle = 0.0  # seconds in which it waited for a core, or was paused
 
     def __call__(self) -> None:
-        """Do what people ask, as far as it can be done now; the journal gets it as soon as there is one.
+        """Handle the commands, as far as possible now; the journal gets them as soon as there is one.
 
         Raises:
             KeyboardInterrupt: It is to stop: there is nothing to end in order yet.
         """
         now = self._executor.now()
-        if self._told:
-            self.idle += now - self._looked
-        self._looked = now
+        if self._wait_reason:
+            self.idle += now - self._last_look
+        self._last_look = now
         for request in self._inbox():
             if request.what == "stop":
                 raise KeyboardInterrupt
             if request.what in {"pause", "resume"}:
                 self._paused = request.what == "pause"
                 self._executor.hold(held=self._paused)
-            self._heard.append(request)
+            self._received.append(request)
         waits = "paused by the user" if self._paused else self._executor.waiting_reason()
-        if waits != self._told:
-            self._told = waits
+        if waits != self._wait_reason:
+            self._wait_reason = waits
             self._tell(waits)
 
     def inbox(self) -> Iterable[CommandReceived]:
-        """What was heard before the journal began, then whatever is asked later."""
-        heard, self._heard = self._heard, []
-        return [*heard, *self._inbox()]
+        """What was received before the journal began, then whatever is asked later."""
+        received, self._received = self._received, []
+        return [*received, *self._inbox()]

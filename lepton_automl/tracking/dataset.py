@@ -50,7 +50,7 @@ def _columns(spec: DataSpec) -> list[dict[str, Any]]:
 def _profile(spec: DataSpec) -> dict[str, Any]:
     """Rows by split, and by class among those that are learnt from; nothing nested, as MLflow's page shows pairs only."""
     rows = {"num_rows": spec.train + spec.validation + spec.test, "train": spec.train, "validation": spec.validation}
-    told: dict[str, Any] = {**rows, "held-out test": spec.test}
+    profile: dict[str, Any] = {**rows, "held-out test": spec.test}
     if spec.folds:
-        told["folds"] = spec.folds
-    return told | modality_of(spec).facts(spec) | task_of(spec).facts(spec)
+        profile["folds"] = spec.folds
+    return profile | modality_of(spec).facts(spec) | task_of(spec).facts(spec)

@@ -50,28 +50,28 @@ def study_pages(home: str | Path, uri: str = "") -> dict[str, str]:
         uri: Another store than the home's own.
     """
     path = Path(tracking_uri(home, uri).removeprefix(SQLITE))
-    asked = (
+    query = (
         "select name, experiment_id from experiments where lifecycle_stage = 'active' and name like ? order by last_update_time"
     )
     if uri.partition(":")[0] in SERVERS or not path.exists():
         return {}
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT)) as file:
-            found = file.execute(asked, (f"{EXPERIMENT}%",)).fetchall()
+            records = file.execute(query, (f"{EXPERIMENT}%",)).fetchall()
     except sqlite3.Error:  # the pages themselves say what is wrong
         return {}
-    return {str(name).removeprefix(EXPERIMENT): f"experiments/{number}/runs" for name, number in found}
+    return {str(name).removeprefix(EXPERIMENT): f"experiments/{number}/runs" for name, number in records}
 
 
-def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
+def _raise_if_unusable(record: tuple[str, str, str] | None, place: Tracking, uri: str) -> None:
     """Raise the error, where there is one.
 
     Args:
-        found: The experiment's id, name and stage; None where there is none.
+        record: The experiment's id, name and stage; None where there is none.
         place: What was asked for.
         uri: The store's address.
     """
-    if found is None:
+    if record is None:
         if place.experiment_id and place.experiment_id != FIRST:
             what = f"there is no MLflow experiment with the id {place.experiment_id} in {masked(uri)}"
             fix = (
@@ -79,7 +79,7 @@ def _raise_if_unusable(found: tuple[str, str, str] | None, place: Tracking, uri:
             )
             raise ConfigError(what, where="MLFLOW_EXPERIMENT_ID", fix=fix)
         return
-    number, name, stage = found
+    number, name, stage = record
     if stage == "deleted":
         from .store import deleted_experiment
 
@@ -94,8 +94,8 @@ def _in_file(path: Path, study: str, place: Tracking) -> tuple[str, str, str] | 
         ("experiment_id", place.experiment_id) if place.experiment_id else ("name", place.experiment or EXPERIMENT + study)
     )
     with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=WAIT)) as file:
-        asked = f"select experiment_id, name, lifecycle_stage from experiments where cast({column} as text) = ?"  # noqa: S608  # ours
-        row = file.execute(asked, (key,)).fetchone()
+        query = f"select experiment_id, name, lifecycle_stage from experiments where cast({column} as text) = ?"  # noqa: S608  # ours
+        row = file.execute(query, (key,)).fetchone()
     return None if row is None else (str(row[0]), str(row[1]), str(row[2]))
 
 
@@ -105,11 +105,13 @@ def _on_server(home: Path, uri: str, place: Tracking) -> tuple[str, str, str] | 
     try:
         with opened_store(home, uri) as store:
             client = store.client
-            found = (
+            experiment = (
                 client.get_experiment(place.experiment_id)
                 if place.experiment_id
                 else client.get_experiment_by_name(place.experiment)
             )
     except RefusedError:
         return None
-    return None if found is None else (str(found.experiment_id), str(found.name), str(found.lifecycle_stage))
+    return (
+        None if experiment is None else (str(experiment.experiment_id), str(experiment.name), str(experiment.lifecycle_stage))
+    )

@@ -33,9 +33,9 @@ def model_facts(state: StudyState, trial: Trial) -> dict[str, Any]:
 
 
 def _limits(state: StudyState) -> list[str]:
-    asked = state.settings.deployment.to_json()
+    settings = state.settings.deployment.to_json()
     return [
-        f"{name} {value}" for name, value in asked.items() if name.startswith("max_") and name != "max_score_drop" and value
+        f"{name} {value}" for name, value in settings.items() if name.startswith("max_") and name != "max_score_drop" and value
     ]
 
 

@@ -132,14 +132,14 @@ def logged_model(store: Store, record: ModelRecord, name: str) -> LoggedModel:
 
 def set_model_tags(store: Store, model: LoggedModel, tags: Mapping[str, Any]) -> None:
     """Tags of a logged model and of its registered versions; those that are as they should be cost nothing."""
-    told = {name: str(value) for name, value in tags.items()}
-    changed = {name: value for name, value in told.items() if model.tags.get(name) != value}
+    texts = {name: str(value) for name, value in tags.items()}
+    changed = {name: value for name, value in texts.items() if model.tags.get(name) != value}
     if not changed:
         return
-    for one in json.loads(model.tags.get(VERSIONS, "[]")):
+    for version in json.loads(model.tags.get(VERSIONS, "[]")):
         with _perhaps_deleted():
             for name, value in changed.items():
-                store.client.set_model_version_tag(one["name"], str(one["version"]), name, value)
+                store.client.set_model_version_tag(version["name"], str(version["version"]), name, value)
     store.client.set_logged_model_tags(model.model_id, changed)  # last: it says that the versions know
 
 
@@ -164,14 +164,14 @@ def trial_run(store: Store, uid: str) -> Run | None:
 
 def logged_models(store: Store, experiment: str) -> list[LoggedModel]:
     """All logged models of an experiment."""
-    found: list[LoggedModel] = []
+    models: list[LoggedModel] = []
     token = None
     while True:
         page = store.client.search_logged_models([experiment], max_results=100, page_token=token)
-        found += page
+        models += page
         token = page.token
         if not token:
-            return found
+            return models
 
 
 def _known(store: Store, experiment: str) -> dict[str, LoggedModel]:
@@ -195,10 +195,12 @@ def _make(store: Store, run: Run, record: ModelRecord) -> LoggedModel:
 
 
 def _described(run: Run) -> dict[str, str]:
-    told = {name: run.data.tags[name] for name in ("lepton.study", "lepton.trial", "lepton.recipe") if name in run.data.tags}
+    description = {
+        name: run.data.tags[name] for name in ("lepton.study", "lepton.trial", "lepton.recipe") if name in run.data.tags
+    }
     figures = {"score": "score", "latency_ms": "latency_ms.p50", "size_bytes": "size_bytes"}
     known = run.data.metrics
-    return told | {name: f"{known[metric]:.6g}" for name, metric in figures.items() if metric in known}
+    return description | {name: f"{known[metric]:.6g}" for name, metric in figures.items() if metric in known}
 
 
 def _save(path: Path, record: ModelRecord, preprocess: dict[str, Any], model: LoggedModel) -> None:
@@ -258,7 +260,7 @@ def show_at_parent(store: Store, model: LoggedModel) -> None:
     if not parent:
         return
     shown = store.client.get_run(parent).outputs
-    if model.model_id not in {one.model_id for one in (shown.model_outputs if shown else ())}:
+    if model.model_id not in {output.model_id for output in (shown.model_outputs if shown else ())}:
         store.client.log_outputs(parent, [LoggedModelOutput(model.model_id, step=0)])
 
 

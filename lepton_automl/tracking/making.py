@@ -73,12 +73,12 @@ def _stays_incomplete(path: Path, *, own: bool) -> bool:
 
 
 def _set_aside(path: Path) -> None:
-    kept = path.with_name(f"{path.name}.half-made-{time.strftime('%Y%m%d-%H%M%S')}")
+    copy = path.with_name(f"{path.name}.half-made-{time.strftime('%Y%m%d-%H%M%S')}")
     for ending in ("", "-journal", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{ending}").replace(f"{kept}{ending}")
-    told = f"MLflow's store {path} was incomplete. It was kept as {kept.name}, and rebuilt from the journals of the studies"
-    warnings.warn(told, stacklevel=2)
+            Path(f"{path}{ending}").replace(f"{copy}{ending}")
+    message = f"MLflow's store {path} was incomplete. It was kept as {copy.name}, and rebuilt from the journals of the studies"
+    warnings.warn(message, stacklevel=2)
 
 
 def _make(path: Path) -> None:
@@ -94,14 +94,14 @@ def _make(path: Path) -> None:
     making = path.with_name(f"{path.name}.making-{os.getpid()}")
     making.unlink(missing_ok=True)
     try:
-        made = SqlAlchemyStore(f"{SQLITE}{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]  # MLflow has no types
-        made.engine.dispose()
+        store = SqlAlchemyStore(f"{SQLITE}{making}", (path.parent / "artifacts").as_uri())  # type: ignore[no-untyped-call]  # MLflow has no types
+        store.engine.dispose()
         with contextlib.suppress(FileExistsError):  # somebody else was faster: theirs stays
             os.link(making, path)
     finally:
         making.unlink(missing_ok=True)
     for kind in (SqlAlchemyStore, ModelStore):  # connections of this process still lead to the file that was there before
-        kept = getattr(kind, "_engine_map", {})
-        kept.pop(f"{SQLITE}{making}", None)
-        if f"{SQLITE}{path}" in kept:
-            kept[f"{SQLITE}{path}"].dispose()
+        engines = getattr(kind, "_engine_map", {})
+        engines.pop(f"{SQLITE}{making}", None)
+        if f"{SQLITE}{path}" in engines:
+            engines[f"{SQLITE}{path}"].dispose()

@@ -55,19 +55,19 @@ def clear_artifact_cache(uri: str) -> None:
 
 def _roots(file: sqlite3.Connection) -> set[str]:
     """Addresses of the homes that experiments of ours were made in."""
-    found = set()
+    roots = set()
     with contextlib.suppress(sqlite3.OperationalError):  # there are no tables yet
         for name, place in file.execute("SELECT name, artifact_location FROM experiments"):
             root, _, folder = str(place).rpartition("/artifacts/")
             ours = {str(name).removeprefix("lepton/").partition(" (deleted")[0], f"_{quote(str(name), safe='')}", "_models"}
             if root.startswith("file://") and unquote(folder) in {*ours, *map(unquote, ours)}:
-                found.add(root)
-    return found
+                roots.add(root)
+    return roots
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(path: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
-        return os.path.samefile(one, other)  # noqa: PTH121  # either may be a path that is no more
+        return os.path.samefile(path, other)  # noqa: PTH121  # either may be a path that is no more
     return False
 
 

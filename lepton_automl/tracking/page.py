@@ -60,6 +60,6 @@ def _port(home: Path, uri: str) -> int:
 
 
 def _answers(port: int) -> bool:
-    with socket.socket() as asked:
-        asked.settimeout(0.5)
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as connection:
+        connection.settimeout(0.5)
+        return connection.connect_ex(("127.0.0.1", port)) == 0

@@ -55,11 +55,11 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
     assert state.started is not None
     status, end_ms = study_run.status(news)
     stands = "ended" if state.ended else "paused" if state.paused else "running"
-    told = {"lepton.study": state.settings.name, "lepton.status": stands}
+    tags = {"lepton.study": state.settings.name, "lepton.status": stands}
     if state.paused or any(isinstance(event, StudyResumed) for event in news):
-        told["lepton.paused"] = state.paused.reason if state.paused else ""
+        tags["lepton.paused"] = state.paused.reason if state.paused else ""
     if retries := sum(trial.retries for trial in state.trials.values()):
-        told["lepton.retries"] = str(retries)
+        tags["lepton.retries"] = str(retries)
     ended = {"lepton.reason": state.ended.reason, "lepton.chosen": str(state.ended.chosen)} if state.ended else {}
     if any(isinstance(event, StudyResumed) for event in news):
         ended = {"lepton.reason": "", "lepton.chosen": "", **ended}  # what it said when it had ended
@@ -73,15 +73,15 @@ def study_record(state: StudyState, uid: str, news: Sequence[Event], offset: int
         status=status,
         end_ms=end_ms,
         params=_params(state, news, first=first),
-        tags=told | ended | study_run.source(state.started) | position,
+        tags=tags | ended | study_run.source(state.started) | position,
         texts=study_run.text_artifacts(state) if first else {},
     )
 
 
 def _params(state: StudyState, news: Sequence[Event], *, first: bool) -> dict[str, str]:
     """The machine is weighed after the study began, so a first record may come before it."""
-    found = [study_run.machine(event) for event in news if isinstance(event, HostBenchmarked)]
-    return (study_run.settings(state) if first else {}) | (found[0] if found else {})
+    machines = [study_run.machine(event) for event in news if isinstance(event, HostBenchmarked)]
+    return (study_run.settings(state) if first else {}) | (machines[0] if machines else {})
 
 
 def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Iterator[RunRecord]:
@@ -93,8 +93,8 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
         known: The marks that the store shows.
     """
     now = {mark: set(numbers) for mark, numbers in marks(state).items()}
-    told = [event.result.trial for event in news if isinstance(event, TrialEnded)]
-    ended = dict.fromkeys(number for number in told if state.trials[number].result)  # else it was thawed since
+    trials = [event.result.trial for event in news if isinstance(event, TrialEnded)]
+    ended = dict.fromkeys(number for number in trials if state.trials[number].result)  # else it was thawed since
     for number in ended:
         yield ended_trial(state, state.trials[number], {mark: number in numbers for mark, numbers in now.items()})
     for mark, numbers in now.items():
@@ -120,13 +120,13 @@ def trial_records(state: StudyState, news: Sequence[Event], known: Marks) -> Ite
 
 def _accelerated(state: StudyState, event: ModelAccelerated) -> RunRecord:
     """A finalist as it runs now: its figures take the place of those it was packed with, which the metrics' history keeps."""
-    found, trial = event.result, state.trials[event.result.trial]
-    figures = {**found.scores, "score": state.score(trial), **costs(found.profile)}
-    tried = json.dumps([one.to_json() for one in found.tried], indent=1)
+    result, trial = event.result, state.trials[event.result.trial]
+    figures = {**result.scores, "score": state.score(trial), **costs(result.profile)}
+    tried = json.dumps([variant.to_json() for variant in result.tried], indent=1)
     return changed_trial(
         state,
-        found.trial,
-        tags={"lepton.variant": found.variant.name},
+        result.trial,
+        tags={"lepton.variant": result.variant.name},
         metrics=points(figures, event.at, trial.epochs),
         texts={"accelerated.json": tried},
     )

@@ -52,10 +52,10 @@ class BundleModel(PythonModel):
         try:
             if len(table) > self.rows:
                 raise ValueError(f"{len(table):,} rows are too many; give at most {self.rows:,} at a time.")
-            found = self._answers(self._raw(table))
+            columns = self._answers(self._raw(table))
         except (ValueError, TypeError, OverflowError) as error:  # ValueError is what the bundle's InputError is
             raise MlflowException(str(error), error_code=BAD_REQUEST) from error
-        return pd.DataFrame(found)
+        return pd.DataFrame(columns)
 
     def answer(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The same for rows as JSON has them, without pandas.
@@ -63,8 +63,8 @@ class BundleModel(PythonModel):
         Raises:
             ValueError: A row does not fit the model.
         """
-        found = self._answers(self.predictor.preprocess.from_request(rows, self.input_limits))
-        return [dict(zip(found, answer, strict=True)) for answer in zip(*found.values(), strict=True)]
+        columns = self._answers(self.predictor.preprocess.from_request(rows, self.input_limits))
+        return [dict(zip(columns, answer, strict=True)) for answer in zip(*columns.values(), strict=True)]
 
     def _raw(self, table: pd.DataFrame) -> Any:
         """A table's raw examples: of many rows by whole columns, where the model's preprocessing can, as that is faster."""
@@ -77,8 +77,8 @@ class BundleModel(PythonModel):
     def _answers(self, raw: Any) -> dict[str, list[Any]]:
         """The columns of the answer."""
         with self.lock:
-            found: dict[str, list[Any]] = self.predictor.table(raw)
-        return found
+            columns: dict[str, list[Any]] = self.predictor.table(raw)
+        return columns
 
 
 def _unpacked(table: pd.DataFrame) -> pd.DataFrame:

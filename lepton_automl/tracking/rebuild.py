@@ -49,15 +49,15 @@ def rebuild_lost(home: str | Path) -> None:
         pass  # it is made
     if not (home / REBUILD).exists():
         return
-    told = list(_studies(StudyStore(home)))
-    for study in told:
+    studies = list(_studies(StudyStore(home)))
+    for study in studies:
         Tracker(StudyStore(home).journal(study.state.settings.name), home).catch_up()
     with opened_store(home) as store:
-        for study in told:
+        for study in studies:
             for trial in study.state.front():
                 if (bundle := trial_folder(study.folder, trial.number) / "bundle").exists():
                     logged_model(store, _record(study, trial.number, bundle), study.state.settings.name)
-        _register(store, told)
+        _register(store, studies)
         (home / REBUILD).unlink(missing_ok=True)
 
 
@@ -92,7 +92,7 @@ def _register(store: Store, studies: list[StoredStudy]) -> None:
     for study in studies:
         events += [(event, study) for event in study.state.registered]
         events += [(event, study) for event in study.state.alias_moves]
-    events.sort(key=lambda one: one[0].at)
+    events.sort(key=lambda pair: pair[0].at)
     present = set(model_names_in(store))
     for name in dict.fromkeys(event.model for event, _ in events):
         if name in present and UNDER_WAY not in store.client.get_registered_model(name).tags:
@@ -101,9 +101,9 @@ def _register(store: Store, studies: list[StoredStudy]) -> None:
             store.client.delete_registered_model(name)
         store.client.create_registered_model(name, tags={UNDER_WAY: "true"}, description="By lepton_automl; rebuilt.")
         ours = [(event, study) for event, study in events if event.model == name]
-        made = _versions(store, name, ours)
+        versions = _versions(store, name, ours)
         for alias, past in _aliases([event for event, _ in ours]).items():
-            known = [version for version in past if version in made]
+            known = [version for version in past if version in versions]
             if known and known[-1] == past[-1]:
                 set_alias(store, name, alias, known)
         store.client.delete_registered_model_tag(name, UNDER_WAY)
@@ -112,17 +112,17 @@ def _register(store: Store, studies: list[StoredStudy]) -> None:
 def _versions(store: Store, name: str, events: list[tuple[ModelRegistered | AliasMoved, StoredStudy]]) -> set[str]:
     """Make the versions in order; MLflow numbers them itself, so what is no more takes its number and is deleted."""
     wanted = {int(event.version): (event, study) for event, study in events if isinstance(event, ModelRegistered)}
-    made, gaps = set(), []
+    versions, gaps = set(), []
     for number in range(1, 1 + max(wanted, default=0)):
         event, study = wanted.get(number, (None, None))
         bundle = trial_folder(study.folder, event.trial) / "bundle" if event and study else None
         if event and study and bundle and bundle.exists():
-            made.add(add_version(store, name, logged_model(store, _record(study, event.trial, bundle), name), bundle))
+            versions.add(add_version(store, name, logged_model(store, _record(study, event.trial, bundle), name), bundle))
         else:
             gaps.append(store.client.create_model_version(name, store.home.as_uri()).version)
     for version in gaps:
         store.client.delete_model_version(name, str(version))
-    return made
+    return versions
 
 
 def _aliases(events: list[ModelRegistered | AliasMoved]) -> dict[str, list[str]]:

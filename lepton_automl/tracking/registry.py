@@ -78,33 +78,33 @@ def register(
         client = store.client
         logged = logged_model(store, record, name)
         known = json.loads(logged.tags.get(VERSIONS, "[]"))
-        found = next((str(one["version"]) for one in known if one["name"] == name), None)
-        if found is None or found not in _numbers(store, name):
+        version = next((str(entry["version"]) for entry in known if entry["name"] == name), None)
+        if version is None or version not in _numbers(store, name):
             if name not in model_names_in(store):
                 client.create_registered_model(name, description=f"Predicts {code_span(target)}; by lepton_automl.")
-            found = add_version(store, name, logged, record.bundle)
+            version = add_version(store, name, logged, record.bundle)
         if alias:
-            _assign_alias(store, name, found, alias)
-    return found
+            _assign_alias(store, name, version, alias)
+    return version
 
 
 def add_version(store: Store, name: str, logged: LoggedModel, bundle: Path) -> str:
     """A logged model as the next version of a registered one; returns the version."""
     known = json.loads(logged.tags.get(VERSIONS, "[]"))
-    found = _version(store, name, logged, _readme(bundle))
-    listed = [*(one for one in known if one["name"] != name), {"name": name, "version": int(found)}]
+    version = _version(store, name, logged, _readme(bundle))
+    listed = [*(entry for entry in known if entry["name"] != name), {"name": name, "version": int(version)}]
     store.client.set_logged_model_tags(logged.model_id, {VERSIONS: json.dumps(listed)})  # MLflow's pages link by this
     show_at_parent(store, logged)
-    return found
+    return version
 
 
 def _version(store: Store, name: str, logged: LoggedModel, text: str) -> str:
-    told = {key: value for key, value in logged.tags.items() if not key.startswith("mlflow.")}
+    tags = {key: value for key, value in logged.tags.items() if not key.startswith("mlflow.")}
     # By its place and not as models:/<id>, which MLflow 3.17 looks up in the process's default store.
-    made = store.client.create_model_version(
-        name, logged.artifact_location, logged.source_run_id, told, description=text, model_id=logged.model_id
+    version = store.client.create_model_version(
+        name, logged.artifact_location, logged.source_run_id, tags, description=text, model_id=logged.model_id
     )
-    return str(made.version)
+    return str(version.version)
 
 
 def model_names(*, home: str | Path, uri: str | None = None) -> list[str]:
@@ -127,15 +127,15 @@ def versions(name: str, *, home: str | Path, uri: str | None = None) -> list[dic
         StudyError: There is no such model, or MLflow cannot be reached.
     """
     with opened_store(Path(home), uri) as store:
-        found, called = _versions(store, name), _aliases(store, name)
+        found_versions, called = _versions(store, name), _aliases(store, name)
     return [
         {
-            "version": str(one.version),
-            "aliases": ", ".join(sorted(alias for alias, version in called.items() if version == str(one.version))),
-            **_facts(one.tags),
-            "created": one.creation_timestamp,
+            "version": str(entry.version),
+            "aliases": ", ".join(sorted(alias for alias, version in called.items() if version == str(entry.version))),
+            **_facts(entry.tags),
+            "created": entry.creation_timestamp,
         }
-        for one in found
+        for entry in found_versions
     ]
 
 
@@ -148,7 +148,7 @@ def promote(name: str, version: str, *, home: str | Path, uri: str | None = None
     """
     _check_names(name, alias)
     with opened_store(Path(home), uri) as store:
-        known = [str(one.version) for one in _versions(store, name)]
+        known = [str(version.version) for version in _versions(store, name)]
         version = _aliases(store, name).get(str(version), version)
         if str(version) not in known:
             fix = f"Available: {', '.join(known)}."
@@ -168,7 +168,7 @@ def roll_back(name: str, *, home: str | Path, uri: str | None = None, alias: str
         StudyError: No earlier version is known, there is no such model, or MLflow cannot be written.
     """
     with opened_store(Path(home), uri) as store:
-        known = {str(one.version) for one in _versions(store, name)}
+        known = {str(version.version) for version in _versions(store, name)}
         past = _history(store, name, alias)[:-1]
         past = [version for version in past if version in known]
         if not past:
@@ -187,9 +187,9 @@ def alias_history(
         StudyError: There is no such model, or MLflow cannot be reached.
     """
     with opened_store(Path(home), uri) as store:
-        found = {str(one.version): one.tags.get("lepton.study", "") for one in _versions(store, name)}
+        studies = {str(version.version): version.tags.get("lepton.study", "") for version in _versions(store, name)}
         past = tuple(_history(store, name, alias))
-    return past, found.get(past[-1], "") if past else ""
+    return past, studies.get(past[-1], "") if past else ""
 
 
 def _assign_alias(store: Store, name: str, version: str, alias: str) -> None:
@@ -223,24 +223,24 @@ def _versions(store: Store, name: str) -> list[ModelVersion]:
             f"Registered here: {', '.join(names)}.{did_you_mean(name, names)}" if names else "Register one: study.register()"
         )
         raise StudyError(f"there is no registered model {name!r}", where=masked(store.uri), fix=known)
-    found = store.client.search_model_versions(f"name = '{name}'", max_results=10_000)
-    return sorted(found, key=lambda one: -int(one.version))
+    model_versions = store.client.search_model_versions(f"name = '{name}'", max_results=10_000)
+    return sorted(model_versions, key=lambda version: -int(version.version))
 
 
 def _numbers(store: Store, name: str) -> list[str]:
-    return [str(one.version) for one in _versions(store, name)] if name in model_names_in(store) else []
+    return [str(version.version) for version in _versions(store, name)] if name in model_names_in(store) else []
 
 
 def model_names_in(store: Store) -> list[str]:
     """Names of all registered models of a store, sorted."""
-    found: list[str] = []
+    names: list[str] = []
     token = None
     while True:
         page = store.client.search_registered_models(max_results=1000, page_token=token)
-        found += [model.name for model in page]
+        names += [model.name for model in page]
         token = page.token
         if not token:
-            return sorted(found)
+            return sorted(names)
 
 
 def _aliases(store: Store, name: str) -> dict[str, str]:

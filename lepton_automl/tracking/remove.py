@@ -37,9 +37,9 @@ def delete_study(name: str, *, home: str | Path, place: Tracking = ELSEWHERE, ui
         experiment = place.experiment_id or _experiment(store, place.experiment or EXPERIMENT + name)
         if not experiment:
             return
-        kept = _delete_models(store, experiment, name)
+        models_kept = _delete_models(store, experiment, name)
         _delete_runs(store, experiment, None if place == ELSEWHERE else (STUDY, uid))
-        if place.experiment or place.experiment_id or kept or store.client.search_runs([experiment], max_results=1):
+        if place.experiment or place.experiment_id or models_kept or store.client.search_runs([experiment], max_results=1):
             return
         # A deleted experiment would keep its name from the next study.
         store.client.rename_experiment(experiment, f"{EXPERIMENT}{name} (deleted, {experiment})")
@@ -49,19 +49,19 @@ def delete_study(name: str, *, home: str | Path, place: Tracking = ELSEWHERE, ui
 
 
 def _experiment(store: Store, name: str) -> str:
-    found = store.client.get_experiment_by_name(name)
-    return "" if found is None or found.lifecycle_stage == "deleted" else str(found.experiment_id)
+    experiment = store.client.get_experiment_by_name(name)
+    return "" if experiment is None or experiment.lifecycle_stage == "deleted" else str(experiment.experiment_id)
 
 
 def _delete_models(store: Store, experiment: str, study: str) -> bool:
     """Remove a study's models that are no version of a registered one; returns whether any are left."""
     models = [model for model in logged_models(store, experiment) if model.tags.get(STUDY_NAME) == study]
-    kept = {model.model_id for model in models if json.loads(model.tags.get(VERSIONS, "[]"))}
+    kept_models = {model.model_id for model in models if json.loads(model.tags.get(VERSIONS, "[]"))}
     for model in models:
-        if model.model_id not in kept:
+        if model.model_id not in kept_models:
             store.client.delete_logged_model(model.model_id)
             _forget_files(model.artifact_location)
-    return bool(kept)
+    return bool(kept_models)
 
 
 def _forget_files(place: str) -> None:

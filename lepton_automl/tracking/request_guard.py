@@ -62,13 +62,13 @@ def guard(answer: Callable[[Rows], Rows], columns: Sequence[str], **limits: Any)
     kind = fastapi.FastAPI
     _hurry_headers(limits.pop("header_seconds"))
 
-    def made(*given: Any, **named: Any) -> Any:
+    def construct(*arguments: Any, **named: Any) -> Any:
         fastapi.FastAPI = kind  # type: ignore[misc]  # as it was
-        app = kind(*given, **named)
+        app = kind(*arguments, **named)
         app.add_middleware(RequestGuard, answer=answer, columns=columns, **limits)
         return app
 
-    fastapi.FastAPI = made  # type: ignore[assignment,misc]  # for one call
+    fastapi.FastAPI = construct  # type: ignore[assignment,misc]  # for one call
 
 
 def _hurry_headers(seconds: float) -> None:
@@ -94,8 +94,8 @@ def _hurry_headers(seconds: float) -> None:
 def _timed(method: Callable[..., Any], seconds: float, *, lost: bool) -> Callable[..., Any]:
     """A method of a connection that afterwards sees to its timer, which runs while headers are awaited."""
 
-    def call(self: Any, *given: Any) -> Any:
-        result = method(self, *given)
+    def call(self: Any, *arguments: Any) -> Any:
+        result = method(self, *arguments)
         answering = self.cycle is not None and not self.cycle.response_complete
         if self.lepton_timer is not None and (answering or lost):
             self.lepton_timer.cancel()
@@ -135,18 +135,18 @@ class RequestGuard:
         try:
             await self._read(body, scope, receive)
             async with self.seats:
-                status, told = await asyncio.to_thread(self._told, bytes(body))
+                status, content = await asyncio.to_thread(self._respond, bytes(body))
         except RefusedError as error:
-            status, told = _failure(error.status, error)
+            status, content = _failure(error.status, error)
             if error.status in {408, 503}:
                 closing = [(b"connection", b"close")]  # what is left of the body is not waited for
         finally:
             self.held -= len(body)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(told)).encode()), *closing]
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), *closing]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": told})
+        await send({"type": "http.response.body", "body": content})
 
-    def _told(self, body: bytes) -> tuple[int, bytes]:
+    def _respond(self, body: bytes) -> tuple[int, bytes]:
         """The status and the body of an answer."""
         try:
             rows = rows_of(body, self.columns, self.max_rows)
@@ -169,8 +169,8 @@ class RequestGuard:
         if kind.lower().replace(" ", "") not in {"application/json", "application/json;charset=utf-8"}:
             raise RefusedError(f"The content type is {kind[:100]!r}; this model takes application/json. {ASK}", 415)
         what = f"The body is too long; send at most {self.max_bytes:,} bytes, in several requests if need be."
-        said = headers.get("content-length", "0")
-        if said.isdigit() and int(said[:20]) > self.max_bytes:
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length[:20]) > self.max_bytes:
             raise RefusedError(what, 413)
         more, until = True, time.monotonic() + self.body_seconds
         while more:
@@ -204,42 +204,42 @@ def rows_of(body: bytes, columns: Sequence[str], most: int) -> Rows:
     Raises:
         RefusedError: It is no JSON, nested too deeply, of another form, or has no rows or too many.
     """
-    form, told = _asked(body)
+    form, content = _content_of(body)
     alone = len(columns) == 1 and form in {"inputs", "instances"}  # the rows may be bare cells
     if form == "dataframe_split":
-        told, columns = _split(told, columns)
-    elif form != "dataframe_records" and isinstance(told, dict):
-        told, columns, alone = _transposed(told, most), list(told), False
-    if not isinstance(told, list) or not told:
+        content, columns = _split(content, columns)
+    elif form != "dataframe_records" and isinstance(content, dict):
+        content, columns, alone = _transposed(content, most), list(content), False
+    if not isinstance(content, list) or not content:
         raise RefusedError(f"There are no rows in {form}; send a list of at least one.")
-    if len(told) > most:
-        raise RefusedError(f"{len(told):,} rows are too many; send at most {most:,} in one request.", 413)
-    return [_row(row, columns, number, alone=alone) for number, row in enumerate(told, 1)]
+    if len(content) > most:
+        raise RefusedError(f"{len(content):,} rows are too many; send at most {most:,} in one request.", 413)
+    return [_row(row, columns, number, alone=alone) for number, row in enumerate(content, 1)]
 
 
-def _asked(body: bytes) -> tuple[str, Any]:
+def _content_of(body: bytes) -> tuple[str, Any]:
     try:
-        asked = json.loads(body)
+        document = json.loads(body)
     except RecursionError:
         raise RefusedError(f"The JSON is nested too deeply. {ASK}") from None
     except ValueError as error:  # also of bytes that are no text, and of numbers with thousands of digits
         raise RefusedError(f"The body is not valid JSON: {error}. {ASK}") from None
-    if not isinstance(asked, dict):
+    if not isinstance(document, dict):
         raise RefusedError(f"The JSON is not an object. {ASK}")
-    forms = [form for form in FORMS if form in asked]
+    forms = [form for form in FORMS if form in document]
     if len(forms) != 1:
-        raise RefusedError(f"The JSON has the wrong keys: {', '.join(map(repr, asked))[:200] or 'none'}. {ASK}")
-    return forms[0], asked[forms[0]]
+        raise RefusedError(f"The JSON has the wrong keys: {', '.join(map(repr, document))[:200] or 'none'}. {ASK}")
+    return forms[0], document[forms[0]]
 
 
-def _split(told: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
+def _split(content: Any, columns: Sequence[str]) -> tuple[Any, Sequence[str]]:
     """Rows and their columns, from a frame in pandas' form `split`."""
-    if not isinstance(told, dict) or "data" not in told or told.keys() - {"columns", "data", "index"}:
+    if not isinstance(content, dict) or "data" not in content or content.keys() - {"columns", "data", "index"}:
         raise RefusedError('dataframe_split takes {"columns": [names], "data": [rows]}.')
-    columns = told.get("columns", columns)
+    columns = content.get("columns", columns)
     if not isinstance(columns, list) or not all(isinstance(name, str) for name in columns):
         raise RefusedError("The columns of dataframe_split must be a list of names.")
-    return told["data"], columns
+    return content["data"], columns
 
 
 def _transposed(columns: dict[str, Any], most: int) -> list[Any]:

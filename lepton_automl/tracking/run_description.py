@@ -23,7 +23,7 @@ ORIGINS = {
 def note(state: StudyState) -> str:
     """A study in Markdown: how it stands, what was asked, the front. MLflow's page folds all but the first lines."""
     warned = [event.text for event in state.notes if event.level != "info"][-5:]
-    parts = [_chosen(state), _stands(state), _asked(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
+    parts = [_chosen(state), _stands(state), _goal_of(state), WHERE, _table(state), *(f"> {_short(text)}" for text in warned)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -40,8 +40,8 @@ def trial_note(state: StudyState, trial: Trial) -> str:
         return f"Failed after {_epochs(trial, whole)}: {_short(result.reason)}. {_papers(trial)}".strip()
     if result.status == "stopped":
         return f"Stopped after {_epochs(trial, whole)}, {_came_to(state, trial)}: {_short(result.reason)}."
-    found = f"{markdown(_shape(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
-    return " ".join(part for part in (found, _runs_in(trial), _standing(state, trial)) if part)
+    outcome = f"{markdown(_shape(trial))}, {_origin(trial)}: {_came_to(state, trial)} after {_epochs(trial, whole)}."
+    return " ".join(part for part in (outcome, _runs_in(trial), _standing(state, trial)) if part)
 
 
 def network(trial: Trial) -> str:
@@ -60,15 +60,15 @@ def _shape(trial: Trial) -> str:
 # A study
 
 
-def _asked(state: StudyState) -> str:
+def _goal_of(state: StudyState) -> str:
     config, deployment = state.settings, state.settings.deployment
     limits = [f"at most {deployment.max_latency_ms:g} ms"] if deployment.max_latency_ms else []
     limits += [f"at most {deployment.max_size_bytes:,} bytes"] if deployment.max_size_bytes else []
-    where = (
+    device = (
         f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, batch of {deployment.batch_size}"
     )
     return (
-        f"Models for **{markdown(config.data.name)}**: {config.metric} on the validation split against latency on {where}"
+        f"Models for **{markdown(config.data.name)}**: {config.metric} on the validation split against latency on {device}"
         f"{''.join(f', {limit}' for limit in limits)}. Scores and latencies were measured on the exported files."
     )
 
@@ -78,19 +78,23 @@ def _stands(state: StudyState) -> str:
     kinds = [(kind, ended.count(kind)) for kind in ("complete", "stopped", "infeasible", "failed")]
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds if count)
     seconds = state.spent(state.last_at)
-    told = f"{len(state.trials):,} trials{' so far' * (state.ended is None)}{f' ({counts})' * bool(counts)}"
+    summary = f"{len(state.trials):,} trials{' so far' * (state.ended is None)}{f' ({counts})' * bool(counts)}"
     workers = state.settings.workers
-    told += f" in {seconds / 60:.1f} minutes on {workers} worker{'s' * (workers > 1)}"
+    summary += f" in {seconds / 60:.1f} minutes on {workers} worker{'s' * (workers > 1)}"
     if state.ended:
-        return f"{told}; {_short(state.ended.reason)}."
-    return f"{told}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
+        return f"{summary}; {_short(state.ended.reason)}."
+    return f"{summary}." + (f" Paused: {_short(state.paused.reason)}." if state.paused else "")
 
 
 def _chosen(state: StudyState) -> str:
     number = state.ended.chosen if state.ended else None
     if number is None:
         return ""
-    named = [f"{code_span(one.model)} {one.version}" for one in state.registered if one.trial == number]
+    named = [
+        f"{code_span(registration.model)} {registration.version}"
+        for registration in state.registered
+        if registration.trial == number
+    ]
     known = f"; registered as {named[-1]}" if named else ""
     trial = state.trials[number]
     return f"Chosen: **trial {number}**, {code_span(_shape(trial))}: {_came_to(state, trial)}{known}. {_tested(state, trial)}".strip()
@@ -152,9 +156,9 @@ def _standing(state: StudyState, trial: Trial) -> str:
 
 
 def _tested(state: StudyState, trial: Trial) -> str:
-    found = state.tested.scores.get(trial.number, {}) if state.tested else {}
+    scores = state.tested.scores.get(trial.number, {}) if state.tested else {}
     metric = state.settings.metric
-    return f"On the held-out test split: {metric} {found[metric]:.4g}." if metric in found else ""
+    return f"On the held-out test split: {metric} {scores[metric]:.4g}." if metric in scores else ""
 
 
 def _papers(trial: Trial) -> str:

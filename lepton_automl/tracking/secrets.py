@@ -32,9 +32,9 @@ def secret_in(uri: str) -> str:
             return "password" if ":" in user else "user name"
     text = uri
     for _ in range(4):  # a connection string may be quoted inside a parameter
-        found = next((name for name, _, _ in _PAIR.findall(_tail(text)) if _is_secret(name)), "")
-        if found or unquote(text) == text:
-            return found
+        secret = next((name for name, _, _ in _PAIR.findall(_tail(text)) if _is_secret(name)), "")
+        if secret or unquote(text) == text:
+            return secret
         text = unquote(text)
     return ""
 
@@ -63,8 +63,8 @@ def host_of(uri: str) -> str:
 
 def _tail(text: str) -> str:
     """What may hold parameters: all from the first separator on."""
-    found = re.search(r"[?#;]", text)
-    return text[found.start() :] if found else ""
+    match = re.search(r"[?#;]", text)
+    return text[match.start() :] if match else ""
 
 
 def _is_secret(name: str) -> bool:

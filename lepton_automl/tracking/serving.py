@@ -36,5 +36,5 @@ def serve_command(
     environment = {**quiet, **os.environ}
     environment |= {"MLFLOW_TRACKING_URI": address, "MLFLOW_REGISTRY_URI": address, "PATH": programs}
     model = ["-m", f"models:/{name}@{alias}", "--env-manager", "local"]
-    where = ["--host", host, "--port", str(port)]
-    return [sys.executable, "-m", "mlflow", "models", "serve", *model, *where], environment
+    address_options = ["--host", host, "--port", str(port)]
+    return [sys.executable, "-m", "mlflow", "models", "serve", *model, *address_options], environment

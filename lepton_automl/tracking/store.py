@@ -58,8 +58,8 @@ def ui_command(home: str | Path, port: int = 5000, uri: str = "") -> list[str]:
         uri: Another store than the home's own.
     """
     artifacts = (Path(home).absolute() / "artifacts").as_uri()
-    where = ["--backend-store-uri", tracking_uri(home, uri), "--default-artifact-root", artifacts]
-    return [sys.executable, "-m", "mlflow", "ui", *where, *app_options(), "--host", "127.0.0.1", "--port", str(port)]
+    store_options = ["--backend-store-uri", tracking_uri(home, uri), "--default-artifact-root", artifacts]
+    return [sys.executable, "-m", "mlflow", "ui", *store_options, *app_options(), "--host", "127.0.0.1", "--port", str(port)]
 
 
 def pages_at(server: str, page: str = "") -> str:
@@ -160,15 +160,15 @@ class Store:
             self._stands_open(self.client.get_experiment(place.experiment_id))
             return place.experiment_id
         name = place.experiment or (f"{EXPERIMENT}{study}" if study else EXPERIMENT.rstrip("/"))
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
             # No study's name begins with an underscore.
             folder = f"_{quote(name, safe='')}" if place.experiment else study or "_models"
             own = None if urlsplit(self.uri).scheme in SERVERS else (self.home / "artifacts" / folder).as_uri()
-            made: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW | views())
-            return made
-        self._stands_open(found)
-        return str(found.experiment_id)
+            number: str = self.client.create_experiment(name, artifact_location=own, tags=TRAINING_VIEW | views())
+            return number
+        self._stands_open(experiment)
+        return str(experiment.experiment_id)
 
     def _stands_open(self, experiment: Experiment) -> None:
         if experiment.lifecycle_stage == "deleted":
@@ -177,7 +177,7 @@ class Store:
 
     def experiments(self) -> list[str]:
         """Ids of all experiments that are not deleted."""
-        return [str(one.experiment_id) for one in _pages(self.client.search_experiments)]
+        return [str(experiment.experiment_id) for experiment in _pages(self.client.search_experiments)]
 
     def find(self, experiments: Sequence[str], key: tuple[str, str]) -> Run | None:
         """The run that bears a tag, of whichever experiment.
@@ -200,8 +200,8 @@ class Store:
             since_ms: Only those that began then or later, in milliseconds since the epoch.
         """
         wanted = " and ".join([*([_bears(key)] if key else []), f"attributes.start_time >= {since_ms}"])
-        found = _pages(functools.partial(self.client.search_runs, [experiment], wanted))
-        return sorted(found, key=lambda run: str(run.info.run_id))
+        runs = _pages(functools.partial(self.client.search_runs, [experiment], wanted))
+        return sorted(runs, key=lambda run: str(run.info.run_id))
 
     def create(self, experiment: str, record: RunRecord, parent: str = "") -> str:
         """A new run for a record, with nothing in it yet but what it is found by; returns its id."""
@@ -317,13 +317,13 @@ def _bears(key: tuple[str, str]) -> str:
 
 def _pages(search: Callable[..., Any]) -> list[Any]:
     """All that a search of MLflow's finds, page by page."""
-    found, token = [], None
+    items, token = [], None
     while True:
         page = search(max_results=1000, page_token=token)
-        found.extend(page)
+        items.extend(page)
         token = page.token
         if not token:
-            return found
+            return items
 
 
 def _chunks(items: list[Any], size: int) -> list[list[Any]]:

@@ -81,9 +81,9 @@ def _ask_server(uri: str) -> None:
     from mlflow.utils.rest_utils import http_request
 
     creds = get_default_host_creds(uri)  # type: ignore[no-untyped-call]  # MLflow has no types for it
-    said = http_request(creds, "/health", "GET", max_retries=0, timeout=ANSWER, raise_on_status=False)  # type: ignore[no-untyped-call]  # likewise
-    if said.status_code in {502, 503, 504}:  # of a proxy; any other answer is one, as not every server has such a page
-        raise ConnectionError(f"the server is not available: {said.status_code} {said.reason}")
+    response = http_request(creds, "/health", "GET", max_retries=0, timeout=ANSWER, raise_on_status=False)  # type: ignore[no-untyped-call]  # likewise
+    if response.status_code in {502, 503, 504}:  # of a proxy; any other answer is one, as not every server has such a page
+        raise ConnectionError(f"the server is not available: {response.status_code} {response.reason}")
 
 
 def _ask_file(path: Path) -> None:

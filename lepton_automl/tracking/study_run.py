@@ -20,13 +20,13 @@ def settings(state: StudyState) -> dict[str, str]:
     started = state.started
     assert started is not None
     config = started.config  # as it began: a budget may grow
-    asked = {"deployment": config.deployment.to_json(), "budget": config.budget.to_json()}
+    groups = {"deployment": config.deployment.to_json(), "budget": config.budget.to_json()}
     params = {"metric": config.metric, "objectives": ", ".join(f"{goal.name} ({goal.direction})" for goal in config.objectives)}
-    params |= {f"{part}.{name}": str(value) for part, values in asked.items() for name, value in values.items() if value}
+    params |= {f"{part}.{name}": str(value) for part, values in groups.items() for name, value in values.items() if value}
     for name in ("name", "modality", "task", "target", "train", "validation", "test", "folds", "digest"):
         params[f"data.{name}"] = str(getattr(config.data, name))
     params |= {"sampler": config.sampler, "seed": str(config.seed), "workers": str(config.workers)}
-    params["warm_start"] = ", ".join(dict.fromkeys(one.study for one in config.prior_trials))
+    params["warm_start"] = ", ".join(dict.fromkeys(prior.study for prior in config.prior_trials))
     params |= {f"space.{name}": hyperparameter.describe() for name, hyperparameter in config.space.items()}
     # What no hyperparameter changes; under another name than the hyperparameters', which the trials have as their own parameters.
     plan = config.train.to_json().items()
@@ -70,8 +70,8 @@ def progress(state: StudyState, event: Event) -> Iterator[Point]:
     if isinstance(event, TrialEnded | StudyEnded):
         front = state.front()
         best = {"best_score": state.score(front[0])} if front and isinstance(event, TrialEnded) else {}
-        found = Counter(trial.status for trial in state.trials.values() if trial.result)
-        counts = {f"trials.{kind}": found[kind] for kind in KINDS}
+        totals = Counter(trial.status for trial in state.trials.values() if trial.result)
+        counts = {f"trials.{kind}": totals[kind] for kind in KINDS}
         yield from points({**best, "front_size": len(front), **counts, **spent(state)}, event.at, state.ends)
 
 

@@ -71,9 +71,9 @@ class Tracker:
         Raises:
             StudyError: The journal holds no study.
         """
-        asked = self._state.settings.tracking
-        other = self._uri is not None and self._uri != asked.uri
-        return Tracking(uri=self._uri or "", experiment=asked.experiment) if other else asked
+        tracking = self._state.settings.tracking
+        other = self._uri is not None and self._uri != tracking.uri
+        return Tracking(uri=self._uri or "", experiment=tracking.experiment) if other else tracking
 
     def catch_up(self) -> int:
         """Write whatever is new.
@@ -163,13 +163,13 @@ class Tracker:
     def _parent(self, store: Store) -> Run:
         """The study's run, which comes to be where it is not."""
         key, state = (STUDY, self._uid), self._state
-        found = store.runs(self._experiment, key)
-        if not found:
+        runs = store.runs(self._experiment, key)
+        if not runs:
             assert state.started is not None
             begun = RunRecord(key=key, name=state.settings.name, start_ms=round(1000 * state.started.at))
             store.create(self._experiment, begun, self.place.parent)
-            found = store.runs(self._experiment, key)
-        first, *twins = found
+            runs = store.runs(self._experiment, key)
+        first, *twins = runs
         if not twins:
             return first
         self._forget(store, first)
@@ -195,12 +195,12 @@ class Tracker:
     def _look(self, store: Store, parent: Run, since_ms: int) -> bool:
         """Note the runs of trials that began since then, by one search; false where some had twins, which are gone then."""
         twins = []
-        found: dict[str, str] = {}
+        run_ids: dict[str, str] = {}
         for run in store.runs(self._experiment, (PARENT, parent.info.run_id), since_ms):
             uid = run.data.tags.get(TRIAL, "")
-            if found.setdefault(uid, run.info.run_id) != run.info.run_id and uid:
+            if run_ids.setdefault(uid, run.info.run_id) != run.info.run_id and uid:
                 twins.append(run.info.run_id)
-        self._ids |= found
+        self._ids |= run_ids
         if twins:
             self._forget(store, parent)
         for twin in twins:
@@ -211,8 +211,8 @@ class Tracker:
         """The run of a trial, which comes to be where the record is whole; None for a change to a run that is not there."""
         uid = record.key[1]
         if uid not in self._ids and not record.whole:
-            found = store.find([self._experiment], record.key)
-            return str(found.info.run_id) if found else None
+            run = store.find([self._experiment], record.key)
+            return str(run.info.run_id) if run else None
         if uid not in self._ids:
             self._ids[uid] = store.create(self._experiment, record, parent.info.run_id)
         return self._ids[uid]
@@ -230,12 +230,12 @@ class Tracker:
         points = tuple(point for at, point in self._points if self._done < at <= self._read)
         # A parameter cannot change, and a first record that was cut off may have left some.
         params = {name: value for name, value in record.params.items() if name not in parent.data.params}
-        told: dict[str, Any] = {
+        changes: dict[str, Any] = {
             "status": "" if stands else record.status,
             "params": params,
             "metrics": (*record.metrics, *points),
         }
-        store.fill(run_id, dataclasses.replace(record, **told))
+        store.fill(run_id, dataclasses.replace(record, **changes))
 
     def attach(
         self,

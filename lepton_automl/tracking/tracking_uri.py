@@ -78,8 +78,8 @@ def address(uri: str, home: str | Path) -> str:
     secret = secret_in(uri)
     if secret:
         server = uri.lower().startswith("http")
-        how = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
-        fix = f"Remove it and {how if server else 'set PGPASSWORD, or use ~/.pgpass'}: {WHERE_KEPT}"
+        advice = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        fix = f"Remove it and {advice if server else 'set PGPASSWORD, or use ~/.pgpass'}: {WHERE_KEPT}"
         what = "a password" if secret == "password" else f"a credential ({secret})"  # noqa: S105  # a name, no secret
         raise ConfigError(f"the URL of {host_of(uri)} contains {what}", where="tracking_uri", fix=fix)
     if uri.startswith(SQLITE):

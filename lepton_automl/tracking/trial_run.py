@@ -117,8 +117,8 @@ def _texts(trial: Trial) -> dict[str, str]:
     """What a person reads who wants to know why; not of stopped trials, which a rule has stopped."""
     result = trial.result
     assert result is not None
-    told = {"traceback.txt": result.traceback, "stdout.txt": result.printed if result.status in {"complete", "failed"} else ""}
-    return {path: text for path, text in told.items() if text}
+    texts = {"traceback.txt": result.traceback, "stdout.txt": result.printed if result.status in {"complete", "failed"} else ""}
+    return {path: text for path, text in texts.items() if text}
 
 
 def _curve(state: StudyState, trial: Trial) -> Iterator[Point]:

@@ -37,11 +37,11 @@ class Actions:
             link: An address to open; only one of this machine is shown.
             bad: Whether it went wrong.
         """
-        told = f'<span class="l-warn">{html_text(text, 2000)}</span>' if bad else html_text(text, 2000)
-        told += f" <code>{html_text(code)}</code>" if code else ""
+        html = f'<span class="l-warn">{html_text(text, 2000)}</span>' if bad else html_text(text, 2000)
+        html += f" <code>{html_text(code)}</code>" if code else ""
         if link.startswith(HERE):
-            told += f' <a href="{escape(link)}" target="_blank" rel="noopener">{html_text(link)}</a>'
-        self.message.value = f'<div role="status" aria-live="polite" style="min-height:20px">{told}</div>'
+            html += f' <a href="{escape(link)}" target="_blank" rel="noopener">{html_text(link)}</a>'
+        self.message.value = f'<div role="status" aria-live="polite" style="min-height:20px">{html}</div>'
 
     def start(self, doing: str, act: Callable[[], str], *, code: str = "") -> threading.Thread:
         """Do something beside everything else.

@@ -46,7 +46,7 @@ class Builder(PersistentBox):
         make: Makes a search, as `AutoML` does; its first argument is what is ready of the data, or None.
         names: The variables to choose from.
         home: Where studies live.
-        said: Arguments of `AutoML` that stand already.
+        arguments: Arguments of `AutoML` that are fixed already.
 
     Attributes:
         study: The search that was started last; None before.
@@ -54,21 +54,25 @@ class Builder(PersistentBox):
     """
 
     def __init__(
-        self, make: Callable[..., Any], names: Mapping[str, Any] | None, home: StudyStore, said: Mapping[str, Any] | None = None
+        self,
+        make: Callable[..., Any],
+        names: Mapping[str, Any] | None,
+        home: StudyStore,
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
         self.study: Any = None
         self.dashboard: Any = None
-        self._make, self._said = make, dict(said or {})
+        self._make, self._automl_arguments = make, dict(arguments or {})
         self._drawing = threading.RLock()
         self._preview: Preview | None = None
         self._word = self._of = ""
         self._busy = False
-        self._preview_worker = PreviewWorker(home.folder, _weakly(self._told), _weakly(self._show_preview))
+        self._preview_worker = PreviewWorker(home.folder, _weakly(self._show_progress), _weakly(self._show_preview))
         self._poller = Poller(self._keep, SOON)
         self._names = _names() if names is None else names
         self.data = DataView(home.folder / "uploads", self._look)
-        self.goals = Goals(self._tried, home, self.draw)
-        self.more = More(self._tried, self._look, self.draw)
+        self.goals = Goals(self._make_request, home, self.draw)
+        self.more = More(self._make_request, self._look, self.draw)
         self.actions = Actions(lambda: None)
         self.inferred, self.code, self._why = w.HTML(EMPTY), w.HTML(), w.HTML()
         self.start = button("start", self._start, tip="Start a search with these settings", icon="play", style="success")
@@ -88,15 +92,15 @@ class Builder(PersistentBox):
         free_clicks(self)
         _after_cells(self.refresh)
 
-    # What is said
+    # What was entered
 
     @property
     def plan(self) -> Plan:
-        """What was said so far."""
+        """What was entered so far."""
         source = self.data.source
         return Plan(
             data=source.code if source else "...",
-            automl_arguments={**self.goals.automl_arguments(), **self.more.automl_arguments(), **self._said},
+            automl_arguments={**self.goals.automl_arguments(), **self.more.automl_arguments(), **self._automl_arguments},
             deployment=self.goals.deployment_arguments(),
             budget=self.goals.budget_arguments(),
             fit_arguments={**self.data.fit_arguments, **self.more.fit_arguments},
@@ -105,13 +109,13 @@ class Builder(PersistentBox):
 
     def refresh(self) -> None:
         """Offer what the notebook holds now."""
-        found = find_sources(self._names)
-        self.data.refresh(found)
-        self.more.refresh(found)
+        sources = find_sources(self._names)
+        self.data.refresh(sources)
+        self.more.refresh(sources)
 
-    def _tried(self, **automl_arguments: Any) -> Any:
+    def _make_request(self, **automl_arguments: Any) -> Any:
         """A search that nobody starts: it is asked what is wrong with its arguments."""
-        return self._make(None, **automl_arguments, **self._said)
+        return self._make(None, **automl_arguments, **self._automl_arguments)
 
     def draw(self) -> None:
         """Bring the line of Python, the complaints and the button up to date."""
@@ -155,7 +159,7 @@ class Builder(PersistentBox):
         self.goals.update(preview.spec if preview else None)
         self.more.update(preview)
 
-    def _told(self, word: str) -> None:
+    def _show_progress(self, word: str) -> None:
         """How far the look is."""
         with self._drawing:
             if self._preview is None and self.data.source:
@@ -199,8 +203,8 @@ class Builder(PersistentBox):
     def _turn(self, *, form: bool) -> None:
         """Show the form, or what came of it."""
         self._asks = form
-        for one in (self.form, self.more, self.start):
-            one.layout.display = "" if form else "none"
+        for part in (self.form, self.more, self.start):
+            part.layout.display = "" if form else "none"
         self.again.layout.display = "none" if form else ""
 
     def _ready(self, preview: Preview) -> Ready | None:
@@ -275,10 +279,10 @@ def _weakly(method: Callable[..., None]) -> Callable[..., None]:
     """A bound method that does not keep its object alive."""
     held = weakref.WeakMethod(method)
 
-    def call(*given: Any) -> None:
+    def call(*arguments: Any) -> None:
         alive = held()
         if alive is not None:
-            alive(*given)
+            alive(*arguments)
 
     return call
 

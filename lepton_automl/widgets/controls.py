@@ -77,11 +77,11 @@ class Controls(View):
 
     def limit(self, max_latency_ms: float | None) -> None:
         """Limit the latency from now on."""
-        told = f"latency limit set to {max_latency_ms:g} ms" if max_latency_ms else "latency limit removed"
+        message = f"latency limit set to {max_latency_ms:g} ms" if max_latency_ms else "latency limit removed"
         self._act(
             "limiting",
             lambda: self._drive.control.limit(max_latency_ms=max_latency_ms),
-            told,
+            message,
             f"control.limit(max_latency_ms={max_latency_ms})",
         )
 

@@ -185,9 +185,9 @@ class Dashboard(PersistentBox):
         }
 
     def _examine(self, trial: int) -> str:
-        found = self._drive.model(trial).analyze_errors(progress=False)
+        analysis = self._drive.model(trial).analyze_errors(progress=False)
         with self._drawing:
-            self.detail.show_error_analysis(found)
+            self.detail.show_error_analysis(analysis)
         return f"errors of trial {trial} shown"
 
     # Where there is no page

@@ -46,7 +46,7 @@ class DataView(View):
         self.upload = w.FileUpload(accept=KINDS, multiple=True, description="or upload", layout={"width": "120px"})
         self.label = text_field("", "class of images", "For images: the class of all files uploaded together")
         self.label.control.layout.width = "126px"
-        self._kept = w.HTML()
+        self._upload_message = w.HTML()
         self.target = choice_field("predict", "The column to predict", [("automatic", None)])
         self.task = choice_field("task", "The type of prediction", [("automatic", None)])
         self.ignore = Field(
@@ -60,10 +60,10 @@ class DataView(View):
         )
         self.variable.on_change(self._chosen)
         self.path.on_change(self._typed)
-        path.on_msg(lambda _, told, __: self._reach() if told.get("event") == "submit" else None)
+        path.on_msg(lambda _, content, __: self._reach() if content.get("event") == "submit" else None)
         self.upload.observe(lambda _: self._uploaded(), "value")
-        for one in (self.target, self.task, self.ignore):
-            one.on_change(self._corrected)
+        for field in (self.target, self.task, self.ignore):
+            field.on_change(self._corrected)
         row = w.HBox([self.upload, self.label])
         row.add_class("l-upload")
         super().__init__(
@@ -71,7 +71,7 @@ class DataView(View):
             self.variable,
             w.HBox([self.path, self.reach]),
             row,
-            self._kept,
+            self._upload_message,
             w.HTML("<h4>Correct what was detected</h4>"),
             self.target,
             self.task,
@@ -79,14 +79,14 @@ class DataView(View):
         )
         self.update(None)
 
-    def refresh(self, found: list[Source]) -> None:
+    def refresh(self, sources: list[Source]) -> None:
         """Offer what the notebook holds now."""
         before: Source | None = self.variable.control.value
-        same = next((one for one in found if before and one.code == before.code), None)
+        same = next((source for source in sources if before and source.code == before.code), None)
         if before and same and same_objects(before, same):
-            found = [before if one is same else one for one in found]
+            sources = [before if source is same else source for source in sources]
         with self.quietly():
-            set_options(self.variable, [NOTHING, *((f"{one.code}  ({one.said})", one) for one in found)])
+            set_options(self.variable, [NOTHING, *((f"{source.code}  ({source.description})", source) for source in sources)])
         if before and self.variable.control.value is not before:
             if same:
                 self.variable.control.value = same
@@ -106,8 +106,8 @@ class DataView(View):
     def fit_arguments(self) -> dict[str, Any]:
         """Arguments of `fit` beside the source."""
         ignore = list(self.ignore.value)
-        said = {"target": self.target.value, "task": self.task.value, "ignore": ignore or None}
-        return {name: value for name, value in said.items() if value is not None}
+        arguments = {"target": self.target.value, "task": self.task.value, "ignore": ignore or None}
+        return {name: value for name, value in arguments.items() if value is not None}
 
     def update(self, preview: Preview | None) -> None:
         """Offer the corrections that fit what was seen."""
@@ -122,8 +122,8 @@ class DataView(View):
         set_options(self.target, [target, *columns])
         set_options(self.task, [task, *((name, name) for name in names("tasks"))])
         set_options(self.ignore, columns)
-        for one in (self.target, self.ignore):
-            one.layout.display = "" if columns else "none"
+        for field in (self.target, self.ignore):
+            field.layout.display = "" if columns else "none"
 
     def _chosen(self) -> None:
         """A variable was chosen: there is no path any more, and nothing is said about it yet."""
@@ -168,7 +168,7 @@ class DataView(View):
         files = list(self.upload.value)
         if not files or self._hold:
             return
-        pictures = all(str(one["name"]).lower().endswith(PICTURES) for one in files)
+        pictures = all(str(file["name"]).lower().endswith(PICTURES) for file in files)
         if pictures and not self.label.value:
             self.label.show_error("Enter the class name first")
         else:
@@ -179,11 +179,11 @@ class DataView(View):
 
     def _keep(self, files: list[Any], label: str) -> None:
         try:
-            kept = keep(files, self._uploads, label)
+            folder = keep(files, self._uploads, label)
         except OSError as error:
-            self._kept.value = f'<span class="l-warn">▲ The files cannot be saved: {html_text(error.strerror)}</span>'
+            self._upload_message.value = f'<span class="l-warn">▲ The files cannot be saved: {html_text(error.strerror)}</span>'
             return
-        self._kept.value = f'<span class="l-dim">{len(files)} saved in {html_text(kept)}</span>'
+        self._upload_message.value = f'<span class="l-dim">{len(files)} saved in {html_text(folder)}</span>'
         with self.quietly():
-            self.path.control.value = str(kept)
+            self.path.control.value = str(folder)
         self._reach()

@@ -62,13 +62,13 @@ class DetailView(View):
         self._trial = trial.number if trial else None
         self.text.value = detail_html(state, trial) if trial else NO_TRIAL
         ready = trial is not None and trial.status == "complete"
-        for one in self.buttons.values():
-            one.disabled = trial is None or (one in self._models_only and not ready)
+        for control in self.buttons.values():
+            control.disabled = trial is None or (control in self._models_only and not ready)
 
-    def show_error_analysis(self, found: ErrorAnalysis) -> None:
+    def show_error_analysis(self, analysis: ErrorAnalysis) -> None:
         """Show what the chosen model gets wrong."""
-        if found.trial == self._trial:
-            self.examined.value = error_analysis_html(found)
+        if analysis.trial == self._trial:
+            self.examined.value = error_analysis_html(analysis)
 
     def _typed(self, change: dict[str, Any]) -> None:
         if not self._hold:
@@ -126,8 +126,8 @@ def _latency(trial: Trial) -> str:
     if not trial.profile:
         return ""
     rows = {"CPU time": trial.profile.latency, "wall clock": trial.profile.wall}
-    most = max(one.p95 for one in rows.values()) or 1.0
-    drawn = "".join(_whisker(name, one, 20 * number, most) for number, (name, one) in enumerate(rows.items()))
+    most = max(row.p95 for row in rows.values()) or 1.0
+    drawn = "".join(_whisker(name, row, 20 * number, most) for number, (name, row) in enumerate(rows.items()))
     return (
         '<h4>latency</h4><svg role="img" aria-label="distribution of the latency" viewBox="0 0 360 52" font-size="10" '
         f'style="width:min(100%,420px)">{drawn}<text x="90" y="50">0</text>'
@@ -135,16 +135,17 @@ def _latency(trial: Trial) -> str:
     )
 
 
-def _whisker(name: str, found: Measurement, top: float, most: float) -> str:
+def _whisker(name: str, measurement: Measurement, top: float, most: float) -> str:
     low, left, at, right, high = (
-        90 + 210 * value / most for value in (found.p5, found.low, found.median, found.high, found.p95)
+        90 + 210 * value / most
+        for value in (measurement.p5, measurement.low, measurement.median, measurement.high, measurement.p95)
     )
     return (
-        f"<g><title>{name}: median {found.median:.4g} ms, 5 % {found.p5:.4g}, 95 % {found.p95:.4g}, n {found.n}</title>"
+        f"<g><title>{name}: median {measurement.median:.4g} ms, 5 % {measurement.p5:.4g}, 95 % {measurement.p95:.4g}, n {measurement.n}</title>"
         f'<text x="0" y="{top + 14}">{name}</text><line x1="{low:.1f}" x2="{high:.1f}" y1="{top + 10}" y2="{top + 10}" '
         f'stroke="{GREY}" stroke-width="2"/><rect x="{left:.1f}" width="{max(right - left, 1):.1f}" y="{top + 4}" height="12" '
         f'fill="#56B4E9"/><line x1="{at:.1f}" x2="{at:.1f}" y1="{top + 2}" y2="{top + 18}" stroke="#D55E00" stroke-width="2"/>'
-        f'<text x="306" y="{top + 14}">{found.median:.3g}</text></g>'
+        f'<text x="306" y="{top + 14}">{measurement.median:.3g}</text></g>'
     )
 
 
@@ -161,15 +162,15 @@ def _tried(state: StudyState, trial: Trial) -> str:
     if not trial.accelerated:
         return ""
 
-    def row(one: Any) -> str:
-        score = one.scores.get(state.settings.metric)
+    def row(variant: Any) -> str:
+        score = variant.scores.get(state.settings.metric)
         cells = (
-            one.variant.name,
-            f"{one.latency.median:.3g} ms" if one.latency else "",
+            variant.variant.name,
+            f"{variant.latency.median:.3g} ms" if variant.latency else "",
             "" if score is None else f"{score:.4f}",
-            one.outcome,
+            variant.outcome,
         )
         return "".join(f"<td>{html_text(text)}</td>" for text in cells)
 
-    rows = "".join(f"<tr>{row(one)}</tr>" for one in trial.accelerated.tried)
+    rows = "".join(f"<tr>{row(variant)}</tr>" for variant in trial.accelerated.tried)
     return f'<details><summary>runtimes tried</summary><table class="l-plain">{rows}</table></details>'

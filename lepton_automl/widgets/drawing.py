@@ -79,9 +79,9 @@ class Drawing:
             colour: Theirs.
             anchor: Pillow's: `"ls"` begins there, `"ms"` is centred, `"rs"` ends there.
         """
-        told = clean(text, 400)
-        self._draw.text((x * SCALE, y * SCALE), told, fill=colour, font=_font(told, size, bold=bold), anchor=anchor)
-        return text_width(told, size, bold=bold)
+        shown = clean(text, 400)
+        self._draw.text((x * SCALE, y * SCALE), shown, fill=colour, font=_font(shown, size, bold=bold), anchor=anchor)
+        return text_width(shown, size, bold=bold)
 
     def line(self, *points: tuple[float, float], colour: str = LINE, width: float = 1) -> None:
         """Join points."""
@@ -140,12 +140,12 @@ class Drawing:
 
     def code(self, lines: Sequence[str]) -> None:
         """Lines of Python in a frame."""
-        told = [part for line in lines for part in _broken(line, self.right - self.left - 20, 12)]
+        parts = [part for line in lines for part in _broken(line, self.right - self.left - 20, 12)]
         self.y += 8
-        self.box(self.left, self.y, self.right, self.y + 17 * len(told) + 10, fill=SOFT, edge=LINE, round_by=3)
-        for number, line in enumerate(told, 1):
+        self.box(self.left, self.y, self.right, self.y + 17 * len(parts) + 10, fill=SOFT, edge=LINE, round_by=3)
+        for number, line in enumerate(parts, 1):
             self.text(self.left + 10, self.y + 17 * number + 1, line)
-        self.y += 17 * len(told) + 10
+        self.y += 17 * len(parts) + 10
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = ()) -> None:
         """A table.
@@ -166,8 +166,8 @@ class Drawing:
             for at, cell in enumerate(row):
                 last = self.right - x if at == len(row) - 1 else room[at]
                 shown = _fitting(cell, last, 12, bold=not number)
-                where = x + room[at] if at in ends else x
-                self.text(where, self.y, shown, bold=not number, anchor="rs" if at in ends else "ls")
+                at_x = x + room[at] if at in ends else x
+                self.text(at_x, self.y, shown, bold=not number, anchor="rs" if at in ends else "ls")
                 x += room[at] + 18
             if not number:
                 self.line((self.left, self.y + 5), (self.right, self.y + 5))
@@ -184,24 +184,24 @@ class Drawing:
         """
         x, self.y = self.left, self.y + down
         for piece in pieces:
-            length = sum(_length(text, how) for text, how in piece)
+            length = sum(_length(text, style) for text, style in piece)
             if x > self.left and x + length > self.right:
                 x, self.y = self.left, self.y + down
-            for text, how in piece:
-                self._written(x, text, dict(how))
-                x += _length(text, how)
+            for text, style in piece:
+                self._written(x, text, dict(style))
+                x += _length(text, style)
             x += gap
 
-    def _written(self, x: float, text: str, how: dict[str, Any]) -> None:
-        mark, frame = how.pop("mark", None), how.pop("frame", "")
+    def _written(self, x: float, text: str, style: dict[str, Any]) -> None:
+        mark, frame = style.pop("mark", None), style.pop("frame", "")
         if mark:
             kind, colour = mark
             self.mark(x + 5, self.y - 4, kind, size=4.5, colour=colour)
             x += 14
         if frame:
-            self.box(x, self.y - 14, x + _length(text, {"frame": frame, **how}) - 6, self.y + 5, edge=frame, round_by=9)
+            self.box(x, self.y - 14, x + _length(text, {"frame": frame, **style}) - 6, self.y + 5, edge=frame, round_by=9)
             x += 9
-        self.text(x, self.y, _fitting(text, self.right - x, how.get("size", 12), bold=how.get("bold", False)), **how)
+        self.text(x, self.y, _fitting(text, self.right - x, style.get("size", 12), bold=style.get("bold", False)), **style)
 
 
 def text_width(text: str, size: float, *, bold: bool = False) -> float:
@@ -209,10 +209,10 @@ def text_width(text: str, size: float, *, bold: bool = False) -> float:
     return float(_font(text, size, bold=bold).getlength(text)) / SCALE
 
 
-def _length(text: str, how: dict[str, Any]) -> float:
+def _length(text: str, style: dict[str, Any]) -> float:
     """The width of a part of a piece, with the gap behind it."""
-    around = 14 * ("mark" in how) + 18 * ("frame" in how)
-    return around + text_width(clean(text, 400), how.get("size", 12), bold=how.get("bold", False)) + 6
+    around = 14 * ("mark" in style) + 18 * ("frame" in style)
+    return around + text_width(clean(text, 400), style.get("size", 12), bold=style.get("bold", False)) + 6
 
 
 def _broken(text: str, room: float, size: float) -> list[str]:
@@ -229,12 +229,12 @@ def _broken(text: str, room: float, size: float) -> list[str]:
 
 def _fitting(text: str, room: float, size: float, *, bold: bool = False) -> str:
     """As much of a line as there is room for."""
-    told = clean(text, 400)
-    if text_width(told, size, bold=bold) <= room:
-        return told
-    while told and text_width(told + MORE, size, bold=bold) > room:
-        told = told[:-1]
-    return told.rstrip() + MORE
+    shown = clean(text, 400)
+    if text_width(shown, size, bold=bold) <= room:
+        return shown
+    while shown and text_width(shown + MORE, size, bold=bold) > room:
+        shown = shown[:-1]
+    return shown.rstrip() + MORE
 
 
 @lru_cache(64)
@@ -269,9 +269,9 @@ def _font(text: str, size: float, *, bold: bool) -> Font:
     if all(_has("", size, letter) for letter in strange):
         return usual
     for name in ELSEWHERE:
-        found = _installed(name, size)
-        if found and all(_has(name, size, letter) for letter in strange):
-            return found
+        font = _installed(name, size)
+        if font and all(_has(name, size, letter) for letter in strange):
+            return font
     return usual
 
 

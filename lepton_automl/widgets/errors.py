@@ -17,29 +17,29 @@ ALL_RIGHT = '<p class="l-dim">Every prediction on these rows is correct.</p>'
 BASE64 = re.compile(r"[A-Za-z0-9+/=]*")
 
 
-def error_analysis_html(found: ErrorAnalysis) -> str:
+def error_analysis_html(analysis: ErrorAnalysis) -> str:
     """The findings, as HTML without scripts."""
-    head = f"<h4>on {found.rows:,} {found.split} rows</h4>"
-    if found.classes:
-        wrong = _matrix(found) if found.confusion else _labels(found)
+    head = f"<h4>on {analysis.rows:,} {analysis.split} rows</h4>"
+    if analysis.classes:
+        wrong = _matrix(analysis) if analysis.confusion else _labels(analysis)
     else:
-        wrong = _residuals(found.pairs) + _coverage(found)
-    shown = f'<div class="l-examples">{"".join(map(_example, found.worst))}</div>'
-    worst = f"<h4>worst predictions</h4>{shown if found.worst else ALL_RIGHT}"
-    believed = f'<p class="l-dim">{html_text(found.calibration_verdict, 400)}</p>' if found.calibration_verdict else ""
+        wrong = _residuals(analysis.pairs) + _coverage(analysis)
+    shown = f'<div class="l-examples">{"".join(map(_example, analysis.worst))}</div>'
+    worst = f"<h4>worst predictions</h4>{shown if analysis.worst else ALL_RIGHT}"
+    believed = f'<p class="l-dim">{html_text(analysis.calibration_verdict, 400)}</p>' if analysis.calibration_verdict else ""
     return f"{head}{wrong}{believed}{worst}"
 
 
-def _matrix(found: ErrorAnalysis) -> str:
+def _matrix(analysis: ErrorAnalysis) -> str:
     """Truth by row, answer by column; for many classes the pairs that are mixed up most."""
-    if len(found.classes) > CLASSES:
+    if len(analysis.classes) > CLASSES:
         rows = "".join(
             f"<tr><td>{html_text(truth, 40)}</td><td>{html_text(answer, 40)}</td><td>{count}</td></tr>"
-            for truth, answer, count in found.confusions(10)
+            for truth, answer, count in analysis.confusions(10)
         )
         return f'<table class="l-plain"><tr><th>truth</th><th>answer</th><th>rows</th></tr>{rows}</table>'
-    names = [one.label for one in found.classes]
-    counts = {(truth, answer): count for truth, answer, count in found.confusion}
+    names = [group.label for group in analysis.classes]
+    counts = {(truth, answer): count for truth, answer, count in analysis.confusion}
     most = max((count for (truth, answer), count in counts.items() if truth != answer), default=1)
     head = "".join(f'<th title="{escape(clean(name))}">{html_text(name, 6)}</th>' for name in names)
     rows = "".join(
@@ -51,22 +51,24 @@ def _matrix(found: ErrorAnalysis) -> str:
     return f'<table class="l-matrix"><caption>rows: true class; columns: predicted class</caption><tr><td></td>{head}</tr>{rows}</table>'
 
 
-def _labels(found: ErrorAnalysis) -> str:
+def _labels(analysis: ErrorAnalysis) -> str:
     """How each label does, where a row may have several; those with the most mistakes first."""
-    chosen = sorted(found.classes, key=lambda one: 2 * one.right - one.rows - one.answered)[:CLASSES]
+    chosen = sorted(analysis.classes, key=lambda group: 2 * group.right - group.rows - group.answered)[:CLASSES]
     rows = "".join(
-        f"<tr><td>{html_text(one.label, 40)}</td><td>{one.rows}</td><td>{one.answered}</td><td>{one.right}</td></tr>"
-        for one in chosen
+        f"<tr><td>{html_text(group.label, 40)}</td><td>{group.rows}</td><td>{group.answered}</td><td>{group.right}</td></tr>"
+        for group in chosen
     )
     head = "<tr><th>label</th><th>rows</th><th>predicted</th><th>correct</th></tr>"
     return f'<table class="l-plain">{head}{rows}</table>'
 
 
-def _coverage(found: ErrorAnalysis) -> str:
+def _coverage(analysis: ErrorAnalysis) -> str:
     """How many true values lie below each predicted quantile."""
-    if not found.coverage:
+    if not analysis.coverage:
         return ""
-    rows = "".join(f"<tr><td>{100 * quantile:g} %</td><td>{100 * share:.1f} %</td></tr>" for quantile, share in found.coverage)
+    rows = "".join(
+        f"<tr><td>{100 * quantile:g} %</td><td>{100 * share:.1f} %</td></tr>" for quantile, share in analysis.coverage
+    )
     return f'<table class="l-plain"><tr><th>quantile</th><th>true values below it</th></tr>{rows}</table>'
 
 
@@ -94,15 +96,18 @@ def _residuals(pairs: Sequence[tuple[float, float]]) -> str:
     )
 
 
-def _example(one: Example) -> str:
+def _example(example: Example) -> str:
     """Its picture or its cells, what it is, and what the model said."""
-    sure = "" if one.sure is None else f" ({one.sure:.0%})"
-    said = f"{html_text(cell(one.truth), 30)}, not {html_text(cell(one.answer), 30)}{sure}"
-    if one.picture and BASE64.fullmatch(one.picture):
-        shown = f'<img alt="row {one.row}" src="data:image/png;base64,{one.picture}">'
+    sure = "" if example.sure is None else f" ({example.sure:.0%})"
+    caption = f"{html_text(cell(example.truth), 30)}, not {html_text(cell(example.answer), 30)}{sure}"
+    if example.picture and BASE64.fullmatch(example.picture):
+        shown = f'<img alt="row {example.row}" src="data:image/png;base64,{example.picture}">'
     else:
         cells = "".join(
-            f"<tr><th>{html_text(name, 24)}</th><td>{html_text(cell(value), 24)}</td></tr>" for name, value in one.cells.items()
+            f"<tr><th>{html_text(name, 24)}</th><td>{html_text(cell(value), 24)}</td></tr>"
+            for name, value in example.cells.items()
         )
-        shown = f'<details><summary>row {one.row}</summary><table class="l-plain">{cells}</table></details>' if cells else ""
-    return f"<figure>{shown}<figcaption>{said}</figcaption></figure>"
+        shown = (
+            f'<details><summary>row {example.row}</summary><table class="l-plain">{cells}</table></details>' if cells else ""
+        )
+    return f"<figure>{shown}<figcaption>{caption}</figcaption></figure>"

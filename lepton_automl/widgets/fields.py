@@ -30,16 +30,16 @@ class Field(View):
     @property
     def value(self) -> Any:
         """What is said; None where nothing is."""
-        said = self.control.value
-        return parse_number(said) if isinstance(self.control, w.Text) else said
+        value = self.control.value
+        return parse_number(value) if isinstance(self.control, w.Text) else value
 
     def show_error(self, text: str) -> None:
         """Say what is wrong; nothing where all is well."""
-        told = f'<span class="l-warn" role="alert">▲ {html_text(text, 300)}</span>' if text else ""
-        if told != self._complaint.value:
-            self._complaint.value = told
-            self._complaint.layout.display = "" if told else "none"
-            (self.control.add_class if told else self.control.remove_class)("l-wrong")
+        html = f'<span class="l-warn" role="alert">▲ {html_text(text, 300)}</span>' if text else ""
+        if html != self._complaint.value:
+            self._complaint.value = html
+            self._complaint.layout.display = "" if html else "none"
+            (self.control.add_class if html else self.control.remove_class)("l-wrong")
 
     def on_change(self, act: Callable[[], None]) -> None:
         """Call something when a person changes it."""
@@ -94,7 +94,7 @@ def choice_field(name: str, tip: str, options: list[Any]) -> Field:
 
 def set_options(field: Field, options: list[tuple[str, Any]]) -> None:
     """Give a choice other options, and keep what was chosen where it is still among them."""
-    cleaned = [(clean(said, 60), value) for said, value in options]
+    cleaned = [(clean(label, 60), value) for label, value in options]
     control = field.control
     if list(control.options) == cleaned:
         return
@@ -102,7 +102,7 @@ def set_options(field: Field, options: list[tuple[str, Any]]) -> None:
     control.options = cleaned
     values = [value for _, value in cleaned]
     if isinstance(control, w.SelectMultiple):
-        control.value = tuple(one for one in chosen if one in values)
+        control.value = tuple(item for item in chosen if item in values)
     else:
         control.index = values.index(chosen) if chosen in values else 0
 

@@ -61,10 +61,10 @@ class Goals(View):
         self.workers = number_field("workers", str(bearable(cores())[0]), "Maximum number of worker processes, one thread each")
         self.name = text_field("name", "from the data", "The study's name, to open it again later")
         self.pins = Pins(changed)
-        for one in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):
-            one.on_change(changed)
-        for one in self.objectives.values():
-            one.observe(lambda _: changed(), "value")
+        for field in (self.metric, *self.deployment.values(), *self.budget.values(), self.workers, self.name):
+            field.on_change(changed)
+        for field in self.objectives.values():
+            field.observe(lambda _: changed(), "value")
         better = w.HBox([w.Label("also optimize"), *self.objectives.values()])
         better.add_class("l-wrap")
         super().__init__(
@@ -89,42 +89,42 @@ class Goals(View):
     def automl_arguments(self) -> dict[str, Any]:
         """Arguments of `AutoML` that were said, beside deployment and budget."""
         objectives = ("accuracy", *(name for name, box in self.objectives.items() if box.value))
-        said = {
+        arguments = {
             "name": self.name.value,
             "objectives": objectives if objectives != ("accuracy", *USUAL) else None,
             "metric": self.metric.value,
             "hyperparameters": dict(self.pins.held) or None,
             "workers": self.workers.value,
         }
-        return _given(said)
+        return _without_none(arguments)
 
     def deployment_arguments(self) -> dict[str, Any]:
         """Arguments of `Deployment` that were said."""
-        said = {name: field.value for name, field in self.deployment.items()}
-        size = said["max_size_bytes"]
-        said["max_size_bytes"] = int(size * KILOBYTE) if _finite(size) else size
-        return _given(said)
+        arguments = {name: field.value for name, field in self.deployment.items()}
+        size = arguments["max_size_bytes"]
+        arguments["max_size_bytes"] = int(size * KILOBYTE) if _finite(size) else size
+        return _without_none(arguments)
 
     def budget_arguments(self) -> dict[str, Any]:
         """Arguments of `Budget` that were said."""
-        return _given({name: field.value for name, field in self.budget.items()})
+        return _without_none({name: field.value for name, field in self.budget.items()})
 
     def show_errors(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
         deployment, budget = self.deployment_arguments(), self.budget_arguments()
-        told = {field: _alone(Deployment, name, deployment) for name, field in self.deployment.items()}
-        told |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
+        complaints = {field: _alone(Deployment, name, deployment) for name, field in self.deployment.items()}
+        complaints |= {field: _alone(Budget, name, budget) for name, field in self.budget.items()}
         automl_arguments = self.automl_arguments()
-        told |= {
+        complaints |= {
             field: _alone(self._make, name, automl_arguments)
             for name, field in (("workers", self.workers), ("metric", self.metric))
         }
-        told[self.name] = _alone(self._make, "name", automl_arguments) or self._taken(automl_arguments.get("name"))
+        complaints[self.name] = _alone(self._make, "name", automl_arguments) or self._taken(automl_arguments.get("name"))
         if not budget:
-            told[self.budget["minutes"]] = argument_error(Budget)
-        for field, complaint in told.items():
+            complaints[self.budget["minutes"]] = argument_error(Budget)
+        for field, complaint in complaints.items():
             field.show_error(complaint)
-        return sum(map(bool, told.values())) + bool(self.pins.complaint)
+        return sum(map(bool, complaints.values())) + bool(self.pins.complaint)
 
     def _taken(self, name: str | None) -> str:
         """Whether a study has the name."""
@@ -133,13 +133,13 @@ class Goals(View):
         return f"A study of this name exists in {self._home.folder}. Try {self._home.free_name(name)!r}."
 
 
-def _given(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if value is not None}
+def _without_none(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _alone(make: Any, name: str, said: dict[str, Any]) -> str:
+def _alone(make: Any, name: str, arguments: dict[str, Any]) -> str:
     """What is wrong with one argument, whatever the others are."""
-    return argument_error(make, **{name: said[name]}) if name in said else ""
+    return argument_error(make, **{name: arguments[name]}) if name in arguments else ""
 
 
 def _finite(number: Any) -> bool:

@@ -29,12 +29,12 @@ def inferred_html(preview: Preview) -> str:
         error = preview.error
         fix = f"<p>{html_text(error.fix, 600)}</p>" if error and error.fix else ""
         return f'<p class="l-warn">{html_text(error.what if error else "nothing was found", 1000)}</p>{fix}'
-    spec, found = preview.spec, preview.dataset
-    warnings = "".join(f'<li class="l-warn">▲ {html_text(said, 400)}</li>' for said in spec.warnings)
-    notes = "".join(f"<li>{html_text(said, 400)}</li>" for said in spec.notes)
+    spec, dataset = preview.spec, preview.dataset
+    warnings = "".join(f'<li class="l-warn">▲ {html_text(warning, 400)}</li>' for warning in spec.warnings)
+    notes = "".join(f"<li>{html_text(note, 400)}</li>" for note in spec.notes)
     problems = f'<h4>Possible problems</h4><ul class="l-said">{warnings}</ul>' if warnings else ""
     inferred = f'<h4>Detected</h4><ul class="l-said">{notes}</ul>' if notes else ""
-    return f"{_head(spec)}{problems}{_classes(spec, found)}{_histogram(spec, found)}{_columns(found)}{inferred}"
+    return f"{_head(spec)}{problems}{_classes(spec, dataset)}{_histogram(spec, dataset)}{_columns(dataset)}{inferred}"
 
 
 def draw_inferred(drawing: Drawing, preview: Preview) -> None:
@@ -44,47 +44,47 @@ def draw_inferred(drawing: Drawing, preview: Preview) -> None:
         if preview.error and preview.error.fix:
             drawing.paragraph(preview.error.fix)
         return
-    spec, found = preview.spec, preview.dataset
+    spec, dataset = preview.spec, preview.dataset
     drawing.flow([[(title(spec), {"size": 16, "bold": True})]], down=28)
-    for told in facts(spec).values():
-        drawing.paragraph(told, colour=DIM)
+    for fact in facts(spec).values():
+        drawing.paragraph(fact, colour=DIM)
     for heading, lines, colour in (("Possible problems", spec.warnings, ACCENT), ("Detected", spec.notes, INK)):
         if lines:
             drawing.head(heading)
         for line in lines:
             drawing.paragraph(line, colour=colour, mark="•")
-    if found.classes:
-        _draw_classes(drawing, found)
-    if found.columns:
+    if dataset.classes:
+        _draw_classes(drawing, dataset)
+    if dataset.columns:
         drawing.head("input columns")
         rows = [
-            [clean(one.name, 40), one.kind, clean(one.details, 60), clean(cell(one.example), 30)]
-            for one in found.columns[:DRAWN]
+            [clean(column.name, 40), column.kind, clean(column.details, 60), clean(cell(column.example), 30)]
+            for column in dataset.columns[:DRAWN]
         ]
         drawing.table(["column", "kind", "", "example"], rows)
-        rest = len(found.columns) - DRAWN
+        rest = len(dataset.columns) - DRAWN
         if rest > 0:
             drawing.paragraph(f"and {rest} more", colour=DIM)
 
 
-def _draw_classes(drawing: Drawing, found: DatasetPreview) -> None:
+def _draw_classes(drawing: Drawing, dataset: DatasetPreview) -> None:
     drawing.head("classes, with their training and validation rows")
-    pictured = any(one.picture for one in found.classes)
+    pictured = any(group.picture for group in dataset.classes)
     if not pictured:
-        most = max(one.rows for one in found.classes)
-        for one in found.classes:
+        most = max(group.rows for group in dataset.classes)
+        for group in dataset.classes:
             drawing.y += 18
-            drawing.text(drawing.left, drawing.y, clean(cell(one.label), 24))
-            drawing.box(drawing.left + 190, drawing.y - 9, drawing.left + 190 + 120 * one.rows / most, drawing.y, fill=BLUE)
-            drawing.text(drawing.left + 320, drawing.y, f"{one.rows:,}")
+            drawing.text(drawing.left, drawing.y, clean(cell(group.label), 24))
+            drawing.box(drawing.left + 190, drawing.y - 9, drawing.left + 190 + 120 * group.rows / most, drawing.y, fill=BLUE)
+            drawing.text(drawing.left + 320, drawing.y, f"{group.rows:,}")
         return
     x = drawing.left
     drawing.y += 8
-    for one in found.classes:
+    for group in dataset.classes:
         if x + SIDE > drawing.right:
             x, drawing.y = drawing.left, drawing.y + SIDE + 30
-        drawing.picture(one.picture, x, drawing.y, SIDE)
-        drawing.text(x, drawing.y + SIDE + 14, f"{clean(cell(one.label), 9)} {one.rows:,}", size=10)
+        drawing.picture(group.picture, x, drawing.y, SIDE)
+        drawing.text(x, drawing.y + SIDE + 14, f"{clean(cell(group.label), 9)} {group.rows:,}", size=10)
         x += SIDE + 16
     drawing.y += SIDE + 18
 
@@ -93,71 +93,71 @@ def inferred_text(preview: Preview) -> list[str]:
     """The same in lines of text."""
     if preview.error or not preview.spec or not preview.dataset:
         return [clean(preview.error, 400)] if preview.error else []
-    problems = [f"problem: {clean(said, 200)}" for said in preview.spec.warnings]
+    problems = [f"problem: {clean(problem, 200)}" for problem in preview.spec.warnings]
     return [f"{title(preview.spec)}: {clean(', '.join(facts(preview.spec).values()), 200)}", *problems]
 
 
 def _head(spec: DataSpec) -> str:
-    told = "".join(f"<div>{html_text(said)}</div>" for said in facts(spec).values())
-    return f'<div class="l-name">{html_text(title(spec))}</div><div class="l-dim">{told}</div>'
+    rows = "".join(f"<div>{html_text(fact)}</div>" for fact in facts(spec).values())
+    return f'<div class="l-name">{html_text(title(spec))}</div><div class="l-dim">{rows}</div>'
 
 
-def _classes(spec: DataSpec, found: DatasetPreview) -> str:
-    if not found.classes:
+def _classes(spec: DataSpec, dataset: DatasetPreview) -> str:
+    if not dataset.classes:
         return ""
-    most = max(one.rows for one in found.classes)
-    if any(one.picture for one in found.classes):
-        shown = f'<div class="l-examples">{"".join(map(_pictured, found.classes))}</div>'
+    most = max(group.rows for group in dataset.classes)
+    if any(group.picture for group in dataset.classes):
+        shown = f'<div class="l-examples">{"".join(map(_pictured, dataset.classes))}</div>'
     else:
-        shown = f'<table class="l-plain">{"".join(_barred(one, most) for one in found.classes)}</table>'
-    rest = len(spec.classes) - len(found.classes)
+        shown = f'<table class="l-plain">{"".join(_barred(group, most) for group in dataset.classes)}</table>'
+    rest = len(spec.classes) - len(dataset.classes)
     more = f'<p class="l-dim">and {rest} classes with fewer rows</p>' if rest > 0 else ""
     return f"<h4>classes, with their training and validation rows</h4>{shown}{more}"
 
 
-def _pictured(one: ClassPreview) -> str:
-    label = cell(one.label)
+def _pictured(group: ClassPreview) -> str:
+    label = cell(group.label)
     shown = (
-        f'<img alt="an example of {escape(clean(label, 30))}" src="data:image/png;base64,{one.picture}">'
-        if BASE64.fullmatch(one.picture)
+        f'<img alt="an example of {escape(clean(label, 30))}" src="data:image/png;base64,{group.picture}">'
+        if BASE64.fullmatch(group.picture)
         else ""
     )
-    return f"<figure>{shown}<figcaption><b>{html_text(label, 30)}</b> {one.rows:,}</figcaption></figure>"
+    return f"<figure>{shown}<figcaption><b>{html_text(label, 30)}</b> {group.rows:,}</figcaption></figure>"
 
 
-def _barred(one: ClassPreview, most: int) -> str:
-    bar = f'<span class="l-share"><i style="width:{100 * one.rows / most:.1f}%"></i></span>'
-    return f"<tr><td>{html_text(cell(one.label), 40)}</td><td>{bar}</td><td>{one.rows:,}</td></tr>"
+def _barred(group: ClassPreview, most: int) -> str:
+    bar = f'<span class="l-share"><i style="width:{100 * group.rows / most:.1f}%"></i></span>'
+    return f"<tr><td>{html_text(cell(group.label), 40)}</td><td>{bar}</td><td>{group.rows:,}</td></tr>"
 
 
-def _histogram(spec: DataSpec, found: DatasetPreview) -> str:
-    if not found.histogram:
+def _histogram(spec: DataSpec, dataset: DatasetPreview) -> str:
+    if not dataset.histogram:
         return ""
-    most, wide = max(found.histogram), 12
+    most, wide = max(dataset.histogram), 12
     bars = "".join(
         f'<rect x="{wide * at}" width="{wide - 1}" y="{60 - 60 * count / most:.1f}" height="{60 * count / most:.1f}" '
         f'fill="#0072B2"><title>{count:,} rows</title></rect>'
-        for at, count in enumerate(found.histogram)
+        for at, count in enumerate(dataset.histogram)
     )
-    low, high = (f"{end:.4g}" for end in found.ends)
-    end = wide * len(found.histogram)
+    low, high = (f"{end:.4g}" for end in dataset.ends)
+    end = wide * len(dataset.histogram)
     return (
-        f'<h4>{html_text(spec.target, 40)}: {escape(found.summary)}</h4><svg role="img" aria-label="histogram of the '
+        f'<h4>{html_text(spec.target, 40)}: {escape(dataset.summary)}</h4><svg role="img" aria-label="histogram of the '
         f'target" viewBox="0 0 {end} 76" font-size="10" style="width:min(100%,{end}px)">{bars}<text x="0" y="73">{low}</text>'
         f'<text x="{end}" y="73" text-anchor="end">{high}</text></svg>'
     )
 
 
-def _columns(found: DatasetPreview) -> str:
-    if not found.columns:
+def _columns(dataset: DatasetPreview) -> str:
+    if not dataset.columns:
         return ""
-    rows = "".join(map(_column, found.columns[:COLUMNS]))
-    rest = len(found.columns) - COLUMNS
+    rows = "".join(map(_column, dataset.columns[:COLUMNS]))
+    rest = len(dataset.columns) - COLUMNS
     more = f'<p class="l-dim">and {rest} more</p>' if rest > 0 else ""
     head = "<tr><th>column</th><th>kind</th><th></th><th>example</th></tr>"
     return f'<h4>input columns</h4><table class="l-plain l-columns">{head}{rows}</table>{more}'
 
 
-def _column(one: ColumnPreview) -> str:
-    cells = (html_text(one.name, 40), one.kind, html_text(one.details, 60), html_text(cell(one.example), 30))
+def _column(column: ColumnPreview) -> str:
+    cells = (html_text(column.name, 40), column.kind, html_text(column.details, 60), html_text(cell(column.example), 30))
     return f"<tr>{''.join(f'<td>{text}</td>' for text in cells)}</tr>"

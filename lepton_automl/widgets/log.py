@@ -50,8 +50,8 @@ class LogView(View):
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=LINES)
-        self._told = w.HTML()
-        super().__init__(self._told)
+        self._view = w.HTML()
+        super().__init__(self._view)
 
     def take(self, state: StudyState, news: tuple[Event, ...]) -> None:
         """Take in what happened, shown or not."""
@@ -62,13 +62,13 @@ class LogView(View):
         """Show the lines."""
         del snapshot
         rows = "".join(self._lines) or "<tr><td></td><td>nothing yet</td></tr>"
-        self._told.value = f'<div class="l-log" tabindex="0" role="log"><table>{rows}</table></div>'
+        self._view.value = f'<div class="l-log" tabindex="0" role="log"><table>{rows}</table></div>'
 
 
 def _line(state: StudyState, event: Event) -> str:
-    said = sentence(state, event)
+    text = sentence(state, event)
     at = time.strftime("%H:%M:%S", time.localtime(event.at))
-    return f"<tr><td>{at}</td><td>{html_text(said)}</td></tr>" if said else ""
+    return f"<tr><td>{at}</td><td>{html_text(text)}</td></tr>" if text else ""
 
 
 def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one branch a kind of event
@@ -83,10 +83,12 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
             why = WHY.get(event.origin, event.origin) + (f" of trial {event.parent}" * (event.parent is not None))
             return f"trial {event.trial} proposed: {why}"
         case TrialReported():
-            said = event.decision
-            if said.reason == STOPPED:
+            decision = event.decision
+            if decision.reason == STOPPED:
                 return ""  # said once, of the whole search
-            return f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {said.reason}" if said.stop else ""
+            return (
+                f"trial {event.report.trial} stopped at epoch {event.report.epoch}: {decision.reason}" if decision.stop else ""
+            )
         case TrialRetried():
             return f"trial {event.trial} resumed after a failure: {event.reason}"
         case TrialResumed():
@@ -122,5 +124,5 @@ def sentence(state: StudyState, event: Event) -> str:  # noqa: PLR0912  # one br
 
 def _asked_first(state: StudyState, event: CommandReceived) -> bool:
     """Whether nobody had asked for it before; a search that was taken up again may be stopped again."""
-    before = [one.what for one in state.commands if one.at < event.at]
+    before = [command.what for command in state.commands if command.at < event.at]
     return not before or before[-1] != "stop"

@@ -29,14 +29,14 @@ class More(View):
     """Test data, columns that split the rows, class weight, seed and sampler; closed at first.
 
     Args:
-        make: The class of searches, which says what is wrong with their arguments.
-        looked: Called when the data are to be looked at anew.
-        changed: Called when something else is said.
+        make: The class of searches, whose errors explain wrong arguments.
+        on_test_chosen: Called when the data have to be read again.
+        changed: Called when something else is entered.
     """
 
-    def __init__(self, make: Callable[..., Any], looked: Callable[[], None], changed: Callable[[], None]) -> None:
-        self._make, self._looked = make, looked
-        self._found: list[Source] = []
+    def __init__(self, make: Callable[..., Any], on_test_chosen: Callable[[], None], changed: Callable[[], None]) -> None:
+        self._make, self._on_test_chosen = make, on_test_chosen
+        self._sources: list[Source] = []
         test = w.Combobox(
             description="test data",
             placeholder="split from the data",
@@ -55,11 +55,11 @@ class More(View):
         self.weight = choice_field("class weights", "Class weights", [("none", None), ("balanced", "balanced")])
         self.seed = number_field("seed", "0", "Random seed of splits, proposals, weights and batches")
         usual, *others = names("samplers")
-        told = [
+        choices = [
             (f"default: {usual}", None),
             *((f"{name}: {SAMPLERS[name]}" if name in SAMPLERS else name, name) for name in others),
         ]
-        self.sampler = choice_field("sampler", "The algorithm that proposes the next network", told)
+        self.sampler = choice_field("sampler", "The algorithm that proposes the next network", choices)
         self._fields = w.HBox([self.test, self.group, self.time, self.weight, self.sampler, self.seed])
         self._fields.add_class("l-wrap")
         self.opened = w.ToggleButton(
@@ -68,55 +68,55 @@ class More(View):
         self.opened.layout.width = "auto"
         self.opened.observe(lambda _: self._turn(), "value")
         super().__init__(self.opened, self._fields, classes=("l-more",))
-        for one in (self.test, self.group, self.time, self.weight, self.seed):
-            one.on_change(self._heard)
+        for field in (self.test, self.group, self.time, self.weight, self.seed):
+            field.on_change(self._on_change)
         self.sampler.on_change(changed)
         self.update(None)
         self._turn()
 
-    def refresh(self, found: list[Source]) -> None:
+    def refresh(self, sources: list[Source]) -> None:
         """Offer the variables that the notebook holds now."""
-        before, variable = self.source, self.source in self._found
-        self._found = found
-        self.test.control.options = [one.alone for one in self._found]
+        before, variable = self.source, self.source in self._sources
+        self._sources = sources
+        self.test.control.options = [source.alone for source in self._sources]
         now = self.source
         if before and variable and not (now and same_objects(before, now)):
-            self._looked()
+            self._on_test_chosen()
 
     @property
     def source(self) -> Source | None:
         """The test data; None where they are cut off from the others."""
         text = self.test.control.value.strip()
-        known = next((one for one in self._found if one.alone == text), None)
+        known = next((source for source in self._sources if source.alone == text), None)
         return known or (path_source(text) if text and Path(text).expanduser().exists() else None)
 
     def show_errors(self) -> int:
         """Say beside each field what is wrong with it; how many are wrong."""
         test = self.test.control.value.strip()
         lost = test and not self.source
-        told = {
+        complaints = {
             self.test: f"There is no variable with data and no path {test!r}." if lost else "",
             self.seed: self._wrong_seed(),
         }
-        for field, complaint in told.items():
+        for field, complaint in complaints.items():
             field.show_error(complaint)
-        return sum(map(bool, told.values()))
+        return sum(map(bool, complaints.values()))
 
     def automl_arguments(self) -> dict[str, Any]:
         """Arguments of `AutoML` that were said."""
-        said = {"seed": self.seed.value, "class_weight": self.weight.value, "sampler": self.sampler.value}
-        return {name: value for name, value in said.items() if value is not None}
+        arguments = {"seed": self.seed.value, "class_weight": self.weight.value, "sampler": self.sampler.value}
+        return {name: value for name, value in arguments.items() if value is not None}
 
     @property
     def fit_arguments(self) -> dict[str, Any]:
         """Arguments of `fit` that were said, beside the test data."""
-        said = {"group_column": self.group.value, "time_column": self.time.value}
-        return {name: value for name, value in said.items() if value is not None}
+        arguments = {"group_column": self.group.value, "time_column": self.time.value}
+        return {name: value for name, value in arguments.items() if value is not None}
 
     @property
     def preview_options(self) -> dict[str, Any]:
         """What of it all changes how the data look."""
-        known = {name: said for name, said in self.automl_arguments().items() if name in ("seed", "class_weight")}
+        known = {name: value for name, value in self.automl_arguments().items() if name in ("seed", "class_weight")}
         if self._wrong_seed():
             known.pop("seed")
         return self.fit_arguments | known
@@ -129,22 +129,22 @@ class More(View):
         """Offer what fits the data."""
         columns = [(name, name) for name in (preview.columns if preview else ())]
         with self.quietly():
-            for one in (self.group, self.time):
-                set_options(one, [("none", None), *columns])
-                one.layout.display = "" if columns else "none"
+            for field in (self.group, self.time):
+                set_options(field, [("none", None), *columns])
+                field.layout.display = "" if columns else "none"
             numbers = bool(preview and preview.spec and not preview.spec.classes)
             if numbers:
                 self.weight.control.index = 0
             self.weight.layout.display = "none" if numbers else ""
 
     def forget(self) -> None:
-        """Other data: nothing is said about their rows yet."""
+        """Other data: forget the settings for the rows."""
         with self.quietly():
             self.test.control.value, self.group.control.index, self.time.control.index = "", 0, 0
 
-    def _heard(self) -> None:
+    def _on_change(self) -> None:
         if not self._hold:
-            self._looked()
+            self._on_test_chosen()
 
     def _turn(self) -> None:
         """Show it, or put it out of the way."""

@@ -36,12 +36,12 @@ def network_svg(recipe: dict[str, Any]) -> str:
 
 
 def _box(number: int, box: Box, most: int) -> str:
-    name, channels, said, stage = box
+    name, channels, title, stage = box
     colour = ENDS if stage < 0 else STAGES[stage % len(STAGES)]
     high = 12 + (TALL - 12) * math.log1p(channels) / math.log1p(most)
     left, top = GAP + number * (WIDE + GAP), (TALL - high) / 2 + 12
     return (
-        f'<g><title>{escape(said)}</title><rect x="{left}" y="{top:.1f}" width="{WIDE}" height="{high:.1f}" rx="3" '
+        f'<g><title>{escape(title)}</title><rect x="{left}" y="{top:.1f}" width="{WIDE}" height="{high:.1f}" rx="3" '
         f'fill="{colour}"/><text x="{left + WIDE / 2}" y="{top - 3:.1f}">{channels}</text>'
         f'<text x="{left + WIDE / 2}" y="{TALL + 26}">{escape(name)}</text></g>'
     )

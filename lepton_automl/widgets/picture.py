@@ -197,9 +197,9 @@ class PictureView(View):
             new["meta"] = now["meta"] = self._drawn
         return new
 
-    def _behind(self, _keeper: Any, said: Any, _buffers: Any) -> None:
+    def _behind(self, _keeper: Any, message: Any, _buffers: Any) -> None:
         """The page has missed something: it gets the whole figure anew."""
-        if said == "behind" and self.figure is not None:
+        if message == "behind" and self.figure is not None:
             with self._drawing:
                 self._begin(go.Figure(self._last))
             free_clicks(self)

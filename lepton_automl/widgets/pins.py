@@ -75,10 +75,10 @@ class Pins(View):
 
     def _pin(self) -> None:
         name = str(self.hyperparameter.value)
-        asked = {name: parse_setting(self._space[name], self.setting.value)}
-        complaint = self._wrong(asked)
+        setting = {name: parse_setting(self._space[name], self.setting.value)}
+        complaint = self._wrong(setting)
         if not complaint:
-            self.held |= asked
+            self.held |= setting
         self._list(complaint)
         self._changed()
 
@@ -88,8 +88,8 @@ class Pins(View):
         self._changed()
 
     def _list(self, complaint: str = "") -> None:
-        told = complaint or self.complaint
-        self._complaint.value = f'<span class="l-warn" role="alert">▲ {html_text(told, 300)}</span>' if told else ""
+        message = complaint or self.complaint
+        self._complaint.value = f'<span class="l-warn" role="alert">▲ {html_text(message, 300)}</span>' if message else ""
         self._shown.children = [
             button(f"{name} = {setting}", partial(self._let_go, name), tip="Search this hyperparameter again", icon="times")
             for name, setting in self.held.items()

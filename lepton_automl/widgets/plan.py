@@ -67,14 +67,14 @@ class Code(str):
     __slots__ = ()
 
 
-def call_source(name: str, given: Mapping[str, Any]) -> str:
+def call_source(name: str, values: Mapping[str, Any]) -> str:
     """A call with named arguments, written out."""
-    return f"{name}({', '.join(arguments(given))})"
+    return f"{name}({', '.join(arguments(values))})"
 
 
-def arguments(given: Mapping[str, Any]) -> list[str]:
+def arguments(values: Mapping[str, Any]) -> list[str]:
     """Named arguments, each written out."""
-    return [f"{name}={python_literal(value)}" for name, value in given.items()]
+    return [f"{name}={python_literal(value)}" for name, value in values.items()]
 
 
 def python_literal(value: Any) -> str:
@@ -82,8 +82,8 @@ def python_literal(value: Any) -> str:
     if isinstance(value, Code):
         return str(value)
     if isinstance(value, str):
-        said = repr(value)
-        return said if '"' in value or "'" in value else f'"{said[1:-1]}"'
+        literal = repr(value)
+        return literal if '"' in value or "'" in value else f'"{literal[1:-1]}"'
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{python_literal(key)}: {python_literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -92,10 +92,10 @@ def python_literal(value: Any) -> str:
     return repr(value)
 
 
-def argument_error(make: Any, **given: Any) -> str:
+def argument_error(make: Any, **arguments: Any) -> str:
     """What a constructor has against arguments, without its own name before it; empty where all is well."""
     try:
-        make(**given)
+        make(**arguments)
     except ConfigError as error:
         return f"{error.what}. {error.fix}".replace("..", ".").strip()
     return ""

@@ -72,8 +72,8 @@ class PreviewWorker:
         self._wanted: Wanted | None = None
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._made: list[Path] = []
-        weakref.finalize(self, _remove, self._made)  # also at the end of the kernel
+        self._folders: list[Path] = []
+        weakref.finalize(self, _remove, self._folders)  # also at the end of the kernel
 
     def look(self, source: Source | None, options: dict[str, Any], test: Source | None = None) -> None:
         """Look at a source; what was looked at before is forgotten."""
@@ -91,7 +91,7 @@ class PreviewWorker:
     def close(self) -> None:
         """Look no more, and remove what was prepared."""
         self.look(None, {})
-        _remove(self._made)
+        _remove(self._folders)
 
     def _run(self) -> None:
         done: Any = None
@@ -112,8 +112,8 @@ class PreviewWorker:
             self._tell("reading")
             columns = tuple(column_names(source.whole))
             folder, mark, sealed = self._folder(), _marks(source, test), test.whole if test else None
-            told = self._progress(wanted)
-            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=told)
+            progress = self._progress(wanted)
+            spec = prepare(source.whole, folder / "data", DataOptions(**options), test=sealed, progress=progress)
             return Preview(source, options, columns, spec, preview_dataset(spec), None, mark, test)
         except LeptonError as error:
             return Preview(source, options, columns, error=error)
@@ -124,34 +124,34 @@ class PreviewWorker:
     def _progress(self, wanted: object) -> Callable[[int, int], None]:
         last = [0.0]
 
-        def told(done: int, of: int) -> None:
+        def show_progress(done: int, of: int) -> None:
             if self._wanted is not wanted:
                 raise DataError("other data were chosen")
             if time.monotonic() > last[0] + EVERY:
                 last[0] = time.monotonic()
                 self._tell(f"{done:,} of {of:,} images")
 
-        return told
+        return show_progress
 
     def _folder(self) -> Path:
-        _remove(self._made)
+        _remove(self._folders)
         for left in self._home.glob(f"{PREFIX}*"):
             if left.stat().st_mtime < time.time() - STALE:
                 shutil.rmtree(left, ignore_errors=True)
         try:
             self._home.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._home))
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=self._home))
         except OSError as error:
             fix = "Give write permission, make room, or choose another folder by LEPTON_HOME."
             raise DataError(f"cannot make a folder: {error.strerror}", where=str(self._home), fix=fix) from error
-        self._made.append(made)
-        return made
+        self._folders.append(folder)
+        return folder
 
 
 def _marks(source: Source, test: Source | None) -> tuple[Any, Any]:
     return source.mark(), test.mark() if test else None
 
 
-def _remove(made: list[Path]) -> None:
-    while made:
-        shutil.rmtree(made.pop(), ignore_errors=True)
+def _remove(folders: list[Path]) -> None:
+    while folders:
+        shutil.rmtree(folders.pop(), ignore_errors=True)

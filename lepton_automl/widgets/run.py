@@ -28,27 +28,27 @@ class RunView(View):
     """The head of a dashboard."""
 
     def __init__(self) -> None:
-        self._told = w.HTML()
-        super().__init__(self._told)
+        self._view = w.HTML()
+        super().__init__(self._view)
 
     def draw(self, snapshot: StudySnapshot) -> None:
         """Say how it stands."""
-        self._told.value = run_html(snapshot)
+        self._view.value = run_html(snapshot)
 
 
 def run_html(snapshot: StudySnapshot) -> str:
     """The run at a glance, as HTML without scripts."""
     state = snapshot.state
-    told = status_json(state, snapshot.status)
+    summary = status_json(state, snapshot.status)
     facts = run_facts(snapshot)
     listed = "".join(f"<div><span>{html_text(name)}</span><b>{html_text(value)}</b></div>" for name, value in facts.items())
     behind = (
         f'<div class="l-warn">▲ MLflow is behind: {html_text(state.mlflow_trouble, 600)}</div>' if state.mlflow_trouble else ""
     )
-    percent = round(100 * told["used"], 1)
+    percent = round(100 * summary["used"], 1)
     return (
         f'<div class="l-head"><span class="l-name">{html_text(state.settings.name)}</span>'
-        f'<span class="l-badge">{html_text(snapshot.status)}</span><span>{html_text(said(snapshot))}</span>{_by_state(told["trials"])}</div>'
+        f'<span class="l-badge">{html_text(snapshot.status)}</span><span>{html_text(badge_text(snapshot))}</span>{_by_state(summary["trials"])}</div>'
         f'<div class="l-bar" role="progressbar" aria-label="budget used" aria-valuenow="{percent}">'
         f'<i style="width:{percent}%;background:#0072B2"></i></div>'
         f'<div class="l-facts">{listed}</div>{behind}'
@@ -58,19 +58,21 @@ def run_html(snapshot: StudySnapshot) -> str:
 def draw_run(drawing: Drawing, snapshot: StudySnapshot) -> None:
     """The same in a picture."""
     state = snapshot.state
-    told = status_json(state, snapshot.status)
+    summary = status_json(state, snapshot.status)
     head: list[tuple[str, dict[str, Any]]] = [
         (state.settings.name, {"size": 17, "bold": True}),
         (snapshot.status, {"bold": True, "frame": INK}),
-        (said(snapshot), {}),
+        (badge_text(snapshot), {}),
     ]
     counts = [
-        (f"{told['trials'][name]} {name}", {"mark": (SHAPES[name], COLOURS[name])}) for name in ORDER if name in told["trials"]
+        (f"{summary['trials'][name]} {name}", {"mark": (SHAPES[name], COLOURS[name])})
+        for name in ORDER
+        if name in summary["trials"]
     ]
-    drawing.flow([[one] for one in (*head, *(counts or [("no trials yet", {})]))], gap=12)
+    drawing.flow([[badge] for badge in (*head, *(counts or [("no trials yet", {})]))], gap=12)
     drawing.y += 10
     drawing.box(drawing.left, drawing.y, drawing.right, drawing.y + 8, fill=SOFT, edge=LINE, round_by=4)
-    end = drawing.left + (drawing.right - drawing.left) * told["used"]
+    end = drawing.left + (drawing.right - drawing.left) * summary["used"]
     if end > drawing.left + 8:
         drawing.box(drawing.left, drawing.y, end, drawing.y + 8, fill=COLOURS["complete"], round_by=4)
     drawing.y += 8
@@ -80,15 +82,15 @@ def draw_run(drawing: Drawing, snapshot: StudySnapshot) -> None:
     drawing.y += 8
 
 
-def said(snapshot: StudySnapshot) -> str:
+def badge_text(snapshot: StudySnapshot) -> str:
     """How it stands, in a few words beside its status."""
     if snapshot.status == "ended" and snapshot.state.ended:
         return snapshot.state.ended.reason
     if snapshot.status == "paused" and snapshot.state.paused:
         return snapshot.state.paused.reason.splitlines()[0]
-    told = status_json(snapshot.state, snapshot.status)
+    summary = status_json(snapshot.state, snapshot.status)
     return ELSE.get(
-        snapshot.status, "; ".join(filter(None, (told["left"] if snapshot.state.host_benchmark else "", told["step"])))
+        snapshot.status, "; ".join(filter(None, (summary["left"] if snapshot.state.host_benchmark else "", summary["step"])))
     )
 
 
@@ -107,12 +109,12 @@ def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
 
 def _by_state(counts: dict[str, int]) -> str:
     """Trials by how they ended: each with its mark, so that the colour is not all that tells."""
-    told = [
+    badges = [
         f'<span><span style="color:{COLOURS[name]}">{MARKS[name]}</span> {counts[name]} {name}</span>'
         for name in ORDER
         if counts.get(name)
     ]
-    return "".join(told) or "<span>no trials yet</span>"
+    return "".join(badges) or "<span>no trials yet</span>"
 
 
 def best(state: StudyState) -> str:

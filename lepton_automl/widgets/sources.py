@@ -30,12 +30,12 @@ class Source:
     Args:
         code: How it is written as arguments of `fit`.
         parts: Those arguments: the data, and labels where they are apart.
-        said: What it is, in a few words.
+        description: What it is, in a few words.
     """
 
     code: str
     parts: tuple[Any, ...] = field(repr=False)
-    said: str = ""
+    description: str = ""
 
     @property
     def alone(self) -> str:
@@ -65,9 +65,9 @@ def find_sources(names: Mapping[str, Any]) -> list[Source]:
     return [*tables, *_bundles(open_names), *_tuples(open_names), *_pairs(open_names)]
 
 
-def same_objects(one: Source, other: Source) -> bool:
+def same_objects(source: Source, other: Source) -> bool:
     """Whether they are the same objects; these may have been changed meanwhile."""
-    return all(a is b for a, b in zip(one.parts, other.parts, strict=False))
+    return all(a is b for a, b in zip(source.parts, other.parts, strict=False))
 
 
 def path_source(text: str) -> Source:
@@ -82,11 +82,11 @@ def completions(text: str) -> list[str]:
     folder = Path(head or ("/" if text.startswith("/") else ".")).expanduser()
     try:
         with os.scandir(folder) as listed:
-            fits = (one for one in listed if one.name.startswith(start) and (start or not one.name.startswith(".")))
-            found = [f"{head}/{one.name}" if "/" in text else one.name for one in itertools.islice(fits, OFFERED)]
+            fits = (entry for entry in listed if entry.name.startswith(start) and (start or not entry.name.startswith(".")))
+            names = [f"{head}/{entry.name}" if "/" in text else entry.name for entry in itertools.islice(fits, OFFERED)]
     except OSError:  # not there yet, or not ours to read
         return []
-    return sorted(found)
+    return sorted(names)
 
 
 def keep(files: Iterable[Mapping[str, Any]], folder: Path, label: str = "") -> Path:
@@ -102,9 +102,9 @@ def keep(files: Iterable[Mapping[str, Any]], folder: Path, label: str = "") -> P
     """
     into = folder / "pictures" / _safe(label) if label else folder
     into.mkdir(parents=True, exist_ok=True)
-    paths = [into / _safe(str(one["name"])) for one in files]
-    for path, one in zip(paths, files, strict=True):
-        path.write_bytes(bytes(one["content"]))
+    paths = [into / _safe(str(upload["name"])) for upload in files]
+    for path, upload in zip(paths, files, strict=True):
+        path.write_bytes(bytes(upload["content"]))
     return into.parent if label else paths[0]
 
 
@@ -125,7 +125,7 @@ def _is_data(value: Any) -> bool:
 
 def _is_table(value: Any) -> bool:
     if isinstance(value, dict):
-        columns = [one for one in value.values() if isinstance(one, list) or len(_shape(one)) == 1]
+        columns = [column for column in value.values() if isinstance(column, list) or len(_shape(column)) == 1]
         return 1 < len(columns) == len(value) and len(columns[0]) >= ROWS and len(set(map(len, columns))) == 1
     framed = hasattr(value, "columns") and (hasattr(value, "iloc") or hasattr(value, "to_pandas"))
     return framed and value.shape[1] > 1 and len(value) >= ROWS
@@ -161,8 +161,8 @@ def _pairs(names: Mapping[str, Any]) -> Iterator[Source]:
 
 def _strange(rows: str, labels: str) -> int:
     """How little two names look like a pair."""
-    one, two = rows.lower(), labels.lower()
-    return int(not any(two == one.replace(a, b) and a in one for a, b in PAIRED))
+    name, two = rows.lower(), labels.lower()
+    return int(not any(two == name.replace(a, b) and a in name for a, b in PAIRED))
 
 
 def _tuples(names: Mapping[str, Any]) -> Iterator[Source]:

@@ -55,7 +55,7 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
     def __init__(self, *children: w.Widget) -> None:
         self.container: PersistentBox | None = None
         self._stills: list[Any] = []
-        self._last, self._kept = b"", 0.0
+        self._last, self._last_kept = b"", 0.0
         self._keeping = threading.Lock()
         self._lost = w.HTML()
         self._lost.add_class("l-lost")
@@ -85,9 +85,9 @@ class PersistentBox(w.VBox):  # type: ignore[misc]  # ipywidgets ships no types
         """Renew the pictures, where they are older than some seconds and not as it looks now."""
         if self.container is not None:
             self.container.keep(age)
-        if self._stills and time.monotonic() >= self._kept + age:
+        if self._stills and time.monotonic() >= self._last_kept + age:
             with self._keeping:  # what is newer comes last
-                self._kept = time.monotonic()
+                self._last_kept = time.monotonic()
                 self._renew()
 
     def _renew(self) -> None:

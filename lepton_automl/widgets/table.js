@@ -39,13 +39,13 @@ function render({ model, el }) {
     table.append(start, body);
     box.replaceChildren(table);
     const turn = (text, by, tip) => make("button", text, { type: "button", title: tip, onclick: () => model.send({ turn: by }) });
-    foot.replaceChildren(turn("‹", -1, "earlier rows"), make("span", " " + model.get("told") + " "), turn("›", 1, "later rows"));
+    foot.replaceChildren(turn("‹", -1, "earlier rows"), make("span", " " + model.get("caption") + " "), turn("›", 1, "later rows"));
     [box.scrollLeft, box.scrollTop] = keep;
     if (at >= 0) box.querySelectorAll("button,tr[tabindex]")[at]?.focus();
   };
-  model.on("change:rows change:heads change:sort change:told change:chosen", draw);
+  model.on("change:rows change:heads change:sort change:caption change:chosen", draw);
   draw();
-  return () => model.off("change:rows change:heads change:sort change:told change:chosen", draw);
+  return () => model.off("change:rows change:heads change:sort change:caption change:chosen", draw);
 }
 
 const STYLE = `

@@ -28,7 +28,7 @@ class Grid(anywidget.AnyWidget):
     heads: traitlets.List[str] = traitlets.List().tag(sync=True)
     rows: traitlets.List[list[str]] = traitlets.List().tag(sync=True)
     sort = traitlets.Dict().tag(sync=True)
-    told = traitlets.Unicode().tag(sync=True)
+    caption = traitlets.Unicode().tag(sync=True)
     chosen = traitlets.Int(-1).tag(sync=True)
 
 
@@ -45,7 +45,7 @@ class TableView(View):
         self._all: list[Row] = []
         self._last: tuple[Any, ...] = ()
         self.grid = Grid()
-        self.grid.on_msg(self._heard)
+        self.grid.on_msg(self._on_message)
         super().__init__(self.grid)
 
     def draw(self, snapshot: StudySnapshot) -> None:
@@ -61,22 +61,22 @@ class TableView(View):
         self._show()
 
     def _show(self) -> None:
-        found = [*FIRST, *(name for name in (self._all[0] if self._all else {}) if "." in name), "network", "reason"]
+        names = [*FIRST, *(name for name in (self._all[0] if self._all else {}) if "." in name), "network", "reason"]
         rows = sorted_rows(self._all, self._by, down=self._down)
         pages = max(1, math.ceil(len(rows) / PAGE))
         self._page = min(self._page, pages - 1)
         page = rows[self._page * PAGE : (self._page + 1) * PAGE]
         with self.grid.hold_sync():
-            self.grid.heads = [clean(name, 40) for name in found]
+            self.grid.heads = [clean(name, 40) for name in names]
             self.grid.sort = {"by": clean(self._by, 40), "down": self._down}
-            self.grid.told = f"page {self._page + 1} of {pages}, {len(rows)} trials"
-            self.grid.rows = [[cell(row.get(name)) for name in found] for row in page]
+            self.grid.caption = f"page {self._page + 1} of {pages}, {len(rows)} trials"
+            self.grid.rows = [[cell(row.get(name)) for name in names] for row in page]
 
-    def _heard(self, _grid: Any, said: Any, _buffers: Any) -> None:
+    def _on_message(self, _grid: Any, message: Any, _buffers: Any) -> None:
         """What was clicked: a head, a row, or a page."""
-        match said:
+        match message:
             case {"sort": str(name)}:
-                known = {clean(one, 40): one for row in self._all[:1] for one in row}
+                known = {clean(name, 40): name for row in self._all[:1] for name in row}
                 self._down = not self._down if known.get(name) == self._by else name not in {"latency_ms", "size_bytes"}
                 self._by = known.get(name, "trial")
                 self._show()

@@ -32,8 +32,8 @@ def study_text(snapshot: StudySnapshot) -> str:
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(text.ljust(room) for text, room in zip(row, wide, strict=True)).rstrip() for row in table]
     head = f"study {state.settings.name}: {snapshot.status}"
-    told = [head, *status_lines(state, snapshot.status), *lines]
-    return "\n".join(clean(line, 200) for line in told)
+    content = [head, *status_lines(state, snapshot.status), *lines]
+    return "\n".join(clean(line, 200) for line in content)
 
 
 def _columns(state: StudyState) -> list[str]:
@@ -51,7 +51,7 @@ def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
 def _draw_front(drawing: Drawing, state: StudyState) -> None:
     front = state.front()
     others = [trial for trial in state.trials.values() if trial not in front and trial.status in {"complete", "stopped"}]
-    points = [(one, *at) for one in (*others[-MOST:], *front) if (at := _at(state, one))]
+    points = [(trial, *at) for trial in (*others[-MOST:], *front) if (at := _at(state, trial))]
     if not points:
         return
     top = drawing.y + 30
@@ -65,18 +65,18 @@ def _draw_front(drawing: Drawing, state: StudyState) -> None:
     for tick in even_ticks(*ys):
         drawing.line((left, up(tick)), (right, up(tick)))
         drawing.text(left - 7, up(tick) + 4, f"{tick:.4g}", size=11, colour=DIM, anchor="rs")
-    steps = [(across(math.log10(x)), up(y)) for one, x, y in points if one in front]
+    steps = [(across(math.log10(x)), up(y)) for trial, x, y in points if trial in front]
     for (ax, ay), (bx, by) in pairwise(sorted(steps)):
         drawing.line((ax, ay), (bx, ay), (bx, by), colour=COLOURS["complete"])
-    for one, x, y in points:
-        faint = one not in front
+    for entry, x, y in points:
+        faint = entry not in front
         size = 3.0 if faint else 5.5
         drawing.mark(
             across(math.log10(x)),
             up(y),
-            SHAPES[one.status],
+            SHAPES[entry.status],
             size=size,
-            colour=COLOURS[one.status],
+            colour=COLOURS[entry.status],
             opacity=0.45 if faint else 1,
         )
     drawing.text((left + right) / 2, bottom + 34, "latency, ms per call", size=11, colour=DIM, anchor="ms")

@@ -52,10 +52,10 @@ def button(text: str, act: Callable[[], None], *, tip: str = "", icon: str = "",
         icon: Of Font Awesome.
         style: Of ipywidgets, such as `"danger"`.
     """
-    made = w.Button(description=clean(text), tooltip=clean(tip), icon=icon, button_style=style)
-    made.layout.width = "auto"
-    made.on_click(lambda _: act())
-    return made
+    control = w.Button(description=clean(text), tooltip=clean(tip), icon=icon, button_style=style)
+    control.layout.width = "auto"
+    control.on_click(lambda _: act())
+    return control
 
 
 def descendants(widget: w.Widget) -> Iterator[w.Widget]:
@@ -73,8 +73,8 @@ def free_clicks(widget: w.Widget) -> None:
     a cell is the main shell: the click would wait for the running cell. Nothing here waits for answers in a cell, so that
     what the page asked for stands. (`ipykernel.kernelbase.Kernel.shell_channel_thread_main`.)
     """
-    for one in descendants(widget):
-        comm: Any = getattr(one, "comm", None)
+    for descendant in descendants(widget):
+        comm: Any = getattr(descendant, "comm", None)
         if comm is not None and hasattr(comm, "_reply_subshell_for"):
             comm._reply_subshell_for = _as_sent  # noqa: SLF001  # there is no public way
 

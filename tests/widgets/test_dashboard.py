@@ -43,9 +43,9 @@ def test_it_shows_the_front_the_trials_and_the_log(tmp_path):
     front = next(trace for trace in dashboard.front.figure.data if trace.name == "front")
     assert sorted(front.customdata) == [0, 1]
     assert [row[0] for row in dashboard.table.grid.rows] == ["2", "1", "0"]
-    dashboard.table._heard(None, {"sort": "score"}, [])
+    dashboard.table._on_message(None, {"sort": "score"}, [])
     assert [row[0] for row in dashboard.table.grid.rows] == ["0", "1", "2"]
-    dashboard.table._heard(None, {"choose": 2}, [])
+    dashboard.table._on_message(None, {"choose": 2}, [])
     assert "trial 2: " in dashboard.detail.text.value and dashboard.detail.number.value == 2
     assert dashboard.detail.buttons["use"].disabled is False
 
@@ -109,7 +109,7 @@ def test_it_follows_the_journal_even_if_another_process_resumes_it(tmp_path):
     dashboard = study.dashboard()
 
     def shows(text):
-        until(lambda: text in dashboard.run._told.value)
+        until(lambda: text in dashboard.run._view.value)
 
     shows("lost")
     with study.home.lock("sample"):
@@ -131,7 +131,7 @@ def test_what_has_ended_is_done_and_has_no_time_left(tmp_path):
     first = status_lines(study.state, "ended")[0]
     assert first == "100% done: done" and repr(study.dashboard()).count("done: done") == 1
     dashboard = study.dashboard()
-    assert 'aria-valuenow="100.0"' in dashboard.run._told.value and "left" not in dashboard.run._told.value
+    assert 'aria-valuenow="100.0"' in dashboard.run._view.value and "left" not in dashboard.run._view.value
 
 
 def test_a_search_without_a_model_shows_the_current_step_and_an_estimate():
