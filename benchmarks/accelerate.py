@@ -54,10 +54,10 @@ HELD = 10_000  # validation images; with fewer, 0.3 points are noise
 class Way:
     """A way to run a network.
 
-        Args:
-    call: Rows [N, ...] in one array to the network's output.
-    enter: Converts them to the input of a call, once, before it is timed.
-            run: The call itself.
+    Args:
+        call: Rows [N, ...] in one array to the network's output.
+        enter: Converts them to the input of a call, once, before it is timed.
+        run: The call itself.
     """
 
     call: Call
@@ -79,13 +79,13 @@ class Way:
 class Contest:
     """One network: the common start of all contestants, and our result.
 
-        Args:
-            parent: Dense and trained; rows [N, ...] in one tensor to logits.
-    native: The same network, called without a wrapper.
-            train: Rows and classes.
-    held: The same for validation.
-    test: The same for the final test, once.
-    ours: Our artifact by the number of rows of a call, called with rows.
+    Args:
+        parent: Dense and trained; rows [N, ...] in one tensor to logits.
+        native: The same network, called without a wrapper.
+        train: Rows and classes.
+        held: The same for validation.
+        test: The same for the final test, once.
+        ours: Our artifact by the number of rows of a call, called with rows.
     """
 
     parent: nn.Module
@@ -285,13 +285,13 @@ def run(
 ) -> Result:
     """Speedup over the dense network in PyTorch, the change in test accuracy, and latency relative to the best by hand.
 
-        Args:
-            nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
-    rows: Number of Fashion-MNIST's training images for the hand-written networks; the search uses all.
-    epochs: Epochs of the hand-written parents, and of fine-tuning after pruning by hand.
-    minutes: Minutes of each search.
-    seed: Seed of everything.
-    results: The file of finished runs.
+    Args:
+        nets: Which networks, by comma: hand-written (resnet, mobilenet, encoder) and searched (digits, fashion, adult).
+        rows: Number of Fashion-MNIST's training images for the hand-written networks; the search uses all.
+        epochs: Epochs of the hand-written parents, and of fine-tuning after pruning by hand.
+        minutes: Minutes of each search.
+        seed: Seed of everything.
+        results: The file of finished runs.
     """
     if not FASHION.is_dir():
         return Result(figures=[], notes=[f"Skipped: {FASHION} does not exist; set LEPTON_DATA."])

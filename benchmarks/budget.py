@@ -35,8 +35,8 @@ VIRTUAL = (
 def run(minutes: str = "10,10,10") -> Result:
     """Used over requested budget: time from launch to registration of the chosen model; trials, epochs and cost.
 
-        Args:
-    minutes: Budgets of the real studies, separated by commas; empty for none.
+    Args:
+        minutes: Budgets of the real studies, separated by commas; empty for none.
     """
     asked = [float(part) for part in minutes.split(",") if part.strip()]
     with tempfile.TemporaryDirectory() as folder:

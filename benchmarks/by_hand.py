@@ -31,9 +31,9 @@ Call = Callable[[Array], Array]
 class Made:
     """One way by hand.
 
-        Args:
-    name: The tools that were used.
-    call: Rows [N, ...] to the network's output.
+    Args:
+        name: The tools that were used.
+        call: Rows [N, ...] to the network's output.
     """
 
     name: str

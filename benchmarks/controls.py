@@ -23,11 +23,11 @@ PATIENCE = 120.0
 def run(*, rounds: int = 12, studies: int = 3, rows: int = 1000, trials: int = 8) -> Result:
     """Send commands to real studies with two workers each, at times unrelated to the progress of their trials.
 
-        Args:
-    rounds: Rounds of pause, resume, limit, pin, unpin in each study.
-    studies: Number of studies; each is stopped once.
-    rows: Number of digits to train on.
-    trials: Trials before the first round, so that a proposal takes its usual time.
+    Args:
+        rounds: Rounds of pause, resume, limit, pin, unpin in each study.
+        studies: Number of studies; each is stopped once.
+        rows: Number of digits to train on.
+        trials: Trials before the first round, so that a proposal takes its usual time.
     """
     seconds: dict[str, list[float]] = defaultdict(list)
     for seed in range(studies):

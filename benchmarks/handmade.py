@@ -86,10 +86,10 @@ class Mixing(nn.Module):
 class Encoder(nn.Module):
     """A small transformer encoder over the columns of a table, a vector each (Gorishniy et al., NeurIPS 2021).
 
-        Args:
-    numbers: Number of numeric columns, which come first in a row.
-    codes: Number of codes of each further column.
-    classes: Number of classes.
+    Args:
+            numbers: Number of numeric columns, which come first in a row.
+            codes: Number of codes of each further column.
+            classes: Number of classes.
     """
 
     def __init__(self, numbers: int, codes: tuple[int, ...], classes: int, width: int = 64) -> None:

@@ -11,8 +11,8 @@ from .report import Figure, Result
 def run(only: str = "") -> Result:
     """Run every case of `input_cases`.
 
-        Args:
-    only: Run only kinds whose names begin with this.
+    Args:
+        only: Run only kinds whose names begin with this.
     """
     cases = [case for case in all_cases() if case.kind.startswith(only)]
     outcomes: Counter[str] = Counter()

@@ -123,10 +123,10 @@ class _Run:
 def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
     """Kill a search `n` times and compare it with an uninterrupted one.
 
-        Args:
-    n: Number of kills.
-    trials: Number of trials of the search.
-    seed: Seed of the search and of the times of kills.
+    Args:
+        n: Number of kills.
+        trials: Number of trials of the search.
+        seed: Seed of the search and of the times of kills.
     """
     with tempfile.TemporaryDirectory() as temporary:
         whole = _Run(begin(Path(temporary) / "whole", trials, seed), random.Random(seed))

@@ -165,13 +165,13 @@ def run(
 ) -> Result:
     """Points of test accuracy lost at each ratio, by `lean` and by torch-pruning's recipes, on Fashion-MNIST.
 
-        Args:
-    rows: Number of training images.
-    parent_epochs: Epochs of the training before pruning.
-    epochs: Epochs of the recovery, the same for all.
-    seeds: Number of runs of each.
-    nets: Names of the networks, separated by commas.
-    results: The file of finished runs.
+    Args:
+        rows: Number of training images.
+        parent_epochs: Epochs of the training before pruning.
+        epochs: Epochs of the recovery, the same for all.
+        seeds: Number of runs of each.
+        nets: Names of the networks, separated by commas.
+        results: The file of finished runs.
     """
     if not DATA.is_dir():
         skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."

@@ -14,9 +14,9 @@ Key = tuple[Any, ...]
 class Ledger:
     """Recorded results of runs.
 
-        Args:
-    path: The file of JSON lines.
-    same: Names of the fields that identify a run, in the order of a key.
+    Args:
+            path: The file of JSON lines.
+            same: Names of the fields that identify a run, in the order of a key.
     """
 
     def __init__(self, path: Path, same: tuple[str, ...]) -> None:

@@ -33,10 +33,10 @@ ACCURACY = 0.7  # reference point of the hypervolume
 def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
     """Two searches of the same simulated space, with the same number of epochs, on a virtual clock.
 
-        Args:
-    share: Share of the space, sampled uniformly, that meets the latency limit.
-    seeds: Number of searches of each.
-    trainings: Number of full trainings that the budget allows.
+    Args:
+        share: Share of the space, sampled uniformly, that meets the latency limit.
+        seeds: Number of searches of each.
+        trainings: Number of full trainings that the budget allows.
     """
     asked = study(Budget(epochs=18 * trainings), epochs=18)
     rng = random.Random(0)  # not used for security
@@ -66,10 +66,10 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
 class Spent:
     """How a search used its time.
 
-        Args:
-            infeasible: Share of the training seconds spent on networks that break the limit.
-    proposed: Share of the proposals that meet it.
-    feasible: Accuracy and latency of each fully trained network that meets it.
+    Args:
+        infeasible: Share of the training seconds spent on networks that break the limit.
+        proposed: Share of the proposals that meet it.
+        feasible: Accuracy and latency of each fully trained network that meets it.
     """
 
     infeasible: float

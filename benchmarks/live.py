@@ -142,15 +142,15 @@ def run(
 ) -> Result:
     """Shares of each rival's time in which ours reaches the rival's final front, on Fashion-MNIST.
 
-        Args:
-    minutes: Minutes of each run.
-    seeds: Number of runs of each contestant.
-    workers: Number of processes of each contestant.
-    rows: Number of training images.
-    epochs: Epochs of a full training; 0 for the package's default.
-    only: Contestants to run, separated by commas; all if empty. For the others, recorded runs are used.
-    again: Contestants to run again, even if recorded.
-            results: The ledger.
+    Args:
+        minutes: Minutes of each run.
+        seeds: Number of runs of each contestant.
+        workers: Number of processes of each contestant.
+        rows: Number of training images.
+        epochs: Epochs of a full training; 0 for the package's default.
+        only: Contestants to run, separated by commas; all if empty. For the others, recorded runs are used.
+        again: Contestants to run again, even if recorded.
+        results: The ledger.
     """
     if not DATA.is_dir():
         skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."

@@ -30,9 +30,9 @@ ROWS = 10_000  # of the real searches' data
 def run(*, trials: int = 10_000, real_trials: int = 12) -> Result:
     """Search on a virtual clock, where only the search itself takes time, then with real workers.
 
-        Args:
-    trials: Trials on the virtual clock.
-    real_trials: Trials of the searches with one and with two workers; 0 skips them.
+    Args:
+        trials: Trials on the virtual clock.
+        real_trials: Trials of the searches with one and with two workers; 0 skips them.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = StudyStore(folder)

@@ -20,10 +20,10 @@ from lepton_automl.tasks.classification import MulticlassOutput
 def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -> StudyConfig:
     """A study of square pictures under accuracy and latency.
 
-        Args:
-    budget: The budget.
-            side: Pixels.
-    epochs: Epochs of a full training.
+    Args:
+        budget: The budget.
+        side: Pixels.
+        epochs: Epochs of a full training.
             **changes: Other fields of the configuration.
     """
     spec = DataSpec(

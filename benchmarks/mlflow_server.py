@@ -56,8 +56,8 @@ class Page:
     """The requests of a page, as observed with the pages of MLflow 3.17.
 
     Args:
-        address: The server's.
-        experiment: The experiment's id.
+            address: The server's.
+            experiment: The experiment's id.
     """
 
     def __init__(self, address: str, experiment: str) -> None:

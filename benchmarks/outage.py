@@ -43,11 +43,11 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
     The writer is `lepton sync STUDY --follow`, a process of its own; the journal is that of a simulated study, written line by line
     for one and a half times as long as the trouble lasts.
 
-        Args:
-    trials: Trials of the study.
-    seconds: How long the server is down and the file locked.
-    kills: Number of SIGKILLs of the writer.
-    seed: Seed of their times.
+    Args:
+        trials: Trials of the study.
+        seconds: How long the server is down and the file locked.
+        kills: Number of SIGKILLs of the writer.
+        seed: Seed of their times.
     """
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:

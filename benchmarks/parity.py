@@ -165,8 +165,8 @@ def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
 def run(*, recipes: int = 60) -> Result:
     """How far every artifact is from its module, and how many differ by more than their precision allows without being refused.
 
-        Args:
-    recipes: Number of random recipes of the search's space.
+    Args:
+        recipes: Number of random recipes of the search's space.
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:

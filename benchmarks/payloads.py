@@ -18,10 +18,10 @@ JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.par
 class Payload(NamedTuple):
     """One request to `/invocations`.
 
-        Args:
-            name: What is wrong with it.
-            body: Its body.
-    kind: Its content type; None to send none.
+    Args:
+        name: What is wrong with it.
+        body: Its body.
+        kind: Its content type; None to send none.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Payload(NamedTuple):
 def post(port: int, payload: Payload) -> tuple[int, bytes]:
     """The response of a server on this machine: its status and body; status 0 if the connection breaks.
 
-        Args:
-    port: The server's port.
-    payload: The request.
+    Args:
+        port: The server's port.
+        payload: The request.
     """
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     try:
@@ -94,9 +94,9 @@ def for_any(example: Mapping[str, Any]) -> Iterator[Payload]:
 def for_tables(example: Mapping[str, Any], number: str) -> Iterator[Payload]:
     """Wrong rows of a table.
 
-        Args:
-            example: A good row.
-    number: The name of a numeric column.
+    Args:
+        example: A good row.
+        number: The name of a numeric column.
     """
     names = list(example)
     yield Payload("a column is missing", rows_of({name: cell for name, cell in example.items() if name != number}))

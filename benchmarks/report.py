@@ -13,12 +13,12 @@ from typing import Any
 class Figure:
     """One figure of a benchmark.
 
-        Args:
-    name: A short name.
-    value: The number; the median if there are several samples.
-            unit: Its unit; empty for a ratio or a count.
-    spread: Lower and upper quartile of the samples, if there are several.
-    target: The required value as text, such as `"<= 1.10"`; empty for none.
+    Args:
+        name: A short name.
+        value: The number; the median if there are several samples.
+        unit: Its unit; empty for a ratio or a count.
+        spread: Lower and upper quartile of the samples, if there are several.
+        target: The required value as text, such as `"<= 1.10"`; empty for none.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Figure:
 class Result:
     """The results of a benchmark run.
 
-        Args:
-    figures: The figures.
-    notes: Notes for the reader, one sentence each.
+    Args:
+        figures: The figures.
+        notes: Notes for the reader, one sentence each.
     """
 
     figures: list[Figure]

@@ -33,11 +33,11 @@ NAME, DAY = "reviewed", 86_400.0
 def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: str = "") -> Result:
     """Send a real server the requests of its pages.
 
-        Args:
-    trials: Simulated trials of the study.
-    repeats: Repeats of each request.
-    screenshots: A folder for screenshots of the pages, by playwright and chromium; none if empty.
-    home: A folder to keep the study in; empty for a temporary one.
+    Args:
+        trials: Simulated trials of the study.
+        repeats: Repeats of each request.
+        screenshots: A folder for screenshots of the pages, by playwright and chromium; none if empty.
+        home: A folder to keep the study in; empty for a temporary one.
     """
     with tempfile.TemporaryDirectory() as folder:
         where = StudyStore(home or folder)

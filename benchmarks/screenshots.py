@@ -21,11 +21,11 @@ PATIENCE, DRAWN = 120_000, 8_000  # milliseconds
 def take(address: str, home: Path, study: str, folder: Path) -> None:
     """Take screenshots of the run list, the study's run, a trial, a comparison and, if there is one, the registered model.
 
-        Args:
-    address: The address of MLflow's server.
-            home: The folder of all studies.
-            study: The study's name, its registered model's too.
-    folder: The folder for the screenshots.
+    Args:
+        address: The address of MLflow's server.
+        home: The folder of all studies.
+        study: The study's name, its registered model's too.
+        folder: The folder for the screenshots.
     """
     from playwright.sync_api import sync_playwright  # needed for screenshots only
 

@@ -34,15 +34,15 @@ def run(
 ) -> Result:
     """Shares of the hypervolume that plain TPE reaches with full trainings, and the significance of this search's lead.
 
-        Args:
-    seeds: Number of runs of each contestant on each table.
-    tables: Names of the tables, separated by commas.
-            workers: Trials at a time, on the virtual clock.
-    contestants: Only these, separated by commas; plain TPE, the baseline, always takes part.
-            hub: A checkout of OptunaHub's registry.
-    loader: A function that reads a table by its name.
-    processes: Processes at a time; 0 for one per core.
-            picture: Whether the curves are drawn.
+    Args:
+        seeds: Number of runs of each contestant on each table.
+        tables: Names of the tables, separated by commas.
+        workers: Trials at a time, on the virtual clock.
+        contestants: Only these, separated by commas; plain TPE, the baseline, always takes part.
+        hub: A checkout of OptunaHub's registry.
+        loader: A function that reads a table by its name.
+        processes: Processes at a time; 0 for one per core.
+        picture: Whether the curves are drawn.
     """
     if hub:
         os.environ[REGISTRY] = str(Path(hub).absolute())

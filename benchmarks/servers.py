@@ -30,12 +30,12 @@ def free_port() -> int:
 class MlflowServer:
     """`mlflow server` on this machine, with an artifact folder of its own.
 
-        Args:
-    folder: The folder of its files.
-    port: Its port; by default a free one.
+    Args:
+            folder: The folder of its files.
+            port: Its port; by default a free one.
             backend: Its database; by default a SQLite file.
-    options: Further command-line options.
-    environment: Further environment variables.
+            options: Further command-line options.
+            environment: Further environment variables.
     """
 
     def __init__(

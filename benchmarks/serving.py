@@ -60,11 +60,11 @@ CLOSE = 1e-4  # allowed difference of probabilities, as ONNX Runtime and PyTorch
 class Case:
     """A study and the requests to its model.
 
-        Args:
-            study: It has ended, and its chosen model is registered.
-    raw: Raw rows or images, as `predict` accepts them.
-    bodies: One request body for each of them.
-    tensors: The same as inputs of the network: one float row or one image each.
+    Args:
+        study: It has ended, and its chosen model is registered.
+        raw: Raw rows or images, as `predict` accepts them.
+        bodies: One request body for each of them.
+        tensors: The same as inputs of the network: one float row or one image each.
     """
 
     study: Study
@@ -76,9 +76,9 @@ class Case:
 class Flat(nn.Module):
     """A network as MLflow's `pytorch` flavour can serve it: one tensor in.
 
-        Args:
-    network: It returns probabilities.
-    numeric: Number of numeric columns of a table; 0 for images.
+    Args:
+            network: It returns probabilities.
+            numeric: Number of numeric columns of a table; 0 for images.
     """
 
     def __init__(self, network: nn.Module, numeric: int) -> None:

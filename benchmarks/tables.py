@@ -176,10 +176,10 @@ def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int)
 class Verdict:
     """A data set over all its splits.
 
-        Args:
-    name: The data set's name.
-            regression: Whether scores are RMSEs, else accuracies in percent.
-    splits: The result on each split.
+    Args:
+        name: The data set's name.
+        regression: Whether scores are RMSEs, else accuracies in percent.
+        splits: The result on each split.
     """
 
     name: str

@@ -37,11 +37,11 @@ OWN = ("_handle_report", "_start", "_end")  # the loop's own work: deciding on a
 def run(*, trials: int = 200, real_trials: int = 20, rivals: int = 20, storage_trials: int = 5) -> Result:
     """Search with and without the tracker, in turn, on simulated trials, then on real ones; then write the same trials with the alternatives.
 
-        Args:
-    trials: Simulated trials, half of them tracked; each takes a second at most, so the tracker has more to do than in practice.
-    real_trials: Trials of the study on digits; 0 skips it.
-            rivals: Trials that the fluent API writes.
-            storage_trials: Trials that Optuna's storage writes, at seconds each.
+    Args:
+        trials: Simulated trials, half of them tracked; each takes a second at most, so the tracker has more to do than in practice.
+        real_trials: Trials of the study on digits; 0 skips it.
+        rivals: Trials that the fluent API writes.
+        storage_trials: Trials that Optuna's storage writes, at seconds each.
     """
     with tempfile.TemporaryDirectory() as folder:
         home = StudyStore(folder)
@@ -92,11 +92,11 @@ NOTES = [SHARE, FIRST, PATH, CALLS]
 class Block:
     """Measurements of one study.
 
-        Args:
-    folder: The study's folder.
-    own: Seconds of the search loop's own work.
-    publisher: The publishing process; None without one.
-    made: Rows that were added to MLflow's store.
+    Args:
+            folder: The study's folder.
+            own: Seconds of the search loop's own work.
+            publisher: The publishing process; None without one.
+            made: Rows that were added to MLflow's store.
     """
 
     def __init__(self, folder: Path, own: float, publisher: Publisher | None, made: int) -> None:

@@ -19,10 +19,10 @@ EARLY = (0.1, 0.2)
 def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
     """Shares of plain TPE's final hypervolume; the earlier study is on the other table of images.
 
-        Args:
-    seeds: Runs of each start on each table, each with an earlier study of its own.
-            workers: Trials at a time, on the virtual clock.
-    processes: Processes at a time; 0 for one per core.
+    Args:
+        seeds: Runs of each start on each table, each with an earlier study of its own.
+        workers: Trials at a time, on the virtual clock.
+        processes: Processes at a time; 0 for one per core.
     """
     names = (*STARTS, TPE)
     runs = [Run(table, name, seed) for table in OTHER for name in names for seed in range(seeds)]

@@ -225,10 +225,10 @@ def _p95(samples: list[float]) -> float:
 def run(*, trials: int = 500, seconds: float = 60.0, long: int = 1000) -> Result:
     """Figures of the dashboard, without a browser.
 
-        Args:
-    trials: Trials that end while the user works in the kernel.
-    seconds: The time in which they end.
-    long: Trials of the study that is opened again.
+    Args:
+        trials: Trials that end while the user works in the kernel.
+        seconds: The time in which they end.
+        long: Trials of the study that is opened again.
     """
     with tempfile.TemporaryDirectory() as folder:
         figures, notes = beside_a_stream(Path(folder), trials, seconds)

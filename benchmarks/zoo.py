@@ -44,11 +44,11 @@ OTHER = (
 def run(*, only: str = "", again: bool = False, workers: int = 2, results: str = str(RESULTS)) -> Result:
     """Try every network of `zoo_networks` in a process of its own.
 
-        Args:
-            only: Try the networks whose names contain this.
-    again: Whether to repeat trials already recorded for this version of the code.
-            workers: Networks at a time, each on one thread.
-    results: The file of finished trials.
+    Args:
+        only: Try the networks whose names contain this.
+        again: Whether to repeat trials already recorded for this version of the code.
+        workers: Networks at a time, each on one thread.
+        results: The file of finished trials.
     """
     torch.set_num_threads(1)
     ledger, code = Ledger(Path(results), ("network", "code")), _digest()

@@ -19,7 +19,7 @@ class Ledger:
     A claim is a lock and ends with its process: the number of a killed one is free again.
 
     Args:
-        path: The file; its folder exists.
+            path: The file; its folder exists.
     """
 
     def __init__(self, path: Path) -> None:

@@ -47,11 +47,11 @@ CHILDREN_OF_OTHERS = 0.25  # share of the rows far from the front that have a ch
 class Recorder:
     """Trains and measures rows of one table, one after another.
 
-        Args:
-    name: The table's name.
-    raw: The folder of its raw data.
+    Args:
+            name: The table's name.
+            raw: The folder of its raw data.
             work: Where ledgers, prepared data and temporary bundles are kept.
-    longest: Maximum CPU seconds of a fresh training; a longer one is given up after its first epochs.
+            longest: Maximum CPU seconds of a fresh training; a longer one is given up after its first epochs.
     """
 
     def __init__(self, name: str, raw: Path, work: Path, longest: float = math.inf) -> None:

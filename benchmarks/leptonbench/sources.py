@@ -25,15 +25,15 @@ HOUSING_ROWS = 8_000
 class Source:
     """The source of one table.
 
-        Args:
-            about: The data, in a sentence.
-    read: Reads the data from the folder of raw files.
-    options: How the data are prepared.
-            batch_size: Rows of one call on the target.
-            metric: The score.
-            second: Another score that is kept beside it.
-            epochs: Of a full training.
-            child_epochs: Of a child's recovery.
+    Args:
+        about: The data, in a sentence.
+        read: Reads the data from the folder of raw files.
+        options: How the data are prepared.
+        batch_size: Rows of one call on the target.
+        metric: The score.
+        second: Another score that is kept beside it.
+        epochs: Of a full training.
+        child_epochs: Of a child's recovery.
     """
 
     about: str

@@ -24,27 +24,27 @@ FOLDER = Path(__file__).parent
 class Row:
     """One configuration, trained in full.
 
-        Args:
-    id: Stays the same when rows are added.
-            origin: `"design"`, `"random"`, `"local"` (one or two hyperparameters of a good row drawn anew) or `"child"`.
-            parent: Id of the row whose weights a child inherited; -1 for a fresh network.
-    config: All hyperparameters.
-            recipe: The final shape.
-            score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
-            second_score: Another score, likewise.
-            final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
-                the row failed.
-            final_second_score: Likewise.
-            epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
-            weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
-            packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
-            latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
-            latency_low: Lower end of its 95 % interval.
-            latency_high: Upper end of it.
-            size_bytes: Of the exported file.
-            parameters: Weights.
-            epochs: Of the plan: fewer for a child, whose epochs are all recovery.
-            failure: Why it has no artifact; empty where it has one.
+    Args:
+        id: Stays the same when rows are added.
+        origin: `"design"`, `"random"`, `"local"` (one or two hyperparameters of a good row drawn anew) or `"child"`.
+        parent: Id of the row whose weights a child inherited; -1 for a fresh network.
+        config: All hyperparameters.
+        recipe: The final shape.
+        score: The table's metric after each epoch, by the averaged weights; NaN before the cut, and after a failure.
+        second_score: Another score, likewise.
+        final_score: Of the exported artifact, which has the weights of the epoch with the best validation loss; NaN where
+            the row failed.
+        final_second_score: Likewise.
+        epoch_seconds: CPU seconds of one epoch of the final shape on one thread, scoring included; NaN where unknown.
+        weighing_seconds: CPU seconds until the untrained network is exported and timed; NaN where unknown.
+        packing_seconds: CPU seconds from the last epoch until the artifact is exported, checked, scored and timed.
+        latency_ms: Time of one call on the target; of the untrained network, roughly timed, where the row failed.
+        latency_low: Lower end of its 95 % interval.
+        latency_high: Upper end of it.
+        size_bytes: Of the exported file.
+        parameters: Weights.
+        epochs: Of the plan: fewer for a child, whose epochs are all recovery.
+        failure: Why it has no artifact; empty where it has one.
     """
 
     id: int
@@ -72,21 +72,21 @@ class Row:
 class Table:
     """Rows of one data set and deployment, with everything that a search needs to know about them.
 
-        Args:
-            name: `"digits"`, `"fashion"` or `"housing"`.
-            about: The data, in a sentence.
-    rows: The rows by id.
-    spec: The description of the prepared data, which no longer exist.
-    target: The deployment that latencies were measured for.
-    space: The space of all configurations.
-            prune: When the cut of a fresh network falls.
-            metric: Of `score`.
-            second: Of `second_score`.
-            epochs: Of a fresh row.
-            child_epochs: Of a child.
-            hosts: Machines it was recorded on.
-            torch: Versions of torch.
-            date: First and last day of recording.
+    Args:
+        name: `"digits"`, `"fashion"` or `"housing"`.
+        about: The data, in a sentence.
+        rows: The rows by id.
+        spec: The description of the prepared data, which no longer exist.
+            target: The deployment that latencies were measured for.
+        space: The space of all configurations.
+        prune: When the cut of a fresh network falls.
+        metric: Of `score`.
+        second: Of `second_score`.
+        epochs: Of a fresh row.
+        child_epochs: Of a child.
+        hosts: Machines it was recorded on.
+        torch: Versions of torch.
+        date: First and last day of recording.
     """
 
     name: str

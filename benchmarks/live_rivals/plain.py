@@ -19,10 +19,10 @@ Objective = Callable[[optuna.Trial, Config], tuple[float, float]]
 def optimize(setting: Setting, space: Space, objective: Objective) -> None:
     """Try configurations until the time is over; then the process is killed, even in the middle of a training.
 
-        Args:
-            setting: The run.
-    space: The search space.
-    objective: Returns accuracy and latency in ms. If it raises, the trial fails and the study continues.
+    Args:
+        setting: The run.
+        space: The search space.
+        objective: Returns accuracy and latency in ms. If it raises, the trial fails and the study continues.
     """
 
     def tried(trial: optuna.Trial) -> tuple[float, float]:

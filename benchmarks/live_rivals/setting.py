@@ -34,14 +34,14 @@ def fashion(rows: int) -> tuple[Any, Any]:
 class Setting:
     """One run of one contestant.
 
-        Args:
-    folder: The folder for all its files.
-            minutes: Wall-clock minutes from `began`.
-            workers: Worker processes, one thread each.
-    seed: Seed of the split and the trainings.
-    rows: Number of training images.
-    epochs: Epochs of a full training; 0 for the package's number without a time limit.
-            began: Seconds since the epoch: before the first process was started.
+    Args:
+        folder: The folder for all its files.
+        minutes: Wall-clock minutes from `began`.
+        workers: Worker processes, one thread each.
+        seed: Seed of the split and the trainings.
+        rows: Number of training images.
+        epochs: Epochs of a full training; 0 for the package's number without a time limit.
+        began: Seconds since the epoch: before the first process was started.
     """
 
     folder: str

@@ -29,14 +29,14 @@ def nothing() -> str:
 class Contestant:
     """A contestant.
 
-        Args:
-    name: Its name in the output.
-            run: From a landscape, a seed and a number of workers to the moments at which trials ended.
-            role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
-                printed only.
-            missing: Why it is not available; empty if it is.
-            sources: The modules whose text a cached run depends on.
-            version: Of what it wraps.
+    Args:
+        name: Its name in the output.
+        run: From a landscape, a seed and a number of workers to the moments at which trials ended.
+        role: `"ours"`; `"warm"`, ours after another study; a `"peer"`, which counts for the wins; a `"yardstick"`, which is
+            printed only.
+        missing: Why it is not available; empty if it is.
+        sources: The modules whose text a cached run depends on.
+        version: Of what it wraps.
     """
 
     name: str

@@ -17,10 +17,10 @@ ETA = 3
 class Rungs:
     """Which trials continue at which epoch (Schmucker et al., Multi-objective Asynchronous Successive Halving, 2021).
 
-        Args:
-    landscape: The table to search.
+    Args:
+            landscape: The table to search.
             first: The first rung.
-    eta: One in `eta` continues.
+            eta: One in `eta` continues.
     """
 
     def __init__(self, landscape: Landscape, *, first: int = 1, eta: int = ETA) -> None:

@@ -26,12 +26,12 @@ class OptunaSearch:
     """An Optuna study that is held to the table's rows by ask and tell.
 
     Args:
-        landscape: What is searched.
-        sampler: Proposes.
-        told: Whose parameters a row's values are booked under: the row's own, so that the model is told the truth, or
+            landscape: What is searched.
+            sampler: Proposes.
+            told: Whose parameters a row's values are booked under: the row's own, so that the model is told the truth, or
             those that were asked.
-        limit: Trials at most; None for as many as there are rows.
-        pruner: The study's pruner.
+            limit: Trials at most; None for as many as there are rows.
+            pruner: The study's pruner.
     """
 
     def __init__(

@@ -46,9 +46,9 @@ class Store:
     """Finished runs of one table's peers, a line each.
 
     Args:
-        landscape: The table.
-        workers: Trials at a time.
-        folder: Where the lines are kept; None for the usual place.
+            landscape: The table.
+            workers: Trials at a time.
+            folder: Where the lines are kept; None for the usual place.
     """
 
     def __init__(self, landscape: Landscape, workers: int, folder: Path | None = None) -> None:

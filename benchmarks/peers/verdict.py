@@ -57,10 +57,10 @@ class Contest:
     """All runs on one table against one axis, as shares of what plain TPE spends and reaches.
 
     Args:
-        landscape: The table.
-        axis: What is spent.
-        curves: Runs by contestant, in the order of the seeds.
-        yardstick: The contestant whose budget and final hypervolume (median over seeds) are 1.
+            landscape: The table.
+            axis: What is spent.
+            curves: Runs by contestant, in the order of the seeds.
+            yardstick: The contestant whose budget and final hypervolume (median over seeds) are 1.
     """
 
     def __init__(self, landscape: Landscape, axis: Axis, curves: Mapping[str, Sequence[Curve]], yardstick: str) -> None:

@@ -39,7 +39,7 @@ def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, 
     Args:
         entry: The network.
         training: Whether it is handed over in training mode.
-        target: Where it is accelerated.
+            target: Where it is accelerated.
 
     Returns:
         Its own score.
