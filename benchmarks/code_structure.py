@@ -208,6 +208,22 @@ def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) 
     return found
 
 
+def selecting_uses(
+    sources: Sources, names: Collection[str], planned: Collection[str] = (), package: str = PACKAGE
+) -> list[NameUse]:
+    """Where a name of a plug-in selects code or values, outside the plug-ins' own folders.
+
+    Args:
+        sources: The files.
+        names: Names of modalities or tasks.
+        planned: Names of those that are still to come. They are common words, which other libraries take as keys, so a key is no use
+            of theirs.
+        package: The package to look at.
+    """
+    uses = [use for use in name_uses(sources, names, package) if use.use != "other"]
+    return uses + [use for use in name_uses(sources, planned, package) if use.use not in {"other", "key"}]
+
+
 def _use(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> tuple[Use, ast.AST]:
     inner: ast.AST = node
     outer = parents[inner]
@@ -216,6 +232,8 @@ def _use(node: ast.expr, parents: Mapping[ast.AST, ast.AST]) -> tuple[Use, ast.A
     if isinstance(outer, ast.Compare):
         among = any(isinstance(operator, ast.In | ast.NotIn) for operator in outer.ops)
         return ("membership" if among else "comparison"), outer
+    if isinstance(outer, ast.For | ast.comprehension) and inner is outer.iter:
+        return "membership", outer
     if isinstance(outer, ast.match_case) or isinstance(inner, ast.MatchValue):
         return "match", inner
     if isinstance(outer, ast.Dict):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lepton_automl.cells import PLAIN_NUMBER
 
 Array = NDArray[Any]
-Kind = Literal["nothing", "whole", "number", "boolean", "text"]
+Kind = Literal["nothing", "whole", "number", "boolean", "string"]
 # Cells of a file that hold no value among numbers and booleans, as pandas has them; among other texts they are texts.
 MISSING_TEXTS = frozenset(
     [
@@ -54,7 +54,7 @@ class TypedColumn:
     """
 
     def __init__(self, *, as_text: bool = False) -> None:
-        self.kind: Kind = "text" if as_text else "nothing"
+        self.kind: Kind = "string" if as_text else "nothing"
         self.again = False  # whether earlier cells became numbers, and have to be read again as text
         self._parts: list[Any] = []
         self._missing = False
@@ -64,15 +64,15 @@ class TypedColumn:
     def add(self, cells: Sequence[str]) -> None:
         """Take the next cells."""
         self._cells += len(cells)
-        if self.kind != "text":
+        if self.kind != "string":
             kind, part, missing = _typed(cells)
             together = _together(self.kind, kind)
-            if together != "text":
+            if together != "string":
                 self.kind, self._missing = together, self._missing or missing
                 self._parts.append(part)
                 return
             self.again = bool(self._parts)
-            self.kind, self._parts = "text", []
+            self.kind, self._parts = "string", []
         if not self.again:
             new = set(cells).difference(self._texts)
             for text in new:
@@ -83,16 +83,16 @@ class TypedColumn:
     @property
     def memory(self) -> int:
         """Bytes that are needed for it until the data are prepared."""
-        return self._bytes + self._cells * (MADE_OF_A_TEXT if self.kind == "text" else MADE_OF_A_NUMBER)
+        return self._bytes + self._cells * (MADE_OF_A_TEXT if self.kind == "string" else MADE_OF_A_NUMBER)
 
     @property
     def blank(self) -> bool:
         """Whether no cell holds anything."""
-        return self.kind == "nothing" or (self.kind == "text" and not any(self._texts.values()))
+        return self.kind == "nothing" or (self.kind == "string" and not any(self._texts.values()))
 
     def values(self) -> Any:
         """All cells: an array of int64, uint64, float64 or bool; of objects for booleans some of which are missing; a list."""
-        if self.kind == "text":
+        if self.kind == "string":
             return [cell for part in self._parts for cell in part]
         if not self._parts:
             return np.empty(0, np.float64)
@@ -122,8 +122,8 @@ def _typed(cells: Sequence[str]) -> tuple[Kind, Any, bool]:
     for cell in set(cells):
         kinds[cell] = _kind(cell)
         together = _together(together, kinds[cell][0])
-        if together == "text":
-            return "text", None, False
+        if together == "string":
+            return "string", None, False
     numbers = np.array([kinds[cell][1] for cell in cells])
     missing = any(kind == "nothing" for kind, _ in kinds.values())
     if together == "whole":
@@ -139,7 +139,7 @@ def _whole(numbers: list[int]) -> tuple[Kind, Any, bool]:
             return "whole", np.array(numbers, dtype), False
         except OverflowError:
             continue
-    return "text", None, False  # longer than any number of a machine: it is a name
+    return "string", None, False  # longer than any number of a machine: it is a name
 
 
 def _kind(cell: str) -> tuple[Kind, float]:
@@ -150,7 +150,7 @@ def _kind(cell: str) -> tuple[Kind, float]:
     if bare in TRUE or bare in FALSE:
         return "boolean", float(bare in TRUE)
     if _PADDED.match(bare) or not (PLAIN_NUMBER.fullmatch(bare) or _INFINITE.fullmatch(bare)):
-        return "text", math.nan
+        return "string", math.nan
     return ("whole" if bare.lstrip("+-").isdigit() else "number"), float(bare)
 
 
@@ -158,7 +158,7 @@ def _together(kind: Kind, other: Kind) -> Kind:
     """The kind that two kinds of cells have together."""
     if "nothing" in (kind, other) or kind == other:
         return other if kind == "nothing" else kind
-    return "text" if {"text", "boolean"} & {kind, other} else "number"
+    return "string" if {"string", "boolean"} & {kind, other} else "number"
 
 
 def retyped(column: Array, rows: Array) -> Array:
@@ -175,7 +175,7 @@ def retyped(column: Array, rows: Array) -> Array:
         return column
     types = TypedColumn()
     types.add([cell or "" for cell in deciding])
-    if types.kind in ("text", "nothing"):
+    if types.kind in ("string", "nothing"):
         return column
     kinds = {cell: _kind(cell) for cell in set(column.tolist()) if isinstance(cell, str)}
     cells = [_retyped(cell, types.kind, *kinds[cell]) if isinstance(cell, str) else cell for cell in column.tolist()]
@@ -188,5 +188,5 @@ def _retyped(cell: str, wanted: Kind, kind: Kind, value: float) -> Any:
     if kind == "nothing":
         return None
     if _together(wanted, kind) != wanted:
-        return cell if kind in ("text", "boolean") or wanted == "boolean" else value
+        return cell if kind in ("string", "boolean") or wanted == "boolean" else value
     return int(cell) if wanted == "whole" else bool(value) if wanted == "boolean" else value

@@ -10,6 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from .graph import IR_VERSION, OPSET, Array
 from .session import OnnxModel
 
+INPUT = "image"  # its name in the file, whose bytes never change
 IMAGE = (1, 8, 32, 32)
 CHANNELS = 96
 WIDTH = 256
@@ -25,7 +26,7 @@ def reference_model(threads: int) -> Callable[[], object]:
         threads: Threads that one call may use.
     """
     model = OnnxModel(reference_bytes(), threads)
-    rows = {"image": _fixed_values("image", IMAGE)}
+    rows = {INPUT: _fixed_values(INPUT, IMAGE)}
 
     def call() -> object:
         return model(rows)
@@ -44,7 +45,7 @@ def reference_bytes() -> bytes:
         "w6": _fixed_values("w6", (WIDTH, WIDTH)),
     }
     nodes = [
-        helper.make_node("Conv", ["image", "w1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", [INPUT, "w1"], ["c1"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["c1"], ["r1"]),
         helper.make_node("Conv", ["r1", "w2"], ["c2"], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2], group=CHANNELS),
         helper.make_node("Relu", ["c2"], ["r2"]),
@@ -61,7 +62,7 @@ def reference_bytes() -> bytes:
     graph = helper.make_graph(
         nodes,
         "reference",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, IMAGE)],
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, IMAGE)],
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, (IMAGE[0], WIDTH))],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )

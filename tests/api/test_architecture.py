@@ -19,18 +19,24 @@ from benchmarks.code_structure import (
     name_uses,
     plugin_imports,
     read_sources,
+    selecting_uses,
 )
-from benchmarks.house import LONGEST, MODALITIES, TASKS
+from benchmarks.house import LONGEST, MODALITIES, PLANNED_MODALITIES, PLANNED_TASKS, TASKS
 
 # How often each rule is broken today.
 BROKEN = {
     "circles of files": 0,
     "files over 400 lines": 0,
     "imports of a modality or a task from outside": 0,
-    "a modality's name selects": 1,
-    "a modality's name stands elsewhere": 5,
+    "a modality's name selects": 0,
+    "a modality's name stands elsewhere": 0,
     "a task's name selects": 0,
-    "a task's name stands elsewhere": 1,
+    "a task's name stands elsewhere": 0,
+}
+# Literals that equal a name and are none, and why they cannot be another word.
+OTHER_WORDS = {
+    ("lepton_automl/deployment/reference.py", "image"): "an input in a file whose bytes never change",
+    ("lepton_automl/tracking/store.py", "table"): "MLflow's own word for a kind of artifact",
 }
 
 
@@ -51,8 +57,11 @@ def violations(rule: str) -> list[str]:
         return [f"{path}: {lines} lines" for path, lines in file_lines(sources()).items() if lines > LONGEST]
     if rule == "imports of a modality or a task from outside":
         return [f"{path} imports {other}" for path, other in plugin_imports(graph())]
-    names = MODALITIES if rule.startswith("a modality") else TASKS
-    uses = [use for use in name_uses(sources(), names) if (use.use != "other") == rule.endswith("selects")]
+    names, planned = (MODALITIES, PLANNED_MODALITIES) if rule.startswith("a modality") else (TASKS, PLANNED_TASKS)
+    if rule.endswith("selects"):
+        uses = selecting_uses(sources(), names, planned)
+    else:
+        uses = [use for use in name_uses(sources(), names) if use.use == "other" and (use.path, use.name) not in OTHER_WORDS]
     return [f"{use.path}:{use.line} ({use.use}) {use.code}" for use in uses]
 
 
@@ -85,6 +94,8 @@ def test_a_circle_is_found_through_a_function_and_not_through_a_type():
         ("'image' != a", "comparison"),
         ("a in ('image', 'table')", "membership"),
         ("'image' in a", "membership"),
+        ("for a in ('image', 'table'): pass", "membership"),
+        ("[a for a in ['image']]", "membership"),
         ("match a:\n case 'image' | 'x': pass", "match"),
         ("match a:\n case ('image', _): pass", "match"),
         ("{'image': 1}[a]", "key"),
@@ -98,6 +109,11 @@ def test_a_circle_is_found_through_a_function_and_not_through_a_type():
 )
 def test_the_use_of_a_name_is_known(code, use):
     assert {one.use for one in name_uses({"p/a.py": code}, {"image", "table"}, "p")} == {use}
+
+
+def test_a_name_that_is_to_come_selects_by_comparison_alone():
+    code = {"p/a.py": "kind == 'text'\nkind in ('text', 'number')\naxis = {'text': 'epoch'}\nmatch kind:\n case 'text': pass"}
+    assert [use.use for use in selecting_uses(code, {"image"}, {"text"}, "p")] == ["comparison", "membership", "match"]
 
 
 def test_names_are_free_in_the_folders_of_plugins_and_strangers_do_not_import_them():
