@@ -178,10 +178,7 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
     import pandas as pd
 
     frame = X if isinstance(X, pd.DataFrame) else _frame_of_array(as_array(X))
-    if isinstance(y, pd.DataFrame) and y.shape[1] > 1:
-        labels: Any = indicated_labels({str(name): y[name].tolist() for name in y.columns})
-    else:
-        labels = y.to_numpy() if isinstance(y, pd.Series | pd.DataFrame) else target_cells(y)
+    labels: Any = y.to_numpy() if isinstance(y, pd.Series) else target_cells(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != len(frame):
@@ -208,7 +205,17 @@ def is_pair(source: Any) -> bool:
 
 
 def target_cells(targets: Any) -> Any:
-    """Targets as an array [N]: lists of labels stay lists, and a matrix of zeros and ones becomes lists of its columns' numbers."""
+    """Targets as an array [N].
+
+    Lists of labels stay lists. Several columns of zeros and ones become lists of the columns' names, or numbers where they have
+    no names.
+
+    Raises:
+        DataError: One of several columns of a DataFrame holds something else.
+    """
+    columns = getattr(targets, "columns", None)  # of a DataFrame; pandas is not imported for it
+    if columns is not None and len(columns) > 1:
+        return indicated_labels({str(name): targets[name].tolist() for name in columns})
     if isinstance(targets, list | tuple) and any(isinstance(cell, list | tuple | set | frozenset) for cell in targets):
         cells = np.empty(len(targets), object)
         cells[:] = [list(cell) if isinstance(cell, tuple | set | frozenset) else cell for cell in targets]

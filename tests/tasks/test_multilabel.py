@@ -63,6 +63,15 @@ def test_pictures_take_their_labels_from_a_table_beside_them(tmp_path):
     assert data.spec.classes == ("left", "right") and torch.equal(data.train.targets.bool(), bright)
 
 
+def test_labels_of_image_arrays_are_named_by_the_columns_of_a_frame(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (60, 8, 8)).astype(np.uint8), rng.integers(0, 2, (60, 2))
+    named = open_data((pixels, pd.DataFrame(labels, columns=["left", "right"])), tmp_path / "a", DataOptions(folds=0))
+    plain = open_data((pixels, labels), tmp_path / "b", DataOptions(folds=0, task="multilabel"))
+    assert named.spec.classes == ("left", "right") and plain.spec.classes == (0, 1)
+    assert torch.equal(named.train.targets, plain.train.targets)
+
+
 @pytest.mark.parametrize(
     ("cells", "match"),
     [
