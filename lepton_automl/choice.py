@@ -3,43 +3,102 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from . import front
-from .errors import LimitError
+from .errors import ConfigError, LimitError, one_of
 from .no_model_advice import no_model
+from .objective import Objective, known_costs
+from .profile import PROFILED
 
 if TYPE_CHECKING:
     from .state import StudyState, Trial
 
+LATENCY = "latency_ms"
 FAR_WORSE = 4.0  # times the best model's error, beyond which none is handed over unasked
 
 
-def choose_model(state: StudyState, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Trial:
-    """A model from the front; see `StudyState.choose`."""
+def choose_model(
+    state: StudyState,
+    *,
+    max_latency_ms: float | None = None,
+    min_score: float | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> Trial:
+    """A model from the front.
+
+    With limits the best-scored one that keeps them; with a score asked for, the fastest that reaches it;
+    with neither, the knee of the front.
+
+    Args:
+        state: The study.
+        max_latency_ms: The slowest that will do, in milliseconds.
+        min_score: The worst score that will do, in the metric's own unit (the greatest, where less is better).
+        limits: The largest costs that will do, by the names of their objectives: `{"memory_bytes": 5e6}`.
+
+    Raises:
+        StudyError: No trial is complete.
+        ConfigError: A limit is on a cost that this study did not measure.
+        LimitError: Nothing on the front will do; the message says what comes nearest.
+    """
+    costs = _limited_costs(state, limits or {})
     models = state.front()
     if not models:
         raise no_model(state)
     goal = state.settings.objectives[0]
-    good = models
-    if max_latency_ms is not None:
-        good = [m for m in good if m.profile and m.profile.latency_ms <= max_latency_ms]
+    upper = dict(limits or {}) | ({} if max_latency_ms is None else {LATENCY: max_latency_ms})
+    good = [model for model in models if all(_value(model, name) <= limit for name, limit in upper.items())]
     if min_score is not None:
         good = [m for m in good if goal.cost(state.score(m)) <= goal.cost(min_score)]
     if not good:
-        raise LimitError(_nearest(state, models, max_latency_ms, min_score), where=state.settings.name)
-    if max_latency_ms is None and min_score is None:
+        raise LimitError(_nearest(state, models, costs, upper, min_score), where=state.settings.name)
+    if not upper and min_score is None:
         return _knee(state, good)
-    return good[0] if max_latency_ms is not None else min(good, key=_latency)
+    return good[0] if upper else min(good, key=_latency)
 
 
-def _nearest(state: StudyState, models: list[Trial], max_latency_ms: float | None, min_score: float | None) -> str:
+def _limited_costs(state: StudyState, limits: Mapping[str, float]) -> dict[str, Objective]:
+    """The costs that a model can be chosen by: those that are measured for every model, and those that are objectives.
+
+    Raises:
+        ConfigError: A limit is on another one, or is no number.
+    """
+    declared = {objective.name: objective for objective in state.settings.objectives if not objective.is_score}
+    known = {name: cost for name, cost in known_costs().items() if name in PROFILED} | declared
+    for name, limit in limits.items():
+        if name not in known:
+            what = f"{name!r} is no cost that this study measured."
+            raise ConfigError(what, where="best", fix=one_of(name, known))
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            raise ConfigError(f"the limit on {name} is {limit!r}", where="best", fix="Pass a number.")
+    return known
+
+
+def _value(model: Trial, name: str) -> float:
+    """A cost; infinite where it is not known."""
+    value = model.profile.value(name) if model.profile else math.nan
+    return math.inf if math.isnan(value) else value
+
+
+def _nearest(
+    state: StudyState,
+    models: list[Trial],
+    costs: Mapping[str, Objective],
+    limits: Mapping[str, float],
+    min_score: float | None,
+) -> str:
     latency = min(_latency(model) for model in models)
-    asked = [] if max_latency_ms is None else [f"latency <= {max_latency_ms:g} ms"]
+    asked = [f"{costs[name].title} <= {limit:g} {costs[name].unit}".rstrip() for name, limit in limits.items()]
     if min_score is not None:
         asked.append(f"{state.settings.metric} of {min_score:g}")
+    least = [
+        f", the least {costs[name].title} is {costs[name].show(min(_value(model, name) for model in models))}"
+        for name in limits
+        if name != LATENCY
+    ]
     return (
-        f"no model on the front has {' and '.join(asked)}; the fastest takes {latency:.3g} ms, "
+        f"no model on the front has {' and '.join(asked)}; the fastest takes {latency:.3g} ms{''.join(least)}, "
         f"the best {state.settings.metric} is {state.score(models[0]):.4g}"
     )
 

@@ -110,17 +110,21 @@ def hypervolume(costs: Costs, reference: Sequence[float]) -> float:
 
 
 def knee(costs: Costs | Sequence[Sequence[float]]) -> int:
-    """The index of the knee of a front: the row beyond which a gain in one objective costs too much of the other.
+    """The index of the knee of a front: the row beyond which a gain in one objective costs too much of the others.
 
-    It is the point furthest below the straight line between the two ends, each axis scaled to its span (after
-    Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first where ratios matter.
+    It is the point furthest below the straight line (with more objectives, the plane) through the ends, each axis scaled to its
+    span (after Branke et al., Finding Knees in Multi-objective Optimization, 2004). Take logarithms first where ratios matter.
 
     Args:
-        costs: Shape (rows, objectives); only the first two columns are used.
+        costs: Shape (rows, objectives), at least two objectives; one that is equal in all rows does not count.
+
+    Returns:
+        The row with the least first cost where there are fewer than three rows, or the first or all others are equal.
     """
-    axes = [[float(row[axis]) for row in costs] for axis in (0, 1)]
-    spans = [max(axis) - min(axis) for axis in axes]
-    if len(costs) < 3 or 0 in spans:
-        return axes[0].index(min(axes[0]))
-    scaled = [sum((row[axis] - min(axes[axis])) / spans[axis] for axis in (0, 1)) for row in zip(*axes, strict=True)]
+    axes = [[float(row[axis]) for row in costs] for axis in range(len(costs[0]))]
+    lows, spans = [min(axis) for axis in axes], [max(axis) - min(axis) for axis in axes]
+    if len(costs) < 3 or not spans[0] or not any(spans[1:]):
+        return axes[0].index(lows[0])
+    counted = [axis for axis, span in enumerate(spans) if span]
+    scaled = [sum((row[axis] - lows[axis]) / spans[axis] for axis in counted) for row in zip(*axes, strict=True)]
     return scaled.index(min(scaled))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from . import front
@@ -365,21 +365,15 @@ class StudyState:
         """The study's metric for a completed trial, on the validation split."""
         return self.value(trial, self.settings.objectives[0])
 
-    def choose(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Trial:
-        """A model from the front.
-
-        With a latency limit the best-scored one that keeps it; with a score asked for, the fastest that reaches it;
-        with neither, the knee of the front.
-
-        Args:
-            max_latency_ms: The slowest that will do, in milliseconds.
-            min_score: The worst score that will do, in the metric's own unit (the greatest, where less is better).
-
-        Raises:
-            StudyError: No trial is complete.
-            LimitError: Nothing on the front will do; the message says what comes nearest.
-        """
-        return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score)
+    def choose(
+        self,
+        *,
+        max_latency_ms: float | None = None,
+        min_score: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> Trial:
+        """A model from the front; see `choice.choose_model`."""
+        return choose_model(self, max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
 
     def no_model(self) -> StudyError:
         """Why there is nothing to choose from."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from lepton_automl.errors import StudyError
@@ -64,23 +64,33 @@ class StudyModels:
 
         return pd.DataFrame(front_table(self._study.state), columns=front_columns(self._study.state))
 
-    def best(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Model:
+    def best(
+        self,
+        *,
+        max_latency_ms: float | None = None,
+        min_score: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> Model:
         """A model from the front, chosen by validation scores only.
 
         Args:
             max_latency_ms: The best-scored model that is at least this fast.
             min_score: The fastest model with at least this score, in the study's metric; with at most this error,
                 where less is better.
+            limits: The best-scored model within these upper limits, by the names of costs: `{"memory_bytes": 5e6}`. They may be
+                on latency, size, the number of weights, and every cost that is an objective.
 
         Returns:
             The knee of the front when nothing is asked.
 
         Raises:
             LimitError: Nothing on the front will do.
+            ConfigError: A limit is on a cost that this study did not measure.
         """
         from .model import Model
 
-        return Model(self._study, self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score).number)
+        trial = self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
+        return Model(self._study, trial.number)
 
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -139,9 +139,15 @@ class Study:
 
     # Its models
 
-    def best(self, *, max_latency_ms: float | None = None, min_score: float | None = None) -> Model:
+    def best(
+        self,
+        *,
+        max_latency_ms: float | None = None,
+        min_score: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> Model:
         """A model from the front, chosen by validation scores only; see `StudyModels.best`."""
-        return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score)
+        return self.models.best(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
 
     def model(self, trial: int) -> Model:
         """The model of one trial, on the front or not: `study.models[trial]`."""

@@ -132,6 +132,11 @@ def test_the_knee_is_where_a_gain_begins_to_cost():
     assert front.knee(np.array([[0.0, 10.0], [1.0, 2.0], [5.0, 1.0], [10.0, 0.0]])) == 1
 
 
+def test_every_objective_counts_towards_the_knee():
+    assert front.knee(np.array([[0.0, 10.0, 9.0], [1.0, 2.0, 10.0], [5.0, 1.0, 0.0], [10.0, 0.0, 1.0]])) == 2
+    assert front.knee(np.array([[0.0, 5.0, 9.0], [1.0, 5.0, 1.0], [10.0, 5.0, 0.0]])) == 1  # equal latencies do not count
+
+
 # Journal and state
 
 
