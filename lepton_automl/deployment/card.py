@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from lepton_automl.modality import Usage, modality_of
+from lepton_automl.objective import known_costs
 from lepton_automl.profile import Profile
 from lepton_automl.recipe import Recipe, describe
 from lepton_automl.specs import DataSpec, Deployment
@@ -80,10 +82,17 @@ def _speed(deployment: Deployment, profile: Profile, variant: Variant) -> str:
             f"- latency: {latency.median:.4g} ms (95 % interval {latency.low:.4g} to {latency.high:.4g})",
             f"- by the wall clock: p50 {wall.median:.4g} ms, p95 {wall.p95:.4g} ms",
             f"- size: {profile.size_bytes:,} bytes; weights: {profile.parameters:,}",
+            *(f"- {markdown(_titled(name))}: {value:,.10g}" for name, value in profile.costs.items() if not math.isnan(value)),
             f"- host: {markdown(latency.host)}",
             *(f"- note: {markdown(warning)}" for warning in latency.warnings),
         ]
     )
+
+
+def _titled(name: str) -> str:
+    """A further cost and its unit: `"peak memory, bytes"`."""
+    declared = known_costs().get(name)
+    return f"{declared.title}, {declared.unit}".rstrip(", ") if declared else name
 
 
 def _data(spec: DataSpec) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lepton_automl.errors import LeptonError
-from lepton_automl.profile import Profile
+from lepton_automl.objective import Objective
+from lepton_automl.profile import PROFILED, Profile
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import code_span, markdown
@@ -104,7 +105,12 @@ def _table(state: StudyState) -> str:
     front = state.front()
     if not front:
         return ""
-    head = [f"| trial | {state.settings.metric} | latency, ms | size, kB | parameters |", "|--:|--:|--:|--:|--:|"]
+    further = _further(state)
+    titles = "".join(f" {markdown(f'{goal.title}, {goal.unit}'.rstrip(', '))} |" for goal in further)
+    head = [
+        f"| trial | {state.settings.metric} | latency, ms | size, kB | parameters |{titles}",
+        "|--:|--:|--:|--:|--:|" + "--:|" * len(further),
+    ]
     return "\n".join([*head, *(_row(state, trial) for trial in front[:MOST])])
 
 
@@ -112,7 +118,13 @@ def _row(state: StudyState, trial: Trial) -> str:
     profile = trial.profile
     chosen = " (chosen)" if state.ended and state.ended.chosen == trial.number else ""
     costs = f"{profile.latency_ms:.3g} | {profile.size_bytes / 1e3:.3g} | {profile.parameters:,}" if profile else " | | "
-    return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |"
+    further = "".join(f" {state.value(trial, goal):,.10g} |" for goal in _further(state))
+    return f"| {trial.number}{chosen} | {state.score(trial):.4g} | {costs} |{further}"
+
+
+def _further(state: StudyState) -> list[Objective]:
+    """The objectives that have no column of their own."""
+    return [goal for goal in state.settings.objectives if not goal.is_score and goal.name not in PROFILED]
 
 
 # A trial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 from lepton_automl.jobs import Status
@@ -83,7 +84,13 @@ def costs(profile: Profile) -> dict[str, float]:
         **({"macs": profile.macs} if profile.macs else {}),
         "wall_ms.p50": profile.wall.median,
         "wall_ms.p95": profile.wall.p95,
+        **_further(profile),
     }
+
+
+def _further(profile: Profile) -> dict[str, float]:
+    """The costs that are objectives or limited beside the usual ones, by names that MLflow accepts."""
+    return {re.sub(r"[^\w.\- ]", "_", name): value for name, value in profile.costs.items() if not math.isnan(value)}
 
 
 def rung(trial: Trial) -> int:
@@ -149,6 +156,6 @@ def _figures(state: StudyState, trial: Trial) -> dict[str, float]:
 
 
 def _bare(profile: Profile | None) -> dict[str, float]:
-    """The three figures that a trial is compared by, without their doubt."""
-    names = ("latency_ms.p50", "size_bytes", "parameters")
+    """The figures that a trial is compared by, without their doubt."""
+    names = ("latency_ms.p50", "size_bytes", "parameters", *(_further(profile) if profile else ()))
     return {name: value for name, value in costs(profile).items() if name in names} if profile else {}

@@ -55,13 +55,15 @@ def test_a_card_shows_labels_and_names_as_they_are():
     evil = "<img src=x onerror=alert(1)>`|[x](javascript:1)"
     spec = with_fields(TABLE, name=evil, target=evil, labels=(evil, "plain"), counts=(1, 1), warnings=(evil,))
     took = Measurement(name="latency", unit="ms", median=0.5, low=0.49, high=0.52, p5=0.4, p95=0.6, n=15, clock="thread_cpu")
+    costs = {"memory_bytes": 5e6, "energy_mj": float("nan"), evil: 2.5}
     card = model_card(
         name="x/1", recipe=network(TABLE, families.smallest(families.space_for(TABLE), TABLE)).recipe, spec=spec, deployment=Deployment(), metric="accuracy",
-        scores={"accuracy": 0.5}, profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3),
+        scores={"accuracy": 0.5}, profile=Profile(latency=took, wall=took, size_bytes=10, parameters=3, costs=costs),
     )  # fmt: skip
+    assert "- peak memory, bytes: 5,000,000\n" in card and "energy" not in card
     markdown_it = pytest.importorskip("markdown_it", reason="markdown-it-py is not installed")
     page = markdown_it.MarkdownIt("commonmark", {"html": True}).enable("table").render(card)
-    assert page.count("&lt;img src=x onerror=alert(1)&gt;") == 4 and "<img" not in page and "href" not in page
+    assert page.count("&lt;img src=x onerror=alert(1)&gt;") == 5 and "<img" not in page and "href" not in page
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,16 @@ from lepton_automl.events import (
     TrialRetried,
 )
 from lepton_automl.jobs import TrialResult
+from lepton_automl.objective import Objective, known_costs
 from lepton_automl.reporting.tables import front_table
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
 from lepton_automl.tracking.dataset import dataset_record
 from lepton_automl.tracking.pages import APP, create_app, with_mode
 from lepton_automl.tracking.projector import progress, trial_records
+from lepton_automl.tracking.run_description import note
 from lepton_automl.tracking.tracker import Tracker
+from lepton_automl.tracking.trial_run import costs
 from tests import samples
 
 from .recorded_journals import STARTED, failed, journal_of, life, runs_of, text
@@ -296,3 +299,15 @@ def test_the_projector_sends_changes_only(study_state):
     (record,) = trial_records(state, [], {"on_front": [0, 1]})
     said = record.tags.pop("mlflow.note.content")
     assert record.tags == {"lepton.on_front": "false"} and not record.whole and "on the front" not in said
+
+
+def test_further_objectives_are_metrics_and_columns(study_state):
+    profile = samples.profile(1.0).replace(costs={"memory_bytes": 5e6, "own*": 3.0, "energy_mj": float("nan")})
+    metrics = costs(profile)
+    assert metrics["memory_bytes"] == 5e6 and metrics["own_"] == 3.0 and "energy_mj" not in metrics
+    goals = (Objective(name="score", direction="maximize"), known_costs()["latency_ms"], known_costs()["memory_bytes"])
+    proposed, *reports, ended = samples.trial_events(0, 0.9, 1.0)
+    state = study_state([], objectives=goals).feed(
+        [proposed, *reports, ended.replace(result=ended.result.replace(profile=profile))]
+    )
+    assert "| parameters | peak memory, bytes |" in note(state) and "| 100 | 5,000,000 |" in note(state)
