@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from lepton_automl.state import StudyState
+
 from . import narrative
 from .context import Figures, ReportContext
+from .cost_axes import colour_axis, front_axis, is_plane, other_costs
 from .curves import curves_figure
 from .ends import ends_figure, reasons
 from .front import front_figure
 from .hypervolume import hypervolume_figure
-from .importance import FEW, NAMES, importance_figure, shown_hyperparameters
+from .importance import FEW, goal_name, importance_figure, shown_hyperparameters
+from .labels import clean
 from .models import cards, picker
 from .page import Html, collapsible, facts, paragraph, plot, section, table
 from .parallel import parallel_figure
@@ -22,10 +26,13 @@ def front(context: ReportContext, figures: Figures) -> Html:
     """Every network as a point, all about the one that is pointed at, and the front as a table."""
     state = context.state
     figures["front-plot"] = front_figure(state)
-    rows = front_table(state)
+    rows, costs = (
+        front_table(state),
+        {cost.name: f"{cost.label}, {cost.objective.unit}".rstrip(", ") for cost in other_costs(state)},
+    )
     names = [name for name in rows[0] if name not in {"chosen", "latency_ms_low", "latency_ms_high"}] if rows else []
     shown = table(
-        [COLUMNS.get(name, name.replace("test_", "test ")) for name in names],
+        [(COLUMNS | costs).get(name, name.replace("test_", "test ")) for name in names],
         ([row[name] for name in names] for row in rows),
         caption="Every model on the Pareto front, best score first; the chosen one is highlighted.",
         highlighted_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),
@@ -35,12 +42,22 @@ def front(context: ReportContext, figures: Figures) -> Html:
         "The Pareto front",
         plot(
             "front-plot",
-            "Score against latency of every trial; the table below lists the models on the front.",
-            "Every point is a network. The line joins the models that no other model beats in every objective. Hover over a point for a summary; click it to see its details below.",
+            f"Score against {clean(front_axis(state).label)} of every trial; the table below lists the models on the front.",
+            f"Every point is a network. {_joined(state)} Hover over a point for a summary; click it to see its details below.",
         ),
         picker(state),
         cards(state),
         shown if rows else paragraph("No model is ready yet."),
+    )
+
+
+def _joined(state: StudyState) -> str:
+    """What marks the front in the picture."""
+    if is_plane(state):
+        return "The line joins the models that no other model beats in every objective."
+    return (
+        "The large points are the models that no other model beats in every objective; "
+        f"their colour is the {clean(colour_axis(state).label)}."
     )
 
 
@@ -62,12 +79,12 @@ def hyperparameters(context: ReportContext, figures: Figures) -> Html:
             "With so few trials this is only a hint." if few else "",
         ),
         plot("importance", "Importance of the hyperparameters; the table below lists its numbers."),
-        collapsible("Importance as a table", table(["hyperparameter", *(NAMES.get(goal, goal) for goal in goals)], rows))
+        collapsible("Importance as a table", table(["hyperparameter", *(goal_name(goal) for goal in goals)], rows))
         if rows
         else "",
         plot(
             "parallel",
-            "Each trial as a line through its hyperparameters, its latency and its score.",
+            "Each trial as a line through its hyperparameters, its costs and its score.",
             "Each line is a trial: amber for the best scores, blue for the worst. Drag along an axis to select lines; drag an axis's name to move it.",
         ),
     )

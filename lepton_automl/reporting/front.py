@@ -1,12 +1,14 @@
-"""The front as a picture: the score against the latency of every trial."""
+"""The front as a picture: the score of every trial against a cost, by default the latency."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
+from lepton_automl.objective import Objective
 from lepton_automl.state import StudyState, Trial
 
+from .cost_axes import LATENCY, CostAxis, colour_axis, front_axis, is_plane, other_costs
 from .ends import shown_reason
 from .labels import label
 from .tables import chosen_trial, last_score, network
@@ -17,6 +19,7 @@ from .theme import (
     SCALE,
     Theme,
     apply_theme,
+    linear_axis,
     log_axis,
     note,
     score_axis,
@@ -29,13 +32,17 @@ NEAR = 10.0  # times the fastest or slowest latency: so far away a limit is stil
 # Unseen, at the middle of the front's points: plotly.js (scatter/hover.js) lets the smallest point beneath the pointer speak,
 # and that would be a beaten trial which a point of the front covers.
 MIDDLE = {"size": 6, "opacity": 0, "color": BLUE}
+WHOLE = {"exponentformat": "none", "separatethousands": True}  # ticks in full: 11,400 kB, not 11.4k kB
 USUAL = (0.01, 10.0)  # milliseconds, before anything is known
 SLOWER = 50.0  # times the fastest network's latency: up to there the slowest one may be expected
 MOST = 2_000  # of the stopped and of the infeasible trials, the latest
 
 
 def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """The score against the latency of every trial; the line joins what no other model beats.
+    """The score of every trial against its latency, or the first cost that is an objective.
+
+    A line joins what no other model beats, where the score and this cost are all objectives. Points are coloured by a further
+    objective; by their size, where there is none.
 
     Fainter points were beaten, or stopped in training (their last score); ticks at the bottom broke a hard limit and were
     not trained.
@@ -56,20 +63,23 @@ def front_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     stopped = [trial for trial in ended if trial.status == "stopped" and last_score(state, trial) is not None][-MOST:]
     infeasible = [trial for trial in ended if trial.status == "infeasible"][-MOST:]
     bottom = min((score for trial in ended if (score := last_score(state, trial)) is not None), default=0.0)
-    sizes = [_kilobytes(trial) for trial in (*front, *beaten)]
+    across, colour = front_axis(state), colour_axis(state)
+    colours = _Colours(colour, [colour.value(trial) for trial in (*front, *beaten)])
     chosen = [trial for trial in front if trial.number == chosen_trial(state)]
     figure = go.Figure()
     line = {"color": BLUE, "width": 1, "shape": "hv"}
-    figure.add_scatter(**_points(state, front, "path") | {"mode": "lines+markers"}, line=line, marker=MIDDLE, showlegend=False)
+    path = {"mode": "lines+markers" if is_plane(state) else "markers"}
+    figure.add_scatter(**_points(state, front, "path") | path, line=line, marker=MIDDLE, showlegend=False)
     figure.add_scatter(**_points(state, stopped, "stopped"), marker={"symbol": "x", "color": GREY, "size": 6}, opacity=0.45)
-    figure.add_scatter(**_points(state, beaten, "beaten"), marker=_coloured(beaten, sizes, 7), opacity=0.5)
+    figure.add_scatter(**_points(state, beaten, "beaten"), marker=colours.marker(beaten, 7), opacity=0.5)
     ticks = {"symbol": "line-ns-open", "color": GREY, "size": 9}
     figure.add_scatter(
         **_points(state, infeasible, "infeasible") | {"y": [bottom] * len(infeasible)}, marker=ticks, opacity=0.45
     )
-    bar = {"title": {"text": "size, kB", "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    marker = _coloured(front, sizes, 12) | {"colorbar": bar, "showscale": bool(front)}
-    figure.add_scatter(**_points(state, front, "front"), error_x=_interval(front), marker=marker)
+    bar = {"title": {"text": label(colour.title), "side": "right"}, "thickness": 12, "outlinewidth": 0, **WHOLE}
+    marker = colours.marker(front, 12) | {"colorbar": bar, "showscale": bool(front)}
+    bars = _interval(front) if across.name == LATENCY else None
+    figure.add_scatter(**_points(state, front, "front"), error_x=bars, marker=marker)
     ring = {"symbol": "circle-open", "color": ORANGE, "size": 20, "line": {"width": 3}}
     figure.add_scatter(**_points(state, chosen, "chosen"), marker=ring)
     figure.data[5].update(hoverinfo="skip", hovertemplate=None)  # the point inside the ring tells
@@ -89,27 +99,27 @@ def hover(state: StudyState, trial: Trial) -> str:
         lines[2:2] = [
             f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})",
             f"{profile.size_bytes / 1e3:.1f} kB, {profile.parameters:,} parameters, {trial.variant.name}",
+            *(f"{cost.label} {cost.show(trial)}" for cost in other_costs(state) if cost.show(trial)),
         ]
     return "<br>".join(label(line, 120) for line in lines if line)
 
 
 def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
     deployment, goal = state.settings.deployment, state.settings.objectives[0]
-    better = "higher is better" if goal.direction == "maximize" else "lower is better"
+    across = front_axis(state)
     place = (
         f"{deployment.device}, {deployment.threads} thread{'s' * (deployment.threads > 1)}, batch of {deployment.batch_size}"
     )
+    timed = f"latency, ms per call ({place}); bars: 95 % interval"
+    title = timed if across.name == LATENCY else f"{label(across.title)} ({_better(across.objective)})"
     apply_theme(
         figure,
         theme,
         height=520,
-        xaxis={
-            **log_axis(_latencies(state)),
-            "title": {"text": f"latency, ms per call ({place}); bars: 95 % interval"},
-        },
+        xaxis={**_across(state), "title": {"text": title}},
         yaxis={
             **score_axis(state.settings.metric, state.settings.data, (y for trace in figure.data for y in trace.y)),
-            "title": {"text": f"{label(state.settings.metric)} ({better})"},
+            "title": {"text": f"{label(state.settings.metric)} ({_better(goal)})"},
         },
         clickmode="event",
     )
@@ -117,9 +127,22 @@ def _laid_out(figure: go.Figure, state: StudyState, theme: Theme) -> go.Figure:
         figure.add_annotation(
             **note("no model yet; each will appear here as a point" if state.ended is None else "no model was found")
         )
-    if deployment.max_latency_ms is not None:
+    if across.name == LATENCY and deployment.max_latency_ms is not None:
         _draw_limit(figure, deployment.max_latency_ms)
     return figure
+
+
+def _better(objective: Objective) -> str:
+    return "higher is better" if objective.direction == "maximize" else "lower is better"
+
+
+def _across(state: StudyState) -> dict[str, Any]:
+    """The horizontal axis."""
+    across = front_axis(state)
+    if across.name == LATENCY:
+        return log_axis(_latencies(state))
+    values = [value for trial in state.trials.values() if not math.isnan(value := across.value(trial))]
+    return log_axis(values) if across.log else linear_axis(values)
 
 
 def _latencies(state: StudyState) -> list[float]:
@@ -146,8 +169,9 @@ def _draw_limit(figure: go.Figure, limit: float) -> None:
 
 
 def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]:
+    across = front_axis(state)
     return {
-        "x": [trial.profile.latency_ms for trial in trials if trial.profile],
+        "x": [_shown(across.value(trial)) for trial in trials],
         "y": [last_score(state, trial) for trial in trials],
         "mode": "markers",
         "name": name,
@@ -157,14 +181,26 @@ def _points(state: StudyState, trials: list[Trial], name: str) -> dict[str, Any]
     }
 
 
-def _kilobytes(trial: Trial) -> float:
-    return trial.profile.size_bytes / 1e3 if trial.profile else 0.0
+def _shown(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
-def _coloured(trials: list[Trial], sizes: list[float], size: int) -> dict[str, Any]:
-    limits = {"cmin": min(sizes), "cmax": max(sizes)} if sizes else {}
-    colours = {"color": [_kilobytes(trial) for trial in trials], "colorscale": SCALE}
-    return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | limits
+class _Colours:
+    """The colours of points by a cost: one scale for all, so that equal colours mean equal costs.
+
+    Args:
+        cost: The cost.
+        values: What the scale spans.
+    """
+
+    def __init__(self, cost: CostAxis, values: list[float]) -> None:
+        known = [value for value in values if not math.isnan(value)]
+        self._cost, self._ends = cost, {"cmin": min(known), "cmax": max(known)} if known else {}
+
+    def marker(self, trials: list[Trial], size: int) -> dict[str, Any]:
+        """Markers of some trials."""
+        colours = {"color": [_shown(self._cost.value(trial)) for trial in trials], "colorscale": SCALE}
+        return {"size": size, **colours, "line": {"width": 1, "color": GREY}} | self._ends
 
 
 def _interval(trials: list[Trial]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from lepton_automl.events import HyperparametersRanked
+from lepton_automl.objective import known_costs
 
 from .labels import label
 from .theme import (
@@ -25,9 +26,14 @@ if TYPE_CHECKING:
 MOST = 12  # hyperparameters that are shown, the most important for any objective
 LEAST = 0.005  # share, below which a hyperparameter is not shown
 LOOKS = {"score": (BLUE, ""), "latency_ms": (ORANGE, "/"), "size_bytes": (PURPLE, ".")}
-NAMES = {"score": "score", "latency_ms": "latency", "size_bytes": "size"}
 OTHER_LOOKS = ((GREEN, "x"), (GREY, "+"))  # of other objectives, in turns
 FEW = 30  # trials, below which shares are hints
+
+
+def goal_name(goal: str) -> str:
+    """What people call an objective."""
+    declared = known_costs().get(goal)
+    return declared.title if declared else goal
 
 
 def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neutral") -> go.Figure:
@@ -53,7 +59,7 @@ def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neut
             y=[label(hyperparameter) for hyperparameter in hyperparameters] if known else [],
             x=[known.get(hyperparameter, 0.0) for hyperparameter in hyperparameters] if known else [],
             orientation="h",
-            name=f"{NAMES.get(goal, goal)} ({ranked.trials[goal]} trials)" if ranked and known else NAMES.get(goal, goal),
+            name=f"{label(goal_name(goal))} ({ranked.trials[goal]} trials)" if ranked and known else label(goal_name(goal)),
             showlegend=bool(known),
             marker={"color": colour, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 6}},
             hovertemplate="%{y}: %{x:.0%}<extra></extra>",
@@ -65,7 +71,8 @@ def importance_figure(ranked: HyperparametersRanked | None, theme: Theme = "neut
         barmode="group",
         bargap=0.3,
         legend={"traceorder": "normal"},
-        xaxis={"title": {"text": "share of the variation between trials"}, "tickformat": ".0%", "rangemode": "tozero"},
+        xaxis={"title": {"text": "share of the variation between trials"}, "tickformat": ".0%", "rangemode": "tozero"}
+        | ({} if hyperparameters else {"range": [0.0, 1.0]}),
         yaxis={"type": "category"},
         annotations=[] if hyperparameters else [note("too few trials have ended")],
     )

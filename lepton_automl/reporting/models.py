@@ -7,6 +7,7 @@ from html import escape
 from lepton_automl.state import StudyState, Trial
 
 from . import narrative
+from .cost_axes import other_costs
 from .ends import shown_reason
 from .labels import clean
 from .page import Html, collapsible, facts, table, text
@@ -74,6 +75,7 @@ def _card(state: StudyState, trial: Trial) -> str:
                 f"{profile.latency_ms:.4g} ms ({profile.latency.low:.4g} to {profile.latency.high:.4g})" if profile else "",
             ),
             ("size", f"{narrative.format_size(profile.size_bytes)}, {profile.parameters:,} weights" if profile else ""),
+            *((cost.label, cost.show(trial)) for cost in other_costs(state)),
             ("runs in", trial.variant.name if trial.status == "complete" else ""),
             ("how it ended", f"{narrative.STATUSES[trial.status]} after {trial.epochs} epochs"),
             ("why", shown_reason(trial)),

@@ -10,6 +10,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import join_words, many
 
 from .confidence import interval
+from .cost_axes import other_costs
 from .hypervolume import growth
 from .labels import clean
 from .tables import chosen_trial, network
@@ -68,7 +69,9 @@ def _handed_over(state: StudyState, model: Trial) -> str:
     return (
         f"The chosen one, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
-        f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}."
+        f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
+        + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
+        + "."
     )
 
 
@@ -122,10 +125,12 @@ def why(state: StudyState) -> list[str]:
     if model is None or model not in front or len(front) < 2:
         return []
     at = front.index(model)
+    further = [clean(cost.label) for cost in other_costs(state)]
+    costs = join_words(["time", *further]) if further else "time"
     knee = (
-        "No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more time, and "
-        "a faster model loses much of the score. Both are compared as ratios, and models with far more errors than the "
-        "best one are excluded."
+        f"No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more {costs}, and "
+        f"a {'cheaper' if further else 'faster'} model loses much of the score. {'All' if further else 'Both'} are compared as "
+        "ratios, and models with far more errors than the best one are excluded."
     )
     sentences = [knee if len(front) > 2 else "Of the models with about as few errors as the best one, the fastest was chosen."]
     if at > 0:
@@ -138,7 +143,7 @@ def why(state: StudyState) -> list[str]:
 def _step(state: StudyState, model: Trial, other: Trial, name: str) -> str:
     ratio, gain = _ms(other) / _ms(model), state.score(other) - state.score(model)
     times = f"{ratio:.2g} times the time" if ratio >= 1 else f"{1 / ratio:.2g} times as fast"
-    takes = f"takes {times}" if ratio >= 1 else f"is {times}"
+    takes = "takes as long" if f"{ratio:.2g}" == "1" else f"takes {times}" if ratio >= 1 else f"is {times}"
     points = _points(abs(100 * gain)) if state.settings.metric in SHARES else f"{abs(gain):.3g}"
     better = (gain > 0) == (state.settings.objectives[0].direction == "maximize")
     if state.settings.metric in SHARES:

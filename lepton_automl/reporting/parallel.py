@@ -1,4 +1,4 @@
-"""Parallel coordinates: each trial a line through its hyperparameters, its latency and its score."""
+"""Parallel coordinates: each trial a line through its hyperparameters, its costs and its score."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lepton_automl.space import Hyperparameter
 from lepton_automl.state import StudyState, Trial
 
+from .cost_axes import other_costs
 from .importance import shown_hyperparameters
 from .labels import label, tick
 from .tables import last_score
@@ -28,7 +29,7 @@ Axis = dict[str, Any]
 
 
 def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
-    """Hyperparameters, latency and score of every trial that was scored; drag along an axis to pick out lines.
+    """Hyperparameters, costs and score of every trial that was scored; drag along an axis to pick out lines.
 
     The hyperparameters are those that matter most, where the search has ranked them. Scores of stopped trials are their last ones.
 
@@ -45,12 +46,26 @@ def parallel_figure(state: StudyState, theme: Theme = "neutral") -> go.Figure:
     )
     if trials:
         latencies = [trial.profile.latency_ms for trial in trials if trial.profile]
-        axes += [_log_axis("latency, ms", latencies), {"label": label(state.settings.metric, 20), "values": scores}]
+        axes += [
+            _log_axis("latency, ms", latencies),
+            *_cost_axes(state, trials),
+            {"label": label(state.settings.metric, 20), "values": scores},
+        ]
     trace = go.Parcoords(line=line, dimensions=axes, customdata=[trial.number for trial in trials], labelangle=-20)
     margin = {"t": 90, "b": 24, "l": 90, "r": 60}
     return apply_theme(
         go.Figure(trace), theme, height=420, margin=margin, annotations=[] if trials else [note("no trial has a score yet")]
     )
+
+
+def _cost_axes(state: StudyState, trials: list[Trial]) -> list[Axis]:
+    """An axis for each further cost that is an objective and known of every trial."""
+    axes = []
+    for cost in other_costs(state):
+        values, name = [cost.value(trial) for trial in trials], label(cost.title, 20)
+        if not any(map(math.isnan, values)):
+            axes.append(_log_axis(name, values) if cost.log else {"label": name, "values": values})
+    return axes
 
 
 def _ranks(state: StudyState, scores: list[float]) -> list[float]:

@@ -12,6 +12,7 @@ from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
 Row = dict[str, Any]
+WHOLE = ("memory_bytes", "macs")  # further costs that are counted
 COSTS = ("latency_ms", "latency_ms_low", "latency_ms_high", "size_bytes", "parameters")
 
 
@@ -139,7 +140,7 @@ def other_objectives(state: StudyState) -> list[Objective]:
 
 def _other_costs(state: StudyState, trial: Trial) -> Row:
     values = {goal.name: state.value(trial, goal) for goal in other_objectives(state)}
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
+    return {name: None if math.isnan(value) else int(value) if name in WHOLE else value for name, value in values.items()}
 
 
 def _costs(trial: Trial) -> Row:

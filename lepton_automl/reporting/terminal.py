@@ -30,6 +30,7 @@ from lepton_automl.events import (
 from lepton_automl.recipe import describe, recipe_from_json
 from lepton_automl.state import StudyState, Trial
 
+from .cost_axes import other_costs
 from .status import budget_used, running_trials, startup_step
 
 ROWS = 12  # models of the front that fit on a screen
@@ -151,9 +152,9 @@ def panel(state: StudyState, now: float) -> Group:
 def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
     """The front as a table, the chosen model marked."""
     test = state.tested.scores if state.tested else {}
-    table = Table(
-        "trial", state.settings.metric, *(["test"] if test else []), "latency ms", "size kB", "runs in", "network", box=None
-    )
+    others = other_costs(state)
+    costs = ["latency ms", "size kB", *(cost.title.replace(",", "") for cost in others)]
+    table = Table("trial", state.settings.metric, *(["test"] if test else []), *costs, "runs in", "network", box=None)
     chosen = state.choose().number if state.front() else None
     for trial in state.front()[:limit]:
         profile = trial.profile
@@ -165,6 +166,7 @@ def front_table(state: StudyState, *, limit: int | None = ROWS) -> Table:
             *tested,
             f"{profile.latency_ms:.4f}",
             f"{profile.size_bytes / 1e3:.1f}",
+            *(cost.show(trial).removesuffix(f" {cost.unit}") for cost in others),
             trial.variant.name,
             describe(recipe_from_json(trial.result.recipe)),
         )

@@ -7,13 +7,15 @@ from typing import Any
 
 from lepton_automl.reporting.labels import clean
 
+FULL = 1e4  # from here on a number is written in full, not as 1.023e+07
+
 
 def cell(value: Any) -> str:
     """A value as a table shows it."""
     if missing(value):
         return ""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if FULL <= abs(value) < math.inf else f"{value:.4g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return clean(value, 120)

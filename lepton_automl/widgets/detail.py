@@ -10,6 +10,7 @@ import ipywidgets as w
 
 from lepton_automl.error_analysis import ErrorAnalysis
 from lepton_automl.profile import Measurement
+from lepton_automl.reporting.cost_axes import other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.tables import last_score
 from lepton_automl.state import StudyState, Trial
@@ -115,6 +116,7 @@ def _facts(state: StudyState, trial: Trial) -> dict[str, str]:
         known |= {
             "latency": f"{profile.latency_ms:.4g} ms per call ({low:.4g} to {high:.4g}, 95 %)",
             "size": f"{profile.size_bytes / 1e3:,.1f} kB, {profile.parameters:,} parameters",
+            **{cost.label: cost.show(trial) for cost in other_costs(state)},
             "arithmetic": f"{profile.macs:,} multiply-accumulates" if profile.macs else "",
             "runs in": trial.variant.name if trial.status == "complete" else "",
         }

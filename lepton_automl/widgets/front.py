@@ -1,4 +1,4 @@
-"""The front: score against latency, to be pointed at; its limit is a line that can be dragged."""
+"""The front: score against latency or another cost, to be pointed at; the limit on latency is a line that can be dragged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from lepton_automl.reporting.cost_axes import LATENCY, front_axis
 from lepton_automl.reporting.plots import front_figure
 from lepton_automl.reporting.tables import last_score
 
@@ -34,11 +35,12 @@ class FrontView(PictureView):
     def drawn(self, snapshot: StudySnapshot) -> go.Figure:
         """The front with a ring around the trial that is looked at, and a limit that can be dragged."""
         state = snapshot.state
-        self._known = state.settings.deployment.max_latency_ms
+        across = front_axis(state)
+        self._known = state.settings.deployment.max_latency_ms if across.name == LATENCY else None
         figure = super().drawn(snapshot)
         trial = state.trials.get(-1 if snapshot.chosen is None else snapshot.chosen)
         score = last_score(state, trial) if trial else None
-        at = ([trial.profile.latency_ms], [score]) if trial and trial.profile and score is not None else ([], [])
+        at = ([across.value(trial)], [score]) if trial and trial.profile and score is not None else ([], [])
         ring = {"symbol": "diamond-open", "color": ACCENT, "size": 22, "line": {"width": 2}}
         figure.add_scatter(x=at[0], y=at[1], mode="markers", marker=ring, name="selected", hoverinfo="skip")
         figure.update_layout(dragmode="pan")

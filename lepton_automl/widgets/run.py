@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from typing import Any
 
 import ipywidgets as w
 
+from lepton_automl.reporting.cost_axes import CostAxis, other_costs
 from lepton_automl.reporting.labels import html_text
 from lepton_automl.reporting.status import status_json
 from lepton_automl.state import StudyState, Trial
@@ -100,6 +103,7 @@ def run_facts(snapshot: StudySnapshot) -> dict[str, str]:
     facts = {
         f"best {state.settings.metric}": best(state),
         "fastest on the front": fastest(state),
+        **{f"least {cost.label}": least(state, cost) for cost in other_costs(state) if cost.objective.direction == "minimize"},
         "on the front": str(len(state.front())),
         "workers busy": f"{len(state.running)} of {state.settings.workers}" if snapshot.status not in OVER else "",
         "epochs": f"{state.epochs:,}",
@@ -127,6 +131,15 @@ def fastest(state: StudyState) -> str:
     """The shortest latency on the front, with the trial that has it."""
     known = [(trial.profile.latency_ms, trial.number) for trial in state.front() if trial.profile]
     return f"{min(known)[0]:.3g} ms (trial {min(known)[1]})" if known else ""
+
+
+def least(state: StudyState, cost: CostAxis) -> str:
+    """The smallest value of a further objective on the front, with the trial that has it."""
+    known = [(value, trial) for trial in state.front() if not math.isnan(value := cost.value(trial))]
+    if not known:
+        return ""
+    _, trial = min(known, key=operator.itemgetter(0))
+    return f"{cost.show(trial)} (trial {trial.number})"
 
 
 def trial_status(state: StudyState, trial: Trial) -> str:

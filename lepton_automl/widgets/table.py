@@ -11,14 +11,15 @@ import anywidget
 import traitlets
 
 from lepton_automl.reporting.labels import clean
-from lepton_automl.reporting.tables import Row, trial_table
+from lepton_automl.reporting.tables import Row, other_objectives, trial_table
 
 from .cells import cell, missing
 from .protocols import StudySnapshot
 from .view import View
 
 PAGE = 25  # rows at once, so that a long study sends no more than a short one
-FIRST = ("trial", "status", "score", "latency_ms", "size_bytes", "parameters", "epochs", "seconds", "origin")
+FIRST = ("trial", "status", "score", "latency_ms", "size_bytes", "parameters")
+THEN = ("epochs", "seconds", "origin")
 
 
 class Grid(anywidget.AnyWidget):
@@ -43,6 +44,7 @@ class TableView(View):
         self._choose = choose
         self._by, self._down, self._page = "trial", True, 0
         self._all: list[Row] = []
+        self._costs: tuple[str, ...] = ()  # further objectives
         self._last: tuple[Any, ...] = ()
         self.grid = Grid()
         self.grid.on_msg(self._on_message)
@@ -56,12 +58,13 @@ class TableView(View):
         if stand == self._last:
             return
         self._last, metric = stand, state.settings.metric
-        rows = trial_table(state)
+        rows, self._costs = trial_table(state), tuple(goal.name for goal in other_objectives(state))
         self._all = [{"score" if name == metric else name: value for name, value in row.items()} for row in rows]
         self._show()
 
     def _show(self) -> None:
-        names = [*FIRST, *(name for name in (self._all[0] if self._all else {}) if "." in name), "network", "reason"]
+        settings = (name for name in (self._all[0] if self._all else {}) if "." in name)
+        names = [*FIRST, *self._costs, *THEN, *settings, "network", "reason"]
         rows = sorted_rows(self._all, self._by, down=self._down)
         pages = max(1, math.ceil(len(rows) / PAGE))
         self._page = min(self._page, pages - 1)
@@ -77,7 +80,8 @@ class TableView(View):
         match message:
             case {"sort": str(name)}:
                 known = {clean(name, 40): name for row in self._all[:1] for name in row}
-                self._down = not self._down if known.get(name) == self._by else name not in {"latency_ms", "size_bytes"}
+                costs = {"latency_ms", "size_bytes", *self._costs}
+                self._down = not self._down if known.get(name) == self._by else name not in costs
                 self._by = known.get(name, "trial")
                 self._show()
             case {"turn": int(pages)}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from lepton_automl.reporting.cost_axes import LATENCY, CostAxis, front_axis, is_plane, other_costs
 from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.status import status_lines
 from lepton_automl.reporting.tables import front_table, last_score
@@ -37,7 +38,15 @@ def study_text(snapshot: StudySnapshot) -> str:
 
 
 def _columns(state: StudyState) -> list[str]:
-    return ["trial", state.settings.metric, "latency_ms", "size_bytes", "variant", "network"]
+    return [
+        "trial",
+        state.settings.metric,
+        "latency_ms",
+        "size_bytes",
+        *(cost.name for cost in other_costs(state)),
+        "variant",
+        "network",
+    ]
 
 
 def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
@@ -49,45 +58,47 @@ def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
 
 
 def _draw_front(drawing: Drawing, state: StudyState) -> None:
-    front = state.front()
+    front, cost = state.front(), front_axis(state)
     others = [trial for trial in state.trials.values() if trial not in front and trial.status in {"complete", "stopped"}]
-    points = [(trial, *at) for trial in (*others[-MOST:], *front) if (at := _at(state, trial))]
+    points = [(trial, *at) for trial in (*others[-MOST:], *front) if (at := _at(state, trial, cost))]
     if not points:
         return
     top = drawing.y + 30
     bottom, left, right = top + HIGH, drawing.left + LEFT, drawing.right - 8
-    xs, ys = log_ends(x for _, x, _ in points), linear_ends(y for _, _, y in points)
-    across, up = Scale(math.log10(xs[0]), math.log10(xs[1]), left, right), Scale(*ys, bottom, top)
-    for tick in log_ticks(*xs):
-        x = across(math.log10(tick))
-        drawing.line((x, top), (x, bottom))
-        drawing.text(x, bottom + 16, f"{tick:g}", size=11, colour=DIM, anchor="ms")
+    xs = (log_ends if cost.log else linear_ends)(x for _, x, _ in points)
+    ys = linear_ends(y for _, _, y in points)
+    up = Scale(*ys, bottom, top)
+    low, high = (math.log10(x) if cost.log else x for x in xs)
+    across = Scale(low, high, left, right)
+
+    def place(x: float) -> float:
+        return across(math.log10(x) if cost.log else x)
+
+    for tick in (log_ticks if cost.log else even_ticks)(*xs):
+        drawing.line((place(tick), top), (place(tick), bottom))
+        drawing.text(place(tick), bottom + 16, f"{tick:g}", size=11, colour=DIM, anchor="ms")
     for tick in even_ticks(*ys):
         drawing.line((left, up(tick)), (right, up(tick)))
         drawing.text(left - 7, up(tick) + 4, f"{tick:.4g}", size=11, colour=DIM, anchor="rs")
-    steps = [(across(math.log10(x)), up(y)) for trial, x, y in points if trial in front]
+    steps = [(place(x), up(y)) for trial, x, y in points if trial in front] if is_plane(state) else []
     for (ax, ay), (bx, by) in pairwise(sorted(steps)):
         drawing.line((ax, ay), (bx, ay), (bx, by), colour=COLOURS["complete"])
     for entry, x, y in points:
         faint = entry not in front
         size = 3.0 if faint else 5.5
-        drawing.mark(
-            across(math.log10(x)),
-            up(y),
-            SHAPES[entry.status],
-            size=size,
-            colour=COLOURS[entry.status],
-            opacity=0.45 if faint else 1,
-        )
-    drawing.text((left + right) / 2, bottom + 34, "latency, ms per call", size=11, colour=DIM, anchor="ms")
+        opacity = 0.45 if faint else 1
+        drawing.mark(place(x), up(y), SHAPES[entry.status], size=size, colour=COLOURS[entry.status], opacity=opacity)
+    title = "latency, ms per call" if cost.name == LATENCY else clean(cost.title)
+    drawing.text((left + right) / 2, bottom + 34, title, size=11, colour=DIM, anchor="ms")
     drawing.text(drawing.left, top - 10, state.settings.metric, size=11, colour=DIM)
     drawing.y = bottom + 40
 
 
-def _at(state: StudyState, trial: Trial) -> tuple[float, float] | None:
-    score = last_score(state, trial)
-    known = trial.profile is not None and score is not None and math.isfinite(score) and trial.profile.latency_ms > 0
-    return (trial.profile.latency_ms, score) if known and trial.profile and score is not None else None
+def _at(state: StudyState, trial: Trial, cost: CostAxis) -> tuple[float, float] | None:
+    """Where a trial stands: its cost and its score; None where one is not known or has no logarithm."""
+    score, value = last_score(state, trial), cost.value(trial)
+    known = score is not None and math.isfinite(score) and math.isfinite(value) and (value > 0 or not cost.log)
+    return (value, score) if known and score is not None else None
 
 
 class Scale:
@@ -104,5 +115,6 @@ class Scale:
 def _draw_models(drawing: Drawing, state: StudyState) -> None:
     rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
     if rows:
-        head = [HEADS.get(name, name) for name in _columns(state)]
-        drawing.table(head, rows, right=range(4))
+        heads = HEADS | {cost.name: f"{cost.label}, {cost.objective.unit}".rstrip(", ") for cost in other_costs(state)}
+        head = [heads.get(name, name) for name in _columns(state)]
+        drawing.table(head, rows, right=range(len(head) - 2))
