@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING
 from lepton_automl.state import StudyState, Trial
 
 from .labels import label
-from .theme import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    Theme,
-    apply_theme,
-    note,
-)
+from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, apply_theme, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -9,16 +9,7 @@ from lepton_automl.events import HyperparametersRanked
 from lepton_automl.objective import known_costs
 
 from .labels import label
-from .theme import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    Theme,
-    apply_theme,
-    note,
-)
+from .theme import BLUE, GREEN, GREY, ORANGE, PURPLE, Theme, apply_theme, note
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from lepton_automl.errors import StudyError
+from lepton_automl.log_levels import log_level
 from lepton_automl.specs import Tracking
 
 from .making import ensure_complete
@@ -295,16 +296,9 @@ class Store:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Without the chatter of migrations; what goes wrong is raised anyway."""
-    loggers = [logging.getLogger(name) for name in _LOUD]
     _import_mlflow()  # which sets its loggers up, so it comes first
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
+    with log_level(logging.CRITICAL, _LOUD):
         yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _import_mlflow() -> None:

@@ -11,23 +11,17 @@ from contextlib import contextmanager
 
 import pytorch_lightning as pl
 
+from lepton_automl.log_levels import log_level
+
 LOGGERS = ("pytorch_lightning", "lightning.pytorch", "lightning_fabric", "lightning.fabric")
 
 
 @contextmanager
 def silence_lightning() -> Iterator[None]:
     """Hide Lightning's notes and warnings; those of other modules are shown as before."""
-    loggers = [logging.getLogger(name) for name in LOGGERS]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), log_level(logging.ERROR, LOGGERS):
         warnings.filterwarnings("ignore", module=r"(pytorch_lightning|lightning_fabric)\.")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield
 
 
 @contextmanager
