@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from . import front
@@ -106,12 +107,15 @@ def _nearest(
 def _knee(state: StudyState, models: list[Trial]) -> Trial:
     """The knee of the front on logarithmic axes, among the models that are not far worse than the best.
 
-    Without that, one useless but very fast network would move the knee. Of two models that are left, the faster.
+    Without that, one useless but very fast network would move the knee. Of two models that are left, the one
+    that is better by the first cost, such as the faster.
     """
     errors = [_log_error(state, state.score(model)) for model in models]
     near = [row for row in range(len(models)) if errors[row] <= min(errors) + math.log(FAR_WORSE)]
-    if len(near) < 3 or len(state.settings.objectives) < 2:
-        return min((models[row] for row in near), key=_latency) if len(state.settings.objectives) > 1 else models[near[0]]
+    if len(state.settings.objectives) < 2:
+        return models[near[0]]
+    if len(near) < 3:
+        return min((models[row] for row in near), key=partial(_scaled_costs, state))
     costs = [[errors[row], *_scaled_costs(state, models[row])] for row in near]
     return models[near[front.knee(costs)]]
 

@@ -10,7 +10,7 @@ from lepton_automl.state import StudyState, Trial
 from lepton_automl.texts import join_words, many
 
 from .confidence import interval
-from .cost_axes import other_costs
+from .cost_axes import LATENCY, other_costs
 from .hypervolume import growth
 from .labels import clean
 from .tables import chosen_trial, network
@@ -125,14 +125,18 @@ def why(state: StudyState) -> list[str]:
     if model is None or model not in front or len(front) < 2:
         return []
     at = front.index(model)
-    further = [clean(cost.label) for cost in other_costs(state)]
-    costs = join_words(["time", *further]) if further else "time"
+    goals = [goal for goal in state.settings.objectives if not goal.is_score]
+    costs = ["time" if goal.name == LATENCY else clean(goal.title) for goal in goals]
+    ratios = f"{'Both' if len(costs) == 1 else 'All'} are compared as ratios, and models"
+    compared = ratios if all(goal.scale == "log" for goal in goals) else "Models"
     knee = (
-        f"No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more {costs}, and "
-        f"a {'cheaper' if further else 'faster'} model loses much of the score. {'All' if further else 'Both'} are compared as "
-        "ratios, and models with far more errors than the best one are excluded."
+        f"No latency limit was set, so the knee of the front was chosen: beyond it, a better score costs much more "
+        f"{join_words(costs)}, and a {'faster' if costs == ['time'] else 'cheaper'} model loses much of the score. "
+        f"{compared} with far more errors than the best one are excluded."
     )
-    sentences = [knee if len(front) > 2 else "Of the models with about as few errors as the best one, the fastest was chosen."]
+    first = "the fastest" if costs[:1] == ["time"] else f"the best by {costs[0]}" if costs else "the best"
+    two = f"Of the models with about as few errors as the best one, {first} was chosen."
+    sentences = [knee if len(front) > 2 else two]
     if at > 0:
         sentences.append(_step(state, model, front[at - 1], "The next model with a better score"))
     if at + 1 < len(front):

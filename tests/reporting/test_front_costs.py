@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from lepton_automl.errors import ConfigError, LimitError
 from lepton_automl.events import StudyStarted
 from lepton_automl.objective import Objective, known_costs
-from lepton_automl.reporting import models, narrative, plots
+from lepton_automl.reporting import narrative, plots
 from lepton_automl.reporting.cost_axes import colour_axis, front_axis
+from lepton_automl.reporting.models import cards
 from lepton_automl.reporting.terminal import front_table
 from lepton_automl.state import StudyState
 from tests.samples import config, trial_events
@@ -21,10 +24,10 @@ OPERATORS = Objective(name="operators", direction="minimize", unit="operators", 
 MODELS = [(0.99, 4.0, 9e6, 12.0), (0.97, 2.0, 3e6, 9.0), (0.95, 1.0, 5e6, 6.0), (0.90, 3.0, 1e6, 3.0)]
 
 
-def study(*objectives: Objective) -> StudyState:
-    """A study of four models: score, latency, memory and operators of each."""
+def study(*objectives: Objective, models: Sequence[tuple[float, ...]] = MODELS) -> StudyState:
+    """A study of some models: score, latency, memory and operators of each."""
     events: list[object] = [StudyStarted(at=0.0, config=config(objectives=objectives))]
-    for number, (score, latency, memory, operators) in enumerate(MODELS):
+    for number, (score, latency, memory, operators) in enumerate(models):
         proposed, *reports, ended = trial_events(number, score, latency, at=10.0 * number)
         costs = {"memory_bytes": memory, "operators": operators}
         result = ended.result.replace(profile=ended.result.profile.replace(costs=costs))
@@ -61,10 +64,18 @@ def test_tables_cards_and_words_have_every_objective():
     heads = [column.header for column in front_table(state).columns]
     assert heads[2:6] == ["latency ms", "size kB", "peak memory kB", "operators"]
     assert [next(iter(column.cells)) for column in front_table(state).columns[4:6]] == ["9,000.0", "12"]
-    assert "peak memory" in models.cards(state) and "3,000.0 kB" in models.cards(state)
+    assert "peak memory" in cards(state) and "3,000.0 kB" in cards(state)
     assert [axis.label for axis in plots.parallel_figure(state).data[0].dimensions][-3:-1] == ["peak memory, kB", "operators"]
     assert "its peak memory" in " ".join(narrative.summary(state))
     assert any("much more time, peak memory and operators" in sentence for sentence in narrative.why(state))
+
+
+def test_of_two_models_the_one_that_is_better_by_the_first_cost_is_chosen():
+    two = [(0.97, 2.0, 3e6, 3.0), (0.98, 1.0, 3e6, 9.0)]
+    state = study(SCORE, OPERATORS, models=two)
+    assert state.choose().number == 0 and study(SCORE, LATENCY, models=two).choose().number == 1
+    assert "much more operators, and a cheaper model" in " ".join(narrative.why(study(SCORE, OPERATORS)))
+    assert "the best by operators was chosen" in " ".join(narrative.why(state))
 
 
 def test_a_model_is_chosen_within_limits_on_any_objective():
