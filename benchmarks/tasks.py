@@ -181,6 +181,8 @@ def run(
 ) -> Result:
     """How far one network is above its rivals on sets of labels, and how far quantiles are off.
 
+    The digits take twelve minutes, most of them for the trees; the services take two, the searches four.
+
     Args:
         data: Names of the data, separated by commas.
         seeds: Draws of the data, their splits and the initial weights.
