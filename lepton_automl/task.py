@@ -14,6 +14,7 @@ from . import plugins
 from ._json import Value
 from .arrays import Array, Json
 from .errors import ConfigError, one_of
+from .metric import Metric, Scorer
 from .modality import Claim
 from .objective import Direction
 from .plans import TrainPlan
@@ -21,19 +22,6 @@ from .specs import DataSpec, OutputSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """A score of a task.
-
-    Args:
-        direction: Whether more or less of it is better.
-        unit: `"share"` for a number from 0 to 1, `"target"` for one in the target's own unit, `""` for others.
-    """
-
-    direction: Direction
-    unit: Literal["share", "target", ""] = "share"
 
 
 class TargetColumn(Protocol):
@@ -234,8 +222,16 @@ class Task(Protocol):
     def from_unit(self, outputs: Tensor, output: OutputSpec) -> Tensor:
         """Outputs [N, ...] of a user's own network, in the target's own unit, as outputs [N, K] like stored targets."""
 
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
+        """How each metric is computed of answers and targets in the target's own unit.
+
+        Args:
+            output: The task's part of the spec.
+            decoder: What decoding has learnt, such as thresholds.
+        """
+
     def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
-        """Every metric of answers and targets in the target's own unit; one that is not defined is left out, or NaN."""
+        """The values of all scorers, NaN where one is not defined; a task may have a quicker way to the same values."""
 
     def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
         """The score that tells when training should have ended, as a loss."""

@@ -11,8 +11,9 @@ import numpy as np
 from lepton_automl.arrays import Array
 from lepton_automl.cells import to_text
 from lepton_automl.errors import DataError
+from lepton_automl.metric import Metric
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import ClassPreview, Metric, TargetPreview
+from lepton_automl.task import ClassPreview, TargetPreview
 from lepton_automl.texts import clean, code_span
 
 if TYPE_CHECKING:

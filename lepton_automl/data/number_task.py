@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lepton_automl.arrays import Array, Json
+from lepton_automl.metric import Metric, Scorer, values_of
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Metric, TargetPreview, Targets
+from lepton_automl.task import TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +77,14 @@ class NumberTask:
 
         del temperature
         return mse_loss(outputs, teacher)
+
+    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+        """Those of the scorers."""
+        return values_of(self.scorers(output, decoder), answers.numpy(), targets.numpy())
+
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
+        """How each metric is computed; a subclass says."""
+        raise NotImplementedError
 
     def to_unit(self, values: Tensor, output: OutputSpec) -> Tensor:
         """Scaled back, float64."""

@@ -29,7 +29,7 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
         DataError: There are no rows to evaluate.
     """
     data = cached_data(job.trial.data)
-    split, answers = held_out(Path(job.trial.folder), data) if job.split == "held-out" else _predictions(job, data)
+    split, answers = predictions(job, data)
     truth = own_unit(split.targets, data.spec).numpy()
     decoder = decoder_of(Path(job.bundle))
     analysis = task_of(data.spec).analyze(answers, truth, data.spec.output, decoder, job.worst)
@@ -45,8 +45,14 @@ def analyze_errors(job: ErrorAnalysisJob) -> ErrorAnalysis:
     )
 
 
-def _predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
-    """The rows of a split and the model's predictions."""
+def predictions(job: ErrorAnalysisJob, data: Data) -> tuple[Split, Array]:
+    """The rows of a split and the model's predictions.
+
+    Raises:
+        DataError: There are no such rows.
+    """
+    if job.split == "held-out":
+        return held_out(Path(job.trial.folder), data)
     split = open_test(data.spec) if job.split == "test" else data.validation
     if not len(split):
         fix = 'If scores were cross-validated, use split="held-out".'

@@ -1,4 +1,4 @@
-"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis.
+"""Requests that a worker answers besides trials: host benchmark, scoring, acceleration, profiling, error analysis, comparison.
 
 A new request is a subclass of `request.Request` and an entry in `HANDLERS`.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_automl.bottleneck import Bottleneck
+from lepton_automl.comparison import ComparisonJob
 from lepton_automl.data.open import Data, open_test
 from lepton_automl.error_analysis import ErrorAnalysisJob
 from lepton_automl.errors import StudyError
@@ -35,6 +36,7 @@ from lepton_automl.space import Config
 from .accelerate_finalist import accelerate_finalist
 from .adapter import FitRequest
 from .bottleneck import bottleneck
+from .compare import compare
 from .cost import CostProfiler, quiet_reference
 from .custom import adapter_for, check_factory
 from .error_analysis import analyze_errors
@@ -143,6 +145,7 @@ HANDLERS: dict[type[Request], Callable[[Any, Progress], Response]] = {
     ResourceProfileJob: lambda job, _: profile_resources(job),
     ErrorAnalysisJob: lambda job, _: analyze_errors(job),
     BottleneckJob: find_bottleneck,
+    ComparisonJob: lambda job, _: compare(job),
 }
 
 

@@ -25,7 +25,7 @@ def analyze_errors(
         StudyError: The trial left no model, there are no rows to ask it, or the test split is still sealed.
     """
     held = split or default_split(study, trial)
-    _may_ask(study, trial, held)
+    check_split(study, trial, held)
     folder = trial_folder(study.folder, trial)
     analysis = cached_result(folder, f"examined-{held}", ErrorAnalysis)
     if analysis is None:
@@ -58,7 +58,12 @@ def _held_out(study: StudyClient, trial: int) -> bool:
     return (trial_folder(study.folder, trial) / HELD_OUT).exists()
 
 
-def _may_ask(study: StudyClient, trial: int, split: AnalysisSplit) -> None:
+def check_split(study: StudyClient, trial: int, split: AnalysisSplit) -> None:
+    """Make sure that a model may be asked the rows of a split.
+
+    Raises:
+        StudyError: There are no such rows, or the test split is still sealed.
+    """
     data = study.state.settings.data
     if split == "test" and not _is_free(study, trial):
         fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."

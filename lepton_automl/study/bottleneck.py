@@ -64,6 +64,15 @@ def send_request(
     study: StudyClient, trial: int, request: Callable[[TrialJob, str], Request], on_status: Callable[[str], None]
 ) -> Response:
     """What a worker says of a trial's model."""
+    return ask_worker(study, request(*job_and_bundle(study, trial)), on_status)
+
+
+def job_and_bundle(study: StudyClient, trial: int) -> tuple[TrialJob, str]:
+    """The job of a finished trial, and the folder of its model's bundle.
+
+    Raises:
+        StudyError: The trial has no model.
+    """
     known = study.state.trial(trial)
     if known.status != "complete":
         raise StudyError(
@@ -71,7 +80,7 @@ def send_request(
         )
     job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))
-    return ask_worker(study, request(job, str(study.bundle(trial))), on_status)
+    return job, str(study.bundle(trial))
 
 
 def _runs(trial: Trial) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from lepton_automl.error_analysis import AnalysisSplit
 from lepton_automl.errors import StudyError
 from lepton_automl.events import TestOpened
 from lepton_automl.jobs import ModelScores, ScoreJob
@@ -91,6 +92,40 @@ class StudyModels:
 
         trial = self._study.state.choose(max_latency_ms=max_latency_ms, min_score=min_score, limits=limits)
         return Model(self._study, trial.number)
+
+    def compare(self, first: int, second: int, *, split: AnalysisSplit | None = None) -> pd.DataFrame:
+        """Whether one model is better than another on the same rows, or the difference may be chance.
+
+        Args:
+            first: The trial of one model.
+            second: The trial of the other.
+            split: `"validation"`, `"test"` once it was opened, or `"held-out"` for cross-validated scores; by default
+                the rows that scores are of.
+
+        Returns:
+            One row a metric: `first` and `second`, the scores of both; `difference`, the second minus the first; `low` and
+            `high`, the ends of its 95 % interval, by a paired bootstrap of the rows.
+
+        Raises:
+            StudyError: A trial has no model, or there are no rows to compare them on.
+        """
+        import pandas as pd
+
+        from lepton_automl.comparison import Comparison, ComparisonJob
+
+        from .analyze_errors import check_split, default_split
+        from .bottleneck import job_and_bundle
+
+        split = split or default_split(self._study, first)
+        for trial in (first, second):
+            check_split(self._study, trial, split)
+        (one, bundle), (other, other_bundle) = (job_and_bundle(self._study, trial) for trial in (first, second))
+        job = ComparisonJob(trials=(one, other), bundles=(bundle, other_bundle), split=split)
+        comparison = ask_worker(self._study, job)
+        assert isinstance(comparison, Comparison)
+        columns = ["first", "second", "difference", "low", "high"]
+        rows = {name: [getattr(known, column) for column in columns] for name, known in comparison.scores.items()}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
     def evaluate_test(self) -> pd.DataFrame:
         """Open the sealed test split, once, and score the whole front.

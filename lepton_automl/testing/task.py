@@ -25,6 +25,7 @@ from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import DataSpec, InputSpec, OutputSpec
 from lepton_automl.task import Decoder, Targets, Task, task_named
 
+from .metric import check_scorer
 from .shipped import bundle_code, clashing_names, foreign_imports
 
 ROWS = 60
@@ -187,6 +188,15 @@ class TaskContract:
         assert set(ours) <= set(self.task.metrics) and next(iter(self.task.metrics)) in ours
         assert self.task.share_metric in self.task.metrics
         assert files == pytest.approx(ours, rel=1e-4, abs=1e-6, nan_ok=True)
+
+    def test_every_score_has_a_paired_interval(self) -> None:
+        """The scorers give the same values as `scores`, and keep the contract of scorers."""
+        answers, others = self.answers(self._shifted()), self.answers(self.outputs.roll(3, 0))
+        scorers, scores = self.task.scorers(self.output), self.scores(answers)
+        assert list(scorers) == list(self.task.metrics) == list(scores)
+        for name, scorer in scorers.items():
+            value = check_scorer(scorer, answers.numpy(), others.numpy(), self._truth().numpy())
+            assert value == pytest.approx(scores[name], rel=CLOSE, abs=CLOSE, nan_ok=True), name
 
     def test_right_answers_have_better_scores_and_less_loss(self) -> None:
         """By the usual metric, by the loss of training and by the one that ends it; other metrics may look at all rows together."""

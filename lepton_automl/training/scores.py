@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lepton_automl.arrays import Json
+from lepton_automl.metric import RankedScore, Scorer
 from lepton_automl.objective import CustomMetric
 from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import DataSpec
@@ -39,6 +40,14 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
     if spec.metric is not None:
         found[spec.metric.name] = _own_score(spec.metric, outputs.numpy(), truth.numpy(), spec, decoder)
     return {name: score for name, score in found.items() if not math.isnan(score)}
+
+
+def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]:
+    """How each score of the task, and the user's own, is computed of arrays; for the arguments see `scores`."""
+    scorers = dict(task_of(spec).scorers(spec.output, decoder))
+    if (own := spec.metric) is not None:
+        scorers[own.name] = RankedScore(lambda answers, targets: _own_score(own, answers, targets, spec, decoder))
+    return scorers
 
 
 def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any], spec: DataSpec, decoder: Json | None) -> float:

@@ -31,11 +31,14 @@ if __name__ == "__main__":
         deployment=Deployment(runtimes=("reference",)),
         executor="single",
         sampler="climbing",
-        objectives=("rmse", "latency", "steps"),
+        metric="relative_error",
+        objectives=("accuracy", "latency", "steps"),
         progress=False,
     ).fit(folder / "sequences.jsonl", task="change", longest=10, wait=True)
     model = study.best()
     print(model.predict([1.0, 2.0, 3.0]), study.trials["status"].tolist(), study.trials["steps"].min() > 0)
+    found = study.models.compare(0, 1)
+    assert (found.low <= found.high).all() and found.first["relative_error"] == study.trials.relative_error[0], found
     model.export(folder / "bundle")
     model.register("sequences")
 """

@@ -8,10 +8,12 @@ from lepton_example.change import Change
 from lepton_example.objective import Steps
 from lepton_example.runtime import ReferenceRuntime
 from lepton_example.sampler import ClimbingSampler
+from lepton_example.scorers import PADDING, edit_error_rate
 from lepton_example.sequence import SequenceModality
 from lepton_example.sequence.family import PooledFamily
 
 from lepton_automl.testing.family import FamilyContract
+from lepton_automl.testing.metric import ScorerContract
 from lepton_automl.testing.modality import ModalityContract
 from lepton_automl.testing.objective import CostContract
 from lepton_automl.testing.runtime import RuntimeContract
@@ -57,6 +59,26 @@ class TestChanges(TaskContract):
 
     def truth(self, cells, context):
         return (context["last"] + cells).tolist()
+
+
+class TestEditErrorRate(ScorerContract):
+    scorer = edit_error_rate
+
+    def sample(self):
+        """Sequences of 1 to 9 symbols; one model forgets the last symbol of each, the other swaps some."""
+        rng = np.random.default_rng(0)
+        rows = [rng.integers(4, size=rng.integers(1, 10)).tolist() for _ in range(50)]
+        swapped = [[(symbol + (rng.random() < 0.3)) % 4 for symbol in row] for row in rows]
+        return tuple(
+            np.array([row + [PADDING] * (10 - len(row)) for row in kind])
+            for kind in ([row[:-1] for row in rows], swapped, rows)
+        )
+
+    def test_it_is_of_the_corpus_and_no_mean_over_rows(self):
+        answers, _, targets = self.sample()
+        lengths = (targets != PADDING).sum(1)
+        assert edit_error_rate.value(answers, targets) == len(lengths) / lengths.sum()
+        assert edit_error_rate.value(answers, targets) != np.mean(1 / lengths)
 
 
 class TestPooledNetworks(FamilyContract):

@@ -136,6 +136,18 @@ def test_the_test_split_is_evaluated_once_for_the_whole_front(study, home):
     assert study.register() == version["version"], "a model became two versions"
 
 
+def test_two_models_are_compared_on_the_same_rows(study):
+    first, second = study.trials[study.trials.status == "complete"].trial.tolist()[:2]
+    found = study.models.compare(first, second)
+    assert list(found.index) == ["accuracy", "balanced_accuracy", "f1", "auroc", "log_loss"]
+    assert found.loc["accuracy", ["first", "second"]].tolist() == pytest.approx(
+        [study.models[number].score for number in (first, second)]
+    )
+    assert (found.difference == found.second - found["first"]).all() and (found.low <= found.high).all()
+    with pytest.raises(StudyError, match="cross-validated"):
+        study.models.compare(first, second, split="held-out")
+
+
 def test_the_shell_shows_what_python_knows(study, home, pictures, tmp_path):
     content = json.loads(lepton("front", "pictures", "--json", home=home))
     assert set(content) >= {"study", "metric", "chosen", "test_score", "models"}

@@ -17,11 +17,13 @@ from lepton_automl.data.open import open_data
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError, DataError
+from lepton_automl.metric import values_of
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_named
 from lepton_automl.tasks.multilabel import LabelSetOutput
 from lepton_automl.tasks.multilabel.decoder import LabelSetDecoder
-from lepton_automl.tasks.multilabel.training import best_thresholds, label_metrics
+from lepton_automl.tasks.multilabel.scorers import label_scorers
+from lepton_automl.tasks.multilabel.training import best_thresholds
 
 TASK = task_named("multilabel")
 LABELS = ("blue", "green", "red")
@@ -96,7 +98,7 @@ def test_a_separator_asks_for_the_task_and_is_for_no_other(tmp_path):
 def test_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     answers, truth = rng.random((200, 4)), rng.random((200, 4)) > 0.7
-    found = label_metrics(torch.from_numpy(answers), torch.from_numpy(truth.astype(np.float32)), torch.full((4,), 0.5))
+    found = values_of(label_scorers([0.5] * 4), answers, truth.astype(np.float32))
     chosen = answers >= 0.5
     assert found["micro_f1"] == pytest.approx(metrics.f1_score(truth, chosen, average="micro"))
     assert found["macro_f1"] == pytest.approx(metrics.f1_score(truth, chosen, average="macro"))

@@ -13,11 +13,13 @@ from sklearn.metrics import mean_pinball_loss
 from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 from lepton_automl.errors import ConfigError
+from lepton_automl.metric import values_of
 from lepton_automl.specs import DataSpec
 from lepton_automl.task import task_named
 from lepton_automl.tasks.quantile import QuantileOutput
 from lepton_automl.tasks.quantile.decoder import QuantileDecoder
-from lepton_automl.tasks.quantile.training import Pinball, quantile_metrics
+from lepton_automl.tasks.quantile.scorers import quantile_scorers
+from lepton_automl.tasks.quantile.training import Pinball
 
 TASK = task_named("quantile")
 
@@ -43,7 +45,7 @@ def test_loss_and_scores_agree_with_scikit_learn():
     quantiles = (0.1, 0.5, 0.9)
     answers, truth = np.sort(rng.normal(size=(300, 3)), axis=1), rng.normal(size=300)
     expected = np.mean([mean_pinball_loss(truth, answers[:, k], alpha=q) for k, q in enumerate(quantiles)])
-    found = quantile_metrics(torch.from_numpy(answers), torch.from_numpy(truth), quantiles)
+    found = values_of(quantile_scorers(quantiles), answers, truth)
     loss = Pinball(quantiles)(torch.from_numpy(answers).float(), torch.from_numpy(truth).float())
     assert found["pinball"] == pytest.approx(expected) and loss.item() == pytest.approx(expected, rel=1e-5)
     below = [np.mean(truth <= answers[:, k]) for k in range(3)]

@@ -11,10 +11,11 @@ import numpy as np
 from lepton_automl.arrays import Array, Json
 from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import DataError
+from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, Metric, TargetColumn, TargetPreview, Targets
+from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,8 +103,15 @@ class _Classification(LabelTask):
         del output, unit
         return Probabilities(members=members)
 
-    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
         """By scikit-learn's definitions."""
+        from .scorers import class_scorers
+
+        del decoder
+        return class_scorers(output.size)
+
+    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+        """Of one confusion matrix, which is quicker than the scorers where there are many classes."""
         from .training import class_metrics
 
         del output, decoder

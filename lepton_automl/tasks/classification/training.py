@@ -61,12 +61,12 @@ def class_metrics(answers: Tensor, targets: Tensor) -> dict[str, float]:
         "accuracy": (right.sum() / real.sum()).item(),
         "balanced_accuracy": (right[here] / real[here]).mean().item(),
         "f1": (2 * right[known] / (real + answered)[known]).mean().item(),
-        "auroc": _auroc(answers, targets),
+        "auroc": auroc(answers, targets),
         "log_loss": nll_loss(likely, targets).item(),
     }
 
 
-def _auroc(answers: Tensor, targets: Tensor) -> float:
+def auroc(answers: Tensor, targets: Tensor) -> float:
     """Area under the ROC curve: of class 1 where there are two, else the mean over classes, each against the rest.
 
     A class that is absent has no curve and is left out of the mean; nothing is left where one class is all there is.

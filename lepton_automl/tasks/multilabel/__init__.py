@@ -13,10 +13,11 @@ from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
 from lepton_automl.data.label_task import LabelOutput, LabelTask, label_output, label_preview, named_labels
 from lepton_automl.errors import Complaints, DataError
+from lepton_automl.metric import Metric, Scorer, values_of
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, Metric, TargetColumn, TargetPreview, Targets
+from lepton_automl.task import Analysis, TargetColumn, TargetPreview, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -131,14 +132,15 @@ class Multilabel(LabelTask):
         del output, unit
         return Probabilities(members=members, exclusive=False)
 
-    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
         """By scikit-learn's definitions; before thresholds are known they are one half."""
-        import torch
+        from .scorers import label_scorers
 
-        from .training import label_metrics
+        return label_scorers((decoder or {}).get("thresholds") or [0.5] * output.size)
 
-        thresholds = (decoder or {}).get("thresholds") or [0.5] * output.size
-        return label_metrics(answers, targets, torch.tensor(thresholds, dtype=torch.float64))
+    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+        """Those of the scorers."""
+        return values_of(self.scorers(output, decoder), answers.numpy(), targets.numpy())
 
     def ignorant_loss(self, output: OutputSpec) -> float:
         """That of one half."""

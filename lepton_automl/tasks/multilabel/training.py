@@ -1,8 +1,6 @@
-"""Sets of labels in training: their loss, their probabilities, their scores."""
+"""Sets of labels in training: their loss and their thresholds."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import torch
@@ -37,42 +35,6 @@ def teacher_distance(outputs: Tensor, teacher: Tensor, temperature: float) -> Te
     """The cross-entropy of softened probabilities, times the squared temperature."""
     loss = binary_cross_entropy_with_logits(outputs / temperature, (teacher / temperature).sigmoid())
     return loss * temperature**2
-
-
-def label_metrics(answers: Tensor, targets: Tensor, thresholds: Tensor) -> dict[str, float]:
-    """Every score of sets of labels, by scikit-learn's definitions.
-
-    Args:
-        answers: Probabilities [N, K].
-        targets: Zeros and ones [N, K].
-        thresholds: From which probability on a label is given, [K].
-
-    Returns:
-        `mean_average_precision` is the mean over the labels that some row has; NaN where none has any.
-    """
-    answers, truth = answers.double().clamp(0, 1), targets > 0.5
-    given = answers >= thresholds
-    right, given_rows, true_rows = ((part).double().sum(0) for part in (given & truth, given, truth))
-    known = given_rows + true_rows > 0
-    each = 2 * right[known] / (given_rows + true_rows)[known]
-    total = (given_rows + true_rows).sum()
-    likely = torch.where(truth, answers, 1 - answers).clamp_min(torch.finfo(torch.float32).eps)
-    return {
-        "mean_average_precision": _mean_average_precision(answers.numpy(), truth.numpy()),
-        "micro_f1": (2 * right.sum() / total).item() if total else math.nan,
-        "macro_f1": each.mean().item() if len(each) else math.nan,
-        "subset_accuracy": (given == truth).all(1).double().mean().item(),
-        "log_loss": -likely.log().mean().item(),
-    }
-
-
-def _mean_average_precision(answers: Array, truth: Array) -> float:
-    from sklearn.metrics import average_precision_score
-
-    known = np.flatnonzero(truth.any(0))
-    if not len(known):
-        return math.nan
-    return float(np.mean([average_precision_score(truth[:, label], answers[:, label]) for label in known]))
 
 
 def best_thresholds(answers: Array, truth: Array) -> list[float]:

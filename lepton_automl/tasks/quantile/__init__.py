@@ -12,13 +12,14 @@ from lepton_automl._json import Value
 from lepton_automl.arrays import Array, Json
 from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of
 from lepton_automl.errors import Complaints
+from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, Metric, TargetColumn, Targets
+from lepton_automl.task import Analysis, TargetColumn, Targets
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 USUAL = (0.1, 0.5, 0.9)  # the ends of an 80 % interval and the median
 
@@ -116,12 +117,12 @@ class QuantileRegression(NumberTask):
         mean, scale = scale_of(output) if unit else (0.0, 1.0)
         return Numbers(members=members, mean=mean, scale=scale)
 
-    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
         """Pinball loss, how far the shares below the quantiles are off, and the median's error."""
-        from .training import quantile_metrics
+        from .scorers import quantile_scorers
 
         del decoder
-        return quantile_metrics(answers, targets, _of(output).quantiles)
+        return quantile_scorers(_of(output).quantiles)
 
     def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
         """The pinball loss of standardised values."""

@@ -1,4 +1,4 @@
-"""Quantiles in training: their loss and their scores."""
+"""Quantiles in training: their loss."""
 
 from __future__ import annotations
 
@@ -23,23 +23,3 @@ class Pinball(nn.Module):
         """The mean loss of quantiles [N, K] and targets [N]."""
         short = targets.unsqueeze(1) - outputs
         return torch.maximum(self.levels * short, (self.levels - 1) * short).mean()
-
-
-def quantile_metrics(answers: Tensor, targets: Tensor, quantiles: tuple[float, ...]) -> dict[str, float]:
-    """Every score of quantiles.
-
-    Args:
-        answers: [N, K].
-        targets: [N].
-        quantiles: Between 0 and 1, rising.
-    """
-    answers, targets = answers.double().sort(1).values, targets.double()
-    levels = torch.tensor(quantiles, dtype=torch.float64)
-    short = targets.unsqueeze(1) - answers
-    below = (targets.unsqueeze(1) <= answers).double().mean(0)
-    middle = int((levels - 0.5).abs().argmin())
-    return {
-        "pinball": torch.maximum(levels * short, (levels - 1) * short).mean().item(),
-        "calibration_error": (below - levels).abs().mean().item(),
-        "mae": short[:, middle].abs().mean().item(),
-    }

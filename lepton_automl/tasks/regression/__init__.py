@@ -10,10 +10,11 @@ import numpy as np
 
 from lepton_automl.arrays import Array, Json
 from lepton_automl.data.number_task import NumberTask, StandardisedOutput, fit_scale, scale_of
+from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
 from lepton_automl.plans import TrainPlan
 from lepton_automl.specs import DataSpec, OutputSpec
-from lepton_automl.task import Analysis, Metric, TargetColumn, Targets
+from lepton_automl.task import Analysis, TargetColumn, Targets
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -90,12 +91,12 @@ class Regression(NumberTask):
         """Standardised values [N, 1]."""
         return super().from_unit(outputs.reshape(-1, 1), output)
 
-    def scores(self, answers: Tensor, targets: Tensor, output: OutputSpec, decoder: Json | None = None) -> dict[str, float]:
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
         """By scikit-learn's definitions."""
-        from .training import number_metrics
+        from .scorers import number_scorers
 
-        del output, decoder
-        return number_metrics(answers, targets)
+        del decoder
+        return number_scorers(scale_of(output)[0])
 
     def validation_loss(self, scores: Mapping[str, float], output: OutputSpec) -> float:
         """The squared error of standardised values."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from lepton_automl.arrays import Array
+from lepton_automl.arrays import Array, Json
 from lepton_automl.data.options import DataOptions
+from lepton_automl.metric import Metric, Scorer
 from lepton_automl.modality import Claim
-from lepton_automl.specs import DataSpec
+from lepton_automl.specs import DataSpec, OutputSpec
 from lepton_automl.task import TargetColumn, Targets
 from lepton_automl.tasks.regression import NumberOutput, Regression
+from lepton_example.scorers import relative_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,7 @@ class Change(Regression):
 
     name = "change"
     Output = ChangeOutput
+    metrics: ClassVar[Mapping[str, Metric]] = {**Regression.metrics, "relative_error": Metric(direction="minimize")}
     decoder_modules = ("lepton_example.change.decoder",)
     decoder_class = "ChangeDecoder"
 
@@ -34,6 +39,10 @@ class Change(Regression):
     def output(self, targets: Targets, train: Array, options: DataOptions) -> ChangeOutput:
         """Mean and deviation of the changes."""
         return ChangeOutput.from_json(super().output(targets, train, options).to_json())
+
+    def scorers(self, output: OutputSpec, decoder: Json | None = None) -> Mapping[str, Scorer]:
+        """Those of a number, and the errors of all rows as a share of all changes."""
+        return {**super().scorers(output, decoder), "relative_error": relative_error}
 
     def what(self, spec: DataSpec, target: str) -> str:
         """A number, by its change."""

@@ -1,0 +1,169 @@
+"""Scores: what a task declares of one, how it is computed, and how much of it, or of a difference, may be chance.
+
+Most scores are a function of sums over rows, also those that are no mean over rows, such as RMSE, F1 or the error rate of a
+corpus. Intervals come from a bootstrap of the rows (Efron & Tibshirani, An Introduction to the Bootstrap, 1993): a resample
+only adds the rows' statistics anew. A score that ranks all rows has no such sums and is computed of each resample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from ._json import Value
+from .arrays import Array
+from .objective import Direction
+
+RESAMPLES = 1000
+RANKED_RESAMPLES = 200  # of a score that looks at all rows together, each time
+LEVELS = (0.025, 0.975)  # of a 95 % interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A score of a task.
+
+    Args:
+        direction: Whether more or less of it is better.
+        unit: `"share"` for a number from 0 to 1, `"target"` for one in the target's own unit, `""` for others.
+    """
+
+    direction: Direction
+    unit: Literal["share", "target", ""] = "share"
+
+
+class Scorer(Protocol):
+    """How a metric is computed."""
+
+    def value(self, answers: Array, targets: Array) -> float:
+        """The score of all rows; NaN where it is not defined.
+
+        Args:
+            answers: The task's answers, [N] or [N, ...].
+            targets: Targets in their own unit, [N] or [N, ...].
+        """
+
+    def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
+        """The score of each resample of the rows, [resamples]; the same resamples for the same number of rows and seed."""
+
+
+@dataclass(frozen=True)
+class SummedScore:
+    """A score of sums over rows.
+
+    Args:
+        statistics: Called with answers and targets; gives what is summed, float64 [N, S].
+        score: The score of the sums [S]; NaN where it is not defined.
+    """
+
+    statistics: Callable[[Array, Array], Array]
+    score: Callable[[Array], float]
+
+    def value(self, answers: Array, targets: Array) -> float:
+        """The score of all rows."""
+        return float(self.score(self.statistics(answers, targets).sum(0)))
+
+    def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
+        """The scores of the resamples' sums."""
+        rows = self.statistics(answers, targets)
+        counts = (np.bincount(drawn, minlength=len(rows)) for drawn in _draws(len(rows), RESAMPLES, seed))
+        return np.array([self.score(count.astype(np.float64) @ rows) for count in counts])
+
+
+@dataclass(frozen=True)
+class RankedScore:
+    """A score that has no sums, such as the area under a curve.
+
+    Args:
+        score: The score of answers and targets; NaN where it is not defined.
+    """
+
+    score: Callable[[Array, Array], float]
+
+    def value(self, answers: Array, targets: Array) -> float:
+        """The score of all rows."""
+        return float(self.score(answers, targets))
+
+    def resampled(self, answers: Array, targets: Array, seed: int = 0) -> Array:
+        """The score of each resample."""
+        draws = _draws(len(targets), RANKED_RESAMPLES, seed)
+        return np.array([self.score(answers[drawn], targets[drawn]) for drawn in draws])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreDifference(Value):
+    """A score of two models on the same rows.
+
+    Args:
+        first: Of the first model.
+        second: Of the second.
+        low: Lower end of the 95 % interval of the second minus the first.
+        high: Upper end of it. Where both ends have the same sign, the difference is hardly chance.
+    """
+
+    first: float
+    second: float
+    low: float
+    high: float
+
+    @property
+    def difference(self) -> float:
+        """The second minus the first."""
+        return self.second - self.first
+
+
+def mean_score(of_rows: Callable[[Array, Array], Array]) -> SummedScore:
+    """The mean over rows of what a function gives, [N]."""
+
+    def statistics(answers: Array, targets: Array) -> Array:
+        values = of_rows(answers, targets).astype(np.float64)
+        return np.stack([values, np.ones_like(values)], 1)
+
+    return SummedScore(statistics, lambda sums: ratio(sums[0], sums[1]))
+
+
+def ratio(above: float, below: float) -> float:
+    """A quotient; NaN where it is not defined."""
+    return float(above / below) if below else math.nan
+
+
+def values_of(scorers: Mapping[str, Scorer], answers: Array, targets: Array) -> dict[str, float]:
+    """Every score by its name, NaN where it is not defined."""
+    return {name: scorer.value(answers, targets) for name, scorer in scorers.items()}
+
+
+def score_interval(scorer: Scorer, answers: Array, targets: Array) -> tuple[float, float]:
+    """The 95 % interval of a score; NaN where it is not defined."""
+    return _interval(scorer.resampled(answers, targets))
+
+
+def score_difference(scorer: Scorer, first: Array, second: Array, targets: Array) -> ScoreDifference:
+    """How a score of two models differs on the same rows, by a paired bootstrap: both have the same resamples.
+
+    Args:
+        scorer: The score.
+        first: The first model's answers.
+        second: The second model's.
+        targets: The targets of both.
+    """
+    low, high = _interval(scorer.resampled(second, targets) - scorer.resampled(first, targets))
+    return ScoreDifference(first=scorer.value(first, targets), second=scorer.value(second, targets), low=low, high=high)
+
+
+def _interval(values: Array) -> tuple[float, float]:
+    defined = values[np.isfinite(values)]
+    if not len(defined):
+        return math.nan, math.nan
+    low, high = np.quantile(defined, LEVELS)
+    return float(low), float(high)
+
+
+def _draws(rows: int, resamples: int, seed: int) -> Iterator[Array]:
+    """The rows of each resample."""
+    rng = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield rng.integers(rows, size=rows)

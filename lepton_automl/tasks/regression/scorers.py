@@ -1,0 +1,44 @@
+"""The scores of numbers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lepton_automl.arrays import Array
+from lepton_automl.metric import Scorer, SummedScore, mean_score, ratio
+
+
+def number_scorers(mean: float) -> dict[str, Scorer]:
+    """Every score of values [N], by scikit-learn's definitions; `r2` is NaN where all targets are equal.
+
+    Args:
+        mean: About the mean of the targets; sums of squares are taken from there, or they would lose digits.
+    """
+
+    def moments(answers: Array, targets: Array) -> Array:
+        near = targets.astype(np.float64) - mean
+        return np.stack([_error(answers, targets) ** 2, near**2, near, np.ones_like(near)], 1)
+
+    return {
+        "rmse": SummedScore(mean_score(_squares).statistics, lambda sums: math.sqrt(ratio(sums[0], sums[1]))),
+        "mae": mean_score(lambda answers, targets: np.abs(_error(answers, targets))),
+        "r2": SummedScore(moments, _r2),
+    }
+
+
+def _error(answers: Array, targets: Array) -> Array:
+    return answers.astype(np.float64) - targets
+
+
+def _squares(answers: Array, targets: Array) -> Array:
+    error: Array = _error(answers, targets) ** 2
+    return error
+
+
+def _r2(sums: Array) -> float:
+    squares, near_squares, near, rows = sums
+    spread = near_squares - near**2 / rows if rows else 0.0
+    # A rounding of equal targets is no spread.
+    return 1 - squares / spread if spread > near_squares * np.finfo(np.float64).eps * rows else math.nan

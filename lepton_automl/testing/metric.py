@@ -1,0 +1,58 @@
+"""What every scorer must do: the contract of tasks checks theirs; a scorer by itself inherits `ScorerContract`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from lepton_automl.arrays import Array
+from lepton_automl.metric import Scorer, SummedScore, score_difference, score_interval
+
+CLOSE = 1e-6  # what another order of the rows may change
+
+
+class ScorerContract:
+    """Inherit it in a test class, and give `scorer` and `sample`."""
+
+    scorer: Scorer
+
+    def sample(self) -> tuple[Array, Array, Array]:
+        """Answers of one model, of another, and targets, [N, ...] each; 20 rows or more, both models partly wrong."""
+        raise NotImplementedError
+
+    def test_it_keeps_the_contract(self) -> None:
+        """Its value, and its intervals."""
+        assert math.isfinite(check_scorer(self.scorer, *self.sample()))
+
+    def test_right_answers_differ_from_wrong_ones_beyond_chance(self) -> None:
+        """The interval of the difference leaves out zero."""
+        answers, _, targets = self.sample()
+        found = score_difference(self.scorer, answers, targets, targets)
+        assert found.low * found.high > 0
+
+
+def check_scorer(scorer: Scorer, answers: Array, others: Array, targets: Array) -> float:
+    """Check a scorer on sample answers of two models; returns the score of the first."""
+    value, order = scorer.value(answers, targets), np.random.default_rng(1).permutation(len(targets))
+    assert scorer.value(answers[order], targets[order]) == pytest.approx(value, rel=CLOSE, abs=CLOSE, nan_ok=True)
+    if isinstance(scorer, SummedScore):
+        _check_sums(scorer, answers, targets, value)
+    resamples = scorer.resampled(answers, targets)
+    assert np.array_equal(resamples, scorer.resampled(answers, targets), equal_nan=True), "resamples are not paired"
+    if math.isfinite(value) and isinstance(scorer, SummedScore):
+        low, high = score_interval(scorer, answers, targets)
+        assert low <= high and low - (high - low) <= value <= high + (high - low)
+        found = score_difference(scorer, answers, others, targets)
+        assert found.first == value and found.low <= found.high
+    return value
+
+
+def _check_sums(scorer: SummedScore, answers: Array, targets: Array, value: float) -> None:
+    """Each row has statistics of its own, whichever rows stand beside it; those of two halves add up to the score."""
+    rows, half = scorer.statistics(answers, targets), len(targets) // 2
+    assert rows.ndim == 2 and len(rows) == len(targets) and rows.dtype == np.float64
+    parts = [scorer.statistics(answers[part], targets[part]) for part in (slice(half), slice(half, None))]
+    assert np.allclose(np.concatenate(parts), rows, rtol=CLOSE, atol=CLOSE)
+    assert scorer.score(parts[0].sum(0) + parts[1].sum(0)) == pytest.approx(value, rel=CLOSE, abs=CLOSE, nan_ok=True)
