@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import plugins
 from .configure import ACCURACY, study_config
 from .data.options import DataOptions
 from .device import get_device
@@ -37,7 +38,6 @@ from .validate import (
     name_of,
     warm_studies,
 )
-from .variant import missing_extra
 
 if TYPE_CHECKING:
     Ready = tuple[DataSpec, DataOptions]
@@ -245,8 +245,9 @@ class AutoML:
         reason = get_device(self.deployment.device).unavailable()
         complaints.check(not reason, reason, "Use Deployment(device='cpu').")
         for runtime in self.deployment.runtimes:
-            fix = f'pip install "{missing_extra(runtime)}", or leave out runtimes: then all that are installed are used.'
-            complaints.check(not missing_extra(runtime), f"the runtime {runtime!r} is not installed", fix)
+            missing = plugins.instance("runtimes", runtime).missing()
+            fix = f'pip install "{missing}", or leave out runtimes: then all that are installed are used.'
+            complaints.check(not missing, f"the runtime {runtime!r} is not installed", fix)
 
 
 class FitCall:

@@ -1,16 +1,20 @@
-"""What a bundle ships by the plug-ins that a model needs: its preprocessing and its decoder.
+"""What a bundle ships by the plug-ins that a model needs: its preprocessing, its decoder and the loader of its file.
 
-A bundle defines both functions for itself, for the one modality and the one task that it is of; here, they are found by name.
+A bundle defines these functions for itself, for the one modality, task and runtime that it is of; here, they are found by name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
+from lepton_automl import plugins
 from lepton_automl.arrays import Json
-from lepton_automl.errors import ConfigError, InputError
+from lepton_automl.errors import BundleError, ConfigError, InputError
 from lepton_automl.modality import Preprocess, modality_named
 from lepton_automl.task import Decoder, task_named
+from lepton_automl.variant import Variant
 
 
 def load_preprocess(data: Json) -> Preprocess:
@@ -47,3 +51,21 @@ def load_decoder(output: Json) -> Decoder:
         raise InputError(f"the task {name!r} is not known here. {error.fix}") from error
     found: Decoder = getattr(import_module(task.decoder_modules[-1]), task.decoder_class)(output)
     return found
+
+
+def artifact_loader(how: Mapping[str, Any]) -> Any:
+    """What opens a model's file: a `deployment.open_artifact.ArtifactLoader`.
+
+    Args:
+        how: A `Variant` as JSON, which names the runtime.
+
+    Raises:
+        BundleError: The runtime is not known here.
+    """
+    name = how.get("runtime", Variant.runtime)
+    try:
+        runtime = plugins.instance("runtimes", name)
+    except (ConfigError, TypeError) as error:
+        fix = "Install the package that brings it, or run the bundle's own predict.py, which needs none."
+        raise BundleError(f"the runtime {name!r} of this model is not known here", where="runtime", fix=fix) from error
+    return getattr(import_module(runtime.loader_modules[-1]), runtime.loader_class)(how)

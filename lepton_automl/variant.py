@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
 
+from . import plugins
 from ._json import Value
 
-EXTRAS = ("openvino",)  # runtimes that are an extra of this package
-NAMES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "torch": "PyTorch"}
+QUANTIZERS = {"nncf": "NNCF", "onnxruntime": "ONNX Runtime"}  # for people
 # What computes: 32-bit floats; bfloat16; 8-bit integers whose ranges are calibrated on training rows, or computed in each call.
 PRECISIONS = ("fp32", "bf16", "int8", "int8-dynamic")
-
-
-def missing_extra(runtime: str) -> str:
-    """The extra of this package that a runtime needs and that is not installed, for `pip install`; empty where nothing is missing."""
-    return f"lepton-automl[{runtime}]" if runtime in EXTRAS and find_spec(runtime) is None else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +36,14 @@ class Variant(Value):
     @property
     def name(self) -> str:
         """For people: `"OpenVINO int8 by NNCF, 2 layers in floats"`."""
-        maker = {"nncf": " by NNCF", "onnxruntime": " by ONNX Runtime"}.get(self.quantizer, "")
-        runtime = NAMES.get(self.runtime, self.runtime)
-        parts = [f"{runtime} {self.precision}{maker if runtime not in maker else ''}"]
+        maker = QUANTIZERS.get(self.quantizer, self.quantizer)
+        known = plugins.is_known("runtimes", self.runtime)
+        runtime = plugins.instance("runtimes", self.runtime).label if known else self.runtime
+        parts = [f"{runtime} {self.precision}{f' by {maker}' if maker not in ('', runtime) else ''}"]
         if self.floats:
             parts.append(f"{len(self.floats)} layer{'s' * (len(self.floats) > 1)} in floats")
         words = {"level": "{} optimisations", "threads": "{} threads", "seven_bit": "7-bit weights", "compiled": "compiled"}
-        parts += [words[key].format(value) for key, value in self.options.items() if value]
+        parts += [words.get(key, f"{key} {{}}").format(value) for key, value in self.options.items() if value]
         return ", ".join(parts)
 
     def set(self, **options: Any) -> Variant:

@@ -86,6 +86,6 @@ def export(
     max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
     key: Annotated[Path | None, typer.Option(help="Sign it with the Ed25519 key in this PEM file.")] = None,
 ) -> None:
-    """Write the chosen model as a bundle that runs with numpy and onnxruntime alone."""
+    """Write the chosen model as a bundle that runs with NumPy and its runtime alone."""
     folder = opened(study).best(max_latency_ms=max_latency_ms).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")

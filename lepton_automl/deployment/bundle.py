@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -17,19 +18,23 @@ from typing import Any
 
 from lepton_automl.errors import BundleError
 from lepton_automl.modality import Modality, modality_named
+from lepton_automl.shipped import artifact_loader
 from lepton_automl.task import Task, task_named
+from lepton_automl.variant import Variant
 
 from .container import containerfile, requirements
-from .external import unusual_operations
 from .integrity import (
     FORMAT,
     MANIFEST,
+    MODEL,
+    MODEL_KEY,
     SIGNATURE,
     is_plain_name,
     read_bundle,
 )
 from .open_artifact import RUNTIME
-from .predictor import MODEL, OPERATIONS, PREPROCESS
+from .predictor import OPERATIONS, PREPROCESS
+from .runtime import Runtime, get_runtime
 
 RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "recipe.json",
@@ -40,7 +45,7 @@ RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
     "requirements.txt",
     "Dockerfile",
 )
-# The sources of predict.py, in the order of their imports; between them stand those of the model's modality and task.
+# The sources of predict.py, in the order of their imports; between them stand those of the model's modality, task and runtime.
 FIRST_SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.arrays",
@@ -54,9 +59,6 @@ FIRST_SOURCES = (
 )
 LAST_SOURCES = (
     "lepton_automl.deployment.integrity",
-    "lepton_automl.deployment.external",
-    "lepton_automl.deployment.session",
-    "lepton_automl.deployment.openvino_session",
     "lepton_automl.deployment.open_artifact",
     "lepton_automl.deployment.predictor",
     "lepton_automl.deployment.command",
@@ -80,7 +82,7 @@ def write_bundle(
 
     Args:
         folder: Where; a bundle that lies there is replaced.
-        model: The exported model, as a file or its content.
+        model: The model's file, as its runtime wrote it, or its content.
         weights: The network's weights as safetensors, likewise.
         recipe: The network's recipe as JSON.
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
@@ -95,27 +97,29 @@ def write_bundle(
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise BundleError("the folder is not empty and is not a bundle", where=str(folder), fix="Pass a new folder.")
     modality, task = modality_named(preprocess["input"]["modality"]), task_named(preprocess["output"]["task"])
+    ran_by = get_runtime(runtime.get("runtime", Variant.runtime))
+    name = f"model{ran_by.suffix}"
     content = {
-        MODEL: _content(model),
+        name: _content(model),
         WEIGHTS: _content(weights),
         RECIPE: _json(recipe),
         PREPROCESS: _json(preprocess),
         PROVENANCE: _json(provenance),
         CARD: card.encode(),
-        PREDICT: predict_source(modality, task).encode(),
-        REQUIREMENTS: requirements(modality.usage, runtime.get("runtime", "")).encode(),
+        PREDICT: predict_source(modality, task, ran_by).encode(),
+        REQUIREMENTS: requirements(modality.usage, ran_by.packages).encode(),
         RUNTIME: _json(dict(runtime)),
         CONTAINER: containerfile(modality.usage).encode(),
     }
-    for name in files:
-        _check_name(folder, name, content)
+    for other in files:
+        _check_name(folder, other, content)
     content |= files
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    for name, part in content.items():
-        (partial / name).write_bytes(part)
-    _write_manifest(partial, content, unusual_operations(content[MODEL]))
+    for file, part in content.items():
+        (partial / file).write_bytes(part)
+    _write_manifest(partial, content, artifact_loader(runtime).operations(content[name]), name)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -131,7 +135,7 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / name).write_bytes(content)
     files = {other: (folder / other).read_bytes() for other in {*manifest["files"], name}}
-    _write_manifest(folder, files, manifest.get(OPERATIONS, []))
+    _write_manifest(folder, files, manifest.get(OPERATIONS, []), manifest.get(MODEL_KEY, MODEL))
 
 
 def check_bundle(folder: Path) -> None:
@@ -154,19 +158,24 @@ def provenance_of(**known: Any) -> dict[str, Any]:
     return {**known, "versions": versions}
 
 
-def predict_source(modality: Modality, task: Task) -> str:
+def predict_source(modality: Modality, task: Task, runtime: Runtime) -> str:
     """The one file that runs a bundle by itself: parts of this package, laid end to end without their imports of it.
 
     Args:
         modality: Its preprocessing is shipped, and no other.
         task: Likewise its decoder.
+        runtime: Likewise its loader.
     """
-    particular = (*modality.preprocess_modules, *task.decoder_modules)
+    particular = (*modality.preprocess_modules, *task.decoder_modules, *runtime.loader_modules)
     sources = (*FIRST_SOURCES, *particular, *LAST_SOURCES)
-    loaders = f"\n\nload_preprocess = {modality.preprocess_class}.from_json\nload_decoder = {task.decoder_class}\n"
+    loaders = (
+        f"\n\nload_preprocess = {modality.preprocess_class}.from_json\nload_decoder = {task.decoder_class}\n"
+        f"artifact_loader = {runtime.loader_class}\n"
+    )
     parts = [_without_own_imports(module, particular) for module in sources]
     parts.insert(len(FIRST_SOURCES) + len(particular), loaders)
-    head = '"""Predicts with the model in this folder; needs numpy and onnxruntime. Run `python predict.py INPUT`."""\n'
+    needed = " and ".join(["numpy", *(re.split(r"[<>=!~ ]", package)[0] for package in runtime.packages)])
+    head = f'"""Predicts with the model in this folder; needs {needed}. Run `python predict.py INPUT`."""\n'
     tail = '\n\nif __name__ == "__main__":\n    main()\n'
     return head + "\nfrom __future__ import annotations\n" + "".join(parts) + tail
 
@@ -194,11 +203,12 @@ def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
         raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
-def _write_manifest(folder: Path, content: Mapping[str, bytes], operations: list[str]) -> None:
-    """Write the manifest, last and atomically; it names the model's operations beyond plain arithmetic."""
+def _write_manifest(folder: Path, content: Mapping[str, bytes], operations: list[str], model: str) -> None:
+    """Write the manifest, last and atomically; it names the model's operations beyond plain arithmetic, and an unusual file."""
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"
-    written.write_bytes(_json({"format": FORMAT, "files": files} | ({OPERATIONS: operations} if operations else {})))
+    more = ({OPERATIONS: operations} if operations else {}) | ({MODEL_KEY: model} if model != MODEL else {})
+    written.write_bytes(_json({"format": FORMAT, "files": files} | more))
     (folder / SIGNATURE).unlink(missing_ok=True)
     written.replace(folder / MANIFEST)
 

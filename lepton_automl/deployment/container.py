@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lepton_automl.modality import Usage
 
-OPENVINO = "openvino>=2025.0"
-REQUIRED = ("numpy>=2.0", "onnxruntime>=1.20")  # by the same bounds as this package
+NUMPY = "numpy>=2.0"  # by the same bounds as this package
 
 
-def requirements(usage: Usage, runtime: str = "") -> str:
+def requirements(usage: Usage, packages: Sequence[str]) -> str:
     """The requirements of predict.py; optional packages are comments.
 
     Args:
         usage: How models of the modality are used.
-        runtime: The runtime that the model is fastest in; ONNX Runtime is used where that is missing.
+        packages: What the model's runtime needs, with bounds.
     """
     optional = [f"# {package}  # for {usage.packages_for}" for package in usage.packages]
-    optional += [OPENVINO] if runtime == "openvino" else []
-    return "\n".join([*REQUIRED, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
+    return "\n".join([NUMPY, *packages, *optional, "# cryptography>=42  # for --public-key"]) + "\n"
 
 
 def containerfile(usage: Usage) -> str:

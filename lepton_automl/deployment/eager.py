@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 import zipfile
@@ -76,24 +77,43 @@ class TorchModel:
         return found
 
 
-def open_program(path: str | os.PathLike[str], threads: int = 1, *, compiled: bool = False) -> TorchModel:
+def open_program(path: str | os.PathLike[str] | bytes, threads: int = 1, *, compiled: bool = False) -> TorchModel:
     """Open what `write_program` wrote; nothing in it is unpickled.
 
     Args:
-        path: The file.
+        path: The file, or its bytes.
         threads: Threads that one call may use.
         compiled: Whether `torch.compile` makes kernels of it.
 
     Raises:
         BundleError: It is not such a file, or part of it is pickled.
     """
+    where = "a model in memory" if isinstance(path, bytes) else str(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path) as archive:
             pickled = [one.filename for one in archive.infolist() if one.filename.endswith((".pt", ".pkl")) and one.file_size]
         if pickled:
-            raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=str(path), fix="Export it again.")
-        return TorchModel(torch.export.load(path).module(), threads, compiled=compiled)
+            raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=where, fix="Export it again.")
+        program = torch.export.load(io.BytesIO(path) if isinstance(path, bytes) else path)
+        return TorchModel(program.module(), threads, compiled=compiled)
     except BundleError:
         raise
     except Exception as error:
-        raise BundleError(f"torch cannot open this program: {in_one_line(error)}", where=str(path)) from error
+        raise BundleError(f"torch cannot open this program: {in_one_line(error)}", where=where) from error
+
+
+class TorchLoader:
+    """The loader of PyTorch; see `open_artifact.ArtifactLoader`."""
+
+    def __init__(self, how: Mapping[str, Any]) -> None:
+        self.compiled = bool(dict(how.get("options", {})).get("compiled"))
+
+    def operations(self, content: bytes) -> list[str]:
+        """None: a program of `torch.export` is arithmetic, and what is pickled is refused."""
+        del content
+        return []
+
+    def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> TorchModel:
+        """The program."""
+        del rows, strict
+        return open_program(source, threads, compiled=self.compiled)

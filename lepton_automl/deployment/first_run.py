@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lepton_automl.errors import BundleError, LeptonError, error_from_json
 
-from .predictor import MODEL, Predictor
+from .integrity import model_path
+from .predictor import Predictor
 
 SECONDS = 60.0  # a small model takes one; the machine may be busy
 MIN_MEMORY = 4 << 30  # bytes of address space: Python and a runtime reserve much more than they use
@@ -51,10 +52,18 @@ def _refused(folder: Path, what: str) -> BundleError:
     return BundleError(what, where=str(folder), fix="Do not use it; ask its author.")
 
 
+def _model_size(folder: Path) -> int:
+    """Bytes of the model's file; 0 where there is none, which `Predictor` then says."""
+    try:
+        return model_path(folder).stat().st_size
+    except (OSError, LeptonError):
+        return 0
+
+
 def main(arguments: list[str]) -> int:
     """Predict one row under limits; an error is printed as JSON."""
     folder = Path(arguments[0])
-    size = (folder / MODEL).stat().st_size if (folder / MODEL).is_file() else 0
+    size = _model_size(folder)
     limit = max(MIN_MEMORY, MEMORY_PER_MODEL_BYTE * size)
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))

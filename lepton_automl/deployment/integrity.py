@@ -17,6 +17,8 @@ from typing import Any
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+MODEL = "model.onnx"  # where the manifest names no other
+MODEL_KEY = "model"  # in the manifest: the name of the model's file, where it is no ONNX file
 FORMAT = 2  # of a bundle, in its manifest; newer formats are refused
 OLDEST = 1  # the oldest format that is read; it differs in the hyperparameters' names in the provenance
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest of some dozens of files takes a few kB
@@ -34,7 +36,8 @@ def read_bundle(
 
     Args:
         folder: The bundle.
-        required: Files whose contents are returned, exactly as they were checked.
+        required: Files whose contents are returned, exactly as they were checked; `MODEL` stands for the model's file, whatever
+            its name.
         public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
         optional: Files whose contents are returned if it has them; the manifest may be one of them.
 
@@ -48,6 +51,8 @@ def read_bundle(
     if public_key is not None:
         check_signature(folder, manifest, public_key)
     listed = _digests(folder, manifest)
+    model = model_file(manifest)
+    required = tuple(model if name == MODEL else name for name in required)
     lacking = [name for name in required if name not in listed]
     if lacking:
         raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=EXPORT_AGAIN)
@@ -66,6 +71,29 @@ def read_bundle(
         if name in required:
             contents[name] = content
     return contents
+
+
+def model_file(manifest: bytes) -> str:
+    """The name of a bundle's model file, by its manifest: `"model.onnx"` where it names no other.
+
+    Raises:
+        BundleError: It is not the name of a file in a bundle.
+    """
+    name = json.loads(manifest).get(MODEL_KEY, MODEL)
+    if not isinstance(name, str) or not is_plain_name(name):
+        raise BundleError(f"{name!r} is not the name of a model's file", where=MANIFEST, fix=EXPORT_AGAIN)
+    return name
+
+
+def model_path(folder: Path) -> Path:
+    """A bundle's model file; its digest is not checked.
+
+    Raises:
+        BundleError: The bundle has no readable manifest, or the file lies outside of its folder.
+    """
+    manifest = _manifest(folder)
+    _digests(folder, manifest)
+    return _inside(folder, model_file(manifest))
 
 
 def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike[str]) -> None:

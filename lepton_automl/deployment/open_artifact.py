@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .openvino_session import OpenVinoModel
-from .session import OnnxModel
+from lepton_automl.shipped import artifact_loader
+
+from .integrity import model_path
 
 RUNTIME = "runtime.json"  # in a bundle: the runtime that its file was measured in, and that runtime's settings
 
@@ -30,36 +28,51 @@ class InferenceSession(Protocol):
         """The output for some rows, from one array for each input, all with the same first axis."""
 
 
+class ArtifactLoader(Protocol):
+    """Opens a runtime's files; it travels in bundles, and is constructed from a `Variant` as JSON, which may hold more."""
+
+    def operations(self, content: bytes) -> list[str]:
+        """What a file does beyond plain arithmetic and could run forever or run other code; a bundle's manifest lists it.
+
+        Args:
+            content: The file's.
+        """
+
+    def open(self, source: Path | bytes, threads: int = 1, *, rows: int = 0, strict: bool = True) -> InferenceSession:
+        """Open a file, or its bytes.
+
+        Args:
+            source: What `Runtime.write` wrote.
+            threads: Threads that one call may use.
+            rows: The usual number of rows in a call; 0 where there is none.
+            strict: Whether another runtime must not be used where this one is missing.
+
+        Raises:
+            BundleError: The runtime cannot open the file.
+            ExtraError: The runtime is not installed.
+        """
+
+
 def open_model(
-    source: str | os.PathLike[str] | bytes, how: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
+    source: Path | bytes, how: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
 ) -> InferenceSession:
-    """Open an ONNX file, quantized or not.
+    """Open a model's file, or its bytes.
 
     Args:
         source: The file, or its bytes.
         how: A `Variant` as JSON: the runtime, the precision, the options.
         threads: Threads that one call may use.
         rows: The usual number of rows in a call; 0 where there is none.
-        strict: Whether only the named runtime may be used; else ONNX Runtime opens the same file where it is missing, after a
+        strict: Whether only the named runtime may be used; else another may open the same file where it is missing, after a
             warning.
 
     Raises:
         BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
-    options = dict(how.get("options", {}))
-    threads = min(threads, options.get("threads", threads))
-    runtime = how.get("runtime", "onnxruntime")
-    if runtime == "openvino" and not strict and importlib.util.find_spec("openvino") is None:
-        what = "This model is fastest in OpenVINO, which is not installed; ONNX Runtime is used instead. To install it: pip install openvino"
-        warnings.warn(what, stacklevel=2)
-        runtime = "onnxruntime"
-    if runtime not in ("onnxruntime", "openvino") and not strict:
-        what = f"This model was measured in the runtime {runtime!r}, which no bundle contains; ONNX Runtime answers, at another speed."
-        warnings.warn(what, stacklevel=2)
-    if runtime == "openvino":
-        return OpenVinoModel(source, threads, rows=rows, precision=str(how.get("precision", "fp32")))
-    return OnnxModel(source, threads, level=str(options.get("level", "all")))
+    fewest = min(threads, dict(how.get("options", {})).get("threads", threads))
+    session: InferenceSession = artifact_loader(how).open(source, fewest, rows=rows, strict=strict)
+    return session
 
 
 def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
@@ -69,6 +82,6 @@ def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSe
         BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
-    noted = folder / RUNTIME
-    how = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
-    return open_model(folder / "model.onnx", how, threads, rows=rows)
+    settings = folder / RUNTIME
+    how = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
+    return open_model(model_path(folder), how, threads, rows=rows)

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import BundleError, ConfigError, InputError
-from lepton_automl.shipped import load_decoder, load_preprocess
+from lepton_automl.shipped import artifact_loader, load_decoder, load_preprocess
 
-from .external import unusual_operations
-from .integrity import EXPORT_AGAIN, MANIFEST, read_bundle
+from .integrity import EXPORT_AGAIN, MANIFEST, MODEL, model_file, read_bundle
 from .open_artifact import RUNTIME, open_model
 
-MODEL, PREPROCESS = "model.onnx", "preprocess.json"
+PREPROCESS = "preprocess.json"
 OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
 MAX_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more take memory and save no time
@@ -45,20 +44,21 @@ class Predictor:
             raise ConfigError(f"threads is {threads!r}; it must be an integer from 1 to {MAX_THREADS}", where="Predictor")
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, optional=(RUNTIME, MANIFEST))
-        self._check_operations(contents)
-        row = self._describe(contents[PREPROCESS])
         how = self._runtime(contents.get(RUNTIME, b"{}"))
-        self.model = open_model(contents[MODEL], how, threads, rows=how["batch_size"], strict=False)
+        model = contents[model_file(contents[MANIFEST])]
+        self._check_operations(model, how, contents[MANIFEST])
+        row = self._describe(contents[PREPROCESS])
+        self.model = open_model(model, how, threads, rows=how["batch_size"], strict=False)
         self._dry_run(row)
 
-    def _check_operations(self, contents: dict[str, bytes]) -> None:
+    def _check_operations(self, model: bytes, how: dict[str, Any], manifest: bytes) -> None:
         """Refuse control flow and custom operations that the manifest does not list: they could run forever, or run other code.
 
         Raises:
             BundleError: There are some.
         """
-        known = json.loads(contents[MANIFEST]).get(OPERATIONS, [])
-        unknown = [name for name in unusual_operations(contents[MODEL]) if name not in known]
+        known = json.loads(manifest).get(OPERATIONS, [])
+        unknown = [name for name in artifact_loader(how).operations(model) if name not in known]
         if unknown:
             what = f"the model contains operations that its manifest does not name: {', '.join(unknown[:5])}"
             raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never return. Ask its author.")

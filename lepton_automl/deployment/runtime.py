@@ -10,25 +10,25 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, cast
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Protocol, cast
 
 from lepton_automl import plugins
 from lepton_automl.errors import ExtraError, one_of
-from lepton_automl.variant import Variant, missing_extra
+from lepton_automl.variant import Variant
 
-from .eager import open_program, write_program
-from .open_artifact import InferenceSession, open_model
-from .openvino_session import capabilities
-from .quantize import Quantizer
-from .session import LEVELS
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .open_artifact import InferenceSession
+    from .quantize import Quantizer
 
 SLOW_QUANTIZER = "nncf"  # its files are as fast as those of ONNX Runtime's own tool, and take four times as long to make
+_HERE = "lepton_automl.deployment"
+FLOATS = (1, 2, 4, 8)  # numbers of layers left in float32, tried in turn
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Source:
     @cached_property
     def quantizer(self) -> Quantizer:
         """Makes quantized files of it."""
+        from .quantize import Quantizer
+
         return Quantizer(self.model, {name: rows.cpu().numpy() for name, rows in self.inputs.items()})
 
 
@@ -56,21 +58,37 @@ class Runtime(Protocol):
 
     Attributes:
         name: What it is chosen by, in `Deployment(runtimes=...)`.
-        suffix: The ending of its files.
+        label: Its name for people.
+        suffix: The ending of its files; runtimes with the same ending share files. A bundle's model is `model` with it.
         by_default: Whether it is used where a deployment names no runtimes.
         preferred: Whether it wins over others that are equally fast: what runs its files is installed with every bundle.
+        packages: What a bundle needs besides NumPy to open its files, as pip names it with bounds.
+        loader_modules: The modules that a bundle ships, in the order of their imports; they need NumPy and `packages` alone.
+        loader_class: The class among them that opens its files, an `open_artifact.ArtifactLoader`.
     """
 
     name: str
+    label: str
     suffix: str
     by_default: bool
     preferred: bool
+    packages: tuple[str, ...]
+    loader_modules: tuple[str, ...]
+    loader_class: str
 
     def missing(self) -> str:
         """What has to be installed first, as an argument of `pip install`; empty where nothing has."""
 
     def variants(self, source: Source) -> list[Variant]:
         """The variants that are worth trying on this machine."""
+
+    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+        """What is worth trying, in turn, where an int8 variant is faster and loses too much of the score.
+
+        Args:
+            variant: The int8 one, of this runtime.
+            source: The network.
+        """
 
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
         """The fastest variant with other settings that are worth trying; they run the same file.
@@ -109,6 +127,7 @@ class _Onnx:
 
     name, suffix = "", ".onnx"
     by_default, preferred = True, False
+    packages: tuple[str, ...] = ("onnxruntime>=1.20",)  # by the same bounds as this package
 
     def missing(self) -> str:
         return ""
@@ -127,38 +146,56 @@ class _Onnx:
             shutil.copyfile(source.model, path)
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
+        from .open_artifact import open_model
+
         return open_model(path, variant.to_json(), threads, rows=rows)
 
-    def _static(self) -> list[Variant]:
-        """Integers, by each quantizer that is installed: their ranges differ, and so do the outputs."""
-        tools = ["onnxruntime", *([SLOW_QUANTIZER] if importlib.util.find_spec(SLOW_QUANTIZER) else [])]
-        return [Variant(runtime=self.name, precision="int8", quantizer=tool) for tool in tools]
+    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+        """By another quantizer, whose ranges differ; with 7-bit weights; with the layers that suffer most in floats."""
+        if importlib.util.find_spec(SLOW_QUANTIZER):
+            yield variant.replace(quantizer=SLOW_QUANTIZER)
+        yield variant.set(seven_bit=True)
+        harmed = source.quantizer.sensitive()
+        for count in FLOATS:
+            if count < len(harmed):
+                yield variant.replace(floats=tuple(harmed[:count]))
+
+    def _static(self) -> Variant:
+        """Integers with calibrated ranges."""
+        return Variant(runtime=self.name, precision="int8", quantizer="onnxruntime")
 
 
 class OnnxRuntime(_Onnx):
     """ONNX Runtime, which is always installed."""
 
-    name = "onnxruntime"
+    name, label = "onnxruntime", "ONNX Runtime"
     preferred = True
+    loader_modules = (f"{_HERE}.external", f"{_HERE}.session", f"{_HERE}.onnx_loader")
+    loader_class = "OnnxLoader"
 
     def variants(self, source: Source) -> list[Variant]:
         """Floats, integers, and for networks of matrices integers with ranges computed in each call."""
         dynamic = Variant(runtime=self.name, precision="int8-dynamic", quantizer=self.name)
-        return [Variant(runtime=self.name), *self._static(), *([dynamic] if source.quantizer.linear else [])]
+        return [Variant(runtime=self.name), self._static(), *([dynamic] if source.quantizer.linear else [])]
 
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
         """Less graph optimisation, which helps some small networks, and fewer threads."""
+        from .session import LEVELS
+
         return [*(variant.set(level=level) for level in LEVELS if level != "all"), *_fewer_threads(variant, threads)]
 
 
 class OpenVino(_Onnx):
     """OpenVINO, an extra."""
 
-    name = "openvino"
+    name, label = "openvino", "OpenVINO"
+    packages = (*_Onnx.packages, "openvino>=2025.0")
+    loader_modules = (f"{_HERE}.external", f"{_HERE}.session", f"{_HERE}.openvino_session", f"{_HERE}.openvino_loader")
+    loader_class = "OpenVinoLoader"
 
     def missing(self) -> str:
         """OpenVINO itself; without NNCF it runs what ONNX Runtime's tool has quantized."""
-        return missing_extra(self.name)
+        return "" if importlib.util.find_spec("openvino") else "lepton-automl[openvino]"
 
     def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
         """Tried in a process of its own: a crash of OpenVINO would end a notebook's kernel."""
@@ -166,16 +203,21 @@ class OpenVino(_Onnx):
 
     def variants(self, source: Source) -> list[Variant]:
         """Floats, bfloat16 where the processor supports it, and integers."""
+        from .openvino_session import capabilities
+
         del source
         short = [Variant(runtime=self.name, precision="bf16")] if "BF16" in capabilities() else []
-        return [Variant(runtime=self.name), *short, *self._static()]
+        return [Variant(runtime=self.name), *short, self._static()]
 
 
 class Torch:
     """PyTorch on the target itself."""
 
-    name, suffix = "torch", ".pt2"
+    name, label, suffix = "torch", "PyTorch", ".pt2"
     by_default, preferred = False, False  # it was never the fastest on a CPU, and takes a minute to compile
+    packages = ("torch>=2.6",)
+    loader_modules = (f"{_HERE}.eager",)
+    loader_class = "TorchLoader"
 
     def missing(self) -> str:
         """Nothing: the package is built on it."""
@@ -186,6 +228,11 @@ class Torch:
         del source
         return [Variant(runtime=self.name), Variant(runtime=self.name, options={"compiled": True})]
 
+    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+        """None, as it has no int8."""
+        del variant, source
+        return iter(())
+
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
         """None."""
         del variant, threads
@@ -193,11 +240,15 @@ class Torch:
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
         """The module as a program."""
+        from .eager import write_program
+
         del variant
         write_program(source.module, source.inputs, path)
 
     def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> InferenceSession:
         """The program."""
+        from .eager import open_program
+
         del rows
         return open_program(path, threads, compiled=bool(variant.options.get("compiled")))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from lepton_automl.deployment.eager import TorchModel
 from lepton_automl.deployment.open_artifact import InferenceSession
-from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, get_runtime, runtimes_for
+from lepton_automl.deployment.runtime import Source, get_runtime, runtimes_for
 from lepton_automl.deployment.verify import ExpectedAnswers, compare, expected_answers
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.jobs import VariantResult
@@ -34,7 +34,6 @@ from lepton_automl.variant import Variant
 from .cost import reference
 
 SECONDS = 0.4  # of timing for each variant; interleaving makes differences more precise than absolute times
-MILDER = (1, 2, 4, 8)  # numbers of layers left in float32, tried in turn
 BASELINE = "the network in PyTorch, as the baseline"
 MOST_ROW_DIFFERENCE = (
     0.1  # largest mean difference between int8 outputs of single rows and of a batch, as a share of their spread
@@ -134,10 +133,10 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
     """
     search = _VariantSearch(source, bench, folder)
     variants = [variant for runtime in runtimes_for(bench.deployment.runtimes) for variant in runtime.variants(source)]
-    search.add(variant for variant in variants if variant.quantizer != SLOW_QUANTIZER)
+    search.add(variants)
     search.race(search.running)
     winner = search.simplest(search.fastest())
-    winner = search.milder(winner, variants)
+    winner = search.milder(winner)
     winner = search.tuned(winner)
     return BestVariant(winner, search.before, search.evidence(winner), search.speedup(winner))
 
@@ -240,7 +239,7 @@ class _VariantSearch:
                 return candidate
         return winner
 
-    def milder(self, winner: CandidateVariant, variants: Sequence[Variant]) -> CandidateVariant:
+    def milder(self, winner: CandidateVariant) -> CandidateVariant:
         """A milder form of a faster candidate that lost too much, if it is still faster; else the winner."""
         out = [
             candidate
@@ -251,7 +250,7 @@ class _VariantSearch:
             good = next(
                 (
                     candidate
-                    for variant in self._milder(lost.variant, variants)
+                    for variant in get_runtime(lost.variant.runtime).milder(lost.variant, self.source)
                     for candidate in self.add([variant])
                     if self._good(candidate)
                 ),
@@ -262,15 +261,6 @@ class _VariantSearch:
                 if _compared(good, winner) == "faster":
                     return good
         return winner
-
-    def _milder(self, variant: Variant, variants: Sequence[Variant]) -> Iterator[Variant]:
-        yield from (option for option in variants if option == variant.replace(quantizer=SLOW_QUANTIZER))
-        yield variant.set(seven_bit=True)
-        self.bench.progress("finding layers that quantization harms")
-        harmed = self.source.quantizer.sensitive()
-        for count in MILDER:
-            if count < len(harmed):
-                yield variant.replace(floats=tuple(harmed[:count]))
 
     def tuned(self, winner: CandidateVariant) -> CandidateVariant:
         """The winner with its fastest runtime settings."""

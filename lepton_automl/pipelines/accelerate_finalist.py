@@ -9,9 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
-from lepton_automl.deployment.integrity import read_bundle
+from lepton_automl.deployment.integrity import MODEL, read_bundle
 from lepton_automl.deployment.open_artifact import InferenceSession
-from lepton_automl.deployment.predictor import MODEL
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import QUICK_ROWS, spread_rows
 from lepton_automl.jobs import AccelerateJob, AccelerationResult

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from lepton_automl.data.labelled import ROWS, Labelled
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.external import refuse_external, unusual_operations
-from lepton_automl.deployment.open_artifact import RUNTIME, InferenceSession
+from lepton_automl.deployment.open_artifact import RUNTIME, InferenceSession, open_model
 from lepton_automl.deployment.predictor import OPERATIONS
 from lepton_automl.deployment.preserve_state import eval_mode, preserve_state
 from lepton_automl.deployment.runtime import Source, get_runtime
@@ -30,6 +29,7 @@ from lepton_automl.locks import measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.models.plain import Bare
 from lepton_automl.profile import Measurement
+from lepton_automl.shipped import artifact_loader
 from lepton_automl.specs import Deployment
 from lepton_automl.task import metrics_of, task_of
 from lepton_automl.training.custom import without_trainer
@@ -42,7 +42,6 @@ from .validate_inputs import check_deployment, validate_inputs
 
 SAMPLE_ROWS = 512  # training rows for calibration
 CALL = 512  # rows per call when scoring
-ONNX = ".onnx"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -95,7 +94,7 @@ class AcceleratedModel:
         into.mkdir(parents=True, exist_ok=True)
         suffix = get_runtime(self.variant.runtime).suffix
         (into / f"model{suffix}").write_bytes(self.content)
-        unusual = unusual_operations(self.content) if suffix == ONNX else []
+        unusual = artifact_loader(self.variant.to_json()).operations(self.content)
         settings = self.variant.to_json() | {"batch_size": self.batch_size} | ({OPERATIONS: unusual} if unusual else {})
         (into / RUNTIME).write_text(json.dumps(settings, indent=1))
         return into
@@ -226,13 +225,12 @@ def open_accelerated(folder: Path, threads: int) -> InferenceSession:
         fix = "Pass a folder written by save()."
         raise BundleError(f"{RUNTIME} is missing or unreadable", where=str(folder), fix=fix) from error
     path = folder / f"model{runtime.suffix}"
-    if runtime.suffix == ONNX:
-        _refuse_unusual(path, settings.get(OPERATIONS, []))
-    return runtime.open(path, variant, threads=threads, rows=rows)
+    content = _usual_content(path, variant, settings.get(OPERATIONS, []))
+    return open_model(content, variant.to_json(), threads, rows=rows)  # bytes, which cannot read other files
 
 
-def _refuse_unusual(path: Path, known: list[str]) -> None:
-    """Refuse a model that reads other files, or contains control flow or custom operations that `save` did not list.
+def _usual_content(path: Path, variant: Variant, known: list[str]) -> bytes:
+    """A model's bytes, unless it contains control flow or custom operations that `save` did not list.
 
     Raises:
         BundleError: The model is refused.
@@ -243,11 +241,11 @@ def _refuse_unusual(path: Path, known: list[str]) -> None:
         raise BundleError(
             f"{path.name} cannot be read", where=str(path.parent), fix="Pass a folder written by save()."
         ) from error
-    refuse_external(content)
-    unknown = [name for name in unusual_operations(content) if name not in known]
+    unknown = [name for name in artifact_loader(variant.to_json()).operations(content) if name not in known]
     if unknown:
         what = f"the model contains operations that {RUNTIME} does not list: {', '.join(unknown[:5])}"
         raise BundleError(what, where=str(path.parent), fix="Do not use it: it may run forever. Ask its author.")
+    return content
 
 
 def load(folder: str | Path, threads: int = 1) -> Callable[[Any], NDArray[np.float32]]:

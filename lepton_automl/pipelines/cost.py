@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
 from lepton_automl.deployment.export import export
+from lepton_automl.deployment.integrity import model_path
 from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
 from lepton_automl.deployment.reference import reference_model
-from lepton_automl.deployment.runtime import SLOW_QUANTIZER, Source, runtimes_for
+from lepton_automl.deployment.runtime import Source, runtimes_for
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS, ROWS, spread_rows
 from lepton_automl.device import get_device
@@ -140,7 +141,7 @@ class CostProfiler:
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(size)))
             return measure_resources(
-                bundle / "model.onnx",
+                model_path(bundle),
                 ColdStartScript(
                     imports=_IMPORTS.format(module=open_bundle.__module__, rows=str(rows)),
                     load=f"model = open_bundle(pathlib.Path({str(bundle)!r}), {threads}, rows={size})",
@@ -271,9 +272,7 @@ class LatencyProfiler:
             source, calls = Source(Bare(model), exported, {INPUT: self.sample}), {}
             for runtime in runtimes_for(self.deployment.runtimes):
                 for number, variant in enumerate(runtime.variants(source)):
-                    if (
-                        variant.quantizer != SLOW_QUANTIZER and not variant.options
-                    ):  # as fast as the other tool's, and slower to make
+                    if not variant.options:
                         path = exported.with_name(f"{runtime.name}-{number}{runtime.suffix}")
                         runtime.write(variant, source, path)
                         opened = runtime.open(path, variant, threads=self.deployment.threads, rows=self.deployment.batch_size)

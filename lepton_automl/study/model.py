@@ -148,7 +148,7 @@ class Model:
         return analyze_errors(self.study, self.number, split=split, progress=progress)
 
     def export(self, out: str | Path, *, key: str | Path | None = None) -> Path:
-        """Copy the bundle to a folder of its own; it predicts with only `numpy` and `onnxruntime` installed.
+        """Copy the bundle to a folder of its own; it predicts with only NumPy and its runtime installed.
 
         Args:
             out: A folder that does not exist yet, or is empty.

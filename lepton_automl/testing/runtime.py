@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickletools
 import random
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from lepton_automl import plugins
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.runtime import Runtime, Source, get_runtime, runtimes_for
 from lepton_automl.errors import BundleError
+from lepton_automl.shipped import artifact_loader
 from lepton_automl.specs import Deployment
 from lepton_automl.variant import Variant
+
+from .shipped import clashing_names, foreign_imports
 
 ROWS = 96
 CLOSE = {"fp32": 1e-4, "bf16": 0.05, "int8": 0.1, "int8-dynamic": 0.1}  # of a probability
@@ -93,11 +97,25 @@ class RuntimeContract:
             assert other.replace(options={}) == variant.replace(options={}) and other.options.get("threads", 1) <= 2
             assert self.runtime.open(path, other, threads=2)(_first(source, 1)).shape == (1, 4)
 
+    def test_what_a_bundle_ships_opens_the_same_file(self, source: Source, tmp_path: Path) -> None:
+        """From its bytes, by modules that need NumPy and the runtime's packages alone."""
+        modules = (*self.runtime.loader_modules,)
+        needed = {re.split(r"[<>=!~ ]", package)[0] for package in self.runtime.packages}
+        foreign = [name for name in foreign_imports(modules) if name.rpartition(" ")[2].partition(".")[0] not in needed]
+        assert not foreign and not clashing_names(modules)
+        variant, path = Variant(runtime=self.runtime.name), tmp_path / f"plain{self.runtime.suffix}"
+        self.runtime.write(variant, source, path)
+        loader = artifact_loader(variant.to_json())
+        assert loader.operations(path.read_bytes()) == []
+        shipped = loader.open(path.read_bytes(), rows=1)(_first(source, 7))
+        assert np.array_equal(shipped, self.runtime.open(path, variant, rows=1)(_first(source, 7)))
+
     def test_every_variant_answers_as_its_module(self, source: Source, tmp_path: Path) -> None:
         """In any number of rows, from a file that another process could have written."""
         with torch.inference_mode():
             expected = source.module(**source.inputs).numpy()
         variants = [variant for variant in self.runtime.variants(source) if not variant.options.get("compiled")]
+        variants += [mild for whole in variants if whole.precision == "int8" for mild in self.runtime.milder(whole, source)]
         assert Variant(runtime=self.runtime.name) in variants
         for number, variant in enumerate(variants):
             path = tmp_path / f"{number}{self.runtime.suffix}"

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 from lepton_automl.deployment.bundle import FIRST_SOURCES, LAST_SOURCES, predict_source
+from lepton_automl.deployment.runtime import get_runtime
 from lepton_automl.modality import Modality
 from lepton_automl.task import Task
+from lepton_automl.variant import Variant
 
 EVERYWHERE = {"numpy", "__future__", *sys.stdlib_module_names}
 
@@ -69,7 +71,7 @@ def bundle_code(modality: Modality, task: Task) -> ModuleType:
     code = ModuleType("predict")
     sys.modules[code.__name__] = code  # dataclasses look their module up there
     try:
-        exec(compile(predict_source(modality, task), "predict.py", "exec"), vars(code))  # noqa: S102  # our own text
+        exec(compile(predict_source(modality, task, get_runtime(Variant.runtime)), "predict.py", "exec"), vars(code))  # noqa: S102  # our own text
     finally:
         del sys.modules[code.__name__]
     return code

@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lepton_automl.deployment.integrity import MANIFEST, MODEL, model_path
+from lepton_automl.deployment.runtime import get_runtime
 from lepton_automl.errors import BundleError
 from lepton_automl.modality import modality_named
+from lepton_automl.variant import Variant
 
 from .records import TRIAL, RunRecord
 from .signature import example, signature
@@ -67,7 +70,8 @@ class ModelRecord:
         Raises:
             BundleError: The folder is no bundle.
         """
-        for file in ("model.onnx", "predict.py", "preprocess.json", "manifest.json"):
+        model = model_path(self.bundle).name if (self.bundle / MANIFEST).exists() else MODEL
+        for file in (model, "predict.py", "preprocess.json", MANIFEST):
             if not (self.bundle / file).exists():
                 fix = "Give the folder that export() or a study made."
                 raise BundleError(f"there is no {file}", where=str(self.bundle), fix=fix)
@@ -242,12 +246,11 @@ def _no_progress_bar() -> Iterator[None]:
 def _requirements(bundle: Path, preprocess: dict[str, Any]) -> list[str]:
     """What serving needs, by the versions that are here; with the runtime that the model is fastest in."""
     noted = bundle / "runtime.json"
-    runtime = json.loads(noted.read_text(encoding="utf-8")).get("runtime") if noted.exists() else None
-    packages = ["mlflow", "numpy", "onnxruntime", "pandas"]
-    usage = modality_named(preprocess["input"]["modality"]).usage
-    packages += [re.split(r"[<>=!~ ]", package)[0] for package in usage.packages]
-    packages += ["openvino"] * (runtime == "openvino")
-    return [f"{package}=={importlib.metadata.version(package)}" for package in packages]
+    how = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else {}
+    needed = [*get_runtime(how.get("runtime", Variant.runtime)).packages]
+    needed += modality_named(preprocess["input"]["modality"]).usage.packages
+    packages = ["mlflow", "numpy", "pandas", *(re.split(r"[<>=!~ ]", package)[0] for package in needed)]
+    return [f"{package}=={importlib.metadata.version(package)}" for package in dict.fromkeys(packages)]
 
 
 def show_at_parent(store: Store, model: LoggedModel) -> None:

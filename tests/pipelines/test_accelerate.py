@@ -117,6 +117,6 @@ def test_an_older_journals_models_run_in_floats():
 
 
 def test_a_missing_runtime_is_reported_before_anything_starts(monkeypatch):
-    monkeypatch.setattr("lepton_automl.variant.find_spec", lambda name: None if name == "openvino" else object())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "openvino" else object())
     with pytest.raises(ConfigError, match="'openvino' is not installed"):
         AutoML(deployment=Deployment(runtimes=("onnxruntime", "openvino")))

@@ -1,66 +1,77 @@
-"""ONNX's reference evaluator: slow, and right by definition."""
+"""A runtime with a file format of its own: the network's operations as JSON beside its weights, run by NumPy."""
 
 from __future__ import annotations
 
-import shutil
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lepton_automl.deployment.runtime import Source
 from lepton_automl.errors import BundleError
 from lepton_automl.variant import Variant
 
+if TYPE_CHECKING:
+    from lepton_automl.deployment.runtime import Source
 
-class ReferenceSession:
-    """A model in NumPy."""
-
-    any_rows = True
-
-    def __init__(self, path: Path) -> None:
-        from onnx.reference import ReferenceEvaluator
-
-        try:
-            self._model = ReferenceEvaluator(str(path))
-        except Exception as error:
-            raise BundleError(f"the reference evaluator cannot open this file: {error}", where=str(path)) from error
-
-    def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The answer for some rows."""
-        answer: NDArray[np.float32] = np.asarray(self._model.run(None, arrays)[0])
-        return answer
+    from .numpy_loader import NumpySession
 
 
 class ReferenceRuntime:
-    """Runs the float file in NumPy."""
+    """Runs the network in NumPy."""
 
     name = "reference"
-    suffix = ".onnx"
+    label = "NumPy"
+    suffix = ".npz"
     by_default = False
     preferred = False
+    packages = ()
+    loader_modules = ("lepton_example.numpy_loader",)
+    loader_class = "NumpyLoader"
 
     def missing(self) -> str:
         """Nothing."""
         return ""
 
     def variants(self, source: Source) -> list[Variant]:
-        """The file as it is."""
+        """Floats."""
         return [Variant(runtime=self.name)]
+
+    def milder(self, variant: Variant, source: Source) -> Iterator[Variant]:
+        """None, as it has no int8."""
+        return iter(())
 
     def settings(self, variant: Variant, threads: int) -> list[Variant]:
         """None."""
         return []
 
     def write(self, variant: Variant, source: Source, path: Path) -> None:
-        """A copy."""
-        shutil.copyfile(source.model, path)
+        """The operations and the weights of the float file."""
+        import numpy as np
+        import onnx
+
+        from .numpy_loader import OPERATIONS_OF, PROGRAM
+
+        graph = onnx.load(source.model).graph
+        weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
+        steps = []
+        for node in graph.node:
+            attributes = {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
+            if node.op_type == "Constant":
+                weights[node.output[0]] = onnx.numpy_helper.to_array(attributes["value"])
+                continue
+            if node.op_type not in OPERATIONS_OF:
+                raise BundleError(f"NumPy has no operation {node.op_type}", where=self.name)
+            steps.append({"op": node.op_type, "attributes": attributes, "inputs": [*node.input], "output": node.output[0]})
+        program = json.dumps({"steps": steps, "output": graph.output[0].name})
+        with path.open("wb") as file:
+            np.savez(file, **{PROGRAM: np.frombuffer(program.encode(), np.uint8)}, **weights)
 
     def opens_safely(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> bool:
         """It is Python."""
         return True
 
-    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> ReferenceSession:
-        """The model."""
-        return ReferenceSession(path)
+    def open(self, path: Path, variant: Variant, *, threads: int = 1, rows: int = 0) -> NumpySession:
+        """The program."""
+        from .numpy_loader import NumpyLoader
+
+        return NumpyLoader(variant.to_json()).open(path, threads, rows=rows)
