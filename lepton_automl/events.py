@@ -166,10 +166,10 @@ class TrialEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRetried(Event):
-    """A trial's worker was lost, or the machine failed it; it goes on from its last checkpoint, as the same trial.
+    """A trial's worker or its place was lost, or the machine failed it; it goes on from its last checkpoint, as the same trial.
 
     Args:
-        counted: Whether this was one of its tries: a machine without room on its disk is not the trial's fault.
+        counted: Whether this was one of its tries: a machine without room on its disk, or that is gone, is not the trial's fault.
     """
 
     trial: int

@@ -16,7 +16,7 @@ from .specs import DataSpec, Deployment
 from .variant import Variant
 
 Status = Literal["complete", "stopped", "infeasible", "failed"]
-Fault = Literal["candidate", "worker", "machine"]
+Fault = Literal["candidate", "worker", "machine", "place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -299,8 +299,8 @@ class TrialResult(Value):
         cpu_seconds: CPU seconds.
         reason: Why it stopped or failed, in a sentence.
         traceback: Of a failure.
-        fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; or the
-            machine's, whose disk is full, say.
+        fault: Whose failure it is: the candidate's own; its worker's, which died, hung or ran out of memory; the machine's,
+            whose disk is full, say; or that of its place, which is gone.
         printed: The end of what its process printed meanwhile; ours print nothing, a person's own network may.
     """
 

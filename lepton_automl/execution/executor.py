@@ -6,18 +6,62 @@ Executors are plug-ins of the kind `"executors"`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from lepton_automl import plugins
+from lepton_automl._json import Value
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.request import Request, Response
 
-Message = Report | TrialResult
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Value):
+    """Where trials run.
+
+    Args:
+        id: Its name, which no other place of the executor has had.
+        host: The machine.
+        device: The device that trials use there.
+        slots: Trials that may run there at once.
+    """
+
+    id: str
+    host: str
+    device: str = "cpu"
+    slots: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacesChanged(Value):
+    """Places have come or gone. Each trial on a place that is gone ends as a failure whose fault is `"place"`.
+
+    Args:
+        added: The new ones.
+        removed: Those that are gone.
+    """
+
+    added: tuple[Place, ...] = ()
+    removed: tuple[Place, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What happened, in a sentence."""
+        parts = [("can be used now", self.added), ("can no longer be used", self.removed)]
+        return "; ".join(
+            f"{', '.join(f'{place.id} on {place.host}' for place in places)} {what}" for what, places in parts if places
+        )
+
+
+Message = Report | TrialResult | PlacesChanged
 
 
 class Executor(Protocol):
     """Runs trials on so many slots at once. All methods are called from one thread."""
+
+    def places(self) -> tuple[Place, ...]:
+        """Where trials run; `poll` reports every change."""
 
     @property
     def slots(self) -> int:
@@ -33,10 +77,10 @@ class Executor(Protocol):
         """Seconds since the epoch, by the clock that budgets are kept by (a simulated executor has its own)."""
 
     def submit(self, job: TrialJob) -> None:
-        """Start a trial; call only while fewer than `slots` trials run."""
+        """Start a trial while fewer than `slots` trials run; one whose place is gone may be submitted at once, and waits."""
 
     def poll(self, timeout: float) -> Sequence[Message]:
-        """What the trials said since the last call; waits up to `timeout` seconds for the first word."""
+        """What happened since the last call; waits up to `timeout` seconds for the first message."""
 
     def decide(self, trial: int, decision: Decision) -> None:
         """Answer a report that waits."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import platform
 import selectors
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from lepton_automl.request import Request, Response
 
 from .channel import Heartbeat, ReplacementRequest
 from .ends import ABSENT, WorkTimer, exit_reason, fix, gib, memory_hint
-from .executor import Message
+from .executor import Message, Place
 from .process import Process
 from .slots import Slots
 
@@ -82,6 +83,10 @@ class LocalExecutor:
         self._slots = Slots(name or folder.absolute().parent.name, str(home))
         self._slots.want = slots
         self._share()
+
+    def places(self) -> tuple[Place, ...]:
+        """This machine."""
+        return (Place(id="local", host=platform.node(), slots=self._most),)
 
     @property
     def slots(self) -> int:

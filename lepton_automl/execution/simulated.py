@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +13,7 @@ from lepton_automl.jobs import Decision, HostBenchmark, HostBenchmarkJob, Report
 from lepton_automl.profile import Profile
 from lepton_automl.request import Request, Response
 
-from .executor import Message
+from .executor import Message, Place, PlacesChanged
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class _Run:
     recording: Recording
     began: float
     due: float
+    place: str
     epoch: int = 0
     decision: Decision = field(default_factory=Decision)
 
@@ -62,16 +65,26 @@ class SimulatedExecutor:
     def __init__(
         self, slots: int, recorded: Callable[[TrialJob], Recording], weighed: HostBenchmark, *, began: float = 0.0
     ) -> None:
-        self._slots = slots
+        self._places: tuple[Place, ...] = (Place(id="recording", host="recording", slots=slots),)
+        self._changes: list[tuple[float, tuple[Place, ...]]] = []
+        self._waiting: deque[TrialJob] = deque()
         self._recorded, self._weighed, self._clock = recorded, weighed, began
         self._runs: dict[int, _Run] = {}
         self._due: list[tuple[float, int]] = []
         self._held = False
 
+    def places(self) -> tuple[Place, ...]:
+        """Those of now."""
+        return self._places
+
+    def change_places(self, at: float, places: Sequence[Place]) -> None:
+        """From a reading of the clock on these places are there, instead of those before."""
+        self._changes = sorted([*self._changes, (at, tuple(places))], key=lambda change: change[0])
+
     @property
     def slots(self) -> int:
         """Trials at once."""
-        return self._slots
+        return sum(place.slots for place in self._places)
 
     def request_slots(self, slots: int) -> None:
         """Nobody else is here."""
@@ -86,6 +99,20 @@ class SimulatedExecutor:
 
     def submit(self, job: TrialJob) -> None:
         """Start a recording; one that was proposed before the search was lost is where it would have been by now."""
+        self._waiting.append(job)
+        self._assign()
+
+    def _assign(self) -> None:
+        """Start waiting trials on free places."""
+        while self._waiting and (place := self._free_place()):
+            self._begin(self._waiting.popleft(), place)
+
+    def _free_place(self) -> str:
+        """The first place with a free slot; empty if there is none."""
+        busy = Counter(run.place for run in self._runs.values())
+        return next((place.id for place in self._places if busy[place.id] < place.slots), "")
+
+    def _begin(self, job: TrialJob, place: str) -> None:
         recording = self._recorded(job)
         weighing, epoch = recording.weighing_seconds, recording.epoch_seconds
         began = self._clock if job.since is None else job.since
@@ -93,30 +120,54 @@ class SimulatedExecutor:
         if first:
             began -= weighing + job.done * epoch
         due = began + weighing + first * epoch
-        self._runs[job.trial] = _Run(job, recording, began, due, first)
+        self._runs[job.trial] = _Run(job, recording, began, due, place, first)
         heapq.heappush(self._due, (due, job.trial))
 
     def poll(self, timeout: float) -> Sequence[Message]:
         """The next word of any trial, if it falls within the timeout; moves the clock there."""
         if self._held:
             self._stand_still(timeout)
-        if self._held or not self._due or self._due[0][0] > self._clock + timeout:
+        change = self._changes[0][0] if self._changes else math.inf
+        due = self._due[0][0] if self._due else math.inf
+        if self._held or min(change, due) > self._clock + timeout:
             self._clock += timeout
             return []
+        if change <= due:
+            return self._change()
         due, trial = heapq.heappop(self._due)
         self._clock = max(self._clock, due)
         run = self._runs[trial]
         total = len(run.recording.curve)
         if run.decision.stop or run.epoch > total:
-            return [self._end(run)]
+            result = self._end(run)
+            self._assign()
+            return [result]
         report = self._report(run)
         run.epoch += 1
         if not report.waits:
             self._go_on(run)
         return [report]
 
+    def _change(self) -> list[Message]:
+        """The places of now; the trials on those that are gone end."""
+        at, places = self._changes.pop(0)
+        self._clock, before, self._places = max(self._clock, at), self._places, places
+        added, removed = (
+            tuple(place for place in these if place not in others)
+            for these, others in ((self._places, before), (before, self._places))
+        )
+        gone = {place.id for place in removed}
+        lost = [trial for trial, run in self._runs.items() if run.place in gone]
+        for trial in lost:
+            del self._runs[trial]
+        self._due = [(due, trial) for due, trial in self._due if trial in self._runs]
+        heapq.heapify(self._due)
+        self._assign()
+        results = [TrialResult(trial=trial, status="failed", reason="its place is gone", fault="place") for trial in lost]
+        return [PlacesChanged(added=added, removed=removed), *results]
+
     def decide(self, trial: int, decision: Decision) -> None:
-        """Answer a waiting report."""
+        """Answer a waiting report; a trial that has not begun ends when it does."""
         if run := self._runs.get(trial):
             run.decision = decision
             self._go_on(run)

@@ -24,7 +24,7 @@ from lepton_automl.events import (
     TrialResumed,
     TrialRetried,
 )
-from lepton_automl.execution.executor import Executor
+from lepton_automl.execution.executor import Executor, PlacesChanged
 from lepton_automl.jobs import CONTINUE, Decision, Report, TrialJob, TrialResult
 from lepton_automl.journal import Journal
 from lepton_automl.no_model_advice import end_reason
@@ -197,6 +197,8 @@ class Loop:
             for message in self.executor.poll(TICK):
                 if isinstance(message, Report):
                     self._handle_report(message)
+                elif isinstance(message, PlacesChanged):
+                    self.write(Noted(at=self.executor.now(), text=message.text))
                 else:
                     self._end(message)
                     if importance.due(self.state):
@@ -319,6 +321,8 @@ class Loop:
         trial = self.state.trials[result.trial]
         if trial.result is not None:
             return
+        if result.fault == "place" and self.stopping:
+            result = TrialResult(trial=trial.number, status="stopped", reason=self.stopping, epochs=trial.epochs)
         if result.status == "failed" and not self.stopping and self._retry(trial, result):
             return
         broken = (
@@ -333,12 +337,12 @@ class Loop:
         self.write(TrialEnded(at=self.executor.now(), result=result))
 
     def _retry(self, trial: Trial, result: TrialResult) -> bool:
-        """Restart a trial from its last checkpoint if its worker or the machine caused the failure."""
+        """Restart a trial from its last checkpoint if its worker, its place or the machine caused the failure."""
         counted = result.fault == "worker"
         if result.fault == "candidate" or (counted and trial.retries + 1 >= TRIES):
             return False
         self.write(TrialRetried(at=self.executor.now(), trial=trial.number, reason=result.reason, counted=counted))
-        if not counted:
+        if result.fault == "machine":
             self.pauses.pause_for_machine(result.reason)
         self.executor.submit(self.job(trial))
         return True

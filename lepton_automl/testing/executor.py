@@ -12,10 +12,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from lepton_automl.data.prepare import prepare
 from lepton_automl.data.store import SPEC, load_spec
 from lepton_automl.errors import LeptonError
-from lepton_automl.execution.executor import Executor, Message
+from lepton_automl.execution.executor import Executor, Message, PlacesChanged
 from lepton_automl.jobs import Decision, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.profile import Measurement, Profile
@@ -102,6 +104,11 @@ class ExecutorContract:
         """
         raise NotImplementedError
 
+    def lose_place(self, executor: Executor) -> None:
+        """Make the place of the running trial vanish, and another appear; an executor whose places stay skips this."""
+        del executor
+        pytest.skip("its places do not change")
+
     def hear(
         self, executor: Executor, trials: int, answer: Callable[[Report], Decision] = lambda _: Decision()
     ) -> list[Message]:
@@ -136,7 +143,11 @@ class ExecutorContract:
             assert [(one.epoch, one.waits) for one in reports if isinstance(one, Report)] == [
                 (0, True), (1, False), (2, True), (3, False), (4, False),
             ]  # fmt: skip
-            assert all(one.trial == 5 for one in reports) and isinstance(reports[0], Report) and reports[0].profile is not None
+            assert (
+                all(isinstance(one, Report) and one.trial == 5 for one in reports)
+                and isinstance(reports[0], Report)
+                and reports[0].profile is not None
+            )
             assert isinstance(result, TrialResult) and result.status == "complete" and result.epochs == 4
             assert not executor.poll(0.1)
 
@@ -218,7 +229,10 @@ class ExecutorContract:
                 executor.submit(job(number, tmp_path, epochs=60, rungs=()))
             heard = self.hear(executor, 2)
             ends = [place for place, one in enumerate(heard) if isinstance(one, TrialResult)]
-            firsts = [next(place for place, one in enumerate(heard) if one.trial == number) for number in range(2)]
+            firsts = [
+                next(place for place, one in enumerate(heard) if isinstance(one, Report) and one.trial == number)
+                for number in range(2)
+            ]
             assert max(firsts) < min(ends)
 
     def test_it_waits_for_nothing_where_it_is_alone(self, tmp_path: Path) -> None:
@@ -269,3 +283,28 @@ class ExecutorContract:
         self.until_report(executor, 0)
         executor.close()
         executor.close()
+
+    def test_its_places_have_names_of_their_own(self, tmp_path: Path) -> None:
+        """And as many slots as can be used."""
+        with closing(self.start(2, tmp_path)) as executor:
+            places = executor.places()
+            assert places and len({place.id for place in places}) == len(places)
+            assert sum(place.slots for place in places) >= executor.slots
+
+    def test_a_trial_whose_place_vanishes_can_be_run_elsewhere(self, tmp_path: Path) -> None:
+        """It ends by the fault of its place, which is reported first; submitted again, it completes."""
+        with closing(self.start(1, tmp_path)) as executor:
+            before = executor.places()
+            executor.submit(job(0, tmp_path, epochs=40, rungs=()))
+            self.until_report(executor, 2)
+            self.lose_place(executor)
+            heard = self.hear(executor, 1)
+            change, result = heard[-2], heard[-1]
+            assert isinstance(change, PlacesChanged) and change.removed == before and change.text
+            assert change.added == executor.places() and not {place.id for place in change.added} & {
+                place.id for place in before
+            }
+            assert isinstance(result, TrialResult) and (result.status, result.fault) == ("failed", "place")
+            executor.submit(job(0, tmp_path, epochs=40, rungs=()))
+            again = self.hear(executor, 1)[-1]
+            assert isinstance(again, TrialResult) and again.status == "complete" and again.epochs == 40

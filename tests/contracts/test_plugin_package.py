@@ -29,7 +29,7 @@ if __name__ == "__main__":
         workers=1,
         budget=Budget(trials=3),
         deployment=Deployment(runtimes=("reference",)),
-        executor="single",
+        executor="wandering",
         sampler="climbing",
         metric="relative_error",
         objectives=("accuracy", "latency", "steps"),
@@ -37,6 +37,8 @@ if __name__ == "__main__":
     ).fit(folder / "sequences.jsonl", task="change", longest=10, wait=True)
     model = study.best()
     print(model.predict([1.0, 2.0, 3.0]), study.trials["status"].tolist(), study.trials["steps"].min() > 0)
+    journal = (study.folder / "journal.jsonl").read_text()
+    assert "place-1 on" in journal and journal.count("TrialRetried") == 1 and '"counted": false' in journal.replace('":f', '": f')
     found = study.models.compare(0, 1)
     assert (found.low <= found.high).all() and found.first["relative_error"] == study.trials.relative_error[0], found
     model.export(folder / "bundle")

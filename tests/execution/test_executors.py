@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lepton_automl.execution.executor import Place
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.simulated import Recording, SimulatedExecutor
 from lepton_automl.testing.executor import EPOCH_SECONDS, SCRIPTED, ExecutorContract, profile, scores
@@ -16,6 +17,9 @@ class TestLocal(ExecutorContract):
 class TestSimulated(ExecutorContract):
     def start(self, slots, folder):
         return SimulatedExecutor(slots, played, benchmarked_host())
+
+    def lose_place(self, executor):
+        executor.change_places(executor.now(), [Place(id="another", host="elsewhere")])
 
 
 def played(job) -> Recording:

@@ -1,10 +1,12 @@
 """The plug-ins of this package keep lepton_automl's contracts. Run by tests/contracts/test_plugin_package.py, after an installation."""
 
 import json
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from lepton_example.change import Change
+from lepton_example.executor import WanderingWorkers
 from lepton_example.objective import Steps
 from lepton_example.runtime import ReferenceRuntime
 from lepton_example.sampler import ClimbingSampler
@@ -12,6 +14,8 @@ from lepton_example.scorers import PADDING, edit_error_rate
 from lepton_example.sequence import SequenceModality
 from lepton_example.sequence.family import PooledFamily
 
+from lepton_automl.execution.local import LocalExecutor
+from lepton_automl.testing.executor import SCRIPTED, ExecutorContract
 from lepton_automl.testing.family import FamilyContract
 from lepton_automl.testing.metric import ScorerContract
 from lepton_automl.testing.modality import ModalityContract
@@ -87,6 +91,15 @@ class TestPooledNetworks(FamilyContract):
 
     def source(self, folder):
         return write_sequences(folder / "sequences.jsonl", 100)
+
+
+class TestWanderingWorkers(ExecutorContract):
+    def start(self, slots, folder):
+        local = partial(LocalExecutor, trial_function=SCRIPTED)
+        return WanderingWorkers(slots, folder / "workers", start=local, reports=float("inf"))
+
+    def lose_place(self, executor):
+        executor.lose_place()
 
 
 class TestReference(RuntimeContract):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_automl.errors import StudyError
-from lepton_automl.events import CommandReceived, TrialEnded, TrialResumed
+from lepton_automl.events import CommandReceived, Noted, StudyPaused, TrialEnded, TrialResumed, TrialRetried
+from lepton_automl.execution.executor import Place
 from lepton_automl.execution.simulated import SimulatedExecutor
 from lepton_automl.jobs import TrialResult
 from lepton_automl.journal import Journal
@@ -137,3 +138,27 @@ def test_a_trial_whose_worker_is_lost_is_retried_once(tmp_path):
     assert executor.lost.count(2) == 2 == executor.lost.count(4)
     assert state.trials[2].status != "failed" and state.trials[2].retries == 1
     assert state.trials[4].status == "failed" and state.trials[4].result.reason == "the worker process died"
+
+
+def test_a_search_goes_on_where_its_places_come_and_go(tmp_path):
+    executor = SimulatedExecutor(2, recorded, benchmarked_host(epoch_seconds=2.0), began=1000.0)
+    executor.change_places(1010.0, [])
+    executor.change_places(1020.0, [Place(id="a", host="one"), Place(id="b", host="two", slots=2)])
+    executor.change_places(1030.0, [Place(id="b", host="two", slots=2)])
+    events = []
+    state = search(config(), StudyStore(tmp_path).create("moving"), executor, events.append)
+    retried = [event for event in events if isinstance(event, TrialRetried)]
+    assert len(retried) >= 2 and not any(event.counted for event in retried)
+    assert [event.text for event in events if isinstance(event, Noted) and "used" in event.text] == [
+        "recording on recording can no longer be used",
+        "a on one, b on two can be used now",
+        "a on one can no longer be used",
+    ]
+    assert not any(isinstance(event, StudyPaused) for event in events)
+    whole, *_ = run(tmp_path, "staying")
+    assert len(state.trials) == len(whole.trials) and {trial.status for trial in state.trials.values()} <= {
+        trial.status for trial in whole.trials.values()
+    }
+    for number in {event.trial for event in retried}:  # nothing that was earned is lost
+        epochs = [report.epoch for report in state.trials[number].reports]
+        assert epochs == sorted(set(epochs)) and state.trials[number].epochs == epochs[-1]
