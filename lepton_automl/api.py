@@ -16,6 +16,7 @@ from .data.options import DataOptions
 from .device import get_device
 from .errors import Complaints, ConfigError, did_you_mean, one_of
 from .events import Event
+from .execution.executor import ExecutorSettings
 from .objective import CustomMetric, Objective, known_costs
 from .plugins import check_plugin, names
 from .space import Hyperparameter, Setting
@@ -28,6 +29,7 @@ from .tracking.experiments import check_experiment
 from .tracking.tracking_uri import requested_tracking
 from .trust import remember
 from .validate import (
+    check_executor,
     check_family,
     check_integer,
     check_model,
@@ -73,7 +75,8 @@ class AutoML:
             `lepton_automl.events`.
         workers: Maximum number of worker processes, one thread each; by default one a core, as far as memory allows. All
             studies of a user share the machine's cores: while others run, a study may get fewer workers, but one at least.
-        executor: What runs the trials: `"local"`, worker processes on this machine, or the name of a plug-in.
+        executor: What runs the trials: `"local"`, worker processes on this machine, or the name of a plug-in,
+            or its settings, such as `Cluster(address="...")`.
         home: The folder of all studies; by default `$LEPTON_HOME`, else `mlruns`.
         tracking_uri: The MLflow store that shows the study, such as `"http://mlflow.example.com:5000"`. By default the
             store of an active MLflow run, in which the study's run is nested; else that of MLFLOW_TRACKING_URI or
@@ -133,7 +136,7 @@ class AutoML:
     initial_configs: Sequence[Mapping[str, Setting]] = ()
     callbacks: Sequence[Callable[[Event, Any], None]] = ()
     workers: int | None = None
-    executor: str = "local"
+    executor: str | ExecutorSettings = "local"
     home: str | Path | None = None
     tracking_uri: str | None = None
     experiment: str | None = None
@@ -156,7 +159,7 @@ class AutoML:
         check_name(self.name, StudyStore(self.home), complaints)
         self._check_goals(complaints)
         self._check_device(complaints)
-        check_plugin("executors", self.executor, complaints)
+        check_executor(self.executor, complaints)
         check_integer("seed", self.seed, 0, complaints)
         if self.workers is not None:
             check_integer("workers", self.workers, 1, complaints)

@@ -10,6 +10,7 @@ from .custom import custom_epochs
 from .errors import Complaints, ConfigError
 from .events import StudyConfig
 from .execution.capacity import bearable, cores
+from .execution.executor import name_of_executor
 from .objective import SCORE, CustomMetric, Objective, cost_named
 from .plans import PrunePlan
 from .plugins import names
@@ -69,7 +70,8 @@ def study_config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
         seed=request.seed,
         factory=own,
         sampler=request.sampler,
-        executor=request.executor,
+        executor=name_of_executor(request.executor),
+        executor_settings={} if isinstance(request.executor, str) else request.executor.to_json(),
         grid=tuple(request.grid),
         prior_trials=prior_trials(earlier, space),
     )

@@ -48,6 +48,7 @@ class StudyConfig(Value):
         prior_trials: What earlier studies tried, for a warm start.
         tracking: Where in MLflow it is shown.
         executor: The name of what runs the trials.
+        executor_settings: Its settings as JSON; empty where it has none, or all are at their defaults.
     """
 
     name: str
@@ -67,6 +68,7 @@ class StudyConfig(Value):
     prior_trials: tuple[PriorTrial, ...] = ()
     tracking: Tracking = field(default_factory=Tracking)
     executor: str = "local"
+    executor_settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def code(self) -> tuple[Factory, ...]:

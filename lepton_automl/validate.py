@@ -9,9 +9,10 @@ from typing import Any
 from .custom import custom_space
 from .data.options import DataOptions, option_names
 from .errors import Complaints, ConfigError, LeptonError, one_of
+from .execution.executor import name_of_executor
 from .factory import Factory, factory_of
 from .family import family_named
-from .plugins import names
+from .plugins import check_plugin, names
 from .space import Space
 from .specs import DataSpec, PriorTrial
 from .study.study import Study
@@ -93,6 +94,17 @@ def check_place(uri: Any, experiment: Any, complaints: Complaints) -> None:
             check()
         except ConfigError as error:
             complaints.add(error.what, error.fix)
+
+
+def check_executor(executor: Any, complaints: Complaints) -> None:
+    """An executor, by its name or its settings."""
+    if isinstance(executor, str):
+        check_plugin("executors", executor, complaints)
+        return
+    try:
+        name_of_executor(executor)
+    except ConfigError as error:
+        complaints.add(error.what, error.fix)
 
 
 def check_name(name: Any, home: StudyStore, complaints: Complaints) -> None:

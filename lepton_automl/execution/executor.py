@@ -5,13 +5,16 @@ Executors are plug-ins of the kind `"executors"`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from lepton_automl import plugins
 from lepton_automl._json import Value
+from lepton_automl.errors import ConfigError
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.request import Request, Response
 
@@ -129,12 +132,63 @@ class ExecutorFactory(Protocol):
         """
 
 
-def start_executor(executor: str, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> Executor:
-    """Start the executor of a name; for the other arguments see `ExecutorFactory`.
+class ExecutorSettings(Value):
+    """Settings of an executor of one's own, such as a cluster's address: `AutoML(executor=Cluster(address="..."))`.
+
+    A subclass is a frozen dataclass and an `ExecutorFactory`, and its entry point names the class; by its name alone it is
+    started with the defaults. A study keeps it as JSON, as it starts its executor anew when it is resumed.
+    """
+
+    def __call__(self, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> Executor:
+        """Start the executor; see `ExecutorFactory`."""
+        raise NotImplementedError
+
+
+def name_of_executor(executor: object) -> str:
+    """The name of an executor that is given by its name or by its settings.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: A resumed study could not start it anew.
+    """
+    if isinstance(executor, str):
+        return executor
+    if not isinstance(executor, ExecutorSettings):
+        what = f"executor is a {type(executor).__name__}, which a study could not start anew when it is resumed"
+        raise ConfigError(what, where="executor", fix="Pass a name, or settings that derive from ExecutorSettings.")
+    try:
+        json.dumps(executor.to_json(), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        what = f"the settings of {type(executor).__name__} cannot be kept as JSON: {error}"
+        raise ConfigError(
+            what, where="executor", fix="Let its fields hold numbers, texts, and tuples or dicts of these."
+        ) from error
+    for name in plugins.names("executors"):
+        if plugins.load("executors", name) is type(executor):
+            return name
+    what = f"{type(executor).__name__} is no plug-in, so a study could not start it anew when it is resumed"
+    fix = f"Register the class: an entry point of the group {plugins.PREFIX}executors."
+    raise ConfigError(what, where="executor", fix=fix)
+
+
+def start_executor(
+    executor: str,
+    slots: int,
+    folder: Path,
+    *,
+    threads: int = 1,
+    name: str = "",
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> Executor:
+    """Start the executor of a name; for the other arguments see `ExecutorFactory`.
+
+    Args:
+        settings: The JSON of its `ExecutorSettings`, if it has any; what is left out has its default.
+
+    Raises:
+        ConfigError: There is none of that name, or the settings are wrong.
         ExtraError: Its package cannot be imported.
     """
     factory: ExecutorFactory = plugins.load("executors", executor)
+    if isinstance(factory, type) and issubclass(factory, ExecutorSettings):
+        factory = factory.from_json(dict(settings))
     return factory(slots, folder, threads=threads, name=name)

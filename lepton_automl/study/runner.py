@@ -68,7 +68,7 @@ def run_study(
         StudyError: The journal is damaged; `lepton repair` puts it right.
     """
     workers, note = bearable(config.workers, data=folder / "data")
-    executor = start_executor(config.executor, workers, folder / "workers", name=config.name)
+    executor = start_executor(config.executor, workers, folder / "workers", name=config.name, settings=config.executor_settings)
     adapted, notes = config.replace(workers=workers), (note,) if note else ()
     try:
         return search(

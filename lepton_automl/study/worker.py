@@ -24,7 +24,12 @@ def ask_worker(study: StudyClient, request: Request, on_status: Callable[[str], 
 
     settings = study.state.settings
     executor = start_executor(
-        settings.executor, 1, study.folder / "workers", threads=settings.deployment.threads, name=study.name
+        settings.executor,
+        1,
+        study.folder / "workers",
+        threads=settings.deployment.threads,
+        name=study.name,
+        settings=settings.executor_settings,
     )
     try:
         return executor.run(request, told=on_status, limit=LONGEST)

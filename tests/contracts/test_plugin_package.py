@@ -19,6 +19,7 @@ from lepton_automl import AutoML, Budget, Deployment
 
 sys.path.insert(0, {contracts!r})
 from contracts import write_sequences
+from lepton_example.executor import Wandering
 
 if __name__ == "__main__":
     folder = Path({folder!r})
@@ -29,7 +30,7 @@ if __name__ == "__main__":
         workers=1,
         budget=Budget(trials=3),
         deployment=Deployment(runtimes=("reference",)),
-        executor="wandering",
+        executor=Wandering(reports=8),
         sampler="climbing",
         metric="relative_error",
         objectives=("accuracy", "latency", "steps"),

@@ -7,10 +7,11 @@ import platform
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lepton_automl.execution.executor import Message, Place, PlacesChanged
+from lepton_automl.execution.executor import ExecutorSettings, Message, Place, PlacesChanged
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.request import Request, Response
@@ -45,7 +46,7 @@ class WanderingWorkers:
         threads: int = 1,
         name: str = "",
         start: Callable[..., Any] = LocalExecutor,
-        reports: float = 8,
+        reports: float,
     ) -> None:
         self._start = lambda place: start(1, folder / place.id, threads=threads, name=name)
         self._numbers, self._reports = itertools.count(1), reports
@@ -145,3 +146,18 @@ class WanderingWorkers:
         """All places."""
         for executor in self._executors.values():
             executor.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wandering(ExecutorSettings):
+    """Settings of `WanderingWorkers`.
+
+    Args:
+        reports: After how many reports the first place vanishes.
+    """
+
+    reports: int = 100
+
+    def __call__(self, slots: int, folder: Path, *, threads: int = 1, name: str = "") -> WanderingWorkers:
+        """Start the executor."""
+        return WanderingWorkers(slots, folder, threads=threads, name=name, reports=self.reports)
