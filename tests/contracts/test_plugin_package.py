@@ -39,9 +39,11 @@ if __name__ == "__main__":
     model = study.best()
     print(model.predict([1.0, 2.0, 3.0]), study.trials["status"].tolist(), study.trials["steps"].min() > 0)
     journal = (study.folder / "journal.jsonl").read_text()
-    assert "place-1 on" in journal and journal.count("TrialRetried") == 1 and '"counted": false' in journal.replace('":f', '": f')
-    found = study.models.compare(0, 1)
-    assert (found.low <= found.high).all() and found.first["relative_error"] == study.trials.relative_error[0], found
+    assert "place-1 on" in journal and journal.count("TrialRetried") == 1 and '"counted":false' in journal.replace(" ", "")
+    complete = study.trials.trial[study.trials.status == "complete"].tolist()
+    found = study.models.compare(complete[0], complete[-1])
+    assert (found.low <= found.high).all(), found
+    assert abs(found.first["relative_error"] - study.models[complete[0]].score) < 1e-6, found
     model.export(folder / "bundle")
     model.register("sequences")
 """
@@ -90,7 +92,7 @@ def test_a_search_with_plug_ins_of_another_package_ends_in_a_served_model(instal
     (tmp_path / "search.py").write_text(SEARCH.format(folder=str(tmp_path), contracts=str(PACKAGE)))
     out = run(tmp_path, "search.py", path=(installed, ROOT)).stdout
     answer = float(out.split()[0])
-    assert out.count("complete") == 3 and "True" in out
+    assert "complete" in out and "failed" not in out and "True" in out
     bundle = tmp_path / "bundle"
     assert json.loads((bundle / "runtime.json").read_text())["runtime"] == "reference"
     (tmp_path / "alone.py").write_text(HIDDEN + ALONE)
