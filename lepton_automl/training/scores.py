@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lepton_automl.arrays import Json
+from lepton_automl.errors import ConfigError
 from lepton_automl.metric import RankedScore, Scorer
 from lepton_automl.objective import CustomMetric
 from lepton_automl.shipped import load_decoder
@@ -56,7 +57,13 @@ def _own_score(metric: CustomMetric, outputs: NDArray[Any], truth: NDArray[Any],
     if metric.on == "outputs":
         return metric.score(truths, outputs)
     output = {"target": spec.target, **spec.output.shipped(), "decoder": decoder or {}}
-    return metric.score(truths, load_decoder({"task": spec.task, **output}).decode(outputs, {}))
+    answering = load_decoder({"task": spec.task, **output})
+    try:
+        answers = answering.decode(outputs, {})
+    except KeyError as error:
+        what = f"the metric {metric.name!r} needs answers, which the task {spec.task!r} makes only of the input's {error}"
+        raise ConfigError(what, where="metric", fix='Score the outputs: CustomMetric.of(function, on="outputs").') from error
+    return metric.score(truths, answers)
 
 
 def own_unit(values: Tensor, spec: DataSpec) -> Tensor:

@@ -70,3 +70,14 @@ def test_what_is_wrong_with_it_is_said():
         study_config(AutoML(metric=CustomMetric.of(agreement, name="accuracy")), samples.table_spec(), "own")
     with pytest.raises(ConfigError, match="there is no metric 'acuracy'"):
         AutoML(metric="acuracy")
+
+
+def test_answers_that_are_made_of_the_input_too_cannot_be_scored(monkeypatch):
+    class Continued:
+        def decode(self, outputs, context):
+            return context["last"] + outputs
+
+    monkeypatch.setattr("lepton_automl.training.scores.load_decoder", lambda output: Continued())
+    spec = samples.table_spec().replace(metric=CustomMetric.of(accuracy_score, name="own"))
+    with pytest.raises(ConfigError, match=r"(?s)only of the input's 'last'.*on=\"outputs\""):
+        scores(np.array([[0.9, 0.1]]), np.array([0]), spec)
