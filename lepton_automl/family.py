@@ -5,7 +5,8 @@ A family is a plug-in of the group `lepton_automl.families`. Its module loads no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from . import plugins
 from .modality import modality_of
@@ -50,6 +51,19 @@ class Family(Protocol):
 
     def for_inference(self, network: Any) -> None:
         """Make a copy that will not be trained any more quicker to call, in place, without a change of its answers."""
+
+
+@runtime_checkable
+class ProgramFamily(Protocol):
+    """A family whose networks are exported as several programs, which the decoder of the task runs; see `generation`."""
+
+    def programs(self, network: Any) -> Mapping[str, nn.Module]:
+        """The programs of a finished network by name, such as `"encoder"` and `"step"`; they share its weights.
+
+        Each is called with arrays by argument name, all with the same first axis, and returns a dict of tensors, whose names
+        differ from those of its arguments. What one call returns as `next_state`, the loop passes to the next one as `state`.
+        Only the first axis of an argument may change from call to call.
+        """
 
 
 def family_named(name: str) -> Family:

@@ -83,8 +83,9 @@ class Objective(Value):
         """A cost of your own.
 
         Args:
-            function: Called in a worker process with the path of the exported ONNX file; returns a number. It is imported
-                there, or travels as source if it stands in a notebook or script, as a factory of networks does.
+            function: Called in a worker process with the path of the exported ONNX file, of several programs with that of
+                their folder; returns a number. It is imported there, or travels as source if it stands in a notebook or
+                script, as a factory of networks does.
             name: Its name; by default the function's.
             unit: Its unit.
             direction: Whether more or less of it is better.
@@ -161,7 +162,7 @@ class Artifact(Protocol):
     """An exported network as a cost sees it; `pipelines.cost.ExportedArtifact` is one."""
 
     @property
-    def path(self) -> Any: ...  # noqa: D102  # the ONNX file, a Path
+    def path(self) -> Any: ...  # noqa: D102  # the ONNX file, or the folder of those of several programs, a Path
     @property
     def macs(self) -> int: ...  # noqa: D102  # multiply-accumulates of one example, by its recipe
     @property

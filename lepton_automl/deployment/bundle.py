@@ -28,12 +28,14 @@ from .integrity import (
     MANIFEST,
     MODEL,
     MODEL_KEY,
+    PREPROCESS,
+    PROGRAMS,
     SIGNATURE,
     is_plain_name,
     read_bundle,
 )
 from .open_artifact import RUNTIME
-from .predictor import OPERATIONS, PREPROCESS
+from .predictor import OPERATIONS
 from .runtime import Runtime, get_runtime
 
 RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
@@ -49,6 +51,7 @@ RECIPE, WEIGHTS, CARD, PROVENANCE, PREDICT, REQUIREMENTS, CONTAINER = (
 FIRST_SOURCES = (
     "lepton_automl.errors",
     "lepton_automl.arrays",
+    "lepton_automl.generation",
     "lepton_automl.units",
     "lepton_automl.notation",
     "lepton_automl.cells",
@@ -82,7 +85,7 @@ def write_bundle(
 
     Args:
         folder: Where; a bundle that lies there is replaced.
-        model: The model's file, as its runtime wrote it, or its content.
+        model: The model's file, as its runtime wrote it, or its content; or the folder of a file for each of its programs.
         weights: The network's weights as safetensors, likewise.
         recipe: The network's recipe as JSON.
         preprocess: The preprocessing's JSON, with its `"input"` and `"output"`.
@@ -98,9 +101,10 @@ def write_bundle(
         raise BundleError("the folder is not empty and is not a bundle", where=str(folder), fix="Pass a new folder.")
     modality, task = modality_named(preprocess["input"]["modality"]), task_named(preprocess["output"]["task"])
     ran_by = get_runtime(runtime.get("runtime", Variant.runtime))
-    name = f"model{ran_by.suffix}"
+    name, several = f"model{ran_by.suffix}", isinstance(model, Path) and model.is_dir()
+    programs = _programs(model) if isinstance(model, Path) and several else {name: _content(model)}
     content = {
-        name: _content(model),
+        **programs,
         WEIGHTS: _content(weights),
         RECIPE: _json(recipe),
         PREPROCESS: _json(preprocess),
@@ -119,7 +123,13 @@ def write_bundle(
     partial.mkdir(parents=True)
     for file, part in content.items():
         (partial / file).write_bytes(part)
-    _write_manifest(partial, content, artifact_loader(runtime).operations(content[name]), name)
+    loader = artifact_loader(runtime)
+    known = {
+        OPERATIONS: sorted({operation for program in programs.values() for operation in loader.operations(program)}),
+        MODEL_KEY: "" if name == MODEL or several else name,
+        PROGRAMS: {Path(program).stem: program for program in programs} if several else {},
+    }
+    _write_manifest(partial, content, known)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -135,7 +145,7 @@ def add_file(folder: Path, name: str, content: bytes) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / name).write_bytes(content)
     files = {other: (folder / other).read_bytes() for other in {*manifest["files"], name}}
-    _write_manifest(folder, files, manifest.get(OPERATIONS, []), manifest.get(MODEL_KEY, MODEL))
+    _write_manifest(folder, files, {key: manifest.get(key) for key in (OPERATIONS, MODEL_KEY, PROGRAMS)})
 
 
 def check_bundle(folder: Path) -> None:
@@ -203,14 +213,25 @@ def _check_name(folder: Path, name: str, taken: Container[str] = ()) -> None:
         raise BundleError(f"{name!r} cannot be the name of a file in a bundle", where=str(folder))
 
 
-def _write_manifest(folder: Path, content: Mapping[str, bytes], operations: list[str], model: str) -> None:
-    """Write the manifest, last and atomically; it names the model's operations beyond plain arithmetic, and an unusual file."""
+def _write_manifest(folder: Path, content: Mapping[str, bytes], known: Mapping[str, Any]) -> None:
+    """Write the manifest, last and atomically.
+
+    Args:
+        folder: The bundle.
+        content: Its files.
+        known: The model's operations beyond plain arithmetic, the name of its file where it is unusual, and the files of its programs
+            where these are several; what is empty is left out.
+    """
     files = {name: hashlib.sha256(part).hexdigest() for name, part in sorted(content.items())}
     written = folder / f".{MANIFEST}"
-    more = ({OPERATIONS: operations} if operations else {}) | ({MODEL_KEY: model} if model != MODEL else {})
-    written.write_bytes(_json({"format": FORMAT, "files": files} | more))
+    written.write_bytes(_json({"format": FORMAT, "files": files} | {key: value for key, value in known.items() if value}))
     (folder / SIGNATURE).unlink(missing_ok=True)
     written.replace(folder / MANIFEST)
+
+
+def _programs(folder: Path) -> dict[str, bytes]:
+    """The files of several programs, by their names."""
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def _content(source: Path | bytes) -> bytes:

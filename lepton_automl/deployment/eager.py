@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
+ANSWER = "answer"  # the name of a network's one output
+
 
 def write_program(module: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> None:
     """Write a module as a program of `torch.export`, with its weights and without the rows that it was traced with.
@@ -59,22 +61,29 @@ class TorchModel:
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The output for some rows."""
+        return next(iter(self.outputs(arrays).values()))
+
+    def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs for some rows, by their names."""
         before = torch.get_num_threads()
         if before != self._threads:
             torch.set_num_threads(self._threads)
         try:
-            return self._answer(arrays)
+            return self._outputs(arrays)
         finally:
             if before != self._threads:
                 torch.set_num_threads(before)
 
-    def _answer(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    def _outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         with torch.inference_mode():
             # Copies: a forward pass may work in place, and the rows belong to the caller.
             answer = self._module(**{name: torch.tensor(array) for name, array in arrays.items()})
-        wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
-        found: NDArray[np.float32] = wide.numpy()
-        return found
+        named = answer if isinstance(answer, dict) else {ANSWER: answer}
+        return {name: _wide(output).numpy() for name, output in named.items()}
+
+
+def _wide(output: Tensor) -> Tensor:
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def open_program(path: str | os.PathLike[str] | bytes, threads: int = 1, *, compiled: bool = False) -> TorchModel:

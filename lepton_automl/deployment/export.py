@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lepton_automl.errors import BundleError, in_one_line
 
+from .eager import ANSWER
 from .numpy_use import numpy_use
 from .preserve_state import eval_mode, preserve_state
 from .session import OnnxModel
@@ -59,35 +60,77 @@ def export(
     Raises:
         BundleError: Neither way can say what the module does, or it has no well-defined output (see `verify.expected_answers`).
     """
-    file = Path(path)
-    expected = expected_answers(module, inputs, rows=rows, alone=alone)
+    return _export(module, inputs, Path(path), {ANSWER: module}, rows=rows, alone=alone)
+
+
+def export_outputs(
+    module: nn.Module, inputs: dict[str, Tensor], path: Path, *, rows: int = ROWS, alone: int | None = None
+) -> OnnxModel:
+    """The same for a module that returns a dict of tensors: the file's outputs have these names.
+
+    Raises:
+        BundleError: As for `export`; or an output has the name of an input, which a file cannot tell apart.
+    """
+    with preserve_state(module), eval_mode(module), torch.inference_mode():
+        names = list(module(**{name: some[:1].clone() for name, some in inputs.items()}))
+    if both := sorted({*names} & {*inputs}):
+        what = f"{type(module).__name__} has an input and an output of the name {both[0]!r}"
+        raise BundleError(what, where="export", fix=f"Rename the output, such as 'next_{both[0]}'.")
+    return _export(module, inputs, path, {name: _Output(module, name) for name in names}, rows=rows, alone=alone)
+
+
+class _Output(nn.Module):
+    """One output of a module that returns several."""
+
+    def __init__(self, module: nn.Module, name: str) -> None:
+        super().__init__()
+        self.module, self.name = module, name
+
+    def forward(self, **rows: Tensor) -> Tensor:
+        output: Tensor = self.module(**rows)[self.name]
+        return output
+
+
+def _export(
+    module: nn.Module, inputs: dict[str, Tensor], file: Path, outputs: dict[str, nn.Module], *, rows: int, alone: int | None
+) -> OnnxModel:
+    """Write a module with outputs of these names, each of which is what a module of its own gives."""
+    expected = {name: expected_answers(part, inputs, rows=rows, alone=alone) for name, part in outputs.items()}
+    name = next(iter(expected.values())).name
     try:
         with preserve_state(module), eval_mode(module), traceable_len(module):
             translate(trace(module, inputs), inputs, file)
-        model = OnnxModel(file)
-        compare(expected, model)
+        model = _opened(file, expected)
     except Exception as reason:  # whatever failed, the other exporter may support it
-        _warn(expected.name, reason)
+        _warn(name, reason)
         with preserve_state(module), eval_mode(module), traceable_len(module):
-            _export_by_torch(module, inputs, file, expected.name)
-        return _checked(module, expected, file)
+            _export_by_torch(module, inputs, file, name, list(outputs))
+        return _checked(outputs, expected, file)
     return model
 
 
-def _checked(module: nn.Module, expected: ExpectedAnswers, file: Path) -> OnnxModel:
+def _opened(file: Path, expected: dict[str, ExpectedAnswers]) -> OnnxModel:
+    """The file, opened and compared."""
+    model = OnnxModel(file)
+    for name, answers in expected.items():
+        compare(answers, lambda arrays, name=name: model.outputs(arrays)[name])  # type: ignore[misc]  # mypy cannot infer a lambda's default
+    return model
+
+
+def _checked(outputs: dict[str, nn.Module], expected: dict[str, ExpectedAnswers], file: Path) -> OnnxModel:
     try:
-        model = OnnxModel(file)
-        compare(expected, model)
+        model = _opened(file, expected)
     except Exception as error:  # a runtime may refuse torch's file; its exceptions have no common base
         file.unlink(missing_ok=True)
-        if is_nondeterministic(module, expected):
-            raise nondeterministic_error(expected.name) from error
-        rows = {name: torch.from_numpy(array) for name, array in expected.rows.items()}
+        name, module, answers = next((answers.name, outputs[key], answers) for key, answers in expected.items())
+        if any(is_nondeterministic(outputs[key], answers) for key, answers in expected.items()):
+            raise nondeterministic_error(name) from error
+        rows = {name: torch.from_numpy(array) for name, array in answers.rows.items()}
         with preserve_state(module), eval_mode(module):
             numpy = numpy_use(module, rows)
         reason = USES_NUMPY.format(numpy) if numpy else in_one_line(error)
         raise BundleError(
-            f"{expected.name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}",
+            f"{name} cannot be exported to ONNX: {reason}{untraceable_parts(module)}",
             where="export",
             fix=TENSORS_ONLY_FIX,
         ) from error
@@ -126,7 +169,7 @@ def _silent() -> Iterator[None]:
         logging.disable(level)
 
 
-def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, name: str) -> None:
+def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, name: str, outputs: list[str]) -> None:
     # A single example row would fix the batch axis to one.
     rows = tuple(tensor[torch.arange(2, device=tensor.device) % len(tensor)] for tensor in inputs.values())
     batch = torch.export.Dim("batch")
@@ -137,7 +180,7 @@ def _export_by_torch(module: nn.Module, inputs: dict[str, Tensor], path: Path, n
                 rows,
                 path,
                 input_names=list(inputs),
-                output_names=["answer"],
+                output_names=outputs,
                 dynamic_shapes=(tuple({0: batch} for _ in rows),),
                 dynamo=True,
                 external_data=False,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lepton_automl.errors import BundleError, LeptonError, error_from_json
 
-from .integrity import model_path
+from .integrity import model_files
 from .predictor import Predictor
 
 SECONDS = 60.0  # a small model takes one; the machine may be busy
@@ -53,9 +53,9 @@ def _refused(folder: Path, what: str) -> BundleError:
 
 
 def _model_size(folder: Path) -> int:
-    """Bytes of the model's file; 0 where there is none, which `Predictor` then says."""
+    """Bytes of the model's files; 0 where one is missing, which `Predictor` then says."""
     try:
-        return model_path(folder).stat().st_size
+        return sum(file.stat().st_size for file in model_files(folder))
     except (OSError, LeptonError):
         return 0
 

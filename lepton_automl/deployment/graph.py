@@ -63,11 +63,11 @@ class GraphWriter:
         self.nodes.append(helper.make_node(op, list(inputs), names, name=self._label() or name, **given))
         return name
 
-    def output(self, result: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-        """Declare a value of the shape (batch, *shape) to be the graph's answer, and call it that."""
-        self.nodes.append(helper.make_node("Identity", [result], ["answer"], name="answer"))
+    def output(self, name: str, result: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        """Declare a value of the shape (batch, *shape) to be an output of the graph, by that name."""
+        self.nodes.append(helper.make_node("Identity", [result], [name], name=name))
         kind = helper.np_dtype_to_tensor_dtype(dtype)
-        self.outputs.append(helper.make_tensor_value_info("answer", kind, ["batch", *shape]))
+        self.outputs.append(helper.make_tensor_value_info(name, kind, ["batch", *shape]))
 
     def makers(self) -> dict[str, onnx.NodeProto]:
         """The node that each value comes from."""

@@ -17,8 +17,9 @@ from typing import Any
 from lepton_automl.errors import BundleError, ConfigError, ExtraError
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-MODEL = "model.onnx"  # where the manifest names no other
+MODEL, PREPROCESS = "model.onnx", "preprocess.json"  # the model's file where the manifest names no other
 MODEL_KEY = "model"  # in the manifest: the name of the model's file, where it is no ONNX file
+PROGRAMS = "programs"  # in the manifest: the files of a model of several programs, by the programs' names
 FORMAT = 2  # of a bundle, in its manifest; newer formats are refused
 OLDEST = 1  # the oldest format that is read; it differs in the hyperparameters' names in the provenance
 MAX_MANIFEST_BYTES = 1 << 20  # a manifest of some dozens of files takes a few kB
@@ -37,7 +38,7 @@ def read_bundle(
     Args:
         folder: The bundle.
         required: Files whose contents are returned, exactly as they were checked; `MODEL` stands for the model's file, whatever
-            its name.
+            its name, or for those of all its programs.
         public_key: A file with the Ed25519 key that must have signed it; None to ask for no signature.
         optional: Files whose contents are returned if it has them; the manifest may be one of them.
 
@@ -51,8 +52,8 @@ def read_bundle(
     if public_key is not None:
         check_signature(folder, manifest, public_key)
     listed = _digests(folder, manifest)
-    model = model_file(manifest)
-    required = tuple(model if name == MODEL else name for name in required)
+    if MODEL in required:
+        required = (*(name for name in required if name != MODEL), *program_files(manifest).values())
     lacking = [name for name in required if name not in listed]
     if lacking:
         raise BundleError(f"{lacking[0]} is not in the manifest", where=str(folder), fix=EXPORT_AGAIN)
@@ -85,15 +86,32 @@ def model_file(manifest: bytes) -> str:
     return name
 
 
-def model_path(folder: Path) -> Path:
-    """A bundle's model file; its digest is not checked.
+def program_files(manifest: bytes) -> dict[str, str]:
+    """The file of each program of a bundle's model, by the program's name; the name is empty where the model is one file.
 
     Raises:
-        BundleError: The bundle has no readable manifest, or the file lies outside of its folder.
+        BundleError: One is not the name of a file in a bundle.
     """
+    programs = json.loads(manifest).get(PROGRAMS)
+    if programs is None:
+        return {"": model_file(manifest)}
+    files = {str(name): str(file) for name, file in dict(programs).items()}
+    if not files or not all(map(is_plain_name, files.values())):
+        raise BundleError(f"{PROGRAMS} does not name the files of programs", where=MANIFEST, fix=EXPORT_AGAIN)
+    return files
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a bundle's model; their digests are not checked. Without a manifest it is the usual one.
+
+    Raises:
+        BundleError: The manifest is not readable, or a file lies outside of the bundle's folder.
+    """
+    if not (folder / MANIFEST).exists():
+        return [folder / MODEL]
     manifest = _manifest(folder)
     _digests(folder, manifest)
-    return _inside(folder, model_file(manifest))
+    return [_inside(folder, file) for file in program_files(manifest).values()]
 
 
 def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike[str]) -> None:
@@ -157,6 +175,7 @@ def _digests(folder: Path, manifest: bytes) -> dict[str, str]:
     try:
         content = json.loads(manifest)
         version, files = int(content["format"]), {str(name): str(digest) for name, digest in content["files"].items()}
+        program_files(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _unreadable(folder) from error
     if not OLDEST <= version <= FORMAT:

@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lepton_automl.shipped import artifact_loader
+from lepton_automl.errors import BundleError
+from lepton_automl.generation import GeneratingDecoder, Generation
+from lepton_automl.shipped import artifact_loader, load_decoder
 
-from .integrity import model_path
+from .integrity import MANIFEST, PREPROCESS, program_files
 
 RUNTIME = "runtime.json"  # in a bundle: the runtime that its file was measured in, and that runtime's settings
 
@@ -25,7 +27,10 @@ class InferenceSession(Protocol):
         """Whether it takes any number of rows."""
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The output for some rows, from one array for each input, all with the same first axis."""
+        """The output for some rows, from one array for each input, all with the same first axis; the first of several."""
+
+    def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs for some rows, by their names."""
 
 
 class ArtifactLoader(Protocol):
@@ -75,13 +80,45 @@ def open_model(
     return session
 
 
-def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
-    """Open a bundle's model file as it was measured, for calls of so many rows; the caller checks its digests.
+def open_programs(
+    sources: Mapping[str, Path | bytes],
+    how: Mapping[str, Any],
+    threads: int = 1,
+    *,
+    decoder: Any,
+    rows: int = 0,
+    strict: bool = True,
+) -> InferenceSession:
+    """Open a model of one program or of several.
+
+    Args:
+        sources: The file of each program by its name, or its bytes; one without a name is the whole model.
+        how: As for `open_model`, likewise `threads`, `rows` and `strict`.
+        decoder: The model's, which runs the loop between several programs.
 
     Raises:
-        BundleError: The runtime cannot open the file.
+        BundleError: The runtime cannot open a file, or the decoder has no loop.
+        ExtraError: The runtime is not installed.
+    """
+    opened = {name: open_model(source, how, threads, rows=rows, strict=strict) for name, source in sources.items()}
+    if "" in opened:
+        return opened[""]
+    if not isinstance(decoder, GeneratingDecoder):
+        what = f"the model is the programs {', '.join(opened)}, and its task has no loop for them"
+        raise BundleError(what, where="the bundle", fix="Export the model again.")
+    return Generation(opened, decoder)
+
+
+def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSession:
+    """Open a bundle's model as it was measured, for calls of so many rows; the caller checks its digests.
+
+    Raises:
+        BundleError: The runtime cannot open a file.
         ExtraError: The runtime is not installed.
     """
     settings = folder / RUNTIME
     how = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-    return open_model(model_path(folder), how, threads, rows=rows)
+    files = program_files((folder / MANIFEST).read_bytes())
+    sources = {name: folder / file for name, file in files.items()}
+    decoder = None if "" in files else load_decoder(json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))["output"])
+    return open_programs(sources, how, threads, decoder=decoder, rows=rows)

@@ -47,6 +47,7 @@ class OpenVinoModel:
             where = "a model in memory" if isinstance(source, bytes) else str(source)
             raise BundleError(f"OpenVINO cannot open this model: {in_one_line(error)}", where=where) from error
         self.input_names = tuple(one.any_name for one in self._model.inputs)
+        self._output_names = [one.any_name for one in self._model.outputs]  # a compiled graph may know them by other names
         self.any_rows = not any(one.partial_shape[0].is_static for one in self._model.inputs)
         self._core, self._rows = core, rows
         self._settings = {
@@ -66,12 +67,20 @@ class OpenVinoModel:
         Args:
             arrays: One array for each input of the model, all with the same first axis; their types must be the model's.
         """
+        answer: NDArray[np.float32] = self._infer(arrays)[0]
+        return answer
+
+    def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs for some rows, by their names."""
+        found = self._infer(arrays)
+        return {name: found[at] for at, name in enumerate(self._output_names)}
+
+    def _infer(self, arrays: dict[str, NDArray[Any]]) -> Any:
         given = len(arrays[self.input_names[0]])
         rows = given if given == self._rows else 0
         if rows not in self._requests:
             self._requests[rows] = self._compiled(rows)
-        answer: NDArray[np.float32] = self._requests[rows].infer(arrays, share_inputs=True)[0]
-        return answer
+        return self._requests[rows].infer(arrays, share_inputs=True)
 
     def _compiled(self, rows: int) -> Any:
         model = self._model.clone()

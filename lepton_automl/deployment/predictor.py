@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lepton_automl.errors import BundleError, ConfigError, InputError
+from lepton_automl.generation import Generation, State
 from lepton_automl.shipped import artifact_loader, load_decoder, load_preprocess
 
-from .integrity import EXPORT_AGAIN, MANIFEST, MODEL, model_file, read_bundle
-from .open_artifact import RUNTIME, open_model
+from .integrity import EXPORT_AGAIN, MANIFEST, MODEL, PREPROCESS, program_files, read_bundle
+from .open_artifact import RUNTIME, open_programs
 
-PREPROCESS = "preprocess.json"
 OPERATIONS = "operations"  # in the manifest: what the export wrote beyond plain arithmetic
 MAX_THREADS = 1024
 CHUNK = 256  # rows in one call of the runtime: more take memory and save no time
@@ -45,20 +46,21 @@ class Predictor:
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, optional=(RUNTIME, MANIFEST))
         how = self._runtime(contents.get(RUNTIME, b"{}"))
-        model = contents[model_file(contents[MANIFEST])]
-        self._check_operations(model, how, contents[MANIFEST])
+        programs = {name: contents[file] for name, file in program_files(contents[MANIFEST]).items()}
+        self._check_operations(programs.values(), how, contents[MANIFEST])
         row = self._describe(contents[PREPROCESS])
-        self.model = open_model(model, how, threads, rows=how["batch_size"], strict=False)
+        self.model = open_programs(programs, how, threads, decoder=self.decoder, rows=how["batch_size"], strict=False)
         self._dry_run(row)
 
-    def _check_operations(self, model: bytes, how: dict[str, Any], manifest: bytes) -> None:
+    def _check_operations(self, programs: Iterable[bytes], how: dict[str, Any], manifest: bytes) -> None:
         """Refuse control flow and custom operations that the manifest does not list: they could run forever, or run other code.
 
         Raises:
             BundleError: There are some.
         """
         known = json.loads(manifest).get(OPERATIONS, [])
-        unknown = [name for name in artifact_loader(how).operations(model) if name not in known]
+        loader = artifact_loader(how)
+        unknown = [name for program in programs for name in loader.operations(program) if name not in known]
         if unknown:
             what = f"the model contains operations that its manifest does not name: {', '.join(unknown[:5])}"
             raise BundleError(what, where=str(self.folder), fix="Do not use it: it may never return. Ask its author.")
@@ -105,6 +107,7 @@ class Predictor:
         if shape != expected:
             what = f"the model's output for one row has the shape {shape}, and its description says {expected}"
             raise BundleError(what, where=str(self.folder), fix=EXPORT_AGAIN)
+        self.streams = isinstance(self.model, Generation) and bool(self._advance(row, {})[1])
 
     def __repr__(self) -> str:
         return f"<Predictor of {self.target!r} ({self.task}) from {str(self.folder)!r}>"
@@ -145,6 +148,45 @@ class Predictor:
         first: NDArray[np.float32] = probabilities[0] if single else probabilities
         return first
 
+    def stream(self) -> Stream:
+        """An example that comes piece by piece, or several at the same time; the model's state is kept between the pieces.
+
+        Raises:
+            ConfigError: The model keeps no state between calls.
+        """
+        self._check_streams()
+        return Stream(self)
+
+    def advance(self, raw: Any, state: State) -> tuple[Any, State]:
+        """The answer to the pieces so far, where the caller keeps the state, such as a server's client; `stream` keeps it itself.
+
+        Args:
+            raw: The next piece of an example, in the form of an example; or a list with the next piece of each of several.
+            state: What the call before returned; empty at the beginning.
+
+        Returns:
+            The answer, as `predict` gives it, and the state.
+
+        Raises:
+            InputError: The piece does not fit the model, or the state is of more or fewer examples.
+            ConfigError: The model keeps no state between calls.
+        """
+        self._check_streams()
+        arrays, rows = self._arrays(raw)
+        before = {len(part) for part in state.values()}
+        if before - {rows}:
+            raise InputError(
+                f"these are pieces of {rows} examples, and the state is of {max(before)}; begin with an empty state"
+            )
+        outputs, after = self._advance(arrays, state)
+        answers = self.decoder.decode(outputs, self.preprocess.context(raw))
+        return answers.tolist()[0] if rows == 1 and self.preprocess.is_single(raw) else answers, after
+
+    def _check_streams(self) -> None:
+        if not self.streams:
+            what = "this model keeps no state between calls"
+            raise ConfigError(what, where="stream", fix="Use predict() for whole examples.")
+
     def table(self, raw: Any) -> dict[str, list[Any]]:
         """The answers for many examples as columns, as a request over HTTP gets them.
 
@@ -159,8 +201,7 @@ class Predictor:
 
     def _outputs(self, raw: Any) -> tuple[NDArray[Any], bool]:
         """The model's answers, and whether one example was given rather than a list of examples."""
-        arrays = self._arrays(raw)
-        rows = len(next(iter(arrays.values())))
+        arrays, rows = self._arrays(raw)
         if not rows:
             return np.empty(self.decoder.shape(0), np.float32), False
         single = rows == 1 and self.preprocess.is_single(raw)
@@ -169,14 +210,15 @@ class Predictor:
         parts = [{name: part[n : n + CHUNK] for name, part in arrays.items()} for n in range(0, rows, CHUNK)]
         return np.concatenate([self._run(part) for part in parts]), single
 
-    def _arrays(self, raw: Any) -> dict[str, NDArray[Any]]:
-        """The network's arrays.
+    def _arrays(self, raw: Any) -> tuple[dict[str, NDArray[Any]], int]:
+        """The network's arrays, and their number of rows.
 
         Raises:
             InputError: The input cannot be used: it may be of any type, and fail in any way.
         """
         try:
-            return self.preprocess.arrays(raw)
+            arrays = self.preprocess.arrays(raw)
+            return arrays, len(next(iter(arrays.values())))
         except InputError:
             raise
         except Exception as error:
@@ -192,4 +234,50 @@ class Predictor:
         try:
             return self.model(arrays)
         except Exception as error:
-            raise BundleError(f"the model cannot predict: {error}", where=str(self.folder), fix=EXPORT_AGAIN) from error
+            raise self._failure(error) from error
+
+    def _advance(self, arrays: dict[str, NDArray[Any]], state: State) -> tuple[NDArray[Any], State]:
+        """The same after the calls that gave a state, and the state after it.
+
+        Raises:
+            BundleError: As for `_run`.
+        """
+        assert isinstance(self.model, Generation)
+        try:
+            return self.model.advance(arrays, state)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> BundleError:
+        return BundleError(f"the model cannot predict: {error}", where=str(self.folder), fix=EXPORT_AGAIN)
+
+
+class Stream:
+    """An example that comes piece by piece, or several at the same time; see `Predictor.stream`.
+
+    Args:
+        predictor: A model that keeps its state between calls.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self.state: State = {}
+
+    def reset(self) -> None:
+        """Forget all pieces: the next one begins another example."""
+        self.state = {}
+
+    def feed(self, raw: Any) -> Any:
+        """The answer to all that was fed so far.
+
+        Args:
+            raw: The next piece of the example, in the form of an example; or a list with the next piece of each of several.
+
+        Returns:
+            What `Predictor.predict` returns for all pieces together.
+
+        Raises:
+            InputError: The piece does not fit the model, or there are more or fewer examples than before.
+        """
+        answer, self.state = self.predictor.advance(raw, self.state)
+        return answer

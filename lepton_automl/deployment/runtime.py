@@ -37,7 +37,7 @@ class Source:
 
     Args:
         module: Called as `module(**inputs)` in evaluation mode; returns the output.
-        model: The same as a float ONNX file.
+        model: The same as a float ONNX file; of several programs, the folder of their files.
         inputs: Training rows by argument name, some hundreds; quantization is calibrated on them.
     """
 
@@ -51,6 +51,18 @@ class Source:
         from .quantize import Quantizer
 
         return Quantizer(self.model, {name: rows.cpu().numpy() for name, rows in self.inputs.items()})
+
+    @cached_property
+    def programs(self) -> dict[str, Source]:
+        """The programs of a network that has several, with what the loop calls them with; none of a network that is one file."""
+        from .program_network import as_programs
+        from .programs import ONNX, recorded_inputs
+
+        network = as_programs(self.module)
+        if network is None:
+            return {}
+        recorded = recorded_inputs(network, self.inputs)
+        return {name: Source(part, self.model / f"{name}{ONNX}", recorded[name]) for name, part in network.programs.items()}
 
 
 class Runtime(Protocol):

@@ -68,6 +68,10 @@ class OnnxModel:
         answer: NDArray[np.float32] = self.session.run(self._answers, arrays)[0]
         return answer
 
+    def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs for some rows, by their names."""
+        return dict(zip(self._answers, self.session.run(self._answers, arrays), strict=True))
+
 
 def session_options(threads: int, level: str = "all") -> onnxruntime.SessionOptions:
     """Session options: graph optimisation up to a level, sequential execution, no spinning threads."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from . import activations, elementwise, layers, sampling, shapes
+from .eager import ANSWER
 from .fold import fold
 from .graph import GraphWriter
 from .node_costs import OWN_FORWARD
@@ -29,12 +30,13 @@ def translate(traced: TracedModule, inputs: dict[str, Tensor], path: Path) -> No
     """
     translation = _Translation(traced, inputs)
     answer = translation.answer()
-    require(
-        isinstance(answer, Term) and not answer.constant and answer.shape[:1] == (None,),
-        "an output that is not one tensor of rows",
-    )
     graph = translation.graph
-    graph.output(answer.name, numpy_type(answer.example.dtype), tuple(answer.example.shape[1:]))
+    for name, output in (answer if isinstance(answer, dict) else {ANSWER: answer}).items():
+        require(
+            isinstance(output, Term) and not output.constant and output.shape[:1] == (None,),
+            "an output that is not one tensor of rows",
+        )
+        graph.output(name, output.name, numpy_type(output.example.dtype), tuple(output.example.shape[1:]))
     fold(graph)
     graph.save(path, producer=f"lepton_automl, torch {torch.__version__}")
 

@@ -17,7 +17,7 @@ ROWS = (1, 2, 4, 8, 16, 32, 64)
 
 
 def measure_resources(
-    path: Path,
+    files: Sequence[Path],
     script: ColdStartScript,
     call_for: Callable[[int], Callee],
     reference: Callee,
@@ -31,7 +31,7 @@ def measure_resources(
     """Measure what an artifact costs besides its latency; what cannot be measured here is listed with the reason.
 
     Args:
-        path: The artifact, a file or a folder.
+        files: The files of the artifact.
         script: How a fresh process opens it.
         call_for: A call of so many rows, ready to run.
         reference: The reference network.
@@ -50,7 +50,7 @@ def measure_resources(
         calls, reference, reference_ms=reference_ms, seconds=seconds, threads=threads, device=device
     )
     return ResourceProfile(
-        size_bytes=bytes_on_disk(path),
+        size_bytes=sum(map(bytes_on_disk, files)),
         memory=cold_start.memory,
         imports=cold_start.imports,
         cold_start=cold_start.cold_start,

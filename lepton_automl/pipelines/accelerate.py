@@ -16,14 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lepton_automl.deployment.eager import TorchModel
+from lepton_automl.deployment.artifact import float_variants, open_artifact, opens_safely, write_artifact
 from lepton_automl.deployment.open_artifact import InferenceSession
+from lepton_automl.deployment.program_network import as_programs
+from lepton_automl.deployment.programs import torch_session
 from lepton_automl.deployment.runtime import Source, get_runtime, runtimes_for
 from lepton_automl.deployment.verify import ExpectedAnswers, compare, expected_answers
 from lepton_automl.errors import BundleError, LeptonError, in_one_line
 from lepton_automl.jobs import VariantResult
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.measuring.latency import BenchmarkResult, interleaved_benchmark
+from lepton_automl.measuring.resource_profile import bytes_on_disk
 from lepton_automl.measuring.statistics import compare_times
 from lepton_automl.objective import Direction
 from lepton_automl.profile import Measurement
@@ -97,7 +100,7 @@ class CandidateVariant:
 
     def result(self, outcome: str) -> VariantResult:
         """The result to report."""
-        size = self.path.stat().st_size
+        size = bytes_on_disk(self.path)
         latency = self.benchmark.latency if self.benchmark else None
         return VariantResult(variant=self.variant, latency=latency, scores=self.scores, size_bytes=size, outcome=outcome)
 
@@ -132,7 +135,11 @@ def accelerate(source: Source, bench: VariantBench, folder: Path) -> BestVariant
         ExtraError: A runtime that the target names is not installed.
     """
     search = _VariantSearch(source, bench, folder)
-    variants = [variant for runtime in runtimes_for(bench.deployment.runtimes) for variant in runtime.variants(source)]
+    variants = []
+    for runtime in runtimes_for(bench.deployment.runtimes):
+        tried, left_out = float_variants(runtime, source)
+        variants += tried
+        search.leave_out(left_out)
     search.add(variants)
     search.race(search.running)
     winner = search.simplest(search.fastest())
@@ -149,7 +156,7 @@ class _VariantSearch:
         self.all: list[CandidateVariant] = []
         self.failed: list[VariantResult] = []
         self.expected = expected_answers(source.module, source.inputs, alone=bench.alone)
-        baseline = TorchModel(source.module.eval(), self.bench.deployment.threads)
+        baseline = torch_session(source.module.eval(), self.bench.deployment.threads)
         self.before = bench.score(baseline)
         self.baseline = CandidateVariant(Variant(runtime="torch"), source.model, baseline, scores=self.before, why=BASELINE)
 
@@ -170,16 +177,24 @@ class _VariantSearch:
         self.all += added
         return added
 
+    def leave_out(self, variants: Iterable[Variant]) -> None:
+        """Record variants that are not tried, with the reason."""
+        reason = (
+            f"not tried: a network of {len(self.source.programs)} programs is not quantized, as its loop repeats every error"
+        )
+        self.failed += [VariantResult(variant=variant, outcome=reason) for variant in variants]
+
     def _open(self, variant: Variant) -> CandidateVariant:
         runtime, deployment = get_runtime(variant.runtime), self.bench.deployment
         # Runtimes that read ONNX share files: an existing one is not written again.
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
-            runtime.write(variant, self.source, path)
+            write_artifact(variant, self.source, path)
         where = {"threads": deployment.threads, "rows": deployment.batch_size}
-        if self.bench.guarded and not runtime.opens_safely(path, variant, **where):
+        if self.bench.guarded and not opens_safely(path, variant, **where):
             raise BundleError(f"{variant.name} crashes the process that opens it")
-        model = runtime.open(path, variant, **where)
+        network = as_programs(self.source.module)
+        model = open_artifact(path, variant, network and network.decoder, **where)
         try:
             check_artifact(variant, model, self.expected)
         except LeptonError:

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lepton_automl.deployment.bundle import PROVENANCE, WEIGHTS, write_bundle
-from lepton_automl.deployment.integrity import MODEL, read_bundle
+from lepton_automl.deployment.integrity import MODEL, model_files, read_bundle
 from lepton_automl.deployment.open_artifact import InferenceSession
 from lepton_automl.deployment.runtime import Source
 from lepton_automl.deployment.verify import QUICK_ROWS, spread_rows
 from lepton_automl.jobs import AccelerateJob, AccelerationResult
 from lepton_automl.measurement_lock import pausing_for_measurements
+from lepton_automl.measuring.resource_profile import bytes_on_disk
 from lepton_automl.models.deployable import deployable
 from lepton_automl.profile import Profile
 from lepton_automl.task import drop, metrics_of
@@ -25,7 +26,7 @@ from .custom import adapter_for
 from .pack import calibration_note, card_of, decoder_of, model_scores, predict_split, with_decoder
 from .worker_cache import cached_data
 
-FLOAT = "float.onnx"  # beside the bundle; the source of all other artifacts
+FLOAT = "float.onnx"  # beside the bundle, a file or the folder of several programs: the source of all other artifacts
 SAMPLE_ROWS = 512  # training rows for calibration
 
 
@@ -43,10 +44,8 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
     data, trial = cached_data(job.data), Path(job.folder)
     bundle = trial / "bundle"
     model = adapter_for(job.config, job).load(bundle)
-    if not (trial / FLOAT).exists():
-        shutil.copyfile(bundle / MODEL, trial / FLOAT)
     inputs = spread_rows(data.train.inputs, SAMPLE_ROWS)
-    source = Source(deployable(model, data.spec), trial / FLOAT, inputs)
+    source = Source(deployable(model, data.spec), _float_model(trial), inputs)
     with pausing_for_measurements(job.measurement_lock) as measurement_lock, tempfile.TemporaryDirectory() as folder:
         profiler = CostProfiler(data, job.deployment, measurement_lock, job.reference_ms, job.costs)
         best = accelerate(source, _bench(request, profiler, progress), Path(folder))
@@ -56,7 +55,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
         weights = sum(weight.numel() for weight in model.parameters())
         path, call = best.winner.path, profiler.call_of(best.winner.model)
         costs = profiler.costs_of(path, model, call, best.winner.variant)
-        profile = Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights, costs=costs)
+        profile = Profile(latency=latency, wall=wall, size_bytes=bytes_on_disk(path), parameters=weights, costs=costs)
         result = AccelerationResult(
             trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried
         )
@@ -83,6 +82,20 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
             runtime=result.variant.to_json() | {"batch_size": job.deployment.batch_size},
         )
     return result
+
+
+def _float_model(trial: Path) -> Path:
+    """The float file of a trial, or the folder of those of its programs, as they were before any acceleration."""
+    kept, files = trial / FLOAT, model_files(trial / "bundle")
+    if kept.exists():
+        return kept
+    if [file.name for file in files] == [MODEL]:
+        shutil.copyfile(files[0], kept)
+    else:
+        kept.mkdir()
+        for file in files:
+            shutil.copyfile(file, kept / file.name)
+    return kept
 
 
 def _bench(request: AccelerateJob, profiler: CostProfiler, progress: Callable[[str], None]) -> VariantBench:

@@ -17,8 +17,10 @@ from lepton_automl.bottleneck import Bottleneck, Change
 from lepton_automl.deployment.export import export
 from lepton_automl.deployment.probes import arithmetic_probes, chains
 from lepton_automl.deployment.profiler import layers_of, profile_layers
+from lepton_automl.deployment.program_network import as_programs
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS
+from lepton_automl.errors import BundleError
 from lepton_automl.measuring.ceilings import measure_ceilings
 from lepton_automl.measuring.latency import measure
 from lepton_automl.models.build import build
@@ -107,8 +109,13 @@ class _Bench:
     folder: Path
 
     def exported(self, model: Network, name: str) -> Path:
-        path = self.folder / f"{name}.onnx"
-        export(deployable(model, self.profiler.data.spec), self.profiler.sample, path, rows=QUICK_ROWS)
+        path, network = self.folder / f"{name}.onnx", deployable(model, self.profiler.data.spec)
+        if parts := as_programs(network):
+            what = (
+                f"the layers of one program are timed, and this network is {len(parts.programs)}: {', '.join(parts.programs)}"
+            )
+            raise BundleError(what, where="bottleneck", fix="Time the files of its bundle by ONNX Runtime's own profiler.")
+        export(network, self.profiler.sample, path, rows=QUICK_ROWS)
         return path
 
     def call(self, path: Path) -> Callable[[], object]:

@@ -16,26 +16,30 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lepton_automl.data.open import Data
+from lepton_automl.deployment.artifact import open_artifact
 from lepton_automl.deployment.export import export
-from lepton_automl.deployment.integrity import model_path
+from lepton_automl.deployment.integrity import model_files
 from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
+from lepton_automl.deployment.programs import export_network
 from lepton_automl.deployment.reference import reference_model
 from lepton_automl.deployment.runtime import Source, runtimes_for
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS, ROWS, spread_rows
 from lepton_automl.device import get_device
 from lepton_automl.errors import BundleError
+from lepton_automl.generation import Generation
 from lepton_automl.locks import measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock, pausing_for_measurements
 from lepton_automl.measuring.cold_start import ColdStart, ColdStartScript, measure_cold_start
 from lepton_automl.measuring.energy import measure_energy
 from lepton_automl.measuring.latency import baseline_latency, interleaved_benchmark, measure
-from lepton_automl.measuring.resource_profile import measure_resources
+from lepton_automl.measuring.resource_profile import bytes_on_disk, measure_resources
 from lepton_automl.modality import modality_of
 from lepton_automl.models.deployable import deployable
 from lepton_automl.models.plain import INPUT, Bare
 from lepton_automl.objective import Objective, measured
 from lepton_automl.profile import Measurement, Profile, ResourceProfile
+from lepton_automl.shipped import load_decoder
 from lepton_automl.specs import Deployment
 from lepton_automl.variant import Variant
 
@@ -48,9 +52,10 @@ SAMPLE_ROWS = ROWS  # real rows for tracing and verifying an export
 
 _SESSION_IMPORTS = """\
 import numpy, pathlib
-from lepton_automl.deployment.runtime import get_runtime
+from lepton_automl.deployment.artifact import open_artifact
+from lepton_automl.shipped import load_decoder
 from lepton_automl.variant import Variant
-rows, runtime = dict(numpy.load({rows!r})), get_runtime({runtime!r})"""
+rows, decoder = dict(numpy.load({rows!r})), load_decoder({output!r})"""
 COLD_STARTS = 3  # fresh processes for one candidate
 _IMPORTS = "import numpy, pathlib\nfrom {module} import open_bundle\nrows = dict(numpy.load({rows!r}))"
 
@@ -88,13 +93,15 @@ class CostProfiler:
         """The profile of an untrained network, as neither latency nor size depends on its weights."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
-            exported = export(deployable(model, self.data.spec), self.sample, path, rows=QUICK_ROWS)
+            exported = export_network(deployable(model, self.data.spec), self.sample, path, rows=QUICK_ROWS)
             return self.profile_file(path, model, seconds, exported)
 
-    def profile_file(self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: OnnxModel | None = None) -> Profile:
+    def profile_file(
+        self, path: Path, model: nn.Module, seconds: float = SECONDS, opened: InferenceSession | None = None
+    ) -> Profile:
         """The profile of an exported network; a session already opened for one thread is reused."""
         threads = self.deployment.threads
-        call = self.call_of(opened if opened and threads == 1 else OnnxModel(path, threads=threads))
+        call = self.call_of(opened if opened and threads == 1 else self.open(path, Variant(), threads))
         with self.measurement_lock.held():
             latency, wall = measure(
                 call,
@@ -106,7 +113,11 @@ class CostProfiler:
             )
         weights = sum(weight.numel() for weight in model.parameters())
         costs = self.costs_of(path, model, call)
-        return Profile(latency=latency, wall=wall, size_bytes=path.stat().st_size, parameters=weights, costs=costs)
+        return Profile(latency=latency, wall=wall, size_bytes=bytes_on_disk(path), parameters=weights, costs=costs)
+
+    def open(self, path: Path, variant: Variant, threads: int, rows: int = 0) -> InferenceSession:
+        """An exported network in a variant, for calls of so many rows."""
+        return open_artifact(path, variant, load_decoder(self.data.preprocess.output), threads=threads, rows=rows)
 
     def costs_of(
         self, path: Path, model: nn.Module, call: Callable[[], object], variant: Variant | None = None
@@ -114,7 +125,7 @@ class CostProfiler:
         """The other costs of an exported network, by the names of their objectives.
 
         Args:
-            path: Its file.
+            path: Its file, or the folder of those of its programs.
             model: The network.
             call: One call of the file on the target.
             variant: How the file is run; by default in ONNX Runtime as it is.
@@ -129,9 +140,13 @@ class CostProfiler:
         return {objective.name: measured(objective, artifact) for objective in self.costs}
 
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
-        """One call, from decoded rows to outputs, with the target's batch size or `rows` rows."""
+        """One call, from decoded rows to outputs, with the target's batch size or `rows` rows.
+
+        Where the number of calls of a program depends on the answers, it is that of a typical example.
+        """
         raw, arrays = self.raw(rows or self.deployment.batch_size), self.data.preprocess.arrays
-        return lambda: opened(arrays(raw))
+        answer = opened.typical if isinstance(opened, Generation) else opened
+        return lambda: answer(arrays(raw))
 
     def resource_profile(self, bundle: Path, seconds: float = SECONDS) -> ResourceProfile:
         """The full resource profile of a bundle's model, from disk to energy; takes about ten seconds."""
@@ -141,7 +156,7 @@ class CostProfiler:
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **self.data.preprocess.arrays(self.raw(size)))
             return measure_resources(
-                model_path(bundle),
+                model_files(bundle),
                 ColdStartScript(
                     imports=_IMPORTS.format(module=open_bundle.__module__, rows=str(rows)),
                     load=f"model = open_bundle(pathlib.Path({str(bundle)!r}), {threads}, rows={size})",
@@ -176,7 +191,7 @@ class ExportedArtifact:
 
     Args:
         profiler: Knows the rows of a call and the target.
-        path: The ONNX file.
+        path: The ONNX file; of several programs, the folder of their files.
         macs: Multiply-accumulates of one example.
         call: One call on the target.
         variant: How the file is run.
@@ -193,10 +208,10 @@ class ExportedArtifact:
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **data.preprocess.arrays(self._profiler.rows))
             variant = f"Variant.from_json({self._variant.to_json()!r})"
-            how = f"{variant}, threads={target.threads}, rows={target.batch_size}"
+            how = f"{variant}, decoder, threads={target.threads}, rows={target.batch_size}"
             script = ColdStartScript(
-                imports=_SESSION_IMPORTS.format(rows=str(rows), runtime=self._variant.runtime),
-                load=f"model = runtime.open(pathlib.Path({str(self.path)!r}), {how})",
+                imports=_SESSION_IMPORTS.format(rows=str(rows), output=data.preprocess.output),
+                load=f"model = open_artifact(pathlib.Path({str(self.path)!r}), {how})",
                 answer="model(rows)",
             )
             return measure_cold_start(script, COLD_STARTS)

@@ -15,9 +15,9 @@ from lepton_automl.arrays import Json
 from lepton_automl.data.open import Data, Split
 from lepton_automl.deployment.bundle import provenance_of, write_bundle
 from lepton_automl.deployment.card import model_card
-from lepton_automl.deployment.export import export
+from lepton_automl.deployment.integrity import MODEL, PREPROCESS
 from lepton_automl.deployment.open_artifact import InferenceSession, open_bundle
-from lepton_automl.deployment.predictor import PREPROCESS
+from lepton_automl.deployment.programs import export_network
 from lepton_automl.deployment.session import OnnxModel
 from lepton_automl.deployment.verify import QUICK_ROWS
 from lepton_automl.error_analysis import calibration_verdict
@@ -66,10 +66,10 @@ def pack(model: Network, data: Data, job: TrialJob, profiler: CostProfiler, cros
     """
     folder = Path(job.folder) / "bundle"
     with tempfile.TemporaryDirectory() as temporary:
-        path = Path(temporary) / "model.onnx"
+        path = Path(temporary) / MODEL
         # In a LeptonNet no row affects another, so only a few rows are verified one by one.
         alone = None if isinstance(model, CustomNet) else QUICK_ROWS
-        exported = export(deployable(model, data.spec), profiler.sample, path, alone=alone)
+        exported = export_network(deployable(model, data.spec), profiler.sample, path, alone=alone)
         answers = None if cross_validated else predict_split(exported, data.validation)
         decoder = fitted_decoder(job, answers)
         final_scores = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_automl.deployment.bundle import check_bundle
 from lepton_automl.deployment.first_run import try_bundle
-from lepton_automl.deployment.predictor import Predictor
+from lepton_automl.deployment.predictor import Predictor, Stream
 from lepton_automl.deployment.signing import private_key, sign_bundle
 from lepton_automl.errors import ConfigError
 
@@ -86,6 +86,14 @@ class Model:
             One answer for one example, an array for many.
         """
         return self.predictor.predict(raw)
+
+    def stream(self) -> Stream:
+        """Opens an example that comes piece by piece; the model's state is kept between the pieces.
+
+        Raises:
+            ConfigError: The model keeps no state between calls.
+        """
+        return self.predictor.stream()
 
     def predict_proba(self, raw: Any) -> Any:
         """Probabilities of the classes, in the order of `classes`."""

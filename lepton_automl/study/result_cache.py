@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lepton_automl._json import Value
-from lepton_automl.deployment.integrity import model_path
+from lepton_automl.deployment.integrity import model_files
 
 Result = TypeVar("Result", bound=Value)
 
@@ -37,4 +37,7 @@ def cached_result(folder: Path, name: str, kind: type[Result]) -> Result | None:
 
 
 def _digest(folder: Path) -> str:
-    return hashlib.sha256(model_path(folder / "bundle").read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    for file in model_files(folder / "bundle"):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -16,7 +16,7 @@ from lepton_automl.compression.shrink import shrink
 from lepton_automl.data.datamodule import Batch
 from lepton_automl.data.open import Data, open_data
 from lepton_automl.data.options import DataOptions
-from lepton_automl.deployment.export import export
+from lepton_automl.deployment.programs import export_network
 from lepton_automl.families import draw, room, smallest, space_for, usual_plan
 from lepton_automl.family import Family, family_named
 from lepton_automl.models.build import LeptonNet, build
@@ -131,7 +131,7 @@ class FamilyContract:
                 expected: Tensor = answers(network(**inputs))
                 finished = deployable(network, data.spec)
                 made: Tensor = finished(**inputs)
-            exported = export(finished, inputs, tmp_path / f"{number}.onnx")
+            exported = export_network(finished, inputs, tmp_path / f"{number}.onnx")
             _assert_close(made, expected, recipe)
             _assert_close(torch.from_numpy(exported({name: part.numpy() for name, part in inputs.items()})), expected, recipe)
             assert exported.any_rows

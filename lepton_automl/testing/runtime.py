@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lepton_automl import plugins
-from lepton_automl.deployment.export import export
+from lepton_automl.deployment.export import export, export_outputs
 from lepton_automl.deployment.runtime import Runtime, Source, get_runtime, runtimes_for
 from lepton_automl.errors import BundleError
 from lepton_automl.shipped import artifact_loader
@@ -57,6 +57,19 @@ class Rows(nn.Module):
         """[N, 12] to [N, 4]."""
         answers: torch.Tensor = self.layers(x).softmax(1)
         return answers
+
+
+class StepOfLoop(nn.Module):
+    """One step of a loop, with a state that goes in and comes out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.change, self.head = nn.Embedding(4, 8), nn.Linear(8, 8), nn.Linear(8, 4)
+
+    def forward(self, token: torch.Tensor, state: torch.Tensor) -> dict[str, torch.Tensor]:
+        """[N] and [N, 8] to [N, 4] and [N, 8]."""
+        after = (self.tokens(token) + self.change(state)).tanh()
+        return {"scores": self.head(after), "next_state": after}
 
 
 def source_of(module: nn.Module, shape: tuple[int, ...], folder: Path) -> Source:
@@ -126,6 +139,24 @@ class RuntimeContract:
                 answers = opened(_first(source, count))
                 assert answers.shape == (count, 4) and answers.dtype == np.float32
                 assert float(np.abs(answers - expected[:count]).max()) < CLOSE[variant.precision], variant.name
+
+    def test_several_outputs_are_given_by_name(self, tmp_path: Path) -> None:
+        """As the programs of a network give them, also integers, and of arrays that are integers."""
+        if missing := self.runtime.missing():
+            pytest.skip(f'pip install "{missing}"')
+        torch.manual_seed(0)
+        module, variant = StepOfLoop().eval(), Variant(runtime=self.runtime.name)
+        inputs = {"token": torch.arange(ROWS) % 4, "state": torch.randn(ROWS, 8)}
+        export_outputs(module, inputs, tmp_path / "model.onnx")
+        path = tmp_path / f"step{self.runtime.suffix}"
+        self.runtime.write(variant, Source(module, tmp_path / "model.onnx", inputs), path)
+        opened = self.runtime.open(path, variant, rows=1)
+        with torch.inference_mode():
+            expected = module(**inputs)
+        for count in (1, ROWS):
+            found = opened.outputs({name: rows[:count].numpy() for name, rows in inputs.items()})
+            assert [*found] == [*expected] == ["scores", "next_state"]
+            assert all(np.allclose(found[name], expected[name][:count].numpy(), atol=CLOSE["fp32"]) for name in expected)
 
     def test_an_answer_stays_when_the_next_is_given(self, source: Source, tmp_path: Path) -> None:
         """No answer is a window into memory that the next call writes to."""

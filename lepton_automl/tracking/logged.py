@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lepton_automl.deployment.integrity import MANIFEST, MODEL, model_path
+from lepton_automl.deployment.integrity import MANIFEST, model_files
 from lepton_automl.deployment.runtime import get_runtime
 from lepton_automl.errors import BundleError
 from lepton_automl.modality import modality_named
@@ -70,8 +70,7 @@ class ModelRecord:
         Raises:
             BundleError: The folder is no bundle.
         """
-        model = model_path(self.bundle).name if (self.bundle / MANIFEST).exists() else MODEL
-        for file in (model, "predict.py", "preprocess.json", MANIFEST):
+        for file in (*(file.name for file in model_files(self.bundle)), "predict.py", "preprocess.json", MANIFEST):
             if not (self.bundle / file).exists():
                 fix = "Give the folder that export() or a study made."
                 raise BundleError(f"there is no {file}", where=str(self.bundle), fix=fix)

@@ -28,13 +28,16 @@ class NumpySession:
         self.program, self.weights = program, weights
 
     def __call__(self, arrays: dict[str, Array]) -> Array:
-        """The output for some rows."""
+        """The output for some rows; the first of several."""
+        return next(iter(self.outputs(arrays).values()))
+
+    def outputs(self, arrays: dict[str, Array]) -> dict[str, Array]:
+        """All outputs for some rows, by their names."""
         values = {**self.weights, **arrays}
         for step in self.program["steps"]:
             inputs = [values[name] if name else None for name in step["inputs"]]
             values[step["output"]] = OPERATIONS_OF[step["op"]](step["attributes"], *inputs)
-        answer: Array = np.array(values[self.program["output"]], np.float32)  # never an input itself
-        return answer
+        return {name: np.array(values[name], np.float32) for name in self.program["outputs"]}  # never an input itself
 
 
 class NumpyLoader:
@@ -107,6 +110,9 @@ OPERATIONS_OF: dict[str, Callable[..., Array]] = {
     "Add": lambda _, x, y: x + y,
     "Mul": lambda _, x, y: x * y,
     "Div": lambda _, x, y: x / y,
+    "Sub": lambda _, x, y: x - y,
+    "Tanh": lambda _, x: np.tanh(x),
+    "Gather": lambda attributes, x, places: np.take(x, places, attributes.get("axis", 0)),
     "Max": lambda _, x, y: np.maximum(x, y),
     "Clip": lambda _, x, low=None, high=None: np.clip(x, low, high) if low is not None or high is not None else x,
     "GlobalAveragePool": lambda _, x: x.mean((2, 3), keepdims=True),

@@ -62,7 +62,7 @@ class ReferenceRuntime:
             if node.op_type not in OPERATIONS_OF:
                 raise BundleError(f"NumPy has no operation {node.op_type}", where=self.name)
             steps.append({"op": node.op_type, "attributes": attributes, "inputs": [*node.input], "output": node.output[0]})
-        program = json.dumps({"steps": steps, "output": graph.output[0].name})
+        program = json.dumps({"steps": steps, "outputs": [output.name for output in graph.output]})
         with path.open("wb") as file:
             np.savez(file, **{PROGRAM: np.frombuffer(program.encode(), np.uint8)}, **weights)
 

@@ -1,0 +1,29 @@
+"""What tells a network of several programs from one that is exported as one."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import nn
+
+from lepton_automl.generation import GeneratingDecoder
+
+
+class ProgramNetwork(Protocol):
+    """A network of several programs; `models.generating.GeneratingNetwork` is one.
+
+    Attributes:
+        programs: Its programs by name; each returns a dict of tensors.
+        decoder: Runs the loop between them.
+    """
+
+    programs: nn.ModuleDict
+    decoder: GeneratingDecoder
+
+
+def as_programs(module: Any) -> ProgramNetwork | None:
+    """A network that is exported as several programs; None for others."""
+    found: ProgramNetwork | None = None
+    if isinstance(getattr(module, "programs", None), nn.ModuleDict) and hasattr(module, "decoder"):
+        found = module
+    return found
