@@ -47,6 +47,47 @@ if __name__ == "__main__":
     model.export(folder / "bundle")
     model.register("sequences")
 """
+PROGRAMS = """
+import sys
+from pathlib import Path
+from lepton_automl import AutoML, Budget, Deployment, load_model
+
+sys.path.insert(0, {contracts!r})
+from contracts import write_sequences
+
+if __name__ == "__main__":
+    folder = Path({folder!r})
+    for task, family, trials in (("caption", "writer", 2), ("change", "recurrent", 1)):
+        source = write_sequences(folder / (task + ".jsonl"), 800, captions=task == "caption")
+        deployment = Deployment(runtimes=("onnxruntime", "reference"))
+        request = AutoML(
+            name=task, home=folder / "home", workers=1, budget=Budget(trials=trials), deployment=deployment, family=family,
+            objectives=(task == "caption" and "right_letters" or "rmse", "latency", "size", "memory"), progress=False,
+        )
+        study = request.fit(source, task=task, longest=10, wait=True)
+        model = study.best()
+        print(study.trials["status"].tolist(), model.score, model.predict([1.0, 3.0, 5.0, 7.0]))
+        model.export(folder / task)
+        model.register(task)
+        assert load_model(folder / task).predict([1.0, 3.0, 5.0, 7.0]) == model.predict([1.0, 3.0, 5.0, 7.0])
+    stream = model.stream()
+    print([stream.feed([number]) for number in (1.0, 3.0, 5.0, 7.0)][-1], model.predict([1.0, 3.0, 5.0, 7.0]))
+"""
+ALONE_PROGRAMS = """
+sys.modules["torch"] = None
+sys.path.insert(0, sys.argv[1])
+import predict
+print(predict.predict([1.0, 3.0, 5.0, 7.0]))
+model = predict.Predictor(sys.argv[1])
+if model.streams:
+    stream = model.stream()
+    print([stream.feed([number]) for number in (1.0, 3.0, 5.0, 7.0)][-1])
+"""
+SERVED_PROGRAMS = """
+import mlflow, pandas as pd
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(model.predict(pd.DataFrame({"values": [[1.0, 3.0, 5.0, 7.0]]}))["prediction"][0])
+"""
 HIDDEN = "import sys\nsys.modules['lepton_automl'] = sys.modules['lepton_example'] = None  # an import of either fails\n"
 ALONE = """
 sys.path.insert(0, sys.argv[1])
@@ -68,6 +109,13 @@ def run(folder, *command, path, timeout=600):
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
     return done
+
+
+def logged(home, bundle):
+    """The folder of the MLflow model that a bundle has become."""
+    manifest = (bundle / "manifest.json").read_bytes()
+    models = (path.parent for path in home.rglob("MLmodel"))
+    return next(path for path in models if next(path.rglob("manifest.json")).read_bytes() == manifest)
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +148,26 @@ def test_a_search_with_plug_ins_of_another_package_ends_in_a_served_model(instal
     assert float(alone.stdout.split()[0]) == pytest.approx(answer, abs=1e-4) and "(2,)" in alone.stdout
     assert (bundle / "model.npz").exists() and not (bundle / "model.onnx").exists()
     assert "onnxruntime" not in (bundle / "requirements.txt").read_text()
-    manifest = (bundle / "manifest.json").read_bytes()
-    logged = (path.parent for path in (tmp_path / "home").rglob("MLmodel"))
-    model = next(path for path in logged if next(path.rglob("manifest.json")).read_bytes() == manifest)
     (tmp_path / "served.py").write_text(HIDDEN + SERVED)
-    prediction, change = map(float, run(tmp_path, "served.py", model, path=()).stdout.split()[-2:])
+    prediction, change = map(float, run(tmp_path, "served.py", logged(tmp_path / "home", bundle), path=()).stdout.split()[-2:])
     assert prediction == pytest.approx(answer, abs=1e-4) and prediction == pytest.approx(3.0 + change)
+
+
+@pytest.mark.slow
+def test_networks_of_several_programs_go_from_a_search_to_a_served_model(installed, tmp_path):
+    (tmp_path / "search.py").write_text(PROGRAMS.format(folder=str(tmp_path), contracts=str(PACKAGE)))
+    out = run(tmp_path, "search.py", path=(installed, ROOT)).stdout.splitlines()
+    caption, change, stream = out[-3].split()[-1], float(out[-2].split()[-1]), out[-1].split()
+    assert set(caption) <= set("updownlevel") and float(stream[0]) == pytest.approx(
+        float(stream[1]), abs=1e-4
+    ) == pytest.approx(change, abs=1e-4)
+    (tmp_path / "alone.py").write_text(HIDDEN + ALONE_PROGRAMS)
+    (tmp_path / "served.py").write_text(HIDDEN + SERVED_PROGRAMS)
+    for task, programs, answers in (("caption", ["encoder", "step"], [caption]), ("change", ["start", "step"], [change] * 2)):
+        bundle = tmp_path / task
+        assert sorted(file.stem for file in bundle.glob("*.onnx")) == programs
+        assert [*json.loads((bundle / "manifest.json").read_text())["programs"]] == programs
+        alone = run(tmp_path, "alone.py", bundle, path=()).stdout.split()
+        served = run(tmp_path, "served.py", logged(tmp_path / "home", bundle), path=()).stdout.split()[-1:]
+        for found in (alone, served * len(answers)):
+            assert found == answers if task == "caption" else [*map(float, found)] == pytest.approx(answers, abs=1e-4)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import ClassVar
 
 import numpy as np
+from lepton_example.caption import Caption
 from lepton_example.change import Change
 from lepton_example.executor import WanderingWorkers
 from lepton_example.objective import Steps
@@ -13,6 +14,8 @@ from lepton_example.sampler import ClimbingSampler
 from lepton_example.scorers import PADDING, edit_error_rate
 from lepton_example.sequence import SequenceModality
 from lepton_example.sequence.family import PooledFamily
+from lepton_example.sequence.recurrent import RecurrentFamily
+from lepton_example.sequence.writer import WriterFamily
 
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.testing.executor import SCRIPTED, ExecutorContract
@@ -22,17 +25,19 @@ from lepton_automl.testing.modality import ModalityContract
 from lepton_automl.testing.objective import CostContract
 from lepton_automl.testing.runtime import RuntimeContract
 from lepton_automl.testing.sampler import SamplerContract
+from lepton_automl.testing.stream import StreamContract
 from lepton_automl.testing.task import TaskContract
 
 
-def write_sequences(path, rows, seed=0):
-    """Lines with some noise, of 3 to 12 numbers; the target is the step to the next number."""
+def write_sequences(path, rows, seed=0, *, captions=False):
+    """Lines with some noise, of 3 to 12 numbers; the target is the step to the next number, or a word for it."""
     rng = np.random.default_rng(seed)
     lines = []
     for _ in range(rows):
         slope, start = rng.normal(), rng.normal(0, 10)
         values = start + slope * np.arange(rng.integers(3, 13)) + rng.normal(0, 0.05)
-        lines.append(json.dumps({"values": values.tolist(), "target": float(slope)}))
+        word = "up" if slope > 0.5 else "down" if slope < -0.5 else "level"
+        lines.append(json.dumps({"values": values.tolist(), "target": word if captions else float(slope)}))
     path.write_text("\n".join(lines))
     return path
 
@@ -100,6 +105,36 @@ class TestWanderingWorkers(ExecutorContract):
 
     def lose_place(self, executor):
         executor.lose_place()
+
+
+class TestRecurrentNetworks(StreamContract):
+    family = RecurrentFamily()
+    options: ClassVar = {"task": "change"}
+
+    def source(self, folder):
+        return write_sequences(folder / "sequences.jsonl", 100)
+
+    def pieces(self, example):
+        return [example[:1], example[1:3], *([number] for number in example[3:])]
+
+
+class TestCaptions(TaskContract):
+    task = Caption()
+    inferred = False
+
+    def cells(self, rows):
+        return np.array(["up", "level", "down"])[np.arange(rows) % 3]
+
+    def perfect(self, stored, output):
+        return 10 * np.eye(len(output.letters) + 1, dtype=np.float32)[stored].reshape(len(stored), -1)
+
+
+class TestWriters(FamilyContract):
+    family = WriterFamily()
+    options: ClassVar = {"task": "caption"}
+
+    def source(self, folder):
+        return write_sequences(folder / "captions.jsonl", 100, captions=True)
 
 
 class TestReference(RuntimeContract):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from lepton_automl.arrays import Array, Json
 from lepton_automl.errors import ConfigError
+from lepton_automl.generation import Program, State
 
 
 class ChangeDecoder:
@@ -20,10 +23,25 @@ class ChangeDecoder:
         self.target = str(output["target"])
         self.classes: list[Any] = []
         self.columns = ("prediction", "change")
+        self.steps = 0  # the loop goes by the input
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """[rows]."""
         return (rows,)
+
+    def generate(
+        self, programs: Mapping[str, Program], arrays: Mapping[str, Array], state: State, steps: int = 0
+    ) -> tuple[Array, State]:
+        """One call of `step` for each number of the sequence: of the first piece behind that of `start`."""
+        del steps
+        values, mask = arrays["values"], arrays["mask"]
+        state = state or programs["start"]({"mask": mask[:, 0].copy()})
+        places = np.flatnonzero(mask.any(0)).tolist() or [0]
+        outputs = values[:, 0]
+        for place in places:
+            given = programs["step"]({"value": values[:, place].copy(), "mask": mask[:, place].copy(), **state})
+            outputs, state = given["outputs"], {"state": given["next_state"]}
+        return outputs, state
 
     def decode(self, outputs: Array, context: Mapping[str, Any]) -> Array:
         """What comes next [N]."""

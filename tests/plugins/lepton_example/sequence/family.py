@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from lepton_automl.plans import TrainPlan
 from lepton_automl.space import Config, Float, Integer, Space
 from lepton_automl.specs import DataSpec
+from lepton_example.caption import CaptionOutput
 
 from .recipe import PooledRecipe
 from .spec import SequenceInput
@@ -23,8 +24,8 @@ class PooledFamily:
     fastest: ClassVar[Config] = {}
 
     def accepts(self, spec: DataSpec) -> bool:
-        """Sequences."""
-        return isinstance(spec.input, SequenceInput)
+        """Sequences, for what is answered in one go."""
+        return isinstance(spec.input, SequenceInput) and not isinstance(spec.output, CaptionOutput)
 
     def space(self, spec: DataSpec) -> Space:
         """Two widths, and the rate."""
