@@ -162,7 +162,9 @@ class Artifact(Protocol):
     """An exported network as a cost sees it; `pipelines.cost.ExportedArtifact` is one."""
 
     @property
-    def path(self) -> Any: ...  # noqa: D102  # the ONNX file, or the folder of those of several programs, a Path
+    def path(self) -> Any: ...  # noqa: D102  # the file that is run, a Path, in its runtime's format; the folder of several programs
+    @property
+    def graph(self) -> Any: ...  # noqa: D102  # the float ONNX file that it was made from, or the folder of those, a Path
     @property
     def macs(self) -> int: ...  # noqa: D102  # multiply-accumulates of one example, by its recipe
     @property

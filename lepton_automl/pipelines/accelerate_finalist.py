@@ -54,7 +54,7 @@ def accelerate_finalist(request: AccelerateJob, progress: Callable[[str], None] 
         assert latency is not None and wall is not None
         weights = sum(weight.numel() for weight in model.parameters())
         path, call = best.winner.path, profiler.call_of(best.winner.model)
-        costs = profiler.costs_of(path, model, call, best.winner.variant)
+        costs = profiler.costs_of(path, model, call, best.winner.variant, source.model)
         profile = Profile(latency=latency, wall=wall, size_bytes=bytes_on_disk(path), parameters=weights, costs=costs)
         result = AccelerationResult(
             trial=job.trial, variant=best.winner.variant, scores=scores, profile=profile, tried=best.tried

@@ -120,7 +120,12 @@ class CostProfiler:
         return open_artifact(path, variant, load_decoder(self.data.preprocess.output), threads=threads, rows=rows)
 
     def costs_of(
-        self, path: Path, model: nn.Module, call: Callable[[], object], variant: Variant | None = None
+        self,
+        path: Path,
+        model: nn.Module,
+        call: Callable[[], object],
+        variant: Variant | None = None,
+        graph: Path | None = None,
     ) -> dict[str, float]:
         """The other costs of an exported network, by the names of their objectives.
 
@@ -129,6 +134,7 @@ class CostProfiler:
             model: The network.
             call: One call of the file on the target.
             variant: How the file is run; by default in ONNX Runtime as it is.
+            graph: The float ONNX file that it was made from; by default the file itself.
 
         Raises:
             LeptonError: One cannot be measured here.
@@ -136,7 +142,7 @@ class CostProfiler:
         if not self.costs:
             return {}
         macs = int(getattr(getattr(model, "recipe", None), "macs", 0))
-        artifact = ExportedArtifact(self, path, macs, call, variant or Variant())
+        artifact = ExportedArtifact(self, path, macs, call, variant=variant or Variant(), graph=graph or path)
         return {objective.name: measured(objective, artifact) for objective in self.costs}
 
     def call_of(self, opened: InferenceSession, rows: int | None = None) -> Callable[[], object]:
@@ -191,14 +197,18 @@ class ExportedArtifact:
 
     Args:
         profiler: Knows the rows of a call and the target.
-        path: The ONNX file; of several programs, the folder of their files.
+        path: The file that is run; of several programs, the folder of their files.
         macs: Multiply-accumulates of one example.
         call: One call on the target.
         variant: How the file is run.
+        graph: The float ONNX file that it was made from.
     """
 
-    def __init__(self, profiler: CostProfiler, path: Path, macs: int, call: Callable[[], object], variant: Variant) -> None:
-        self.path, self.macs, self._profiler, self._call, self._variant = path, macs, profiler, call, variant
+    def __init__(
+        self, profiler: CostProfiler, path: Path, macs: int, call: Callable[[], object], *, variant: Variant, graph: Path
+    ) -> None:
+        self.path, self.graph, self.macs = path, graph, macs
+        self._profiler, self._call, self._variant = profiler, call, variant
 
     @functools.cached_property
     def cold_start(self) -> ColdStart:

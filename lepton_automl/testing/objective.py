@@ -26,6 +26,11 @@ class SampleArtifact:
     macs: int = 32
 
     @property
+    def graph(self) -> Path:
+        """The file itself, which is ONNX."""
+        return self.path
+
+    @property
     def cold_start(self) -> Any:
         """Not measured here."""
         raise LeptonError("a sample has no cold start", where="testing")
