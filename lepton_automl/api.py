@@ -145,15 +145,15 @@ class AutoML:
 
     def __post_init__(self) -> None:
         for name in ("objectives", "grid"):
-            given = getattr(self, name)
-            object.__setattr__(self, name, (given,) if isinstance(given, str | Objective) else tuple(given or ()))
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str | Objective) else tuple(value or ()))
         object.__setattr__(self, "callbacks", (self.callbacks,) if callable(self.callbacks) else tuple(self.callbacks))
         for name, default in (("deployment", Deployment()), ("budget", Budget(minutes=10)), ("hyperparameters", {})):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
         for name in ("hyperparameters", "space"):  # copied: later changes of them are not part of the request
-            if isinstance(given := getattr(self, name), Mapping):
-                object.__setattr__(self, name, dict(given))
+            if isinstance(value := getattr(self, name), Mapping):
+                object.__setattr__(self, name, dict(value))
         complaints = Complaints("AutoML")
         check_place(self.tracking_uri, self.experiment, complaints)
         check_name(self.name, StudyStore(self.home), complaints)

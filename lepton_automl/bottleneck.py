@@ -113,10 +113,10 @@ class Bottleneck(Response):
     @property
     def shares(self) -> dict[str, float]:
         """The share of the call in layers that each roof binds, and `"outside"` all layers; the largest first."""
-        found: dict[str, float] = {"outside": self.outside_ms / self.latency.median}
+        shares: dict[str, float] = {"outside": self.outside_ms / self.latency.median}
         for bound in BOUNDS:
-            found[bound] = sum(row.share for row in self.layers if row.bound == bound)
-        return dict(sorted(found.items(), key=lambda one: -one[1]))
+            shares[bound] = sum(row.share for row in self.layers if row.bound == bound)
+        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
     @property
     def text(self) -> str:
@@ -153,12 +153,12 @@ class Bottleneck(Response):
     def _gains(self) -> list[str]:
         best = [change for change in self.changes if change.predicted_ms > 0][:1]
         tried = [change for change in self.changes if change.actual is not None][:1]  # the table has them all
-        told = [
+        sentences = [
             f"{change.what[0].upper()}{change.what[1:]} would save about {change.predicted_ms:.2g} ms "
             f"({_share(change.predicted_ms, self.latency)})."
             for change in tried or best
         ]
-        return [one + _actual_gain(change.actual) for one, change in zip(told, tried or best, strict=True)]
+        return [sentence + _actual_gain(change.actual) for sentence, change in zip(sentences, tried or best, strict=True)]
 
     def _doubts(self) -> list[str]:
         doubts = []

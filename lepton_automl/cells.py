@@ -34,13 +34,13 @@ def is_missing(value: Any) -> bool:
 
 def absent_numbers(texts: Iterable[str]) -> tuple[float, ...]:
     """The numbers among texts that stand for a missing one, such as -999."""
-    found = []
+    numbers = []
     for text in texts:
         try:
-            found.append(float(text))
+            numbers.append(float(text))
         except ValueError:
             continue
-    return tuple(found)
+    return tuple(numbers)
 
 
 def to_truth(cell: Any, tokens: Collection[str] = ()) -> Any:

@@ -90,16 +90,16 @@ def _nearest(
     min_score: float | None,
 ) -> str:
     latency = min(_latency(model) for model in models)
-    asked = [f"{costs[name].title} <= {limit:g} {costs[name].unit}".rstrip() for name, limit in limits.items()]
+    wishes = [f"{costs[name].title} <= {limit:g} {costs[name].unit}".rstrip() for name, limit in limits.items()]
     if min_score is not None:
-        asked.append(f"{state.settings.metric} of {min_score:g}")
+        wishes.append(f"{state.settings.metric} of {min_score:g}")
     least = [
         f", the least {costs[name].title} is {costs[name].show(min(_value(model, name) for model in models))}"
         for name in limits
         if name != LATENCY
     ]
     return (
-        f"no model on the front has {' and '.join(asked)}; the fastest takes {latency:.3g} ms{''.join(least)}, "
+        f"no model on the front has {' and '.join(wishes)}; the fastest takes {latency:.3g} ms{''.join(least)}, "
         f"the best {state.settings.metric} is {state.score(models[0]):.4g}"
     )
 

@@ -17,11 +17,11 @@ CUT = "prune.ratio"  # the one hyperparameter that this package applies by itsel
 EPOCHS = "train.epochs"
 
 
-def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
+def custom_space(space: Mapping[str, Hyperparameter | Setting]) -> Space:
     """The search space of the user's own networks, checked.
 
     Args:
-        given: Hyperparameters by name, `model.*` or `train.*`, and `prune.ratio`; a plain value is a fixed hyperparameter,
+        space: Hyperparameters by name, `model.*` or `train.*`, and `prune.ratio`; a plain value is a fixed hyperparameter,
             which `train.epochs` always is.
 
     Raises:
@@ -29,19 +29,19 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
     """
     complaints = Complaints("space")
     complaints.check(
-        given, "it is empty", 'Give at least one hyperparameter: space={"model.width": Integer(8, 64, default=16)}.'
+        space, "it is empty", 'Give at least one hyperparameter: space={"model.width": Integer(8, 64, default=16)}.'
     )
-    seen: dict[str, str] = {}
-    for name, hyperparameter in given.items():
+    names: dict[str, str] = {}
+    for name, hyperparameter in space.items():
         room, dot, word = str(name).partition(".")
         if not dot or not word or (room not in ROOMS and name != CUT):
             complaints.add(
                 f"{name!r} is not a valid name of a hyperparameter.",
                 f"Use 'model.{word or room}', 'train.{word or room}' or {CUT!r}.",
             )
-        elif word in seen:
-            complaints.add(f"{seen[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
-        seen[word] = str(name)
+        elif word in names:
+            complaints.add(f"{names[word]!r} and {name!r} would both be config[{word!r}].", "Rename one of them.")
+        names[word] = str(name)
         if isinstance(hyperparameter, Hyperparameter) and name == CUT:
             whole = (
                 hyperparameter.low is not None
@@ -65,7 +65,7 @@ def custom_space(given: Mapping[str, Hyperparameter | Setting]) -> Space:
         name: hyperparameter
         if isinstance(hyperparameter, Hyperparameter)
         else Categorical(hyperparameter, default=hyperparameter)
-        for name, hyperparameter in given.items()
+        for name, hyperparameter in space.items()
     }
     return Space(hyperparameters={name: hyperparameter for name, hyperparameter in hyperparameters.items() if name != EPOCHS})
 
@@ -93,6 +93,6 @@ def custom_plan(config: Config, plan: TrainPlan) -> TrainPlan:
     return plan if plan.augment is None else plan.replace(augment=plan.augment.unmixed())
 
 
-def custom_epochs(given: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
+def custom_epochs(space: Mapping[str, Hyperparameter | Setting], plan: TrainPlan) -> TrainPlan:
     """The plan with the number of epochs that the user's space fixes, if it does."""
-    return plan.replace(epochs=given.get(EPOCHS, plan.epochs))
+    return plan.replace(epochs=space.get(EPOCHS, plan.epochs))

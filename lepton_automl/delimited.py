@@ -125,9 +125,9 @@ class DelimitedFile:
                     yield list(zip(*rows, strict=True))[layout.row_names :], text.share
                     rows = []
         except csv.Error as error:  # a quote is not closed, or closed too early
-            where = f"line {layout.skipped + reader.line_num:,}"
+            line = f"line {layout.skipped + reader.line_num:,}"
             fix = "Check the quotes in and before this line: a quote within a quoted text must be doubled."
-            raise DataError(f"the table cannot be read: {where}: {error}", where=str(self.path), fix=fix) from error
+            raise DataError(f"the table cannot be read: {line}: {error}", where=str(self.path), fix=fix) from error
         if rows:
             yield list(zip(*rows, strict=True))[layout.row_names :], 1.0
         self.warnings += odd.warnings()
@@ -148,22 +148,22 @@ class DelimitedFile:
         declared = _SEP_LINE.fullmatch(lines[first])
         if declared:
             separator = "\t" if declared[1] == "\\t" else declared[1]
-            found = _layout(lines, separator, first + 1, cut=cut)
+            best = _layout(lines, separator, first + 1, cut=cut)
         else:
             layouts = [_layout(lines, separator, first, cut=cut) for separator in SEPARATORS]
-            found = max((layout for layout in layouts if layout), key=_fits, default=None)
-        if found is None:
+            best = max((layout for layout in layouts if layout), key=_fits, default=None)
+        if best is None:
             raise DataError("the file is empty", where=str(self.path), fix="Give a CSV with a header line and rows.")
-        before = [line.strip() for line in lines[(first + 1 if declared else first) : found.skipped] if line.strip()]
+        before = [line.strip() for line in lines[(first + 1 if declared else first) : best.skipped] if line.strip()]
         if before:
             shown = "; ".join(repr(line[:60]) for line in before[:3])
             self.notes.append(f"skipped {len(before)} lines before the header: {shown}" if before[1:] else
                               f"skipped the line before the header: {shown}")  # fmt: skip
-        if found.row_names:
+        if best.row_names:
             self.notes.append(
                 "the header has no name for the first cell of each row: these cells were taken as row names and left out"
             )
-        return found
+        return best
 
 
 class _OddRows:

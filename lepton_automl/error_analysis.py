@@ -173,45 +173,45 @@ def calibration_verdict(bins: tuple[CalibrationBin, ...], split: str) -> str:
         bins: How often it is right, by how sure it is; empty where it has no probabilities.
         split: The rows that it was asked, by name.
     """
-    rows = sum(one.rows for one in bins)
+    rows = sum(band.rows for band in bins)
     if not rows:
         return ""
-    error = sum(one.rows * abs(one.sure - one.right) for one in bins) / rows
+    error = sum(band.rows * abs(band.sure - band.right) for band in bins) / rows
     most, luck = _at_most(bins, rows), _by_luck(bins, rows)
-    asked = f"on {rows:,} {split} rows they are off by {_points(error)} on average"
+    finding = f"on {rows:,} {split} rows they are off by {_points(error)} on average"
     if most <= NEAR:
-        return f"Its probabilities are calibrated: {asked}, and by {_points(most)} at most (95 % interval)."
+        return f"Its probabilities are calibrated: {finding}, and by {_points(most)} at most (95 % interval)."
     if error <= luck:
         return (
-            f"There are too few rows to judge the calibration of its probabilities: {asked}, and chance alone explains up to "
+            f"There are too few rows to judge the calibration of its probabilities: {finding}, and chance alone explains up to "
             f"{_points(luck)} of that. Use them to rank, not as calibrated probabilities."
         )
-    modest = sum(one.rows * (one.right - one.sure) for one in bins) > 0
+    modest = sum(band.rows * (band.right - band.sure) for band in bins) > 0
     side = (
         "more often right than it is sure; training on softened labels does that"
         if modest
         else "less often right than it is sure"
     )
-    return f"Its probabilities are not calibrated: {asked}, more than chance explains. It is {side}. Use them to rank, not as calibrated probabilities."
+    return f"Its probabilities are not calibrated: {finding}, more than chance explains. It is {side}. Use them to rank, not as calibrated probabilities."
 
 
 def _at_most(bins: tuple[CalibrationBin, ...], rows: int) -> float:
     """The upper end of the interval of the mean distance."""
     distance = variance = 0.0
-    for one in bins:
-        square = STANDARD_ERRORS**2 / one.rows
-        middle = (one.right + square / 2) / (1 + square)
-        share = one.rows / rows
-        distance += share * abs(middle - one.sure)
-        variance += share**2 * (one.right * (1 - one.right) + square / 4) / one.rows / (1 + square) ** 2
+    for band in bins:
+        square = STANDARD_ERRORS**2 / band.rows
+        middle = (band.right + square / 2) / (1 + square)
+        share = band.rows / rows
+        distance += share * abs(middle - band.sure)
+        variance += share**2 * (band.right * (1 - band.right) + square / 4) / band.rows / (1 + square) ** 2
     return distance + STANDARD_ERRORS * math.sqrt(variance)
 
 
 def _by_luck(bins: tuple[CalibrationBin, ...], rows: int) -> float:
     """The mean distance that luck makes on so many rows, were all probabilities right, and two standard deviations more."""
     mean = variance = 0.0
-    for one in bins:
-        spread, share = one.sure * (1 - one.sure) / one.rows, one.rows / rows
+    for band in bins:
+        spread, share = band.sure * (1 - band.sure) / band.rows, band.rows / rows
         mean += share * math.sqrt(2 / math.pi * spread)
         variance += share**2 * (1 - 2 / math.pi) * spread
     return mean + 2 * math.sqrt(variance)

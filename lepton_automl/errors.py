@@ -71,12 +71,12 @@ def error_from_json(data: Any, default: type[LeptonError]) -> LeptonError | None
         The error; None if `data` does not describe one.
     """
     try:
-        what, where, fix = (str(data[part]) for part in ("what", "where", "fix"))
+        what, place, fix = (str(data[part]) for part in ("what", "where", "fix"))
         kind = globals().get(str(data.get("kind")), default)
     except (TypeError, KeyError, AttributeError):
         return None
     known = kind if isinstance(kind, type) and issubclass(kind, LeptonError) else default
-    return known(what, where=where, fix=fix)
+    return known(what, where=place, fix=fix)
 
 
 _ANSI_CODES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -94,10 +94,10 @@ def in_one_line(error: BaseException) -> str:
     """
     if isinstance(error, LeptonError):
         return error.what.partition("\n")[0]
-    seen = {id(error)}
-    while error.__cause__ is not None and type(error).__module__.startswith(_WRAPPERS) and id(error.__cause__) not in seen:
+    visited = {id(error)}
+    while error.__cause__ is not None and type(error).__module__.startswith(_WRAPPERS) and id(error.__cause__) not in visited:
         error = error.__cause__
-        seen.add(id(error))
+        visited.add(id(error))
     lines = [line.strip() for line in without_colours(str(error)).splitlines()]
     reason = next((line for line in lines if line), "")
     if len(reason) > _LONGEST_REASON:

@@ -50,9 +50,9 @@ class Factory(Value):
         """Why it may not run, as a sentence; empty if the user trusts it."""
         if is_trusted(self.digest):
             return ""
-        where = f"{len(self.source.splitlines())} lines of code in the study" if self.source else f"the module {self.module}"
+        place = f"{len(self.source.splitlines())} lines of code in the study" if self.source else f"the module {self.module}"
         return (
-            f"the study's networks are made by code that came with it, {self}, and you have not trusted this code yet ({where})"
+            f"the study's networks are made by code that came with it, {self}, and you have not trusted this code yet ({place})"
         )
 
     def load(self) -> Any:
@@ -90,26 +90,26 @@ class Factory(Value):
         return sys.modules[name]
 
 
-def factory_of(made: Any) -> Factory:
+def factory_of(function: Any) -> Factory:
     """Describe a function or class as a value.
 
     Args:
-        made: Called as `made(config, spec)`. It must be defined at the top level of an importable module, a script or a
+        function: Called as `made(config, spec)`. It must be defined at the top level of an importable module, a script or a
             notebook.
 
     Raises:
         ConfigError: Another process cannot import it or get its source.
     """
-    name, module = getattr(made, "__qualname__", ""), getattr(made, "__module__", None)
-    if not (inspect.isfunction(made) or inspect.isclass(made)):
-        what = f"model is a {type(made).__name__}; it must be a function or class that makes a LightningModule"
+    name, module = getattr(function, "__qualname__", ""), getattr(function, "__module__", None)
+    if not (inspect.isfunction(function) or inspect.isclass(function)):
+        what = f"model is a {type(function).__name__}; it must be a function or class that makes a LightningModule"
         raise ConfigError(what, where="model", fix=IN_A_FILE)
     if "." in name or "<" in name or not module:
         raise ConfigError(f"a worker process cannot import {name}", where="model", fix=IN_A_FILE)
     paths = tuple(dict.fromkeys(os.path.abspath(path or ".") for path in sys.path))  # noqa: PTH100  # "" is the current folder
     if module == "__main__":
-        return _trusted(Factory(name=name, module=module, source=portable_source(made), paths=paths))
-    if getattr(sys.modules.get(module), name, None) is not made:
+        return _trusted(Factory(name=name, module=module, source=portable_source(function), paths=paths))
+    if getattr(sys.modules.get(module), name, None) is not function:
         raise ConfigError(f"{module}:{name} is not the object that was given", where="model", fix=IN_A_FILE)
     return _trusted(Factory(name=name, module=module, paths=paths))
 

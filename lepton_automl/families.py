@@ -87,8 +87,8 @@ def children(config: Config, space: Space, spec: DataSpec, prune: PrunePlan) -> 
     """
     if "prune.ratio" not in space or spec.folds:  # a parent of all rows has seen what a fold would be scored on
         return []
-    kept, parent = 1 - float(config["prune.ratio"]), final_recipe(config, spec, prune)
-    born = [config | {"prune.ratio": round(1 - kept * share, 4)} for share in SHARES]
+    remaining, parent = 1 - float(config["prune.ratio"]), final_recipe(config, spec, prune)
+    born = [config | {"prune.ratio": round(1 - remaining * share, 4)} for share in SHARES]
     recipes = [final_recipe(child, spec, prune) for child in born]
     allowed = space["prune.ratio"].allows
     return [
@@ -154,5 +154,5 @@ def smallest(space: Space, spec: DataSpec) -> Config:
         for name, hyperparameter in space.items()
         if name == "prune.ratio" and hyperparameter.high is not None
     }
-    found: Config = {name: int(end) if space[name].integer else end for name, end in (low | most).items()}
-    return space.nearest(family_for(spec, family_in(space)).fastest | found)
+    config: Config = {name: int(end) if space[name].integer else end for name, end in (low | most).items()}
+    return space.nearest(family_for(spec, family_in(space)).fastest | config)

@@ -27,14 +27,14 @@ def front(costs: Costs) -> list[int]:
     Args:
         costs: Shape (rows, objectives); rows with a NaN are never on the front.
     """
-    kept: list[int] = []
+    rows: list[int] = []
     for row in sorted(range(len(costs)), key=lambda i: (*costs[i], i)):
         if any(map(math.isnan, costs[row])):
             continue
         # In lexicographic order only an earlier row can dominate a later one.
-        if not any((costs[other] <= costs[row]).all() for other in kept):
-            kept.append(row)
-    return kept
+        if not any((costs[other] <= costs[row]).all() for other in rows):
+            rows.append(row)
+    return rows
 
 
 def ranks(costs: Costs | Sequence[Sequence[float]]) -> list[int]:

@@ -129,11 +129,11 @@ class Journal:
             return
         whole = _last_newline(file, size)
         file.seek(whole)
-        kept = b"".join(raw + b"\n" for raw in _pieces(file.read()))  # a last line whose end alone was changed
+        content = b"".join(raw + b"\n" for raw in _pieces(file.read()))  # a last line whose end alone was changed
         if whole < size:
             file.truncate(whole)
             file.seek(whole)
-            file.write(kept)
+            file.write(content)
         self._count = self._last_number(file) or self._count  # a journal that was emptied goes on behind what it held
 
     def _last_number(self, file: IO[bytes]) -> int:
@@ -221,16 +221,16 @@ class Journal:
             return []
         if complete and _is_whole(raw):
             return [self._parsed(raw, end)]
-        found = list(_pieces(chunk))
-        if not found:
+        pieces = list(_pieces(chunk))
+        if not pieces:
             return [Line(end, None, "its checksum is wrong")] if complete else []
-        lines = [self._parsed(piece, end) for piece in found]
-        at = start + chunk.rfind(found[-1]) + len(found[-1]) + 1  # behind the last one, and its end
-        whole = sum(len(piece) + 1 for piece in found) == len(chunk)
+        lines = [self._parsed(piece, end) for piece in pieces]
+        at = start + chunk.rfind(pieces[-1]) + len(pieces[-1]) + 1  # behind the last one, and its end
+        whole = sum(len(piece) + 1 for piece in pieces) == len(chunk)
         faults = [*("its end was changed" for _ in lines[:-1]), "its end was changed" if not complete else ""]
-        told = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw, line.converted)
+        lines_read = [Line(at if not complete else end, line.event, line.fault or fault, line.number, line.raw, line.converted)
                 for line, fault in zip(lines, faults, strict=True)]  # fmt: skip
-        return told if whole or not complete else [*told, Line(end, None, "its checksum is wrong")]
+        return lines_read if whole or not complete else [*lines_read, Line(end, None, "its checksum is wrong")]
 
     def _parsed(self, raw: bytes, end: int) -> Line:
         """A line whose checksum is right."""
@@ -276,14 +276,14 @@ def sealed(body: bytes) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def relative(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+def relative(line: dict[str, Any], folder: Path) -> dict[str, Any]:
     """An event as JSON, with its paths in a study's folder relative to that."""
-    return _with_path(told, lambda path: _below(path, folder))
+    return _with_path(line, lambda path: _below(path, folder))
 
 
-def located(told: dict[str, Any], folder: Path) -> dict[str, Any]:
+def located(line: dict[str, Any], folder: Path) -> dict[str, Any]:
     """An event as JSON, with its paths in a study's folder as that lies now."""
-    return _with_path(told, lambda path: found_in(path, folder))
+    return _with_path(line, lambda path: found_in(path, folder))
 
 
 def found_in(path: str, folder: Path) -> str:
@@ -314,20 +314,20 @@ def _below(path: str, folder: Path) -> str:
     return path
 
 
-def _with_path(told: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def _with_path(line: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
     """An event as JSON with the one path that its kind has changed."""
-    keys = PATHS.get(str(told.get("event")), ())
-    inner: Any = told
+    keys = PATHS.get(str(line.get("event")), ())
+    inner: Any = line
     for key in keys:
         inner = inner.get(key) if isinstance(inner, dict) else None
     if not keys or not isinstance(inner, str):
-        return told
-    return _replaced(told, keys, change(inner))
+        return line
+    return _replaced(line, keys, change(inner))
 
 
-def _replaced(told: dict[str, Any], keys: tuple[str, ...], path: str) -> dict[str, Any]:
+def _replaced(line: dict[str, Any], keys: tuple[str, ...], path: str) -> dict[str, Any]:
     head, *rest = keys
-    return {**told, head: _replaced(told[head], tuple(rest), path) if rest else path}
+    return {**line, head: _replaced(line[head], tuple(rest), path) if rest else path}
 
 
 def _is_whole(raw: bytes) -> bool:
@@ -336,8 +336,8 @@ def _is_whole(raw: bytes) -> bool:
 
 
 def _number(raw: bytes) -> int | None:
-    found = _NUMBER.match(raw, 9)
-    return int(found[1]) if found else None
+    match = _NUMBER.match(raw, 9)
+    return int(match[1]) if match else None
 
 
 def _gap(last: int | None, number: int, bad: int) -> str:
@@ -351,7 +351,7 @@ def _gap(last: int | None, number: int, bad: int) -> str:
 
 def _pieces(chunk: bytes) -> Iterator[bytes]:
     """Whole lines in a stretch that is none itself: one byte behind each may be anything."""
-    starts = [found.start() for found in _START.finditer(chunk)][:MOST_STARTS]
+    starts = [match.start() for match in _START.finditer(chunk)][:MOST_STARTS]
     done = 0
     for start in starts:
         ends = [len(chunk) - 1, *(later - 1 for later in reversed(starts) if later > start)]

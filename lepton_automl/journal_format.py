@@ -97,16 +97,20 @@ def converted(line: dict[str, Any]) -> dict[str, Any]:
     if format_of(line) >= FORMAT:
         return line
     kind = EVENTS.get(str(line.get("event")), line.get("event"))
-    found = {**line, "event": kind, KEY: FORMAT}
+    converted_line = {**line, "event": kind, KEY: FORMAT}
     for path, name in FIELDS.get(str(kind), ()):
-        found = _at(found, path[:-1], functools.partial(_renamed, names={path[-1]: name}))
-    found = _at(found, ("config", "data"), _split_data) if kind == "StudyStarted" else found
-    found = _at(found, ("config", "train"), functools.partial(_with_augmentation, line)) if kind == "StudyStarted" else found
+        converted_line = _at(converted_line, path[:-1], functools.partial(_renamed, names={path[-1]: name}))
+    converted_line = _at(converted_line, ("config", "data"), _split_data) if kind == "StudyStarted" else converted_line
+    converted_line = (
+        _at(converted_line, ("config", "train"), functools.partial(_with_augmentation, line))
+        if kind == "StudyStarted"
+        else converted_line
+    )
     for path in NAMED_IN.get(str(kind), ()):
-        found = _at(found, path, functools.partial(_renamed, names=HYPERPARAMETERS))
+        converted_line = _at(converted_line, path, functools.partial(_renamed, names=HYPERPARAMETERS))
     if kind == "TrialProposed":
-        found["origin"] = ORIGINS.get(str(found.get("origin")), found.get("origin"))
-    return found
+        converted_line["origin"] = ORIGINS.get(str(converted_line.get("origin")), converted_line.get("origin"))
+    return converted_line
 
 
 def converted_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -127,12 +131,12 @@ def _split_data(data: Any) -> Any:
     if not isinstance(data, dict) or not {"modality", "task"} <= data.keys():
         return data
     common = {name: value for name, value in data.items() if name not in {"modality", "task", *_OF_INPUT, *_OF_OUTPUT}}
-    given = {new: data[old] for old, new in _OF_INPUT.items() if old in data}
+    input_part = {new: data[old] for old, new in _OF_INPUT.items() if old in data}
     shape = data.get("shape")
     if isinstance(shape, list) and len(shape) == 1:
-        given["numeric"] = shape[0]
+        input_part["numeric"] = shape[0]
     answer = {new: data[old] for old, new in _OF_OUTPUT.items() if old in data}
-    return {**common, "input": {"kind": data["modality"], **given}, "output": {"kind": data["task"], **answer}}
+    return {**common, "input": {"kind": data["modality"], **input_part}, "output": {"kind": data["task"], **answer}}
 
 
 _OF_INPUT = {name: name for name in ("shape", "plain", "cardinalities", "pixel_mean", "pixel_std", "columns")}

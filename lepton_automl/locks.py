@@ -26,9 +26,9 @@ def lock_folder() -> Path:
         StudyError: It cannot be created, or belongs to another user.
     """
     fix = f"Set {VARIABLE} to a folder that you can write to, the same for all studies of this machine."
-    given = os.environ.get(VARIABLE)
-    if given:
-        folder = Path(given).absolute()
+    setting = os.environ.get(VARIABLE)
+    if setting:
+        folder = Path(setting).absolute()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:

@@ -55,15 +55,15 @@ def _containers(root: Path = ROOT) -> list[tuple[float, float]]:
     Args:
         root: The folder of `proc` and the mounts of control groups.
     """
-    found = []
+    limits = []
     for version, folder in _groups(root):
         limit, used, cached = _FILES[version]
         try:
             numbers = float((folder / limit).read_text()), float((folder / used).read_text())
         except (OSError, ValueError):  # a group without a limit ("max"), or the root
             continue
-        found.append((numbers[0], max(0.0, numbers[1] - _cached(folder, cached))))
-    return found
+        limits.append((numbers[0], max(0.0, numbers[1] - _cached(folder, cached))))
+    return limits
 
 
 def _groups(root: Path) -> Iterator[tuple[int, Path]]:
@@ -96,15 +96,15 @@ def _mounts(mounts: list[list[str]], version: int) -> Iterator[tuple[str, str]]:
 def _cached(group: Path, name: str) -> float:
     """Bytes of a group's use that are inactive file cache."""
     try:
-        found = re.search(rf"^{name} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
+        match = re.search(rf"^{name} (\d+)$", (group / "memory.stat").read_text(), re.MULTILINE)
     except OSError:
         return 0.0
-    return float(found[1]) if found else 0.0
+    return float(match[1]) if match else 0.0
 
 
 def _field(path: Path, name: str) -> int:
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", path.read_text(), re.MULTILINE)
+        match = re.search(rf"^{name}:\s+(\d+) kB", path.read_text(), re.MULTILINE)
     except OSError:
         return 0
-    return int(found[1]) * 1024 if found else 0
+    return int(match[1]) * 1024 if match else 0

@@ -55,12 +55,12 @@ def misfit(state: StudyState, event: Event) -> str:
 
 def _of_trial(state: StudyState, event: Event) -> str:
     match event:
-        case TrialReported(report=told):
-            number = told.trial
+        case TrialReported(report=report):
+            number = report.trial
         case TrialEnded(result=ended):
             number = ended.trial
-        case ModelAccelerated(result=found):
-            number = found.trial
+        case ModelAccelerated(result=result):
+            number = result.trial
         case TrialRetried(trial=number) | TrialResumed(trial=number) | ModelRegistered(trial=number):
             pass
         case _:

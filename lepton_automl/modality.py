@@ -204,7 +204,7 @@ class Examples(Protocol):
     notes: list[str]
     warnings: list[str]
 
-    def split_by(self, kept: Array) -> dict[str, Array]:
+    def split_by(self, rows: Array) -> dict[str, Array]:
         """What the split goes by, of the rows that are kept: `groups` or `times`, each [len(kept)], or nothing."""
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
@@ -305,8 +305,8 @@ def modality_named(name: str) -> Modality:
     Raises:
         ConfigError: No such plug-in is installed.
     """
-    found: Modality = plugins.instance("modalities", name)
-    return found
+    modality: Modality = plugins.instance("modalities", name)
+    return modality
 
 
 def modality_of(spec: DataSpec) -> Modality:

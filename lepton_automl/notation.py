@@ -97,15 +97,15 @@ def written_number(text: str) -> WrittenNumber | None:
     if simple := _SIMPLE.fullmatch(text):  # most are: a third of the time
         value, digits, whole = float(text), simple["digits"], not simple["fraction"]
         return WrittenNumber("", "", value, value if whole else None, whole and len(digits) > 1 and digits[0] == "0")
-    found = _NUMBER.fullmatch(text)
-    if found is None or bool(found["open"]) != bool(found["close"]):
+    number = _NUMBER.fullmatch(text)
+    if number is None or bool(number["open"]) != bool(number["close"]):
         return None
-    signs = [sign for sign in (found["sign"], found["second"], found["behind"]) if sign]
-    before, after = (found["before"] or ""), (found["after"] or "").strip()
-    if len(signs) + bool(found["open"]) > 1 or (before and unit_of(before) not in CURRENCIES):
+    signs = [sign for sign in (number["sign"], number["second"], number["behind"]) if sign]
+    before, after = (number["before"] or ""), (number["after"] or "").strip()
+    if len(signs) + bool(number["open"]) > 1 or (before and unit_of(before) not in CURRENCIES):
         return None
-    core, exponent = found["core"].rstrip("-−–—"), found["exponent"] or ""  # 5,- is a price without cents
-    factor = -1.0 if found["open"] or signs in (["-"], ["−"]) else 1.0
+    core, exponent = number["core"].rstrip("-−–—"), number["exponent"] or ""  # 5,- is a price without cents
+    factor = -1.0 if number["open"] or signs in (["-"], ["−"]) else 1.0
     point, comma = (_value(core, decimal, exponent, factor) for decimal in ".,")
     if point is None and comma is None:
         return None
@@ -150,10 +150,10 @@ class NumberNotation:
 
     def read(self, text: str) -> float | None:
         """Read a text as a number; None if it is not one in this notation, or has another unit."""
-        found = written_number(text)
-        if found is None or found.unit not in ("", self.unit):
+        number = written_number(text)
+        if number is None or number.unit not in ("", self.unit):
             return None
-        return found.comma if self.decimal == "," else found.point
+        return number.comma if self.decimal == "," else number.point
 
     def __repr__(self) -> str:
         return "numbers such as " + ("1.234,5" if self.decimal == "," else "1,234.5") + (f" {self.shown}" if self.shown else "")
@@ -222,10 +222,10 @@ def written_date(text: str) -> WrittenDate | None:
         except (ValueError, OverflowError):
             return None
         return WrittenDate(moment, moment)
-    found = next((match for match in (pattern.fullmatch(bare) for pattern in _DATES) if match), None)
-    if found is None:
+    date = next((match for match in (pattern.fullmatch(bare) for pattern in _DATES) if match), None)
+    if date is None:
         return None
-    parts = found.groupdict()
+    parts = date.groupdict()
     short = len(parts["year"]) == 2
     year = int(parts["year"]) + ((1900 if int(parts["year"]) >= CENTURY else 2000) if short else 0)
     if parts.get("a"):
@@ -285,9 +285,9 @@ class DateNotation:
 
     def read(self, text: str) -> datetime | None:
         """Read a text as a time in UTC; None if it is not a date, or is ambiguous."""
-        found = written_date(text)
-        if found is None:
+        date = written_date(text)
+        if date is None:
             return None
         if self.day_first is None:
-            return found.day if found.day == found.month else None
-        return found.day if self.day_first else found.month
+            return date.day if date.day == date.month else None
+        return date.day if self.day_first else date.month

@@ -196,8 +196,8 @@ def cost_named(name: str) -> Cost:
     Raises:
         ConfigError: There is none of this name.
     """
-    found: Cost = plugins.instance("objectives", name)
-    return found
+    cost: Cost = plugins.instance("objectives", name)
+    return cost
 
 
 def known_costs() -> dict[str, Objective]:

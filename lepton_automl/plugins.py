@@ -174,19 +174,19 @@ def _installed(kind: str) -> dict[str, Plugin]:
     Raises:
         ConfigError: Two packages bring plug-ins of the same name.
     """
-    found = {name: Plugin(name, target, PACKAGE) for name, target in _built_in(kind).items()}
+    plugins_by_name = {name: Plugin(name, target, PACKAGE) for name, target in _built_in(kind).items()}
     from importlib.metadata import entry_points  # takes longer to import than all of this package's public names
 
     for entry in sorted(entry_points(group=PREFIX + kind), key=lambda entry: entry.name):
         package = entry.dist.name if entry.dist is not None else "unknown"
         if package.lower().replace("_", "-") == PACKAGE:
             continue
-        if entry.name in found:
-            other = found[entry.name].package
+        if entry.name in plugins_by_name:
+            other = plugins_by_name[entry.name].package
             raise ConfigError(
                 f"the packages {other} and {package} both bring a {KINDS[kind]} named {entry.name!r}",
                 where=kind,
                 fix=f"Uninstall one of them, such as by pip uninstall {package}.",
             )
-        found[entry.name] = Plugin(entry.name, entry.value, package)
-    return found
+        plugins_by_name[entry.name] = Plugin(entry.name, entry.value, package)
+    return plugins_by_name

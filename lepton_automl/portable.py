@@ -30,28 +30,28 @@ def portable_source(entry: Any) -> str:
     Raises:
         ConfigError: Its source is not known, or it refers to a value that cannot be written as code.
     """
-    found: dict[str, str] = {}
-    _add(entry.__name__, entry, inspect.getmodule(entry) or sys.modules["__main__"], found)
-    return HEAD + "\n\n".join(found.values()) + "\n"
+    definitions: dict[str, str] = {}
+    _add(entry.__name__, entry, inspect.getmodule(entry) or sys.modules["__main__"], definitions)
+    return HEAD + "\n\n".join(definitions.values()) + "\n"
 
 
-def _add(name: str, value: Any, home: Any, found: dict[str, str]) -> None:
+def _add(name: str, value: Any, home: Any, definitions: dict[str, str]) -> None:
     """Add the code that defines a name, after everything that this code needs."""
-    if name in found:
+    if name in definitions:
         return
-    found[name] = ""  # functions may refer to each other; the entry moves to its final place below
+    definitions[name] = ""  # functions may refer to each other; the entry moves to its final place below
     code = _reference(name, value)
     if code is None and name != getattr(value, "__name__", name):  # another name for it
-        _add(value.__name__, value, home, found)
+        _add(value.__name__, value, home, definitions)
         code = f"{name} = {value.__name__}"
     if code is None:
         node, code = _definition(name, value, home)
         scope = _scope(value, home)
         for needed in _needs(node):
-            if needed in scope and needed not in found:
-                _add(needed, scope[needed], home, found)
-    del found[name]
-    found[name] = code
+            if needed in scope and needed not in definitions:
+                _add(needed, scope[needed], home, definitions)
+    del definitions[name]
+    definitions[name] = code
 
 
 def _reference(name: str, value: Any) -> str | None:

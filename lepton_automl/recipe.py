@@ -87,7 +87,7 @@ class Recipe(Value):
         """Blocks in each stage."""
         raise NotImplementedError
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> Recipe:
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> Recipe:
         """The same network with only these blocks of each stage."""
         raise NotImplementedError
 
@@ -148,9 +148,9 @@ class CustomRecipe(Recipe):
         """None that are known."""
         return ()
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> CustomRecipe:
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> CustomRecipe:
         """The same network: it has no block to remove."""
-        del kept
+        del blocks_kept
         return self
 
 
@@ -163,8 +163,8 @@ def recipe_from_json(data: dict[str, Any]) -> Recipe:
     family = str(data.get("family", ""))
     if family == CUSTOM:
         return CustomRecipe.from_json(data)
-    found: Recipe = instance("families", family).Recipe.from_json(data)
-    return found
+    recipe: Recipe = instance("families", family).Recipe.from_json(data)
+    return recipe
 
 
 def describe(recipe: Recipe) -> str:

@@ -31,8 +31,8 @@ def load_preprocess(data: Json) -> Preprocess:
         modality = modality_named(name)
     except ConfigError as error:
         raise InputError(f"preprocessing of kind {name!r} is not known here. {error.fix}") from error
-    found: Preprocess = getattr(import_module(modality.preprocess_modules[-1]), modality.preprocess_class).from_json(data)
-    return found
+    preprocess: Preprocess = getattr(import_module(modality.preprocess_modules[-1]), modality.preprocess_class).from_json(data)
+    return preprocess
 
 
 def load_decoder(output: Json) -> Decoder:
@@ -49,23 +49,23 @@ def load_decoder(output: Json) -> Decoder:
         task = task_named(name)
     except ConfigError as error:
         raise InputError(f"the task {name!r} is not known here. {error.fix}") from error
-    found: Decoder = getattr(import_module(task.decoder_modules[-1]), task.decoder_class)(output)
-    return found
+    decoder: Decoder = getattr(import_module(task.decoder_modules[-1]), task.decoder_class)(output)
+    return decoder
 
 
-def artifact_loader(how: Mapping[str, Any]) -> Any:
+def artifact_loader(variant: Mapping[str, Any]) -> Any:
     """What opens a model's file: a `deployment.open_artifact.ArtifactLoader`.
 
     Args:
-        how: A `Variant` as JSON, which names the runtime.
+        variant: A `Variant` as JSON, which names the runtime.
 
     Raises:
         BundleError: The runtime is not known here.
     """
-    name = how.get("runtime", Variant.runtime)
+    name = variant.get("runtime", Variant.runtime)
     try:
         runtime = plugins.instance("runtimes", name)
     except (ConfigError, TypeError) as error:
         fix = "Install the package that brings it, or run the bundle's own predict.py, which needs none."
         raise BundleError(f"the runtime {name!r} of this model is not known here", where="runtime", fix=fix) from error
-    return getattr(import_module(runtime.loader_modules[-1]), runtime.loader_class)(how)
+    return getattr(import_module(runtime.loader_modules[-1]), runtime.loader_class)(variant)

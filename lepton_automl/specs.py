@@ -74,8 +74,10 @@ class Deployment(Value):
         others = dict(self.limits)
         for name, short in SHORT_FORMS.items():
             if name in others:
-                limit, given = others.pop(name), getattr(self, short)
-                complaints.check(given in (None, limit), f"{short} is {given!r}, and limits has {limit!r} for {name}")
+                limit, short_limit = others.pop(name), getattr(self, short)
+                complaints.check(
+                    short_limit in (None, limit), f"{short} is {short_limit!r}, and limits has {limit!r} for {name}"
+                )
                 object.__setattr__(self, short, limit)
         for name, limit in others.items():
             complaints.check(_positive(limit), f"the limit on {name} is {limit!r}; a limit must be a number above 0")
@@ -143,9 +145,9 @@ class Budget(Value):
 
     def __post_init__(self) -> None:
         complaints = Complaints("Budget")
-        given = {name: value for name, value in vars(self).items() if value is not None and name != "prices"}
-        complaints.check(bool(given), "nothing is given", "Say Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
-        for name, value in given.items():
+        amounts = {name: value for name, value in vars(self).items() if value is not None and name != "prices"}
+        complaints.check(bool(amounts), "nothing is given", "Say Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
+        for name, value in amounts.items():
             complaints.check(_positive(value), f"{name} is {value!r}; it must be a number above 0")
             whole = name in {"minutes", "cost"} or (isinstance(value, int) and not isinstance(value, bool))
             complaints.check(whole, f"{name} is {value!r}; it must be a whole number")

@@ -243,7 +243,7 @@ class StudyState:
     def _thaw(self, trial: Trial, event: TrialResumed) -> None:
         trial.resumed, trial.result, trial.ended_at = event, None, None
         trial.intervals.append(Interval(event.at, epoch=event.epoch))
-        trial.decisions = {epoch: CONTINUE if said.stop else said for epoch, said in trial.decisions.items()}
+        trial.decisions = {epoch: CONTINUE if decision.stop else decision for epoch, decision in trial.decisions.items()}
         self.running[trial.number] = self.checkpointed.pop(trial.number, trial)
 
     def _end(self, trial: Trial, event: TrialEnded) -> None:
@@ -274,11 +274,11 @@ class StudyState:
         costs = self._costs(trial)
         if math.isnan(sum(costs)):
             return
-        others = [(one, self._costs(one)) for one in self._front]
+        others = [(member, self._costs(member)) for member in self._front]
         if any(all(a <= b for a, b in zip(theirs, costs, strict=True)) for _, theirs in others):
             return
-        left = [(one, theirs) for one, theirs in others if not front.dominates(costs, theirs)]
-        self._front = [one for one, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
+        left = [(member, theirs) for member, theirs in others if not front.dominates(costs, theirs)]
+        self._front = [member for member, _ in sorted([*left, (trial, costs)], key=lambda pair: (*pair[1], pair[0].number))]
 
     def _ask(self, event: CommandReceived) -> None:
         self.commands.append(event)
@@ -329,8 +329,8 @@ class StudyState:
     def last_score(self, trial: Trial) -> float:
         """A trial's score, or how it stood when it was last scored; NaN where it never was."""
         metric = self.settings.metric
-        told = [report.scores for report in trial.reports] + ([trial.result.scores] if trial.result else [])
-        return next((scores[metric] for scores in reversed(told) if metric in scores), math.nan)
+        reports = [report.scores for report in trial.reports] + ([trial.result.scores] if trial.result else [])
+        return next((scores[metric] for scores in reversed(reports) if metric in scores), math.nan)
 
     def value(self, trial: Trial, objective: Objective) -> float:
         """One objective's value for a trial's artifact; NaN where it is not known."""

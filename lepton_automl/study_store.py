@@ -88,10 +88,10 @@ def spare_path(study: Path, event: Event) -> Path | None:
             pass
         case TrialEnded(result=ended):
             number = ended.trial
-        case ModelAccelerated(result=found):
-            number = found.trial
-        case TrialReported(report=told) if told.waits:
-            number = told.trial
+        case ModelAccelerated(result=result):
+            number = result.trial
+        case TrialReported(report=report) if report.waits:
+            number = report.trial
         case TrialReported() | TrialRetried() | Noted() | HyperparametersRanked():
             return None
         case _:
@@ -117,8 +117,8 @@ class StudyStore:
     @property
     def studies(self) -> list[str]:
         """Names of all studies, sorted; also of those that have not begun yet, and of those that lost their journal."""
-        found = [path for file in (JOURNAL, ASKED, "trials") for path in self.folder.glob(f"studies/*/{file}")]
-        return sorted({path.parent.name for path in found})
+        files = [path for file in (JOURNAL, ASKED, "trials") for path in self.folder.glob(f"studies/*/{file}")]
+        return sorted({path.parent.name for path in files})
 
     def path(self, name: str) -> Path:
         """A study's folder, whether it exists or not.
@@ -169,7 +169,7 @@ class StudyStore:
         """Remove the folder of a study that never began; where a journal, a trial or anything else lies, it all stays."""
         path = self.path(name)
         began = not path.is_dir() or (path / JOURNAL).exists() or trials_in(path) or self.running(name)
-        if not began and {one.name for one in path.iterdir()} <= UNBEGUN_FILES:
+        if not began and {entry.name for entry in path.iterdir()} <= UNBEGUN_FILES:
             shutil.rmtree(path, ignore_errors=True)
 
     def free_name(self, name: str) -> str:
@@ -232,18 +232,18 @@ class StudyStore:
     def process_info(self, name: str) -> dict[str, Any]:
         """What the process that runs the study says of itself: its `pid`, and its `trouble`, if there is any."""
         try:
-            said: dict[str, Any] = json.loads((self.path(name) / ALIVE).read_bytes() or b"{}")
+            info: dict[str, Any] = json.loads((self.path(name) / ALIVE).read_bytes() or b"{}")
         except (OSError, ValueError):  # it is just being written
             return {}
-        return said
+        return info
 
     def search_pid(self, name: str) -> int | None:
         """The process that searches, if it is known for sure: it said so itself, runs, and was started when it said.
 
         None while it is being launched: the launcher holds the lock then, and a signal is none of its business.
         """
-        said = self.process_info(name)
-        pid, since = said.get("pid"), said.get("since")
+        info = self.process_info(name)
+        pid, since = info.get("pid"), info.get("since")
         known = isinstance(pid, int) and pid != os.getpid() and bool(since) and started(pid) == since
         return pid if known and self.running(name) else None
 

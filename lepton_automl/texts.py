@@ -25,10 +25,10 @@ def clean(text: object, most: int = MOST) -> str:
         Text without control characters, bidirectional marks and lone surrogates. It is not escaped.
     """
     whole = str(text)
-    kept = whole[: most + 1]
-    if not (kept.isascii() and kept.isprintable()):
-        kept = "".join(map(_visible, kept))
-    return kept if len(whole) <= most else kept[: most - 1].rstrip() + MORE
+    shown = whole[: most + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = "".join(map(_visible, shown))
+    return shown if len(whole) <= most else shown[: most - 1].rstrip() + MORE
 
 
 def _visible(character: str) -> str:

@@ -40,11 +40,13 @@ def groups_of(graph: Any) -> Iterator[tuple[Group, str]]:
     """
     twice = _shared_weights(graph.model)
     names = {module: name for name, module in graph.model.named_modules()} | dict(graph._param_to_name)  # noqa: SLF001  # it has no public name for them
-    for found in graph.get_all_groups(ignored_layers=_heads(graph), root_module_types=ROOTS):
-        items = [item for item in found if item.dep.target.module in names and not _shared_by_all(item.dep.target.module)]
+    for pruning_items in graph.get_all_groups(ignored_layers=_heads(graph), root_module_types=ROOTS):
+        items = [
+            item for item in pruning_items if item.dep.target.module in names and not _shared_by_all(item.dep.target.module)
+        ]
         known = [item for item in items if None not in item.root_idxs]
         members = tuple(member_of(graph, item, names[item.dep.target.module]) for item in known)
-        group = Group(len(found[0].idxs), members, math.lcm(*map(_parts, members)))
+        group = Group(len(pruning_items[0].idxs), members, math.lcm(*map(_parts, members)))
         lost = next((names[item.dep.target.module] for item in items if None in item.root_idxs), "")
         yield group, f"the trace cannot distinguish its channels at {lost!r}" if lost else _reason(graph, group, twice)
 
@@ -86,7 +88,7 @@ def _special_weights(layer: nn.Module | nn.Parameter) -> str:
         return ""
     if parametrize.is_parametrized(layer):
         return "has weights that are computed from others (a parametrization; remove_parametrizations() makes them its own)"
-    if any(isinstance(one, Tensor) for one in layer.__dict__.values()):
+    if any(isinstance(value, Tensor) for value in layer.__dict__.values()):
         return "has weights that a hook computes (as weight_norm does; remove_weight_norm() and its like make them its own)"
     if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) and not _plain(layer):
         return f"is a {type(layer).__name__} that does more than torch's own normalisation"
@@ -126,19 +128,19 @@ def _parts(member: Member) -> int:
 
 def _heads(graph: Any) -> list[nn.Module]:
     """The layers that compute the network's outputs: the first ones on every path back from the end."""
-    found: list[nn.Module] = []
+    heads: list[nn.Module] = []
     ahead = [node for node in graph.module2node.values() if not node.outputs]
-    seen: set[int] = set()
+    visited: set[int] = set()
     while ahead:
         node = ahead.pop()
-        if id(node) in seen:
+        if id(node) in visited:
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node.module, ROOTS):
-            found.append(node.module)
+            heads.append(node.module)
         else:
             ahead.extend(node.inputs)
-    return found
+    return heads
 
 
 def _is_misread(graph: Any, member: Member) -> bool:

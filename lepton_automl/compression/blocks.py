@@ -51,7 +51,7 @@ def drop_blocks(model: Network, count: int, sample: Tensor) -> tuple[Network, tu
 
 def _least_active(model: nn.Module, sample: Tensor) -> str | None:
     """The name of the block that changes its input least."""
-    holders = [(name, one) for name, one in model.named_modules() if isinstance(one, nn.Sequential | nn.ModuleList)]
+    holders = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Sequential | nn.ModuleList)]
     blocks = {
         child: f"{name}.{key}" if name else key
         for name, holder in holders
@@ -60,8 +60,8 @@ def _least_active(model: nn.Module, sample: Tensor) -> str | None:
     }
     training = [(module, module.training) for module in model.modules()]
     model.eval()
-    found = input_changes(blocks, lambda: model(sample))
+    changes = input_changes(blocks, lambda: model(sample))
     for module, mode in training:
         module.training = mode
-    change, name = min(((found.get(block, math.inf), name) for block, name in blocks.items()), default=(math.inf, None))
+    change, name = min(((changes.get(block, math.inf), name) for block, name in blocks.items()), default=(math.inf, None))
     return name if math.isfinite(change) else None

@@ -13,10 +13,10 @@ Network = TypeVar("Network", bound=nn.Module)
 def deep_copy(model: Network) -> Network:
     """A deep copy; what a hook computes at each call, as `weight_norm` does, is not a leaf tensor, which deepcopy refuses."""
     return copy.deepcopy(
-        model, {id(one): one.detach().clone() for part in model.modules() for one in computed_tensors(part).values()}
+        model, {id(tensor): tensor.detach().clone() for part in model.modules() for tensor in computed_tensors(part).values()}
     )
 
 
 def computed_tensors(part: nn.Module) -> dict[str, Tensor]:
     """The tensors that a module holds besides its weights and that are recomputed at each call, by name."""
-    return {name: one for name, one in part.__dict__.items() if isinstance(one, Tensor) and not one.is_leaf}
+    return {name: tensor for name, tensor in part.__dict__.items() if isinstance(tensor, Tensor) and not tensor.is_leaf}

@@ -40,10 +40,10 @@ def find_groups(model: nn.Module, width_map: WidthMap, widths: Widths, inputs: d
 
 def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: int) -> Group:
     root = model.get_submodule(next(name for name, (_, outputs) in width_map.items() if outputs == path))
-    found = graph.get_pruning_group(root, graph.get_pruner_of_module(root).prune_out_channels, list(range(width)))
+    group = graph.get_pruning_group(root, graph.get_pruner_of_module(root).prune_out_channels, list(range(width)))
     names = {module: name for name, module in model.named_modules()}
     members: dict[tuple[str, bool], Member] = {}
-    for item in found:
+    for item in group:
         layer = item.dep.target.module
         if layer in names:
             member = member_of(graph, item, names[layer])
@@ -54,15 +54,15 @@ def _group(graph: Any, model: nn.Module, width_map: WidthMap, path: str, width: 
     return Group(width, tuple(members.values()))
 
 
-def _check(path: str, found: set[tuple[str, bool]], width_map: WidthMap, model: nn.Module) -> None:
+def _check(path: str, names: set[tuple[str, bool]], width_map: WidthMap, model: nn.Module) -> None:
     """The trace must find exactly the layers that the width map lists for this width."""
     expected = {(name, True) for name, (_, outputs) in width_map.items() if outputs == path}
     # Where one channel in is one channel out, cutting the outputs cuts the inputs too.
     expected |= {
         (name, False) for name, (incoming, _) in width_map.items() if incoming == path and not _one_to_one(model, name)
     }
-    if found != expected:
-        raise _disagreement(path, f"only one of the two names {sorted(found ^ expected)}")
+    if names != expected:
+        raise _disagreement(path, f"only one of the two names {sorted(names ^ expected)}")
 
 
 def _one_to_one(model: nn.Module, name: str) -> bool:
@@ -85,11 +85,11 @@ class _InputPruner(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # torc
     TARGET_MODULES = nn.Module
 
     def prune_in_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
-        kept = torch.tensor(sorted(set(range(layer.in_features)) - set(idxs)))
+        stay = torch.tensor(sorted(set(range(layer.in_features)) - set(idxs)))
         for name, axis in layer.input_axes.items():
             weight = getattr(layer, name).detach()
-            setattr(layer, name, nn.Parameter(weight.index_select(axis, kept.to(weight.device))))
-        layer.in_features = len(kept)
+            setattr(layer, name, nn.Parameter(weight.index_select(axis, stay.to(weight.device))))
+        layer.in_features = len(stay)
         return layer
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:

@@ -23,17 +23,17 @@ def choose_blocks(recipe: Recipe, smaller: Recipe, change: Sequence[Sequence[flo
         smaller: What it must become; `recipe.contains(smaller)`.
         change: How much each block of each stage changes its input.
     """
-    kept = recipe.kept_blocks(smaller)
+    blocks_kept = recipe.kept_blocks(smaller)
     for s, depth in enumerate(smaller.depths):
         fits = [
             option
             for option in combinations(range(recipe.depths[s]), depth)
-            if _gives(recipe, smaller, (*kept[:s], option, *kept[s + 1 :]))
+            if _gives(recipe, smaller, (*blocks_kept[:s], option, *blocks_kept[s + 1 :]))
         ]
         # Minimise what is removed, not maximise what stays: a block that cannot be removed counts infinitely much.
         best = min(fits, key=lambda option: sum(c for b, c in enumerate(change[s]) if b not in option))
-        kept = (*kept[:s], best, *kept[s + 1 :])
-    return kept
+        blocks_kept = (*blocks_kept[:s], best, *blocks_kept[s + 1 :])
+    return blocks_kept
 
 
 def _gives(recipe: Recipe, smaller: Recipe, kept: Kept) -> bool:
@@ -70,7 +70,7 @@ def input_changes(blocks: Iterable[nn.Module], run: Callable[[], object]) -> dic
     def note(block: nn.Module, incoming: tuple[Any, ...], named: dict[str, Any], outgoing: Any) -> None:
         both = (*incoming, outgoing)
         alike = len(both) == 2 and not named and block not in change
-        alike = alike and all(isinstance(one, Tensor) for one in both) and both[0].shape == both[1].shape
+        alike = alike and all(isinstance(tensor, Tensor) for tensor in both) and both[0].shape == both[1].shape
         change[block] = float((both[1] - both[0]).norm() / both[0].norm().clamp(min=1e-30)) if alike else torch.inf
 
     hooks = [block.register_forward_hook(note, with_kwargs=True) for block in blocks]

@@ -39,20 +39,20 @@ class Member:
     @property
     def weight(self) -> nn.Parameter | None:
         """The layer's weights; None where it has none."""
-        found = self.layer if isinstance(self.layer, nn.Parameter) else getattr(self.layer, "weight", None)
-        return found if isinstance(found, nn.Parameter) else None
+        weight = self.layer if isinstance(self.layer, nn.Parameter) else getattr(self.layer, "weight", None)
+        return weight if isinstance(weight, nn.Parameter) else None
 
     def sides(self) -> list[Tensor]:
         """Every tensor of the layer that loses entries on this side, as views [parts, entries of a part, ...]."""
         axes = getattr(self.layer, "input_axes", None)
         if axes is not None and not self.outputs:
             return [getattr(self.layer, name).data.movedim(axis, 0)[None] for name, axis in axes.items()]
-        found = [] if self.weight is None else [self.channel_view(self.weight.data)]
+        sides = [] if self.weight is None else [self.channel_view(self.weight.data)]
         if self.outputs and not isinstance(self.layer, nn.Parameter):
             # The mean too: a zeroed channel without weights of its own must not leave a normalisation as a constant.
             ends = [getattr(self.layer, name, None) for name in ("bias", "running_mean")]
-            found += [tensor.data[None] for tensor in ends if isinstance(tensor, Tensor)]
-        return found
+            sides += [tensor.data[None] for tensor in ends if isinstance(tensor, Tensor)]
+        return sides
 
     def channel_view(self, tensor: Tensor) -> Tensor:
         """A tensor shaped as the weights, as a view [parts, entries of a part, ...] of this side.
@@ -113,7 +113,7 @@ def member_of(graph: Any, item: Any, name: str) -> Member:
     outputs = graph.is_out_channel_pruning_fn(dep.handler)
     ahead = dep.target.outputs
     # Where only a normalisation reads what a layer gives.
-    free = outputs and isinstance(layer, ROOTS) and bool(ahead) and all(isinstance(one.module, _BatchNorm) for one in ahead)
+    free = outputs and isinstance(layer, ROOTS) and bool(ahead) and all(isinstance(node.module, _BatchNorm) for node in ahead)
     return Member(name, layer, outputs, dep, torch.tensor(item.idxs), torch.tensor(item.root_idxs), free)
 
 
@@ -144,11 +144,11 @@ def zero_channels(leaving: Leaving) -> None:
 
 def _leaving_entries(leaving: Leaving) -> list[tuple[Member, list[int]]]:
     """Each side of a layer, and the indices of its entries to remove."""
-    found: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
+    entries: dict[tuple[int, bool], tuple[Member, set[int]]] = {}
     for group, channels in leaving:
         leaves = torch.zeros(group.width, dtype=torch.bool)
         leaves[list(channels)] = True
         for member in group.members:
             places = member.places[leaves[member.channels]].tolist()
-            found.setdefault((id(member.layer), member.outputs), (member, set()))[1].update(places)
-    return [(member, sorted(places)) for member, places in found.values() if places]
+            entries.setdefault((id(member.layer), member.outputs), (member, set()))[1].update(places)
+    return [(member, sorted(places)) for member, places in entries.values() if places]

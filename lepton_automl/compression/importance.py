@@ -68,10 +68,10 @@ def score(group: Group, worth: Worth, members: tuple[Member, ...] | None = None)
     Returns:
         One score a channel, [width]; zeros where no layer has weights that count.
     """
-    found = [member for member in members or group.members if not member.scale_free]
+    scored = [member for member in members or group.members if not member.scale_free]
     with torch.no_grad():
-        sums = [member.sums(worth(member.weight), group.width) for member in found if member.weight is not None]
-    each = [one / one.mean().clamp(min=1e-30) for one in sums]
+        sums = [member.sums(worth(member.weight), group.width) for member in scored if member.weight is not None]
+    each = [layer_worth / layer_worth.mean().clamp(min=1e-30) for layer_worth in sums]
     return torch.stack(each).mean(0) if each else torch.zeros(group.width, dtype=torch.float64)
 
 

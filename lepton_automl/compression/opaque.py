@@ -105,10 +105,10 @@ class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
 
     def prune_out_channels(self, layer: Any, idxs: Sequence[int]) -> Any:
         width = layer.normalized_shape[-1]
-        kept = torch.tensor(sorted(set(range(width)) - set(idxs)))
+        stay = torch.tensor(sorted(set(range(width)) - set(idxs)))
         if layer.weight is not None:
-            layer.weight = nn.Parameter(layer.weight.detach()[..., kept.to(layer.weight.device)])
-        layer.normalized_shape = (*layer.normalized_shape[:-1], len(kept))
+            layer.weight = nn.Parameter(layer.weight.detach()[..., stay.to(layer.weight.device)])
+        layer.normalized_shape = (*layer.normalized_shape[:-1], len(stay))
         return layer
 
     prune_in_channels = prune_out_channels
@@ -122,10 +122,10 @@ class _RmsNorm(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # likewise
 def custom_pruners(model: nn.Module) -> dict[type[nn.Module], Any]:
     """Pruning functions for layers that torch-pruning does not support, by the exact classes of a network's layers."""
     opaque, rms = _Opaque(), _RmsNorm()
-    found: dict[type[nn.Module], Any] = {}
+    pruners: dict[type[nn.Module], Any] = {}
     for module in model.modules():
         if isinstance(module, _OPAQUE):
-            found[type(module)] = opaque
+            pruners[type(module)] = opaque
         elif isinstance(module, nn.RMSNorm):
-            found[type(module)] = rms
-    return found
+            pruners[type(module)] = rms
+    return pruners

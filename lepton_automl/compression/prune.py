@@ -66,7 +66,7 @@ class PruneResult(Generic[Network]):
 
 def prune(
     model: Network,
-    how: PruneOptions,
+    options: PruneOptions,
     sample: Tensor,
     *,
     sensitivity: Sensitivity | None = None,
@@ -79,7 +79,7 @@ def prune(
 
     Args:
         model: Called as `model(rows)`; returns one tensor. It is left unchanged.
-        how: The options.
+        options: The options.
         sample: A few rows as `forward` takes them; [N, ...].
         sensitivity: Used by the criterion `"taylor"`.
         refused: Layers that are known to fail, from an earlier call.
@@ -90,7 +90,7 @@ def prune(
     Raises:
         ConfigError: The graph cannot be traced, or nothing in it can be pruned.
     """
-    attempt = _Attempt(model, how, sample.detach().clone()[:ROWS], sensitivity)
+    attempt = _Attempt(model, options, sample.detach().clone()[:ROWS], sensitivity)
     known = dict(refused or {})
     with torch.inference_mode(mode=False), torch.enable_grad():
         try:
@@ -115,8 +115,8 @@ class _InvalidCutError(Exception):  # it reads as what happened
 class _Attempt:
     """Attempts to prune copies of a network with the same options."""
 
-    def __init__(self, model: nn.Module, how: PruneOptions, rows: Tensor, sensitivity: Sensitivity | None) -> None:
-        self.model, self.how, self.rows, self.sensitivity = model, how, rows, sensitivity
+    def __init__(self, model: nn.Module, options: PruneOptions, rows: Tensor, sensitivity: Sensitivity | None) -> None:
+        self.model, self.how, self.rows, self.sensitivity = model, options, rows, sensitivity
         self.constants = True
         self.trains = _trains(model, rows)
 
@@ -136,17 +136,17 @@ class _Attempt:
 
     def faults(self, names: list[str]) -> dict[str, str]:
         """Which of some layers cannot be pruned, each tried alone, and why."""
-        found: dict[str, str] = {}
+        faults: dict[str, str] = {}
         for name in names:
-            if name in found:
+            if name in faults:
                 continue
             try:
                 self.cut({}, only=name)
             except _InvalidCutError as error:
-                found |= dict.fromkeys(error.args[1], error.args[0])
+                faults |= dict.fromkeys(error.args[1], error.args[0])
             except ConfigError:
                 pass  # too narrow to lose channels
-        return found
+        return faults
 
     def cut(self, refused: Mapping[str, str], only: str = "") -> PruneResult[Any]:
         """Prune all groups that are not refused.
@@ -184,10 +184,10 @@ class _Attempt:
             expected = model(self.rows.clone())
             model.load_state_dict(whole)
             remove_channels(model, leaving)
-            found = model(self.rows.clone())
-        if found.shape != expected.shape:
-            raise ValueError(f"its outputs would change their shape from {tuple(expected.shape)} to {tuple(found.shape)}")
-        if not torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
+            output = model(self.rows.clone())
+        if output.shape != expected.shape:
+            raise ValueError(f"its outputs would change their shape from {tuple(expected.shape)} to {tuple(output.shape)}")
+        if not torch.allclose(output, expected, rtol=TOLERANCE, atol=TOLERANCE * float(expected.abs().max())):
             raise ValueError("without these channels its outputs differ from those with their weights at zero")
         if self.trains and not _trains(model, self.rows):
             raise ValueError("it no longer runs in training mode: a layer that only training uses reads these channels")

@@ -41,20 +41,24 @@ def choose(
     Returns:
         For each width the positions in a part that leave, the same in all its parts; never all of them.
     """
-    folded = [one.double().reshape(count, -1).mean(0) for one, count in zip(scores, parts, strict=True)]
-    kept = [len(one) * (1 - ratio) for one in folded] if ranking == "layer" else _contest(folded, kinds, ratio, ranking, most)
+    folded = [worths.double().reshape(count, -1).mean(0) for worths, count in zip(scores, parts, strict=True)]
+    widths = (
+        [len(worths) * (1 - ratio) for worths in folded]
+        if ranking == "layer"
+        else _contest(folded, kinds, ratio, ranking, most)
+    )
     chosen = []
-    for one, stay, count in zip(folded, kept, parts, strict=True):
-        width = len(one)
+    for worths, stay, count in zip(folded, widths, parts, strict=True):
+        width = len(worths)
         wide = narrowed(width, stay / width, max(1, multiple // count))
-        chosen.append(sorted(one.argsort(stable=True)[: width - wide].tolist()))
+        chosen.append(sorted(worths.argsort(stable=True)[: width - wide].tolist()))
     return chosen
 
 
 def _contest(folded: Sequence[Tensor], kinds: Sequence[Hashable], ratio: float, ranking: str, most: float) -> list[float]:
     """How many positions each width keeps, when all of a kind compete."""
     scopes = list(kinds) if ranking == "isomorphic" else [None] * len(folded)
-    kept = [float(len(one)) for one in folded]
+    widths = [float(len(worths)) for worths in folded]
     for scope in dict.fromkeys(scopes):
         inside = [number for number, other in enumerate(scopes) if other == scope]
         loses = round(ratio * sum(len(folded[number]) for number in inside))
@@ -65,8 +69,8 @@ def _contest(folded: Sequence[Tensor], kinds: Sequence[Hashable], ratio: float, 
             for score in _relative(folded[number]).sort().values[: math.floor(most * len(folded[number]))].tolist()
         ]
         for _, number in sorted(standing)[:loses]:
-            kept[number] -= 1
-    return kept
+            widths[number] -= 1
+    return widths
 
 
 def _relative(scores: Tensor) -> Tensor:

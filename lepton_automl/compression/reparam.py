@@ -52,7 +52,7 @@ def with_plain_weights(model: Network) -> Network:
 
 
 def _constants_as_parameters(model: nn.Module) -> list[Callable[[], None]]:
-    found = []
+    undo = []
     for module in model.modules():
         if type(module).__module__.startswith("torch."):
             continue
@@ -61,8 +61,8 @@ def _constants_as_parameters(model: nn.Module) -> list[Callable[[], None]]:
                 passing = name in module._non_persistent_buffers_set  # noqa: SLF001  # torch has no public name for it
                 del module._buffers[name]  # noqa: SLF001  # likewise: register_parameter refuses a name that is taken
                 module.register_parameter(name, nn.Parameter(constant.detach().clone()))
-                found.append(_as_constant(module, name, persistent=not passing))
-    return found
+                undo.append(_as_constant(module, name, persistent=not passing))
+    return undo
 
 
 def _as_constant(module: nn.Module, name: str, *, persistent: bool) -> Callable[[], None]:

@@ -65,16 +65,20 @@ def _cut(cut: nn.Module, smaller: Recipe, sample_inputs: dict[str, Tensor], scor
     inputs = _sample(cut, sample_inputs, ROWS)
 
     if recipe.depths != smaller.depths:
-        kept = choose_blocks(recipe, smaller, measure_change(cut, net.block_lists, inputs))
-        keep_blocks(cut, net.block_lists, kept)
-        recipe = net.recipe = recipe.keep_blocks(kept)
+        blocks = choose_blocks(recipe, smaller, measure_change(cut, net.block_lists, inputs))
+        keep_blocks(cut, net.block_lists, blocks)
+        recipe = net.recipe = recipe.keep_blocks(blocks)
 
     narrower = {path: width for path, width in smaller.widths.items() if width < recipe.widths[path]}
     # Two rows are enough for the trace.
     groups = find_groups(cut, net.width_map, {path: recipe.widths[path] for path in narrower}, _sample(cut, inputs, 2))
     chosen = {path: most_important(score(groups[path]), width) for path, width in narrower.items()}
     remove_channels(
-        cut, [(groups[path], [c for c in range(groups[path].width) if c not in kept]) for path, kept in chosen.items()]
+        cut,
+        [
+            (groups[path], [c for c in range(groups[path].width) if c not in channels_kept])
+            for path, channels_kept in chosen.items()
+        ],
     )
     net.recipe = smaller
 

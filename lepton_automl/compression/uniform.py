@@ -74,14 +74,14 @@ def _cut(model: Network, ratio: float, rows: Tensor, multiple: int) -> Network:
 
 def _leaving(graph: Any, ratio: float, multiple: int) -> Leaving:
     """The channels to remove from each group of layers that can lose any."""
-    found = []
+    leaving = []
     for group, reason in groups_of(graph):
         if reason or group.parts > 1 or any(isinstance(member.layer, nn.Parameter) for member in group.members):
             continue
         stay = narrowed(group.width, 1 - ratio, multiple)
         leave = score(group, Tensor.square).argsort(stable=True)[: group.width - stay].tolist()
-        found += [(group, sorted(leave))] if leave else []
-    return found
+        leaving += [(group, sorted(leave))] if leave else []
+    return leaving
 
 
 def _cannot_prune(why: str) -> ConfigError:

@@ -79,13 +79,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads that one call may use (default: 1)")
     signed = "refuse a folder that is not signed with this Ed25519 key (a PEM or OpenSSH file; needs cryptography)"
     parser.add_argument("--public-key", metavar="FILE", help=signed)
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a label's characters
     try:
-        predictor = Predictor(Path(__file__).resolve().parent, given.threads, public_key=given.public_key)
-        for source in given.input:
-            for line in answer_lines(predictor, read_examples(source, predictor.preprocess), proba=given.proba):
+        predictor = Predictor(Path(__file__).resolve().parent, options.threads, public_key=options.public_key)
+        for source in options.input:
+            for line in answer_lines(predictor, read_examples(source, predictor.preprocess), proba=options.proba):
                 print(line)  # noqa: T201  # it is a command line
     except (LeptonError, InputError) as error:
         parser.exit(1, f"{error}\n")

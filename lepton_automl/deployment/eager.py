@@ -97,25 +97,25 @@ def open_program(path: str | os.PathLike[str] | bytes, threads: int = 1, *, comp
     Raises:
         BundleError: It is not such a file, or part of it is pickled.
     """
-    where = "a model in memory" if isinstance(path, bytes) else str(path)
+    origin = "a model in memory" if isinstance(path, bytes) else str(path)
     try:
         with zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path) as archive:
-            pickled = [one.filename for one in archive.infolist() if one.filename.endswith((".pt", ".pkl")) and one.file_size]
+            pickled = [file.filename for file in archive.infolist() if file.filename.endswith((".pt", ".pkl")) and file.file_size]
         if pickled:
-            raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=where, fix="Export it again.")
+            raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=origin, fix="Export it again.")
         program = torch.export.load(io.BytesIO(path) if isinstance(path, bytes) else path)
         return TorchModel(program.module(), threads, compiled=compiled)
     except BundleError:
         raise
     except Exception as error:
-        raise BundleError(f"torch cannot open this program: {in_one_line(error)}", where=where) from error
+        raise BundleError(f"torch cannot open this program: {in_one_line(error)}", where=origin) from error
 
 
 class TorchLoader:
     """The loader of PyTorch; see `open_artifact.ArtifactLoader`."""
 
-    def __init__(self, how: Mapping[str, Any]) -> None:
-        self.compiled = bool(dict(how.get("options", {})).get("compiled"))
+    def __init__(self, variant: Mapping[str, Any]) -> None:
+        self.compiled = bool(dict(variant.get("options", {})).get("compiled"))
 
     def operations(self, content: bytes) -> list[str]:
         """None: a program of `torch.export` is arithmetic, and what is pickled is refused."""

@@ -42,7 +42,7 @@ def _binary(op: str) -> Operation:
 
 def _compare(op: str) -> Operation:
     def entry(call: Call, x: Any, other: Any) -> str:
-        dtype = torch.result_type(*(one.example if isinstance(one, Term) else one for one in (x, other)))
+        dtype = torch.result_type(*(operand.example if isinstance(operand, Term) else operand for operand in (x, other)))
         return call.add(op, call.name(x, dtype), call.name(other, dtype))
 
     return entry

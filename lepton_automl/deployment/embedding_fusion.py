@@ -102,8 +102,8 @@ def _merged_lookup(graph: GraphWriter, joint: onnx.NodeProto, looks: list[_Looku
     flat = graph.add("Reshape", vectors, graph.weight(np.array([-1, len(looks) * looks[0].kind[1]], np.int64)))
     fresh, gone = graph.nodes[before:], {name for look in looks for node in look[:2] for name in node.output}
     place = graph.nodes.index(joint)
-    kept = [*graph.nodes[:place], *fresh, *graph.nodes[place:before]]
-    graph.nodes[:] = [node for node in kept if node.output[0] not in gone]
+    ordered = [*graph.nodes[:place], *fresh, *graph.nodes[place:before]]
+    graph.nodes[:] = [node for node in ordered if node.output[0] not in gone]
     return flat
 
 

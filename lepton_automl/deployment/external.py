@@ -57,17 +57,17 @@ def unusual_operations(model: bytes) -> list[str]:
     Raises:
         BundleError: This is not an ONNX file.
     """
-    found: set[str] = set()
+    operations: set[str] = set()
     for kind, message in _messages(model):
         if kind != "node":
             continue
         texts = {field: bytes(value) for field, value in _fields(message) if isinstance(value, memoryview)}
         op, domain = (texts.get(field, b"").decode(errors="replace") for field in (OP_TYPE, DOMAIN))
         if domain not in USUAL_DOMAINS:
-            found.add(f"{domain}:{op}")
+            operations.add(f"{domain}:{op}")
         elif op in CONTROL_FLOW:
-            found.add(op)
-    return sorted(found)
+            operations.add(op)
+    return sorted(operations)
 
 
 def _messages(model: bytes) -> Iterator[tuple[str, memoryview]]:

@@ -59,8 +59,8 @@ class GraphWriter:
         """
         name = self._fresh(op.lower())
         names = [name, *(f"{name}.{n}" for n in range(1, outputs))]
-        given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(helper.make_node(op, list(inputs), names, name=self._label() or name, **given))
+        present = {key: value for key, value in attributes.items() if value is not None}
+        self.nodes.append(helper.make_node(op, list(inputs), names, name=self._label() or name, **present))
         return name
 
     def output(self, name: str, result: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

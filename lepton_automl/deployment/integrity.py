@@ -62,10 +62,10 @@ def read_bundle(
         try:
             with _inside(folder, name).open("rb") as file:
                 content = file.read() if name in required else b""
-                found = hashlib.sha256(content) if name in required else hashlib.file_digest(file, "sha256")
+                hasher = hashlib.sha256(content) if name in required else hashlib.file_digest(file, "sha256")
         except (OSError, ValueError) as error:  # a name may be too long, or hold characters that no file system allows
             raise BundleError(f"{name} is missing or cannot be read", where=str(folder), fix=EXPORT_AGAIN) from error
-        if found.hexdigest() != digest:
+        if hasher.hexdigest() != digest:
             raise BundleError(
                 f"{name} was changed after the bundle was written", where=str(folder), fix=f"Do not use it. {EXPORT_AGAIN}"
             )

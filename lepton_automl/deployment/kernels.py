@@ -71,16 +71,16 @@ def kernels_of(written: Path, optimised: Path, rows: int) -> dict[str, Kernel]:
     claims = [_KernelNodes(node, end) for node, end in ends if end]
     _assign_nodes(graph, claims)
     sizes = initializer_sizes(optimised)
-    found = {claim.node.name: _kernel(claim, graph, sizes) for claim in claims}
-    layers = {name: found[claim.node.name].layer for claim in claims for node in claim.nodes for name in node.output}
-    return found | {node.name: _reorder(node, graph, layers) for node, end in ends if not end}
+    kernels = {claim.node.name: _kernel(claim, graph, sizes) for claim in claims}
+    layers = {name: kernels[claim.node.name].layer for claim in claims for node in claim.nodes for name in node.output}
+    return kernels | {node.name: _reorder(node, graph, layers) for node, end in ends if not end}
 
 
 def _end(node: onnx.NodeProto, graph: Graph) -> str:
     """The value of the exported graph that a kernel computes; empty where it cannot be determined."""
-    kept = [str(name) for name in node.output if name in graph.makers]
-    if kept:
-        return kept[0]
+    outputs = [str(name) for name in node.output if name in graph.makers]
+    if outputs:
+        return outputs[0]
     stem = re.sub(r"(_nchwc)?(_token_\d+)?$", "", node.name)
     if stem in graph.makers:
         return stem
@@ -105,7 +105,7 @@ def _walk_back(graph: Graph, claim: _KernelNodes, ends: dict[str, _KernelNodes],
     while left:
         name = left.pop()
         node = graph.makers.get(name)
-        if node is None or name in owner or any(ends.get(one, claim) is not claim for one in node.output):
+        if node is None or name in owner or any(ends.get(name, claim) is not claim for name in node.output):
             continue
         if multiplied and node.op_type not in LAYOUT:
             continue
@@ -126,9 +126,9 @@ def _is_product(node: onnx.NodeProto) -> bool:
 def _kernel(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int]) -> Kernel:
     main = claim.product or next((node for node in claim.nodes if node.op_type != "Identity"), None)
     layer = claim.node.name if main is None else layer_of(main)
-    made = {name for node in claim.nodes for name in node.output}
+    outputs = {name for node in claim.nodes for name in node.output}
     # A look-up reads the rows that it returns, not the table.
-    read = {name for node in claim.nodes for name in node.input[node.op_type == "Gather" :] if name and name not in made}
+    read = {name for node in claim.nodes for name in node.input[node.op_type == "Gather" :] if name and name not in outputs}
     macs = sum(graph.macs(node) for node in claim.nodes)
     work = Work(
         macs=macs,
@@ -161,7 +161,7 @@ def _padding_factor(claim: _KernelNodes, graph: Graph, sizes: Mapping[str, int])
 
 def _reorder(node: onnx.NodeProto, graph: Graph, layers: dict[str, str]) -> Kernel:
     """Attribute a reorder, or an unknown kernel, to the layer whose values it reads or writes."""
-    name = next((one for one in (*node.output, *node.input) if one in graph.tensors), "")
+    name = next((name for name in (*node.output, *node.input) if name in graph.tensors), "")
     return Kernel(
         node.name, str(node.op_type), layers.get(name, node.name), Work(activation_bytes=2 * graph.bytes(name), nodes=1)
     )

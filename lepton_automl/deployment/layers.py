@@ -47,7 +47,7 @@ def _conv(
         pads = [part // 2 for part in whole] + [part - part // 2 for part in whole]
     else:
         pads = per_axis(0 if padding == "valid" else padding, axes) * 2
-    inputs = [call.name(one) for one in (x, weight, bias) if one is not None]
+    inputs = [call.name(operand) for operand in (x, weight, bias) if operand is not None]
     return call.add(
         "Conv", *inputs, kernel_shape=kernel, strides=per_axis(stride, axes), pads=pads, dilations=spread, group=groups
     )
@@ -56,7 +56,7 @@ def _conv(
 @operation("linear")
 def _linear(call: Call, x: Term, weight: Term, bias: Term | None = None) -> str:
     if x.rank == 2:
-        return call.add("Gemm", *(call.name(one) for one in (x, weight, bias) if one is not None), transB=1)
+        return call.add("Gemm", *(call.name(operand) for operand in (x, weight, bias) if operand is not None), transB=1)
     product = call.add("MatMul", call.name(x), call.name(_floats(weight).T))
     return product if bias is None else call.add("Add", product, call.name(bias))
 
@@ -141,9 +141,9 @@ def _group_norm(
     channels = x.shape[1]
     require(channels is not None, "a group norm over channels that vary")
     assert channels is not None
-    one, zero = torch.ones(groups), torch.zeros(groups)
+    ones, zero = torch.ones(groups), torch.zeros(groups)
     folded = call.add("Reshape", call.name(x), call.integers([0, groups, -1]))
-    normed = call.reshape(call.add("InstanceNormalization", folded, call.name(one), call.name(zero), epsilon=eps))
+    normed = call.reshape(call.add("InstanceNormalization", folded, call.name(ones), call.name(zero), epsilon=eps))
     wide = (channels, *[1] * (x.rank - 2))
     scaled = normed if weight is None else call.add("Mul", normed, call.name(_floats(weight).reshape(wide)))
     return scaled if bias is None else call.add("Add", scaled, call.name(_floats(bias).reshape(wide)))

@@ -54,9 +54,9 @@ class Graph:
             value.type.tensor_type.shape.Clear()
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
         self.nodes = list(graph.node)
-        self.weights = {one.name: Tensor(tuple(one.dims), _item(one.data_type)) for one in graph.initializer}
+        self.weights = {tensor.name: Tensor(tuple(tensor.dims), _item(tensor.data_type)) for tensor in graph.initializer}
         named = (*graph.input, *graph.value_info, *graph.output)
-        self.tensors = {one.name: _tensor(one) for one in named} | self.weights
+        self.tensors = {tensor.name: _tensor(tensor) for tensor in named} | self.weights
         self.makers = {name: node for node in self.nodes for name in node.output}
 
     def macs(self, node: onnx.NodeProto) -> int:
@@ -77,7 +77,7 @@ class Graph:
 
 def layer_of(node: onnx.NodeProto) -> str:
     """The layer that a node belongs to, as our exporter or torch's stored it; else the node's own name."""
-    noted = next((one.value for one in node.metadata_props if one.key == SCOPES), "[]")
+    noted = next((prop.value for prop in node.metadata_props if prop.key == SCOPES), "[]")
     within = [scope for scope in ast.literal_eval(noted)[:-1] if scope]  # the last one is the node's own
     if not within:
         return str(node.name).partition("/")[0]
@@ -86,7 +86,7 @@ def layer_of(node: onnx.NodeProto) -> str:
 
 def initializer_sizes(path: Path) -> Mapping[str, int]:
     """How many numbers each weight of a file has."""
-    return {one.name: math.prod(one.dims) for one in onnx.load(path).graph.initializer}
+    return {tensor.name: math.prod(tensor.dims) for tensor in onnx.load(path).graph.initializer}
 
 
 def _tensor(value: onnx.ValueInfoProto) -> Tensor:

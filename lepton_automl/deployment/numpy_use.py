@@ -51,6 +51,6 @@ def numpy_use(module: nn.Module, inputs: dict[str, Tensor]) -> str:
 def _caller() -> str:
     """The user's function that is running."""
     frame = sys._getframe(2)  # noqa: SLF001  # as traceback does; the public way reads the files, too
-    while frame.f_back and any(Path(frame.f_code.co_filename).is_relative_to(one) for one in LIBRARIES):
+    while frame.f_back and any(Path(frame.f_code.co_filename).is_relative_to(library) for library in LIBRARIES):
         frame = frame.f_back
     return f"{frame.f_code.co_qualname}, line {frame.f_lineno}"

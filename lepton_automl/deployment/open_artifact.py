@@ -59,13 +59,13 @@ class ArtifactLoader(Protocol):
 
 
 def open_model(
-    source: Path | bytes, how: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
+    source: Path | bytes, variant: Mapping[str, Any], threads: int = 1, *, rows: int = 0, strict: bool = True
 ) -> InferenceSession:
     """Open a model's file, or its bytes.
 
     Args:
         source: The file, or its bytes.
-        how: A `Variant` as JSON: the runtime, the precision, the options.
+        variant: A `Variant` as JSON: the runtime, the precision, the options.
         threads: Threads that one call may use.
         rows: The usual number of rows in a call; 0 where there is none.
         strict: Whether only the named runtime may be used; else another may open the same file where it is missing, after a
@@ -75,14 +75,14 @@ def open_model(
         BundleError: The runtime cannot open the file.
         ExtraError: The runtime is not installed.
     """
-    fewest = min(threads, dict(how.get("options", {})).get("threads", threads))
-    session: InferenceSession = artifact_loader(how).open(source, fewest, rows=rows, strict=strict)
+    fewest = min(threads, dict(variant.get("options", {})).get("threads", threads))
+    session: InferenceSession = artifact_loader(variant).open(source, fewest, rows=rows, strict=strict)
     return session
 
 
 def open_programs(
     sources: Mapping[str, Path | bytes],
-    how: Mapping[str, Any],
+    variant: Mapping[str, Any],
     threads: int = 1,
     *,
     decoder: Any,
@@ -93,14 +93,14 @@ def open_programs(
 
     Args:
         sources: The file of each program by its name, or its bytes; one without a name is the whole model.
-        how: As for `open_model`, likewise `threads`, `rows` and `strict`.
+        variant: As for `open_model`, likewise `threads`, `rows` and `strict`.
         decoder: The model's, which runs the loop between several programs.
 
     Raises:
         BundleError: The runtime cannot open a file, or the decoder has no loop.
         ExtraError: The runtime is not installed.
     """
-    opened = {name: open_model(source, how, threads, rows=rows, strict=strict) for name, source in sources.items()}
+    opened = {name: open_model(source, variant, threads, rows=rows, strict=strict) for name, source in sources.items()}
     if "" in opened:
         return opened[""]
     if not isinstance(decoder, GeneratingDecoder):
@@ -117,8 +117,8 @@ def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSe
         ExtraError: The runtime is not installed.
     """
     settings = folder / RUNTIME
-    how = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
+    variant = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
     files = program_files((folder / MANIFEST).read_bytes())
     sources = {name: folder / file for name, file in files.items()}
     decoder = None if "" in files else load_decoder(json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))["output"])
-    return open_programs(sources, how, threads, decoder=decoder, rows=rows)
+    return open_programs(sources, variant, threads, decoder=decoder, rows=rows)

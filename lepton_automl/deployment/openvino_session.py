@@ -44,11 +44,11 @@ class OpenVinoModel:
         except BundleError:
             raise
         except Exception as error:  # its exceptions have no common base
-            where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"OpenVINO cannot open this model: {in_one_line(error)}", where=where) from error
-        self.input_names = tuple(one.any_name for one in self._model.inputs)
-        self._output_names = [one.any_name for one in self._model.outputs]  # a compiled graph may know them by other names
-        self.any_rows = not any(one.partial_shape[0].is_static for one in self._model.inputs)
+            origin = "a model in memory" if isinstance(source, bytes) else str(source)
+            raise BundleError(f"OpenVINO cannot open this model: {in_one_line(error)}", where=origin) from error
+        self.input_names = tuple(port.any_name for port in self._model.inputs)
+        self._output_names = [port.any_name for port in self._model.outputs]  # a compiled graph may know them by other names
+        self.any_rows = not any(port.partial_shape[0].is_static for port in self._model.inputs)
         self._core, self._rows = core, rows
         self._settings = {
             "PERFORMANCE_HINT": "LATENCY",
@@ -72,12 +72,12 @@ class OpenVinoModel:
 
     def outputs(self, arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs for some rows, by their names."""
-        found = self._infer(arrays)
-        return {name: found[at] for at, name in enumerate(self._output_names)}
+        results = self._infer(arrays)
+        return {name: results[at] for at, name in enumerate(self._output_names)}
 
     def _infer(self, arrays: dict[str, NDArray[Any]]) -> Any:
-        given = len(arrays[self.input_names[0]])
-        rows = given if given == self._rows else 0
+        count = len(arrays[self.input_names[0]])
+        rows = count if count == self._rows else 0
         if rows not in self._requests:
             self._requests[rows] = self._compiled(rows)
         return self._requests[rows].infer(arrays, share_inputs=True)
@@ -85,7 +85,7 @@ class OpenVinoModel:
     def _compiled(self, rows: int) -> Any:
         model = self._model.clone()
         if rows and self.any_rows:
-            model.reshape({one.any_name: [rows, *one.partial_shape[1:]] for one in model.inputs})
+            model.reshape({port.any_name: [rows, *port.partial_shape[1:]] for port in model.inputs})
         return self._core.compile_model(model, "CPU", self._settings).create_infer_request()
 
 

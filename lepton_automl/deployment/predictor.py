@@ -45,21 +45,21 @@ class Predictor:
             raise ConfigError(f"threads is {threads!r}; it must be an integer from 1 to {MAX_THREADS}", where="Predictor")
         self.folder = Path(folder)
         contents = read_bundle(self.folder, (MODEL, PREPROCESS), public_key, optional=(RUNTIME, MANIFEST))
-        how = self._runtime(contents.get(RUNTIME, b"{}"))
+        variant = self._runtime(contents.get(RUNTIME, b"{}"))
         programs = {name: contents[file] for name, file in program_files(contents[MANIFEST]).items()}
-        self._check_operations(programs.values(), how, contents[MANIFEST])
+        self._check_operations(programs.values(), variant, contents[MANIFEST])
         row = self._describe(contents[PREPROCESS])
-        self.model = open_programs(programs, how, threads, decoder=self.decoder, rows=how["batch_size"], strict=False)
+        self.model = open_programs(programs, variant, threads, decoder=self.decoder, rows=variant["batch_size"], strict=False)
         self._dry_run(row)
 
-    def _check_operations(self, programs: Iterable[bytes], how: dict[str, Any], manifest: bytes) -> None:
+    def _check_operations(self, programs: Iterable[bytes], variant: dict[str, Any], manifest: bytes) -> None:
         """Refuse control flow and custom operations that the manifest does not list: they could run forever, or run other code.
 
         Raises:
             BundleError: There are some.
         """
         known = json.loads(manifest).get(OPERATIONS, [])
-        loader = artifact_loader(how)
+        loader = artifact_loader(variant)
         unknown = [name for program in programs for name in loader.operations(program) if name not in known]
         if unknown:
             what = f"the model contains operations that its manifest does not name: {', '.join(unknown[:5])}"

@@ -48,8 +48,8 @@ def preserve_state(module: nn.Module) -> Iterator[None]:
     finally:
         for part, kind, holds in modules:
             _put_back_module(part, kind, holds)
-        for one, kept in containers:
-            _put_back_container(one, kept)
+        for container, content in containers:
+            _put_back_container(container, content)
         for tensor in undo:
             tensor()
         random.setstate(state)
@@ -78,27 +78,29 @@ def _put_back_module(module: nn.Module, kind: type, holds: dict[str, Any]) -> No
 
 def _keep_containers(values: Iterable[Any], depth: int, into: list[Kept]) -> None:
     """Copy the plain lists, dicts and sets among some values, and nested ones; modules have a dozen each, most of them empty."""
-    for one in values:
-        kind = type(one)
+    for value in values:
+        kind = type(value)
         if kind not in CONTAINERS:
             continue
-        into.append((one, (dict if kind is OrderedDict else kind)(one)))
-        if depth > 1 and one and kind is not set:
-            _keep_containers(one if kind is list else one.values(), depth - 1, into)
+        into.append((value, (dict if kind is OrderedDict else kind)(value)))
+        if depth > 1 and value and kind is not set:
+            _keep_containers(value if kind is list else value.values(), depth - 1, into)
 
 
-def _put_back_container(one: Any, kept: Any) -> None:
-    if not one and not kept:
+def _put_back_container(container: Any, content: Any) -> None:
+    if not container and not content:
         return
-    if type(kept) is dict:
-        if len(one) != len(kept) or any(name not in one or one[name] is not kept[name] for name in kept):
-            one.clear()
-            one.update(kept)
-    elif type(kept) is list:
-        one[:] = kept
+    if type(content) is dict:
+        if len(container) != len(content) or any(
+            name not in container or container[name] is not content[name] for name in content
+        ):
+            container.clear()
+            container.update(content)
+    elif type(content) is list:
+        container[:] = content
     else:
-        one.clear()
-        one.update(kept)
+        container.clear()
+        container.update(content)
 
 
 def _written_by(function: Any) -> list[Any]:
@@ -107,8 +109,8 @@ def _written_by(function: Any) -> list[Any]:
     function = getattr(function, "__func__", function)
     if not isinstance(function, types.FunctionType):
         return []
-    found = [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
-    return found + [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
+    values = [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
+    return values + [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
 
 
 def _filled(cell: types.CellType) -> bool:
@@ -121,12 +123,14 @@ def _filled(cell: types.CellType) -> bool:
 
 def _tensors(module: nn.Module) -> list[Tensor]:
     """Every tensor that some module in it holds, once."""
-    found: dict[int, Tensor] = {}
+    tensors: dict[int, Tensor] = {}
     for part in module.modules():
         holders = (part.__dict__, part.__dict__.get("_parameters", {}), part.__dict__.get("_buffers", {}))
         for holder in holders:
-            found |= {id(one): one for one in dict(holder).values() if isinstance(one, Tensor) and not is_lazy(one)}
-    return list(found.values())
+            tensors |= {
+                id(tensor): tensor for tensor in dict(holder).values() if isinstance(tensor, Tensor) and not is_lazy(tensor)
+            }
+    return list(tensors.values())
 
 
 def _undo_tensor(tensor: Tensor) -> Callable[[], None]:

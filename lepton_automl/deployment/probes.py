@@ -50,24 +50,24 @@ def chain_bytes(count: int) -> bytes:
     return _probe_bytes(nodes, TINY, {"v": TINY, "w": np.eye(TINY.size, dtype=np.float32)})
 
 
-def _opened(nodes: list[onnx.NodeProto], given: Array, weights: dict[str, Array], threads: int) -> Callee:
-    return _call(OnnxModel(_probe_bytes(nodes, given, weights), threads), given)
+def _opened(nodes: list[onnx.NodeProto], example: Array, weights: dict[str, Array], threads: int) -> Callee:
+    return _call(OnnxModel(_probe_bytes(nodes, example, weights), threads), example)
 
 
-def _call(model: OnnxModel, given: Array) -> Callee:
-    arrays = {"x": given}
+def _call(model: OnnxModel, example: Array) -> Callee:
+    arrays = {"x": example}
     return lambda: model(arrays)
 
 
-def _probe_bytes(nodes: list[onnx.NodeProto], given: Array, weights: dict[str, Array]) -> bytes:
-    """A model with one input, `"x"`, like `given`, and one output, `"answer"`."""
-    kind = helper.np_dtype_to_tensor_dtype(given.dtype)
-    answer = TensorProto.INT32 if given.dtype == np.uint8 else kind
+def _probe_bytes(nodes: list[onnx.NodeProto], example: Array, weights: dict[str, Array]) -> bytes:
+    """A model with one input, `"x"`, like `example`, and one output, `"answer"`."""
+    kind = helper.np_dtype_to_tensor_dtype(example.dtype)
+    answer = TensorProto.INT32 if example.dtype == np.uint8 else kind
     graph = helper.make_graph(
         nodes,
         "probe",
-        [helper.make_tensor_value_info("x", kind, given.shape)],
-        [helper.make_tensor_value_info("answer", answer, [None] * given.ndim)],
+        [helper.make_tensor_value_info("x", kind, example.shape)],
+        [helper.make_tensor_value_info("answer", answer, [None] * example.ndim)],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

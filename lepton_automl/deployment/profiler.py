@@ -163,7 +163,7 @@ class _ProfiledModel:
         runs = list(_runs(events))
         names = [event["name"].removesuffix("_kernel_time") for event in runs[-1][:-1]]
         starts = [[event["ts"] for event in run[:-1]] + [run[-1]["ts"] + run[-1]["dur"]] for run in runs]
-        spans = np.diff(np.asarray([one for one in starts if len(one) == len(names) + 1], dtype=np.float64))
+        spans = np.diff(np.asarray([entry for entry in starts if len(entry) == len(names) + 1], dtype=np.float64))
         quiet = np.argsort(spans.sum(axis=1))[: max(1, round(FASTEST_SHARE * len(spans)))]
         return names, spans[quiet].mean(axis=0)
 
@@ -186,10 +186,10 @@ def _unknown(name: str) -> Kernel:
 
 def _by_layer(kernels: Iterable[Kernel]) -> dict[str, list[Kernel]]:
     """In the order of the layers' first kernels."""
-    found: dict[str, list[Kernel]] = {}
+    kernels_by_layer: dict[str, list[Kernel]] = {}
     for kernel in kernels:
-        found.setdefault(kernel.layer, []).append(kernel)
-    return found
+        kernels_by_layer.setdefault(kernel.layer, []).append(kernel)
+    return kernels_by_layer
 
 
 def _layer(name: str, kernels: list[Kernel]) -> Layer:
@@ -201,7 +201,7 @@ def _layer(name: str, kernels: list[Kernel]) -> Layer:
 def _timed(kernels: list[Kernel], ms: Iterable[float]) -> tuple[LayerTime, ...]:
     """The layers with their times; a kernel's time may come out slightly negative."""
     kernel_us: dict[str, float] = defaultdict(float)
-    for kernel, one in zip(kernels, ms, strict=True):
-        kernel_us[kernel.layer] += one
+    for kernel, kernel_ms in zip(kernels, ms, strict=True):
+        kernel_us[kernel.layer] += kernel_ms
     layers = (_layer(name, parts) for name, parts in _by_layer(kernels).items())
     return tuple(LayerTime(**vars(layer), ms=max(0.0, kernel_us[layer.layer])) for layer in layers)

@@ -139,8 +139,8 @@ class Quantizer:
             extra_options={},
         )
         quantizer.quantize_model()
-        made: onnx.ModelProto = quantizer.model.model
-        return made
+        quantized: onnx.ModelProto = quantizer.model.model
+        return quantized
 
     def _excluded(self, floats: Sequence[str]) -> list[str]:
         """What stays in floats besides the named layers: stacked products, and the tail behind the last layer.
@@ -180,29 +180,29 @@ class Quantizer:
         singles = [{name: array[n : n + 1] for name, array in self.rows.items()} for n in range(min(SINGLE_ROWS, self._count))]
         graph = onnx.ModelProto()
         graph.CopyFrom(self._graph())
-        made: onnx.ModelProto = nncf.quantize(
+        quantized: onnx.ModelProto = nncf.quantize(
             graph,
             nncf.Dataset(singles),
             subset_size=len(singles),
             ignored_scope=nncf.IgnoredScope(names=left, validate=False) if left else None,
         )
-        return made
+        return quantized
 
     def _dynamic(self, variant: Variant) -> onnx.ModelProto:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         with tempfile.TemporaryDirectory() as folder:
-            given, made = Path(folder) / "prepared.onnx", Path(folder) / "made.onnx"
-            onnx.save(self._graph(), given)
+            prepared, quantized = Path(folder) / "prepared.onnx", Path(folder) / "made.onnx"
+            onnx.save(self._graph(), prepared)
             quantize_dynamic(
-                given,
-                made,
+                prepared,
+                quantized,
                 weight_type=QuantType.QInt8,
                 per_channel=True,
                 reduce_range=bool(variant.options.get("seven_bit")),
                 nodes_to_exclude=self._excluded(variant.floats),
             )
-            return onnx.load(made)
+            return onnx.load(quantized)
 
     @property
     def _count(self) -> int:

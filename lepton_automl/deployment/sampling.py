@@ -30,7 +30,7 @@ def _conv_transpose(
     axes = x.rank - 2
     return call.add(
         "ConvTranspose",
-        *(call.name(one) for one in (x, weight, bias) if one is not None),
+        *(call.name(operand) for operand in (x, weight, bias) if operand is not None),
         kernel_shape=list(weight.shape[2:]),
         strides=per_axis(stride, axes),
         pads=per_axis(padding, axes) * 2,
@@ -67,7 +67,7 @@ def _interpolate(
         call.name(x),
         "",
         "",
-        call.integers([int(one or 0) for one in after]),
+        call.integers([int(size or 0) for size in after]),
         axes=list(range(2, x.rank)),
         mode="nearest" if nearest else "linear",
         nearest_mode="floor" if nearest else None,
@@ -99,7 +99,7 @@ def _movedim(call: Call, x: Term, source: Any, destination: Any) -> str:
 def _roll(call: Call, x: Term, shifts: Any, dims: Any = None) -> str:
     require(dims is not None, "a roll over all numbers")
     name = call.name(x)
-    for shift, dim in zip(*([one] if isinstance(one, int) else list(one) for one in (shifts, dims)), strict=True):
+    for shift, dim in zip(*([value] if isinstance(value, int) else list(value) for value in (shifts, dims)), strict=True):
         size, axis = x.shape[dim], x.axis(dim)
         require(size is not None, "a roll over rows")
         assert size is not None

@@ -46,18 +46,18 @@ class OnnxModel:
         if isinstance(source, bytes):
             refuse_external(source)
         try:
-            how = options or session_options(threads, level)
-            self.session = onnxruntime.InferenceSession(model, how, providers=["CPUExecutionProvider"])
+            session_settings = options or session_options(threads, level)
+            self.session = onnxruntime.InferenceSession(model, session_settings, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions have no common public base
-            where = "a model in memory" if isinstance(source, bytes) else str(source)
-            raise BundleError(f"ONNX Runtime cannot open this model: {in_one_line(error)}", where=where) from error
-        self.input_names = tuple(one.name for one in self.session.get_inputs())
-        self._answers = [one.name for one in self.session.get_outputs()]  # passed by name, as looking them up costs 5 %
+            origin = "a model in memory" if isinstance(source, bytes) else str(source)
+            raise BundleError(f"ONNX Runtime cannot open this model: {in_one_line(error)}", where=origin) from error
+        self.input_names = tuple(port.name for port in self.session.get_inputs())
+        self._answers = [output.name for output in self.session.get_outputs()]  # passed by name, as looking them up costs 5 %
 
     @property
     def any_rows(self) -> bool:
         """Whether it takes any number of rows."""
-        return not any(isinstance(one.shape[0], int) for one in self.session.get_inputs())
+        return not any(isinstance(port.shape[0], int) for port in self.session.get_inputs())
 
     def __call__(self, arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
         """The output for some rows.

@@ -41,14 +41,14 @@ def _t(call: Call, x: Term) -> str:
 def _cat(call: Call, tensors: Sequence[Term], dim: int = 0) -> Term | str:
     if len(tensors) == 1 and tensors[0].example.dtype == call.example.dtype:
         return tensors[0]
-    names = [call.name(one, call.example.dtype) for one in tensors]
+    names = [call.name(tensor, call.example.dtype) for tensor in tensors]
     return call.add("Concat", *names, axis=dim % len(call.shape))
 
 
 @operation("stack")
 def _stack(call: Call, tensors: Sequence[Term], dim: int = 0) -> str:
     axis = dim % len(call.shape)
-    names = [call.name(one, call.example.dtype) for one in tensors]
+    names = [call.name(tensor, call.example.dtype) for tensor in tensors]
     if axis < tensors[0].rank and call.shape.count(None) <= 1:  # concatenated, then reshaped: one node for all
         return call.reshape(call.add("Concat", *names, axis=axis))
     return call.add("Concat", *(call.add("Unsqueeze", name, call.integers([axis])) for name in names), axis=axis)
@@ -132,7 +132,9 @@ def _slice(call: Call, x: Term, items: list[Any]) -> str:
         # The end of a single index -1 is the end of the axis, which Slice writes as a very large number.
         part = slice(item, item + 1 or sys.maxsize) if isinstance(item, int) else item
         start, end, step = part.start or 0, sys.maxsize if part.stop is None else part.stop, part.step or 1
-        require(all(isinstance(one, int) for one in (start, end, step)) and step > 0, "a slice that varies or runs backwards")
+        require(
+            all(isinstance(value, int) for value in (start, end, step)) and step > 0, "a slice that varies or runs backwards"
+        )
         cuts.append((start, end, axis, step))
     name = call.name(x)
     return call.add("Slice", name, *map(call.integers, zip(*cuts, strict=True))) if cuts else name

@@ -110,9 +110,9 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         taken = [self.env[source] for source in n.all_input_nodes]
-        before = [_version(one) for one in taken]
+        before = [_version(tensor) for tensor in taken]
         result = super().run_node(n)
-        if [_version(one) for one in taken] != before:
+        if [_version(tensor) for tensor in taken] != before:
             self.changing.add(n)
         return result
 
@@ -137,7 +137,7 @@ def trace(module: nn.Module, inputs: dict[str, Tensor]) -> TracedModule:
     traced = fx.GraphModule(root, graph)
     with torch.no_grad():
         recorders = [_Recorder(traced) for _ in BATCHES]
-        examples = tuple(one.record(_rows(inputs, batch)) for one, batch in zip(recorders, BATCHES, strict=True))
+        examples = tuple(recorder.record(_rows(inputs, batch)) for recorder, batch in zip(recorders, BATCHES, strict=True))
     return TracedModule(traced, examples, frozenset(_constants(graph)), frozenset(recorders[0].changing))
 
 
@@ -154,8 +154,8 @@ def _rows(inputs: dict[str, Tensor], batch: int) -> dict[str, Tensor]:
 
 
 def _constants(graph: fx.Graph) -> set[fx.Node]:
-    found: set[fx.Node] = set()
+    constants: set[fx.Node] = set()
     for node in graph.nodes:
-        if node.op not in ("placeholder", "output") and all(source in found for source in node.all_input_nodes):
-            found.add(node)
-    return found
+        if node.op not in ("placeholder", "output") and all(source in constants for source in node.all_input_nodes):
+            constants.add(node)
+    return constants

@@ -30,7 +30,7 @@ def traceable_len(module: nn.Module) -> Iterator[None]:
     Args:
         module: What is traced.
     """
-    files = {id(one): one for one in _globals(module) if "len" not in one}
+    files = {id(scope): scope for scope in _globals(module) if "len" not in scope}
     for names in files.values():
         names["len"] = _length
     try:
@@ -50,14 +50,14 @@ def _globals(module: nn.Module) -> Iterator[dict[str, Any]]:
 
 
 def _of(functions: Any) -> Iterator[dict[str, Any]]:
-    for one in functions:
-        function = _plain(one)
+    for candidate in functions:
+        function = _plain(candidate)
         if function is not None:
             yield function.__globals__
 
 
-def _plain(one: Any) -> Callable[..., Any] | None:
+def _plain(function: Any) -> Callable[..., Any] | None:
     """The function in a method, a partial function or a decorated one."""
-    one = getattr(one, "func", one)
-    one = getattr(one, "__func__", one)
-    return inspect.unwrap(one) if inspect.isfunction(one) else None
+    function = getattr(function, "func", function)
+    function = getattr(function, "__func__", function)
+    return inspect.unwrap(function) if inspect.isfunction(function) else None

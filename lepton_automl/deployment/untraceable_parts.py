@@ -18,8 +18,8 @@ def untraceable_parts(module: nn.Module) -> str:
     Args:
         module: The network.
     """
-    found = [*_recurrent(module), *_by_the_batch(module), *_trainers(module), *_hooks_for_all()]
-    return f" (in it, {'; '.join(found)})" if found else ""
+    parts = [*_recurrent(module), *_by_the_batch(module), *_trainers(module), *_hooks_for_all()]
+    return f" (in it, {'; '.join(parts)})" if parts else ""
 
 
 def _recurrent(module: nn.Module) -> list[str]:
@@ -31,7 +31,7 @@ def _recurrent(module: nn.Module) -> list[str]:
 
 
 def _torchs_name(part: nn.Module) -> str:
-    return next(one.__name__ for one in type(part).__mro__ if one.__module__.startswith("torch.nn"))
+    return next(ancestor.__name__ for ancestor in type(part).__mro__ if ancestor.__module__.startswith("torch.nn"))
 
 
 def _by_the_batch(module: nn.Module) -> list[str]:
@@ -49,7 +49,7 @@ def _path(name: str) -> str:
 
 def _trainers(module: nn.Module) -> list[str]:
     """Lightning modules whose forward pass uses attributes that only a Trainer sets."""
-    found = []
+    sentences = []
     for part in module.modules():
         if not hasattr(type(part), "training_step"):
             continue
@@ -58,8 +58,10 @@ def _trainers(module: nn.Module) -> list[str]:
         except (OSError, TypeError):
             continue
         used = dict.fromkeys(f"self.{match.group(1)}" for match in TRAINER_ATTRIBUTES.finditer(source))
-        found += [f"the forward pass of {type(part).__name__} uses {one}, which only a Trainer sets" for one in used]
-    return found
+        sentences += [
+            f"the forward pass of {type(part).__name__} uses {attribute}, which only a Trainer sets" for attribute in used
+        ]
+    return sentences
 
 
 def _hooks_for_all() -> list[str]:

@@ -87,7 +87,7 @@ def expected_answers(
         same = _few_flipped if decided else _same_answers
         if not same(each, together[: len(each)], together):
             raise _row_dependence_error(module, some, each, together, name)
-    return ExpectedAnswers(name, {key: one.cpu().numpy() for key, one in some.items()}, together, each, decided)
+    return ExpectedAnswers(name, {key: tensor.cpu().numpy() for key, tensor in some.items()}, together, each, decided)
 
 
 def is_nondeterministic(module: nn.Module, expected: ExpectedAnswers) -> bool:
@@ -116,10 +116,10 @@ def compare(expected: ExpectedAnswers, model: Callable[[Rows], NDArray[Any]], al
     difference = _share_flipped if expected.decided else _largest_difference
     worst = difference(model(_copied(expected.rows)), together, allowed, f"{len(together)} rows")
     each = [model({name: array[n : n + 1].copy() for name, array in expected.rows.items()}) for n in range(len(together))]
-    odd = next((found for found in each if found.shape != (1, *together.shape[1:])), None)
-    found = np.concatenate(each) if odd is None else odd
+    odd = next((answer for answer in each if answer.shape != (1, *together.shape[1:])), None)
+    stacked = np.concatenate(each) if odd is None else odd
     truth = np.concatenate([alone, together[len(alone) :]]) if odd is None else together[:1]
-    return max(worst, difference(found, truth, allowed, "one row alone"))
+    return max(worst, difference(stacked, truth, allowed, "one row alone"))
 
 
 def verify(
@@ -147,7 +147,7 @@ def spread_rows(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
     """So many rows from all parts of a source, which may be sorted; all where there are fewer. They are copies."""
     count = len(next(iter(inputs.values())))
     places = torch.linspace(0, count - 1, min(rows, count)).round().long()
-    return {name: one.detach()[places.to(one.device)] for name, one in inputs.items()}
+    return {name: tensor.detach()[places.to(tensor.device)] for name, tensor in inputs.items()}
 
 
 def tolerance(answers: NDArray[Any]) -> float:
@@ -167,7 +167,7 @@ def _forward(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = 
     what = what or f"{len(next(iter(rows.values())))} rows"
     try:
         with torch.inference_mode():
-            answer = module(**{key: one.clone() for key, one in rows.items()})  # it may change its inputs in place
+            answer = module(**{key: tensor.clone() for key, tensor in rows.items()})  # it may change its inputs in place
     except Exception as error:
         raise BundleError(
             f"{name} fails on {what}: {in_one_line(error)}",
@@ -177,15 +177,15 @@ def _forward(module: nn.Module, rows: dict[str, Tensor], name: str, what: str = 
     if not isinstance(answer, Tensor):
         raise BundleError(f"{name} returns a {type(answer).__name__}; it must return one tensor", where="export")
     wide = answer.float() if answer.dtype in (torch.bfloat16, torch.float16) else answer
-    found: NDArray[Any] = wide.detach().cpu().numpy()
-    return found
+    output: NDArray[Any] = wide.detach().cpu().numpy()
+    return output
 
 
 def _one_by_one(module: nn.Module, rows: dict[str, Tensor], together: NDArray[Any], name: str) -> NDArray[Any]:
     each = []
     for n in range(len(together)):
         try:
-            answer = _forward(module, {key: one[n : n + 1] for key, one in rows.items()}, name, "one row alone")
+            answer = _forward(module, {key: tensor[n : n + 1] for key, tensor in rows.items()}, name, "one row alone")
         except BundleError:
             if not n:
                 return together[:0]
@@ -200,26 +200,26 @@ def _row_like(answer: NDArray[Any], together: NDArray[Any]) -> NDArray[Any]:
     return answer.reshape(wanted) if answer.size == int(np.prod(wanted)) else np.full(wanted, np.inf)
 
 
-def _same_answers(found: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
-    if found.shape != truth.shape:
+def _same_answers(outputs: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
+    if outputs.shape != truth.shape:
         return False
-    return float(_distance(found, truth).max(initial=0.0)) <= tolerance(scale)
+    return float(_distance(outputs, truth).max(initial=0.0)) <= tolerance(scale)
 
 
-def _few_flipped(found: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
+def _few_flipped(outputs: NDArray[Any], truth: NDArray[Any], scale: NDArray[Any]) -> bool:
     """Whether all but a few rows of integers are equal."""
     del scale
-    return found.shape == truth.shape and _flipped(found, truth) <= max(1, int(FLIPPED * len(truth)))
+    return outputs.shape == truth.shape and _flipped(outputs, truth) <= max(1, int(FLIPPED * len(truth)))
 
 
-def _flipped(found: NDArray[Any], truth: NDArray[Any]) -> int:
+def _flipped(outputs: NDArray[Any], truth: NDArray[Any]) -> int:
     """How many rows differ."""
     rows = len(truth)
-    return int((found.reshape(rows, -1) != truth.reshape(rows, -1)).any(1).sum()) if rows else 0
+    return int((outputs.reshape(rows, -1) != truth.reshape(rows, -1)).any(1).sum()) if rows else 0
 
 
-def _distance(found: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
-    distance: NDArray[np.float64] = np.abs(found.astype(np.float64) - truth.astype(np.float64))
+def _distance(outputs: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.float64]:
+    distance: NDArray[np.float64] = np.abs(outputs.astype(np.float64) - truth.astype(np.float64))
     return distance
 
 
@@ -245,38 +245,38 @@ def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return {name: array.copy() for name, array in rows.items()}
 
 
-def _share_flipped(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
+def _share_flipped(outputs: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
     """The share of rows that differ, of a loop's integers."""
-    if not _few_flipped(found, truth, truth):
-        flipped = f"{_flipped(found, truth)} of {len(truth)}" if found.shape == truth.shape else f"the shape {found.shape}"
+    if not _few_flipped(outputs, truth, truth):
+        flipped = f"{_flipped(outputs, truth)} of {len(truth)}" if outputs.shape == truth.shape else f"the shape {outputs.shape}"
         what = f"the loop over the exported programs gives other answers than the module on {rows}: {flipped}"
         raise BundleError(what, where="verify")
     del allowed
-    return _flipped(found, truth) / max(1, len(truth))
+    return _flipped(outputs, truth) / max(1, len(truth))
 
 
-def _largest_difference(found: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
-    if found.shape != truth.shape:
+def _largest_difference(outputs: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
+    if outputs.shape != truth.shape:
         raise BundleError(
-            f"the exported model's output has the shape {found.shape}, the module's {truth.shape}, for {rows}", where="verify"
+            f"the exported model's output has the shape {outputs.shape}, the module's {truth.shape}, for {rows}", where="verify"
         )
-    worst = float(_distance(found, truth).max(initial=0.0)) if np.isfinite(found).all() else np.inf
+    worst = float(_distance(outputs, truth).max(initial=0.0)) if np.isfinite(outputs).all() else np.inf
     if worst > allowed:
         raise BundleError(
             f"the exported model differs from the module by up to {worst:.3g} on {rows}; {allowed:.3g} is allowed",
             where="verify",
             fix="This is a bug of the export; please report it with the model's recipe.",
         )
-    if other := int(_different_decisions(found, truth, TIE * allowed).sum()):
+    if other := int(_different_decisions(outputs, truth, TIE * allowed).sum()):
         what = f"the exported model predicts another class than the module on {rows}, for {other} of {len(truth)}"
         raise BundleError(what, where="verify")
     return worst
 
 
-def _different_decisions(found: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
+def _different_decisions(outputs: NDArray[Any], truth: NDArray[Any], tie: float) -> NDArray[np.bool_]:
     """Rows whose predicted class differs, ties aside."""
     if truth.ndim != 2 or truth.shape[1] < 2:
         return np.zeros(len(truth), dtype=np.bool_)
-    places, lines = found.argmax(1), np.arange(len(truth))
+    places, lines = outputs.argmax(1), np.arange(len(truth))
     decided: NDArray[np.bool_] = truth.max(1) - truth[lines, places] > tie
     return decided

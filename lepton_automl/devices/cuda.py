@@ -35,9 +35,9 @@ class Cuda:
             raise LeptonError(ABSENT, where="device", fix="Measure on the machine that has it.")
 
         def event() -> torch.cuda.Event:
-            made = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch ships it untyped
-            made.record()
-            return made
+            event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]  # torch ships it untyped
+            event.record()
+            return event
 
         last, passed = event(), 0.0
 

@@ -190,11 +190,11 @@ class _VariantSearch:
         path = self.folder / f"{_file_of(variant)}{runtime.suffix}"
         if not path.exists():
             write_artifact(variant, self.source, path)
-        where = {"threads": deployment.threads, "rows": deployment.batch_size}
-        if self.bench.guarded and not opens_safely(path, variant, **where):
+        settings = {"threads": deployment.threads, "rows": deployment.batch_size}
+        if self.bench.guarded and not opens_safely(path, variant, **settings):
             raise BundleError(f"{variant.name} crashes the process that opens it")
         network = as_programs(self.source.module)
-        model = open_artifact(path, variant, network and network.decoder, **where)
+        model = open_artifact(path, variant, network and network.decoder, **settings)
         try:
             check_artifact(variant, model, self.expected)
         except LeptonError:

@@ -81,10 +81,10 @@ def try_change(change: Change, unchanged: Path, profiler: CostProfiler, latency_
     """
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(profiler, Path(folder))
-        made = bench.exported(build(recipe_from_json(change.recipe)), "changed")
+        path = bench.exported(build(recipe_from_json(change.recipe)), "changed")
         with profiler.measurement_lock.held():
             ratio, _ = measure(
-                bench.call(made), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.deployment.threads
+                bench.call(path), bench.call(unchanged), reference_ms=1.0, seconds=seconds, threads=profiler.deployment.threads
             )
     return change.replace(actual=_gained(ratio, latency_ms))
 

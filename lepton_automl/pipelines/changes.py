@@ -48,16 +48,16 @@ def _narrower(recipe: Recipe) -> Iterator[SingleChange]:
 def _shallower(recipe: Recipe) -> Iterator[SingleChange]:
     for stage, depth in enumerate(recipe.depths):
         for block in range(depth if depth > 1 else 0):
-            kept = tuple(tuple(b for b in range(count) if (s, b) != (stage, block)) for s, count in enumerate(recipe.depths))
+            blocks = tuple(tuple(b for b in range(count) if (s, b) != (stage, block)) for s, count in enumerate(recipe.depths))
             try:
-                yield SingleChange(f"removing block {block} of stage {stage}", recipe.keep_blocks(kept), kept)
+                yield SingleChange(f"removing block {block} of stage {stage}", recipe.keep_blocks(blocks), blocks)
             except ConfigError:  # it has a stride, or the next block needs its output
                 continue
 
 
-def old_name(layer: str, kept: tuple[tuple[int, ...], ...], lists: tuple[str, ...]) -> str:
+def old_name(layer: str, blocks_kept: tuple[tuple[int, ...], ...], lists: tuple[str, ...]) -> str:
     """The name that a layer of the smaller network had before blocks were removed."""
-    for blocks, within in zip(kept, lists, strict=True):
+    for blocks, within in zip(blocks_kept, lists, strict=True):
         number, dot, rest = layer.removeprefix(f"{within}.").partition(".")
         if layer.startswith(f"{within}.") and number.isdigit():
             return f"{within}.{blocks[int(number)]}{dot}{rest}"

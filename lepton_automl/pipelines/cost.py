@@ -218,10 +218,10 @@ class ExportedArtifact:
             rows = Path(folder) / "rows.npz"
             np.savez(rows, allow_pickle=False, **data.preprocess.arrays(self._profiler.rows))
             variant = f"Variant.from_json({self._variant.to_json()!r})"
-            how = f"{variant}, decoder, threads={target.threads}, rows={target.batch_size}"
+            opening = f"{variant}, decoder, threads={target.threads}, rows={target.batch_size}"
             script = ColdStartScript(
                 imports=_SESSION_IMPORTS.format(rows=str(rows), output=data.preprocess.output),
-                load=f"model = open_artifact(pathlib.Path({str(self.path)!r}), {how})",
+                load=f"model = open_artifact(pathlib.Path({str(self.path)!r}), {opening})",
                 answer="model(rows)",
             )
             return measure_cold_start(script, COLD_STARTS)

@@ -279,9 +279,9 @@ class PruneRun(Generic[Network]):
 
     def _cut(self, model: Network, ratio: float, multiple: int, criterion: str = "") -> PruneResult[Network]:
         config, criterion = self.config, criterion or self.config.criterion
-        how = PruneOptions(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
+        options = PruneOptions(ratio=ratio, criterion=criterion, ranking=config.ranking, multiple=multiple, seed=config.seed)
         sensitive = self.trainer.sensitivity(with_plain_weights(model), CALIBRATION) if criterion == "taylor" else None
-        return prune(model, how, self.sample, sensitivity=sensitive, refused=self.refused)
+        return prune(model, options, self.sample, sensitivity=sensitive, refused=self.refused)
 
     def score(self, model: nn.Module) -> dict[str, float]:
         """Scores on the validation rows."""

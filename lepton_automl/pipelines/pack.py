@@ -132,8 +132,8 @@ def fitted_decoder(job: TrialJob, answers: NDArray[Any] | None) -> Json:
 
 def decoder_of(bundle: Path) -> Json:
     """What a bundle's decoder has learnt."""
-    found: Json = json.loads((bundle / PREPROCESS).read_text(encoding="utf-8"))["output"].get(DECODER, {})
-    return found
+    decoder: Json = json.loads((bundle / PREPROCESS).read_text(encoding="utf-8"))["output"].get(DECODER, {})
+    return decoder
 
 
 def with_decoder(preprocess: Json, decoder: Json) -> Json:

@@ -70,7 +70,7 @@ class RecoveryTrainer:
         train = Split({ROWS: self.rows.train.inputs[ROWS], TEACHER_OUTPUTS: outputs}, self.rows.train.targets)
         self.rows = Labelled(self.rows.spec, train, self.rows.validation)
         loss = Loss(self.rows.spec, self.plan, ensemble=False)
-        self.loss = DistillationLoss(loss, spec=self.rows.spec, how=Distillation())
+        self.loss = DistillationLoss(loss, spec=self.rows.spec, distillation=Distillation())
 
     def recover(self, model: nn.Module, epochs: int, progress: Callable[[int], None]) -> None:
         """Train in place; with 0 epochs only the normalisation statistics are recomputed."""

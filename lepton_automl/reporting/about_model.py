@@ -77,7 +77,7 @@ def _calibration(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
     figures["calibration"] = calibration_figure(analysis)
     bins = table(
         ["probability", "rows", "mean probability", "share correct"],
-        ([f"{bin_.low:.2f} to {bin_.high:.2f}", bin_.rows, bin_.sure, bin_.right] for bin_ in analysis.calibration),
+        ([f"{band.low:.2f} to {band.high:.2f}", band.rows, band.sure, band.right] for band in analysis.calibration),
     )
     return [
         "<h3>Whether its probabilities can be trusted</h3>",

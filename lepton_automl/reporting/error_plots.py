@@ -91,29 +91,29 @@ def calibration_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.
     """
     import plotly.graph_objects as go
 
-    bins, most = analysis.calibration, max((bin_.rows for bin_ in analysis.calibration), default=1)
-    ends = [interval(bin_.right, bin_.rows) for bin_ in bins]
+    bins, most = analysis.calibration, max((band.rows for band in analysis.calibration), default=1)
+    ends = [interval(band.right, band.rows) for band in bins]
     figure = go.Figure()
     line = {"color": GREY, "dash": "dot"}
     figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, name="perfectly calibrated", hoverinfo="skip")
     figure.add_bar(
-        x=[(bin_.low + bin_.high) / 2 for bin_ in bins],
-        y=[0.25 * bin_.rows / most for bin_ in bins],
-        width=[bin_.high - bin_.low for bin_ in bins],
-        customdata=[bin_.rows for bin_ in bins],
+        x=[(band.low + band.high) / 2 for band in bins],
+        y=[0.25 * band.rows / most for band in bins],
+        width=[band.high - band.low for band in bins],
+        customdata=[band.rows for band in bins],
         marker={"color": GREY, "opacity": 0.35},
         name="rows",
         hovertemplate="%{customdata} rows<extra></extra>",
     )
     figure.add_scatter(
-        x=[bin_.sure for bin_ in bins],
-        y=[bin_.right for bin_ in bins],
-        customdata=[bin_.rows for bin_ in bins],
+        x=[band.sure for band in bins],
+        y=[band.right for band in bins],
+        customdata=[band.rows for band in bins],
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [max(0.0, high - bin_.right) for bin_, (_, high) in zip(bins, ends, strict=True)],
-            "arrayminus": [max(0.0, bin_.right - low) for bin_, (low, _) in zip(bins, ends, strict=True)],
+            "array": [max(0.0, high - band.right) for band, (_, high) in zip(bins, ends, strict=True)],
+            "arrayminus": [max(0.0, band.right - low) for band, (low, _) in zip(bins, ends, strict=True)],
             "thickness": 1,
         },
         mode="lines+markers",

@@ -140,11 +140,11 @@ class ExecutorContract:
         with closing(self.start(1, tmp_path)) as executor:
             executor.submit(job(5, tmp_path))
             *reports, result = self.hear(executor, 1)
-            assert [(one.epoch, one.waits) for one in reports if isinstance(one, Report)] == [
+            assert [(report.epoch, report.waits) for report in reports if isinstance(report, Report)] == [
                 (0, True), (1, False), (2, True), (3, False), (4, False),
             ]  # fmt: skip
             assert (
-                all(isinstance(one, Report) and one.trial == 5 for one in reports)
+                all(isinstance(report, Report) and report.trial == 5 for report in reports)
                 and isinstance(reports[0], Report)
                 and reports[0].profile is not None
             )
@@ -167,7 +167,7 @@ class ExecutorContract:
             for number, status in enumerate(("stopped", "infeasible")):
                 executor.submit(job(number, tmp_path))
                 decision = STOP.replace(status=status)
-                result = self.hear(executor, 1, lambda report, told=decision: told if report.epoch == 2 else Decision())[-1]  # type: ignore[misc]  # mypy cannot infer a lambda's default
+                result = self.hear(executor, 1, lambda report, answer=decision: answer if report.epoch == 2 else Decision())[-1]  # type: ignore[misc]  # mypy cannot infer a lambda's default
                 assert isinstance(result, TrialResult) and (result.trial, result.status) == (number, status)
                 assert result.reason == STOP.reason and result.epochs == 2
 
@@ -185,8 +185,8 @@ class ExecutorContract:
         with closing(self.start(1, tmp_path)) as executor:
             executor.submit(job(0, tmp_path))
             executor.cancel(0, STOP)
-            said = self.hear(executor, 1, lambda _: STOP.replace(reason="it did not hear the first word"))
-            assert isinstance(said[-1], TrialResult) and said[-1].reason == STOP.reason
+            messages = self.hear(executor, 1, lambda _: STOP.replace(reason="it did not hear the first word"))
+            assert isinstance(messages[-1], TrialResult) and messages[-1].reason == STOP.reason
 
     def test_an_errand_does_not_wait_for_a_trial_that_was_written_off(self, tmp_path: Path) -> None:
         """A trial at a rung, to which nobody listens any more, makes room."""
@@ -228,9 +228,9 @@ class ExecutorContract:
             for number in range(2):
                 executor.submit(job(number, tmp_path, epochs=60, rungs=()))
             heard = self.hear(executor, 2)
-            ends = [place for place, one in enumerate(heard) if isinstance(one, TrialResult)]
+            ends = [place for place, message in enumerate(heard) if isinstance(message, TrialResult)]
             firsts = [
-                next(place for place, one in enumerate(heard) if isinstance(one, Report) and one.trial == number)
+                next(place for place, message in enumerate(heard) if isinstance(message, Report) and message.trial == number)
                 for number in range(2)
             ]
             assert max(firsts) < min(ends)
@@ -252,12 +252,12 @@ class ExecutorContract:
             self.until_report(executor, 2)
             executor.hold(held=True)
             executor.hold(held=True)
-            said = list(executor.poll(0.3))
+            messages = list(executor.poll(0.3))
             assert not executor.poll(0.5)
             executor.hold(held=False)
-            said += self.hear(executor, 1)
-            epochs = [one.epoch for one in said if isinstance(one, Report)]
-            assert epochs == [*range(3, 41)] and isinstance(said[-1], TrialResult)
+            messages += self.hear(executor, 1)
+            epochs = [message.epoch for message in messages if isinstance(message, Report)]
+            assert epochs == [*range(3, 41)] and isinstance(messages[-1], TrialResult)
 
     def test_an_errand_that_fails_is_raised_where_it_was_sent_from(self, tmp_path: Path) -> None:
         """In words for people."""

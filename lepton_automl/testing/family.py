@@ -130,9 +130,9 @@ class FamilyContract:
             with torch.inference_mode():
                 expected: Tensor = answers(network(**inputs))
                 finished = deployable(network, data.spec)
-                made: Tensor = finished(**inputs)
+                outputs: Tensor = finished(**inputs)
             exported = export_network(finished, inputs, tmp_path / f"{number}.onnx")
-            _assert_close(made, expected, recipe)
+            _assert_close(outputs, expected, recipe)
             _assert_close(torch.from_numpy(exported({name: part.numpy() for name, part in inputs.items()})), expected, recipe)
             assert exported.any_rows
 
@@ -185,6 +185,6 @@ class FamilyContract:
             return float(loss(network(**batch.inputs), batch))
 
 
-def _assert_close(made: Tensor, expected: Tensor, recipe: Recipe) -> None:
+def _assert_close(outputs: Tensor, expected: Tensor, recipe: Recipe) -> None:
     scale = max(1.0, float(expected.double().abs().max()))
-    assert made.shape == expected.shape and torch.allclose(made, expected, atol=CLOSE * scale, rtol=CLOSE), recipe.describe()
+    assert outputs.shape == expected.shape and torch.allclose(outputs, expected, atol=CLOSE * scale, rtol=CLOSE), recipe.describe()

@@ -180,8 +180,8 @@ class ModalityContract:
         """Of the shape that the spec says."""
         import torch
 
-        made = self.modality.entry(data.spec)(**{name: part[:2] for name, part in data.train.inputs.items()})
-        assert made.shape == (2, *data.spec.input_shape) and made.dtype == torch.float32
+        tensor = self.modality.entry(data.spec)(**{name: part[:2] for name, part in data.train.inputs.items()})
+        assert tensor.shape == (2, *data.spec.input_shape) and tensor.dtype == torch.float32
 
     def _prepared(self, folder: Path, name: str, test: int | None) -> Data:
         places = [folder / name / part for part in ("source", "test")]

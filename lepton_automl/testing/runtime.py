@@ -161,10 +161,10 @@ class RuntimeContract:
     def test_an_answer_stays_when_the_next_is_given(self, source: Source, tmp_path: Path) -> None:
         """No answer is a window into memory that the next call writes to."""
         opened = self._plain(source, tmp_path)
-        one = opened(_first(source, 1))
-        kept = one.copy()
+        first_answer = opened(_first(source, 1))
+        copy = first_answer.copy()
         opened({name: 1 - rows for name, rows in _first(source, 1).items()})
-        assert np.array_equal(one, kept)
+        assert np.array_equal(first_answer, copy)
 
     def test_the_process_stays_as_it_is(self, source: Source, tmp_path: Path) -> None:
         """Opening and calling a file leaves random states, threads and modes to whoever else computes in this process."""

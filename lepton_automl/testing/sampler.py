@@ -36,7 +36,7 @@ class SamplerContract:
         sampler: Sampler = type(self).factory(SPACE, OBJECTIVES, seed=seed)
         return sampler
 
-    def told(self, seed: int = 0, trials: int = TRIALS) -> tuple[Sampler, list[Observation]]:
+    def trained_sampler(self, seed: int = 0, trials: int = TRIALS) -> tuple[Sampler, list[Observation]]:
         """A sampler that has observed its own first draws, and what it has observed."""
         sampler, observations = self.make(seed), []
         for number in range(trials):
@@ -46,16 +46,16 @@ class SamplerContract:
 
     def test_every_draw_is_a_whole_configuration_of_the_space(self) -> None:
         """All hyperparameters, each within its range."""
-        _, observations = self.told()
+        _, observations = self.trained_sampler()
         assert all(SPACE.complete(known.config) == known.config for known in observations)
 
     def test_it_gives_as_many_as_are_asked_for(self) -> None:
         """Where the space holds so many."""
-        assert len(self.told()[0].ask(TRIALS, 3)) >= 3
+        assert len(self.trained_sampler()[0].ask(TRIALS, 3)) >= 3
 
     def test_draws_depend_on_observations_and_number_alone(self) -> None:
         """Asking changes nothing, so that a replayed search goes on in the same way."""
-        sampler, observations = self.told()
+        sampler, observations = self.trained_sampler()
         again = self.make()
         for known in observations:
             again.tell(known)
@@ -64,14 +64,14 @@ class SamplerContract:
 
     def test_the_same_observations_again_change_nothing(self) -> None:
         """`relearn` replaces what was observed; it does not add to it."""
-        sampler, observations = self.told()
+        sampler, observations = self.trained_sampler()
         before = sampler.ask(TRIALS)
         sampler.relearn(observations)
         assert sampler.ask(TRIALS) == before
 
     def test_pinned_hyperparameters_keep_their_values(self) -> None:
         """One of them, or all."""
-        sampler, _ = self.told()
+        sampler, _ = self.trained_sampler()
         pinned = {"model.norm": "none"}
         for number in range(TRIALS, TRIALS + 3):
             for drawn in sampler.ask(number, 1, pinned):

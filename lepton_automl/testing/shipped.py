@@ -29,14 +29,14 @@ def foreign_imports(modules: Iterable[str]) -> list[str]:
     Returns:
         Each as `"module imports name"`.
     """
-    found: list[str] = []
+    imports: list[str] = []
     shipped = [*FIRST_SOURCES]
     for module in modules:
         for name in _imported(module):
             if name.partition(".")[0] not in EVERYWHERE and name not in shipped:
-                found.append(f"{module} imports {name}")
+                imports.append(f"{module} imports {name}")
         shipped.append(module)
-    return found
+    return imports
 
 
 def clashing_names(modules: Sequence[str]) -> list[str]:
@@ -48,14 +48,14 @@ def clashing_names(modules: Sequence[str]) -> list[str]:
     Returns:
         Each as `"name in module and module"`.
     """
-    found: list[str] = []
-    seen: dict[str, tuple[str, str]] = {}  # by name: where it is defined, and how
+    clashes: list[str] = []
+    definitions: dict[str, tuple[str, str]] = {}  # by name: where it is defined, and how
     for module in (*FIRST_SOURCES, *modules, *LAST_SOURCES):
         for name, text in _defined(module):
-            earlier, same = seen.setdefault(name, (module, text))
+            earlier, same = definitions.setdefault(name, (module, text))
             if earlier != module and same != text and {earlier, module} & {*modules}:
-                found.append(f"{name} in {earlier} and {module}")
-    return found
+                clashes.append(f"{name} in {earlier} and {module}")
+    return clashes
 
 
 def bundle_code(modality: Modality, task: Task) -> ModuleType:
@@ -103,6 +103,6 @@ def _defined(module: str) -> Iterator[tuple[str, str]]:
 
 
 def _body(module: str) -> list[ast.stmt]:
-    found = importlib.util.find_spec(module)
-    assert found is not None and found.origin is not None, f"there is no module {module}"
-    return ast.parse(Path(found.origin).read_text(encoding="utf-8")).body
+    module_spec = importlib.util.find_spec(module)
+    assert module_spec is not None and module_spec.origin is not None, f"there is no module {module}"
+    return ast.parse(Path(module_spec.origin).read_text(encoding="utf-8")).body

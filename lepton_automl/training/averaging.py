@@ -51,13 +51,13 @@ def averaged_weights(model: nn.Module, optimizer: AdamWScheduleFree, batches: Se
         batches: Training batches to compute the normalisation statistics of the averaged weights from.
     """
     live = [tensor for norm in batch_norms(model) for tensor in _statistics(norm)]
-    kept = [tensor.clone() for tensor in live]
+    originals = [tensor.clone() for tensor in live]
     load_averaged(model, optimizer, batches)
     try:
         yield
     finally:
         optimizer.train()
-        for tensor, old in zip(live, kept, strict=True):
+        for tensor, old in zip(live, originals, strict=True):
             tensor.copy_(old)
 
 
@@ -73,28 +73,28 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
     Averaged weights see activations that no step of the training saw, so the running statistics do not fit them
     (Izmailov et al., Averaging Weights Leads to Wider Optima, 2018).
     """
-    found = batch_norms(model)
-    if not found:
+    norms = batch_norms(model)
+    if not norms:
         return
     modes = [(module, module.training) for module in model.modules()]
-    momenta = [norm.momentum for norm in found]
-    before = [[tensor.clone() for tensor in _kept(norm)] for norm in found]
+    momenta = [norm.momentum for norm in norms]
+    before = [[tensor.clone() for tensor in _kept(norm)] for norm in norms]
     model.eval()
-    for norm in found:
+    for norm in norms:
         norm.reset_running_stats()
         norm.train()
     device = next(model.parameters()).device
     with torch.no_grad():
         for number, batch in enumerate(batches, 1):
-            for norm in found:  # an even average over the batches; a custom forward pass may need it as a number
+            for norm in norms:  # an even average over the batches; a custom forward pass may need it as a number
                 norm.momentum = None if type(norm).forward is _BatchNorm.forward else 1 / number
             model(**{name: rows.to(device) for name, rows in batch.inputs.items()})
-    for norm, momentum, old in zip(found, momenta, before, strict=True):
+    for norm, momentum, old in zip(norms, momenta, before, strict=True):
         norm.momentum = momentum
         if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps its statistics
             with torch.no_grad():
-                for tensor, kept in zip(_kept(norm), old, strict=True):
-                    tensor.copy_(kept)
+                for tensor, state in zip(_kept(norm), old, strict=True):
+                    tensor.copy_(state)
     for module, training in modes:
         module.training = training
 

@@ -126,9 +126,9 @@ class CustomEpochs(Epochs):
             raise self._diverged(f"the loss of its training_step is {loss}")
         return {"train_loss": loss}
 
-    def _diverged(self, how: str) -> Diverged:
+    def _diverged(self, reason: str) -> Diverged:
         fix = "Lower its learning rate, or clip its gradients in configure_gradient_clipping."
-        return Diverged(f"training diverged: {how}", where=f"epoch {self.epoch}", fix=fix)
+        return Diverged(f"training diverged: {reason}", where=f"epoch {self.epoch}", fix=fix)
 
     def validate(self, task: pl.LightningModule) -> dict[str, float]:
         """Scores of the module; empty where there are no validation rows."""
@@ -143,10 +143,10 @@ class CustomEpochs(Epochs):
             module.training = mode
         if not answers.isfinite().all():
             raise self._diverged("its outputs are not finite numbers")
-        found = self.score_answers(task, answers, torch.cat([targets for _, targets in pairs]))
-        loss = task_of(self.spec).validation_loss(found, self.spec.output)
-        task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in found.items()}}, logger=False)
-        return found
+        scores = self.score_answers(task, answers, torch.cat([targets for _, targets in pairs]))
+        loss = task_of(self.spec).validation_loss(scores, self.spec.output)
+        task.log_dict({"val_loss": loss, **{f"val_{name}": score for name, score in scores.items()}}, logger=False)
+        return scores
 
 
 def lazy_layer(module: nn.Module) -> str:
@@ -185,19 +185,21 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
         pair: Some rows as `forward` takes them, with their targets.
         spec: The task.
     """
-    found = Complaints("model")
+    complaints = Complaints("model")
     if not isinstance(module, pl.LightningModule):
         kind = f"{type(module).__module__}.{type(module).__name__}"
         near = any(base.__name__ == "LightningModule" for base in type(module).__mro__)
         fix = "Import it from pytorch_lightning, not from lightning." if near else "Return a pytorch_lightning.LightningModule."
-        found.add(f"the factory returned a {kind}, not a LightningModule", fix)
-        return found
+        complaints.add(f"the factory returned a {kind}, not a LightningModule", fix)
+        return complaints
     for step in ("training_step", "configure_optimizers"):
-        found.check(is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Define {step} as for any Trainer.")
-    found.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
+        complaints.check(
+            is_overridden(step, module), f"{type(module).__name__} has no {step}", f"Define {step} as for any Trainer."
+        )
+    complaints.check(any(True for _ in module.parameters()), f"{type(module).__name__} has no weights to train")
     if lazy := lazy_layer(module):
-        found.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
-        return found
+        complaints.add(f"{lazy} has no weights before its first call", "Call the module once on rows of zeros in the factory.")
+        return complaints
     rows, _ = pair
     wanted, _ = task_of(spec).wanted(spec)
     try:
@@ -205,14 +207,16 @@ def check_module(module: Any, pair: Pair, spec: DataSpec) -> Complaints:
             answers = module.eval()(rows.clone())
     except Exception as error:
         what = f"forward fails on rows {list(rows.shape)}: {in_one_line(error)}"
-        found.add(what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must return {wanted}.")
-        return found
+        complaints.add(
+            what, f"It is called with float32 rows [N, {', '.join(map(str, rows.shape[1:]))}] and must return {wanted}."
+        )
+        return complaints
     shape = list(answers.shape) if isinstance(answers, Tensor) else type(answers).__name__
     fits = shape in (
         [len(rows), spec.outputs],
         list(task_of(spec).answers(spec.output, members=False, unit=False)(torch.zeros(len(rows), spec.outputs)).shape),
     )
-    found.check(
+    complaints.check(
         fits, f"forward returns {shape} for rows {list(rows.shape)}", f"It must return {wanted}; spec.outputs is their number."
     )
-    return found
+    return complaints

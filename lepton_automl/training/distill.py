@@ -46,9 +46,9 @@ class DistillationLoss(nn.Module):
         how: Shares and temperature.
     """
 
-    def __init__(self, loss: nn.Module, *, spec: DataSpec, how: Distillation) -> None:
+    def __init__(self, loss: nn.Module, *, spec: DataSpec, distillation: Distillation) -> None:
         super().__init__()
-        self.loss, self.task, self.how = loss, task_of(spec), how
+        self.loss, self.task, self.how = loss, task_of(spec), distillation
 
     def forward(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean loss of one batch, a scalar; `batch.inputs["teacher_outputs"]` has the shape of the outputs."""

@@ -138,12 +138,12 @@ class Epochs(pl.Callback):
 
     def score_answers(self, model: nn.Module, answers: Tensor, targets: Tensor) -> dict[str, float]:
         """Scores of a model's outputs; its weights are kept if they are the best so far."""
-        found = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
-        cost = task_of(self.spec).validation_loss(found, self.spec.output)
+        values = scores(own_unit(answers, self.spec), own_unit(targets, self.spec), self.spec)
+        cost = task_of(self.spec).validation_loss(values, self.spec.output)
         if cost < self.least:  # a small table is overfitted long before its last epoch
             self.least = cost
             self.best = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        return found
+        return values
 
     def _some_batches(self) -> list[Batch]:
         """A few training batches of the epoch, for normalisation statistics."""

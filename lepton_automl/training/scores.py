@@ -37,10 +37,10 @@ def scores(answers: Numbers, targets: Numbers, spec: DataSpec, decoder: Json | N
         Scores by the names of the task's metrics.
     """
     outputs, truth = torch.as_tensor(answers).cpu(), torch.as_tensor(targets).cpu()
-    found = task_of(spec).scores(outputs, truth, spec.output, decoder)
+    values = task_of(spec).scores(outputs, truth, spec.output, decoder)
     if spec.metric is not None:
-        found[spec.metric.name] = _own_score(spec.metric, outputs.numpy(), truth.numpy(), spec, decoder)
-    return {name: score for name, score in found.items() if not math.isnan(score)}
+        values[spec.metric.name] = _own_score(spec.metric, outputs.numpy(), truth.numpy(), spec, decoder)
+    return {name: score for name, score in values.items() if not math.isnan(score)}
 
 
 def scorers_of(spec: DataSpec, decoder: Json | None = None) -> dict[str, Scorer]:

@@ -70,9 +70,9 @@ def _arrays(prefix: str, tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
-    kept = tensor.detach().cpu()
-    kept = kept.float() if kept.dtype == torch.bfloat16 else kept  # NumPy has no bfloat16; nothing is lost either way
-    return np.ascontiguousarray(kept.numpy()).reshape(kept.shape)
+    array = tensor.detach().cpu()
+    array = array.float() if array.dtype == torch.bfloat16 else array  # NumPy has no bfloat16; nothing is lost either way
+    return np.ascontiguousarray(array.numpy()).reshape(array.shape)
 
 
 def _tensors(snapshot: Snapshot, prefix: str) -> dict[str, Tensor]:

@@ -239,7 +239,7 @@ def test_distillation_brings_the_outputs_closer_to_the_teachers(values: bool) ->
     for share in (0.0, 1.0):
         torch.manual_seed(1)
         pupil = nn.Linear(5, told.shape[1])
-        loss = DistillationLoss(Loss(spec, TrainPlan(), ensemble=False), spec=spec, how=Distillation(share=share))
+        loss = DistillationLoss(Loss(spec, TrainPlan(), ensemble=False), spec=spec, distillation=Distillation(share=share))
         optimizer = torch.optim.SGD(pupil.parameters(), lr=0.1)
         for _ in range(100):
             optimizer.zero_grad()

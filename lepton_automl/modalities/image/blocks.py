@@ -102,10 +102,10 @@ class ResidualBlock(nn.Module):
     @staticmethod
     def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:
         """The widths of the block's layers; `path` is the block's own in the recipe."""
-        found = under("enter", conv_norm_map(inputs, f"{path}.mid")) | under("leave", conv_norm_map(f"{path}.mid", outputs))
+        channels = under("enter", conv_norm_map(inputs, f"{path}.mid")) | under("leave", conv_norm_map(f"{path}.mid", outputs))
         if block.squeeze:
-            found |= under("squeeze", squeeze_map(outputs, f"{path}.squeeze"))
-        return found | (under("skip", conv_norm_map(inputs, outputs)) if first else {})
+            channels |= under("squeeze", squeeze_map(outputs, f"{path}.squeeze"))
+        return channels | (under("skip", conv_norm_map(inputs, outputs)) if first else {})
 
 
 class InvertedBlock(nn.Module):
@@ -130,10 +130,10 @@ class InvertedBlock(nn.Module):
     def width_map(inputs: str, outputs: str, path: str, block: Block, *, first: bool) -> WidthMap:  # noqa: ARG004  # the same question is put to either kind of block
         """The widths of the block's layers; `path` is the block's own in the recipe."""
         mid = f"{path}.mid"
-        found = under("enter", conv_norm_map(inputs, mid)) | under("depthwise", conv_norm_map(mid, mid))
+        channels = under("enter", conv_norm_map(inputs, mid)) | under("depthwise", conv_norm_map(mid, mid))
         if block.squeeze:
-            found |= under("squeeze", squeeze_map(mid, f"{path}.squeeze"))
-        return found | under("leave", conv_norm_map(mid, outputs))
+            channels |= under("squeeze", squeeze_map(mid, f"{path}.squeeze"))
+        return channels | under("leave", conv_norm_map(mid, outputs))
 
 
 BLOCKS: dict[str, type[PlainBlock | ResidualBlock | InvertedBlock]] = {

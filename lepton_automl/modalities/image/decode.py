@@ -67,32 +67,32 @@ class _Header:
     halved: bool
 
 
-def look(found: Album) -> Look:
+def look(album: Album) -> Look:
     """Read every picture's header. Size and colours come from pictures outside of the test split alone, where that is given."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = colour = halved = 0
     damaged: dict[int, str] = {}
     deep: list[int] = []
-    every_sealed = all(picture.role == TEST for picture in found.pictures)
+    every_sealed = all(picture.role == TEST for picture in album.pictures)
     with ThreadPoolExecutor(_threads()) as pool:
-        for at, seen in enumerate(pool.map(lambda picture: _header(found, picture), found.pictures)):
-            if isinstance(seen, str):
-                damaged[at] = seen
+        for at, header in enumerate(pool.map(lambda picture: _header(album, picture), album.pictures)):
+            if isinstance(header, str):
+                damaged[at] = header
                 continue
-            if seen.mode.startswith(("I", "F")):
+            if header.mode.startswith(("I", "F")):
                 deep.append(at)
-            halved += seen.halved
-            if found.pictures[at].role == TEST and not every_sealed:
+            halved += header.halved
+            if album.pictures[at].role == TEST and not every_sealed:
                 continue
-            is_grey = seen.mode in ("1", "L", "LA") or seen.mode.startswith(("I", "F"))
-            sizes[seen.size] += 1
+            is_grey = header.mode in ("1", "L", "LA") or header.mode.startswith(("I", "F"))
+            sizes[header.size] += 1
             grey, colour = grey + is_grey, colour + (not is_grey)
     return Look(sizes, grey, colour, damaged, deep, halved)
 
 
-def _header(found: Album, picture: Picture) -> _Header | str:
+def _header(album: Album, picture: Picture) -> _Header | str:
     try:
-        with open_image(found.open(picture.path)) as image:
+        with open_image(album.open(picture.path)) as image:
             width, height = image.size
             if image.format in ("JPEG", "MPO"):
                 check_jpeg_size(image)
@@ -108,25 +108,25 @@ def _threads() -> int:
     return min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def choose_shape(seen: Look, options: DataOptions) -> tuple[tuple[int, int, int], list[str]]:
+def choose_shape(look: Look, options: DataOptions) -> tuple[tuple[int, int, int], list[str]]:
     """(channels, height, width) for the network, and why."""
     notes = []
-    if seen.grey and seen.colour:
-        notes.append(f"{seen.grey:,} pictures are grey and {seen.colour:,} in colour: all are taken as RGB")
-    channels = image_options(options).channels or (3 if seen.colour else 1)
+    if look.grey and look.colour:
+        notes.append(f"{look.grey:,} pictures are grey and {look.colour:,} in colour: all are taken as RGB")
+    channels = image_options(options).channels or (3 if look.colour else 1)
     if size := image_options(options).image_size:
         return (channels, *size), notes
-    (height, width), many = seen.sizes.most_common(1)[0]
-    if many >= MOSTLY * seen.sizes.total() and max(height, width) <= LARGEST_COMMON:
-        few = seen.sizes.total() - many
+    (height, width), many = look.sizes.most_common(1)[0]
+    if many >= MOSTLY * look.sizes.total() and max(height, width) <= LARGEST_COMMON:
+        few = look.sizes.total() - many
         notes.append(f"the pictures are {height}x{width} pixels" + (f", but for {few:,} that are brought to it" if few else ""))
         return (channels, height, width), notes
-    if len(seen.sizes) > 1:
-        every = list(seen.sizes.elements())
+    if len(look.sizes) > 1:
+        every = list(look.sizes.elements())
         height, width = round(median(size[0] for size in every)), round(median(size[1] for size in every))
     scale = min(1.0, USUAL_SIDE / max(height, width))
     height, width = (max(8, round(side * scale / 8) * 8) for side in (height, width))
-    differing = f"sizes differ ({len(seen.sizes):,} of them)" if len(seen.sizes) > 1 else "the pictures are large"
+    differing = f"sizes differ ({len(look.sizes):,} of them)" if len(look.sizes) > 1 else "the pictures are large"
     notes.append(f"{differing}: all are brought to {height}x{width} pixels (set image_size to choose)")
     return (channels, height, width), notes
 
@@ -148,12 +148,12 @@ class Decoded:
     ranges: Array
 
 
-def decode_all(found: Album, seen: Look, shape: tuple[int, int, int], folder: Path, progress: Progress | None) -> Decoded:
+def decode_all(album: Album, look: Look, shape: tuple[int, int, int], folder: Path, progress: Progress | None) -> Decoded:
     """Decode every picture of bytes once, and find the range of the others.
 
     Args:
-        found: The pictures.
-        seen: What their headers tell.
+        album: The pictures.
+        look: What their headers tell.
         shape: (channels, height, width).
         folder: For a file of the pixels where they are many.
         progress: Told how many of how many are done.
@@ -161,33 +161,33 @@ def decode_all(found: Album, seen: Look, shape: tuple[int, int, int], folder: Pa
     Raises:
         DataError: More than 5 % are damaged; some are named.
     """
-    pixels = room_for((len(found.pictures), *shape), folder)
-    ranges = np.full((len(found.pictures), 2), np.nan)
-    deep = set(seen.deep)
+    pixels = room_for((len(album.pictures), *shape), folder)
+    ranges = np.full((len(album.pictures), 2), np.nan)
+    deep = set(look.deep)
 
     def decode_one(at: int) -> None:
         if at in deep:
-            ranges[at] = _range(found.open(found.pictures[at].path))
+            ranges[at] = _range(album.open(album.pictures[at].path))
         else:
-            pixels[at] = read_image(found.open(found.pictures[at].path), shape)
+            pixels[at] = read_image(album.open(album.pictures[at].path), shape)
 
-    todo = [at for at in range(len(found.pictures)) if at not in seen.damaged]
-    damaged = seen.damaged | _each(todo, decode_one, progress)
-    if len(damaged) > MOST_DAMAGED * len(found.pictures):
+    todo = [at for at in range(len(album.pictures)) if at not in look.damaged]
+    damaged = look.damaged | _each(todo, decode_one, progress)
+    if len(damaged) > MOST_DAMAGED * len(album.pictures):
         raise DataError(
-            f"{len(damaged):,} of {len(found.pictures):,} pictures cannot be read: {listed(found, damaged)}",
-            where=found.where,
+            f"{len(damaged):,} of {len(album.pictures):,} pictures cannot be read: {listed(album, damaged)}",
+            where=album.where,
             fix=f"Restore or remove these files{_why(damaged)}.",
         )
     return Decoded(pixels, np.array([at for at in todo if at not in damaged], np.int64), damaged, ranges)
 
 
-def fill_deep(found: Album, seen: Look, decoded: Decoded, levels: tuple[float, float] | None) -> None:
+def fill_deep(album: Album, look: Look, decoded: Decoded, levels: tuple[float, float] | None) -> None:
     """Decode the pictures that are deeper than bytes.
 
     Args:
-        found: The pictures.
-        seen: What their headers tell.
+        album: The pictures.
+        look: What their headers tell.
         decoded: The others, and room for these.
         levels: Black and white of the training pictures, beyond which numbers are clipped; None where those are bytes: each is
             read as a model of these data will read it.
@@ -198,7 +198,7 @@ def fill_deep(found: Album, seen: Look, decoded: Decoded, levels: tuple[float, f
     from PIL import Image, ImageOps
 
     def decode_one(at: int) -> None:
-        file, shape = found.open(found.pictures[at].path), decoded.pixels.shape[1:]
+        file, shape = album.open(album.pictures[at].path), decoded.pixels.shape[1:]
         if levels is None:
             decoded.pixels[at] = read_image(file, shape)
             return
@@ -206,10 +206,10 @@ def fill_deep(found: Album, seen: Look, decoded: Decoded, levels: tuple[float, f
             upright = ImageOps.exif_transpose(image)
             decoded.pixels[at] = decode(Image.fromarray(to_bytes(np.asarray(upright), *levels)), shape)
 
-    failed = _each([at for at in seen.deep if at not in decoded.damaged], decode_one, None)
+    failed = _each([at for at in look.deep if at not in decoded.damaged], decode_one, None)
     if failed:
         at, why = next(iter(failed.items()))
-        raise DataError(why, where=f"{found.where}/{found.pictures[at].path}", fix="Restore, scale or remove this file.")
+        raise DataError(why, where=f"{album.where}/{album.pictures[at].path}", fix="Restore, scale or remove this file.")
 
 
 def _range(file: Any) -> tuple[float, float]:
@@ -250,16 +250,16 @@ def _why(damaged: dict[int, str]) -> str:
     return f"; {large}" if large else ""
 
 
-def warn_of(found: Album, damaged: dict[int, str]) -> list[str]:
+def warn_of(album: Album, damaged: dict[int, str]) -> list[str]:
     """Warnings on pictures that are left out."""
     if not damaged:
         return []
-    return [f"{len(damaged):,} pictures cannot be read and are left out: {listed(found, damaged)}{_why(damaged)}"]
+    return [f"{len(damaged):,} pictures cannot be read and are left out: {listed(album, damaged)}{_why(damaged)}"]
 
 
-def listed(found: Album, damaged: dict[int, str]) -> str:
+def listed(album: Album, damaged: dict[int, str]) -> str:
     """The first few damaged pictures by path."""
-    first = [repr(found.pictures[at].path) for at in sorted(damaged)[:5]]
+    first = [repr(album.pictures[at].path) for at in sorted(damaged)[:5]]
     return ", ".join(first) + (f" and {len(damaged) - 5:,} more" if len(damaged) > 5 else "")
 
 

@@ -105,7 +105,7 @@ def split_of(name: str) -> tuple[int, str] | None:
     return (roles.pop(), " ".join(rest)) if len(roles) == 1 else None
 
 
-def arrange(names: Sequence[str], where: str, *, split: bool | Mapping[str, str] | None = None) -> Arrangement:
+def arrange(names: Sequence[str], source: str, *, split: bool | Mapping[str, str] | None = None) -> Arrangement:
     """Classes and splits of pictures, from their paths.
 
     The folders directly inside the source are splits if each has a split's name (`train`, `Testing`, `valid`, `seg_test`;
@@ -114,7 +114,7 @@ def arrange(names: Sequence[str], where: str, *, split: bool | Mapping[str, str]
 
     Args:
         names: Paths of pictures within the source; not empty.
-        where: The source, for messages.
+        source: The source, for messages.
         split: None to decide by the names; False where every folder is a class; or the split of each folder by its name:
             `{"Part1": "train", "Part2": "test"}` (`"train"`, `"validation"` or `"test"`).
 
@@ -126,21 +126,21 @@ def arrange(names: Sequence[str], where: str, *, split: bool | Mapping[str, str]
     loose = [name for name, path in zip(names, paths, strict=True) if len(path) < 2]
     if loose:
         fix = f"Put each picture into a folder named after its class, {EXAMPLE}, or a table with file names and labels beside them."
-        raise DataError(f"{len(loose):,} pictures lie in no class folder, {_such_as(loose)}", where=where, fix=fix)
-    roles = _given(split, paths, where) if split else {} if split is False else _inferred(paths, where)
+        raise DataError(f"{len(loose):,} pictures lie in no class folder, {_such_as(loose)}", where=source, fix=fix)
+    roles = _given(split, paths, source) if split else {} if split is False else _inferred(paths, source)
     if roles:
-        return _by_split(names, paths, roles, where)
+        return _by_split(names, paths, roles, source)
     nested = None if split is False else _nested(paths)
     if nested:
-        found = [Picture(name, path[0], nested[path[1]]) for name, path in zip(names, paths, strict=True)]
-        return Arrangement(found, (f"the folders in each class are the splits: {_told(nested)}",))
+        pictures = [Picture(name, path[0], nested[path[1]]) for name, path in zip(names, paths, strict=True)]
+        return Arrangement(pictures, (f"the folders in each class are the splits: {_told(nested)}",))
     warnings = () if split is False else _alike_inside(paths)
     return Arrangement([Picture(name, path[0], OPEN) for name, path in zip(names, paths, strict=True)], warnings=warnings)
 
 
 def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
     """A warning where the folders that are taken for classes all hold the same folders, as splits do."""
-    inside = {name: found for name, found in _classes(_inner(paths)).items() if found}
+    inside = {name: folders for name, folders in _classes(_inner(paths)).items() if folders}
     if len(inside) < 2 or len({path[0] for path in paths}) > len(inside) + 1:
         return ()
     shared = sorted(set.intersection(*inside.values()))
@@ -171,26 +171,26 @@ def _such_as(names: Sequence[str]) -> str:
     return f"such as {names[0]!r}"
 
 
-def _given(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], where: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
+def _given(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], source: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
     if not isinstance(split, Mapping):
         raise ConfigError(f"split is {split!r}", where="split", fix='Give False, or {"folder": "train", ...}.')
     top = sorted({path[0] for path in paths})
     unknown = [name for name in split if name not in top]
     if unknown:
-        fix = f"Folders in {where}: {', '.join(top)}.{did_you_mean(unknown[0], top)}"
+        fix = f"Folders in {source}: {', '.join(top)}.{did_you_mean(unknown[0], top)}"
         raise ConfigError(f"there is no folder {unknown[0]!r} with pictures", where="split", fix=fix)
     return {name: ROLES[role] for name, role in split.items()}
 
 
 def _classes(paths: list[tuple[str, ...]]) -> dict[str, set[str]]:
     """The class folders in each top folder; empty where all its pictures lie directly in it."""
-    found: dict[str, set[str]] = defaultdict(set)
+    folders: dict[str, set[str]] = defaultdict(set)
     for path in paths:
-        found[path[0]] |= {path[1]} if len(path) > 2 else set()
-    return dict(found)
+        folders[path[0]] |= {path[1]} if len(path) > 2 else set()
+    return dict(folders)
 
 
-def _inferred(paths: list[tuple[str, ...]], where: str) -> dict[str, int]:
+def _inferred(paths: list[tuple[str, ...]], source: str) -> dict[str, int]:
     """The top folders that are splits; empty where they are classes.
 
     Raises:
@@ -203,7 +203,7 @@ def _inferred(paths: list[tuple[str, ...]], where: str) -> dict[str, int]:
     fix = 'Put class folders into them, say which is which with split={"FOLDER": "train", ...}, or split=False if they are classes.'
     if exact and len(classes) > 1 and not labelled:
         what = f"the folders {', '.join(sorted(classes))} are named as splits, and there are no class folders in them"
-        raise DataError(what, where=where, fix=fix)
+        raise DataError(what, where=source, fix=fix)
     named = {name: mean for name, mean in means.items() if mean}
     strangers = [name for name in classes if name not in named]
     if not labelled or not labelled <= set(named) or len(strangers) > 1:
@@ -215,7 +215,7 @@ def _inferred(paths: list[tuple[str, ...]], where: str) -> dict[str, int]:
         if not exact:
             return {}
         what = f"the folders {', '.join(sorted(labelled))} are named as splits, and share no class"
-        raise DataError(what, where=where, fix=fix)
+        raise DataError(what, where=source, fix=fix)
     return {name: named[name][0] for name in labelled}
 
 
@@ -236,23 +236,25 @@ def _inner(paths: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [(path[0], *path[2:]) if path[0] in again else path for path in paths]
 
 
-def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[str, int], where: str) -> Arrangement:
+def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[str, int], source: str) -> Arrangement:
     """The pictures of the splits; those without a class, or in a folder that is no split, are left out."""
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     left: dict[str, int] = defaultdict(int)
     for name, path in zip(names, _inner(paths), strict=True):
         if path[0] in roles and len(path) > 2:
-            found.append(Picture(name, path[1], roles[path[0]]))
+            pictures.append(Picture(name, path[1], roles[path[0]]))
         else:
             left[path[0]] += 1
-    if not found:
+    if not pictures:
         fix = f"Put class folders into them, such as {next(iter(roles))}/cat/1.jpg."
-        raise DataError("there are no class folders in the splits", where=where, fix=fix)
+        raise DataError("there are no class folders in the splits", where=source, fix=fix)
     warnings = [
         f"{count:,} pictures of {folder!r} have no class, or are in no split: they are left out"
         for folder, count in left.items()
     ]
-    return Arrangement(found, (f"the folders are splits: {_told(roles)} (split=False if they are classes)",), tuple(warnings))
+    return Arrangement(
+        pictures, (f"the folders are splits: {_told(roles)} (split=False if they are classes)",), tuple(warnings)
+    )
 
 
 def _nested(paths: list[tuple[str, ...]]) -> dict[str, int]:

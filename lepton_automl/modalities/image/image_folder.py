@@ -91,7 +91,7 @@ def _check_paths(names: Iterable[str], source: Path) -> None:
 
 def _unpacked(source: Path) -> tuple[dict[str, bytes], list[str]]:
     """The files of a tar by path, in memory: a compressed tar can only be read from its beginning; and its links to folders."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     links: list[str] = []
     size = 0
     try:
@@ -105,10 +105,10 @@ def _unpacked(source: Path) -> tuple[dict[str, bytes], list[str]]:
                     fix = "Unpack it and give the folder, or pack it as a zip."
                     raise DataError(f"it unpacks to more than {LARGEST_TAR >> 30} GiB", where=str(source), fix=fix)
                 if file is not None:
-                    found[item.name] = file.read()
+                    contents[item.name] = file.read()
     except (tarfile.TarError, lzma.LZMAError, zlib.error, OSError, EOFError) as error:
         raise DataError(f"the tar cannot be read: {error}", where=str(source), fix="Check that the file is whole.") from error
-    return found, links
+    return contents, links
 
 
 def _member(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> io.BytesIO:
@@ -133,22 +133,22 @@ def _album(source: Path, names: list[str], opener: Callable[[str], Any], options
         held = f"it holds {len(visible):,} other files" if visible else "it is empty"
         fix = "Give a folder (or a zip) with one folder of pictures a class, such as photos/cat/1.jpg."
         raise DataError(f"there are no pictures: {held}", where=str(source), fix=fix)
-    found = None
+    arrangement = None
     tables = [name for name in visible if is_table_path(Path(name)) and not name.lower().endswith(".txt")]  # a readme
     if tables and not split and not has_classes(chosen):
         readers = {name: partial(_table, opener, name) for name in tables}
-        found = labelled_by_table(chosen, readers, str(source), options.target)
-        if found is None:
+        arrangement = labelled_by_table(chosen, readers, str(source), options.target)
+        if arrangement is None:
             beside = f", beside a column {options.target!r}" if options.target else ""
             raise DataError(
                 f"no column of {', '.join(tables)} names the pictures, such as {chosen[0]!r}{beside}",
                 where=str(source),
                 fix="Give it a column with their file names and one with labels, or put each picture into a folder of its class.",
             )
-    others = len(visible) - len(chosen) - (found is not None)
-    found = found or arrange(chosen, str(source), split=split)
-    notes = (*found.notes, f"{others:,} files that are no pictures are left out") if others else found.notes
-    return Album(str(source), found.pictures, opener, notes, (*found.warnings, *_dead(links, source)))
+    others = len(visible) - len(chosen) - (arrangement is not None)
+    arrangement = arrangement or arrange(chosen, str(source), split=split)
+    notes = (*arrangement.notes, f"{others:,} files that are no pictures are left out") if others else arrangement.notes
+    return Album(str(source), arrangement.pictures, opener, notes, (*arrangement.warnings, *_dead(links, source)))
 
 
 def _table(opener: Callable[[str], Any], name: str) -> Any:
@@ -168,6 +168,6 @@ def _hidden(name: str) -> bool:
 
 def _dead(links: list[str], source: Path) -> list[str]:
     """A warning on links that were not followed."""
-    seen = [link for link in links if not _hidden(link)]
+    visible = [link for link in links if not _hidden(link)]
     why = "lead nowhere, or back to a folder around them" if source.is_dir() else "are not followed in an archive"
-    return [f"{len(seen):,} links {why}, and are left out, such as {seen[0]!r}"] if seen else []
+    return [f"{len(visible):,} links {why}, and are left out, such as {visible[0]!r}"] if visible else []

@@ -25,14 +25,14 @@ Keys = dict[str, list[str]]
 
 
 def labelled_by_table(
-    names: Sequence[str], tables: Mapping[str, Reader], where: str, target: str | tuple[str, ...] | None
+    names: Sequence[str], tables: Mapping[str, Reader], source: str, target: str | tuple[str, ...] | None
 ) -> Arrangement | None:
     """Pictures with the labels that a table gives them.
 
     Args:
         names: Paths of the pictures within the source.
         tables: What reads each table in the source as a DataFrame, by its path.
-        where: The source, for messages.
+        source: The source, for messages.
         target: The column with the labels; None to look for a usual name, or take the only other column.
 
     Returns:
@@ -42,35 +42,35 @@ def labelled_by_table(
         DataError: It is unclear which table or which column holds the labels, or a row names several pictures.
     """
     keys = _keys(names)
-    found: dict[str, tuple[Any, str, list[str], Spelling]] = {}
+    candidates: dict[str, tuple[Any, str, list[str], Spelling]] = {}
     for path, read in tables.items():
         frame = read()
         column, spelling = _naming_column(frame, keys)
         if column is None or spelling is None:
             continue
-        _check_header(frame, keys, path, where)
-        asked = (target,) if isinstance(target, str) else target or ()
-        split = find_split_column(frame, {*asked, column}, [])
-        if len(asked) > 1 and set(asked) <= set(map(str, frame.columns)):
-            frame = frame.assign(**{SEVERAL: list(indicated_labels({name: frame[name].tolist() for name in asked}))})
-            found[path] = (frame, column, [SEVERAL], spelling)
+        _check_header(frame, keys, path, source)
+        columns = (target,) if isinstance(target, str) else target or ()
+        split = find_split_column(frame, {*columns, column}, [])
+        if len(columns) > 1 and set(columns) <= set(map(str, frame.columns)):
+            frame = frame.assign(**{SEVERAL: list(indicated_labels({name: frame[name].tolist() for name in columns}))})
+            candidates[path] = (frame, column, [SEVERAL], spelling)
             continue
         labels = _label_column(
-            [str(name) for name in frame.columns if name not in (column, split)], asked[0] if asked else None
+            [str(name) for name in frame.columns if name not in (column, split)], columns[0] if columns else None
         )
         if labels:
-            found[path] = (frame, column, labels, spelling)
-    if not found:
+            candidates[path] = (frame, column, labels, spelling)
+    if not candidates:
         return None
-    if len(found) > 1:
+    if len(candidates) > 1:
         fix = "Leave one of them beside the pictures."
-        raise DataError(f"several tables could hold the labels: {', '.join(sorted(found))}", where=where, fix=fix)
-    ((path, (frame, column, labels, spelling)),) = found.items()
+        raise DataError(f"several tables could hold the labels: {', '.join(sorted(candidates))}", where=source, fix=fix)
+    ((path, (frame, column, labels, spelling)),) = candidates.items()
     if len(labels) > 1:
         raise DataError(
-            f"{path} has several columns that could be the label", where=where, fix=f"Set target. {one_of('', labels)}"
+            f"{path} has several columns that could be the label", where=source, fix=f"Set target. {one_of('', labels)}"
         )
-    return _arrangement(names, spelling, frame, (path, column, labels[0]), where)
+    return _arrangement(names, spelling, frame, (path, column, labels[0]), source)
 
 
 def _naming_column(frame: Any, keys: Keys) -> tuple[str | None, Spelling | None]:
@@ -84,7 +84,7 @@ def _naming_column(frame: Any, keys: Keys) -> tuple[str | None, Spelling | None]
     return None, None
 
 
-def _check_header(frame: Any, keys: Keys, path: str, where: str) -> None:
+def _check_header(frame: Any, keys: Keys, path: str, source: str) -> None:
     """The first line must hold the names of columns.
 
     Raises:
@@ -93,7 +93,7 @@ def _check_header(frame: Any, keys: Keys, path: str, where: str) -> None:
     first = next((str(name) for name in frame.columns if "." in str(name) and _key(name) in keys), None)
     if first is not None:
         fix = "Add a first line with the names of the columns, such as file,label."
-        raise DataError(f"{path} has no header: its first line names the picture {first!r}", where=where, fix=fix)
+        raise DataError(f"{path} has no header: its first line names the picture {first!r}", where=source, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _keys(names: Sequence[str]) -> Keys:
     for name in names:
         path = PurePosixPath(name)
         parts = [PurePosixPath(*path.parts[start:]) for start in range(len(path.parts))]
-        for key in {str(one) for part in parts for one in (part, part.with_suffix(""))}:
+        for key in {str(path_text) for part in parts for path_text in (part, part.with_suffix(""))}:
             keys[key].append(name)
     return keys
 
@@ -162,15 +162,15 @@ def _label_column(others: list[str], target: str | None) -> list[str]:
 
 
 def _arrangement(
-    names: Sequence[str], spelling: Spelling, frame: Any, columns: tuple[str, str, str], where: str
+    names: Sequence[str], spelling: Spelling, frame: Any, columns: tuple[str, str, str], source: str
 ) -> Arrangement:
     path, column, target = columns
     split = split_of(PurePosixPath(path).stem)
     notes = [f"labels come from the column {target!r} of {path}"]
-    told = find_split_column(frame, {target, column}, notes)
-    roles = [OPEN] * len(frame) if told is None else split_roles(frame[told].tolist(), told, path).tolist()
+    split_from = find_split_column(frame, {target, column}, notes)
+    roles = [OPEN] * len(frame) if split_from is None else split_roles(frame[split_from].tolist(), split_from, path).tolist()
     labels: dict[str, Any] = {}
-    given: dict[str, int] = {}
+    role_by_name: dict[str, int] = {}
     lost = 0
     for cell, label, role in zip(frame[column].tolist(), frame[target].tolist(), roles, strict=True):
         called = spelling.keys.get(spelling(_key(cell)), [])
@@ -179,29 +179,33 @@ def _arrangement(
         if len(called) > 1:
             fix = "Name pictures by their paths in the table."
             raise DataError(
-                f"{path} names {cell!r}, which are {len(called)} pictures: {', '.join(called[:3])}", where=where, fix=fix
+                f"{path} names {cell!r}, which are {len(called)} pictures: {', '.join(called[:3])}", where=source, fix=fix
             )
         if not called or is_missing(label):
             lost += 1
         elif not _alike(labels.setdefault(called[0], label), label):
             what = f"{path} gives {called[0]!r} two labels: {labels[called[0]]!r} and {label!r}"
-            raise DataError(what, where=where, fix="Keep one row a picture.")
-        elif given.setdefault(called[0], role) != role:
+            raise DataError(what, where=source, fix="Keep one row a picture.")
+        elif role_by_name.setdefault(called[0], role) != role:
             what = f"{path} gives {called[0]!r} two splits"
-            raise DataError(what, where=where, fix="Keep one row a picture.")
-    pictures = [Picture(name, labels[name], _role(name) if told is None else given[name]) for name in names if name in labels]
-    warnings = [f"of {path}: {one}" for one in frame.attrs.get(WARNINGS, ())]
+            raise DataError(what, where=source, fix="Keep one row a picture.")
+    pictures = [
+        Picture(name, labels[name], _role(name) if split_from is None else role_by_name[name])
+        for name in names
+        if name in labels
+    ]
+    warnings = [f"of {path}: {warning}" for warning in frame.attrs.get(WARNINGS, ())]
     warnings += [f"{lost:,} rows of {path} have no picture or no label: they are left out"] if lost else []
     if len(pictures) < len(names):
         warnings.append(f"{len(names) - len(pictures):,} pictures have no label in {path}: they are left out")
     return Arrangement(pictures, tuple(notes), tuple(warnings))
 
 
-def _alike(one: Any, other: Any) -> bool:
-    return bool(list(one) == list(other) if isinstance(one, list) else one == other)
+def _alike(value: Any, other: Any) -> bool:
+    return bool(list(value) == list(other) if isinstance(value, list) else value == other)
 
 
 def _role(name: str) -> int:
     """The split that a folder around a picture names."""
-    found = [split for part in PurePosixPath(name).parts[:-1] if (split := split_of(part))]
-    return found[0][0] if found else OPEN
+    splits = [split for part in PurePosixPath(name).parts[:-1] if (split := split_of(part))]
+    return splits[0][0] if splits else OPEN

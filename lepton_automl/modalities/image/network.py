@@ -69,24 +69,24 @@ class ConvNet(LeptonNet):
 
     def forward(self, image: Tensor) -> Tensor:
         """Raw pixels [N, C, H, W], 0 to 255, to logits or standardised values [N, outputs]."""
-        found = self.stem(self.pixels(image))
+        features = self.stem(self.pixels(image))
         for blocks in self.stages:
-            found = blocks(found)
-        outputs: Tensor = self.finish(self.head(self.dropout(self.pool(found).flatten(1))))
+            features = blocks(features)
+        outputs: Tensor = self.finish(self.head(self.dropout(self.pool(features).flatten(1))))
         return outputs
 
     @property
     def width_map(self) -> WidthMap:
         """Each layer's channels as widths of the recipe."""
-        found = under("stem", conv_norm_map("", "stem"))
+        channels = under("stem", conv_norm_map("", "stem"))
         inputs = "stem"
         for s, stage in enumerate(self.recipe.stages):
             for b, block in enumerate(stage.blocks):
                 path = f"stages.{s}.blocks.{b}"
                 outputs = f"{path}.mid" if block.kind == "plain" and block.mid else f"stages.{s}.width"
-                found |= under(f"stages.{s}.{b}", BLOCKS[block.kind].width_map(inputs, outputs, path, block, first=b == 0))
+                channels |= under(f"stages.{s}.{b}", BLOCKS[block.kind].width_map(inputs, outputs, path, block, first=b == 0))
                 inputs = outputs
-        return found | {"head": Channels(inputs, "")}
+        return channels | {"head": Channels(inputs, "")}
 
     @property
     def block_lists(self) -> tuple[str, ...]:

@@ -47,5 +47,5 @@ class ImageOptions(Value):
 
 def image_options(options: DataOptions) -> ImageOptions:
     """The options of images among all that the user said."""
-    found: ImageOptions = options.of("modalities", "image")
-    return found
+    part: ImageOptions = options.of("modalities", "image")
+    return part

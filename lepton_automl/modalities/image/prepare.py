@@ -95,9 +95,9 @@ class ImageExamples:
         self.targets, self.given = images.labels, images.given
         self.notes, self.warnings = images.notes, images.warnings
 
-    def split_by(self, kept: Array) -> dict[str, Array]:
+    def split_by(self, rows: Array) -> dict[str, Array]:
         """Nothing."""
-        del kept
+        del rows
         return {}
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
@@ -135,13 +135,13 @@ def image_examples(
     if isinstance(source, str | Path):
         path = Path(source)
         if not (path.is_dir() and idx_files(path)):
-            with from_album(path, Path(test) if test is not None else None, folder, options, progress) as found:
-                yield ImageExamples(found, options)
+            with from_album(path, Path(test) if test is not None else None, folder, options, progress) as album:
+                yield ImageExamples(album, options)
             return
     if image_options(options).split is not None:
         raise ConfigError("split is for folders of pictures; these are arrays", where="DataOptions", fix="Leave split out.")
-    found = _in_memory(source, options)
-    yield ImageExamples(found if test is None else joined(found, _in_memory(test, options)), options)
+    album = _in_memory(source, options)
+    yield ImageExamples(album if test is None else joined(album, _in_memory(test, options)), options)
 
 
 def _picked(pixels: Array, rows: Array, folder: Path) -> Array:

@@ -127,15 +127,15 @@ class ConvRecipe(Recipe):
     @property
     def widths(self) -> Widths:
         """Stem, stage widths, block mids and squeezes."""
-        found = {"stem": self.stem}
+        widths = {"stem": self.stem}
         for s, stage in enumerate(self.stages):
-            found[f"stages.{s}.width"] = stage.width
+            widths[f"stages.{s}.width"] = stage.width
             for b, block in enumerate(stage.blocks):
                 if block.mid:
-                    found[f"stages.{s}.blocks.{b}.mid"] = block.mid
+                    widths[f"stages.{s}.blocks.{b}.mid"] = block.mid
                 if block.squeeze:
-                    found[f"stages.{s}.blocks.{b}.squeeze"] = block.squeeze
-        return found
+                    widths[f"stages.{s}.blocks.{b}.squeeze"] = block.squeeze
+        return widths
 
     def with_widths(self, widths: Widths) -> ConvRecipe:
         """The same network with some widths replaced."""
@@ -159,12 +159,12 @@ class ConvRecipe(Recipe):
         """Blocks in each stage."""
         return tuple(len(stage.blocks) for stage in self.stages)
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> ConvRecipe:
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> ConvRecipe:
         """The same network with only these blocks; a stage's first block carries its stride and must stay."""
-        if any(0 not in blocks for blocks in kept):
+        if any(0 not in blocks for blocks in blocks_kept):
             raise ConfigError("a stage's first block carries its stride and cannot be removed", where="shrink")
         stages = tuple(
             stage.replace(blocks=tuple(stage.blocks[b] for b in blocks))
-            for stage, blocks in zip(self.stages, kept, strict=True)
+            for stage, blocks in zip(self.stages, blocks_kept, strict=True)
         )
         return self.replace(stages=stages)

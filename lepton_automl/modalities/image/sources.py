@@ -57,29 +57,31 @@ def from_album(
     source: Path, test: Path | None, folder: Path, options: DataOptions, progress: Progress | None
 ) -> Iterator[Images]:
     """The images of a folder or zip, and of a test folder kept apart; the source stays open until they are loaded."""
-    with album(source, options) as found:
-        seen = look(found)
-        if not seen.sizes:
+    with album(source, options) as source_album:
+        headers = look(source_album)
+        if not headers.sizes:
             raise DataError(
-                f"none of the {len(found.pictures):,} pictures can be read: {listed(found, seen.damaged)}",
-                where=found.where,
+                f"none of the {len(source_album.pictures):,} pictures can be read: {listed(source_album, headers.damaged)}",
+                where=source_album.where,
                 fix="Restore these files, or give others.",
             )
-        shape, notes = choose_shape(seen, options)
-        decoded = decode_all(found, seen, shape, folder, progress)
+        shape, notes = choose_shape(headers, options)
+        decoded = decode_all(source_album, headers, shape, folder, progress)
 
         def load(levels: Levels | None) -> Array:
-            if seen.deep:
-                fill_deep(found, seen, decoded, levels)
+            if headers.deep:
+                fill_deep(source_album, headers, decoded, levels)
             return decoded.pixels
 
-        warnings = [*warn_of(found, decoded.damaged), *found.warnings]
-        if seen.halved:
-            warnings.append(f"{seen.halved:,} colour pictures have 16 bits a channel, of which the upper 8 are read")
-        labels = np.array([found.pictures[at].label for at in decoded.good], object)
-        given = np.array([found.pictures[at].role for at in decoded.good], np.int8)
-        ranges = decoded.ranges[decoded.good] if seen.deep else None
-        images = Images(shape, load, decoded.good, labels, _open_where_alone(given), ranges, [*notes, *found.notes], warnings)
+        warnings = [*warn_of(source_album, decoded.damaged), *source_album.warnings]
+        if headers.halved:
+            warnings.append(f"{headers.halved:,} colour pictures have 16 bits a channel, of which the upper 8 are read")
+        labels = np.array([source_album.pictures[at].label for at in decoded.good], object)
+        assigned = np.array([source_album.pictures[at].role for at in decoded.good], np.int8)
+        ranges = decoded.ranges[decoded.good] if headers.deep else None
+        images = Images(
+            shape, load, decoded.good, labels, _open_where_alone(assigned), ranges, [*notes, *source_album.notes], warnings
+        )
         if test is None:
             yield images
             return
@@ -88,10 +90,10 @@ def from_album(
             yield joined(images, sealed)
 
 
-def _open_where_alone(given: Array) -> Array:
+def _open_where_alone(assigned: Array) -> Array:
     """Training rows stay open to have a validation or test split cut off, unless both are given."""
-    whole = (given == VALIDATION).any() and (given == TEST).any()
-    return given if whole else np.where(given == TRAIN, OPEN, given).astype(np.int8)
+    whole = (assigned == VALIDATION).any() and (assigned == TEST).any()
+    return assigned if whole else np.where(assigned == TRAIN, OPEN, assigned).astype(np.int8)
 
 
 def joined(images: Images, sealed: Images) -> Images:
@@ -99,7 +101,7 @@ def joined(images: Images, sealed: Images) -> Images:
     if images.shape != sealed.shape:
         shapes = f"{images.shape} and {sealed.shape}"
         raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Bring them to one size.")
-    given = np.where(images.given == TEST, OPEN, images.given)
+    assigned = np.where(images.given == TEST, OPEN, images.given)
     start = int(images.rows.max(initial=-1)) + 1
 
     def load(levels: Levels | None) -> Array:
@@ -110,7 +112,7 @@ def joined(images: Images, sealed: Images) -> Images:
         load,
         np.concatenate([images.rows, sealed.rows + start]),
         np.concatenate([images.labels.astype(object), sealed.labels.astype(object)]),
-        np.concatenate([given, np.full(len(sealed.rows), TEST)]).astype(np.int8),
+        np.concatenate([assigned, np.full(len(sealed.rows), TEST)]).astype(np.int8),
         _ranges(images, sealed),
         images.notes,
         images.warnings + [f"test: {warning}" for warning in sealed.warnings],
@@ -151,10 +153,10 @@ def from_idx(folder: Path, options: DataOptions) -> Images:
         )
     pixels = np.concatenate([pixels for _, pixels, _ in parts])
     labels = np.concatenate([labels for _, _, labels in parts])
-    given = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
+    assigned = np.concatenate([np.full(len(labels), role, np.int8) for role, _, labels in parts])
     notes = [f"idx files of {len(pixels):,} images of {pixels.shape[1]}x{pixels.shape[2]} pixels"]
     shape = _asked_shape(pixels[:, None].shape[1:], options)
-    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, given, None, notes)
+    return Images(shape, lambda _: _sized(pixels[:, None], shape), np.arange(len(pixels)), labels, assigned, None, notes)
 
 
 def _role(stem: str) -> int:
@@ -216,8 +218,8 @@ def from_arrays(X: Array, y: Array, options: DataOptions) -> Images:
             whole = _as_bytes_are(pixels)
         return _sized(whole.transpose(0, 3, 1, 2), shape)
 
-    given = np.full(len(X), OPEN, np.int8)
-    return Images(shape, load, np.arange(len(X)), y.reshape(-1), given, ranges, notes)
+    assigned = np.full(len(X), OPEN, np.int8)
+    return Images(shape, load, np.arange(len(X)), y.reshape(-1), assigned, ranges, notes)
 
 
 def _as_bytes_are(pixels: Array) -> Array:

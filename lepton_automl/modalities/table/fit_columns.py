@@ -65,7 +65,7 @@ def fit_columns(
     cells: dict[str, Array],
     train: Array,
     options: DataOptions,
-    where: str,
+    source: str,
     targets: Array | None = None,
     *,
     file: str = "",
@@ -78,29 +78,31 @@ def fit_columns(
         cells: Every feature column.
         train: The rows to fit on.
         options: May say which columns are numbers or categories.
-        where: The table, for messages.
+        source: The table, for messages.
         targets: Of the training rows, where fitting may look at them.
         file: The separator of the CSV that the table comes from, if it does: its cells are verbatim text.
 
     Raises:
         DataError: Cells hold lists or dicts, units are mixed, numbers are infinite, or no column is left; all of it is listed.
     """
-    found = Findings(options, targets, usual_decimal(file))
-    complaints = Complaints(where, DataError)
+    findings = Findings(options, targets, usual_decimal(file))
+    complaints = Complaints(source, DataError)
     for name, column in cells.items():
         try:
-            fitted = _fit(name, retyped(column, train) if file else column, train, found)
+            fitted = _fit(name, retyped(column, train) if file else column, train, findings)
         except InputError as error:
             fix = f"Correct these cells, keep them as texts (categorical=[{name!r}]), or leave them out (ignore=[{name!r}])."
             complaints.add(str(error), fix)
         else:
-            found.columns += [fitted] if fitted is not None else []
+            findings.columns += [fitted] if fitted is not None else []
     complaints.raise_any()
-    if not found.columns:
-        said = " ".join(found.notes)
-        raise DataError(f"no column is left to learn from. {said}", where=where, fix="Give columns that differ between rows.")
-    found.notes += _missing_note(found)
-    return found
+    if not findings.columns:
+        explanation = " ".join(findings.notes)
+        raise DataError(
+            f"no column is left to learn from. {explanation}", where=source, fix="Give columns that differ between rows."
+        )
+    findings.notes += _missing_note(findings)
+    return findings
 
 
 def own_type(cells: Array) -> Array:
@@ -112,32 +114,32 @@ def own_type(cells: Array) -> Array:
     return np.asarray(pd.Series(cells, dtype=object).infer_objects().to_numpy())
 
 
-def _missing_note(found: Findings) -> list[str]:
+def _missing_note(findings: Findings) -> list[str]:
     """How many training cells of which columns hold no value."""
-    listed = [f"{column.name!r} ({count:,})" for column in found.columns if (count := found.missing.get(column.name))]
+    listed = [f"{column.name!r} ({count:,})" for column in findings.columns if (count := findings.missing.get(column.name))]
     more = f" and {len(listed) - MOST_LISTED:,} more columns" if len(listed) > MOST_LISTED else ""
     return [f"training rows without a value in {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
 
 
-def _fit(name: str, column: Array, train: Array, found: Findings) -> Column | None:
-    seen = own_type(column[train])
-    written = _written(name, seen, found.options, found.decimal)
+def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column | None:
+    cells = own_type(column[train])
+    written = _written(name, cells, findings.options, findings.decimal)
     if written.kind == "number":
-        numbers, _ = Reader(written.number, missing=found.options.missing_in(name), truths=written.truths).numbers(column)
+        numbers, _ = Reader(written.number, missing=findings.options.missing_in(name), truths=written.truths).numbers(column)
         infinite = np.isinf(numbers)
-        if infinite.any() and table_options(found.options).infinite == "error":
+        if infinite.any() and table_options(findings.options).infinite == "error":
             raise InputError(f"column {infinite_error(name, infinite)}")
-        found.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
-        return _number(name, np.where(infinite, np.nan, numbers)[train], written, found)
-    fitted = _time(name, seen, written, found) if written.kind == "time" else _category(name, seen, found)
-    found.notes += written.notes if fitted else ()
-    found.warnings += written.warnings if fitted else ()
+        findings.warnings += [f"{infinite_words(name, infinite)}: treated as missing"] if infinite.any() else []
+        return _number(name, np.where(infinite, np.nan, numbers)[train], written, findings)
+    fitted = _time(name, cells, written, findings) if written.kind == "time" else _category(name, cells, findings)
+    findings.notes += written.notes if fitted else ()
+    findings.warnings += written.warnings if fitted else ()
     return fitted
 
 
-def _written(name: str, seen: Array, options: DataOptions, decimal: str) -> Written:
+def _written(name: str, values: Array, options: DataOptions, decimal: str) -> Written:
     """What the column is, and how its texts are written."""
-    cells = seen.tolist() if seen.dtype.kind in "OUST" else []
+    cells = values.tolist() if values.dtype.kind in "OUST" else []
     empty = options.missing_in(name)
     present = [cell for cell in cells if not is_blank(cell, empty)]
     odd = next((cell for cell in present if isinstance(cell, list | dict | set | tuple | np.ndarray)), None)
@@ -146,12 +148,12 @@ def _written(name: str, seen: Array, options: DataOptions, decimal: str) -> Writ
     if name in table_options(options).categorical:
         return Written("category")
     forced = name in table_options(options).numeric
-    if seen.dtype.kind in "fiub":
+    if values.dtype.kind in "fiub":
         return Written("number")
-    if seen.dtype.kind == "M" and not forced:
+    if values.dtype.kind == "M" and not forced:
         return Written("time")
-    if seen.dtype.kind in "cmMV":
-        raise InputError(f"column {name!r} holds {seen.dtype}, which is neither number, date nor category.")
+    if values.dtype.kind in "cmMV":
+        raise InputError(f"column {name!r} holds {values.dtype}, which is neither number, date nor category.")
     if forced and present and not any(map(is_float, present)):
         written = decide(name, present, options, forced=True, decimal=decimal)
         if written.number is None:
@@ -164,27 +166,27 @@ def _written(name: str, seen: Array, options: DataOptions, decimal: str) -> Writ
     return Written("number" if forced or (present and all(map(is_float, present))) else "category")
 
 
-def _number(name: str, numbers: Array, written: Written, found: Findings) -> NumberColumn | None:
-    if name not in table_options(found.options).numeric and _numbers_rows(name, numbers):
-        found.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
+def _number(name: str, numbers: Array, written: Written, findings: Findings) -> NumberColumn | None:
+    if name not in table_options(findings.options).numeric and _numbers_rows(name, numbers):
+        findings.notes.append(f"{name!r} is left out: it numbers the rows (say numeric=[{name!r}] to keep it)")
         return None
     present = numbers[~np.isnan(numbers)]
     flag = len(present) < len(numbers)
     if not len(present) or (not flag and present.min() == present.max()):
-        found.notes.append(_constant(name, empty=not len(present)))
+        findings.notes.append(_constant(name, empty=not len(present)))
         return None
-    found.notes += written.notes
-    found.warnings += written.warnings
+    findings.notes += written.notes
+    findings.warnings += written.warnings
     if written.tokens:
         count = sum(written.lost[text] for text in written.tokens)
         cells = f"{count:,} cell{'s' if count != 1 else ''}"
-        found.notes.append(f"{name!r} is numeric; {', '.join(map(repr, written.tokens))} in it means missing ({cells})")
-    found.missing[name] = len(numbers) - len(present)
-    targets = None if found.targets is None else found.targets[~np.isnan(numbers)]
-    infinite = (INFINITE,) if table_options(found.options).infinite == "missing" else ()
-    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
-    how: dict[str, Any] = {"tokens": tokens, "notation": written.number, "lenient": written.lenient}
-    return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **how)
+        findings.notes.append(f"{name!r} is numeric; {', '.join(map(repr, written.tokens))} in it means missing ({cells})")
+    findings.missing[name] = len(numbers) - len(present)
+    targets = None if findings.targets is None else findings.targets[~np.isnan(numbers)]
+    infinite = (INFINITE,) if table_options(findings.options).infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(findings.options.missing_in(name)), *infinite)
+    settings: dict[str, Any] = {"tokens": tokens, "notation": written.number, "lenient": written.lenient}
+    return NumberColumn(name, fit_scale(present, targets), fit_robust(present), flag=flag, **settings)
 
 
 def infinite_words(name: str, infinite: Array) -> str:
@@ -209,20 +211,20 @@ def _constant(name: str, *, empty: bool) -> str:
     return f"{name!r} is left out: " + ("it is empty" if empty else "it is the same in every training row")
 
 
-def _time(name: str, seen: Array, written: Written, found: Findings) -> TimeColumn | None:
-    days, _ = Reader(date=written.date).days(seen)
+def _time(name: str, cells: Array, written: Written, findings: Findings) -> TimeColumn | None:
+    days, _ = Reader(date=written.date).days(cells)
     present = days[~np.isnan(days)]
     flag = len(present) < len(days)
     if not len(present) or (not flag and np.ptp(present) == 0):
-        found.notes.append(_constant(name, empty=not len(present)))
+        findings.notes.append(_constant(name, empty=not len(present)))
         return None
     cycles = [cycle for cycle in CYCLES if _goes_round(present, cycle)]
-    found.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
-    found.missing[name] = len(days) - len(present)
-    infinite = (INFINITE,) if table_options(found.options).infinite == "missing" else ()
-    tokens = (*written.tokens, *sorted(found.options.missing_in(name)), *infinite)
-    how: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
-    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **how)
+    findings.notes.append(f"{name!r} is a point in time: days since 1970" + "".join(f", time of {cycle}" for cycle in cycles))
+    findings.missing[name] = len(days) - len(present)
+    infinite = (INFINITE,) if table_options(findings.options).infinite == "missing" else ()
+    tokens = (*written.tokens, *sorted(findings.options.missing_in(name)), *infinite)
+    settings: dict[str, Any] = {"tokens": tokens, "notation": written.date, "lenient": written.lenient}
+    return TimeColumn(name, fit_scale(present), cycles=cycles, flag=flag, **settings)
 
 
 def _goes_round(days: Array, cycle: str) -> bool:
@@ -231,22 +233,26 @@ def _goes_round(days: Array, cycle: str) -> bool:
     return bool(np.ptp(days) > CYCLES[cycle] and spread > 0.01)
 
 
-def _category(name: str, seen: Array, found: Findings) -> CategoryColumn | None:
-    empty = found.options.missing_in(name)
-    texts = [None if is_blank(cell, empty) else to_text(cell) for cell in seen.tolist()]
+def _category(name: str, cells: Array, findings: Findings) -> CategoryColumn | None:
+    empty = findings.options.missing_in(name)
+    texts = [None if is_blank(cell, empty) else to_text(cell) for cell in cells.tolist()]
     counts = Counter(text for text in texts if text is not None)
     if len(counts) + (None in texts) < 2:
-        found.notes.append(_constant(name, empty=not counts))
+        findings.notes.append(_constant(name, empty=not counts))
         return None
-    if name not in table_options(found.options).categorical and len(counts) > 20 and len(counts) > 0.9 * sum(counts.values()):
-        found.notes.append(f"{name!r} is left out: nearly every row has its own value, as in an identifier")
+    if (
+        name not in table_options(findings.options).categorical
+        and len(counts) > 20
+        and len(counts) > 0.9 * sum(counts.values())
+    ):
+        findings.notes.append(f"{name!r} is left out: nearly every row has its own value, as in an identifier")
         return None
     often = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
-    kept = sorted(sorted(often, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
-    if len(kept) < len(counts):
-        found.notes.append(f"{name!r} has {len(counts):,} values; the {len(kept):,} most frequent are told apart")
-    if not kept:
-        found.notes.append(f"{name!r} is left out: no value occurs twice")
+    categories = sorted(sorted(often, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
+    if len(categories) < len(counts):
+        findings.notes.append(f"{name!r} has {len(counts):,} values; the {len(categories):,} most frequent are told apart")
+    if not categories:
+        findings.notes.append(f"{name!r} is left out: no value occurs twice")
         return None
-    found.missing[name] = texts.count(None)
-    return CategoryColumn(name, kept)
+    findings.missing[name] = texts.count(None)
+    return CategoryColumn(name, categories)

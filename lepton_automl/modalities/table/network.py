@@ -128,16 +128,16 @@ class TableNet(LeptonNet):
         """Each layer's channels as widths of the recipe."""
         recipe = self.recipe
         if recipe.kind == "mlp":
-            inputs, found = "", WidthMap()
+            inputs, channels = "", WidthMap()
             for b in range(len(recipe.mids)):
                 outputs = f"mids.{b}"
-                found[f"blocks.{b}.linear"] = Channels(inputs, outputs)
+                channels[f"blocks.{b}.linear"] = Channels(inputs, outputs)
                 inputs = outputs
-            return under("trunk", found) | {"head": Channels(inputs, "")}
-        found = {"stem": Channels("", "width"), "norm": Channels("width", "width")}
+            return under("trunk", channels) | {"head": Channels(inputs, "")}
+        channels = {"stem": Channels("", "width"), "norm": Channels("width", "width")}
         for b in range(len(recipe.mids)):
-            found |= under(f"blocks.{b}", _adding_map(f"mids.{b}"))
-        return under("trunk", found) | {"head": Channels("width", "")}
+            channels |= under(f"blocks.{b}", _adding_map(f"mids.{b}"))
+        return under("trunk", channels) | {"head": Channels("width", "")}
 
     @property
     def block_lists(self) -> tuple[str, ...]:

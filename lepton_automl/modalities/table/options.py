@@ -51,5 +51,5 @@ class TableOptions(Value):
 
 def table_options(options: DataOptions) -> TableOptions:
     """The options of a table among all that the user said."""
-    found: TableOptions = options.of("modalities", "table")
-    return found
+    part: TableOptions = options.of("modalities", "table")
+    return part

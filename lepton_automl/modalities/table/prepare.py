@@ -120,10 +120,10 @@ class TableExamples:
         self.notes = [*_remarks(frame, test, NOTES), *remarks]
         self.warnings = [*_remarks(frame, test, WARNINGS)]
 
-    def split_by(self, kept: Array) -> dict[str, Array]:
+    def split_by(self, rows: Array) -> dict[str, Array]:
         """Groups and times, where columns are named for them."""
-        self._parts = _kept(self._parts, kept)
-        return _by(self._parts, self.given[kept] == TEST, self._options)
+        self._parts = _kept(self._parts, rows)
+        return _by(self._parts, self.given[rows] == TEST, self._options)
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
         """Decide what each column is, fit it on the training rows, and make arrays of all rows."""
@@ -169,11 +169,11 @@ def _names_pictures(source: Any, frame: Any) -> list[str]:
     return []
 
 
-def _kept(parts: list[pd.DataFrame], kept: Array) -> list[pd.DataFrame]:
+def _kept(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
     """Of every part the rows that are kept, each part in its own types."""
     taken, first = [], 0
     for part in parts:
-        inside = kept[(kept >= first) & (kept < first + len(part))] - first
+        inside = rows[(rows >= first) & (rows < first + len(part))] - first
         taken.append(part.iloc[inside].reset_index(drop=True))
         first += len(part)
     return taken
@@ -192,12 +192,12 @@ def _check_names(frame: pd.DataFrame, options: DataOptions, name: str) -> None:
         table_options(options).group_column,
         table_options(options).time_column,
     ]
-    asked = [column for column in single if column] + [
+    names = [column for column in single if column] + [
         *table_options(options).ignore,
         *table_options(options).categorical,
         *table_options(options).numeric,
     ]
-    for column in asked:
+    for column in names:
         if column not in frame.columns:
             hint = did_you_mean(column, frame.columns)
             fix = f"Columns: {', '.join(map(str, frame.columns))}."
@@ -246,17 +246,17 @@ def _targets(frame: pd.DataFrame, options: DataOptions, split_column: str | None
 
 def _roles(frame: pd.DataFrame, test: pd.DataFrame | None, split_column: str | None, name: str) -> Array:
     """The role that the source gives each row, of the test data last."""
-    given = (
+    assigned = (
         _given_roles(frame[split_column].to_numpy(), split_column, name) if split_column else np.full(len(frame), OPEN, np.int8)
     )
     if test is None:
-        return given
+        return assigned
     lacking = [column for column in frame.columns if column not in test.columns and column != split_column]
     if lacking:
         fix = "Give the test data the same columns as the other rows."
         raise DataError(f"the test data lack: {', '.join(map(repr, lacking))}", where=name, fix=fix)
-    given = np.where(given == TEST, OPEN, given)
-    return np.concatenate([given, np.full(len(test), TEST, np.int8)]).astype(np.int8)
+    assigned = np.where(assigned == TEST, OPEN, assigned)
+    return np.concatenate([assigned, np.full(len(test), TEST, np.int8)]).astype(np.int8)
 
 
 def _given_roles(cells: Array, column: str, name: str) -> Array:
@@ -302,9 +302,9 @@ def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array
 
 
 def _one(cell: Any) -> Array:
-    one = np.empty(1, object)
-    one[0] = cell
-    return one
+    cells = np.empty(1, object)
+    cells[0] = cell
+    return cells
 
 
 def _hashes(parts: list[pd.DataFrame], names: list[str]) -> Array:
@@ -320,10 +320,10 @@ def _hashes(parts: list[pd.DataFrame], names: list[str]) -> Array:
 
 
 def _arrays(
-    parts: list[dict[str, Array]], preprocess: TablePreprocess, options: DataOptions, where: str
+    parts: list[dict[str, Array]], preprocess: TablePreprocess, options: DataOptions, source: str
 ) -> tuple[dict[str, Array], list[str]]:
     """The network's arrays of every row, and warnings on cells that nothing like them was learnt from."""
-    complaints = Complaints(where, DataError)
+    complaints = Complaints(source, DataError)
     lost: dict[str, list[Any]] = {}
     warnings = []
     readable: list[dict[str, Array]] = []
@@ -344,12 +344,12 @@ def _arrays(
         if strange := lost[column.name]:
             kind = "date" if column.kind == "time" else "number"
             if len(strange) == 1:
-                said = f"one cell of {column.name!r} that was not learnt from is no {kind}"
+                message = f"one cell of {column.name!r} that was not learnt from is no {kind}"
             else:
-                said = f"{len(strange):,} cells of {column.name!r} that were not learnt from are no {kind}s"
-            warnings.append(f"{said}, such as {str(strange[0])[:40]!r}: taken as missing")
-    made = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
-    return {name: np.concatenate([part[name] for part in made]) for name in made[0]}, warnings
+                message = f"{len(strange):,} cells of {column.name!r} that were not learnt from are no {kind}s"
+            warnings.append(f"{message}, such as {str(strange[0])[:40]!r}: taken as missing")
+    arrays = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
+    return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}, warnings
 
 
 def _readable(column: Column, cells: Array) -> tuple[Array, list[Any], Array]:

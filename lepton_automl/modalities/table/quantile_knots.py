@@ -37,11 +37,11 @@ def fit_scale(values: Array, targets: Array | None = None) -> QuantileScale:
         ]
         splits = [] if targets is None else [_splits(values, different, targets)]
         knots = np.unique(np.concatenate([*quantiles, *splits]))
-    kept = [knots[0]]
+    distinct = [knots[0]]
     for knot in knots[1:]:
-        if knot - kept[-1] > LEAST_GAP:
-            kept.append(knot)
-    return QuantileScale(kept)
+        if knot - distinct[-1] > LEAST_GAP:
+            distinct.append(knot)
+    return QuantileScale(distinct)
 
 
 def fit_robust(values: Array) -> RobustScale:
@@ -50,7 +50,7 @@ def fit_robust(values: Array) -> RobustScale:
     low, middle, high = (float(quartile) for quartile in np.quantile(values, [0.25, 0.5, 0.75]))
     with np.errstate(over="ignore"):
         deviation = float(values.std())
-    spread = next((one for one in (high - low, deviation) if np.isfinite(one) and one > LEAST_GAP), 1.0)
+    spread = next((width for width in (high - low, deviation) if np.isfinite(width) and width > LEAST_GAP), 1.0)
     return RobustScale(middle, spread)
 
 
@@ -65,5 +65,5 @@ def _splits(values: Array, different: Array, targets: Array) -> Array:
     tree.fit(ranks[:, None], targets)
     thresholds = tree.tree_.threshold[tree.tree_.feature >= 0]
     after = np.clip(np.ceil(thresholds).astype(np.int64), 1, len(different) - 1)
-    found: Array = np.concatenate([different[after - 1], different[after]])
-    return found
+    ends: Array = np.concatenate([different[after - 1], different[after]])
+    return ends

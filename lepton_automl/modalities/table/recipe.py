@@ -89,8 +89,8 @@ class TableRecipe(Recipe):
         """One stage of so many blocks."""
         return (len(self.mids),)
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> TableRecipe:
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> TableRecipe:
         """The same network with only these blocks; a plain network can lose none, as each feeds the next."""
-        if self.kind == "mlp" and len(kept[0]) != len(self.mids):
+        if self.kind == "mlp" and len(blocks_kept[0]) != len(self.mids):
             raise ConfigError("a plain network's blocks feed one another; none can be removed", where="shrink")
-        return self.replace(mids=tuple(self.mids[b] for b in kept[0]))
+        return self.replace(mids=tuple(self.mids[b] for b in blocks_kept[0]))

@@ -30,22 +30,22 @@ def read_images(source: str, takes: str) -> Any:
     if not path.is_file():
         raise InputError(f"there is no file {shown(source)}; give {takes}")
     read = READERS.get(path.suffix.lower())
-    found = read(path) if read else path
+    pixels = read(path) if read else path
     # Lists of pixels become an array; as a list they would be so many images.
-    return np.asarray(found) if isinstance(found, list) else found
+    return np.asarray(pixels) if isinstance(pixels, list) else pixels
 
 
 def images_in(folder: Path) -> list[Path]:
     """The image files in a folder and those below it, in order."""
-    found, seen = [], set()
+    pictures, visited = [], set()
     for inside, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(inside)
-        if real in seen:  # a link back to a folder around it
+        if real in visited:  # a link back to a folder around it
             folders.clear()
             continue
-        seen.add(real)
-        found += [Path(inside) / name for name in files if Path(name).suffix.lower() in IMAGE_FILES]
-    found.sort()
-    if not found:
+        visited.add(real)
+        pictures += [Path(inside) / name for name in files if Path(name).suffix.lower() in IMAGE_FILES]
+    pictures.sort()
+    if not pictures:
         raise InputError(f"there are no images in {shown(str(folder))}; their names end in {', '.join(IMAGE_FILES)}")
-    return found
+    return pictures

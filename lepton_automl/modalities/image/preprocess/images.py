@@ -46,8 +46,8 @@ class ImagePreprocess:
     @classmethod
     def from_json(cls, data: Json) -> ImagePreprocess:
         """The preprocessing back."""
-        given = data["input"]
-        return cls(given["shape"], data["output"], tuple(given["levels"]) if given["levels"] else None)
+        input_part = data["input"]
+        return cls(input_part["shape"], data["output"], tuple(input_part["levels"]) if input_part["levels"] else None)
 
     def arrays(self, raw: Any) -> dict[str, Array]:
         """A network's arrays.

@@ -154,8 +154,8 @@ def _flattened(image: Any, levels: tuple[float, float] | None) -> Any:
         return Image.fromarray(levelled(np.asarray(image), levels, deepest=65535.0))
     if "A" not in image.getbands() and "transparency" not in image.info:
         return image
-    seen = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
 
 
 def open_image(item: Any) -> Any:

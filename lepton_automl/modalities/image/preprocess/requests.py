@@ -80,10 +80,10 @@ def _readable(library: Any) -> Iterator[None]:
         raise ValueError(f"it cannot be read as an image: it is of another kind, damaged or too large. {HINT}") from error
 
 
-def _numbered(number: int, do: Callable[..., Any], *given: Any) -> Any:
+def _numbered(number: int, do: Callable[..., Any], *arguments: Any) -> Any:
     """What a function gives for an image; its error says which image it was."""
     try:
-        return do(*given)
+        return do(*arguments)
     except (ValueError, TypeError, OverflowError) as error:
         raise ValueError(f"image {number}: {error}") from error
 

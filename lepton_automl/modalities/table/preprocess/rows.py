@@ -148,8 +148,8 @@ class TablePreprocess:
 
     def _many(self, columns: Sequence[Array]) -> dict[str, Array]:
         cells = dict(zip(self.names, columns, strict=True))
-        made = [column.many(cells[column.name]) for column in self._numeric]
-        numeric = [first for first, *_ in made] + [feature for _, *plain in made for feature in plain]
+        values = [column.many(cells[column.name]) for column in self._numeric]
+        numeric = [first for first, *_ in values] + [feature for _, *plain in values for feature in plain]
         codes = [column.many(cells[column.name]) for column in self._categorical]
         stacked = [np.stack(part, axis=1) if part else np.empty((0, 0)) for part in (numeric, codes)]
         return self._parts(stacked[0].astype(np.float32), stacked[1].astype(np.int64), len(columns[0]))
@@ -203,11 +203,11 @@ class TablePreprocess:
             raise InputError("the columns are not equally long; for one row give cells, for many give lists")
         return columns
 
-    def _check_names(self, given: Mapping[str, Any]) -> None:
-        lacking = [name for name in self.names if name not in given]
+    def _check_names(self, row: Mapping[str, Any]) -> None:
+        lacking = [name for name in self.names if name not in row]
         if lacking:
             raise InputError(
-                f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, given))}. "
+                f"columns are missing: {', '.join(lacking)}; the row has {', '.join(map(str, row))}. "
                 "Give None for a cell that is not known."
             )
 

@@ -45,9 +45,9 @@ class SequenceExamples:
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
-    def split_by(self, kept: Array) -> dict[str, Array]:
+    def split_by(self, rows: Array) -> dict[str, Array]:
         """Nothing."""
-        self._values = [self._values[row] for row in kept.tolist()]
+        self._values = [self._values[row] for row in rows.tolist()]
         return {}
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:

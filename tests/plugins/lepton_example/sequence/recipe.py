@@ -53,6 +53,6 @@ class PooledRecipe(Recipe):
         """No blocks."""
         return ()
 
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> PooledRecipe:
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> PooledRecipe:
         """The same network."""
         return self
