@@ -1,4 +1,4 @@
-"""Finds every network worth having for your data and your device, from most accurate to fastest.
+"""Searches neural networks for your data and your device, from the most accurate to the fastest.
 
 The names listed here are the public interface. They load on first use, so that importing the package is fast and does not
 import torch.

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class AutoML:
-    """Finds every network worth having for your data and your device, from most accurate to fastest.
+    """Searches neural networks for your data and your device, from the most accurate to the fastest.
 
     Args:
         name: The study's name; by default it is taken from the data. Where a study has it already, `fit` takes the next free

@@ -1,4 +1,4 @@
-"""The shell: `lepton`. Every command is a few lines over what Python offers; imports wait until they are needed."""
+"""The command line: `lepton`. Every command is a few lines over the Python API; imports wait until they are needed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line; what goes wrong is said in a few lines, with exit code 1."""
+    """Run the command line; an error is printed in a few lines, with exit code 1."""
     known = [command for command in app.registered_commands if sys.argv[1:2] == [_name(command)]]
     if known:  # preparing the parsers of all the others would take a tenth of a quick command's time
         app.registered_commands = known
@@ -43,4 +43,4 @@ def _name(command: Any) -> str:
 
 @app.callback()
 def _group() -> None:
-    """Finds every network worth having for your data and your device, from most accurate to fastest."""
+    """Searches neural networks for your data and your device, from the most accurate to the fastest."""

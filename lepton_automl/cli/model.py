@@ -13,7 +13,7 @@ from .shared import Json, StudyName, app, opened, print_front
 
 @app.command()
 def front(study: StudyName, as_json: Json = False) -> None:
-    """Show the front: every model worth having."""
+    """Show the Pareto front: every model that no other beats in both score and latency."""
     handle = opened(study)
     if as_json:
         print(json.dumps(_front_json(handle)))
@@ -30,11 +30,15 @@ def _front_json(handle: Any) -> dict[str, Any]:
 @app.command()
 def predict(
     study: StudyName,
-    file: Annotated[str, typer.Argument(help="A picture or a folder of them; a table, or one row as JSON.")],
-    max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
-    proba: Annotated[bool, typer.Option("--proba", help="Probabilities, as a line of JSON for each answer.")] = False,
+    file: Annotated[str, typer.Argument(help="An image or a folder of images; a table, or one row as JSON.")],
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
+    ] = None,
+    proba: Annotated[
+        bool, typer.Option("--proba", help="Print probabilities instead of labels, one line of JSON per row.")
+    ] = False,
 ) -> None:
-    """Predict with a study's chosen model, an answer a line."""
+    """Predict with a study's chosen model; prints one line per row or image."""
     from lepton_automl.deployment.command import answer_lines, read_examples
 
     handle = opened(study)
@@ -47,12 +51,12 @@ def predict(
 @app.command()
 def bottleneck(
     study: StudyName,
-    trial: Annotated[int | None, typer.Option(help="A finished trial's number; by default the chosen model.")] = None,
-    tries: Annotated[int, typer.Option(help="How many changes are made and timed.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="Write the report with its picture here, as one HTML page.")] = None,
+    trial: Annotated[int | None, typer.Option(help="The number of a finished trial; default: the chosen model.")] = None,
+    tries: Annotated[int, typer.Option(help="Number of changes to build and measure.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="Also write the result with its plots to this HTML file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say where the time of a model goes, what binds it, and what one change would gain."""
+    """Show the time of a model layer by layer, what limits it, and what single changes would gain."""
     from lepton_automl.reporting.tables import bottleneck_lines
 
     handle = opened(study)
@@ -67,25 +71,27 @@ def bottleneck(
     print()
     print("\n".join(bottleneck_lines(report)))
     if out is not None:
-        print(f"\nThe picture: {out}")
+        print(f"\nWith plots: {out}")
 
 
 @app.command()
 def report(
     study: StudyName,
-    out: Annotated[Path | None, typer.Option(help="The file; by default report.html in the study's folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; default: report.html in the study's folder.")] = None,
 ) -> None:
-    """Write the report: what was asked, what was found and why, as one HTML page that needs no network."""
+    """Write a report with the settings, the results and the choice explained: one HTML page that works offline."""
     print(opened(study).report.write(out))
 
 
 @app.command()
 def export(
     study: StudyName,
-    out: Annotated[Path, typer.Option(help="A new folder.")],
-    max_latency_ms: Annotated[float | None, typer.Option(help="Take the best model this fast.")] = None,
-    key: Annotated[Path | None, typer.Option(help="Sign it with the Ed25519 key in this PEM file.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder to create.")],
+    max_latency_ms: Annotated[
+        float | None, typer.Option(help="Use the model with the best score within this latency, instead of the chosen one.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="Sign the bundle with the Ed25519 private key in this PEM file.")] = None,
 ) -> None:
-    """Write the chosen model as a bundle that runs with NumPy and its runtime alone."""
+    """Export the chosen model as a bundle: a folder that needs only NumPy and the runtime of the model to predict."""
     folder = opened(study).best(max_latency_ms=max_latency_ms).export(out, key=key)
     print(f"{folder}\nTry: python {folder / 'predict.py'} INPUT")

@@ -17,12 +17,12 @@ LATEST = 10  # studies whose pages are named
 @app.command()
 def sync(
     study: StudyName,
-    tracking_uri: Annotated[str | None, typer.Option(help="Any MLflow store; by default the study's own.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the study ends.")] = False,
+    tracking_uri: Annotated[str | None, typer.Option(help="Address of the MLflow store; default: the study's own.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep syncing until the study ends.")] = False,
 ) -> None:
-    """Bring an MLflow store level with a study, running or ended, such as after a server was down. Registers nothing.
+    """Sync a study to MLflow, for example to another server or after a server was down. Registers no model.
 
-    A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+    A server's user and password are read from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
     """
     from lepton_automl.tracking.secrets import masked
 
@@ -35,10 +35,12 @@ def sync(
 
 @app.command()
 def ui(
-    study: Annotated[str | None, typer.Argument(help="A study, whose page is named; by default the latest ones.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the page.")] = 5000,
+    study: Annotated[
+        str | None, typer.Argument(help="Print the address of this study's page; default: of the latest studies.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5000,
 ) -> None:
-    """Serve MLflow's pages over the store; of a server they are there already."""
+    """Serve MLflow's pages for the local store; for a server, print the addresses of its pages."""
     import subprocess
 
     from lepton_automl.study_store import StudyStore
@@ -71,10 +73,10 @@ def ui(
 
 @app.command()
 def models(
-    name: Annotated[str | None, typer.Argument(help="A registered model; without one all are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A registered model; default: list all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show registered models; of one its versions side by side, with their aliases."""
+    """List registered models, or compare the versions of one, with their aliases."""
     from lepton_automl.study.registry import Registry
 
     registry = Registry()
@@ -91,14 +93,14 @@ def models(
 @app.command()
 def promote(
     name: Annotated[str, typer.Argument(help="The registered model.")],
-    version: Annotated[str, typer.Argument(help="The version that is to bear the alias.")],
+    version: Annotated[str, typer.Argument(help="The version to give the alias to.")],
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
-    """Give an alias to a version of a registered model."""
+    """Move an alias, such as champion, to a version of a registered model."""
     from lepton_automl.study.registry import Registry
 
     Registry().promote(name, version, alias=alias)
-    print(f"{name}@{alias} is version {version}. To take it back: lepton rollback {name} --alias {alias}")
+    print(f"{name}@{alias} is version {version}. To undo: lepton rollback {name} --alias {alias}")
 
 
 @app.command()
@@ -106,7 +108,7 @@ def rollback(
     name: Annotated[str, typer.Argument(help="The registered model.")],
     alias: Annotated[str, typer.Option(help="The alias.")] = "champion",
 ) -> None:
-    """Give an alias back to the version that bore it before."""
+    """Move an alias back to the version that had it before."""
     from lepton_automl.study.registry import Registry
 
     print(f"{name}@{alias} is version {Registry().roll_back(name, alias=alias)} again.")
@@ -115,16 +117,18 @@ def rollback(
 @app.command()
 def serve(
     name: Annotated[str, typer.Argument(help="The registered model.")],
-    alias: Annotated[str, typer.Option(help="Which of its versions.")] = "champion",
-    host: Annotated[str, typer.Option(help="Who may ask: this machine alone, or 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Where to listen.")] = 5001,
+    alias: Annotated[str, typer.Option(help="Serve the version with this alias.")] = "champion",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts requests from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 5001,
 ) -> None:
-    """Serve a registered model over HTTP, by MLflow's own server."""
+    """Serve a registered model over HTTP with MLflow's server."""
     from lepton_automl.study.registry import Registry
     from lepton_automl.tracking.serving import serve_command
 
     registry = Registry()
     version = registry.compare(name, alias).columns[0]  # says at once what is not there
     command, environment = serve_command(name, home=registry.home.folder, uri=registry.uri, alias=alias, host=host, port=port)
-    print(f"{name} version {version}: POST http://{host}:{port}/invocations, as its card shows.", flush=True)
+    print(f"{name} version {version}: POST http://{host}:{port}/invocations, as the model card shows.", flush=True)
     os.execve(command[0], command, environment)  # noqa: S606  # no shell is wanted: signals reach the server itself

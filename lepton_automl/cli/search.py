@@ -14,9 +14,9 @@ from .shared import app, listed, show_end
 @app.command()
 def demo(
     minutes: Annotated[float, typer.Option(help="Minutes of search.")] = 2.0,
-    name: Annotated[str | None, typer.Option(help="The study's name; digits, digits-2, … if none is given.")] = None,
+    name: Annotated[str | None, typer.Option(help="The study's name; default: digits, digits-2, …")] = None,
 ) -> None:
-    """Search small networks for scikit-learn's handwritten digits, with no download, and open the sealed test."""
+    """Search networks for scikit-learn's handwritten digits, without a download, and evaluate them on the test split."""
     from lepton_automl.api import AutoML
     from lepton_automl.data.demo import digits
     from lepton_automl.specs import Budget, Deployment
@@ -40,52 +40,77 @@ def demo(
 
 @app.command()
 def search(  # noqa: PLR0917  # options of the shell, which are named there
-    data: Annotated[str, typer.Argument(help="A folder or zip of images, a CSV or Parquet file, a folder of idx files.")],
+    data: Annotated[
+        str, typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.")
+    ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
-    name: Annotated[str | None, typer.Option(help="The study's name.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Minutes of search; 10 if no budget is given.")] = None,
-    trials: Annotated[int | None, typer.Option(help="Trials at most.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Training epochs over all trials; none starts after them.")] = None,
-    metric: Annotated[str | None, typer.Option(help="The score.")] = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="Hard limit on one call, in milliseconds.")] = None,
-    max_size_kb: Annotated[float | None, typer.Option(help="Hard limit on the model file, in kilobytes.")] = None,
-    threads: Annotated[int, typer.Option(help="Threads of one call on the target.")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Rows of one call on the target.")] = 1,
-    runtimes: Annotated[str | None, typer.Option(help="Runtimes that may be used, separated by commas.")] = None,
-    max_score_drop: Annotated[float, typer.Option(help="What a model may lose of its score to a faster precision.")] = 0.005,
-    workers: Annotated[int | None, typer.Option(help="Worker processes at most; by default one a core.")] = None,
-    seed: Annotated[int, typer.Option(help="Seeds everything.")] = 0,
-    split_column: Annotated[str | None, typer.Option(help="A column that says train, validation or test.")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Folders of pictures that are splits, `Part1=train,Part2=test`; `none`: all are classes.")
+    name: Annotated[str | None, typer.Option(help="The study's name; default: after the data.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes of search; default: 10, without another budget.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Maximum number of trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Maximum number of training epochs, summed over all trials.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The score to optimize; default: by task.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Hard limit on the latency of one call, in ms.")] = None,
+    max_size_kb: Annotated[
+        float | None, typer.Option(help="Hard limit on the size of the model file, in kB (1,000 bytes).")
     ] = None,
-    group_column: Annotated[str | None, typer.Option(help="Rows of one group stay in one split.")] = None,
-    time_column: Annotated[str | None, typer.Option(help="Later rows are tested on earlier ones.")] = None,
-    ignore: Annotated[str | None, typer.Option(help="Columns to leave out, separated by commas.")] = None,
-    categorical: Annotated[str | None, typer.Option(help="Columns that are categories, separated by commas.")] = None,
-    numeric: Annotated[str | None, typer.Option(help="Columns that are numbers, separated by commas.")] = None,
-    missing: Annotated[str | None, typer.Option(help="Texts that mean no value, separated by commas.")] = None,
-    decimal: Annotated[str | None, typer.Option(help="The decimal sign of numbers such as 1,234: `.` or `,`.")] = None,
-    dayfirst: Annotated[bool | None, typer.Option(help="Whether 1/2/2024 is in February.")] = None,
-    class_weight: Annotated[str | None, typer.Option(help="`balanced`, for rare classes.")] = None,
-    cost: Annotated[float | None, typer.Option(help="Money at most, in the currency of --price.")] = None,
-    price: Annotated[list[str] | None, typer.Option(help="An hour of one worker's device: `cpu=0.04`.")] = None,
-    sampler: Annotated[str, typer.Option(help="What draws configurations: tpe, gp, nsga2, random, grid or a plug-in.")] = "tpe",
-    grid: Annotated[str | None, typer.Option(help="The hyperparameters that a grid varies, separated by commas.")] = None,
+    threads: Annotated[int, typer.Option(help="Threads of one call on the deployment device.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Rows or images of one call on the deployment device.")] = 1,
+    runtimes: Annotated[
+        str | None, typer.Option(help="Allowed runtimes, separated by commas; default: all installed ones.")
+    ] = None,
+    max_score_drop: Annotated[
+        float, typer.Option(help="Maximum loss of score in exchange for a faster runtime or precision.")
+    ] = 0.005,
+    workers: Annotated[int | None, typer.Option(help="Maximum number of worker processes; default: one per core.")] = None,
+    seed: Annotated[int, typer.Option(help="Random seed of splits, proposals, weights and batches.")] = 0,
+    split_column: Annotated[
+        str | None, typer.Option(help="The column that holds each row's split: train, validation or test.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="Image folders that are splits, such as `Part1=train,Part2=test`; `none`: all folders are classes."),
+    ] = None,
+    group_column: Annotated[
+        str | None, typer.Option(help="The column of groups; rows of a group stay in the same split.")
+    ] = None,
+    time_column: Annotated[str | None, typer.Option(help="The column of times; the latest rows are held out.")] = None,
+    ignore: Annotated[str | None, typer.Option(help="Columns to ignore, separated by commas.")] = None,
+    categorical: Annotated[str | None, typer.Option(help="Columns to read as categories, separated by commas.")] = None,
+    numeric: Annotated[str | None, typer.Option(help="Columns to read as numbers, separated by commas.")] = None,
+    missing: Annotated[str | None, typer.Option(help="Texts that stand for a missing value, separated by commas.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="The decimal separator: `.` or `,`.")] = None,
+    dayfirst: Annotated[bool | None, typer.Option(help="Read 1/2/2024 as the first of February.")] = None,
+    class_weight: Annotated[str | None, typer.Option(help="`balanced` gives rare classes a higher weight.")] = None,
+    cost: Annotated[float | None, typer.Option(help="Maximum cost, in the currency of --price.")] = None,
+    price: Annotated[list[str] | None, typer.Option(help="Price per worker and hour, by device: `cpu=0.04`.")] = None,
+    sampler: Annotated[
+        str, typer.Option(help="The algorithm that proposes networks: tpe, gp, nsga2, random, grid or a plug-in.")
+    ] = "tpe",
+    grid: Annotated[str | None, typer.Option(help="The hyperparameters of a grid search, separated by commas.")] = None,
     warm_start: Annotated[str | None, typer.Option(help="Earlier studies to learn from, separated by commas.")] = None,
-    test: Annotated[bool, typer.Option("--test", help="Open the sealed test at the end.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Leave it to itself: see lepton status, pause, stop.")] = False,
-    grace: Annotated[float, typer.Option(help="Seconds to hand over in after SIGTERM or SIGHUP; not with --detach.")] = 10.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished study of this name.")] = False,
-    tracking_uri: Annotated[str | None, typer.Option(help="The MLflow store; else $MLFLOW_TRACKING_URI or our own.")] = None,
-    experiment: Annotated[str | None, typer.Option(help="The MLflow experiment's name.")] = None,
+    test: Annotated[bool, typer.Option("--test", help="Evaluate the front on the test split at the end.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background; control it with lepton status, pause and stop.")
+    ] = False,
+    grace: Annotated[
+        float, typer.Option(help="Seconds in which to register the chosen model after SIGTERM or SIGHUP; not with --detach.")
+    ] = 10.0,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the unfinished study of this name.")] = False,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="Address of the MLflow store; default: $MLFLOW_TRACKING_URI, else a file in mlruns.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(help="Name of the MLflow experiment; default: lepton/NAME.")] = None,
 ) -> None:
-    """Search networks for your data."""
+    """Search neural networks for your data."""
     from lepton_automl.api import AutoML
     from lepton_automl.specs import Budget, Deployment
 
     if detach and test:
-        raise ConfigError("--test waits for the end", where="--detach", fix="Open the test later: study.evaluate_test().")
+        raise ConfigError(
+            "--test needs a search that is waited for",
+            where="--detach",
+            fix="Evaluate the test split later: study.evaluate_test().",
+        )
     amounts = {"minutes": minutes, "trials": trials, "epochs": epochs, "cost": cost}
     limits = {unit: amount for unit, amount in amounts.items() if amount is not None} or {"minutes": 10}
     budget = Budget(**limits, prices=_prices(price or []))  # type: ignore[arg-type]  # the shell has checked their types
@@ -130,7 +155,7 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
         arguments["split"] = False if split == "none" else dict(part.partition("=")[::2] for part in split.split(","))
     study = automl.fit(data, target=target, wait=not detach, resume=resume, **arguments)
     if detach:
-        print(f"{study.name} searches in a process of its own. Next: lepton status {study.name}; lepton stop {study.name}")
+        print(f"{study.name} is running in the background. Next: lepton status {study.name}; lepton stop {study.name}")
         return
     if test and not study.stop_signal:
         study.evaluate_test()

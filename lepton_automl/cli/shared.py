@@ -1,4 +1,4 @@
-"""What the commands of `lepton` share: the application, and arguments and outputs that several have."""
+"""What the commands of `lepton` share: the application, common arguments and common output."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Finds every network worth having for your data and your device, from most accurate to fastest.",
+    help="Searches neural networks for your data and your device, from the most accurate to the fastest.",
 )
 
-StudyName = Annotated[str, typer.Argument(help="The study's name; `lepton list` shows all.", metavar="STUDY")]
-Trust = Annotated[bool, typer.Option("--trust", help="Let code that the study carries run here; that is remembered.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+StudyName = Annotated[str, typer.Argument(help="The name of a study; see `lepton list`.", metavar="STUDY")]
+Trust = Annotated[bool, typer.Option("--trust", help="Allow the code in this study to run here; the answer is remembered.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def opened(study: str) -> Study:
@@ -39,14 +39,14 @@ def opened(study: str) -> Study:
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
-    """Without the warning of a damaged journal, which is said in words of the shell."""
+    """Without the warning of a damaged journal, which is printed in the words of the command line."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def listed(text: str | None) -> tuple[str, ...]:
-    """What stands between commas."""
+    """The parts of a text that is separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip()) if text else ()
 
 
@@ -61,11 +61,11 @@ def print_front(handle: Study) -> None:
         print(handle.state.ended.reason if handle.state.ended else f"{NONE} yet")
         return
     Console(highlight=False).print(front_table(handle.state, limit=None))
-    print("* chosen: the knee, where no limit is asked")
+    print("* the chosen model: the knee of the front, where no limit is given")
 
 
 def show_end(study: Study) -> None:
-    """What a person wants to know when a search is over."""
+    """Print the result of a search: the front, the chosen model and how to load it."""
     from lepton_automl.tracking.secrets import masked
 
     model = study.best()  # raises where there is none, and says what to do

@@ -1,4 +1,4 @@
-"""Commands that show a study and drive it."""
+"""Commands that show and control a study."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def list_studies() -> None:
 
 
 def _standing(handle: Study) -> str:
-    """How a study stands, in words."""
+    """A study's status, in words."""
     status, state = handle.status, handle.state
     if status == "ended" and state.ended:
         return f"ended: {state.ended.reason.partition('. ')[0]}"
@@ -60,7 +60,7 @@ def _standing(handle: Study) -> str:
 
 @app.command()
 def status(study: StudyName, as_json: Json = False) -> None:
-    """Say how a study stands: what is spent, what was found, what runs."""
+    """Show a study's status: the budget used, the best models and the running trials."""
     from lepton_automl.reporting.status import status_json, status_lines
 
     handle = opened(study)
@@ -73,18 +73,18 @@ def status(study: StudyName, as_json: Json = False) -> None:
 
 @app.command()
 def pause(study: StudyName) -> None:
-    """Hold a study where it is; paused time is not part of its budget."""
+    """Pause a study; paused time does not count against its budget."""
     opened(study).pause()
     print(f"{study} is paused. Next: lepton resume {study}")
 
 
 @app.command()
 def resume(study: StudyName, trust: Trust = False) -> None:
-    """Go on with a study that is paused, was stopped, or has lost its process."""
+    """Resume a study after a pause, a stop or a crash."""
     handle = opened(study)
     if trust and handle.state.settings.code:
         handle.control.trust()  # stands, even where the study cannot go on
-        print(f"{study}: the code that it carries may run here from now on.")
+        print(f"{study}: its code may run here from now on.")
     handle.resume()
     print(f"{study} goes on.")
 
@@ -92,9 +92,9 @@ def resume(study: StudyName, trust: Trust = False) -> None:
 @app.command()
 def stop(
     study: StudyName,
-    wait: Annotated[bool, typer.Option(help="Wait until its chosen model is handed over.")] = True,
+    wait: Annotated[bool, typer.Option(help="Wait until the chosen model is registered.")] = True,
 ) -> None:
-    """End a study; what it found stands, and its chosen model is registered."""
+    """Stop a study; its models are kept, and the chosen one is registered."""
     handle = opened(study)
     handle.stop(wait=wait)
     if not handle.folder.exists():
@@ -113,7 +113,7 @@ def extend(
     epochs: Annotated[int | None, typer.Option(help="More epochs.")] = None,
     cost: Annotated[float | None, typer.Option(help="More money.")] = None,
 ) -> None:
-    """Add to a study's budget; one that has ended goes on."""
+    """Add to a study's budget; a study that has ended continues."""
     opened(study).extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
     print(f"{study} goes on with the larger budget.")
 
@@ -122,13 +122,13 @@ def extend(
 def limit(
     study: StudyName,
     max_latency_ms: Annotated[
-        str | None, typer.Option(help="Hard limit on one call, in milliseconds; `none` lifts it.")
+        str | None, typer.Option(help="Hard limit on the latency of one call, in ms; `none` removes it.")
     ] = None,
     max_size_kb: Annotated[
-        str | None, typer.Option(help="Hard limit on the model file, in kilobytes; `none` lifts it.")
+        str | None, typer.Option(help="Hard limit on the size of the model file, in kB (1,000 bytes); `none` removes it.")
     ] = None,
 ) -> None:
-    """Set a study's hard limits, or lift them; models that break them leave the front."""
+    """Set or remove a study's hard limits; models over a limit leave the front."""
     complaints = Complaints("limit")
     latency, size = _limit(max_latency_ms, complaints), _limit(max_size_kb, complaints)
     complaints.raise_any()
@@ -140,7 +140,7 @@ def limit(
 
 
 def _limit(text: str | None, complaints: Complaints) -> Any:
-    """A limit as `Study.limit` takes it: `...` where nothing is said, None where it is lifted."""
+    """A limit as `Study.limit` takes it: `...` where it is not given, None where it is removed."""
     if text is None or text.lower() == "none":
         return ... if text is None else None
     try:
@@ -154,10 +154,10 @@ def _limit(text: str | None, complaints: Complaints) -> Any:
 def pin(
     study: StudyName,
     settings: Annotated[
-        list[str], typer.Argument(help="Hyperparameters and their values: `model.kernel=3`.", metavar="NAME=VALUE...")
+        list[str], typer.Argument(help="Hyperparameters with their values, such as `model.kernel=3`.", metavar="NAME=VALUE...")
     ],
 ) -> None:
-    """Pin a study's hyperparameters from now on."""
+    """Fix hyperparameters to given values in all new trials."""
     handle = opened(study)
     space, complaints = handle.state.settings.space, Complaints("pin")
     for setting_text in settings:
@@ -172,10 +172,10 @@ def pin(
 def unpin(
     study: StudyName,
     hyperparameters: Annotated[
-        list[str] | None, typer.Argument(help="The hyperparameters; all that are pinned, if none is named.")
+        list[str] | None, typer.Argument(help="The hyperparameters; default: all that are pinned.")
     ] = None,
 ) -> None:
-    """Let a study's pinned hyperparameters vary again."""
+    """Release pinned hyperparameters, so that the search varies them again."""
     handle = opened(study)
     handle.control.unpin(*hyperparameters or ())
     left = ", ".join(f"{name}={setting}" for name, setting in handle.state.pinned.items())
@@ -185,17 +185,17 @@ def unpin(
 @app.command()
 def retune(
     study: StudyName,
-    trial: Annotated[int, typer.Argument(help="The trial's number; `lepton front` shows those of the front.")],
-    trials: Annotated[int, typer.Option(help="How many variations.")] = 8,
+    trial: Annotated[int, typer.Argument(help="The number of a finished trial; see `lepton front`.")],
+    trials: Annotated[int, typer.Option(help="Number of variations.")] = 8,
 ) -> None:
-    """Try variations of a trial next."""
+    """Try variations of a finished trial next."""
     opened(study).control.retune(trial, trials)
     print(f"{study} tries up to {trials} variations of trial {trial} next.")
 
 
 @app.command()
 def repair(study: StudyName) -> None:
-    """Put a damaged journal right, from what is whole of it and what lies beside the models; the damaged file is kept."""
+    """Repair a study's damaged journal, or convert an older one; the old file is kept."""
     from lepton_automl.study.repair import repair as mend
     from lepton_automl.study_store import StudyStore
 
@@ -204,7 +204,9 @@ def repair(study: StudyName) -> None:
 
 
 @app.command()
-def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
+def delete(
+    study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False
+) -> None:
     """Delete a study: its journal, its models and its runs in MLflow."""
     from lepton_automl.study.remove import remove
     from lepton_automl.study_store import StudyStore
@@ -218,4 +220,4 @@ def delete(study: StudyName, yes: Annotated[bool, typer.Option("--yes", "-y", he
     if not yes and not typer.confirm(f"Delete {study} ({size:.1f} MB)?"):
         raise typer.Abort
     remove(study, home)
-    print(f"{study} is deleted; {size:.1f} MB are free again. Models that were registered stay in the registry.")
+    print(f"{study} is deleted; {size:.1f} MB freed. Registered models stay in the registry.")

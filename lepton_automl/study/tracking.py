@@ -57,7 +57,7 @@ class StudyTracking:
 
         Args:
             tracking_uri: The store, such as `"http://mlflow.example.com:5000"`; by default the one that the study was begun
-                with. A server's password is taken from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
+                with. A server's user and password are read from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.
             follow: Whether to go on until the study ends.
 
         Returns:
