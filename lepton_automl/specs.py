@@ -56,7 +56,7 @@ class Deployment(Value):
         for name in ("threads", "batch_size"):
             number = getattr(self, name)
             whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
-            complaints.check(whole, f"{name} is {number!r}; it must be a whole number of at least 1")
+            complaints.check(whole, f"{name} is {number!r}; it must be an integer of at least 1")
         complaints.check(
             self.max_score_drop == 0 or _positive(self.max_score_drop),
             f"max_score_drop is {self.max_score_drop!r}; it must be a number of at least 0",

@@ -45,7 +45,7 @@ def _standing(handle: Study) -> str:
     if status == "ended" and state.ended:
         return f"ended: {state.ended.reason.partition('. ')[0]}"
     if status == "lost":
-        return f"lost: its process is gone; lepton resume {handle.name} takes it up"
+        return f"lost: its process has ended unexpectedly; lepton resume {handle.name} continues it"
     trouble = handle.home.process_info(handle.name).get("trouble", "") or (
         f"paused: {state.paused.reason}" if state.paused else ""
     )
@@ -86,7 +86,7 @@ def resume(study: StudyName, trust: Trust = False) -> None:
         handle.control.trust()  # stands, even where the study cannot go on
         print(f"{study}: its code may run here from now on.")
     handle.resume()
-    print(f"{study} goes on.")
+    print(f"{study} continues.")
 
 
 @app.command()
@@ -102,7 +102,7 @@ def stop(
     elif not wait:
         print(f"{study} is stopping.")
     else:
-        print(f"{study} is stopped. " + (f"chosen: {handle.best()}" if handle.state.front() else "No model was ready."))
+        print(f"{study} is stopped. " + (f"chosen: {handle.best()}" if handle.state.front() else "No model was finished yet."))
 
 
 @app.command()
@@ -115,7 +115,7 @@ def extend(
 ) -> None:
     """Add to a study's budget; a study that has ended continues."""
     opened(study).extend(minutes=minutes, trials=trials, epochs=epochs, cost=cost)
-    print(f"{study} goes on with the larger budget.")
+    print(f"{study} continues with the larger budget.")
 
 
 @app.command()

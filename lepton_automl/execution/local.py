@@ -253,7 +253,7 @@ class LocalExecutor:
                     worker.spoilt |= isinstance(value, ReplacementRequest)
                     if isinstance(value, TrialResult) and value.trial == NO_TRIAL:  # else that of a trial which was written off
                         worker.busy = False
-                        raise StudyError(value.reason, where="worker", fix=f"Where it happened:\n{value.traceback}")
+                        raise StudyError(value.reason, where="worker", fix=f"Traceback of the worker:\n{value.traceback}")
                     if isinstance(value, Response):
                         worker.busy = False
                         return value
@@ -266,9 +266,11 @@ class LocalExecutor:
             self._replace_worker(0, why)
             hung += bool(why)
             if clock.late() or hung == TRIES:
-                raise StudyError(f"a request to a worker did not end: {why}", where="worker", fix=fix(worker))
+                raise StudyError(f"a worker did not finish a request: {why}", where="worker", fix=fix(worker))
             if worker.ready and not why:  # one that could not even be started is no news about the request
-                raise StudyError("the worker died", where="worker", fix=f"Its last words:\n{worker.tail()}")
+                raise StudyError(
+                    "a worker process ended unexpectedly", where="worker", fix=f"The end of its output:\n{worker.tail()}"
+                )
 
     def _free_worker(self, on_tick: Callable[[], None], told: Callable[[str], None]) -> Process:
         """The first worker, once there is a slot for it."""
@@ -355,7 +357,7 @@ class LocalExecutor:
                 heavy.append((held, number))
         if heavy and memory.nearly_out():
             held, number = max(heavy)
-            why = f"it held {gib(held)} of memory, its share is {gib(self._limit)}, and the machine was nearly out"
+            why = f"it held {gib(held)} of memory, its share is {gib(self._limit)}, and the machine was almost out of memory"
             self._replace_worker(number, f"the worker process was killed: {why}")
 
     def _replace_worker(self, number: int, why: str = "") -> None:
@@ -383,8 +385,8 @@ class LocalExecutor:
     def _check_starts(self, worker: Process, code: int) -> None:
         if self._failed_starts < MAX_FAILED_STARTS:
             return
-        what = f"worker processes die as they start ({exit_reason(code)}), {MAX_FAILED_STARTS} in a row"
-        fix = f"Mend what their log says, then resume the study; nothing is lost.\n{worker.tail()}"
+        what = f"worker processes fail at their start ({exit_reason(code)}), {MAX_FAILED_STARTS} in a row"
+        fix = f"Fix the error in their log below, then resume the study; nothing is lost.\n{worker.tail()}"
         raise StudyError(what, where=str(worker.path), fix=fix)
 
     def _start(self, number: int) -> Process:

@@ -42,7 +42,7 @@ def analyze_errors(
 def default_split(study: StudyClient, trial: int) -> AnalysisSplit:
     """The rows to examine a model on: those of the validation split, or of the folds where scores were cross-validated.
 
-    Where its answers on the folds were not kept, those of a test that is open.
+    Where its predictions on the folds were not stored, those of a test that is open.
     """
     if study.state.settings.data.validation:
         return "validation"
@@ -66,13 +66,13 @@ def check_split(study: StudyClient, trial: int, split: AnalysisSplit) -> None:
     """
     data = study.state.settings.data
     if split == "test" and not _is_free(study, trial):
-        fix = "Open it with evaluate_test(), once, when nothing is left to choose. Models that came later stay without."
-        raise StudyError(f"the test split is sealed for trial {trial}", where=study.name, fix=fix)
+        fix = "Call evaluate_test() once all choices are made; it evaluates the models of the front at that time only."
+        raise StudyError(f"the test split has not been evaluated for trial {trial}", where=study.name, fix=fix)
     if split == "validation" and not data.validation:
-        fix = 'Say split="held-out": each row is then asked of a network that was trained without it.'
+        fix = 'Use split="held-out": each row is then predicted by a network that was trained without it.'
         raise StudyError("scores were cross-validated: there is no validation split", where=study.name, fix=fix)
     if split == "held-out" and not _held_out(study, trial):
-        what = "its answers on the folds were not kept" if data.folds else "scores were not cross-validated"
+        what = "its predictions on the folds were not stored" if data.folds else "scores were not cross-validated"
         other = 'analyze_errors(split="validation")' if data.validation else "evaluate_test(), and examine the test rows"
         fix = f"The network itself was trained on all rows: call {other}." if data.folds else f"Call {other}."
         raise StudyError(f"there are no held-out rows for trial {trial}: {what}", where=study.name, fix=fix)

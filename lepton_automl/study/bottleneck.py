@@ -76,7 +76,7 @@ def job_and_bundle(study: StudyClient, trial: int) -> tuple[TrialJob, str]:
     known = study.state.trial(trial)
     if known.status != "complete":
         raise StudyError(
-            f"trial {trial} left no model: it is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
+            f"trial {trial} has no model: its status is {known.status}", where=study.name, fix=f"See: lepton front {study.name}"
         )
     job = jobs(study.state, study.folder)(known)
     job = job.replace(data=job.data.replace(folder=str(study.folder / "data")))

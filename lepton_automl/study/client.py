@@ -98,7 +98,7 @@ class StudyClient:
     def _read(self) -> list[Event]:
         """Take in what has happened since the last look."""
         if not self._name:
-            raise StudyError("nothing was searched yet", where="AutoML", fix="Call fit(data) first.")
+            raise StudyError("there is no search yet", where="AutoML", fix="Call fit(data) first.")
         with self._reading:
             try:
                 return self._news()

@@ -52,7 +52,9 @@ class CommandSender:
         if status in {"ending", "ended"}:
             if request.what not in STANDS:
                 return False
-            raise StudyError(f"the study has {status}", where=self._study.name, fix="There is nothing to hold.")
+            what = f"the study {'has ended' if status == 'ended' else 'is ending'}, so it cannot be paused or resumed"
+            fix = f"Extend its budget to continue it: extend(minutes=5), or lepton extend {self._study.name} --minutes 5"
+            raise StudyError(what, where=self._study.name, fix=fix)
         try:
             Journal(self._study.folder / COMMANDS).append(request)
         except StudyError:  # there is no room for it
@@ -96,7 +98,7 @@ class CommandSender:
                     trouble
                     or f"Look at {self._study.folder / 'search.log'}; lepton status {self._study.name} says whether it still runs."
                 )
-                raise StudyError(f"the search does not answer to {request.what!r}", where=self._study.name, fix=fix)
+                raise StudyError(f"the search process does not respond to {request.what!r}", where=self._study.name, fix=fix)
             time.sleep(LOOK)
 
     def launch(self, *more: CommandReceived) -> None:
@@ -135,8 +137,8 @@ class CommandSender:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
             if waited > START:
-                fix = f"Look at {self._study.folder / 'search.log'}; it is process {pid or 'of an unknown number'}."
-                raise StudyError("it does not answer to 'stop'", where=self._study.name, fix=fix)
+                fix = f"Look at {self._study.folder / 'search.log'}; its process number is {pid or 'unknown'}."
+                raise StudyError("the search process does not respond to 'stop'", where=self._study.name, fix=fix)
             time.sleep(LOOK)
         self._study.home.remove_unbegun(self._study.name)
 
@@ -152,5 +154,5 @@ class CommandSender:
         """Ask for trials, which a study that has ended has no budget for."""
         if not self.send(request):
             unit = self._study.state.settings.budget.units[0]
-            fix = f"Extend its budget, then {request.what}: extend({unit}=...), or lepton extend {self._study.name} --{unit} 5"
-            raise StudyError("it has ended", where=self._study.name, fix=fix)
+            fix = f"Extend its budget first, then repeat {request.what!r}: extend({unit}=...), or lepton extend {self._study.name} --{unit} 5"
+            raise StudyError("the study has ended", where=self._study.name, fix=fix)

@@ -64,7 +64,7 @@ class StudyControl:
             if spent and self._study.is_published:
                 unit = self._study.state.settings.budget.units[0]
                 raise StudyError(
-                    spent, where=self._study.name, fix=f"Give it more: lepton extend {self._study.name} --{unit} 5"
+                    spent, where=self._study.name, fix=f"Extend its budget: lepton extend {self._study.name} --{unit} 5"
                 )
             self._commands.launch()
 
@@ -114,7 +114,9 @@ class StudyControl:
         budget = extended(self._study.state.settings.budget, more)
         state = dataclasses.replace(self._study.state, config=self._study.state.settings.replace(budget=budget))
         if spent := BudgetTracker(state).spent(time.time()):
-            raise ConfigError(f"even so, {spent}", where="extend", fix="Extend that, too.")
+            raise ConfigError(
+                f"the study would still stop, as {spent}", where="extend", fix="Extend that as well, in the same call."
+            )
         request = command("extend", budget=budget)
         if status in {"ended", "lost"} or not self._commands.send(request):
             self._commands.launch(request)
@@ -141,8 +143,8 @@ class StudyControl:
         named = {"max_latency_ms": max_latency_ms, "max_size_bytes": max_size_bytes}
         limits = {name: limit for name, limit in named.items() if limit is not ...}
         if not limits:
-            fix = "Say limit(max_latency_ms=0.5), or None in place of a number to lift a limit."
-            raise ConfigError("nothing is given", where="limit", fix=fix)
+            fix = "Give a limit, such as limit(max_latency_ms=0.5); None removes it."
+            raise ConfigError("no limit is given", where="limit", fix=fix)
         state = self._weighed()
         deployment = state.settings.deployment.replace(**limits)
         if state.host_benchmark is not None:
@@ -163,7 +165,7 @@ class StudyControl:
         """
         if not config:
             raise ConfigError(
-                "nothing is given", where="pin", fix="Name a hyperparameter and its setting: pin({'train.lr': 0.01})."
+                "no hyperparameter is given", where="pin", fix="Give a hyperparameter and its value: pin({'train.lr': 0.01})."
             )
         self._study.state.settings.space.complete(config)
         self._commands.record(command("pin", config=dict(config)))
@@ -200,7 +202,7 @@ class StudyControl:
         complaints = Complaints("enqueue")
         for name in pinned.keys() & config.keys():
             held = pinned[name]
-            complaints.check(config[name] == held, f"{name} is pinned to {held!r}", f"Say unpin({name!r}) first.")
+            complaints.check(config[name] == held, f"{name} is pinned to {held!r}", f"Call unpin({name!r}) first.")
         complaints.raise_any()
         self._commands.send_while_it_runs(request)
 
@@ -219,7 +221,7 @@ class StudyControl:
         """
         number = self._study.state.trial(trial).number
         if not isinstance(trials, int) or isinstance(trials, bool) or trials < 1:
-            raise ConfigError(f"trials is {trials!r}; it must be a whole number of at least 1", where="retune")
+            raise ConfigError(f"trials is {trials!r}; it must be an integer of at least 1", where="retune")
         self._commands.send_while_it_runs(command("retune", trial=number, trials=trials))
 
     def repair(self) -> str:
@@ -253,8 +255,8 @@ def extended(budget: Budget, more: Mapping[str, float | None]) -> Budget:
     complaints = Complaints("extend")
     amounts = {name: amount for name, amount in more.items() if amount is not None}
     limited = budget.units
-    fix = f"It is limited by {' and '.join(limited)}: say extend({limited[0]}=...)."
-    complaints.check(bool(amounts), "nothing is given", fix)
+    fix = f"Its budget is in {' and '.join(limited)}: use extend({limited[0]}=...)."
+    complaints.check(bool(amounts), "no amount is given", fix)
     for name, amount in amounts.items():
         complaints.check(name in limited, f"the study's budget has no {name}", fix)
         complaints.check(amount > 0, f"{name} is {amount!r}; it must be a number above 0")

@@ -90,7 +90,7 @@ class Follower:
         except Exception as error:
             if number not in self._warned:
                 self._warned.add(number)
-                what = f"a callback failed at {type(event).__name__} ({type(error).__name__}: {error}); the search goes on"
+                what = f"a callback failed at {type(event).__name__} ({type(error).__name__}: {error}); the search continues"
                 warnings.warn(what, stacklevel=2)
 
 
@@ -129,7 +129,9 @@ def attend(study: Study, callbacks: Sequence[Callback], *, progress: bool, grace
                 received = interrupt.number
                 _end_soon(follower, window, interrupts, interrupt, grace)
             else:
-                window.note("stopping; the chosen model is handed over. Ctrl-C again leaves the study to end by itself")
+                window.note(
+                    "stopping, then registering the chosen model. Ctrl-C again returns at once; the study finishes by itself"
+                )
                 with contextlib.suppress(StudyError):  # it has just ended, or the follower tells what became of it
                     study.stop(wait=False)
                 follower.run(interrupts)
@@ -149,8 +151,8 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
         Terminated: It has not handed over everything by then.
     """
     study, until = follower.study, time.monotonic() + grace
-    later = f"what is not ready by then waits for: lepton resume {study.name}"
-    window.note(f"stopping after {signal}; the chosen model is handed over within {grace:g} s, {later}")
+    later = f"what is not ready by then is finished by: lepton resume {study.name}"
+    window.note(f"stopping after {signal}; the chosen model is registered within {grace:g} s, {later}")
     with contextlib.suppress(StudyError):
         study.stop(wait=False, grace=grace)
     try:
@@ -158,7 +160,7 @@ def _end_soon(follower: Follower, window: Progress, interrupts: Interrupts, sign
             return
     except LeptonError:  # cut off
         pass
-    window.note(f"not all was ready within {grace:g} s: lepton resume {study.name} goes on where it was")
+    window.note(f"not finished within {grace:g} s: lepton resume {study.name} continues where it was")
     raise signal
 
 

@@ -30,7 +30,9 @@ def write_request(config: StudyConfig, folder: Path, wishes: Iterable[CommandRec
     try:
         write_private(folder / ASKED, json.dumps({KEY: FORMAT, **content}, indent=1))
     except OSError as error:
-        raise StudyError(f"cannot write: {error.strerror}", where=str(folder), fix="Make room there.") from error
+        raise StudyError(
+            f"cannot write: {error.strerror}", where=str(folder), fix="Free disk space there, or choose another home."
+        ) from error
 
 
 def requested_config(folder: Path) -> StudyConfig | None:
@@ -70,10 +72,10 @@ def write_error(error: BaseException, folder: Path) -> None:
     if isinstance(error, LeptonError):
         left = error
     elif isinstance(error, KeyboardInterrupt):
-        left = StudyError("it was stopped before it began", where=folder.name, fix="Search again.")
+        left = StudyError("the study was stopped before it began", where=folder.name, fix="Search again.")
     else:
         what = f"the search failed: {type(error).__name__}: {error}"
-        left = StudyError(what, where=folder.name, fix=f"Look at {folder / LOG}.")
+        left = StudyError(what, where=folder.name, fix=f"See {folder / LOG} for the traceback.")
     with contextlib.suppress(OSError):
         write_private(folder / ERROR, json.dumps(left.to_json()))
 
@@ -94,5 +96,9 @@ def lost_process(name: str, home: StudyStore) -> LeptonError:
     log = home.path(name) / LOG
     last_words = log.read_text(errors="replace")[-LAST_WORDS:].strip() if log.exists() else ""
     begun = (home.path(name) / JOURNAL).exists()
-    fix = f"lepton resume {name} takes it up." if begun else "Search again."
-    return StudyError("its process is gone", where=name, fix=f"{fix}\n  Its last words:\n{last_words}" if last_words else fix)
+    fix = f"Run lepton resume {name} to continue it." if begun else "Search again."
+    return StudyError(
+        "its process has ended unexpectedly",
+        where=name,
+        fix=f"{fix}\n  The end of its output:\n{last_words}" if last_words else fix,
+    )

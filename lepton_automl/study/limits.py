@@ -27,8 +27,10 @@ def check_limits(deployment: Deployment, weighed: HostBenchmark, tried: Iterable
     fastest = min(known, key=lambda profile: profile.latency_ms)
     fix = (
         f"The fastest network here takes {fastest.latency_ms:.3g} ms ({fastest.size_bytes} bytes) a call of "
-        f"{deployment.batch_size} on {weighed.host}. Ask for no less, or for another target."
+        f"{deployment.batch_size} on {weighed.host}. Raise the limit, or choose another device."
     )
     raise LimitError(
-        f"no network can keep the limits: {deployment.broken_limit(fastest)}, even for the smallest", where="target", fix=fix
+        f"no network can meet the limits: {deployment.broken_limit(fastest)}, even for the smallest",
+        where="deployment",
+        fix=fix,
     )

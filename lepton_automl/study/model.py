@@ -174,12 +174,12 @@ class Model:
         folder = Path(out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
-            raise ConfigError(f"{folder} {what}", where="export", fix="Name a new folder.")
+            raise ConfigError(f"{folder} {what}", where="export", fix="Give a new folder.")
         check_bundle(self.path)
         try:
             shutil.copytree(self.path, folder, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
-            raise ConfigError(f"{folder} cannot be written: {error}", where="export", fix="Name another folder.") from error
+            raise ConfigError(f"{folder} cannot be written: {error}", where="export", fix="Give another folder.") from error
         if signer:
             sign_bundle(folder, signer)
         return folder

@@ -52,8 +52,8 @@ class StudyModels:
 
         known = self._study.state.trial(trial)
         if known.status != "complete":
-            what = f"trial {trial} has no model: it is {known.status}"
-            raise StudyError(what, where=self._study.name, fix="Take a complete one.")
+            what = f"trial {trial} has no model: its status is {known.status}"
+            raise StudyError(what, where=self._study.name, fix="Choose a trial whose status is complete.")
         return Model(self._study, trial)
 
     @property
@@ -153,9 +153,11 @@ class StudyModels:
 
     def _may_test(self, state: StudyState) -> None:
         if state.ended is None and self._study.home.running(self._study.name):
-            fix = "Wait for its end: what is trained later would have no test score."
+            fix = "Wait until it ends: a model that is trained later would have no test score."
             raise StudyError("the study is still running", where=self._study.name, fix=fix)
         if not state.settings.data.test:
-            raise StudyError("there is no test split", where=self._study.name, fix="Search again with a test share above 0.")
+            raise StudyError(
+                "there is no test split", where=self._study.name, fix="Start a new search with a test share above 0."
+            )
         if not state.front():
             raise state.no_model()

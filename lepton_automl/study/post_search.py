@@ -54,7 +54,7 @@ class FinalistAccelerator:
         def watch() -> None:
             on_tick()
             if self._seconds_left() < -LATE:
-                raise StudyError("there was no time left for it", where="worker")
+                raise StudyError("no time was left to analyze its errors", where="worker")
 
         done: set[int] = set()
         while left := [trial for trial in self._left() if trial.number not in done]:  # anew: a limit may change the front
@@ -98,7 +98,7 @@ class FinalistAccelerator:
             request = AccelerateJob(job=self._job(trial), scores=trial.result.scores)
             result = self._executor.run(request, on_tick)
         except LeptonError as error:
-            what = f"the model of trial {trial.number} stays in floats: {error.what}"
+            what = f"the model of trial {trial.number} stays in float32: {error.what}"
             return Noted(at=self._executor.now(), text=what, level="warning")
         assert isinstance(result, AccelerationResult)
         return ModelAccelerated(at=self._executor.now(), result=result)

@@ -133,7 +133,7 @@ def _cut_off(journal: Journal, seconds: float) -> None:
     """End this process in so many seconds, wherever it stands: the journal is whole at any time, and the rest is made anew."""
 
     def note() -> None:
-        text = "not all was handed over within the grace period; lepton resume takes it up"
+        text = "the grace period ended before everything was registered; lepton resume finishes it"
         journal.append(Noted(at=time.time(), text=text, level="warning"))
 
     def end() -> None:

@@ -67,8 +67,8 @@ def publish_end(folder: Path) -> None:
             study.note(Noted(at=time.time(), text="MLflow is up to date again", subject="mlflow"))
     except Exception as error:
         reason = error.what if isinstance(error, LeptonError) else f"{type(error).__name__}: {error}"
-        fix = f"lepton sync {study.name} brings it up later; open_study({study.name!r}).register() registers the chosen model"
-        what = f"MLflow could not be brought up to date ({reason}); the study itself is complete. {fix}"
+        fix = f"lepton sync {study.name} writes it later; open_study({study.name!r}).register() registers the chosen model"
+        what = f"The study could not be written to MLflow ({reason}); the study itself is complete. {fix}"
         study.note(Noted(at=time.time(), text=what, level="warning", subject="mlflow"))
 
 
@@ -135,9 +135,9 @@ class Publishing:
             return
         self._is_reported = True
         if self._refusals:
-            what = f"MLflow refuses this study ({error.what}); the search goes on. {error.fix}"
+            what = f"MLflow refuses this study ({error.what}); the search continues. {error.fix}"
         else:
-            what = f"MLflow has been away for {PATIENCE:.0f} s ({error.what}); the search goes on, and all is written once it is back"
+            what = f"MLflow has not responded for {PATIENCE:.0f} s ({error.what}); the search continues, and everything is written once it responds"
         self._note(what, "warning")
 
     def _stands_well(self) -> None:

@@ -90,7 +90,7 @@ class Registry:
         for column in columns:
             if column not in set(table["version"]):
                 known = ", ".join([*called, *table["version"]])
-                raise StudyError(f"there is no version {column!r}", where=name, fix=f"Take one of {known}.")
+                raise StudyError(f"there is no version {column!r}", where=name, fix=f"Choose one of {known}.")
         side = table.set_index("version").T
         return side[columns] if columns else side
 

@@ -49,12 +49,12 @@ def repair(name: str, home: StudyStore) -> str:
         if not salvaged.faults and not salvaged.converted:
             return ""
         if not any(isinstance(event, StudyStarted) for event in salvaged.events):
-            fix = f"Its models lie in {study / 'trials'}, each in a folder `bundle`, and can be used from there: load_model(folder)."
-            raise StudyError("nothing tells what was asked of the study", where=name, fix=fix)
+            fix = f"Its models are intact: load_model({str(study / 'trials')!r} + '/NUMBER/bundle') opens each."
+            raise StudyError("the study's settings are lost", where=name, fix=fix)
         try:
             copy = _rewrite(study, salvaged)
         except OSError as error:
-            fix = "Make room or give write permission, then try again; nothing is lost."
+            fix = "Free disk space or give write permission, then try again; nothing is lost."
             raise StudyError(f"the journal cannot be written: {error.strerror}", where=str(study), fix=fix) from error
     models = sum(trial.is_packed for trial in salvaged.state.trials.values())
     counted = f"lines that were whole: {salvaged.whole:,}, restored from copies: {salvaged.restored:,}, lost: {salvaged.lost:,}"

@@ -66,7 +66,7 @@ class StudyReport:
             file.write_text(content, encoding="utf-8")
         except OSError as error:
             what = f"{file} cannot be written: {error.strerror}"
-            fix = "Name a file in a folder that exists and that you may write to."
+            fix = "Give a file in a folder that exists and that you may write to."
             raise ConfigError(what, where="report", fix=fix) from error
         return file
 

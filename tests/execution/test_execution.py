@@ -182,7 +182,7 @@ def test_a_worker_that_holds_too_much_is_replaced_after_its_trial(tmp_path):
 def test_a_worker_that_exhausts_the_machines_memory_is_killed_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "nearly_out", lambda: True)
     killed = ends("tell", tmp_path, memory_limit=1.0)[0]
-    assert killed.fault == "worker" and "its share is 0.00 GiB, and the machine was nearly out" in killed.reason
+    assert killed.fault == "worker" and "its share is 0.00 GiB, and the machine was almost out of memory" in killed.reason
     assert 0 < memory.resident(os.getpid()) < memory.total() and memory.available() < memory.total()
 
 
@@ -236,7 +236,7 @@ def test_a_request_to_a_stopped_worker_is_repeated(tmp_path, monkeypatch):
 def test_a_request_has_a_time_limit_and_ends_when_its_sender_stops_waiting(tmp_path):
     request = ScoreJob(data=image_spec().replace(folder=str(tmp_path)), bundles={0: str(tmp_path)})
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="tests.faulty_trials:hang")) as executor:
-        with pytest.raises(StudyError, match=r"did not end: it took longer than the 0 s"):
+        with pytest.raises(StudyError, match=r"did not finish a request: it took longer than the 0 s"):
             executor.run(request, limit=0.0)
 
         def impatient() -> None:
@@ -250,7 +250,7 @@ def test_a_request_has_a_time_limit_and_ends_when_its_sender_stops_waiting(tmp_p
 def test_workers_that_cannot_start_end_the_search_with_a_reason(tmp_path):
     with closing(LocalExecutor(1, tmp_path / "workers", trial_function="no_such_module:walk")) as executor:
         executor.submit(contract.job(0, tmp_path))
-        with pytest.raises(StudyError, match=r"die as they start \(exit code 1\), 3 in a row[\s\S]*No module named 'no_such"):
+        with pytest.raises(StudyError, match=r"fail at their start \(exit code 1\), 3 in a row[\s\S]*No module named 'no_such"):
             result_of(executor)
 
 

@@ -149,7 +149,7 @@ def test_a_budget_is_extended_in_its_own_units():
     with pytest.raises(ConfigError, match="has no epochs") as error:
         extended(Budget(trials=4), {"epochs": 3, "trials": -1})
     assert "trials is -1" in str(error.value) and "extend(trials=...)" in str(error.value)
-    with pytest.raises(ConfigError, match="nothing is given"):
+    with pytest.raises(ConfigError, match="no amount is given"):
         extended(Budget(trials=4), {"epochs": None})
 
 

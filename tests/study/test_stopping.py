@@ -113,7 +113,7 @@ def test_only_the_search_itself_is_signalled(tmp_path, monkeypatch):
         assert home.search_pid("one") is None
         with monkeypatch.context() as patch:
             patch.setattr(os, "kill", lambda pid, number: pytest.fail(f"{number} was sent to {pid}"))
-            with pytest.raises(StudyError, match="does not answer to 'stop'"):
+            with pytest.raises(StudyError, match="does not respond to 'stop'"):
                 StudyControl(StudyClient("one", home)).stop()
     assert [one.what for one in Inbox(home.path("one"))()] == ["stop"]  # the launched process receives it
     CommandSender(StudyClient("one", home)).stop_at_the_start()  # no process runs it
@@ -181,7 +181,7 @@ def test_what_is_not_ready_in_time_waits_for_resume(table, home):
     process = command(table, home, "--grace", "1")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143 and "lepton resume one goes on where it was" in output
+    assert process.returncode == 143 and "lepton resume one continues where it was" in output
     study = Study("one", home)
     samples.until(lambda: not study.home.running("one"), "the search goes on", seconds=30)
     models = len(study.state.front())

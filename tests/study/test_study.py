@@ -222,7 +222,7 @@ def looks_at_the_folds(study, frame):
         model.analyze_errors(split="validation", progress=False)
     (trial_folder(study.folder, model.number) / "examined-held-out.json").unlink()
     (trial_folder(study.folder, model.number) / HELD_OUT).unlink()
-    with pytest.raises(StudyError, match="not kept"):
+    with pytest.raises(StudyError, match="not stored"):
         model.analyze_errors(progress=False)
 
 

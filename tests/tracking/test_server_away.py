@@ -34,7 +34,7 @@ def orphan(tmp_path_factory, port):
 def test_a_study_ends_in_time_without_its_server(orphan):
     ended = orphan.state.ended.at
     assert len(orphan.front) >= 1 and time.time() - ended < 60
-    warned = [event for event in orphan.state.notes if "lepton sync orphan brings it up later" in event.text]
+    warned = [event for event in orphan.state.notes if "lepton sync orphan writes it later" in event.text]
     assert len(warned) == 1 and warned[0].level == "warning" and warned[0].at - ended < 20
     assert orphan.tracking.uri == orphan.state.started.config.tracking.uri
 
