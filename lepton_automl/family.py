@@ -72,8 +72,8 @@ def family_named(name: str) -> Family:
     Raises:
         ConfigError: No such plug-in is installed.
     """
-    found: Family = plugins.instance("families", name)
-    return found
+    family: Family = plugins.instance("families", name)
+    return family
 
 
 def family_for(spec: DataSpec, name: str = "") -> Family:

@@ -300,8 +300,8 @@ def task_named(name: str) -> Task:
     Raises:
         ConfigError: No such plug-in is installed.
     """
-    found: Task = plugins.instance("tasks", name)
-    return found
+    task: Task = plugins.instance("tasks", name)
+    return task
 
 
 def task_of(spec: DataSpec) -> Task:

@@ -192,15 +192,15 @@ def predict_source(modality: Modality, task: Task, runtime: Runtime) -> str:
 
 def _without_own_imports(module: str, particular: tuple[str, ...]) -> str:
     """A module's source without its docstring and its imports of this package."""
-    found = importlib.util.find_spec(module)
-    assert found is not None
-    assert found.origin is not None
-    source = Path(found.origin).read_text(encoding="utf-8")
+    module_spec = importlib.util.find_spec(module)
+    assert module_spec is not None
+    assert module_spec.origin is not None
+    source = Path(module_spec.origin).read_text(encoding="utf-8")
     body = ast.parse(source).body
     dropped = [body[0], *(node for node in body if isinstance(node, ast.ImportFrom) and _is_own(node, particular))]
     gone = {line for node in dropped for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
-    kept = [line for number, line in enumerate(source.splitlines(), 1) if number not in gone]
-    return f"\n# From {module}\n" + "\n".join(kept) + "\n"
+    lines = [line for number, line in enumerate(source.splitlines(), 1) if number not in gone]
+    return f"\n# From {module}\n" + "\n".join(lines) + "\n"
 
 
 def _is_own(node: ast.ImportFrom, particular: tuple[str, ...]) -> bool:

@@ -19,9 +19,9 @@ SHARE = 0.8  # of the memory that is free
 
 def cores() -> int:
     """Cores for all studies of this machine: those that this process may run on, within its control groups' quota of time."""
-    asked = os.environ.get(VARIABLE, "")
-    if asked.isdigit() and int(asked) > 0:
-        return int(asked)
+    setting = os.environ.get(VARIABLE, "")
+    if setting.isdigit() and int(setting) > 0:
+        return int(setting)
     return max(1, int(min(usable_cores(), quota())))
 
 
@@ -74,16 +74,16 @@ def quota(groups: Path = Path("/proc/self/cgroup"), mount: Path = Path("/sys/fs/
         lines = groups.read_text().splitlines()
     except OSError:  # another system
         return math.inf
-    found = [math.inf]
+    limits = [math.inf]
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
             for root in (mount, mount / "unified"):
-                found += [_newer(folder / "cpu.max") for folder in _up(root, path)]
+                limits += [_newer(folder / "cpu.max") for folder in _up(root, path)]
         elif "cpu" in controllers.split(","):
             for root in {mount / controllers, mount / "cpu"}:
-                found += [_older(folder) for folder in _up(root, path)]
-    return max(min(found), 1e-3)
+                limits += [_older(folder) for folder in _up(root, path)]
+    return max(min(limits), 1e-3)
 
 
 def _up(root: Path, path: str) -> Iterator[Path]:

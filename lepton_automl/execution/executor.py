@@ -98,7 +98,7 @@ class Executor(Protocol):
         self,
         request: Request,
         on_tick: Callable[[], None] = lambda: None,
-        told: Callable[[str], None] = lambda _: None,
+        on_status: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> Response:
@@ -107,7 +107,7 @@ class Executor(Protocol):
         Args:
             request: What to do.
             on_tick: Called a few times a second until it is done; the request is broken off by what it raises.
-            told: Called with what is being done, where the request says so.
+            on_status: Called with what is being done, where the request says so.
             limit: Seconds of work that it may take; None for as long as it gives signs of life.
 
         Raises:

@@ -22,18 +22,20 @@ def fault_of(error: BaseException, study: Path) -> Fault:
         error: What was raised; what it was raised from counts as well.
         study: The study's folder: a file there that may not be written is the machine's fault, a user's file is not.
     """
-    for one in _chain(error):
-        if _is_full(one, study):
+    for cause in _chain(error):
+        if _is_full(cause, study):
             return "machine"
-        if isinstance(one, MemoryError) or (isinstance(one, OSError | RuntimeError) and _has_message(one, MEMORY_MESSAGES)):
+        if isinstance(cause, MemoryError) or (
+            isinstance(cause, OSError | RuntimeError) and _has_message(cause, MEMORY_MESSAGES)
+        ):
             return "worker"
     return "candidate"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    visited: set[int] = set()
+    while error is not None and id(error) not in visited:
+        visited.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
@@ -46,5 +48,5 @@ def _is_full(error: BaseException, study: Path) -> bool:
 
 
 def _has_message(error: BaseException, words: tuple[str, ...]) -> bool:
-    said = str(error).lower()
-    return any(word in said for word in words)
+    message = str(error).lower()
+    return any(word in message for word in words)

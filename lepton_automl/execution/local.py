@@ -206,7 +206,7 @@ class LocalExecutor:
         self,
         request: Request,
         on_tick: Callable[[], None] = lambda: None,
-        told: Callable[[str], None] = lambda _: None,
+        on_status: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> Response:
@@ -215,7 +215,7 @@ class LocalExecutor:
         Args:
             request: What to do.
             on_tick: Called a few times a second.
-            told: Called with what is being done, where the request says so.
+            on_status: Called with what is being done, where the request says so.
             limit: Seconds of work that it may take, on all workers that it needs; None for no limit.
 
         Raises:
@@ -225,7 +225,7 @@ class LocalExecutor:
         before = self._needed
         self.request_slots(1)
         try:
-            return self._answer(request, on_tick, told, math.inf if limit is None else limit)
+            return self._answer(request, on_tick, on_status, math.inf if limit is None else limit)
         finally:
             self.request_slots(before)
             if self._workers and (
@@ -233,10 +233,12 @@ class LocalExecutor:
             ):  # nobody waits for the answer, or it is spoilt
                 self._restart_worker(0)
 
-    def _answer(self, request: Request, on_tick: Callable[[], None], told: Callable[[str], None], limit: float) -> Response:
+    def _answer(
+        self, request: Request, on_tick: Callable[[], None], on_status: Callable[[str], None], limit: float
+    ) -> Response:
         clock, hung = WorkTimer(limit), 0
         while True:
-            worker = self._free_worker(on_tick, told)
+            worker = self._free_worker(on_tick, on_status)
             with contextlib.suppress(OSError):  # a worker that is dead already is found below
                 if worker.job is not None:  # it may wait for an answer that nobody else will give
                     worker.job = None
@@ -258,7 +260,7 @@ class LocalExecutor:
                         worker.busy = False
                         return value
                     if isinstance(value, Heartbeat) and value.text:
-                        told(value.text)
+                        on_status(value.text)
                 clock.tick(worker)
                 if why := clock.late() or self._silent(worker):
                     worker.trace()
@@ -272,11 +274,11 @@ class LocalExecutor:
                     "a worker process ended unexpectedly", where="worker", fix=f"The end of its output:\n{worker.tail()}"
                 )
 
-    def _free_worker(self, on_tick: Callable[[], None], told: Callable[[str], None]) -> Process:
+    def _free_worker(self, on_tick: Callable[[], None], on_status: Callable[[str], None]) -> Process:
         """The first worker, once there is a slot for it."""
         while not self._slots.have or not self._workers:
             on_tick()
-            told(self.waiting_reason())
+            on_status(self.waiting_reason())
             time.sleep(TICK)
             self._share()
         return self._workers[0]
@@ -307,20 +309,20 @@ class LocalExecutor:
             return []
         self._failed_starts = 0
         worker.spoilt |= any(isinstance(value, ReplacementRequest) for value in values)
-        said = [
+        messages = [
             _moved(value, worker.paused_seconds, printed=worker.printed())
             if isinstance(value, TrialResult)
             else _moved(value, worker.paused_seconds)
             for value in values
             if isinstance(value, Report | TrialResult)
         ]
-        for value in said:
+        for value in messages:
             since = worker.note(value)
             if isinstance(value, Report) and value.epoch > 0:
                 self._longest = max(self._longest, since)
             if isinstance(value, TrialResult) and (worker.spoilt or value.fault == "worker"):
                 self._restart_worker(number)
-        return [*said]
+        return [*messages]
 
     # Who is not well
 
@@ -396,6 +398,6 @@ class LocalExecutor:
         return worker
 
 
-def _moved(said: Said, stood: float, **more: str) -> Said:
+def _moved(message: Said, stood: float, **more: str) -> Said:
     """What a trial said, without the time in which it was made to stand still: a search goes by how long an epoch takes."""
-    return said.replace(seconds=max(0.0, said.seconds - stood), **more)
+    return message.replace(seconds=max(0.0, message.seconds - stood), **more)

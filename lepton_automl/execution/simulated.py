@@ -190,13 +190,13 @@ class SimulatedExecutor:
         self,
         request: Request,
         on_tick: Callable[[], None] = lambda: None,
-        told: Callable[[str], None] = lambda _: None,
+        on_status: Callable[[str], None] = lambda _: None,
         *,
         limit: float | None = None,
     ) -> Response:
         """The recorded weights; nothing else is recorded."""
         on_tick()
-        del told, limit
+        del on_status, limit
         if isinstance(request, HostBenchmarkJob):
             return self._weighed
         raise StudyError("a simulated executor has no models to score")

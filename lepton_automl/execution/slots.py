@@ -65,20 +65,20 @@ def shares(slots: int, claims: Sequence[Claim], now: float) -> dict[str, int]:
         return (2, -claim.since, claim.token) if over else (0, claim.since, claim.token)
 
     order = sorted((claim for claim in claims if claim.want > 0), key=rank)
-    found = dict.fromkeys((claim.token for claim in order), 0)
+    counts = dict.fromkeys((claim.token for claim in order), 0)
     for _ in range(slots):
-        wanting = [claim for claim in order if found[claim.token] < claim.want]
+        wanting = [claim for claim in order if counts[claim.token] < claim.want]
         if not wanting:
             break
-        found[min(wanting, key=lambda claim: found[claim.token]).token] += 1
-    return found
+        counts[min(wanting, key=lambda claim: counts[claim.token]).token] += 1
+    return counts
 
 
 def behind(me: Claim, claims: Sequence[Claim]) -> str:
     """What a study that holds nothing waits for, in words."""
     wanting = [claim for claim in claims if claim.want and claim.token != me.token]
     others = [claim for claim in wanting if claim.have] or wanting  # one whose turn has come takes it in a moment
-    held = ", ".join(sorted({f"{one.name!r}{f' in {one.where}' if one.where != me.where else ''}" for one in others}))
+    held = ", ".join(sorted({f"{other.name!r}{f' in {other.where}' if other.where != me.where else ''}" for other in others}))
     return f"waiting for a free core, behind {held or 'another process'}; its minutes do not run"
 
 
@@ -203,7 +203,7 @@ class Slots:
 
     def _claims(self) -> list[Claim]:
         """What the other studies want and have; those that are dead or stand still want nothing."""
-        found = []
+        claims = []
         for path in self._folder.glob("study-*"):
             if path == self._path:
                 continue
@@ -211,8 +211,8 @@ class Slots:
                 if _is_dead(path):
                     path.unlink()
                 elif not self._watch.is_stale(path):
-                    found.append(Claim(**json.loads(path.read_bytes())))
-        return found
+                    claims.append(Claim(**json.loads(path.read_bytes())))
+        return claims
 
     def _take(self, path: Path) -> None:
         """Take a slot if it is free, or if whoever holds it stands still."""

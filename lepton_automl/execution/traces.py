@@ -21,7 +21,7 @@ def snapshot() -> dict[str, Any]:
         "a signal's handler": {str(number): _handler(number) for number in signal.valid_signals()},
         "the working directory": _tried(os.getcwd),
         "the environment": dict(os.environ),
-        "the threads": {str(one.ident): one.name for one in threading.enumerate() if one.name not in HARMLESS},
+        "the threads": {str(thread.ident): thread.name for thread in threading.enumerate() if thread.name not in HARMLESS},
         "an open file": _files(),
         "standard input and output": (id(sys.stdin), id(sys.stdout), id(sys.stderr)),
         "the mask of new files' permissions": _umask(),
@@ -34,18 +34,18 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> str:
 
     A thread or a file that is gone is no difference: it was closed.
     """
-    told = []
+    changes = []
     for name, value in after.items():
         known = before.get(name, value)
         if not isinstance(value, dict):
-            told += [name] if value != known else []
+            changes += [name] if value != known else []
             continue
         new = {key for key in value if key not in known or (known[key] != value[key])}
         gone = set() if name in {"the threads", "an open file"} else known.keys() - value.keys()
         if new or gone:
             which = sorted(str(value[key]) if name in {"the threads", "an open file"} else key for key in new) + sorted(gone)
-            told.append(f"{name} ({', '.join(which[:SHOWN])})")
-    return ", ".join(told)
+            changes.append(f"{name} ({', '.join(which[:SHOWN])})")
+    return ", ".join(changes)
 
 
 def _handler(number: int) -> Any:
@@ -54,12 +54,12 @@ def _handler(number: int) -> Any:
 
 def _files() -> dict[str, str]:
     """Open files, sockets and pipes by number; what libraries map or look into is left out."""
-    found = {}
+    files = {}
     for file in _tried(lambda: list(Path("/proc/self/fd").iterdir())) or ():
         target = str(_tried(file.readlink) or "")
         if target and not target.startswith(("/dev/", "/proc/", "/sys/", "anon_inode:", "/memfd:")):
-            found[f"{file.name} {target}"] = target
-    return found
+            files[f"{file.name} {target}"] = target
+    return files
 
 
 def _umask() -> int:

@@ -79,13 +79,13 @@ class Worker:
         if getattr(_origin(job), "factory", None) is None:
             return work(job)
         before = snapshot()
-        found = work(job)
-        failed = isinstance(found, TrialResult) and found.status == "failed"
+        value = work(job)
+        failed = isinstance(value, TrialResult) and value.status == "failed"
         why = changed(before, snapshot()) or ("a person's code failed" if failed else "")
         if why:
             print(f"this worker is replaced, as it was changed: {why}", file=sys.__stderr__, flush=True)
             self._send(ReplacementRequest(reason=why))
-        return found
+        return value
 
     def heartbeat(self) -> None:
         """Give a sign of life, from the thread that works: a thread beside it would not notice that this one hangs."""
@@ -155,8 +155,8 @@ class Worker:
         except Exception as error:
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
             fault = fault_of(error, Path(job.folder).absolute().parents[1])
-            told = without_colours(traceback.format_exc())
-            return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=told, fault=fault)
+            trace = without_colours(traceback.format_exc())
+            return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=trace, fault=fault)
 
     def _answer(self, job: Request) -> Value:
         from lepton_automl.pipelines.requests import respond

@@ -32,6 +32,6 @@ def ask_worker(study: StudyClient, request: Request, on_status: Callable[[str], 
         settings=settings.executor_settings,
     )
     try:
-        return executor.run(request, told=on_status, limit=LONGEST)
+        return executor.run(request, on_status=on_status, limit=LONGEST)
     finally:
         executor.close()

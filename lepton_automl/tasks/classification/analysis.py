@@ -33,8 +33,8 @@ def class_scores(pairs: tuple[tuple[int, int, int], ...], labels: tuple[Any, ...
         rows[truth] += count
         answered[answer] += count
         right[truth] += count * (truth == answer)
-    told = zip(labels, rows.tolist(), answered.tolist(), right.tolist(), strict=True)
-    return tuple(ClassScore(label=label, rows=n, answered=a, right=r) for label, n, a, r in told)
+    counts = zip(labels, rows.tolist(), answered.tolist(), right.tolist(), strict=True)
+    return tuple(ClassScore(label=label, rows=n, answered=a, right=r) for label, n, a, r in counts)
 
 
 def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], float]:
@@ -63,7 +63,7 @@ def calibration(sure: Array, right: Array) -> tuple[tuple[CalibrationBin, ...], 
         for at in range(BINS)
         if (own := place == at).any()
     )
-    return bins, float(sum(one.rows * abs(one.sure - one.right) for one in bins) / max(len(sure), 1))
+    return bins, float(sum(band.rows * abs(band.sure - band.right) for band in bins) / max(len(sure), 1))
 
 
 def analyze_labels(answers: Array, truth: Array, labels: tuple[Any, ...], worst: int) -> Analysis:

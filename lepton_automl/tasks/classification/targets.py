@@ -33,41 +33,41 @@ def encode_labels(column: TargetCells, options: DataOptions, reason: str, names:
     Raises:
         DataError: There is one class only, a class with a single row, or too many; or two were asked for, and there are more.
     """
-    kept, where, form = column.known, column.where, column.form
+    rows, column_name, form = column.known, column.where, column.form
     if form is not None:  # labels that are numbers: a test row's "?" is no other label
-        kept = kept[[not (isinstance(cell, str) and means_missing(cell)) for cell in column.cells[kept].tolist()]]
-    labels = column.cells[kept].tolist()
+        rows = rows[[not (isinstance(cell, str) and means_missing(cell)) for cell in column.cells[rows].tolist()]]
+    labels = column.cells[rows].tolist()
     if form is not None and form.gaps:  # numbers, and some texts such as "?" for those that are missing
-        numbers, _ = form.reader.numbers(column.cells[kept])
-        kept, labels = kept[~np.isnan(numbers)], numbers[~np.isnan(numbers)].tolist()
-    classes, indices = _classes(labels, np.isin(kept, column.learnt), where, inferred=options.task is None)
+        numbers, _ = form.reader.numbers(column.cells[rows])
+        rows, labels = rows[~np.isnan(numbers)], numbers[~np.isnan(numbers)].tolist()
+    classes, indices = _classes(labels, np.isin(rows, column.learnt), column_name, inferred=options.task is None)
     task = names[0] if len(classes) == TWO else names[1]
     if options.task == names[0] and task != names[0]:
         fix = f"Leave task out, or set it to {names[1]}."
-        raise DataError(f"{len(classes)} classes are not {names[0]}", where=where, fix=fix)
-    notes = (f"{task} classification of {where!r}: {reason}", *label_notes(classes, labels, where))
-    warnings = (*column.lost(kept), *label_warnings(classes, where))
-    return Targets(task=task, classes=classes, encoded=indices, kept=kept, notes=notes, warnings=warnings)
+        raise DataError(f"{len(classes)} classes are not {names[0]}", where=column_name, fix=fix)
+    notes = (f"{task} classification of {column_name!r}: {reason}", *label_notes(classes, labels, column_name))
+    warnings = (*column.lost(rows), *label_warnings(classes, column_name))
+    return Targets(task=task, classes=classes, encoded=indices, kept=rows, notes=notes, warnings=warnings)
 
 
-def _classes(given: list[Any], learnt: Array, where: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:
+def _classes(labels: list[Any], learnt: Array, column: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:
     """The labels of the rows that are no test rows, in order, and each row's index among them."""
-    texts = [to_text(cell) or "" for cell in given]
+    texts = [to_text(cell) or "" for cell in labels]
     counts = Counter(texts)
     first = Counter(text for text, own in zip(texts, learnt.tolist(), strict=True) if own)
     strange = sorted(set(counts) - set(first))
     if strange:
         names = ", ".join(map(repr, strange[:5]))
         fix = "Give training rows of these classes, or leave their test rows out."
-        raise DataError(f"no training example is of class {names}", where=where, fix=fix)
+        raise DataError(f"no training example is of class {names}", where=column, fix=fix)
     if len(counts) == 1:
         fix = "Give examples of at least two classes."
-        raise DataError(f"there is one class only, {texts[0]!r}", where=where, fix=fix)
-    if len(counts) > MOST_CLASSES or (inferred and len(counts) > 50 and len(counts) > len(given) / 2):
+        raise DataError(f"there is one class only, {texts[0]!r}", where=column, fix=fix)
+    if len(counts) > MOST_CLASSES or (inferred and len(counts) > 50 and len(counts) > len(labels) / 2):
         fix = "Choose another target; this one looks like a name, an identifier or free text."
-        raise DataError(f"it has {len(counts):,} different labels in {len(given):,} rows", where=where, fix=fix)
-    check_rows(counts, where, "class", "Give more examples of each, merge them into another class, or leave them out.")
-    native = {text: native_label(cell) for text, cell, own in zip(texts, given, learnt.tolist(), strict=True) if own}
+        raise DataError(f"it has {len(counts):,} different labels in {len(labels):,} rows", where=column, fix=fix)
+    check_rows(counts, column, "class", "Give more examples of each, merge them into another class, or leave them out.")
+    native = {text: native_label(cell) for text, cell, own in zip(texts, labels, learnt.tolist(), strict=True) if own}
     if len({str if isinstance(label, str) else is_number(label) for label in native.values()}) > 1:
         native = {text: text for text in native}  # labels of several types have no order but that of their texts
     ordered = sorted(native, key=lambda text: native[text])

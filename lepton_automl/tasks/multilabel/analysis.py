@@ -21,19 +21,19 @@ def analyze_label_sets(answers: Array, truth: Array, labels: tuple[Any, ...], th
         thresholds: From which probability on a label is given, [K].
         worst: So many wrong rows are listed.
     """
-    true, given = truth > 0.5, answers >= thresholds
-    right = true & given
+    true, predicted = truth > 0.5, answers >= thresholds
+    right = true & predicted
     likely = np.clip(np.where(true, answers, 1 - answers), np.finfo(np.float32).eps, 1.0)
     loss = -np.log(likely).mean(1)
-    wrong = (true != given).any(1)
+    wrong = (true != predicted).any(1)
     rows = [row for row in np.argsort(-loss, kind="stable").tolist() if wrong[row]][:worst]
     listed = [
-        (row, {"truth": _named(true[row], labels), "answer": _named(given[row], labels), "loss": float(loss[row])})
+        (row, {"truth": _named(true[row], labels), "answer": _named(predicted[row], labels), "loss": float(loss[row])})
         for row in rows
     ]
     classes = tuple(
         ClassScore(label=label, rows=int(t), answered=int(g), right=int(r))
-        for label, t, g, r in zip(labels, true.sum(0), given.sum(0), right.sum(0), strict=True)
+        for label, t, g, r in zip(labels, true.sum(0), predicted.sum(0), right.sum(0), strict=True)
     )
     return Analysis(worst=listed, parts={"classes": classes, "wrong_rows": int(wrong.sum())})
 

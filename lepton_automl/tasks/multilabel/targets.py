@@ -63,28 +63,28 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
     return Targets(task=task, classes=classes, encoded=encoded, kept=column.known, notes=(note,), warnings=warnings)
 
 
-def _separator(texts: list[str], where: str) -> str:
+def _separator(texts: list[str], column: str) -> str:
     """What stands between the labels of texts: the first of `;`, `|` and `,` that occurs."""
     for separator in SEPARATORS:
         if any(separator in text for text in texts):
             return separator
     fix = "Name it by label_separator, or give lists of labels."
-    raise DataError(f"no text holds a separator of labels ({' '.join(SEPARATORS)})", where=where, fix=fix)
+    raise DataError(f"no text holds a separator of labels ({' '.join(SEPARATORS)})", where=column, fix=fix)
 
 
-def _check(rows: list[list[str]], counts: Counter[str], where: str) -> None:
+def _check(rows: list[list[str]], counts: Counter[str], column: str) -> None:
     everywhere = Counter(text for row in rows for text in set(row))
     strange = sorted(set(everywhere) - set(counts))
     if strange:
         fix = "Give training rows with these labels, or leave their test rows out."
-        raise DataError(f"no training example has the label {', '.join(map(repr, strange[:5]))}", where=where, fix=fix)
+        raise DataError(f"no training example has the label {', '.join(map(repr, strange[:5]))}", where=column, fix=fix)
     if len(counts) < LEAST_ROWS:
         only = f"one label only, {next(iter(counts))!r}" if counts else "no label at all"
-        raise DataError(f"there is {only}", where=where, fix="Give examples of at least two labels.")
+        raise DataError(f"there is {only}", where=column, fix="Give examples of at least two labels.")
     if len(counts) > MOST_LABELS:
         fix = "Choose another target; this one looks like free text."
-        raise DataError(f"it has {len(counts):,} different labels", where=where, fix=fix)
-    check_rows(everywhere, where, "label", "Give more examples of each, or leave these labels out.")
+        raise DataError(f"it has {len(counts):,} different labels", where=column, fix=fix)
+    check_rows(everywhere, column, "label", "Give more examples of each, or leave these labels out.")
 
 
 def rarest_labels(encoded: Array) -> Array:

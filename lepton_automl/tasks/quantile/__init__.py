@@ -35,8 +35,8 @@ class QuantileOptions(Value):
     quantiles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        given: Any = self.quantiles
-        object.__setattr__(self, "quantiles", (given,) if isinstance(given, int | float) else tuple(given))
+        quantiles: Any = self.quantiles
+        object.__setattr__(self, "quantiles", (quantiles,) if isinstance(quantiles, int | float) else tuple(quantiles))
 
     def check(self, complaints: Complaints) -> None:
         """Complain of what is out of range."""
@@ -140,10 +140,10 @@ class QuantileRegression(NumberTask):
         del decoder
         quantiles, rising = _of(output).quantiles, np.sort(answers, axis=1)
         middle = int(np.argmin(np.abs(np.array(quantiles) - 0.5)))
-        found = analyze_numbers(rising[:, middle], targets, worst)
+        analysis = analyze_numbers(rising[:, middle], targets, worst)
         below = (targets[:, None] <= rising).mean(0)
         coverage = tuple((quantile, float(share)) for quantile, share in zip(quantiles, below, strict=True))
-        return Analysis(worst=found.worst, parts={**found.parts, "coverage": coverage})
+        return Analysis(worst=analysis.worst, parts={**analysis.parts, "coverage": coverage})
 
     def what(self, spec: DataSpec, target: str) -> str:
         """The quantiles."""
