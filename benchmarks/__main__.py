@@ -16,7 +16,7 @@ from pathlib import Path
 from .report import Result
 
 
-def found() -> dict[str, str]:
+def descriptions() -> dict[str, str]:
     """Name and one-line description of every benchmark, read without importing them."""
     listed = {}
     for file in sorted(Path(__file__).parent.glob("*.py")):
@@ -41,11 +41,11 @@ def flags(name: str, run: Callable[..., Result]) -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """List the benchmarks, or run one and print its result."""
-    listed = found()
+    listed = descriptions()
     name = arguments[0] if arguments else ""
     if name not in listed:
         print("Benchmarks (python -m benchmarks NAME [--json]; NAME --help shows its settings):")
-        print("\n".join(f"  {known.ljust(max(map(len, listed)))}  {told}" for known, told in listed.items()))
+        print("\n".join(f"  {known.ljust(max(map(len, listed)))}  {description}" for known, description in listed.items()))
         return 0 if name in {"", "-h", "--help"} else 2
     run: Callable[..., Result] = importlib.import_module(f"benchmarks.{name}").run
     settings = vars(flags(name, run).parse_args(arguments[1:]))

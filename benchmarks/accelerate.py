@@ -71,8 +71,8 @@ class Way:
 
     def on(self, rows: Array) -> Callable[[], object]:
         """One call."""
-        given, run = self.enter(rows), self.run
-        return lambda: run(given)
+        inputs, run = self.enter(rows), self.run
+        return lambda: run(inputs)
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ class Single(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         if self.numbers is None:
-            told: Tensor = self.net(image=rows)
+            outputs: Tensor = self.net(image=rows)
         else:
-            told = self.net(numeric=rows[:, : self.numbers], categorical=rows[:, self.numbers :].long())
-        return told.mean(1) if told.ndim == 3 else told  # members of an ensemble
+            outputs = self.net(numeric=rows[:, : self.numbers], categorical=rows[:, self.numbers :].long())
+        return outputs.mean(1) if outputs.ndim == 3 else outputs  # members of an ensemble
 
 
 def searched(net: str, minutes: float, seed: int) -> Contest:
@@ -183,10 +183,10 @@ def searched(net: str, minutes: float, seed: int) -> Contest:
     def tensors(rows: Array) -> dict[str, Tensor]:
         return {name: torch.from_numpy(part) for name, part in enter(rows).items()}
 
-    def run(given: dict[str, Tensor]) -> Array:
+    def run(inputs: dict[str, Tensor]) -> Array:
         with torch.inference_mode():
-            told: Array = parent(**given).numpy()
-        return told
+            outputs: Array = parent(**inputs).numpy()
+        return outputs
 
     native = Way(lambda rows: run(tensors(rows)), tensors, run)
     return Contest(single, native, _flat(data.train), held, test, ours)
@@ -203,13 +203,13 @@ def _inputs(rows: Array, data: Data) -> dict[str, Array]:
 
 def _study(net: str, minutes: float, seed: int) -> Study:
     home, name = CACHE / "accelerate", f"{net}-{minutes:g}-{seed}"
-    if (home / "studies" / name / "journal.jsonl").exists() and (kept := Study(name, home)).status == "ended":
-        return kept
+    if (home / "studies" / name / "journal.jsonl").exists() and (finished := Study(name, home)).status == "ended":
+        return finished
     study = AutoML(name=name, home=home, budget=Budget(minutes=minutes), seed=seed, progress=False)
     if net == "adult":
         return study.fit(ADULT, resume=True, wait=True)
-    given = digits() if net == "digits" else pictures(WHOLE)
-    return study.fit(*given, resume=True, wait=True)
+    data = digits() if net == "digits" else pictures(WHOLE)
+    return study.fit(*data, resume=True, wait=True)
 
 
 def _parent(study: Study, data: Data, trial: int) -> nn.Module:
@@ -243,24 +243,28 @@ def judged(contest: Contest, epochs: int, seed: int) -> Found:
     """Accuracies on the test rows, and interleaved times at both batch sizes."""
     least = accuracy_of(eager(contest.parent), contest.held) - ALLOWED
     with tempfile.TemporaryDirectory() as folder:
-        hands = [made for made in by_hand(contest, epochs, seed, Path(folder)) if accuracy_of(made.call, contest.held) >= least]
-        found: Found = {"parent": accuracy_of(eager(contest.parent), contest.test)}
+        hands = [
+            network
+            for network in by_hand(contest, epochs, seed, Path(folder))
+            if accuracy_of(network.call, contest.held) >= least
+        ]
+        figures_found: Found = {"parent": accuracy_of(eager(contest.parent), contest.test)}
         for size in SIZES:
-            found |= {f"{name}_{size}": value for name, value in _timed(contest, hands, size).items()}
-    return found
+            figures_found |= {f"{name}_{size}": value for name, value in _timed(contest, hands, size).items()}
+    return figures_found
 
 
 def _timed(contest: Contest, hands: list[Made], size: int) -> Found:
     rows, mine = contest.held[0][:size].numpy(), contest.ours(size)
-    ways = {"ours": mine, "eager": contest.native} | {made.name: Way.of(made.call) for made in hands}
+    ways = {"ours": mine, "eager": contest.native} | {network.name: Way.of(network.call) for network in hands}
     if contest.held[0].ndim == 4:
         ways["channels last"] = Way.of(eager(contest.parent, last=True))
     times = interleaved_benchmark({name: way.on(rows) for name, way in ways.items()}, reference(1), seconds=1.5)
     dense = _best(times, [name for name in ("eager", "channels last") if name in times])
-    hand = _best(times, [made.name for made in hands])
+    hand = _best(times, [network.name for network in hands])
     for name in sorted(times, key=lambda name: times[name].latency.median):
         print(f"  {size:2d} rows  {times[name].latency.median:8.4f} ms  {name}", flush=True)
-    by_name = {made.name: made.call for made in hands}
+    by_name = {network.name: network.call for network in hands}
     return {
         "speedup": 1 / compare_times(times["ours"].ratios, times[dense].ratios).ratio,
         "behind": compare_times(times["ours"].ratios, times[hand].ratios).ratio,
@@ -300,13 +304,18 @@ def run(
 
     def find(net: str) -> Found:
         print(net, flush=True)
-        made = handmade(net, rows, epochs, seed) if net in {"resnet", "mobilenet", "encoder"} else searched(net, minutes, seed)
-        return judged(made, epochs, seed)
+        networks = (
+            handmade(net, rows, epochs, seed) if net in {"resnet", "mobilenet", "encoder"} else searched(net, minutes, seed)
+        )
+        return judged(networks, epochs, seed)
 
-    found = {}
+    by_network = {}
     for net in nets.split(","):
-        found[net] = ledger.once((net, rows, epochs, minutes, seed, describe_host()), functools.partial(find, net))
-    return Result(figures=[figure for net, one in found.items() for figure in _figures(net, one)] + _worst(found), notes=NOTES)
+        by_network[net] = ledger.once((net, rows, epochs, minutes, seed, describe_host()), functools.partial(find, net))
+    return Result(
+        figures=[figure for net, result in by_network.items() for figure in _figures(net, result)] + _worst(by_network),
+        notes=NOTES,
+    )
 
 
 NOTES = [
@@ -317,30 +326,30 @@ NOTES = [
 ]
 
 
-def _figures(net: str, found: Found) -> list[Figure]:
-    told = []
+def _figures(net: str, results: Found) -> list[Figure]:
+    figures = []
     for size in SIZES:
-        drop = 100 * (found["parent"] - found[f"accuracy_{size}"])
-        told += [
-            Figure(name=f"speedup_{net}_{size}", value=found[f"speedup_{size}"]),
+        drop = 100 * (results["parent"] - results[f"accuracy_{size}"])
+        figures += [
+            Figure(name=f"speedup_{net}_{size}", value=results[f"speedup_{size}"]),
             Figure(name=f"drop_{net}_{size}", value=drop, unit="points"),
-            Figure(name=f"behind_{net}_{size}", value=found[f"behind_{size}"]),
+            Figure(name=f"behind_{net}_{size}", value=results[f"behind_{size}"]),
         ]
-    return told
+    return figures
 
 
-def _worst(found: dict[str, Found]) -> list[Figure]:
+def _worst(results: dict[str, Found]) -> list[Figure]:
     """The main results, with one row a call."""
-    told = []
+    figures = []
     for kind, least, names in (
-        ("conv", 15, [n for n in found if n in CONV]),
-        ("other", 8, [n for n in found if n not in CONV]),
+        ("conv", 15, [n for n in results if n in CONV]),
+        ("other", 8, [n for n in results if n not in CONV]),
     ):
         if names:
-            drops = [100 * (found[net]["parent"] - found[net]["accuracy_1"]) for net in names]
-            told.append(
-                Figure(name=f"speedup_min_{kind}", value=min(found[n]["speedup_1"] for n in names), target=f">= {least}")
+            drops = [100 * (results[net]["parent"] - results[net]["accuracy_1"]) for net in names]
+            figures.append(
+                Figure(name=f"speedup_min_{kind}", value=min(results[n]["speedup_1"] for n in names), target=f">= {least}")
             )
-            told.append(Figure(name=f"drop_max_{kind}", value=max(drops), unit="points", target="<= 0.5"))
-    behind = max(found[net]["behind_1"] for net in found)
-    return [*told, Figure(name="behind_by_hand_max", value=behind, target="<= 1")]
+            figures.append(Figure(name=f"drop_max_{kind}", value=max(drops), unit="points", target="<= 0.5"))
+    behind = max(results[net]["behind_1"] for net in results)
+    return [*figures, Figure(name="behind_by_hand_max", value=behind, target="<= 1")]

@@ -41,7 +41,7 @@ def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
     """Networks of each kind for small images, with the rows of a call."""
     whole = parent(spec)
 
-    def made(stem: int, *stages: Stage) -> ConvRecipe:
+    def recipe(stem: int, *stages: Stage) -> ConvRecipe:
         return whole.replace(stem=stem, stages=stages)
 
     def many(kind: str, count: int, width: int, mid: int, squeeze: int = 0) -> Stage:
@@ -50,11 +50,11 @@ def pictures(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
         return Stage(width=width, stride=2, blocks=(block,) * (count - 1) + (last,))
 
     yield "residual", whole, 1
-    yield "residual, squeezed", made(32, many("residual", 2, 32, 32, 8), many("residual", 2, 64, 64, 16)), 1
-    yield "plain", made(32, many("plain", 2, 64, 64), many("plain", 2, 96, 96)), 1
-    yield "plain, small", made(16, many("plain", 2, 32, 32), many("plain", 2, 64, 64)), 1
-    yield "inverted", made(32, many("inverted", 3, 32, 128), many("inverted", 2, 48, 192)), 1
-    yield "inverted, 16 rows", made(16, many("inverted", 2, 32, 96), many("inverted", 2, 48, 192)), 16
+    yield "residual, squeezed", recipe(32, many("residual", 2, 32, 32, 8), many("residual", 2, 64, 64, 16)), 1
+    yield "plain", recipe(32, many("plain", 2, 64, 64), many("plain", 2, 96, 96)), 1
+    yield "plain, small", recipe(16, many("plain", 2, 32, 32), many("plain", 2, 64, 64)), 1
+    yield "inverted", recipe(32, many("inverted", 3, 32, 128), many("inverted", 2, 48, 192)), 1
+    yield "inverted, 16 rows", recipe(16, many("inverted", 2, 32, 96), many("inverted", 2, 48, 192)), 16
 
 
 def tables(spec: DataSpec) -> Iterator[tuple[str, Recipe, int]]:
@@ -80,15 +80,18 @@ class Tried(NamedTuple):
 def tried(name: str, recipe: Recipe, profiler: CostProfiler, changes: int, seconds: float) -> tuple[Bottleneck, list[Tried]]:
     """The report of a network, and its best change with others from the whole range of predictions."""
     model = build(recipe)
-    found = bottleneck(model, profiler, tries=0)
+    analysis = bottleneck(model, profiler, tries=0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unchanged.onnx"
         export(deployable(model, profiler.data.spec), profiler.sample, path)
-        picked = [try_change(one, path, profiler, found.latency.median, seconds) for one in spread(found.changes, changes)]
-    done = [one for one in (compared(change, recipe, found.latency.median) for change in picked) if one]
-    for one in done:
-        print(f"{name}: {one.what}: {one.predicted:.1%} predicted, {one.actual:.1%} gained", flush=True)
-    return found, done
+        picked = [
+            try_change(candidate, path, profiler, analysis.latency.median, seconds)
+            for candidate in spread(analysis.changes, changes)
+        ]
+    done = [change for change in (compared(change, recipe, analysis.latency.median) for change in picked) if change]
+    for outcome in done:
+        print(f"{name}: {outcome.what}: {outcome.predicted:.1%} predicted, {outcome.actual:.1%} gained", flush=True)
+    return analysis, done
 
 
 def spread(changes: tuple[Change, ...], count: int) -> list[Change]:
@@ -108,14 +111,17 @@ def figures(reports: list[Bottleneck], changes: list[list[Tried]]) -> list[Figur
     best = [those[0] for those in changes]
 
     def ranks(field: str) -> list[float]:
-        return [float(spearmanr([getattr(one, field) for one in those], [one.actual for one in those])[0]) for those in changes]
+        return [
+            float(spearmanr([getattr(change, field) for change in those], [change.actual for change in those])[0])
+            for those in changes
+        ]
 
     return [
-        Figure.of("prediction_error", [abs(one.predicted - one.actual) for one in best], target="<= 0.05"),
-        Figure.of("prediction_error_by_macs", [abs(one.by_macs - one.actual) for one in best]),
+        Figure.of("prediction_error", [abs(change.predicted - change.actual) for change in best], target="<= 0.05"),
+        Figure.of("prediction_error_by_macs", [abs(change.by_macs - change.actual) for change in best]),
         Figure.of("gain_rank_correlation", ranks("predicted"), target=">= 0.9"),
         Figure.of("gain_rank_correlation_by_macs", ranks("by_macs")),
-        Figure.of("time_explained", [one.profile.explained for one in reports], target="0.9 to 1.1"),
+        Figure.of("time_explained", [report.profile.explained for report in reports], target="0.9 to 1.1"),
     ]
 
 
@@ -132,7 +138,7 @@ def run(changes: int = 6, seconds: float = 0.6, networks: int = 8) -> Result:
             report, done = tried(name, recipe, profiler, changes, seconds)
             reports.append(report)
             every.append(done)
-    busy = statistics.mean(one.latency.busy for one in reports)
+    busy = statistics.mean(report.latency.busy for report in reports)
     notes = [
         f"{len(reports)} networks, {sum(map(len, every))} changes, each made and timed interleaved with the unchanged network, one thread.",
         "prediction_error: median |predicted - actual gain| of the best change, as a share of the latency before.",

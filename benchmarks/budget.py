@@ -38,26 +38,26 @@ def run(minutes: str = "10,10,10") -> Result:
     Args:
         minutes: Budgets of the real studies, separated by commas; empty for none.
     """
-    asked = [float(part) for part in minutes.split(",") if part.strip()]
+    budgets = [float(part) for part in minutes.split(",") if part.strip()]
     with tempfile.TemporaryDirectory() as folder:
-        real = [real_study(number, one, folder) for number, one in enumerate(asked)]
-        virtual = [virtual_study(number, one, StudyStore(folder)) for number, one in enumerate(VIRTUAL)]
-    figures = [*figures_of("real", [kept for kept, _ in real]), *figures_of("virtual", [kept for kept, _ in virtual])]
+        real = [real_study(number, amount, folder) for number, amount in enumerate(budgets)]
+        virtual = [virtual_study(number, amount, StudyStore(folder)) for number, amount in enumerate(VIRTUAL)]
+    figures = [*figures_of("real", [share for share, _ in real]), *figures_of("virtual", [share for share, _ in virtual])]
     notes = [
         "off: how far used / requested is from 1, in percent; time runs from the launch of the study's process to the end of the registration.",
-        *(told for _, told in [*real, *virtual]),
+        *(sentence for _, sentence in [*real, *virtual]),
     ]
     return Result(figures=figures, notes=notes)
 
 
-def figures_of(kind: str, kept: list[float]) -> list[Figure]:
+def figures_of(kind: str, shares: list[float]) -> list[Figure]:
     """Median and worst of used over requested."""
-    if not kept:
+    if not shares:
         return []
-    off = [100 * abs(share - 1) for share in kept]
+    off = [100 * abs(share - 1) for share in shares]
     target = "<= 2 (from ten minutes on)" if kind == "real" else "<= 2"
     return [
-        Figure.of(f"{kind}_kept", kept),
+        Figure.of(f"{kind}_kept", shares),
         Figure.of(f"{kind}_off_median", off, unit="%", target=target),
         Figure(name=f"{kind}_off_worst", value=max(off), unit="%", target=target),
     ]
@@ -72,11 +72,11 @@ def real_study(number: int, minutes: float, home: str) -> tuple[float, str]:
     ended, state = time.time(), study.state
     assert state.started and state.ended
     seconds, end = ended - state.started.at, ended - state.ended.at
-    told = (
+    sentence = (
         f"{minutes:g} minutes requested, {seconds / 60:.3f} used: {len(state.trials)} trials, {end:.1f} s from the search's "
         f"end to the registration's, {len(state.registered)} registered."
     )
-    return seconds / (60 * minutes), told
+    return seconds / (60 * minutes), sentence
 
 
 def virtual_study(number: int, budget: Budget, home: StudyStore) -> tuple[float, str]:
@@ -85,9 +85,11 @@ def virtual_study(number: int, budget: Budget, home: StudyStore) -> tuple[float,
     folder: Path = home.create(f"virtual-{number}")
     state = search(study(budget, workers=WORKERS, sampler="random"), folder, executor, reserve=lambda: 0.0)
     seconds = executor.now() - 1000.0
-    name, kept, requested = spent(budget, state, seconds)
-    told = f"virtual: {requested:g} {name} requested, {kept:g} used: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
-    return kept / requested, told
+    name, used, requested = spent(budget, state, seconds)
+    sentence = (
+        f"virtual: {requested:g} {name} requested, {used:g} used: {len(state.trials)} trials in {seconds / 60:.1f} minutes."
+    )
+    return used / requested, sentence
 
 
 def spent(budget: Budget, state: StudyState, seconds: float) -> tuple[str, float, float]:

@@ -84,18 +84,18 @@ class _Reader:
 
 def _quantized(path: Path, rows: Array) -> Path:
     """As in its guide: pre-processing, QDQ, unsigned activations, signed weights per channel."""
-    prepared, made = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
+    prepared, quantized = path.with_suffix(".prepared.onnx"), path.with_suffix(".int8.onnx")
     quant_pre_process(path, prepared, skip_symbolic_shape=True)
     quantize_static(
         prepared,
-        made,
+        quantized,
         _Reader(rows),
         quant_format=QuantFormat.QDQ,
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
     )
-    return made
+    return quantized
 
 
 def _compiled(path: Path, rows: Array | None = None) -> Call:
@@ -126,8 +126,8 @@ def eager(model: nn.Module, *, last: bool = False) -> Call:
 
     def call(rows: Array) -> Array:
         with torch.inference_mode():
-            given = torch.from_numpy(rows)
-            answers: Array = model(given.contiguous(memory_format=torch.channels_last) if last else given).numpy()
+            inputs = torch.from_numpy(rows)
+            answers: Array = model(inputs.contiguous(memory_format=torch.channels_last) if last else inputs).numpy()
         return answers
 
     return call

@@ -82,12 +82,12 @@ def file_lines(sources: Sources) -> dict[str, int]:
 
 def function_lines(sources: Sources) -> dict[str, int]:
     """Lines by function and method, decorators not included."""
-    found = {}
+    lengths = {}
     for path, text in sources.items():
         for node in ast.walk(parsed(text)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None:
-                found[f"{path}:{node.lineno} {node.name}"] = node.end_lineno - node.lineno + 1
-    return found
+                lengths[f"{path}:{node.lineno} {node.name}"] = node.end_lineno - node.lineno + 1
+    return lengths
 
 
 def assertion_counts(sources: Sources) -> dict[str, int]:
@@ -112,17 +112,17 @@ def _module(path: str) -> str:
 
 
 def _imported(path: str, text: str, modules: Mapping[str, str]) -> set[str]:
-    found = set()
+    imported = set()
     parts = path.removesuffix(".py").split("/")[:-1]
     for node in _running(parsed(text)):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = parts[: len(parts) - node.level + 1] if node.level else []
             source = ".".join([*above, *([node.module] if node.module else [])])
             names = {f"{source}.{alias.name}" for alias in node.names}
-            found |= {name if name in modules else source for name in names}
-    return {modules[name] for name in found if name in modules}
+            imported |= {name if name in modules else source for name in names}
+    return {modules[name] for name in imported if name in modules}
 
 
 def _running(tree: ast.AST) -> Iterator[ast.AST]:
@@ -144,7 +144,7 @@ def circles(graph: Mapping[str, Collection[str]]) -> list[tuple[str, ...]]:
     numbers: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
-    found: list[tuple[str, ...]] = []
+    groups: list[tuple[str, ...]] = []
 
     def visit(node: str) -> None:  # Tarjan's algorithm
         numbers[node] = lowest[node] = len(numbers)
@@ -160,12 +160,12 @@ def circles(graph: Mapping[str, Collection[str]]) -> list[tuple[str, ...]]:
             part = tuple(sorted(stack[at:]))
             del stack[at:]
             if len(part) > 1:
-                found.append(part)
+                groups.append(part)
 
     for node in sorted(graph):
         if node not in numbers:
             visit(node)
-    return sorted(found)
+    return sorted(groups)
 
 
 def plugin_imports(graph: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
@@ -194,7 +194,7 @@ def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) 
         names: Names of modalities and tasks.
         package: The package to look at.
     """
-    found = []
+    uses = []
     quoted = [f"{mark}{name}{mark}" for name in names for mark in "'\""]  # most files hold none, and are not parsed for it
     for path, text in in_folder(sources, package).items():
         if path.startswith(PLUGIN_FOLDERS) or path == REGISTRY or not any(name in text for name in quoted):
@@ -204,8 +204,8 @@ def name_uses(sources: Sources, names: Collection[str], package: str = PACKAGE) 
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and node.value in names and isinstance(node.value, str):
                 use, around = _use(node, parents)
-                found.append(NameUse(path, node.lineno, node.value, use, ast.unparse(around).partition("\n")[0][:160]))
-    return found
+                uses.append(NameUse(path, node.lineno, node.value, use, ast.unparse(around).partition("\n")[0][:160]))
+    return uses
 
 
 def selecting_uses(

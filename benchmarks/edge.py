@@ -48,7 +48,7 @@ def installed(python: Path) -> list[str]:
     return subprocess.run([str(python), "-I", "-c", INSTALLED], check=True, capture_output=True, text=True).stdout.split()
 
 
-def found(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
+def searched_model(home: Path, rows: int, minutes: float) -> tuple[Model, NDArray[Any]]:
     """The chosen model of a short study, and unseen images."""
     images, labels = fashion(rows + 1000)
     study = AutoML(name="edge", home=home, budget=Budget(minutes=minutes), workers=1, progress=False)
@@ -89,11 +89,11 @@ class Ways:
 
 def answers_equal(ways: Ways, pictures: NDArray[Any], folder: Path) -> tuple[float, float]:
     """Shares of images whose label and probabilities equal this package's bit by bit, and whose label equals torch's."""
-    here, source, told = load_model(ways.bundle), folder / "pictures.npy", folder / "told.npy"
+    here, source, answer_file = load_model(ways.bundle), folder / "pictures.npy", folder / "told.npy"
     np.save(source, pictures)
-    subprocess.run([str(ways.python), "-I", "-c", ASKED, str(ways.bundle), str(source), str(told)], check=True)
+    subprocess.run([str(ways.python), "-I", "-c", ASKED, str(ways.bundle), str(source), str(answer_file)], check=True)
     labels = np.array(ways.edge(source).lines)
-    same = (labels == here.predict(pictures).astype(str)) & (np.load(told) == here.predict_proba(pictures)).all(1)
+    same = (labels == here.predict(pictures).astype(str)) & (np.load(answer_file) == here.predict_proba(pictures)).all(1)
     return float(same.mean()), float((labels == np.array(ways.torch(source).lines)).mean())
 
 
@@ -120,7 +120,7 @@ def run(rows: int = 5000, minutes: float = 1.0, repeats: int = 15) -> Result:
     python = environment()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        model, pictures = found(folder / "home", rows, minutes)
+        model, pictures = searched_model(folder / "home", rows, minutes)
         ways = Ways(python, model.export(folder / "bundle"))
         equal, as_torch = answers_equal(ways, pictures, folder)
         pairs, chosen = cold(ways, pictures[0], folder, repeats), repr(model)

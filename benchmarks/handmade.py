@@ -30,8 +30,8 @@ class Basic(nn.Module):
         self.short: nn.Module = nn.Identity() if stride == 1 and into == out else normed(into, out, 1, stride)
 
     def forward(self, rows: Tensor) -> Tensor:
-        found: Tensor = self.short(rows) + self.last(self.first(rows).relu())
-        return found.relu()
+        features: Tensor = self.short(rows) + self.last(self.first(rows).relu())
+        return features.relu()
 
 
 class Inverted(nn.Module):
@@ -46,8 +46,8 @@ class Inverted(nn.Module):
         self.adds = stride == 1 and into == out
 
     def forward(self, rows: Tensor) -> Tensor:
-        found: Tensor = self.body(rows)
-        return rows + found if self.adds else found
+        features: Tensor = self.body(rows)
+        return rows + features if self.adds else features
 
 
 def resnet() -> nn.Module:
@@ -79,8 +79,8 @@ class Mixing(nn.Module):
         parts = self.qkv(self.before(rows)).reshape(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         mixed = scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2).reshape(batch, length, width)
         rows = rows + self.out(mixed)
-        told: Tensor = rows + self.body(self.between(rows))
-        return told
+        features: Tensor = rows + self.body(self.between(rows))
+        return features
 
 
 class Encoder(nn.Module):
@@ -101,9 +101,9 @@ class Encoder(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(self, rows: Tensor) -> Tensor:
-        told = rows[:, : self.numbers, None] * self.scale + self.shift
+        numbers_in = rows[:, : self.numbers, None] * self.scale + self.shift
         named = [codes(rows[:, self.numbers + n].long()) for n, codes in enumerate(self.codes)]
-        mixed = self.layers(torch.cat([told, torch.stack(named, 1)], 1))
+        mixed = self.layers(torch.cat([numbers_in, torch.stack(named, 1)], 1))
         answers: Tensor = self.head(self.last(mixed).mean(1))
         return answers
 

@@ -145,8 +145,8 @@ def run(n: int = 30, trials: int = 60, seed: int = 0) -> Result:
         tracker.catch_up()
         zombies = len(shaken.state.running) + _running_runs(home) + shaken.leftover() + whole.leftover()
         equal = _table(shaken.state) == _table(whole.state) and shaken.state.ended is not None
-        kept = [StudyState.replay(Journal(one.folder / "journal.jsonl")).ended for one in (whole, shaken)]
-        chosen = [ended.chosen for ended in kept if ended]
+        ends = [StudyState.replay(Journal(entry.folder / "journal.jsonl")).ended for entry in (whole, shaken)]
+        chosen = [ended.chosen for ended in ends if ended]
     text = ", ".join(f"{count} of the {victim}" for victim, count in shaken.killed.items())
     return Result(
         figures=[
@@ -185,15 +185,21 @@ def _shake(shaken: _Run, n: int, words: int, tracker: Tracker) -> None:
 def _table(state: StudyState) -> list[Any]:
     """The results of a search."""
     return [
-        (one.number, one.proposed.config, one.status, one.epochs, one.result and (one.result.scores, one.result.reason))
-        for one in state.trials.values()
+        (
+            trial.number,
+            trial.proposed.config,
+            trial.status,
+            trial.epochs,
+            trial.result and (trial.result.scores, trial.result.reason),
+        )
+        for trial in state.trials.values()
     ]
 
 
 def _running_runs(home: Path) -> int:
     with opened_store(home) as store:
-        found = store.client.search_runs([store.experiment(STUDY)], max_results=5000)
-    return sum(one.info.status == "RUNNING" for one in found)
+        runs = store.client.search_runs([store.experiment(STUDY)], max_results=5000)
+    return sum(entry.info.status == "RUNNING" for entry in runs)
 
 
 def _walked(folder: Path, trial: int) -> list[int]:

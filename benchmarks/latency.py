@@ -129,17 +129,17 @@ class Reading(NamedTuple):
 
 def readings(call: Call, seconds: float, reference_ms: float) -> dict[str, Reading]:
     """The same opened network under each condition."""
-    found = {}
+    readings_found = {}
     for condition in CONDITIONS:
         with machine(condition):
             ours, _ = measure(call, reference(1), reference_ms=reference_ms, seconds=seconds)
-            found[condition] = Reading(ours.median, Naive.of(call, seconds).median, ours.busy)
-    return found
+            readings_found[condition] = Reading(ours.median, Naive.of(call, seconds).median, ours.busy)
+    return readings_found
 
 
 def drifts(read: list[dict[str, Reading]], way: str, conditions: tuple[str, ...]) -> list[float]:
     """The relative change of each network from its quiet latency."""
-    moved = [getattr(one[name], way) / getattr(one["quiet"], way) - 1 for one in read for name in conditions]
+    moved = [getattr(reading[name], way) / getattr(reading["quiet"], way) - 1 for reading in read for name in conditions]
     return [abs(by) for by in moved]
 
 
@@ -147,7 +147,7 @@ def ranked_alike(read: list[dict[str, Reading]], way: str) -> float:
     """Spearman's rank correlation of quiet and busy; the worse of both kinds of busy."""
 
     def latencies(condition: str) -> list[float]:
-        return [getattr(one[condition], way) for one in read]
+        return [getattr(reading[condition], way) for reading in read]
 
     return min(float(spearmanr(latencies("quiet"), latencies(name)).statistic) for name in BUSY)
 
@@ -168,7 +168,7 @@ def drift_figures(read: list[dict[str, Reading]]) -> list[Figure]:
         Figure(name="rank_correlation", value=ranked_alike(read, "ours"), target=">= 0.95"),
         Figure(name="naive_rank_correlation", value=ranked_alike(read, "naive")),
         *(
-            Figure(name=f"busy_said_{name}", value=float(np.mean([one[name].busy for one in read])))
+            Figure(name=f"busy_said_{name}", value=float(np.mean([reading[name].busy for reading in read])))
             for name in ("quiet", "shared")
         ),
     ]
@@ -189,8 +189,8 @@ class Claims(NamedTuple):
     def of(cls, network: Network, seconds: float) -> Claims:
         first, second = network.opened(), network.opened()
         ratios = [
-            one.ratios
-            for one in interleaved_benchmark({"first": first, "second": second}, reference(1), seconds=seconds).values()
+            timing.ratios
+            for timing in interleaved_benchmark({"first": first, "second": second}, reference(1), seconds=seconds).values()
         ]
         naive = [Naive.of(call, seconds) for call in (first, second)]
         return cls(
@@ -203,29 +203,29 @@ class Claims(NamedTuple):
 
 def claims(networks: list[Network], comparisons: int, seconds: float) -> list[Claims]:
     """Each network in turn against itself; quiet, with a neighbour and on a shared core in turn."""
-    found = []
+    claims_found = []
     for n in range(comparisons):
         with machine(("quiet", *BUSY)[(n + n // len(networks)) % 3]):
-            found.append(Claims.of(networks[n % len(networks)], seconds))
-    return found
+            claims_found.append(Claims.of(networks[n % len(networks)], seconds))
+    return claims_found
 
 
 def told_apart(networks: list[Network], latencies: list[float], seconds: float) -> list[bool]:
     """Whether each network is found faster than the next clearly slower one, on a shared core."""
-    order, found = np.argsort(latencies), []
+    order, distinct = np.argsort(latencies), []
     for n, place in enumerate(order):
         slower = [other for other in order[n + 1 :] if latencies[other] > PLAIN * latencies[place]]
         if slower:
             with machine("shared"):
                 calls = {"fast": networks[place].opened(), "slow": networks[slower[0]].opened()}
-                fast, slow = (one.ratios for one in interleaved_benchmark(calls, reference(1), seconds=seconds).values())
-            found.append(compare_times(fast, slow).outcome == "faster")
-    return found
+                fast, slow = (timing.ratios for timing in interleaved_benchmark(calls, reference(1), seconds=seconds).values())
+            distinct.append(compare_times(fast, slow).outcome == "faster")
+    return distinct
 
 
 def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seconds: float) -> list[str]:
     """Notes for the reader."""
-    told = (
+    text = (
         f"{len(latencies)} networks of the search's space, with {', '.join(map(str, ROWS))} rows a call in turn: "
         f"{min(latencies):.3g} to {max(latencies):.3g} ms a call; {seconds:g} s for one figure.\n"
         f"aa_false: share of {len(claimed)} comparisons of a network with itself, opened twice, in which one is claimed to be "
@@ -237,7 +237,7 @@ def notes(latencies: list[float], claimed: list[Claims], apart: list[bool], seco
         "drift_busy takes both kinds together, rank_correlation is the worse of the two; drift_again is quiet against quiet.\n"
         "naive: the median call of a plain loop by the wall clock, as long as ours; its claim is that intervals are disjoint."
     )
-    return told.splitlines()
+    return text.splitlines()
 
 
 def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Result:
@@ -247,10 +247,10 @@ def run(nets: int = 30, comparisons: int = 120, seconds: float = SECONDS) -> Res
         networks = [Network.of(number, Path(folder)) for number in range(nets)]
         own = baseline_latency(reference(1)).median
         read = [readings(network.opened(), seconds, own) for network in networks]
-        latencies = [one["quiet"].ours for one in read]
+        latencies = [reading["quiet"].ours for reading in read]
         claimed = claims(networks, comparisons, seconds)
         apart = told_apart(networks, latencies, seconds)
-    shares = {name: float(np.mean([getattr(one, name) for one in claimed])) for name in Claims._fields}
+    shares = {name: float(np.mean([getattr(claim, name) for claim in claimed])) for name in Claims._fields}
     figures = [
         Figure(name="aa_false", value=shares["ours"], target="<= 0.05"),
         Figure(name="naive_aa_false", value=shares["naive"]),

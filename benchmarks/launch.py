@@ -16,12 +16,12 @@ def main(command: list[str]) -> None:
     began = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
-    said = child.stdout.readline()
+    output = child.stdout.readline()
     seconds = time.perf_counter() - began
-    said += child.stdout.read()
+    output += child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({"code": os.waitstatus_to_exitcode(status), "said": said, "seconds": seconds, "peak_bytes": peak}))
+    print(json.dumps({"code": os.waitstatus_to_exitcode(status), "said": output, "seconds": seconds, "peak_bytes": peak}))
 
 
 if __name__ == "__main__":

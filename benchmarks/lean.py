@@ -53,8 +53,10 @@ class Case(NamedTuple):
 def ours(case: Case) -> nn.Module:
     """`lean` with its defaults."""
     held = tuple(part[:500] for part in case.train)  # not used for any choice; test rows give the score
-    found = lean(case.parent, case.train, validation=held, ratio=case.ratio, epochs=case.epochs, seed=case.seed, progress=False)
-    small: nn.Module = found.model
+    result = lean(
+        case.parent, case.train, validation=held, ratio=case.ratio, epochs=case.epochs, seed=case.seed, progress=False
+    )
+    small: nn.Module = result.model
     return small
 
 
@@ -133,13 +135,13 @@ class Contest:
         began = time.process_time()
         small = CONTESTANTS[who](Case(self.parent, self.train, ratio, self.epochs, self.seed))
         seconds = time.process_time() - began
-        found = self._judge(self.parent, small) | {"cpu_seconds": seconds}
+        figures_found = self._judge(self.parent, small) | {"cpu_seconds": seconds}
         print(
-            f"{self.net}, seed {self.seed}, {ratio:g} {who}: {found['drop']:.2f} points lost, 1/{found['macs']:.1f} of the"
-            f" arithmetic, {found['speed']:.2f} times as fast",
+            f"{self.net}, seed {self.seed}, {ratio:g} {who}: {figures_found['drop']:.2f} points lost, 1/{figures_found['macs']:.1f} of the"
+            f" arithmetic, {figures_found['speed']:.2f} times as fast",
             flush=True,
         )
-        return found
+        return figures_found
 
     def _judge(self, parent: nn.Module, small: nn.Module) -> Found:
         profiler = LatencyProfiler(Deployment(), self.test[0][:64])
@@ -178,25 +180,27 @@ def run(
         return Result(figures=[], notes=[skipped])
     torch.set_num_threads(1)
     train, test = fashion(DATA, "train", rows), fashion(DATA, "t10k", 10_000)
-    ledger, found = Ledger(Path(results), SAME), dict[tuple[str, float, str], list[Found]]()
+    ledger, by_case = Ledger(Path(results), SAME), dict[tuple[str, float, str], list[Found]]()
     for seed in range(seeds):
         for net in nets.split(","):
             contest = Contest(ledger, (net, seed, rows, parent_epochs, epochs), test, train)
             for ratio in RATIOS:
                 for who in CONTESTANTS:
-                    found.setdefault((net, ratio, who), []).append(contest.run(who, ratio))
-    told = [figure for net in nets.split(",") for ratio in RATIOS for figure in figures(found, net, ratio)]
-    return Result(figures=told, notes=[DROP, AHEAD, COST])
+                    by_case.setdefault((net, ratio, who), []).append(contest.run(who, ratio))
+    figures_made = [figure for net in nets.split(",") for ratio in RATIOS for figure in figures(by_case, net, ratio)]
+    return Result(figures=figures_made, notes=[DROP, AHEAD, COST])
 
 
-def figures(found: dict[tuple[str, float, str], list[Found]], net: str, ratio: float) -> list[Figure]:
+def figures(results: dict[tuple[str, float, str], list[Found]], net: str, ratio: float) -> list[Figure]:
     """The figures of one network at one ratio."""
-    runs = {who: found[net, ratio, who] for who in CONTESTANTS}
+    runs = {who: results[net, ratio, who] for who in CONTESTANTS}
     end = f"{net}_{100 * ratio:.0f}"
-    told = [Figure.of(f"drop_{who}_{end}", [one["drop"] for one in those], unit="points") for who, those in runs.items()]
+    figures_made = [
+        Figure.of(f"drop_{who}_{end}", [result["drop"] for result in those], unit="points") for who, those in runs.items()
+    ]
     best = [min(runs[who][n]["drop"] for who in CONTESTANTS if who != "ours") for n in range(len(runs["ours"]))]
     ahead = [theirs - mine["drop"] for theirs, mine in zip(best, runs["ours"], strict=True)]
-    told.append(Figure.of(f"ahead_{end}", ahead, unit="points", target=">= 0"))
+    figures_made.append(Figure.of(f"ahead_{end}", ahead, unit="points", target=">= 0"))
     for name in ("macs", "speed"):
-        told += [Figure.of(f"{name}_{who}_{end}", [one[name] for one in those]) for who, those in runs.items()]
-    return told
+        figures_made += [Figure.of(f"{name}_{who}_{end}", [result[name] for result in those]) for who, those in runs.items()]
+    return figures_made

@@ -24,17 +24,17 @@ class Ledger:
         self.known: dict[Key, Found] = {}
         for line in path.read_text().splitlines() if path.exists() else []:
             try:
-                kept = json.loads(line)
+                record = json.loads(line)
             except json.JSONDecodeError:
                 continue  # empty, or cut off by an interruption
-            self.known[tuple(kept[name] for name in same)] = kept  # of two equal keys, the later one
+            self.known[tuple(record[name] for name in same)] = record  # of two equal keys, the later one
 
     def once(self, key: Key, find: Callable[[], Found], *, again: bool = False) -> Found:
         """The recorded result of a run; else run it now."""
         if again or key not in self.known:
-            kept = {**dict(zip(self.same, key, strict=True)), **find()}
+            record = {**dict(zip(self.same, key, strict=True)), **find()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a") as file:
-                file.write(f"\n{json.dumps(kept)}\n")  # start a new line after one that was cut off
-            self.known[key] = kept
+                file.write(f"\n{json.dumps(record)}\n")  # start a new line after one that was cut off
+            self.known[key] = record
         return self.known[key]

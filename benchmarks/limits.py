@@ -38,20 +38,20 @@ def run(*, share: float = 0.02, seeds: int = 5, trainings: int = 100) -> Result:
         seeds: Number of searches of each.
         trainings: Number of full trainings that the budget allows.
     """
-    asked = study(Budget(epochs=18 * trainings), epochs=18)
+    config = study(Budget(epochs=18 * trainings), epochs=18)
     rng = random.Random(0)  # not used for security
-    limit = float(np.quantile([latency(asked, asked.space.sample(rng)) for _ in range(DRAWS)], share))
-    asked = asked.replace(deployment=Deployment(max_latency_ms=limit))
-    ours, theirs = ([of(asked.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
+    limit = float(np.quantile([latency(config, config.space.sample(rng)) for _ in range(DRAWS)], share))
+    config = config.replace(deployment=Deployment(max_latency_ms=limit))
+    ours, theirs = ([of(config.replace(seed=seed)) for seed in range(seeds)] for of in (searched, constrained))
     ratios = [mine / other for mine, other in zip(volumes(ours, limit), volumes(theirs, limit), strict=True)]
     return Result(
         figures=[
-            Figure.of("infeasible_seconds_share", [one.infeasible for one in ours], target="0"),
-            Figure.of("infeasible_seconds_share Optuna", [one.infeasible for one in theirs]),
-            Figure.of("feasible_trained", [float(len(one.feasible)) for one in ours]),
-            Figure.of("feasible_trained Optuna", [float(len(one.feasible)) for one in theirs]),
-            Figure.of("feasible_proposed_share", [one.proposed for one in ours]),
-            Figure.of("feasible_proposed_share Optuna", [one.proposed for one in theirs]),
+            Figure.of("infeasible_seconds_share", [our.infeasible for our in ours], target="0"),
+            Figure.of("infeasible_seconds_share Optuna", [their.infeasible for their in theirs]),
+            Figure.of("feasible_trained", [float(len(our.feasible)) for our in ours]),
+            Figure.of("feasible_trained Optuna", [float(len(their.feasible)) for their in theirs]),
+            Figure.of("feasible_proposed_share", [our.proposed for our in ours]),
+            Figure.of("feasible_proposed_share Optuna", [their.proposed for their in theirs]),
             Figure.of("hypervolume_ratio", ratios, target="> 1"),
         ],
         notes=[
@@ -77,15 +77,15 @@ class Spent:
     feasible: list[tuple[float, float]]
 
 
-def searched(asked: StudyConfig) -> Spent:
+def searched(config: StudyConfig) -> Spent:
     """This project's search."""
     with tempfile.TemporaryDirectory() as folder:
-        state = search(asked, StudyStore(folder).create("limits"), SimulatedExecutor(WORKERS, recorded, weighed(1.0)))
+        state = search(config, StudyStore(folder).create("limits"), SimulatedExecutor(WORKERS, recorded, weighed(1.0)))
     seconds, lost, feasible = 0.0, 0.0, []
     for trial in state.trials.values():
         assert trial.profile
-        spent = trial.epochs * recorded(job(asked, trial.proposed.config, trial.number)).epoch_seconds
-        keeps = not asked.deployment.broken_limit(trial.profile)
+        spent = trial.epochs * recorded(job(config, trial.proposed.config, trial.number)).epoch_seconds
+        keeps = not config.deployment.broken_limit(trial.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         if keeps and trial.status == "complete":
             feasible.append((state.score(trial), trial.profile.latency_ms))
@@ -93,20 +93,20 @@ def searched(asked: StudyConfig) -> Spent:
     return Spent(lost / seconds, keeping / len(state.trials), feasible)
 
 
-def constrained(asked: StudyConfig) -> Spent:
+def constrained(config: StudyConfig) -> Spent:
     """Plain Optuna, which trains first and receives the constraint values afterwards."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")  # experimental features
-    plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=asked.seed))
-    distributions = {name: distribution(hyperparameter) for name, hyperparameter in asked.space.items()}
-    limit = asked.deployment.max_latency_ms or math.inf
-    trials = (asked.budget.epochs or 0) // asked.train.epochs
+    plain = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.TPESampler(seed=config.seed))
+    distributions = {name: distribution(hyperparameter) for name, hyperparameter in config.space.items()}
+    limit = config.deployment.max_latency_ms or math.inf
+    trials = (config.budget.epochs or 0) // config.train.epochs
     seconds, lost, feasible = 0.0, 0.0, []
     for number in range(trials):
         trial = plain.ask(distributions)
-        recording = recorded(job(asked, trial.params, number))
+        recording = recorded(job(config, trial.params, number))
         score, ms = recording.final["accuracy"], recording.profile.latency_ms
-        spent, keeps = asked.train.epochs * recording.epoch_seconds, not asked.deployment.broken_limit(recording.profile)
+        spent, keeps = config.train.epochs * recording.epoch_seconds, not config.deployment.broken_limit(recording.profile)
         seconds, lost = seconds + spent, lost + (0.0 if keeps else spent)
         trial.set_constraint("latency", ms - limit)
         plain.tell(trial, [score, ms])
@@ -115,30 +115,30 @@ def constrained(asked: StudyConfig) -> Spent:
     return Spent(lost / seconds, len(feasible) / trials, feasible)
 
 
-def job(asked: StudyConfig, config: Config, number: int) -> TrialJob:
+def job(study: StudyConfig, config: Config, number: int) -> TrialJob:
     """The parts of a trial that a simulation needs."""
     return TrialJob(
         trial=number,
         uid="",
         config=config,
-        data=asked.data,
-        deployment=asked.deployment,
-        train=asked.train,
-        prune=asked.prune,
-        metric=asked.metric,
+        data=study.data,
+        deployment=study.deployment,
+        train=study.train,
+        prune=study.prune,
+        metric=study.metric,
         rungs=(),
         folder="",
         measurement_lock="",
     )
 
 
-def latency(asked: StudyConfig, config: Config) -> float:
+def latency(study: StudyConfig, config: Config) -> float:
     """Milliseconds of a configuration's network."""
-    return recorded(job(asked, config, 0)).profile.latency_ms
+    return recorded(job(study, config, 0)).profile.latency_ms
 
 
 def volumes(searches: Sequence[Spent], limit: float) -> Iterable[float]:
     """The hypervolume of accuracy and log-latency that each reached, above `ACCURACY` and below the limit."""
-    for one in searches:
-        costs = np.array([(ACCURACY - score, np.log(ms / limit)) for score, ms in one.feasible]).reshape(-1, 2)
+    for result in searches:
+        costs = np.array([(ACCURACY - score, np.log(ms / limit)) for score, ms in result.feasible]).reshape(-1, 2)
         yield front.hypervolume(costs, (0.0, 0.0))

@@ -41,7 +41,7 @@ SAME = ("contestant", "seed", "minutes", "workers", "rows", "epochs_asked", "hos
 
 def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
     """A run's recorded result; else run it now, in a folder of its own beside the ledger."""
-    told = dict(zip(SAME, key, strict=True))
+    settings = dict(zip(SAME, key, strict=True))
 
     def find() -> Found:
         folder = ledger.path.parent / "-".join(["live", *(f"{part}" for part in key[:-1])])
@@ -49,20 +49,20 @@ def once(ledger: Ledger, key: tuple[Any, ...], *, again: bool) -> Found:
         folder.mkdir(parents=True)
         setting = Setting(
             folder=str(folder.absolute()),
-            minutes=told["minutes"],
-            workers=told["workers"],
-            seed=told["seed"],
-            rows=told["rows"],
-            epochs=told["epochs_asked"],
+            minutes=settings["minutes"],
+            workers=settings["workers"],
+            seed=settings["seed"],
+            rows=settings["rows"],
+            epochs=settings["epochs_asked"],
             began=time.time(),
         )
         try:
-            found = contest(told["contestant"], setting)
+            result = contest(settings["contestant"], setting)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        run = Run.of({**told, **found})
-        print(f"{run.told()}; load before: {found['load']}", flush=True)
-        return {"at": time.strftime("%Y-%m-%d %H:%M"), **found}
+        run = Run.of({**settings, **result})
+        print(f"{run.sentence()}; load before: {result['load']}", flush=True)
+        return {"at": time.strftime("%Y-%m-%d %H:%M"), **result}
 
     return ledger.once(key, find, again=again)
 
@@ -78,10 +78,10 @@ class Run:
     found: Found
 
     @classmethod
-    def of(cls, kept: Found) -> Run:
-        rows = kept["trainings"]
+    def of(cls, record: Found) -> Run:
+        rows = record["trainings"]
         costs = np.array([[math.log(row[2] / WORST_RATIO), 1 - row[1]] for row in rows], dtype=np.float64).reshape(-1, 2)
-        return cls(kept["contestant"], kept["seed"], [row[0] for row in rows], costs, kept)
+        return cls(record["contestant"], record["seed"], [row[0] for row in rows], costs, record)
 
     def volume(self, trainings: int | None = None) -> float:
         """Hypervolume of log-latency and error after a number of trainings, by default all."""
@@ -94,7 +94,7 @@ class Run:
                 return self.seconds[done - 1]
         return math.inf
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """A one-line summary."""
         ready = "none began" if self.found["ready"] is None else f"the first began after {self.found['ready']:.1f} s"
         best = max((row[1] for row in self.found["trainings"]), default=0.0)
@@ -114,19 +114,19 @@ def figure(rival: str, pairs: Sequence[tuple[Run, Run]], seconds: float) -> Figu
 
 def sentences(pairs: Sequence[tuple[Run, Run]], seconds: float) -> list[str]:
     """The comparison with one rival, seed by seed."""
-    told = []
+    texts = []
     for ours, other in pairs:
         reached, theirs = ours.reaches(other.volume()), other.reaches(other.volume())
         when = "not reached" if math.isinf(reached) else f"reached after {reached:.0f} s"
         name = f"Against {other.who}, seed {ours.seed}"
         if not other.volume():
-            told.append(f"{name}: it has no network within the reference point, so the ratio is meaningless.")
+            texts.append(f"{name}: it has no network within the reference point, so the ratio is meaningless.")
             continue
-        told.append(
+        texts.append(
             f"{name}: its final hypervolume {when} of {seconds:.0f} s (it had it itself after {theirs:.0f} s);"
             f" ours ends with {ours.volume() / other.volume():.3f} of it."
         )
-    return told
+    return texts
 
 
 def run(
@@ -155,15 +155,15 @@ def run(
     if not DATA.is_dir():
         skipped = f"Skipped: {DATA} does not exist; set LEPTON_DATA to a folder that contains fashion_mnist."
         return Result(figures=[], notes=[skipped])
-    asked, anew = (set(filter(None, said.split(","))) for said in (only, again))
-    if unknown := (asked | anew) - set(CONTESTANTS):
+    chosen, anew = (set(filter(None, text.split(","))) for text in (only, again))
+    if unknown := (chosen | anew) - set(CONTESTANTS):
         raise SystemExit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join(CONTESTANTS)}.")
     ledger, runs = Ledger(Path(results), SAME), dict[tuple[str, int], Run]()
     for seed in range(seeds):
         turn = seed % len(CONTESTANTS)  # in changing order, as the first may run on a cooler machine
         for who in (*CONTESTANTS[turn:], *CONTESTANTS[:turn]):
             key = (who, seed, minutes, workers, rows, epochs, describe_host())
-            may = not asked or who in asked
+            may = not chosen or who in chosen
             if may or key in ledger.known:
                 runs[who, seed] = Run.of(once(ledger, key, again=may and who in anew))
     figures, notes = verdict(runs, seconds=60 * minutes)
@@ -175,20 +175,20 @@ def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figu
     notes = [TIMES, VOLUMES]
     figures = []
     for rival in CONTESTANTS[1:]:
-        pairs = [(one, runs[rival, seed]) for (who, seed), one in runs.items() if who == "ours" and (rival, seed) in runs]
+        pairs = [(run, runs[rival, seed]) for (who, seed), run in runs.items() if who == "ours" and (rival, seed) in runs]
         if pairs:
             figures.append(figure(rival, pairs, seconds))
             notes += sentences(pairs, seconds)
-    notes += [f"{one.told()}." for one in runs.values()]
+    notes += [f"{run.sentence()}." for run in runs.values()]
     notes += [f"Seeds {seeds} differ in their data or epochs; do not compare them." for seeds in [_unlike(runs)] if seeds]
-    kept = [60 * one.found["kept"] for one in runs.values() if "kept" in one.found]
-    if kept:
-        over = max(abs(one - seconds) for one in kept) / seconds
-        listed = ", ".join(f"{one:.1f}" for one in kept)
+    times = [60 * run.found["kept"] for run in runs.values() if "kept" in run.found]
+    if times:
+        over = max(abs(time_used - seconds) for time_used in times) / seconds
+        listed = ", ".join(f"{time_used:.1f}" for time_used in times)
         notes.append(
             f"Ours had a budget of {seconds:.0f} s and used {listed} s from `fit` to its return: at most {100 * over:.1f} % off."
         )
-    loads = [one.found["load"] for one in runs.values()]
+    loads = [run.found["load"] for run in runs.values()]
     if loads and max(loads) > 1:
         notes.append(
             f"The machine was not quiet: its load before a run was up to {max(loads):.1f}; the figures are not reliable."
@@ -198,7 +198,7 @@ def verdict(runs: dict[tuple[str, int], Run], seconds: float) -> tuple[list[Figu
 
 def _unlike(runs: dict[tuple[str, int], Run]) -> list[int]:
     """Seeds whose contestants had different rows or epochs."""
-    seen: dict[int, set[tuple[str, int]]] = {}
-    for (_, seed), one in runs.items():
-        seen.setdefault(seed, set()).add((one.found["digest"], one.found["epochs"]))
-    return sorted(seed for seed, kinds in seen.items() if len(kinds) > 1)
+    kinds_by_seed: dict[int, set[tuple[str, int]]] = {}
+    for (_, seed), run in runs.items():
+        kinds_by_seed.setdefault(seed, set()).add((run.found["digest"], run.found["epochs"]))
+    return sorted(seed for seed, kinds in kinds_by_seed.items() if len(kinds) > 1)

@@ -38,7 +38,7 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
         digest="0",
     )
     goals = (Objective(name="score", direction="maximize"), Objective(name="latency_ms", direction="minimize"))
-    made = StudyConfig(
+    config = StudyConfig(
         name="virtual",
         data=spec,
         deployment=Deployment(),
@@ -49,7 +49,7 @@ def study(budget: Budget, *, side: int = 28, epochs: int = 18, **changes: Any) -
         train=TrainPlan(epochs=epochs, augment=ImageAugmentation()),
         prune=PrunePlan(),
     )
-    return made.replace(**changes)
+    return config.replace(**changes)
 
 
 def measured(value: float) -> Measurement:

@@ -65,9 +65,9 @@ class Page:
 
     def runs(self, *, most: int = 100, order: str = "attributes.start_time DESC", sieve: str = "", token: str = "") -> Any:
         """A page of the run list."""
-        asked = {"experiment_ids": [self.experiment], "run_view_type": "ACTIVE_ONLY", "max_results": most, "order_by": [order]}
+        query = {"experiment_ids": [self.experiment], "run_view_type": "ACTIVE_ONLY", "max_results": most, "order_by": [order]}
         return self._post(
-            "runs/search", asked | ({"filter": sieve} if sieve else {}) | ({"page_token": token} if token else {})
+            "runs/search", query | ({"filter": sieve} if sieve else {}) | ({"page_token": token} if token else {})
         )
 
     def run(self, run_id: str) -> Any:
@@ -80,28 +80,28 @@ class Page:
 
     def compare(self, run_ids: list[str]) -> Any:
         """The page that compares runs: all of them at once, then each one's artifacts."""
-        listed = ",".join(f"'{one}'" for one in run_ids)
-        asked = {"experiment_ids": [self.experiment], "filter": f"run_id IN ({listed})", "run_view_type": "ALL"}
-        response = self._post("runs/search", asked | {"max_results": len(run_ids)})
-        for one in run_ids:
-            self._get(f"artifacts/list?run_uuid={one}")
+        listed = ",".join(f"'{run_id}'" for run_id in run_ids)
+        query = {"experiment_ids": [self.experiment], "filter": f"run_id IN ({listed})", "run_view_type": "ALL"}
+        response = self._post("runs/search", query | {"max_results": len(run_ids)})
+        for run_id in run_ids:
+            self._get(f"artifacts/list?run_uuid={run_id}")
         return response
 
     def histories(self, run_ids: list[str], metric: str) -> Any:
         """One chart's curves."""
-        chosen = "&".join(f"run_ids={one}" for one in run_ids)
+        chosen = "&".join(f"run_ids={run_id}" for run_id in run_ids)
         return self._get(f"metrics/get-history-bulk-interval?{chosen}&metric_key={metric}&max_results=320")
 
-    def _post(self, path: str, asked: dict[str, Any]) -> Any:
+    def _post(self, path: str, query: dict[str, Any]) -> Any:
         headers = {"Content-Type": "application/json"}
-        return self._told(urllib.request.Request(self._url(path), json.dumps(asked).encode(), headers))
+        return self._response(urllib.request.Request(self._url(path), json.dumps(query).encode(), headers))
 
     def _get(self, path: str) -> Any:
-        return self._told(urllib.request.Request(self._url(path)))
+        return self._response(urllib.request.Request(self._url(path)))
 
     def _url(self, path: str) -> str:
         return f"{self.address}/ajax-api/2.0/mlflow/{path}"
 
-    def _told(self, request: urllib.request.Request) -> Any:
+    def _response(self, request: urllib.request.Request) -> Any:
         with urllib.request.urlopen(request, timeout=120) as answer:
             return json.loads(answer.read())

@@ -52,26 +52,31 @@ def run(trials: int = 300, seconds: float = 60.0, kills: int = 20, seed: int = 0
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         lines = journal_of(Path(temporary), trials)
-        found = {
+        outcomes = {
             "server_killed": _server_killed(Path(temporary) / "server", lines, seconds),
             "file_locked": _file_locked(Path(temporary) / "locked", lines, seconds),
             "writer_killed": _writer_killed(Path(temporary) / "writer", lines, kills, chance),
         }
     figures = [
-        Figure(name="missing", value=sum(len(one.missing) for one in found.values()), target="0"),
-        Figure(name="duplicated", value=sum(len(one.doubled) for one in found.values()), target="0"),
-        *(Figure(name=f"arrived_after_s_{name}", value=one.late, unit="s") for name, one in found.items()),
+        Figure(name="missing", value=sum(len(outcome.missing) for outcome in outcomes.values()), target="0"),
+        Figure(name="duplicated", value=sum(len(outcome.doubled) for outcome in outcomes.values()), target="0"),
+        *(Figure(name=f"arrived_after_s_{name}", value=outcome.late, unit="s") for name, outcome in outcomes.items()),
     ]
     text = ", ".join(
-        f"{one.counted['runs']} runs, {one.counted['points']} points, {one.counted['tags']} tags" for one in found.values()
+        f"{outcome.counted['runs']} runs, {outcome.counted['points']} points, {outcome.counted['tags']} tags"
+        for outcome in outcomes.values()
     )
-    worst = [f"{name}: {list(one.missing | one.doubled)[:3]}" for name, one in found.items() if one.missing or one.doubled]
+    worst = [
+        f"{name}: {list(outcome.missing | outcome.doubled)[:3]}"
+        for name, outcome in outcomes.items()
+        if outcome.missing or outcome.doubled
+    ]
     return Result(
         figures=figures,
         notes=[
             f"Counted in the stores' own tables ({text}), against the journal of {trials} trials.",
             f"The server was down for {seconds:g} s, the file locked for {seconds:g} s.",
-            f"Of {kills} kills of the writer, {found['writer_killed'].hits} interrupted a write.",
+            f"Of {kills} kills of the writer, {outcomes['writer_killed'].hits} interrupted a write.",
             "arrived_after_s: from the last line of the journal and the end of the trouble until everything has arrived.",
             *worst,
         ],
@@ -197,16 +202,18 @@ def _writer_killed(folder: Path, lines: list[bytes], kills: int, chance: random.
             writer.send_signal(signal.SIGKILL)
             writer.wait()
             hits += _half_done(growing, file)
-    found = _counted(growing, file, growing.settle(growing.follow()))
-    found.hits = hits
-    return found
+    outcome = _counted(growing, file, growing.settle(growing.follow()))
+    outcome.hits = hits
+    return outcome
 
 
 def _half_done(growing: Growing, file: Path) -> bool:
     """Whether there are trials that the study's own record does not include yet."""
     offset = next(iter(_rows(file, "select value from tags where key = 'lepton.offset'")), ("0",))[0]
-    told = StudyState().feed(event for at, event in growing.journal.read() if at <= int(offset))
-    return len(told.trials) - len(told.running) < int(_rows(file, f"select count(*) from tags where key = '{TRIAL}'")[0][0])
+    partial = StudyState().feed(event for at, event in growing.journal.read() if at <= int(offset))
+    return len(partial.trials) - len(partial.running) < int(
+        _rows(file, f"select count(*) from tags where key = '{TRIAL}'")[0][0]
+    )
 
 
 def _counted(growing: Growing, file: Path, late: float) -> Found:
@@ -218,8 +225,8 @@ def _counted(growing: Growing, file: Path, late: float) -> Found:
     moments = Counter((uids[run], name, step, at) for run, name, step, at in rows)
     points = {(uid, name, step) for uid, name, step, _ in moments}
     tags = {(uids[run], name, value) for run, name, value in _rows(file, "select run_uuid, key, value from tags")}
-    runs, curves, told = _expected(state)
-    missing: set[Any] = {*(runs - there.keys()), *(curves - points), *(told - tags)}
+    runs, curves, tags_expected = _expected(state)
+    missing: set[Any] = {*(runs - there.keys()), *(curves - points), *(tags_expected - tags)}
     doubled: set[Any] = {key for key, count in [*there.items(), *moments.items()] if count > 1}
     return Found(late, missing, doubled, Counter(runs=len(there), points=len(moments), tags=len(tags)))
 

@@ -105,20 +105,20 @@ def by_hand(model: nn.Module, feed: Synthetic, plan: TrainPlan, spec: DataSpec) 
             optimizer.step()
             optimizer.zero_grad()
             total += loss.detach()
-        kept = {name: tensor.clone() for name, tensor in model.named_buffers()}
+        buffers = {name: tensor.clone() for name, tensor in model.named_buffers()}
         optimizer.eval()
         _refresh(model, feed)
         model.eval()
         with torch.inference_mode():
             (validation,) = feed.val_dataloader()
             answers = torch.cat([answer(model(**batch.inputs)) for batch in validation])
-            found = scores(answers, torch.cat([batch.targets for batch in validation]), spec)
+            validation_scores = scores(answers, torch.cat([batch.targets for batch in validation]), spec)
         model.train()
-        if found["log_loss"] < least:
-            least, best = found["log_loss"], {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        if validation_scores["log_loss"] < least:
+            least, best = validation_scores["log_loss"], {name: tensor.clone() for name, tensor in model.state_dict().items()}
         optimizer.train()
         for name, tensor in model.named_buffers():
-            tensor.copy_(kept[name])
+            tensor.copy_(buffers[name])
     model.load_state_dict(best)
 
 

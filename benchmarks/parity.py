@@ -76,8 +76,8 @@ def real_networks() -> Iterator[tuple[str, nn.Module, dict[str, Tensor]]]:
     for folder in sorted((home / "studies").glob("*")) if home.exists() else ():
         study = Study(folder.name, home)
         data, best = study.state.settings.data, study.best()
-        given = {path.stem: torch.from_numpy(np.load(path)[:ROWS]) for path in (folder / "data" / "rows").glob("*.npy")}
-        inputs = {name: rows for name, rows in given.items() if name in {"image", "numeric", "categorical"}}
+        tensors = {path.stem: torch.from_numpy(np.load(path)[:ROWS]) for path in (folder / "data" / "rows").glob("*.npy")}
+        inputs = {name: rows for name, rows in tensors.items() if name in {"image", "numeric", "categorical"}}
         yield folder.name, deployable(load(best.path), data), inputs
 
 
@@ -102,7 +102,7 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
         expected = module(**inputs).numpy()
     np.savez(folder / "rows.npz", allow_pickle=False, **{key: rows.numpy() for key, rows in inputs.items()})
     np.save(folder / "expected.npy", expected)
-    told = []
+    rows_made = []
     for runtime in (*runtimes_for(()), get_runtime("torch")):
         for number, variant in enumerate(runtime.variants(source)):
             if variant.options.get("compiled"):
@@ -111,15 +111,15 @@ def make(name: str, module: nn.Module, inputs: dict[str, Tensor], folder: Path) 
             row = {"net": name, "variant": variant.to_json(), "path": str(path), "refused": ""}
             try:
                 runtime.write(variant, source, path)
-                given = {key: rows.numpy() for key, rows in inputs.items()}
+                arrays = {key: rows.numpy() for key, rows in inputs.items()}
                 opened = runtime.open(path, variant, rows=1)
-                here = opened(given)
+                here = opened(arrays)
                 check_artifact(variant, opened, expected_answers(module, inputs))  # as the accelerator does
                 np.save(path.with_suffix(".npy"), here)
             except Exception as error:  # of a kernel too; a reported failure is not a silent one
                 row["refused"] = str(error)
-            told.append(row)
-    return told
+            rows_made.append(row)
+    return rows_made
 
 
 def check(rows: list[Row]) -> list[Row]:
@@ -131,9 +131,9 @@ def check(rows: list[Row]) -> list[Row]:
             continue
         try:
             opened = get_runtime(variant.runtime).open(path, variant, rows=1)
-            given = dict(np.load(path.parent / "rows.npz"))
-            answers = opened(given)
-            first = opened({key: part[:1] for key, part in given.items()})
+            arrays = dict(np.load(path.parent / "rows.npz"))
+            answers = opened(arrays)
+            first = opened({key: part[:1] for key, part in arrays.items()})
         except Exception as error:  # likewise
             row["refused"] = str(error)
             continue
@@ -149,7 +149,7 @@ def check(rows: list[Row]) -> list[Row]:
 
 def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
     """The same, in one fresh process for each runtime."""
-    found = []
+    rows_read = []
     for name in plugins.names("runtimes"):
         mine = [row for row in rows if row["variant"]["runtime"] == name]
         (folder / f"{name}.json").write_text(json.dumps(mine))
@@ -158,8 +158,8 @@ def checked_elsewhere(rows: list[Row], folder: Path) -> list[Row]:
         result = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
         if result.returncode:
             raise RuntimeError(result.stderr)
-        found += json.loads(result.stdout.splitlines()[-1])
-    return found
+        rows_read += json.loads(result.stdout.splitlines()[-1])
+    return rows_read
 
 
 def run(*, recipes: int = 60) -> Result:
@@ -176,8 +176,8 @@ def run(*, recipes: int = 60) -> Result:
             rows += make(name, module, inputs, Path(temporary) / str(nets))
             nets += 1
             print(f"{name}: {len(rows)} artifacts", flush=True)
-        found = checked_elsewhere(rows, Path(temporary))
-    return Result(figures=_figures(found, nets), notes=NOTES)
+        rows_read = checked_elsewhere(rows, Path(temporary))
+    return Result(figures=_figures(rows_read, nets), notes=NOTES)
 
 
 NOTES = [
@@ -188,21 +188,21 @@ NOTES = [
 ]
 
 
-def _figures(found: list[Row], nets: int) -> list[Figure]:
+def _figures(rows_checked: list[Row], nets: int) -> list[Figure]:
     groups: dict[str, list[Row]] = defaultdict(list)
-    for row in found:
+    for row in rows_checked:
         groups[Variant.from_json(row["variant"]).name].append(row)
-    told = [Figure(name="networks", value=nets), Figure(name="artifacts", value=len(found))]
+    figures = [Figure(name="networks", value=nets), Figure(name="artifacts", value=len(rows_checked))]
     for name, rows in groups.items():
         good = [row for row in rows if not row["refused"]]
         if good:
-            told.append(Figure.of(f"apart, {name}", [row["apart"] for row in good]))
-            told.append(Figure.of(f"agree, {name}", [row["agree"] for row in good]))
+            figures.append(Figure.of(f"apart, {name}", [row["apart"] for row in good]))
+            figures.append(Figure.of(f"agree, {name}", [row["agree"] for row in good]))
         low = sum(row["agree"] < 1 - Deployment().max_score_drop for row in good)
-        told.append(Figure(name=f"refused, {name}", value=len(rows) - len(good)))
-        told.append(Figure(name=f"too low a score, {name}", value=low))
-    silent = [row for row in found if not row["refused"] and _silent(row)]
-    for row in found:
+        figures.append(Figure(name=f"refused, {name}", value=len(rows) - len(good)))
+        figures.append(Figure(name=f"too low a score, {name}", value=low))
+    silent = [row for row in rows_checked if not row["refused"] and _silent(row)]
+    for row in rows_checked:
         if row["refused"]:
             print(f"refused: {row['net']}, {Variant.from_json(row['variant']).name}: {row['refused'][:200]}", flush=True)
     for row in silent:
@@ -210,7 +210,7 @@ def _figures(found: list[Row], nets: int) -> list[Figure]:
             f"silent: {row['net']}, {Variant.from_json(row['variant']).name}: {row['apart']:.3g}, {row['again']:.3g}",
             flush=True,
         )
-    return [*told, Figure(name="silent_failures", value=len(silent), target="0")]
+    return [*figures, Figure(name="silent_failures", value=len(silent), target="0")]
 
 
 def _silent(row: Row) -> bool:

@@ -179,8 +179,8 @@ def rows_of(example: Mapping[str, Any]) -> bytes:
 
 def image(cell: Any) -> bytes:
     """A request with one image, in any representation."""
-    told = base64.b64encode(cell).decode() if isinstance(cell, bytes) else cell
-    return json.dumps({"dataframe_records": [{"image": told}]}).encode()
+    cell_text = base64.b64encode(cell).decode() if isinstance(cell, bytes) else cell
+    return json.dumps({"dataframe_records": [{"image": cell_text}]}).encode()
 
 
 def jpeg() -> bytes:
@@ -205,5 +205,8 @@ def bomb(width: int, height: int, *, rows: int | None = None) -> bytes:
         body += packer.compress(bytes(min(width, 30_000) + 1))
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     parts = ((b"IHDR", head), (b"IDAT", body + packer.flush()), (b"IEND", b""))
-    chunks = (struct.pack(">I", len(told)) + kind + told + struct.pack(">I", zlib.crc32(kind + told)) for kind, told in parts)
+    chunks = (
+        struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", zlib.crc32(kind + payload))
+        for kind, payload in parts
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)

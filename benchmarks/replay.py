@@ -33,11 +33,11 @@ EPOCH_SECONDS = 0.012
 def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callable[[], None]) -> TrialResult:
     """Replay a recorded trial in real time, with checkpoints written by the same code as in a real trial."""
     keeper = CheckpointWriter(job)
-    kept = keeper.read()
-    epoch: int = kept.info["epochs"] if kept else 0
-    weights = kept.arrays["model.weights"] if kept else np.zeros(20_000, np.float32)
-    found = profile(float(job.config["model.width"]) / 10)
-    answer = Decision() if kept else report(Report(trial=job.trial, epoch=0, profile=found, waits=True))
+    snapshot = keeper.read()
+    epoch: int = snapshot.info["epochs"] if snapshot else 0
+    weights = snapshot.arrays["model.weights"] if snapshot else np.zeros(20_000, np.float32)
+    cost = profile(float(job.config["model.width"]) / 10)
+    answer = Decision() if snapshot else report(Report(trial=job.trial, epoch=0, profile=cost, waits=True))
     while not answer.stop and epoch < job.train.epochs:
         time.sleep(EPOCH_SECONDS)
         heartbeat()
@@ -53,7 +53,7 @@ def walk(job: TrialJob, report: Callable[[Report], Decision], heartbeat: Callabl
     time.sleep(2 * EPOCH_SECONDS)  # packing
     assert weights[0] == sum(range(epoch + 1)), "the weights are not those of the epochs"
     scores = {job.metric: score(job, epoch) + chance(job) / 100}
-    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=found, epochs=epoch)
+    return TrialResult(trial=job.trial, status="complete", scores=scores, profile=cost, epochs=epoch)
 
 
 def score(job: TrialJob, epoch: int) -> float:

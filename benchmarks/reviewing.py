@@ -40,14 +40,14 @@ def run(*, trials: int = 2_000, repeats: int = 5, screenshots: str = "", home: s
         home: A folder to keep the study in; empty for a temporary one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        where = StudyStore(home or folder)
-        figures = _project(where, trials)
-        with served(where.folder) as address:
-            figures += _asked(where, address, repeats)
+        store = StudyStore(home or folder)
+        figures = _project(store, trials)
+        with served(store.folder) as address:
+            figures += _page_times(store, address, repeats)
             if screenshots:
                 from .screenshots import take
 
-                take(address, where.folder, NAME, Path(screenshots))
+                take(address, store.folder, NAME, Path(screenshots))
     return Result(figures=figures, notes=NOTES)
 
 
@@ -82,15 +82,15 @@ def _play(home: StudyStore, trials: int) -> None:
 
 def _played(job: TrialJob) -> Recording:
     """A simulated training with all the scores of a real one; a few fail."""
-    made = recorded(job)
-    curve = tuple(all_scores(told["accuracy"]) for told in made.curve)
+    recording = recorded(job)
+    curve = tuple(all_scores(report["accuracy"]) for report in recording.curve)
     failure = "" if job.trial % 97 else "the loss is not finite after epoch 3"
-    return dataclasses.replace(made, curve=curve, final=all_scores(made.final["accuracy"]), failure=failure)
+    return dataclasses.replace(recording, curve=curve, final=all_scores(recording.final["accuracy"]), failure=failure)
 
 
 def _rows(home: StudyStore, state: StudyState) -> list[Figure]:
     """Number of rows of each kind of run in the tables of parameters, metrics and tags."""
-    found: dict[str, list[int]] = {}
+    rows_by_kind: dict[str, list[int]] = {}
     with closing(sqlite3.connect(home.folder / "mlflow.db")) as store:
         counts: dict[str, int] = {}
         for table in ("params", "metrics", "latest_metrics", "tags"):
@@ -98,22 +98,22 @@ def _rows(home: StudyStore, state: StudyState) -> list[Figure]:
                 counts[run_id] = counts.get(run_id, 0) + count
         kinds = dict(store.execute("SELECT run_uuid, value FROM tags WHERE key = 'lepton.status'").fetchall())
     for run_id, count in counts.items():
-        found.setdefault(kinds.get(run_id, ""), []).append(count)
-    shares = {kind: sum(trial.status == kind for trial in state.trials.values()) for kind in found}
+        rows_by_kind.setdefault(kinds.get(run_id, ""), []).append(count)
+    shares = {kind: sum(trial.status == kind for trial in state.trials.values()) for kind in rows_by_kind}
     return [
         figure
         for kind in ("complete", "stopped", "infeasible", "failed")
-        if kind in found
-        for figure in (Figure(name=f"{kind}_runs", value=shares[kind]), Figure.of(f"{kind}_rows", found[kind]))
+        if kind in rows_by_kind
+        for figure in (Figure(name=f"{kind}_runs", value=shares[kind]), Figure.of(f"{kind}_rows", rows_by_kind[kind]))
     ]
 
 
-def _asked(home: StudyStore, address: str, repeats: int) -> list[Figure]:
+def _page_times(home: StudyStore, address: str, repeats: int) -> list[Figure]:
     with opened_store(home.folder) as store:
         experiment = store.experiment(NAME)
         parent = store.client.search_runs([experiment], f"tags.`{STUDY}` != ''", max_results=1)[0].info.run_id
         some = [
-            one.info.run_id for one in store.client.search_runs([experiment], "tags.lepton.status = 'complete'", max_results=50)
+            run.info.run_id for run in store.client.search_runs([experiment], "tags.lepton.status = 'complete'", max_results=50)
         ]
     page = Page(address, experiment)
     token = _last_page(page)

@@ -59,7 +59,7 @@ def _pages(home: Path, study: str) -> dict[str, tuple[str, str]]:
         front = client.search_runs([experiment], "tags.lepton.on_front = 'true'", max_results=6)
         stopped = client.search_runs([experiment], "tags.lepton.status = 'stopped'", max_results=1)
         registered = client.search_registered_models(f"name = '{study}'")
-        artifacts = [one.path for one in client.list_artifacts(parent) if one.path.endswith((".html", ".md"))]
+        artifacts = [artifact.path for artifact in client.list_artifacts(parent) if artifact.path.endswith((".html", ".md"))]
     runs, first = f"experiments/{experiment}/runs", front[0].info.run_id
     some = json.dumps([run.info.run_id for run in front]).replace(" ", "").replace('"', "%22")
     pages = {

@@ -65,11 +65,13 @@ def run(
 def taking_part(only: str) -> tuple[list[str], list[str]]:
     """The names of the contestants, and why others are skipped."""
     chosen = (
-        {name.strip() for name in only.split(",")} | {TPE} if only else {one.name for one in everyone() if one.role != "warm"}
+        {name.strip() for name in only.split(",")} | {TPE}
+        if only
+        else {peer.name for peer in everyone() if peer.role != "warm"}
     )
-    called = [one for one in everyone() if one.name in chosen]
-    names = [one.name for one in called if not one.missing()]
-    return names, [f"skipped {one.name}: {one.missing()}" for one in called if one.missing()]
+    called = [peer for peer in everyone() if peer.name in chosen]
+    names = [peer.name for peer in called if not peer.missing()]
+    return names, [f"skipped {peer.name}: {peer.missing()}" for peer in called if peer.missing()]
 
 
 def shares(contests: dict[Axis, Contest], names: Sequence[str]) -> str:
@@ -90,20 +92,20 @@ def shares(contests: dict[Axis, Contest], names: Sequence[str]) -> str:
 def figures(contests: dict[Axis, dict[str, Contest]], names: Sequence[str]) -> list[Figure]:
     """The main figures; those of our own search only if it takes part."""
     epochs = contests["epochs"]
-    found = []
+    figures_made = []
     if OURS in names:
-        peers = [one.name for one in everyone() if one.role == "peer" and one.name in names]
+        peers = [peer.name for peer in everyone() if peer.role == "peer" and peer.name in names]
         points = {axis: duels(contests[axis], OURS, peers) for axis in AXES}
         lowest = min(epochs.values(), key=lambda contest: contest.median(OURS, 0.2))
-        found = [
-            Figure.of("hv_at_20pct", [float(one) for one in lowest.at(OURS, 0.2)], target=">= 0.99"),
+        figures_made = [
+            Figure.of("hv_at_20pct", [float(value) for value in lowest.at(OURS, 0.2)], target=">= 0.99"),
             Figure(name="wins", value=won(points["epochs"]), target="1"),
             Figure(name="wins_seconds", value=won(points["seconds"])),
         ]
         for axis in AXES:
             print("\n".join(["", f"Budget points against {axis} at which it does not lead:", *lost(points[axis])]))
     slowest = {name: max(contest.needed(name) for contest in epochs.values()) for name in names}
-    return found + [
+    return figures_made + [
         Figure(name=f"epochs_to_99 {name}", value=value, target="<= 0.20" if name == OURS else "")
         for name, value in slowest.items()
         if math.isfinite(value)
@@ -126,7 +128,7 @@ def lost(points: Sequence[Point]) -> list[str]:
     for point in points:
         if not point.won:
             lines.setdefault((point.table, point.peer), []).append(f"{point.share:.0%} ({point.ahead:+.4f}, p {point.p:.2g})")
-    return [f"  {table}, {peer}: {', '.join(told)}" for (table, peer), told in lines.items()] or ["  none"]
+    return [f"  {table}, {peer}: {', '.join(texts)}" for (table, peer), texts in lines.items()] or ["  none"]
 
 
 def draw(contests: dict[Axis, dict[str, Contest]], names: Sequence[str]) -> str:

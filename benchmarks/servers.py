@@ -50,14 +50,14 @@ class MlflowServer:
         self.folder, self.port = folder, port or free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.database = folder / "server.db"
-        where = [
+        store_options = [
             "--backend-store-uri",
             backend or f"sqlite:///{self.database}",
             "--artifacts-destination",
             str(folder / "files"),
         ]
         listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        self._command = [sys.executable, "-m", "mlflow", "server", *where, *listen, *options]
+        self._command = [sys.executable, "-m", "mlflow", "server", *store_options, *listen, *options]
         # Without the eight processes for language-model jobs.
         self._environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -130,9 +130,9 @@ def postgres() -> Iterator[str]:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name)
-    assert found is not None
-    return str(Path(found).resolve())
+    path = shutil.which(name)
+    assert path is not None
+    return str(Path(path).resolve())
 
 
 def _wait_for(port: int) -> None:

@@ -86,40 +86,40 @@ class Flat(nn.Module):
         self.network, self.numeric = network, numeric
 
     def forward(self, rows: Tensor) -> Tensor:
-        told: Tensor
+        outputs: Tensor
         if not self.numeric:
-            told = self.network(image=rows.to(torch.uint8))
+            outputs = self.network(image=rows.to(torch.uint8))
         elif rows.shape[1] == self.numeric:
-            told = self.network(numeric=rows)
+            outputs = self.network(numeric=rows)
         else:
-            told = self.network(numeric=rows[:, : self.numeric], categorical=rows[:, self.numeric :].long())
-        return told
+            outputs = self.network(numeric=rows[:, : self.numeric], categorical=rows[:, self.numeric :].long())
+        return outputs
 
 
 # The studies
 
 
-def table_case(home: Path, rows: int, trials: int, asked: int) -> Case:
+def table_case(home: Path, rows: int, trials: int, requests: int) -> Case:
     """Adult: numbers and categories."""
     frame = pd.read_csv(DATA / "tabular" / "adult.csv.gz").drop(columns="split", errors="ignore")
     frame = frame.sample(frac=1, random_state=0).reset_index(drop=True)
     study = AutoML(name="adult", home=home, budget=Budget(trials=trials), progress=False).fit(frame[:rows], target="income")
-    raw = frame[rows : rows + asked].drop(columns="income")
+    raw = frame[rows : rows + requests].drop(columns="income")
     records = json.loads(raw.to_json(orient="records"))
     arrays = study.best().predictor.preprocess.arrays(raw)
     parts = [arrays[name].astype(np.float32) for name in ("numeric", "categorical") if name in arrays]
     return Case(study, raw, [payloads.rows_of(row) for row in records], np.concatenate(parts, axis=1))
 
 
-def picture_case(home: Path, rows: int, trials: int, asked: int) -> Case:
+def picture_case(home: Path, rows: int, trials: int, requests: int) -> Case:
     """Fashion-MNIST: images as PNG files."""
     images, labels = (idx(DATA / "fashion_mnist" / f"train-{what}.gz") for what in ("images-idx3-ubyte", "labels-idx1-ubyte"))
     study = AutoML(name="fashion", home=home, budget=Budget(trials=trials), progress=False).fit(
         images[:rows], labels[:rows], folds=0
     )
-    raw = images[rows : rows + asked]
+    raw = images[rows : rows + requests]
     arrays = study.best().predictor.preprocess.arrays(raw)
-    return Case(study, raw, [payloads.image(png(one)) for one in raw], arrays["image"])
+    return Case(study, raw, [payloads.image(png(picture)) for picture in raw], arrays["image"])
 
 
 def idx(path: Path) -> NDArray[np.uint8]:
@@ -150,13 +150,13 @@ def log_rival(case: Case, home: Path) -> str:
     from mlflow.models import infer_signature
 
     mlflow.set_tracking_uri(tracking_uri(home))
-    name, one = f"{case.study.name}-pytorch", case.tensors[:1].astype(np.float32)
+    name, example = f"{case.study.name}-pytorch", case.tensors[:1].astype(np.float32)
     module = network(case)
     with torch.no_grad():
-        signature = infer_signature(one, module(torch.from_numpy(one)).numpy())
+        signature = infer_signature(example, module(torch.from_numpy(example)).numpy())
     with mlflow.start_run():
         mlflow.pytorch.log_model(
-            module, name="model", signature=signature, input_example=one, registered_model_name=name,
+            module, name="model", signature=signature, input_example=example, registered_model_name=name,
             pip_requirements=["torch"],
         )  # fmt: skip
     mlflow.MlflowClient().set_registered_model_alias(name, "champion", "1")
@@ -202,10 +202,10 @@ def answers_equal(case: Case, port: int) -> tuple[int, float]:
         expected = network(case)(torch.from_numpy(case.tensors)).numpy()
     classes, equal, farthest = case.study.best().classes, 0, 0.0
     for body, shares in zip(case.bodies, expected, strict=True):
-        status, told = payloads.post(port, payloads.Payload("", body))
+        status, reply = payloads.post(port, payloads.Payload("", body))
         if status != 200:
             continue
-        (answer,) = json.loads(told)["predictions"]
+        (answer,) = json.loads(reply)["predictions"]
         far = max(abs(answer[f"probability_{label}"] - float(share)) for label, share in zip(classes, shares, strict=True))
         farthest = max(farthest, far)
         equal += bool(answer["prediction"] == classes[int(shares.argmax())] and far <= CLOSE)
@@ -216,12 +216,22 @@ def loaded(
     port: int, bodies: Sequence[bytes], folder: Path, *, connections: int, seconds: int
 ) -> tuple[float, float, float, int]:
     """p50 and p99 in ms, requests per second, and failures, by wrk from this machine."""
-    script, asked = folder / "post.lua", folder / f"{port}.txt"
+    script, bodies_file = folder / "post.lua", folder / f"{port}.txt"
     script.write_text(WRK)
-    asked.write_bytes(b"\n".join(bodies) + b"\n")
+    bodies_file.write_bytes(b"\n".join(bodies) + b"\n")
     wrk = shutil.which("wrk") or "wrk"
-    how = [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script), f"http://127.0.0.1:{port}"]
-    output = subprocess.run([*how, "--", str(asked)], capture_output=True, text=True, check=True).stdout
+    command = [
+        wrk,
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "20s",
+        "-s",
+        str(script),
+        f"http://127.0.0.1:{port}",
+    ]
+    output = subprocess.run([*command, "--", str(bodies_file)], capture_output=True, text=True, check=True).stdout
     p50, p99, rate, bad = output.strip().splitlines()[-1].split()
     return float(p50), float(p99), float(rate), int(bad)
 
@@ -229,7 +239,7 @@ def loaded(
 def contest(case: Case, rival: str, home: Path, seconds: int, rounds: int) -> dict[str, list[float]]:
     """Both servers under the same load in turn: one connection for latency, eight for throughput."""
     theirs = [json.dumps({"inputs": [row.tolist()]}).encode() for row in case.tensors.astype(np.float32)]
-    found: dict[str, list[float]] = {}
+    figures_found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, served(case.study.name, home) as ours, served(rival, home) as other:
         contestants = (("", ours, case.bodies), ("pytorch_", other, theirs))
         for _, port, bodies in contestants:  # first-time costs of a process are not counted
@@ -240,20 +250,22 @@ def contest(case: Case, rival: str, home: Path, seconds: int, rounds: int) -> di
                 _, _, rate, worse = loaded(port, bodies, Path(folder), connections=8, seconds=seconds)
                 figures = {"p50_ms": p50, "p99_ms": p99, "requests_per_s": rate, "failed": bad + worse}
                 for name, value in figures.items():
-                    found.setdefault(who + name, []).append(value)
-    found["speedup_p50"] = [b / a for a, b in zip(found["p50_ms"], found["pytorch_p50_ms"], strict=True)]
-    return found
+                    figures_found.setdefault(who + name, []).append(value)
+    figures_found["speedup_p50"] = [
+        b / a for a, b in zip(figures_found["p50_ms"], figures_found["pytorch_p50_ms"], strict=True)
+    ]
+    return figures_found
 
 
 def attacked(port: int, hostile: Sequence[payloads.Payload]) -> int:
     """How many hostile requests get a 4xx with a message."""
     refused = 0
-    for one in hostile:
-        status, told = payloads.post(port, one)
-        good = 400 <= status < 500 and len(told) > 20
+    for payload in hostile:
+        status, reply = payloads.post(port, payload)
+        good = 400 <= status < 500 and len(reply) > 20
         refused += good
         if not good:
-            print(f"not refused: {one.name}: {status} {told[:200]!r}", flush=True)
+            print(f"not refused: {payload.name}: {status} {reply[:200]!r}", flush=True)
     return refused
 
 
@@ -297,9 +309,9 @@ def run(
     total = {"refused": 0, "sent": 0, "alive": 0}
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary) / "home"
-        made = {"rows": (table_case, asked_rows), "images": (picture_case, asked_files)}
-        for what, (make, asked) in made.items():
-            case = make(home, rows, trials, asked)
+        cases = {"rows": (table_case, asked_rows), "images": (picture_case, asked_files)}
+        for what, (make, requests) in cases.items():
+            case = make(home, rows, trials, requests)
             print(f"{what}: {case.study.best()}, {versions(case.study.name, home=home)[0]['variant']}", flush=True)
             rival = log_rival(case, home)
             with served(case.study.name, home) as port:
@@ -309,7 +321,7 @@ def run(
                 total["sent"] += len(hostile)
                 total["alive"] += alive(port) and answers_equal(case, port)[0] == equal
             figures += [
-                Figure(name=f"{what}_answers_equal", value=equal, target=str(asked)),
+                Figure(name=f"{what}_answers_equal", value=equal, target=str(requests)),
                 Figure(name=f"{what}_farthest", value=far, target=f"<= {CLOSE:g}"),
             ]
             for name, values in contest(case, rival, home, seconds, rounds).items():

@@ -109,25 +109,31 @@ def name_of(ratio: float) -> str:
 
 def contest(rows: int, epochs: int, seeds: int) -> list[Figure]:
     """The parent against the pruned network, and that against the same small network from scratch."""
-    found: dict[str, list[float]] = defaultdict(list)
+    figures: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as temporary:
         data = subset(open_data(DATA, Path(temporary) / "data"), rows)
         example = data.examples[:1]
         for seed in range(seeds):
             plan = families.usual_plan(data.spec).replace(epochs=epochs, seed=seed)
-            made = taught(parent(data.spec), data, plan, Path(temporary))
-            calls = {name: lambda model=one.model: model(data.preprocess.arrays(example)) for name, one in made.items()}
-            best = made["parent"].accuracy
-            found["parent_accuracy"].append(100 * best)
-            found["parent_ms"].append(measure(calls["parent"], reference(1), seconds=2)[0].median)
+            trained = taught(parent(data.spec), data, plan, Path(temporary))
+            calls = {
+                name: lambda model=network.model: model(data.preprocess.arrays(example)) for name, network in trained.items()
+            }
+            best = trained["parent"].accuracy
+            figures["parent_accuracy"].append(100 * best)
+            figures["parent_ms"].append(measure(calls["parent"], reference(1), seconds=2)[0].median)
             for ratio in map(name_of, RATIOS):
                 # Timed interleaved: load and clock frequency affect both, so their ratio is reliable.
                 speed, _ = measure(calls["parent"], calls[f"cut_{ratio}"], seconds=2)
-                found[f"latency_ratio_{ratio}"].append(speed.ratio or 0.0)
-                found[f"accuracy_drop_{ratio}"].append(100 * (best - made[f"cut_{ratio}"].accuracy))
-                found[f"scratch_drop_{ratio}"].append(100 * (best - made[f"scratch_{ratio}"].accuracy))
-            print(f"seed {seed}:", ", ".join(f"{name} {100 * one.accuracy:.2f} %" for name, one in made.items()), flush=True)
-    return [Figure.of(name, values, unit=unit_of(name)) for name, values in found.items()]
+                figures[f"latency_ratio_{ratio}"].append(speed.ratio or 0.0)
+                figures[f"accuracy_drop_{ratio}"].append(100 * (best - trained[f"cut_{ratio}"].accuracy))
+                figures[f"scratch_drop_{ratio}"].append(100 * (best - trained[f"scratch_{ratio}"].accuracy))
+            print(
+                f"seed {seed}:",
+                ", ".join(f"{name} {100 * network.accuracy:.2f} %" for name, network in trained.items()),
+                flush=True,
+            )
+    return [Figure.of(name, values, unit=unit_of(name)) for name, values in figures.items()]
 
 
 def unit_of(name: str) -> str:
@@ -183,8 +189,8 @@ def random_rows(number: int, rows: int = 32) -> dict[str, Tensor]:
 
 def answers(model: LeptonNet, number: int) -> Tensor:
     with torch.inference_mode():
-        told: Tensor = model.eval()(**random_rows(number))
-    return told
+        outputs: Tensor = model.eval()(**random_rows(number))
+    return outputs
 
 
 def save_cut(number: int, folder: Path) -> None:
@@ -202,7 +208,7 @@ def equal_here(folder: Path, count: int) -> int:
     """How many saved networks give the same outputs in this process, bit by bit."""
     torch.set_num_threads(1)
     folders = [folder / str(number) for number in range(count)]
-    return sum(torch.equal(answers(load(one), number), torch.load(one / "answers.pt")) for number, one in enumerate(folders))
+    return sum(torch.equal(answers(load(path), number), torch.load(path / "answers.pt")) for number, path in enumerate(folders))
 
 
 def reloaded(count: int) -> int:

@@ -65,14 +65,14 @@ def lives(config: StudyConfig, trials: int) -> Iterator[list[Event]]:
         )
         for epoch, scores in enumerate(played.curve, 1):
             stops = scores[config.metric] < RUNGS.get(epoch, 0.0)
-            said = Decision(stop=stops, reason="others stood better at this rung" * stops)
+            decision = Decision(stop=stops, reason="others stood better at this rung" * stops)
             events.append(
                 TrialReported(
-                    at=0, report=Report(trial=number, epoch=epoch, scores=scores, waits=epoch in RUNGS), decision=said
+                    at=0, report=Report(trial=number, epoch=epoch, scores=scores, waits=epoch in RUNGS), decision=decision
                 )
             )
             if stops:
-                result = TrialResult(trial=number, status="stopped", reason=said.reason, recipe=recipe, epochs=epoch)
+                result = TrialResult(trial=number, status="stopped", reason=decision.reason, recipe=recipe, epochs=epoch)
                 break
         yield [*events, TrialEnded(at=0, result=result)]
 
@@ -99,13 +99,13 @@ def stream(folder: Path, seconds: float) -> None:
         while time.monotonic() < until:
             if not (folder / GO).exists():
                 due = time.monotonic()
-            for asked in inbox():
-                journal.append(asked)
-                if asked.what == "stop":
+            for command in inbox():
+                journal.append(command)
+                if command.what == "stop":
                     journal.append(StudyEnded(at=time.time(), reason="a person asked for it", chosen=None))
                     return
-                if asked.what in {"pause", "resume"}:
-                    paused = asked.what == "pause"
+                if command.what in {"pause", "resume"}:
+                    paused = command.what == "pause"
                     kind = StudyPaused if paused else StudyResumed
                     journal.append(kind(at=time.time(), reason="a person asked for it"))
             while not paused and due < time.monotonic() and (event := next(waiting, None)) is not None:

@@ -71,7 +71,7 @@ class Table:
             return self.official_test
         order = np.random.default_rng(split).permutation(len(self.target))
         classes = np.zeros(len(order)) if self.regression else self.target.factorize()[0][order]
-        parts = [order[classes == one] for one in np.unique(classes)]
+        parts = [order[classes == label] for label in np.unique(classes)]
         return np.sort(np.concatenate([rows[: round(TEST_SHARE * len(rows))] for rows in parts]))
 
     def train_rows(self, split: int) -> Rows:
@@ -80,8 +80,8 @@ class Table:
 
     def score(self, answers: Any, rows: Rows) -> float:
         """Accuracy in percent, or RMSE in the target's unit."""
-        truth, told = self.target.iloc[rows].to_numpy(), np.asarray(answers)
-        return float(math.sqrt(np.mean((told - truth) ** 2)) if self.regression else 100 * np.mean(told == truth))
+        truth, predicted = self.target.iloc[rows].to_numpy(), np.asarray(answers)
+        return float(math.sqrt(np.mean((predicted - truth) ** 2)) if self.regression else 100 * np.mean(predicted == truth))
 
 
 # One split
@@ -126,9 +126,9 @@ def contest(table: Table, split: int, minutes: float, workers: int, home: Path) 
     seconds = time.monotonic() - began
     models = {"knee": study.best(), "best": study.models[study.state.front()[0].number]}
     row: dict[str, Any] = table.features.iloc[test[0]].to_dict()
-    one = trees.features.iloc[test[:1]]
+    first_row = trees.features.iloc[test[:1]]
     calls: dict[str, Callable[[], object]] = {
-        "trees": lambda: trees.model.predict(one),
+        "trees": lambda: trees.model.predict(first_row),
         **{name: partial(model.predictor.predict, row) for name, model in models.items()},
     }
     return {
@@ -163,11 +163,11 @@ def once(ledger: Ledger, table: Table, split: int, minutes: float, workers: int)
         home = ledger.path.parent / f"{table.name}-{split}-{minutes:g}-{workers}"
         shutil.rmtree(home, ignore_errors=True)  # left by an interrupted run
         try:
-            found = contest(table, split, minutes, workers, home)
+            result = contest(table, split, minutes, workers, home)
         finally:
             shutil.rmtree(home, ignore_errors=True)
-        print(f"{table.name} {split}: {found['scores']} after {found['trials']} trials", flush=True)
-        return found
+        print(f"{table.name} {split}: {result['scores']} after {result['trials']} trials", flush=True)
+        return result
 
     return ledger.once((table.name, split, minutes, workers), find)
 
@@ -215,7 +215,7 @@ class Verdict:
         unit = "%" if self.regression else "points"
         return Figure(name=f"gap_{self.name}", value=self.gap, unit=unit, spread=spread, target=f"<= {self.allowed:.2g}")
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """A one-sentence summary."""
         metric, unit = ("RMSE", "%") if self.regression else ("% accuracy", "points")
         scores = ", ".join(f"{who} {self.mean(who):.5g}" for who in ("best", "knee", "trees"))
@@ -248,18 +248,18 @@ def run(
     ledger, verdicts = Ledger(Path(results), SAME), []
     for name in datasets.split(","):
         table = Table.read(name)
-        found = [once(ledger, table, split, minutes, workers) for split in range(splits)]
-        verdicts.append(Verdict(name, table.regression, found))
+        splits_done = [once(ledger, table, split, minutes, workers) for split in range(splits)]
+        verdicts.append(Verdict(name, table.regression, splits_done))
     figures = [
         *(verdict.figure() for verdict in verdicts),
-        Figure(name="worst_gap_over_allowed", value=max(one.gap / one.allowed for one in verdicts), target="<= 1"),
-        Figure(name="better_on", value=float(sum(one.gap < 0 for one in verdicts)), unit="data sets", target=">= 1"),
-        Figure(name="latency_speedup_min", value=min(statistics.median(one.speedup()) for one in verdicts)),
+        Figure(name="worst_gap_over_allowed", value=max(verdict.gap / verdict.allowed for verdict in verdicts), target="<= 1"),
+        Figure(name="better_on", value=float(sum(verdict.gap < 0 for verdict in verdicts)), unit="data sets", target=">= 1"),
+        Figure(name="latency_speedup_min", value=min(statistics.median(verdict.speedup()) for verdict in verdicts)),
     ]
     notes = [
         "gap: how much worse than the trees the model with the best validation score is on the outer test rows, in points or percent.",
         f"Classes of fewer than {LEAST_OF_CLASS} rows are dropped for both: the trees collapse if there is one.",
         "latency_speedup: CPU time of the trees' predict on a DataFrame of one row over that of the model on a dict.",
-        *(verdict.told() for verdict in verdicts),
+        *(verdict.sentence() for verdict in verdicts),
     ]
     return Result(figures=figures, notes=notes)

@@ -99,12 +99,12 @@ class Block:
             made: Rows that were added to MLflow's store.
     """
 
-    def __init__(self, folder: Path, own: float, publisher: Publisher | None, made: int) -> None:
+    def __init__(self, folder: Path, own: float, publisher: Publisher | None, rows_before: int) -> None:
         self.state = StudyState.replay(Journal(folder / "journal.jsonl"))
         self.trials = len(self.state.trials)
         self.own_ms = 1000 * own / self.trials
         calls = int((folder / CALLS_FILE).read_text()) if publisher else 0
-        self.calls, self.rows = calls / self.trials, made / self.trials
+        self.calls, self.rows = calls / self.trials, rows_before / self.trials
         self.cpu = publisher.cpu - publisher.first_cpu if publisher else 0.0
         self.first_cpu = publisher.first_cpu if publisher else 0.0
         self.tracking_ms = 1000 * self.cpu / self.trials
@@ -116,7 +116,7 @@ class Block:
 @contextmanager
 def own_time() -> Iterator[Callable[[], float]]:
     """Gives the wall seconds that the loop has spent on its own work so far; waiting for the interpreter counts."""
-    spent, kept = [0.0], {name: getattr(Loop, name) for name in OWN}
+    spent, methods = [0.0], {name: getattr(Loop, name) for name in OWN}
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -128,12 +128,12 @@ def own_time() -> Iterator[Callable[[], float]]:
 
         return call
 
-    for name, method in kept.items():
+    for name, method in methods.items():
         setattr(Loop, name, timed(method))
     try:
         yield lambda: spent[0]
     finally:
-        for name, method in kept.items():
+        for name, method in methods.items():
             setattr(Loop, name, method)
 
 
@@ -189,11 +189,11 @@ def _rival(
     before = rows(home / "mlflow.db")
     with count.counting():
         seconds = way(state, some, tracking_uri(home))
-    made = rows(home / "mlflow.db") - before
-    shares = [one / trial.result.seconds for one, trial in zip(seconds, some, strict=True) if trial.result]
+    rows_made = rows(home / "mlflow.db") - before
+    shares = [second / trial.result.seconds for second, trial in zip(seconds, some, strict=True) if trial.result]
     return [
-        Figure.of(f"{name}_ms", [1000 * one for one in seconds], unit="ms"),
+        Figure.of(f"{name}_ms", [1000 * second for second in seconds], unit="ms"),
         Figure.of(f"{name}_share_of_trial", shares),
         Figure(name=f"{name}_calls_per_trial", value=count.calls / len(some)),
-        Figure(name=f"{name}_rows_per_trial", value=made / len(some)),
+        Figure(name=f"{name}_rows_per_trial", value=rows_made / len(some)),
     ]

@@ -30,13 +30,13 @@ class Count:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count within this context; nested calls count once."""
-        kept = {name: method for name, method in vars(SqlAlchemyStore).items() if callable(method) and name[0] != "_"}
-        for name, method in kept.items():
+        methods = {name: method for name, method in vars(SqlAlchemyStore).items() if callable(method) and name[0] != "_"}
+        for name, method in methods.items():
             setattr(SqlAlchemyStore, name, self._counted(method))
         try:
             yield
         finally:
-            for name, method in kept.items():
+            for name, method in methods.items():
                 setattr(SqlAlchemyStore, name, method)
 
     def _counted(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -86,23 +86,23 @@ def storage(state: StudyState, trials: list[Trial], uri: str) -> list[float]:
     mlflow.set_tracking_uri(uri)
     experiment = mlflow.set_experiment("storage").experiment_id
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kept = MlflowStorage(experiment_id=experiment, name="storage")
-    study = optuna.create_study(study_name="storage", storage=kept, sampler=optuna.samplers.RandomSampler())
+    optuna_storage = MlflowStorage(experiment_id=experiment, name="storage")
+    study = optuna.create_study(study_name="storage", storage=optuna_storage, sampler=optuna.samplers.RandomSampler())
     metric, seconds = state.settings.metric, []
     for trial in trials:
         began = time.perf_counter()
-        told = study.ask(
+        optuna_trial = study.ask(
             {
                 name: CategoricalDistribution((setting,)) for name, setting in trial.proposed.config.items()
             }  # as it would be set up
         )
         for report in trial.reports:
             if metric in report.scores:
-                told.report(report.scores[metric], report.epoch)
+                optuna_trial.report(report.scores[metric], report.epoch)
         if trial.status == "complete":
-            study.tell(told, state.score(trial))
+            study.tell(optuna_trial, state.score(trial))
         else:
-            study.tell(told, state=TrialState.PRUNED)
+            study.tell(optuna_trial, state=TrialState.PRUNED)
         seconds.append(time.perf_counter() - began)
-    del study, kept
+    del study, optuna_storage
     return seconds

@@ -36,5 +36,5 @@ def run(*, seeds: int = 10, workers: int = 2, processes: int = 0) -> Result:
         figures += [
             Figure.of(f"{table} {name} at {share:.0%}", list(contest.at(name, share))) for share in EARLY for name in STARTS
         ]
-    told = "misled: the earlier study's scores are reversed, which is worse than any dissimilar study."
-    return Result(figures=figures, notes=["alone: without the usual first designs, as is the cold start.", told])
+    note = "misled: the earlier study's scores are reversed, which is worse than any dissimilar study."
+    return Result(figures=figures, notes=["alone: without the usual first designs, as is the cold start.", note])

@@ -36,18 +36,18 @@ class Kernel:
     def run(self, code: str, *, wait: bool = True) -> tuple[float, str]:
         """Run a cell; returns the seconds it took and what it printed, or without waiting its message's id."""
         began = time.monotonic()
-        asked = self.client.execute(code)
+        request = self.client.execute(code)
         if not wait:
-            return 0.0, asked
-        told = ""
-        for at, said in self.listen():
-            if said["parent_header"].get("msg_id") != asked:
+            return 0.0, request
+        output = ""
+        for at, message in self.listen():
+            if message["parent_header"].get("msg_id") != request:
                 continue
-            if said["msg_type"] == "error":
-                raise RuntimeError("\n".join(said["content"]["traceback"]))
-            told += said["content"].get("text", "") if said["msg_type"] == "stream" else ""
-            if said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":
-                return at - began, told.strip()
+            if message["msg_type"] == "error":
+                raise RuntimeError("\n".join(message["content"]["traceback"]))
+            output += message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return at - began, output.strip()
         raise AssertionError
 
     def listen(self, seconds: float = PATIENCE) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -55,21 +55,21 @@ class Kernel:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             with contextlib.suppress(Exception):  # queue.Empty
-                said = self.client.get_iopub_msg(timeout=min(left, 0.5))
-                self.heard.append((time.monotonic(), said))
+                message = self.client.get_iopub_msg(timeout=min(left, 0.5))
+                self.heard.append((time.monotonic(), message))
                 yield self.heard[-1]
 
     def until(self, good: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE) -> float:
         """The time of a message."""
-        for at, said in self.listen(seconds):
-            if good(said):
+        for at, message in self.listen(seconds):
+            if good(message):
                 return at
         raise TimeoutError("the expected message of the kernel did not come")
 
     def subshell(self) -> str:
         """Open a subshell, as JupyterLab does for widget messages."""
-        asked = self.client.session.msg("create_subshell_request", {})
-        self.client.control_channel.send(asked)
+        request = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(request)
         return str(self.client.get_control_msg(timeout=PATIENCE)["content"]["subshell_id"])
 
     def click(self, comm: str, subshell: str) -> float:
@@ -83,9 +83,9 @@ class Kernel:
     def updates(self, since: float) -> list[tuple[float, int]]:
         """Messages of widgets: when, and how many bytes."""
         return [
-            (at, len(json.dumps(said["content"])) + sum(map(len, said["buffers"])))
-            for at, said in self.heard
-            if at >= since and said["msg_type"] == "comm_msg"
+            (at, len(json.dumps(message["content"])) + sum(map(len, message["buffers"])))
+            for at, message in self.heard
+            if at >= since and message["msg_type"] == "comm_msg"
         ]
 
 
@@ -109,8 +109,8 @@ def kernel(home: Path) -> Iterator[Kernel]:
 
 def says(text: str) -> Callable[[dict[str, Any]], bool]:
     """Whether a message puts a text on the page."""
-    return lambda said: (
-        said["msg_type"] == "comm_msg" and text in str(said["content"]["data"].get("state", {}).get("value", ""))
+    return lambda message: (
+        message["msg_type"] == "comm_msg" and text in str(message["content"]["data"].get("state", {}).get("value", ""))
     )
 
 
@@ -127,33 +127,33 @@ def streaming(home: Path, name: str, trials: int, seconds: float) -> Iterator[No
         process.wait()
 
 
-def latencies(one: Kernel, seconds: float) -> list[float]:
+def latencies(kernel: Kernel, seconds: float) -> list[float]:
     """Milliseconds of small cells, from request to reply, one after another."""
-    found, until = [], time.monotonic() + seconds
+    latencies_ms, until = [], time.monotonic() + seconds
     while time.monotonic() < until:
-        found.append(1e3 * one.run("1 + 1")[0])
+        latencies_ms.append(1e3 * kernel.run("1 + 1")[0])
         time.sleep(TICK)
-    return found
+    return latencies_ms
 
 
 def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figure], list[str]]:
     """The user runs cells while trials stream in, then clicks while a cell sleeps."""
-    with kernel(home) as one, streaming(home, NAME, trials, seconds):
-        quiet = latencies(one, min(5.0, seconds))
-        one.run(SHOW.format(name=NAME))
-        one.run("import json; ids = {n: getattr(d.controls, n).model_id for n in ('pause', 'resume', 'stop')}")
-        ids = json.loads(one.run("print(json.dumps(ids))")[1])
+    with kernel(home) as running, streaming(home, NAME, trials, seconds):
+        quiet = latencies(running, min(5.0, seconds))
+        running.run(SHOW.format(name=NAME))
+        running.run("import json; ids = {n: getattr(d.controls, n).model_id for n in ('pause', 'resume', 'stop')}")
+        ids = json.loads(running.run("print(json.dumps(ids))")[1])
         (home / "studies" / NAME / streamed.GO).touch()
         began = time.monotonic()
-        busy = latencies(one, seconds)
-        updates = one.updates(began)
-        delays = [at - ended for at, ended in _seen(one, home, began)]
-        shell = one.subshell()
-        one.run("import time; time.sleep(8)", wait=False)
+        busy = latencies(running, seconds)
+        updates = running.updates(began)
+        delays = [at - ended for at, ended in _update_times(running, home, began)]
+        shell = running.subshell()
+        running.run("import time; time.sleep(8)", wait=False)
         acts = {}
         for name, effect in (("pause", ">paused<"), ("resume", ">running<"), ("stop", "it ends")):
-            clicked = one.click(ids[name], shell)
-            acts[name] = one.until(says(effect)) - clicked
+            clicked = running.click(ids[name], shell)
+            acts[name] = running.until(says(effect)) - clicked
     rate = [sum(1 for at, _ in updates if second <= at - began < second + 1) for second in range(int(seconds))]
     volume = sum(size for _, size in updates)
     figures = [
@@ -173,7 +173,7 @@ def beside_a_stream(home: Path, trials: int, seconds: float) -> tuple[list[Figur
     return figures, [note]
 
 
-def _seen(one: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
+def _update_times(kernel: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
     """For each update of the page's header: when it came, and when the last trial that it counts had ended."""
     import re
 
@@ -181,14 +181,18 @@ def _seen(one: Kernel, home: Path, since: float) -> list[tuple[float, float]]:
     from lepton_automl.journal import Journal
 
     ends = [event.at for _, event in Journal(home / "studies" / NAME / "journal.jsonl").read() if isinstance(event, TrialEnded)]
-    offset, known, found = time.time() - time.monotonic(), 0, []
-    for at, said in one.heard:
-        html = str(said["content"].get("data", {}).get("state", {}).get("value", "")) if said["msg_type"] == "comm_msg" else ""
+    offset, known, delays = time.time() - time.monotonic(), 0, []
+    for at, message in kernel.heard:
+        html = (
+            str(message["content"].get("data", {}).get("state", {}).get("value", ""))
+            if message["msg_type"] == "comm_msg"
+            else ""
+        )
         counted = sum(int(count) for count in re.findall(r"(\d+) (?:complete|stopped)", html)) if "l-badge" in html else 0
         if counted > known and at > since and counted <= len(ends):
-            found.append((at + offset, ends[counted - 1]))
+            delays.append((at + offset, ends[counted - 1]))
         known = max(known, counted)
-    return found
+    return delays
 
 
 def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
@@ -196,18 +200,18 @@ def again(home: Path, trials: int) -> tuple[list[Figure], list[str]]:
     streamed.write(home, "small", 1)
     streamed.write(home, "long", trials)
     attach, cold, choose = [], [], []
-    with kernel(home) as one:
-        cold.append(one.run(SHOW.format(name="long"))[0])
-    with kernel(home) as one:
-        one.run(SHOW.format(name="small"))
-        one.run(ALL_TABS)
-        before = int(one.run(MEMORY)[1])
+    with kernel(home) as running:
+        cold.append(running.run(SHOW.format(name="long"))[0])
+    with kernel(home) as running:
+        running.run(SHOW.format(name="small"))
+        running.run(ALL_TABS)
+        before = int(running.run(MEMORY)[1])
         for _ in range(3):
-            attach.append(one.run(SHOW.format(name="long"))[0])
-        one.run(ALL_TABS)
+            attach.append(running.run(SHOW.format(name="long"))[0])
+        running.run(ALL_TABS)
         for trial in range(5):
-            choose.append(one.run(f"d.choose({trial})")[0])
-        after = int(one.run(MEMORY)[1])
+            choose.append(running.run(f"d.choose({trial})")[0])
+        after = int(running.run(MEMORY)[1])
     return [
         Figure.of("attach_s", cold, unit="s", target="< 3"),
         Figure.of("attach_warm_s", attach, unit="s"),
@@ -232,5 +236,5 @@ def run(*, trials: int = 500, seconds: float = 60.0, long: int = 1000) -> Result
     """
     with tempfile.TemporaryDirectory() as folder:
         figures, notes = beside_a_stream(Path(folder), trials, seconds)
-        more, told = again(Path(folder), long)
-    return Result(figures=[*figures, *more], notes=[*notes, *told])
+        more, more_notes = again(Path(folder), long)
+    return Result(figures=[*figures, *more], notes=[*notes, *more_notes])

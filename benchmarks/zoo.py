@@ -58,19 +58,19 @@ def run(*, only: str = "", again: bool = False, workers: int = 2, results: str =
     waiting = [trial for name, trial in entries.items() if again or (name, code) not in ledger.known]
     for name, row in _tried(waiting, workers):
         ledger.once((name, code), lambda row=row: row, again=again)  # type: ignore[misc]  # mypy has no types for defaults
-    found = [ledger.known[name, code] for name in entries]
-    for row in found:
+    rows = [ledger.known[name, code] for name in entries]
+    for row in rows:
         if row["outcome"] != "right":
             print(f"{row['outcome']:8}{row['network']}\n        {row['why']}")
-    counts = Counter(row["outcome"] for row in found)
+    counts = Counter(row["outcome"] for row in rows)
     figures = [
-        Figure(name="networks", value=len(found), target=">= 60"),
+        Figure(name="networks", value=len(rows), target=">= 60"),
         Figure(name="right", value=counts["right"]),
         Figure(name="refused", value=counts["refused"], target="<= 6"),
         Figure(name="wrong", value=counts["crash"] + counts["silent"], target="0"),
         Figure(name="silent", value=counts["silent"], target="0"),
-        Figure.of("score", [row["score"] for row in found if row["outcome"] == "right"] or [0.0]),
-        Figure(name="seconds", value=sum(row["seconds"] for row in found), unit="s"),
+        Figure.of("score", [row["score"] for row in rows if row["outcome"] == "right"] or [0.0]),
+        Figure(name="seconds", value=sum(row["seconds"] for row in rows), unit="s"),
     ]
     return Result(figures=figures, notes=[RIGHT, OTHER, ONNX])
 
@@ -94,7 +94,7 @@ def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str
         for pipe, (entry, process, began) in list(running.items()):
             seconds = time.monotonic() - began
             if pipe in ready or seconds > LIMIT:
-                found = (
+                outcome = (
                     _received(pipe, process)
                     if pipe in ready
                     else {"outcome": "crash", "why": f"no result within {LIMIT:.0f} s"}
@@ -102,7 +102,7 @@ def _tried(waiting: list[tuple[int, Entry]], workers: int) -> Iterator[tuple[str
                 process.kill()
                 process.join()
                 del running[pipe]
-                row = {"score": float("nan"), **found, "seconds": seconds}
+                row = {"score": float("nan"), **outcome, "seconds": seconds}
                 print(f"{row['outcome']:8}{entry.name} ({row['score']:.2f}, {seconds:.0f} s)", flush=True)
                 yield entry.name, row
 
@@ -121,25 +121,25 @@ def _started(number: int, entry: Entry) -> tuple[Connection, BaseProcess]:
 
 def _received(pipe: Connection, process: BaseProcess) -> Found:
     try:
-        found: Found = pipe.recv()
+        row: Found = pipe.recv()
     except EOFError:
         process.join()
         return {"outcome": "crash", "why": f"its process ended with {process.exitcode}"}
-    return found
+    return row
 
 
 def _report(pipe: Connection, body: Callable[[], dict[str, Any]]) -> None:
     warnings.simplefilter("ignore")  # slow export
     try:
-        found = {"outcome": "right", "why": "", **body()}
+        row = {"outcome": "right", "why": "", **body()}
     except LeptonError as error:
-        found = {"outcome": "refused", "why": " ".join(str(error).split())}
+        row = {"outcome": "refused", "why": " ".join(str(error).split())}
     except Wrong as error:
-        found = {"outcome": "silent", "why": str(error)}
+        row = {"outcome": "silent", "why": str(error)}
     except Exception as error:  # any failure is a result
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        found = {
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        row = {
             "outcome": "crash",
-            "why": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"[:500],
+            "why": f"{type(error).__name__}: {error} ({Path(frame.filename).name}:{frame.lineno})"[:500],
         }
-    pipe.send(found)
+    pipe.send(row)

@@ -49,8 +49,8 @@ def prepared(frame: pd.DataFrame, folder: Path, test: Any = None, **options: Any
     stored = {name: stored_arrays(folder / "data", name) for name in preprocess.arrays(raw[:1])}
     if test is None and sum(map(len, stored.values())) == len(frame) * len(stored):
         for name, part in preprocess.arrays(raw).items():
-            one = np.concatenate([preprocess.arrays(row)[name] for row in raw[:20]])
-            assert np.array_equal(one, part[:20])
+            first_rows = np.concatenate([preprocess.arrays(row)[name] for row in raw[:20]])
+            assert np.array_equal(first_rows, part[:20])
             assert sorted(map(bytes, part)) == sorted(map(bytes, stored[name])), (
                 f"{name} differ between training and prediction"
             )
@@ -77,14 +77,14 @@ def day(column: Any, text: Any) -> str:
     return str(np.datetime64("1970-01-01T00:00") + np.timedelta64(round(column.day(text) * 1440), "m"))
 
 
-def said(spec: DataSpec, *texts: str) -> None:
+def has_note(spec: DataSpec, *texts: str) -> None:
     every = "\n".join((*spec.notes, *spec.warnings))
     for text in texts:
         assert text in every, f"{text!r} is not told in:\n{every}"
 
 
 def warned(spec: DataSpec, text: str) -> None:
-    assert any(text in one for one in spec.warnings), f"no warning on {text!r}: {spec.warnings}"
+    assert any(text in warning for warning in spec.warnings), f"no warning on {text!r}: {spec.warnings}"
 
 
 def written(folder: Path, lines: Sequence[str], name: str = "table.csv") -> Path:

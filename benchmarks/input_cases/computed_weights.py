@@ -35,8 +35,8 @@ class Positive(nn.Module):
         return weight.exp()
 
 
-def _parametrized(layer: nn.Module, how: nn.Module) -> nn.Module:
-    parametrize.register_parametrization(layer, "weight", how)
+def _parametrized(layer: nn.Module, parametrization: nn.Module) -> nn.Module:
+    parametrize.register_parametrization(layer, "weight", parametrization)
     return layer
 
 

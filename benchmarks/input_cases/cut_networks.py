@@ -91,9 +91,9 @@ class Projected(nn.Module):
         self.project, self.leave = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.Linear(32, 16)), nn.Linear(64, 3)
 
     def forward(self, rows: Tensor) -> Tensor:
-        found = self.body(rows)
-        answers: Tensor = self.leave(found)
-        return answers + self.project(found).square().mean() if self.training else answers
+        features = self.body(rows)
+        answers: Tensor = self.leave(features)
+        return answers + self.project(features).square().mean() if self.training else answers
 
 
 class Skips(nn.Module):
@@ -139,13 +139,13 @@ NETWORKS: list[tuple[str, str, Callable[[], nn.Module], tuple[int, ...]]] = [
 ]
 
 
-def _cut(kind: str, name: str, made: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
+def _cut(kind: str, name: str, make: Callable[[], nn.Module], shape: tuple[int, ...]) -> None:
     @case(kind, name)
     def body(folder: Path) -> None:
         del folder
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model, rows = made().eval(), torch.rand(shape)
+            model, rows = make().eval(), torch.rand(shape)
             before = model(rows).detach()
             small = cut(model, rows)
             assert torch.equal(model(rows), before), "the given network answers otherwise"

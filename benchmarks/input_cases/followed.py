@@ -148,9 +148,9 @@ def _hooked() -> nn.Module:
 def _(folder: Path) -> None:
     del folder
     flat: Callable[[Tensor], Tensor] = lambda rows: rows.flatten(1)  # noqa: E731  # as people write it
-    for net, where in ((Flat(flat, Ranks()), "Ranks.forward"), (Flat(flat, Parts()), "_parted"), (_hooked(), "_hooked")):
-        found = numpy_use(Bare(net), {INPUT: pictures()})
-        assert found.startswith(where) and ", line " in found, found
+    for net, place in ((Flat(flat, Ranks()), "Ranks.forward"), (Flat(flat, Parts()), "_parted"), (_hooked(), "_hooked")):
+        message = numpy_use(Bare(net), {INPUT: pictures()})
+        assert message.startswith(place) and ", line " in message, message
     assert not numpy_use(Bare(Flat(flat)), {INPUT: pictures()})
 
 

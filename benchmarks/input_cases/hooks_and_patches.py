@@ -54,16 +54,16 @@ def _scale(scale: Tensor, module: nn.Module, taken: object, rows: Tensor) -> Ten
 
 @case(HOOKED, "one that only keeps what it sees")
 def _keeping(folder: Path) -> None:
-    kept: list[Tensor] = []
+    outputs: list[Tensor] = []
     by_name: dict[str, Tensor] = {}
     net = convolutions(nn.BatchNorm2d(16))
-    net[0].register_forward_hook(lambda _m, _i, rows: kept.append(rows))
+    net[0].register_forward_hook(lambda _m, _i, rows: outputs.append(rows))
     net[3].register_forward_hook(lambda _m, _i, rows: by_name.update(last=rows))
     net.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         export(Bare(net), {INPUT: pictures()}, folder / "model.onnx")
-    assert not kept and not by_name, "what was seen in between is left behind"
+    assert not outputs and not by_name, "what was seen in between is left behind"
     answers_alike(net, folder)
 
 

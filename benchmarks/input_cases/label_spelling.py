@@ -8,7 +8,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 
 from .case import case
-from .columns import SPELLING, ZEROS, prepared, said, table, text_rows, warned, written
+from .columns import SPELLING, ZEROS, has_note, prepared, table, text_rows, warned, written
 
 ALIKE = {
     "yes, YES and Yes": ["yes", "YES", "Yes", "no"],
@@ -35,7 +35,7 @@ def _zero(name: str, labels: list[str]) -> None:
     def kept(folder: Path) -> None:
         spec, _ = prepared(table([1.5, 2.5, 3.5], labels), folder)
         assert spec.classes == tuple(sorted(labels))
-        said(spec, "begins with a zero")
+        has_note(spec, "begins with a zero")
 
 
 _zero("01234", ["01234", "98052", "10001"])

@@ -85,7 +85,7 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     source = beside(folder, "path,size,label", [f"images/{n}.png,{n % 5},{PETS[n % 2]}" for n in range(12)])
     spec = prepare(source / "labels.csv", folder / "prepared")
-    assert any("'path' names pictures, which are not looked at" in one for one in spec.warnings), spec.warnings
+    assert any("'path' names pictures, which are not looked at" in warning for warning in spec.warnings), spec.warnings
 
 
 @case(SPLITS, "names that mean no split, with the same classes: told")
@@ -93,8 +93,8 @@ def _(folder: Path) -> None:
     for number, names in enumerate((("eval", "holdout", "train"), ("fold_1", "fold_2"), ("Testdaten", "Trainingsdaten"))):
         source = arranged(folder / str(number), *(f"{name}/{pet}" for name in names for pet in PETS))
         spec = ready(source, folder / str(number))
-        told = f"the folders {', '.join(names)} are taken for classes, and hold the same folders (cat, dog)"
-        assert any(one.startswith(told) for one in spec.warnings), spec.warnings
+        message = f"the folders {', '.join(names)} are taken for classes, and hold the same folders (cat, dog)"
+        assert any(warning.startswith(message) for warning in spec.warnings), spec.warnings
     spec = ready(source, folder, split={"Testdaten": "test", "Trainingsdaten": "train"})
     assert spec.classes == PETS and not spec.warnings
 

@@ -20,9 +20,9 @@ from .images import arranged, counts, ready
 LARGE = "B very large photos"
 
 
-def white(path: Path, width: int, height: int, **how: Any) -> Path:
+def white(path: Path, width: int, height: int, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (width, height), 200).save(path, **how)
+    Image.new("L", (width, height), 200).save(path, **options)
     return path
 
 
@@ -40,10 +40,10 @@ def _(folder: Path) -> None:
     ready(source, folder)
 
 
-def headed(path: Path, width: int, height: int, **how: Any) -> Path:
+def headed(path: Path, width: int, height: int, **options: Any) -> Path:
     """A JPEG whose header promises another size than it has."""
-    data = bytearray(white(path, 64, 64, **how).read_bytes())
-    at = data.index(b"\xff\xc2" if how.get("progressive") else b"\xff\xc0") + 5
+    data = bytearray(white(path, 64, 64, **options).read_bytes())
+    at = data.index(b"\xff\xc2" if options.get("progressive") else b"\xff\xc0") + 5
     data[at : at + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
     path.write_bytes(bytes(data))
     return path
@@ -69,10 +69,10 @@ def bomb(path: Path, side: int = 60_000) -> Path:
         (b"IDAT", zlib.compress(bytes(64))),
         (b"IEND", b""),
     )
-    found = b"".join(
+    content = b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
     )
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + found)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
     return path
 
 
@@ -108,5 +108,5 @@ def _(folder: Path) -> None:
     spec = ready(folder / "in.zip", folder, image_size=8, channels=1)
     assert sum(counts(spec)) == 13
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
-    found = preprocess.arrays(source / "cat/large.jpg")["image"][0, 0]
-    assert (found[:, :3] < 8).all() and (found[:, 5:] > 247).all(), found
+    channel = preprocess.arrays(source / "cat/large.jpg")["image"][0, 0]
+    assert (channel[:, :3] < 8).all() and (channel[:, 5:] > 247).all(), channel

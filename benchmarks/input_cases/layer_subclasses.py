@@ -26,18 +26,18 @@ class BatchNormAct2d(nn.BatchNorm2d):
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
         statistics = self.training or (self.running_mean is None and self.running_var is None)
-        kept = not self.training or self.track_running_stats
-        found = F.batch_norm(
+        by_batch = not self.training or self.track_running_stats
+        features = F.batch_norm(
             rows,
-            self.running_mean if kept else None,
-            self.running_var if kept else None,
+            self.running_mean if by_batch else None,
+            self.running_var if by_batch else None,
             self.weight,
             self.bias,
             statistics,
             average,
             self.eps,
         )
-        return self.act(self.drop(found))
+        return self.act(self.drop(features))
 
 
 class ScaledLinear(nn.Linear):

@@ -11,7 +11,7 @@ from lepton_automl.data.options import DataOptions
 from lepton_automl.data.prepare import prepare
 
 from .case import case
-from .columns import GAPS, MISSING, ROWS, number, prepared, said, table, text_rows, warned, written
+from .columns import GAPS, MISSING, ROWS, has_note, number, prepared, table, text_rows, warned, written
 
 WORDS = {
     "None": ["None", "gold", "silver", "None"],
@@ -27,7 +27,7 @@ def _keep(name: str, words: list[str]) -> None:
         spec, columns = prepared(table(words, words), folder)
         assert spec.classes == tuple(sorted(set(words))) and spec.train + spec.test + spec.validation == ROWS
         assert set(columns["a"].categories) == set(words)
-        said(spec, "kept among its classes", "kept among its categories")
+        has_note(spec, "kept among its classes", "kept among its categories")
 
 
 for _name, _words in WORDS.items():
@@ -68,7 +68,7 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1.5", "NA", "7", "null", "12", "-", "3", "?"]), folder)
     assert all(np.isnan(number(columns["a"], text)) for text in ("NA", "null", "-", "?", "n/a", "")) and columns["a"].flag
-    said(spec, "in it means missing (", "training rows without a value in 'a'")
+    has_note(spec, "in it means missing (", "training rows without a value in 'a'")
 
 
 FEW = [f"{value / 4}" for value in range(30)]
@@ -112,7 +112,7 @@ def _(folder: Path) -> None:
     path = written(folder / "file", text_rows(["1.5", "2.5", "NA"], ["None", "None", "None", "gold", "silver"]))
     spec = prepare(path, folder / "data", DataOptions(target="y"))
     assert spec.classes == ("None", "gold", "silver") and spec.train + spec.validation + spec.test == ROWS
-    said(spec, "'None' (72) is kept among its classes")
+    has_note(spec, "'None' (72) is kept among its classes")
 
 
 @case(GAPS, "in a file")

@@ -123,15 +123,15 @@ def refusal(text: str = WHY, level: str = "warning") -> Noted:
 @case(SILENT, "status, its JSON and the dashboard give the reason")
 def _(folder: Path) -> None:
     shown = standing(folder, refusal())
-    assert all(WHY in one for one in shown.values()), shown
+    assert all(WHY in text for text in shown.values()), shown
 
 
 @case(SILENT, "the latest reason counts, and none once all is there")
 def _(folder: Path) -> None:
     shown = standing(folder, refusal("the server does not answer", "error"), refusal())
-    assert all(WHY in one and "does not answer" not in one for one in shown.values()), shown
+    assert all(WHY in text and "does not answer" not in text for text in shown.values()), shown
     shown = standing(folder, refusal(), refusal("MLflow shows all of the study", "info"))
-    assert not any("behind" in one or WHY in one for one in shown.values()) and not shown["state"], shown
+    assert not any("behind" in text or WHY in text for text in shown.values()) and not shown["state"], shown
 
 
 @case(SILENT, "a note on something else says nothing of MLflow")

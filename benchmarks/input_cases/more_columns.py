@@ -77,7 +77,7 @@ def _(folder: Path) -> None:
     ):
         (folder / str(at)).mkdir()
         spec, _ = prepared(table(cells), folder / str(at))
-        assert any("with the year last" in one for one in spec.warnings) == doubtful, spec.warnings
+        assert any("with the year last" in warning for warning in spec.warnings) == doubtful, spec.warnings
 
 
 LOOK_ALIKE: dict[str, tuple[list[Any], str]] = {
@@ -104,7 +104,7 @@ def _(folder: Path) -> None:
     for at, labels in enumerate(every):
         (folder / str(at)).mkdir()
         spec, _ = prepared(table([1.5, 2.5, 3.5], labels), folder / str(at))
-        assert len(spec.classes) == len(labels) and not any("spelling" in one for one in spec.warnings), spec.warnings
+        assert len(spec.classes) == len(labels) and not any("spelling" in warning for warning in spec.warnings), spec.warnings
 
 
 DAYS = ["2024-01-31", "2023-05-01", "2022-07-08"]

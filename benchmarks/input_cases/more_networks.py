@@ -18,7 +18,7 @@ PRELU = "B PReLU with one weight"
 def cut(model: nn.Module, rows: Tensor) -> nn.Module:
     """Half of the channels leave; the cut itself proves that the rest answers as it must."""
     small = prune(model.eval(), PruneOptions(ratio=0.5, multiple=4), rows).model
-    before, after = (sum(weight.numel() for weight in one.parameters()) for one in (model, small))
+    before, after = (sum(weight.numel() for weight in network.parameters()) for network in (model, small))
     assert after < 0.7 * before
     assert small(rows).shape == model(rows).shape
     return small

@@ -35,8 +35,8 @@ def _accelerated(folder: Path) -> None:
         )
     assert accuracy(net) > 0.95 and abs(fast.before["accuracy"] - accuracy(net)) < 1e-9, repr(fast)
     assert fast.after["accuracy"] >= fast.before["accuracy"] - 0.01, repr(fast)
-    found = fast.predict(labelled()[0]).argmax(1)
-    assert (found == labelled()[1].numpy()).mean() >= fast.after["accuracy"] - 1e-9
+    answers = fast.predict(labelled()[0]).argmax(1)
+    assert (answers == labelled()[1].numpy()).mean() >= fast.after["accuracy"] - 1e-9
 
 
 STATE = "A2 the state of a given network"
@@ -67,7 +67,9 @@ def _lean_frozen(folder: Path) -> None:
     next(net.parameters()).requires_grad_(requires_grad=False)
     F.cross_entropy(net(labelled()[0]), labelled()[1]).backward()
     small = leaned(net, epochs=0)
-    assert [one.requires_grad for one in small.parameters()] == [one.requires_grad for one in net.parameters()]
+    assert [parameter.requires_grad for parameter in small.parameters()] == [
+        parameter.requires_grad for parameter in net.parameters()
+    ]
     norm = small[1]  # type: ignore[index]  # a Sequential
     assert not bool((norm.running_var == 1).all()), "its statistics were thrown away"
 

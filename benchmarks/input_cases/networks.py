@@ -78,10 +78,10 @@ def state(net: nn.Module) -> dict[str, Any]:
     return {
         "modes": [part.training for part in net.modules()],
         "classes": [type(part) for part in net.modules()],
-        "values": {name: one.detach().clone() for name, one in weights.items()},
-        "needs": {name: one.requires_grad for name, one in weights.items()},
-        "grads": {name: None if one.grad is None else one.grad.clone() for name, one in weights.items()},
-        "types": {name: (one.dtype, one.device) for name, one in weights.items()},
+        "values": {name: tensor.detach().clone() for name, tensor in weights.items()},
+        "needs": {name: tensor.requires_grad for name, tensor in weights.items()},
+        "grads": {name: None if tensor.grad is None else tensor.grad.clone() for name, tensor in weights.items()},
+        "types": {name: (tensor.dtype, tensor.device) for name, tensor in weights.items()},
         "hooks": [(list(part._forward_hooks), list(part._forward_pre_hooks)) for part in net.modules()],  # no public name
         "names": [sorted(name for name in vars(part) if not isinstance(vars(part)[name], Tensor)) for part in net.modules()],
         "random": torch.get_rng_state().clone(),
@@ -89,13 +89,13 @@ def state(net: nn.Module) -> dict[str, Any]:
     }
 
 
-def same(one: Any, other: Any) -> bool:
+def same(first: Any, other: Any) -> bool:
     """Whether two states are equal to the bit."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return bool(one == other)
+    if isinstance(first, dict):
+        return first.keys() == other.keys() and all(same(first[name], other[name]) for name in first)
+    if isinstance(first, Tensor) and isinstance(other, Tensor):
+        return first.dtype == other.dtype and torch.equal(first, other)
+    return bool(first == other)
 
 
 @contextmanager
@@ -112,31 +112,31 @@ def answers_alike(net: nn.Module, folder: Path, rows: Tensor | None = None) -> N
     """Export, and compare the file with what the network itself answers, together and one by one."""
     rows = pictures() if rows is None else rows
     net.eval()
-    kept = rows.clone()
+    copy = rows.clone()
     with warnings.catch_warnings(), unchanged(net):
         warnings.simplefilter("ignore")  # that the slow exporter was taken
         export(Bare(net), {INPUT: rows}, folder / "model.onnx")
-    assert torch.equal(rows, kept), "the rows were changed"
+    assert torch.equal(rows, copy), "the rows were changed"
     file = OnnxModel(folder / "model.onnx")
     with torch.no_grad():
         expected = net(rows.clone()).numpy()
     alone = np.concatenate([file({INPUT: rows[n : n + 1].numpy()}) for n in range(len(rows))])
-    for found in (file({INPUT: rows.numpy()}), alone):
-        worst = float(np.abs(found - expected).max())
+    for outputs in (file({INPUT: rows.numpy()}), alone):
+        worst = float(np.abs(outputs - expected).max())
         assert worst <= 1e-4 * float(expected.std()), f"by up to {worst:.3g}"
-        assert (found.argmax(1) == expected.argmax(1)).all()
+        assert (outputs.argmax(1) == expected.argmax(1)).all()
 
 
 def network(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Callable[[Callable[[], nn.Module]], Body]:
     """Register a function that makes a network: exported, it must answer as the network does, or be refused by name."""
 
-    def register(made: Callable[[], nn.Module]) -> Body:
+    def register(make: Callable[[], nn.Module]) -> Body:
         @case(kind, name, refused=refused, slow=slow)
-        @functools.wraps(made)
+        @functools.wraps(make)
         def body(folder: Path) -> None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
-                answers_alike(made(), folder)
+                answers_alike(make(), folder)
 
         return body
 

@@ -41,12 +41,12 @@ class Prepared:
     Args:
         spec: The prepared data.
         columns: Kind of each column that is learnt from.
-        said: Notes and warnings.
+        messages: Notes and warnings.
     """
 
     spec: DataSpec
     columns: dict[str, str]
-    said: str
+    messages: str
 
 
 def prepared(file: Path, **options: Any) -> Prepared:
@@ -68,11 +68,11 @@ def lines(rows: Sequence[tuple[str, ...]], separator: str = ",", end: str = "") 
     return "".join(separator.join(row) + end + "\n" for row in rows)
 
 
-def usual(found: Prepared) -> None:
+def usual(prepared: Prepared) -> None:
     """That `PRICES` were understood."""
-    assert found.columns == dict.fromkeys(("price", "rooms", "area"), "number"), found.columns
-    assert (found.spec.target, found.spec.classes) == ("sold", ("no", "yes")), found.spec
-    assert found.spec.train + found.spec.validation + found.spec.test == ROWS
+    assert prepared.columns == dict.fromkeys(("price", "rooms", "area"), "number"), prepared.columns
+    assert (prepared.spec.target, prepared.spec.classes) == ("sold", ("no", "yes")), prepared.spec
+    assert prepared.spec.train + prepared.spec.validation + prepared.spec.test == ROWS
 
 
 def write(folder: Path, text: str | bytes, name: str = "prices.csv") -> Path:
@@ -99,8 +99,8 @@ def _(folder: Path) -> None:
 @case(A3, "columns of text alone, with tabs")
 def _(folder: Path) -> None:
     rows = [("city", "sold")] + [(("Rome", "Bonn", "Oslo")[n % 3], row[3]) for n, row in enumerate(PRICES[1:])]
-    found = prepared(write(folder, lines(rows[:1], "\t") + lines(rows[1:], "\t", "\t"), "prices.tsv"))
-    assert found.columns == {"city": "category"} and found.spec.target == "sold"
+    result = prepared(write(folder, lines(rows[:1], "\t") + lines(rows[1:], "\t", "\t"), "prices.tsv"))
+    assert result.columns == {"city": "category"} and result.spec.target == "sold"
 
 
 @case(A3, "a cell behind the last column", refused="line 11 has 5 cells; the header names 4 columns")
@@ -111,19 +111,19 @@ def _(folder: Path) -> None:
 @case(A4, "None is a label")
 def _(folder: Path) -> None:
     rows = [("hours", "disorder")] + [(str(4 + n % 7), ("None", "Apnea", "Insomnia")[n % 3]) for n in range(ROWS)]
-    found = prepared(write(folder, lines(rows)))
+    result = prepared(write(folder, lines(rows)))
     assert (
-        found.spec.classes == ("Apnea", "Insomnia", "None")
-        and sum((found.spec.train, found.spec.validation, found.spec.test)) == ROWS
+        result.spec.classes == ("Apnea", "Insomnia", "None")
+        and sum((result.spec.train, result.spec.validation, result.spec.test)) == ROWS
     )
 
 
 @case(A4, "NA is a category")
 def _(folder: Path) -> None:
     rows = [("region", "n", "sold")] + [(("NA", "EU", "AS")[n % 3], str(n % 7), row[3]) for n, row in enumerate(PRICES[1:])]
-    found = prepared(write(folder, lines(rows)))
+    result = prepared(write(folder, lines(rows)))
     described = json.loads((folder / "prices.csv.prepared" / "preprocess.json").read_text())["input"]["columns"]
-    assert found.columns["region"] == "category" and described[0]["categories"] == ["AS", "EU", "NA"], described[0]
+    assert result.columns["region"] == "category" and described[0]["categories"] == ["AS", "EU", "NA"], described[0]
 
 
 @case(A4, "NA, #N/A and blanks among numbers are missing numbers")
@@ -210,9 +210,9 @@ def _(folder: Path) -> None:
 
 @case(TITLES, "one title")
 def _(folder: Path) -> None:
-    found = prepared(write(folder, "Sales of 2024\n" + lines(PRICES)))
-    usual(found)
-    assert "'Sales of 2024'" in found.said
+    result = prepared(write(folder, "Sales of 2024\n" + lines(PRICES)))
+    usual(result)
+    assert "'Sales of 2024'" in result.messages
 
 
 @case(TITLES, "a title filled up with separators, and a blank line")
@@ -222,7 +222,7 @@ def _(folder: Path) -> None:
 
 @case(TITLES, "comments before the header and between rows")
 def _(folder: Path) -> None:
-    found = prepared(
+    result = prepared(
         write(
             folder,
             "# made by: me\n# rooms, area, and more, and more, and more\n"
@@ -231,8 +231,8 @@ def _(folder: Path) -> None:
             + lines(PRICES[30:]),
         )
     )
-    usual(found)
-    assert "skipped 1 lines that begin with #" in found.said
+    usual(result)
+    assert "skipped 1 lines that begin with #" in result.messages
 
 
 @case(EMPTY, "header and rows end in separators")
@@ -242,9 +242,9 @@ def _(folder: Path) -> None:
 
 @case(EMPTY, "the header alone")
 def _(folder: Path) -> None:
-    found = prepared(write(folder, lines(PRICES[:1], end=",,,") + lines(PRICES[1:])))
-    usual(found)
-    assert "fewer cells" not in found.said
+    result = prepared(write(folder, lines(PRICES[:1], end=",,,") + lines(PRICES[1:])))
+    usual(result)
+    assert "fewer cells" not in result.messages
 
 
 @case(EMPTY, "spaces for names, and for cells")
@@ -261,9 +261,9 @@ def _(folder: Path) -> None:
 @case(EMPTY, "an R table: the first column has no name")
 def _(folder: Path) -> None:
     rows = [PRICES[0]] + [(f'"{n}"', *row) for n, row in enumerate(PRICES[1:])]
-    found = prepared(write(folder, lines(rows)))
-    usual(found)
-    assert "row names" in found.said
+    result = prepared(write(folder, lines(rows)))
+    usual(result)
+    assert "row names" in result.messages
 
 
 @case(ZEROS, "01234 is a label")
@@ -322,9 +322,9 @@ def _(folder: Path) -> None:
 @case(RAGGED, "rows that end early are filled up, and told")
 def _(folder: Path) -> None:
     rows = [("sold", *PRICES[0][:3])] + [(row[3], *row[:3]) for row in PRICES[1:]]
-    found = prepared(write(folder, lines(rows[:50]) + lines([row[:2] for row in rows[50:]])), target="sold")
-    usual(found)
-    assert "11 rows have fewer cells than the 4 columns, the first in line 51" in found.said
+    result = prepared(write(folder, lines(rows[:50]) + lines([row[:2] for row in rows[50:]])), target="sold")
+    usual(result)
+    assert "11 rows have fewer cells than the 4 columns, the first in line 51" in result.messages
 
 
 @case(RAGGED, "blank lines between rows and at both ends")
@@ -345,4 +345,4 @@ def _(folder: Path) -> None:
 @case(RAGGED, "no header: told")
 def _(folder: Path) -> None:
     rows = [(str(n), str(n * n % 17), str(n % 2)) for n in range(ROWS)]
-    assert "the first line contains only numbers" in prepared(write(folder, lines(rows[2:] + rows[:2]))).said
+    assert "the first line contains only numbers" in prepared(write(folder, lines(rows[2:] + rows[:2]))).messages

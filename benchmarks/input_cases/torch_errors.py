@@ -37,9 +37,9 @@ def _refusal(call: Callable[[], object]) -> str:
     raise AssertionError("it was not refused")
 
 
-def _plain_words(said: str) -> None:
-    assert "\x1b" not in said and "Next steps" not in said and "pytorch.org" not in said, said
-    assert len(said.splitlines()) <= 2 and len(said) < 700, said
+def _plain_words(message: str) -> None:
+    assert "\x1b" not in message and "Next steps" not in message and "pytorch.org" not in message, message
+    assert len(message.splitlines()) <= 2 and len(message) < 700, message
 
 
 @case(WORDS, "a branch on values", slow=True)
@@ -49,15 +49,15 @@ def _essay(folder: Path) -> None:
 
 @case(WORDS, "shapes that do not fit")
 def _shapes(folder: Path) -> None:
-    said = _refusal(lambda: accelerate(nn.Sequential(nn.Flatten(), nn.Linear(63, 4)), labelled(), progress=False))
-    _plain_words(said)
-    assert "mat1 and mat2 shapes cannot be multiplied" in said, said
+    message = _refusal(lambda: accelerate(nn.Sequential(nn.Flatten(), nn.Linear(63, 4)), labelled(), progress=False))
+    _plain_words(message)
+    assert "mat1 and mat2 shapes cannot be multiplied" in message, message
 
 
 @case(WORDS, "arguments that torch explains at length")
 def _signature(folder: Path) -> None:
-    said = _refusal(lambda: lean(Calls(lambda rows: torch.conv2d(rows, 3)), labelled(), ratio=0.5, progress=False))  # type: ignore[call-overload]  # on purpose
-    _plain_words(said)
+    message = _refusal(lambda: lean(Calls(lambda rows: torch.conv2d(rows, 3)), labelled(), ratio=0.5, progress=False))  # type: ignore[call-overload]  # on purpose
+    _plain_words(message)
 
 
 @case(WORDS, "a file that is no model")

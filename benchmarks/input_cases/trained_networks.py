@@ -55,11 +55,11 @@ def accuracy(net: nn.Module) -> float:
         return float(np.mean([int(net(rows[n : n + 1]).argmax()) == int(classes[n]) for n in range(len(rows))]))
 
 
-def leaned(net: nn.Module, **how: Any) -> nn.Module:
+def leaned(net: nn.Module, **options: Any) -> nn.Module:
     """What `lean` makes of a network, which must stay as it is."""
     with unchanged(net), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = lean(
-            net, labelled(), validation=labelled(), progress=False, **{"ratio": 0.5, "multiple": 4, "epochs": 2, **how}
+        result = lean(
+            net, labelled(), validation=labelled(), progress=False, **{"ratio": 0.5, "multiple": 4, "epochs": 2, **options}
         )
-    return found.model  # type: ignore[no-any-return]  # any network
+    return result.model  # type: ignore[no-any-return]  # any network

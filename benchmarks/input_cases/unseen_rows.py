@@ -32,16 +32,16 @@ def _same(name: str, frame: pd.DataFrame, **changes: Any) -> None:
         split = np.array(["train", "valid", "test"])[np.arange(ROWS) % 3]
         (folder / "a").mkdir()
         (folder / "b").mkdir()
-        one = prepared(frame.assign(split=split), folder / "a")[0]
+        first_spec = prepared(frame.assign(split=split), folder / "a")[0]
         other = frame.assign(split=split)
         for column, cell in changes.items():
             texts = other[column].astype(object)
             texts[split == "test"] = cell
             other[column] = texts
         two = prepared(other, folder / "b")[0]
-        first, second = ((Path(spec.folder) / "preprocess.json").read_text() for spec in (one, two))
+        first, second = ((Path(spec.folder) / "preprocess.json").read_text() for spec in (first_spec, two))
         assert first == second, f"{first}\n{second}"
-        assert (one.output, one.notes) == (two.output, two.notes)
+        assert (first_spec.output, first_spec.notes) == (two.output, two.notes)
 
 
 _same("a word among numbers, in a table with a split column", table([1.5, 2.5, 3.5]), a="oops")
@@ -75,12 +75,12 @@ def _same_file(name: str, cells: list[str], targets: list[str], old: str, new: s
     @case(TEST, f"a file: {name}")
     def alike(folder: Path) -> None:
         splits = ["train", "valid", "test"]
-        one = text_rows(cells, targets, splits)
-        two = [line.replace(old, new) if line.endswith(",test") else line for line in one]
-        assert one != two
+        first_lines = text_rows(cells, targets, splits)
+        two = [line.replace(old, new) if line.endswith(",test") else line for line in first_lines]
+        assert first_lines != two
         specs = [
             prepare(written(folder / part, lines), folder / f"{part}-data", DataOptions(target="y"))
-            for part, lines in (("one", one), ("two", two))
+            for part, lines in (("one", first_lines), ("two", two))
         ]
         first, second = ((Path(spec.folder) / "preprocess.json").read_text() for spec in specs)
         assert first == second and specs[0].task == specs[1].task and specs[0].classes == specs[1].classes

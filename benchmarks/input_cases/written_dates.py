@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .case import case
-from .columns import DATES, day, prepared, said, table, warned
+from .columns import DATES, day, has_note, prepared, table, warned
 
 # Cells, a text and its moment, and what is told.
 MOMENTS: dict[str, tuple[list[str], str, str, str]] = {
@@ -27,12 +27,12 @@ MOMENTS: dict[str, tuple[list[str], str, str, str]] = {
 }  # fmt: skip
 
 
-def _date(name: str, cells: list[str], text: str, moment: str, told: str) -> None:
+def _date(name: str, cells: list[str], text: str, moment: str, note: str) -> None:
     @case(DATES, name)
     def feature(folder: Path) -> None:
         spec, columns = prepared(table(cells), folder)
         assert day(columns["a"], text) == moment
-        said(spec, told)
+        has_note(spec, note)
 
     @case(DATES, f"{name} as a target", refused="the target holds dates")
     def target(folder: Path) -> None:
@@ -60,7 +60,7 @@ def _(folder: Path) -> None:
 @case(DATES, "dayfirst=True decides")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1/2/2024", "3/4/2024", "5/6/2023"]), folder, dayfirst=True)
-    assert day(columns["a"], "1/2/2024") == "2024-02-01T00:00" and not any("dayfirst" in one for one in spec.warnings)
+    assert day(columns["a"], "1/2/2024") == "2024-02-01T00:00" and not any("dayfirst" in warning for warning in spec.warnings)
 
 
 @case(DATES, "the day first and the month first in one column", refused="mixes dates with the day first ('31/12/2024')")

@@ -13,7 +13,7 @@ from lepton_automl.modalities.table.preprocess.rows import TablePreprocess
 from lepton_automl.shipped import load_preprocess
 
 from .case import case
-from .columns import NUMBERS, ROWS, number, prepared, said, scale, stored_arrays, table, text_rows, warned, written
+from .columns import NUMBERS, ROWS, has_note, number, prepared, scale, stored_arrays, table, text_rows, warned, written
 
 # Cells, a text and its number, and what is told.
 WRITTEN: dict[str, tuple[list[str], str, float, str]] = {
@@ -31,12 +31,12 @@ WRITTEN: dict[str, tuple[list[str], str, float, str]] = {
 }
 
 
-def _write(name: str, cells: list[str], text: str, value: float, told: str) -> None:
+def _write(name: str, cells: list[str], text: str, value: float, note: str) -> None:
     @case(NUMBERS, name)
     def feature(folder: Path) -> None:
         spec, columns = prepared(table(cells), folder)
         assert number(columns["a"], text) == value and number(columns["a"], value) == value
-        said(spec, told)
+        has_note(spec, note)
 
     @case(NUMBERS, f"{name} as a target")
     def target(folder: Path) -> None:
@@ -44,7 +44,7 @@ def _write(name: str, cells: list[str], text: str, value: float, told: str) -> N
         assert spec.task == "regression"
         stored = stored_arrays(folder / "data", "targets") * scale(spec).scale + scale(spec).mean
         assert np.isclose(stored, value, rtol=1e-5).any()
-        said(spec, told)
+        has_note(spec, note)
 
 
 for _name, _given in WRITTEN.items():
@@ -80,7 +80,7 @@ def _(folder: Path) -> None:
 @case(NUMBERS, "decimal=',' decides")
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1,234", "5,678", "9,012", "3,456"]), folder, decimal=",")
-    assert number(columns["a"], "1,234") == 1.234 and not any("two ways" in one for one in spec.warnings)
+    assert number(columns["a"], "1,234") == 1.234 and not any("two ways" in warning for warning in spec.warnings)
 
 
 @case(NUMBERS, "1.234 € alone allows both")

@@ -53,7 +53,7 @@ def compact(name: str, raw: Path, work: Path) -> int:
     spec = source.prepared(raw, work / "data" / name)
     lines = sorted(Ledger(work / f"{name}.jsonl").lines(), key=lambda line: (line["number"], line["k"]))
     days = sorted(line["at"][:10] for line in lines)
-    told = {
+    header = {
         "about": source.about,
         "spec": spec.replace(folder="").to_json(),
         "deployment": source.deployment.to_json(),
@@ -67,8 +67,8 @@ def compact(name: str, raw: Path, work: Path) -> int:
         "torch": sorted({line["torch"] for line in lines}),
         "date": [days[0], days[-1]],
     }
-    found = pa.Table.from_pylist([_row(line) for line in lines], schema=SCHEMA)
-    pq.write_table(found.replace_schema_metadata({"leptonbench": json.dumps(told)}), table.path(name), compression="zstd")
+    columns = pa.Table.from_pylist([_row(line) for line in lines], schema=SCHEMA)
+    pq.write_table(columns.replace_schema_metadata({"leptonbench": json.dumps(header)}), table.path(name), compression="zstd")
     return len(lines)
 
 
@@ -81,8 +81,8 @@ def _row(line: Line) -> dict[str, Any]:
         "parent": number if line["k"] else -1,
         "config": json.dumps(line["config"]),
         "recipe": json.dumps(line["recipe"]),
-        "score": [_number(one) for one in line["score"]],
-        "second_score": [_number(one) for one in line["second_score"]],
+        "score": [_number(value) for value in line["score"]],
+        "second_score": [_number(value) for value in line["second_score"]],
         "size_bytes": line["size_bytes"] or 0,
         "parameters": line["parameters"] or 0,
         "epochs": line["epochs"],
@@ -91,8 +91,8 @@ def _row(line: Line) -> dict[str, Any]:
     return fixed | {name: _number(line[name]) for name in _NUMBERS}
 
 
-def _number(found: float | None) -> float:
-    return math.nan if found is None else float(found)
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
 
 
 def main() -> None:
@@ -101,9 +101,9 @@ def main() -> None:
     parser.add_argument("--table", choices=sorted(SOURCES), nargs="+", default=sorted(SOURCES))
     parser.add_argument("--raw", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
-    asked = parser.parse_args()
-    for name in asked.table:
-        print(f"{name}: {compact(name, asked.raw, asked.work)} rows, {table.path(name).stat().st_size} bytes")
+    arguments = parser.parse_args()
+    for name in arguments.table:
+        print(f"{name}: {compact(name, arguments.raw, arguments.work)} rows, {table.path(name).stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -29,13 +29,13 @@ class Ledger:
 
     def lines(self) -> list[Line]:
         """Every recorded row, except a line that a killed process left unfinished."""
-        found = []
+        lines_read = []
         for line in self.path.read_text().splitlines() if self.path.exists() else ():
             try:
-                found.append(json.loads(line))
+                lines_read.append(json.loads(line))
             except ValueError:
                 continue
-        return found
+        return lines_read
 
     def add(self, lines: Iterable[Line]) -> None:
         """Append rows that belong together."""

@@ -178,8 +178,8 @@ class _Diary:
 
     def curve(self, score: str, epochs: int) -> list[float | None]:
         """One entry an epoch; None where nothing was scored."""
-        told = {report.epoch: report.scores.get(score) for report in self.reports}
-        return [told.get(epoch) for epoch in range(1, epochs + 1)]
+        scores = {report.epoch: report.scores.get(score) for report in self.reports}
+        return [scores.get(epoch) for epoch in range(1, epochs + 1)]
 
     def epoch_seconds(self, score: str) -> float | None:
         """Median CPU seconds of an epoch of the final shape, scoring included; the first one is not counted."""
@@ -237,20 +237,20 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--longest", type=float, default=math.inf, help="skip trainings of more CPU seconds")
     parser.add_argument("--fresh", type=int, default=10**6, help="end when this many fresh rows are recorded")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    until = time.monotonic() + 60 * asked.minutes
-    recorder = Recorder(asked.table, asked.raw, asked.work, asked.longest)
+    until = time.monotonic() + 60 * arguments.minutes
+    recorder = Recorder(arguments.table, arguments.raw, arguments.work, arguments.longest)
     designs = len(families.initial_designs(recorder.spec))
     while time.monotonic() < until:
         done = {line["number"] for line in recorder.ledger.lines()}
-        if len(done) >= asked.fresh:
+        if len(done) >= arguments.fresh:
             break
         began = time.monotonic()
         ahead = (number for number in rows.numbers(designs) if number not in done)
         with contextlib.closing(ahead):
             recorder.record([next(ahead) for _ in range(64)])
-        print(f"{asked.table}: {len(done) + 1} rows, {time.monotonic() - began:.1f} s", flush=True)
+        print(f"{arguments.table}: {len(done) + 1} rows, {time.monotonic() - began:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -74,13 +74,13 @@ def mutated(settings: Config, space: Space, rng: random.Random) -> Config:
 def costs(lines: Iterable[Line], metric: str) -> front.Costs:
     """Score and latency, both to be minimised."""
     sign = -1.0 if direction_of(metric) == "maximize" else 1.0
-    found = [(sign * line["final_score"], line["latency_ms"]) for line in lines]
-    return np.array(found, dtype=np.float64).reshape(-1, 2)
+    rows = [(sign * line["final_score"], line["latency_ms"]) for line in lines]
+    return np.array(rows, dtype=np.float64).reshape(-1, 2)
 
 
 def near(line: Line, lines: list[Line], metric: str) -> bool:
     """Whether few rows dominate this one."""
-    own, others = costs([line], metric)[0], costs([one for one in lines if not one["failure"]], metric)
+    own, others = costs([line], metric)[0], costs([line for line in lines if not line["failure"]], metric)
     return int(((others <= own).all(axis=1) & (others < own).any(axis=1)).sum()) <= NEAR
 
 
@@ -93,14 +93,14 @@ def _good(lines: list[Line], metric: str) -> list[Line]:
 def children(number: int, settings: Config, spec: DataSpec, *, many: bool) -> list[Config]:
     """Configurations with fewer channels that can be cut out of this one's final shape; one, or two where `many`."""
     rng = random.Random(-1 - number)
-    kept, high = 1 - float(settings["prune.ratio"]), families.space_for(spec)["prune.ratio"].high or 0.0
+    remaining, high = 1 - float(settings["prune.ratio"]), families.space_for(spec)["prune.ratio"].high or 0.0
     own = families.final_recipe(settings, spec, LEAN)
-    found, seen = [], {str(own)}
+    shapes, shapes_seen = [], {str(own)}
     for share in rng.sample(SHARES, len(SHARES)):
-        ratio = round(1 - kept * share, 6)
+        ratio = round(1 - remaining * share, 6)
         child = settings | {"prune.ratio": ratio}
         shape = families.final_recipe(child, spec, LEAN)
-        if ratio <= high and str(shape) not in seen and own.contains(shape):
-            seen.add(str(shape))
-            found.append(child)
-    return found[: 2 if many else 1]
+        if ratio <= high and str(shape) not in shapes_seen and own.contains(shape):
+            shapes_seen.add(str(shape))
+            shapes.append(child)
+    return shapes[: 2 if many else 1]

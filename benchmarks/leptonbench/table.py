@@ -121,11 +121,11 @@ class Table:
 
     @functools.cached_property
     def _children(self) -> dict[int, tuple[Row, ...]]:
-        found: dict[int, list[Row]] = defaultdict(list)
+        children: dict[int, list[Row]] = defaultdict(list)
         for row in self.rows:
             if row.parent >= 0:
-                found[row.parent].append(row)
-        return {parent: tuple(born) for parent, born in found.items()}
+                children[row.parent].append(row)
+        return {parent: tuple(born) for parent, born in children.items()}
 
     def children(self, row_id: int) -> tuple[Row, ...]:
         """Rows that inherited this one's weights."""
@@ -164,23 +164,23 @@ def load(name: str) -> Table:
     """Open a table; `names` lists all."""
     import pyarrow.parquet as pq
 
-    found = pq.read_table(path(name))
-    told: dict[str, Any] = json.loads(found.schema.metadata[b"leptonbench"])
+    content = pq.read_table(path(name))
+    header: dict[str, Any] = json.loads(content.schema.metadata[b"leptonbench"])
     return Table(
         name=name,
-        about=told["about"],
-        rows=tuple(_row(line) for line in found.to_pylist()),
-        spec=DataSpec.from_json(told["spec"]),
-        deployment=Deployment.from_json(told["deployment"]),
-        space=Space.from_json(told["space"]),
-        prune=PrunePlan.from_json(told["prune"]),
-        metric=told["metric"],
-        second=told["second"],
-        epochs=told["epochs"],
-        child_epochs=told["child_epochs"],
-        hosts=tuple(told["hosts"]),
-        torch=tuple(told["torch"]),
-        date=(told["date"][0], told["date"][1]),
+        about=header["about"],
+        rows=tuple(_row(line) for line in content.to_pylist()),
+        spec=DataSpec.from_json(header["spec"]),
+        deployment=Deployment.from_json(header["deployment"]),
+        space=Space.from_json(header["space"]),
+        prune=PrunePlan.from_json(header["prune"]),
+        metric=header["metric"],
+        second=header["second"],
+        epochs=header["epochs"],
+        child_epochs=header["child_epochs"],
+        hosts=tuple(header["hosts"]),
+        torch=tuple(header["torch"]),
+        date=(header["date"][0], header["date"][1]),
     )
 
 
@@ -193,11 +193,11 @@ _NAMES = tuple(field.name for field in fields(Row))
 
 
 def _row(line: dict[str, Any]) -> Row:
-    given = {name: line[name] for name in _NAMES}
+    values = {name: line[name] for name in _NAMES}
     parsed = {
         "config": json.loads(line["config"]),
         "recipe": recipe_from_json(json.loads(line["recipe"])),
         "score": tuple(line["score"]),
         "second_score": tuple(line["second_score"]),
     }
-    return Row(**given | parsed)
+    return Row(**values | parsed)

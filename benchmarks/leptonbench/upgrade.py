@@ -18,30 +18,30 @@ from . import table
 KEY = b"leptonbench"
 
 
-def upgraded(found: pa.Table) -> pa.Table:
+def upgraded(table: pa.Table) -> pa.Table:
     """A table with today's names.
 
     Args:
-        found: As it was recorded.
+        table: As it was recorded.
     """
-    configs = [json.dumps(converted_config(json.loads(text))) for text in found.column("config").to_pylist()]
-    place = found.schema.get_field_index("config")
-    changed = found.set_column(place, found.schema.field("config"), pa.array(configs, pa.string()))
-    return changed.replace_schema_metadata({KEY: json.dumps(_described(json.loads(found.schema.metadata[KEY])))})
+    configs = [json.dumps(converted_config(json.loads(text))) for text in table.column("config").to_pylist()]
+    place = table.schema.get_field_index("config")
+    changed = table.set_column(place, table.schema.field("config"), pa.array(configs, pa.string()))
+    return changed.replace_schema_metadata({KEY: json.dumps(_described(json.loads(table.schema.metadata[KEY])))})
 
 
-def _described(told: dict[str, Any]) -> dict[str, Any]:
+def _described(header: dict[str, Any]) -> dict[str, Any]:
     """What a table says of itself, with today's names; `target`, `lean` and `space` are those of a study's request."""
     names: dict[str, str] = {"target": "deployment", "lean": "prune"}
-    request: dict[str, Any] = {name: told[name] for name in ("target", "lean", "space") if name in told}
+    request: dict[str, Any] = {name: header[name] for name in ("target", "lean", "space") if name in header}
     line = converted({"event": "StudyStarted", "config": request})["config"] if request.keys() & names.keys() else request
-    return {names.get(name, name): line.get(names.get(name, name), value) for name, value in told.items()}
+    return {names.get(name, name): line.get(names.get(name, name), value) for name, value in header.items()}
 
 
-def values_of(found: pa.Table) -> list[str]:
+def values_of(table: pa.Table) -> list[str]:
     """Every value of a table as text, in order, without any name; NaN is equal to itself."""
-    rows = [{**row, "config": list(json.loads(row["config"]).values())} for row in found.to_pylist()]
-    return [*(repr(list(row.values())) for row in rows), repr(_leaves(json.loads(found.schema.metadata[KEY])))]
+    rows = [{**row, "config": list(json.loads(row["config"]).values())} for row in table.to_pylist()]
+    return [*(repr(list(row.values())) for row in rows), repr(_leaves(json.loads(table.schema.metadata[KEY])))]
 
 
 def _leaves(item: Any) -> list[Any]:

@@ -42,9 +42,9 @@ def contest(who: str, setting: Setting) -> Found:
     finally:
         end(crew)
         end_searches(setting)
-    found = of_ours(setting) if who == "ours" else of_rival(setting)
-    found["trainings"] = sorted(row for row in found["trainings"] if row[0] <= 60 * setting.minutes)
-    return {**found, "load": round(load, 2)}
+    result = of_ours(setting) if who == "ours" else of_rival(setting)
+    result["trainings"] = sorted(row for row in result["trainings"] if row[0] <= 60 * setting.minutes)
+    return {**result, "load": round(load, 2)}
 
 
 def start(who: str, setting: Setting, number: int) -> subprocess.Popen[bytes]:
@@ -95,11 +95,11 @@ def end(crew: Sequence[subprocess.Popen[bytes]]) -> None:
 
 def end_searches(setting: Setting) -> None:
     """Kill this run's searches in processes of their own, which an interrupted run may leave; their workers end with them."""
-    for told in Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            words = told.read_bytes()
+            words = entry.read_bytes()
             if b"lepton_automl" in words and setting.folder.encode() in words:
-                os.kill(int(told.parent.name), signal.SIGKILL)
+                os.kill(int(entry.parent.name), signal.SIGKILL)
 
 
 def of_rival(setting: Setting) -> Found:

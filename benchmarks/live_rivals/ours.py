@@ -20,8 +20,8 @@ def fix_epochs(epochs: int) -> None:
     usual = configure.study_config
 
     def config(request: AutoML, spec: DataSpec, name: str) -> StudyConfig:
-        found = usual(request, spec, name)
-        return found.replace(train=found.train.replace(epochs=epochs))
+        settings = usual(request, spec, name)
+        return settings.replace(train=settings.train.replace(epochs=epochs))
 
     setattr(api, "study_config", config)  # noqa: B010  # the name that `fit` calls
 

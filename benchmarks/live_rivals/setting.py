@@ -91,9 +91,9 @@ class Setting:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def note(self, **told: Any) -> None:
+    def note(self, **entry: Any) -> None:
         """Append one line to the records: `ready`, `trained`, `failed`, each with the seconds since the start."""
-        line = json.dumps({"seconds": round(time.time() - self.began, 2), **told})
+        line = json.dumps({"seconds": round(time.time() - self.began, 2), **entry})
         with open(self.path / "notes.jsonl", "ab", buffering=0) as file:
             file.write(f"{line}\n".encode())  # atomic, as the file is opened for appending: workers share it
 
@@ -103,10 +103,10 @@ class Setting:
 
     def notes(self) -> list[dict[str, Any]]:
         """All lines so far, except one that a kill cut off."""
-        path, found = self.path / "notes.jsonl", []
+        path, entries = self.path / "notes.jsonl", []
         for line in path.read_text().splitlines() if path.exists() else []:
             try:
-                found.append(json.loads(line))
+                entries.append(json.loads(line))
             except json.JSONDecodeError:
                 continue
-        return found
+        return entries

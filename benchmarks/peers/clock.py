@@ -43,15 +43,15 @@ def simulate(landscape: Landscape, algorithm: Algorithm, *, workers: int) -> lis
         start(0.0)
     while heap and trained < landscape.budget:
         now, _, row, epoch = heapq.heappop(heap)
-        one = landscape.rows[row]
+        record = landscape.rows[row]
         trained += epoch > 0
         status: Status | None = None
-        if epoch >= landscape.length(one):
-            status = "complete" if landscape.whole(one) else "failed"
+        if epoch >= landscape.length(record):
+            status = "complete" if landscape.whole(record) else "failed"
         elif epoch and not algorithm.hear(row, epoch):
             status = "stopped"
         if status is None:
-            heapq.heappush(heap, (now + landscape.seconds(one)[1], next(order), row, epoch + 1))
+            heapq.heappush(heap, (now + landscape.seconds(record)[1], next(order), row, epoch + 1))
             continue
         algorithm.end(row, epoch, status)
         moments.append(Moment(trained, now, row if status == "complete" else None))

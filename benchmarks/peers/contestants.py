@@ -54,8 +54,8 @@ class Contestant:
     def digest(self) -> str:
         """A key of everything that its result depends on, except the table, the seed and the workers."""
         texts = [inspect.getsource(module) for module in (clock, landscape, *self.sources)]
-        told = [self.name, *texts, metadata.version("optuna"), metadata.version("numpy"), self.version()]
-        return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+        parts = [self.name, *texts, metadata.version("optuna"), metadata.version("numpy"), self.version()]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 def everyone() -> list[Contestant]:

@@ -39,10 +39,12 @@ def load() -> Any:
     name = "optunahub_multi_metric_pruner"
     if name not in sys.modules:
         folder = Path(os.environ[REGISTRY]) / PACKAGE
-        found = importlib.util.spec_from_file_location(name, folder / "__init__.py", submodule_search_locations=[str(folder)])
-        assert found is not None and found.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(found)
-        found.loader.exec_module(sys.modules[name])
+        module_spec = importlib.util.spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert module_spec is not None and module_spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(sys.modules[name])
         lighten(sys.modules[f"{name}._pruner"])
     return sys.modules[name]
 
@@ -53,7 +55,7 @@ def lighten(pruner: Any) -> None:
     The median rule reads reported values only, so that it decides the same; copying the parameters takes most of the time.
     """
     create = pruner.create_trial
-    pruner.create_trial = lambda **told: create(**{**told, "params": {}, "distributions": {}})
+    pruner.create_trial = lambda **arguments: create(**{**arguments, "params": {}, "distributions": {}})
 
 
 class MultiMetric(OptunaSearch):

@@ -134,8 +134,8 @@ class Landscape:
     @cached_property
     def digest(self) -> str:
         """Names the table's content."""
-        told = [[row.id, row.parent, dict(row.config), *map(_plain, _figures(row)), row.failure] for row in self.table.rows]
-        text = json.dumps([self.name, self.table.direction, self.table.epochs, told], sort_keys=True, default=str)
+        facts = [[row.id, row.parent, dict(row.config), *map(_plain, _figures(row)), row.failure] for row in self.table.rows]
+        text = json.dumps([self.name, self.table.direction, self.table.epochs, facts], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

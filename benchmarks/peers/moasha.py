@@ -60,22 +60,22 @@ class Moasha:
         return row
 
     def hear(self, row: int, epoch: int) -> bool:
-        told = self._told(row, epoch)
-        return told is None or bool(self._scheduler.on_trial_result(self._running[row], told) != "STOP")
+        result = self._objectives(row, epoch)
+        return result is None or bool(self._scheduler.on_trial_result(self._running[row], result) != "STOP")
 
     def end(self, row: int, epoch: int, status: Status) -> None:
-        trial, told = self._running.pop(row), self._told(row, epoch)
-        if status == "complete" and told is not None:
-            self._scheduler.on_trial_complete(trial, told)
+        trial, result = self._running.pop(row), self._objectives(row, epoch)
+        if status == "complete" and result is not None:
+            self._scheduler.on_trial_complete(trial, result)
         else:
             self._scheduler.on_trial_remove(trial)
 
-    def _told(self, row: int, epoch: int) -> dict[str, float] | None:
+    def _objectives(self, row: int, epoch: int) -> dict[str, float] | None:
         if not epoch:
             return None
         score, latency = self._landscape.costs(self._landscape.rows[row], epoch)
-        told = {"epoch": epoch, "score": score, "latency": latency}
-        return told if math.isfinite(score) and math.isfinite(latency) else None
+        result = {"epoch": epoch, "score": score, "latency": latency}
+        return result if math.isfinite(score) and math.isfinite(latency) else None
 
 
 def moasha(landscape: Landscape, seed: int, workers: int) -> list[Moment]:

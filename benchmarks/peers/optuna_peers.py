@@ -19,7 +19,7 @@ from .halving import Rungs
 from .landscape import Deck, Landscape
 from .recorded import Moment
 
-Told = Literal["row", "asked"]
+ReportedConfig = Literal["row", "asked"]
 
 
 class OptunaSearch:
@@ -39,13 +39,13 @@ class OptunaSearch:
         landscape: Landscape,
         sampler: BaseSampler,
         *,
-        told: Told = "row",
+        reported: ReportedConfig = "row",
         limit: int | None = None,
         pruner: optuna.pruners.BasePruner | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         warnings.simplefilter("ignore")  # experimental features, and parameters fixed by a queue
-        self.landscape, self._told, self._left = landscape, told, limit
+        self.landscape, self._reported_config, self._left = landscape, reported, limit
         self._deck = Deck(landscape)
         self._distributions = {name: distribution(hyperparameter) for name, hyperparameter in landscape.table.space.items()}
         self.study = optuna.create_study(directions=["minimize"] * 2, sampler=sampler, pruner=pruner)
@@ -56,15 +56,15 @@ class OptunaSearch:
             if not self._left:
                 return None
             self._left -= 1
-        asked = self.study.ask(self._distributions)
-        row = self._deck.draw(asked.params)
-        if row is None or self._told == "row":
-            self.study.tell(asked, state=TrialState.FAIL)
+        trial = self.study.ask(self._distributions)
+        row = self._deck.draw(trial.params)
+        if row is None or self._reported_config == "row":
+            self.study.tell(trial, state=TrialState.FAIL)
         if row is not None:
-            self.numbers[row] = self._stand_in(asked, row) if self._told == "row" else asked.number
+            self.numbers[row] = self._stand_in(trial, row) if self._reported_config == "row" else trial.number
         return row
 
-    def _stand_in(self, asked: optuna.Trial, row: int) -> int:
+    def _stand_in(self, trial: optuna.Trial, row: int) -> int:
         """The number of a running trial with the row's parameters, and all else that the sampler wrote into what it asked.
 
         NSGA-II keeps its generation there; of trials that are queued and asked it knows none, and draws at random for ever.
@@ -73,7 +73,7 @@ class OptunaSearch:
             state=TrialState.RUNNING,
             params=dict(self.landscape.rows[row].config),
             distributions=self._distributions,
-            system_attrs=self.study.get_trials(deepcopy=False)[asked.number].system_attrs,
+            system_attrs=self.study.get_trials(deepcopy=False)[trial.number].system_attrs,
         )
         self.study.add_trial(running)
         return self.study.get_trials(deepcopy=False)[-1].number
@@ -102,11 +102,13 @@ class OptunaHalving(OptunaSearch):
         return self._rungs.goes_on(row, epoch)
 
 
-def unstopped(make: Callable[[int], BaseSampler], told: Told = "row") -> Callable[[Landscape, int, int], list[Moment]]:
+def unstopped(
+    make: Callable[[int], BaseSampler], reported: ReportedConfig = "row"
+) -> Callable[[Landscape, int, int], list[Moment]]:
     """A contestant: this sampler, every network trained to the end."""
 
     def contest(landscape: Landscape, seed: int, workers: int) -> list[Moment]:
-        search = OptunaSearch(landscape, make(seed), told=told, limit=landscape.trainings)
+        search = OptunaSearch(landscape, make(seed), reported=reported, limit=landscape.trainings)
         return simulate(landscape, search, workers=workers)
 
     return contest

@@ -61,11 +61,11 @@ def warm(landscape: Landscape, seed: int, workers: int, *, initial_designs: bool
         misled: Whether the earlier study is turned upside down: its worst stand on its front, its best at the end.
     """
     name = OTHER[landscape.name]
-    told = prior_trials(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
+    designs = prior_trials(play(Landscape(name, load(name)), seed, workers).state, landscape.table.space)
     if misled:
-        worst = sorted(told, key=lambda one: -one.standing)[: sum(one.on_front for one in told)]
-        told = tuple(one.replace(standing=1 - one.standing, on_front=one in worst) for one in told)
-    return run(landscape, seed, workers, initial_designs=initial_designs, known=told)
+        worst = sorted(designs, key=lambda design: -design.standing)[: sum(design.on_front for design in designs)]
+        designs = tuple(design.replace(standing=1 - design.standing, on_front=design in worst) for design in designs)
+    return run(landscape, seed, workers, initial_designs=initial_designs, known=designs)
 
 
 def play(
@@ -197,7 +197,7 @@ class Played:
                 self._deck.take(row.id)
             else:
                 born = self._born[self.rows[event.parent].id]
-                row = next(one for one in born if key(one.config) == key(event.config))
+                row = next(candidate for candidate in born if key(candidate.config) == key(event.config))
             self.rows[event.trial] = cast("Row", row)
         if isinstance(event, TrialEnded):
             complete = event.result.status == "complete"

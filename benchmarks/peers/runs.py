@@ -38,7 +38,7 @@ def landscape_of(name: str, loader: str = LOADER) -> Landscape:
 
 def carry_out(run: Run, loader: str, workers: int) -> list[Moment]:
     """One run, in any process."""
-    contestant = next(one for one in everyone() if one.name == run.contestant)
+    contestant = next(candidate for candidate in everyone() if candidate.name == run.contestant)
     return [Moment(*moment) for moment in contestant.run(landscape_of(run.table, loader), run.seed, workers)]
 
 
@@ -54,14 +54,16 @@ class Store:
     def __init__(self, landscape: Landscape, workers: int, folder: Path | None = None) -> None:
         self._file = (folder or RESULTS) / f"search-{landscape.digest}.jsonl"
         self._keys = {
-            one.name: f"{one.name} {one.digest()} {workers}" for one in everyone() if one.cached and not one.missing()
+            candidate.name: f"{candidate.name} {candidate.digest()} {workers}"
+            for candidate in everyone()
+            if candidate.cached and not candidate.missing()
         }
         lines = self._file.read_text().splitlines() if self._file.exists() else []
-        self._kept = {(told["key"], told["seed"]): told["moments"] for told in map(json.loads, lines)}
+        self._kept = {(record["key"], record["seed"]): record["moments"] for record in map(json.loads, lines)}
 
     def get(self, run: Run) -> list[Moment] | None:
-        kept = self._kept.get((self._keys.get(run.contestant), run.seed))
-        return None if kept is None else [Moment(*moment) for moment in kept]
+        moments = self._kept.get((self._keys.get(run.contestant), run.seed))
+        return None if moments is None else [Moment(*moment) for moment in moments]
 
     def put(self, run: Run, moments: list[Moment]) -> None:
         if run.contestant in self._keys:
@@ -75,7 +77,7 @@ def all_runs(runs: Iterable[Run], *, loader: str, workers: int, processes: int) 
     """Every run's moments, from the store where it has them."""
     wanted = list(runs)
     stores = {name: Store(landscape_of(name, loader), workers) for name in {run.table for run in wanted}}
-    done = {run: kept for run in wanted if (kept := stores[run.table].get(run)) is not None}
+    done = {run: moments for run in wanted if (moments := stores[run.table].get(run)) is not None}
     left = [run for run in wanted if run not in done]
     os.environ["OMP_NUM_THREADS"] = "1"  # read by the new processes when they import NumPy
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:

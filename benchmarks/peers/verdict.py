@@ -33,14 +33,14 @@ class Curve:
         """The volume after every fully trained row; a stopped trial counts for nothing."""
         whole: list[int] = []
         spent: dict[Axis, list[float]] = {"epochs": [0.0], "seconds": [0.0]}
-        volumes, kept = [0.0], 0.0
+        volumes, reached = [0.0], 0.0
         for moment in moments:
             if moment.row is not None:
                 whole.append(moment.row)
-                kept = landscape.volume(whole)
+                reached = landscape.volume(whole)
             spent["epochs"].append(moment.epochs)
             spent["seconds"].append(moment.seconds)
-            volumes.append(kept)
+            volumes.append(reached)
         return cls({axis: np.array(values) for axis, values in spent.items()}, np.array(volumes))
 
     def at(self, axis: Axis, amount: float) -> float:
@@ -101,9 +101,9 @@ def p_ahead(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
 def holm(ps: Sequence[float]) -> list[float]:
     """Holm's step-down correction over a family of tests (Holm, 1979)."""
     corrected, worst = [1.0] * len(ps), 0.0
-    for place, one in enumerate(sorted(range(len(ps)), key=lambda index: ps[index])):
-        worst = max(worst, min(1.0, (len(ps) - place) * ps[one]))
-        corrected[one] = worst
+    for place, hypothesis in enumerate(sorted(range(len(ps)), key=lambda index: ps[index])):
+        worst = max(worst, min(1.0, (len(ps) - place) * ps[hypothesis]))
+        corrected[hypothesis] = worst
     return corrected
 
 
@@ -128,7 +128,7 @@ def duels(contests: Mapping[str, Contest], champion: str, peers: Sequence[str]) 
 
     A tie at the ceiling: both medians within 0.1 % of the hypervolume of all fresh rows.
     """
-    found = []
+    points = []
     for table, contest in contests.items():
         for share in contest.points(peers):
             ours = contest.at(champion, share)
@@ -136,9 +136,9 @@ def duels(contests: Mapping[str, Contest], champion: str, peers: Sequence[str]) 
                 theirs = contest.at(peer, share)
                 tie = min(np.median(ours), np.median(theirs)) >= AT_CEILING * contest.ceiling
                 ahead = float(np.median(ours) - np.median(theirs))
-                found.append(Point(table, peer, share, ahead, bool(tie), p_ahead(ours, theirs)))
-    corrected = holm([point.p for point in found])
+                points.append(Point(table, peer, share, ahead, bool(tie), p_ahead(ours, theirs)))
+    corrected = holm([point.p for point in points])
     return [
         Point(point.table, point.peer, point.share, point.ahead, point.tie, p)
-        for point, p in zip(found, corrected, strict=True)
+        for point, p in zip(points, corrected, strict=True)
     ]

@@ -83,12 +83,12 @@ class UNet(nn.Module):
         self.pool, self.last = nn.MaxPool2d(2), nn.Conv2d(16, 10, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        one = self.down1(x)
-        two = self.down2(self.pool(one))
+        high = self.down1(x)
+        two = self.down2(self.pool(high))
         three = self.middle(self.pool(two))
         two = self.merge2(torch.cat([self.up2(three), two], 1))
-        one = self.merge1(torch.cat([self.up1(two), one], 1))
-        return self.last(one).mean(dim=(-2, -1))
+        high = self.merge1(torch.cat([self.up1(two), high], 1))
+        return self.last(high).mean(dim=(-2, -1))
 
 
 @network("U-Net, bilinear upsampling", "large")
@@ -124,10 +124,10 @@ class Pyramid(nn.Module):
         for stage in self.stages:
             x = stage(x)
             maps.append(x)
-        maps = [layer(one) for layer, one in zip(self.lateral, maps, strict=True)]
+        maps = [layer(features) for layer, features in zip(self.lateral, maps, strict=True)]
         for level in (1, 0):
             maps[level] = maps[level] + functional.interpolate(maps[level + 1], size=maps[level].shape[-2:], mode="nearest")
-        parts = [layer(one).amax((2, 3)) for layer, one in zip(self.smooth, maps, strict=True)]
+        parts = [layer(features).amax((2, 3)) for layer, features in zip(self.smooth, maps, strict=True)]
         return self.head(torch.cat(parts, -1))
 
 

@@ -32,8 +32,8 @@ def split(kind: str) -> tuple[Pairs, Pairs]:
 
 def _digits() -> Pairs:
     """Pictures [N, 1, 8, 8] with values from 0 to 1, and their classes."""
-    found = load_digits()
-    return torch.tensor(found.images, dtype=torch.float32)[:, None] / 16, torch.tensor(found.target)
+    dataset = load_digits()
+    return torch.tensor(dataset.images, dtype=torch.float32)[:, None] / 16, torch.tensor(dataset.target)
 
 
 def _large() -> Pairs:
@@ -75,14 +75,14 @@ def _tokens() -> Pairs:
 
 def _cancer() -> Pairs:
     """A table of 30 standardised columns with two classes."""
-    found = load_breast_cancer()
-    return _standardised(found.data), torch.tensor(found.target)
+    dataset = load_breast_cancer()
+    return _standardised(dataset.data), torch.tensor(dataset.target)
 
 
 def _diabetes() -> Pairs:
     """A table of 10 columns whose target is a value."""
-    found = load_diabetes()
-    return _standardised(found.data), torch.tensor(found.target, dtype=torch.float32)
+    dataset = load_diabetes()
+    return _standardised(dataset.data), torch.tensor(dataset.target, dtype=torch.float32)
 
 
 def _standardised(table: np.ndarray) -> Tensor:

@@ -209,9 +209,9 @@ class TextCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.embedding(x).unsqueeze(1)
-        found = [functional.relu(conv(x)).squeeze(3) for conv in self.convs]
-        found = [functional.max_pool1d(one, one.size(2)).squeeze(2) for one in found]
-        return self.fc(self.dropout(torch.cat(found, 1)))
+        maps = [functional.relu(conv(x)).squeeze(3) for conv in self.convs]
+        maps = [functional.max_pool1d(features, features.size(2)).squeeze(2) for features in maps]
+        return self.fc(self.dropout(torch.cat(maps, 1)))
 
 
 @network("embedding bag", "tokens")

@@ -180,8 +180,8 @@ class Branches(nn.Module):
 
     def forward(self, x: Tensor, which: str = "main") -> Tensor:
         x = self.stem(x)
-        found = {name: functional.relu(branch(x)) for name, branch in self.branches.items()}
-        return self.heads[which](torch.cat([found["near"], found["far"]], 1))
+        branches_out = {name: functional.relu(branch(x)) for name, branch in self.branches.items()}
+        return self.heads[which](torch.cat([branches_out["near"], branches_out["far"]], 1))
 
 
 @network("inputs normalised inside, recomputed blocks")
@@ -263,10 +263,10 @@ class Auxiliary(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         assert x.dim() == 4, "pictures are expected"
-        found = self.features(x)
+        outputs = self.features(x)
         if self.training:
-            return self.head(found["high"]) + 0.3 * self.auxiliary(found["low"])
-        return self.head(found["high"])
+            return self.head(outputs["high"]) + 0.3 * self.auxiliary(outputs["low"])
+        return self.head(outputs["high"])
 
 
 @network("a shape that is checked and restored", "flat")

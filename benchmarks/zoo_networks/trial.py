@@ -148,20 +148,20 @@ def alike(answers: Array, expected: Array, what: str) -> None:
 
 
 def check_accelerated(model: nn.Module, train: Pairs, held: Pairs, expected: Array, deployment: Deployment) -> None:
-    found = accelerate(model, train, deployment=deployment, validation=held, progress=False)
+    fast = accelerate(model, train, deployment=deployment, validation=held, progress=False)
     metric = "r2" if held[1].is_floating_point() else "accuracy"
-    own, batch = score_of(expected, held[1]), found.predict(held[0])
-    reported = {"before": (found.before[metric], own), "after": (found.after[metric], score_of(batch, held[1]))}
-    for when, (said, is_) in reported.items():
-        need(abs(said - is_) < 1e-4, f"accelerate reports {metric} {said:.4f} {when}, it is {is_:.4f}")
-    single = np.concatenate([found.predict(held[0][n : n + 1]) for n in range(ROWS)])
-    if found.variant.precision == "fp32":
+    own, batch = score_of(expected, held[1]), fast.predict(held[0])
+    reported = {"before": (fast.before[metric], own), "after": (fast.after[metric], score_of(batch, held[1]))}
+    for when, (reported_score, is_) in reported.items():
+        need(abs(reported_score - is_) < 1e-4, f"accelerate reports {metric} {reported_score:.4f} {when}, it is {is_:.4f}")
+    single = np.concatenate([fast.predict(held[0][n : n + 1]) for n in range(ROWS)])
+    if fast.variant.precision == "fp32":
         alike(batch, expected, "the accelerated file, in a batch")
         alike(single, expected[:ROWS], "the accelerated file, row by row")
     else:
-        need(own - score_of(batch, held[1]) <= 0.02, f"{found.variant.name} lost more than may be lost")
+        need(own - score_of(batch, held[1]) <= 0.02, f"{fast.variant.name} lost more than may be lost")
         scale = float(np.abs(expected).max())
-        need(float(np.abs(single - batch[:ROWS]).mean()) < 0.05 * scale, f"{found.variant.name} answers single rows otherwise")
+        need(float(np.abs(single - batch[:ROWS]).mean()) < 0.05 * scale, f"{fast.variant.name} answers single rows otherwise")
     check_export(model, held[0], expected, "the plain export")
 
 
@@ -176,22 +176,22 @@ def check_export(model: nn.Module, rows: Tensor, expected: Array, what: str) -> 
 
 
 def check_lean(model: nn.Module, train: Pairs, held: Pairs, score: float) -> None:
-    found = lean(model, train, validation=held, ratio=0.5, multiple=4, epochs=1, progress=False)
-    small = found.model
-    metric = found.metric
+    result = lean(model, train, validation=held, ratio=0.5, multiple=4, epochs=1, progress=False)
+    small = result.model
+    metric = result.metric
     need(type(small) is type(model), f"lean returns a {type(small).__name__}")
     answers = own_answers(small, held[0])
     need(
-        abs(found.before.scores[metric] - score) < 1e-4,
-        f"lean reports {found.before.scores[metric]:.4f} before, it is {score:.4f}",
+        abs(result.before.scores[metric] - score) < 1e-4,
+        f"lean reports {result.before.scores[metric]:.4f} before, it is {score:.4f}",
     )
     after = score_of(answers, held[1])
     need(
-        abs(found.after.scores[metric] - after) < 1e-4,
-        f"lean reports {found.after.scores[metric]:.4f} after, it is {after:.4f}",
+        abs(result.after.scores[metric] - after) < 1e-4,
+        f"lean reports {result.after.scores[metric]:.4f} after, it is {after:.4f}",
     )
-    weights = [sum(weight.numel() for weight in one.parameters()) for one in (model, small)]
-    need([found.before.parameters, found.after.parameters] == weights, "lean reports other numbers of weights than there are")
+    weights = [sum(weight.numel() for weight in network.parameters()) for network in (model, small)]
+    need([result.before.parameters, result.after.parameters] == weights, "lean reports other numbers of weights than there are")
     need(weights[1] < weights[0], "lean returns a network that is no smaller")
     check_export(small, held[0], answers, "the smaller network's export")
     need(
