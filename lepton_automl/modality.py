@@ -171,12 +171,12 @@ class Prepared:
 
 
 class SplitRows(Protocol):
-    """Which rows are kept, and which of these are learnt from; `data.split_dataset.SplitDataset` is one."""
+    """Which rows have a target, and which of these are training rows; `data.split_dataset.SplitDataset` is one."""
 
     @property
-    def kept(self) -> Array: ...  # noqa: D102  # of the source's rows, int64 [N]
+    def rows(self) -> Array: ...  # noqa: D102  # of the source's rows, int64 [N]
     @property
-    def train(self) -> Array: ...  # noqa: D102  # among the kept ones
+    def train(self) -> Array: ...  # noqa: D102  # among them
     @property
     def train_targets(self) -> Array | None: ...  # noqa: D102  # None where fitting may not look at them
     @property
@@ -189,7 +189,7 @@ class Examples(Protocol):
     Attributes:
         target: What the targets are called.
         targets: One cell an example, test examples last, [N].
-        given: The role that the source itself gives each, int8 [N]; see `data.splits`.
+        roles: The role that the source itself gives each, int8 [N]; see `data.splits`.
         most_classes: Whole numbers with more different values are taken for quantities.
         decimal: The decimal sign of numbers that can be read with either.
         notes: What was found out about the source.
@@ -198,7 +198,7 @@ class Examples(Protocol):
 
     target: str
     targets: Array
-    given: Array
+    roles: Array
     most_classes: int
     decimal: str
     notes: list[str]

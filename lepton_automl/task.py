@@ -34,7 +34,7 @@ class TargetColumn(Protocol):
     @property
     def learnt(self) -> Array: ...  # noqa: D102  # those of them that are no test rows: nothing is inferred from test rows
     @property
-    def where(self) -> str: ...  # noqa: D102  # the target's name
+    def name(self) -> str: ...  # noqa: D102  # the target's name
     @property
     def most_classes(self) -> int: ...  # noqa: D102  # whole numbers with more different values are taken for quantities
 
@@ -51,7 +51,7 @@ class Targets:
         task: The name of the task.
         classes: Labels in the order of their indices; empty where numbers are predicted.
         encoded: As the task stores them, [N] or [N, K]: class indices int64, or float64.
-        kept: The source's rows that they belong to.
+        rows: The source's rows that they belong to.
         notes: What was inferred.
         warnings: What looks wrong.
     """
@@ -59,7 +59,7 @@ class Targets:
     task: str
     classes: tuple[Any, ...]
     encoded: Array
-    kept: Array
+    rows: Array
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

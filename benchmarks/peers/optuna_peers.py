@@ -28,7 +28,7 @@ class OptunaSearch:
     Args:
             landscape: What is searched.
             sampler: Proposes.
-            told: Whose parameters a row's values are booked under: the row's own, so that the model is told the truth, or
+            reported: Whose parameters a row's values are reported with: the row's own, so that the model learns the truth, or
             those that were asked.
             limit: Trials at most; None for as many as there are rows.
             pruner: The study's pruner.

@@ -26,14 +26,14 @@ def encode_numbers(column: TargetCells, reason: str, task: str, title: str) -> T
     if column.form is None:
         odd = next(cell for cell in column.cells[column.learnt].tolist() if not is_number(cell))
         fix = "Set task to multiclass, or choose a target that holds numbers."
-        raise DataError(f"a {title} target must be a number, not {odd!r}", where=column.where, fix=fix)
+        raise DataError(f"a {title} target must be a number, not {odd!r}", where=column.name, fix=fix)
     numbers, _ = column.form.reader.numbers(column.cells[column.known])
     rows, numbers = column.known[~np.isnan(numbers)], numbers[~np.isnan(numbers)]
-    _check(numbers, column.where)
+    _check(numbers, column.name)
     form = column.form
-    note = f"{title} of {column.where!r}{f' ({form.shown})' if form.shown else ''}: {reason}"
+    note = f"{title} of {column.name!r}{f' ({form.shown})' if form.shown else ''}: {reason}"
     warnings = (*column.lost(rows), *form.warnings)
-    return Targets(task=task, classes=(), encoded=numbers, kept=rows, notes=(note, *form.notes), warnings=warnings)
+    return Targets(task=task, classes=(), encoded=numbers, rows=rows, notes=(note, *form.notes), warnings=warnings)
 
 
 def _check(numbers: Array, column: str) -> None:

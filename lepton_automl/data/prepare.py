@@ -60,12 +60,12 @@ def prepare(
         modality = recognize(source, options.modality)
         options.check_others(modality)
         with modality.examples(source, test, folder, options, progress) as examples:
-            decimal, sealed = examples.decimal, examples.given == TEST
+            decimal, sealed = examples.decimal, examples.roles == TEST
             targets = read_targets(
                 examples.targets, options, examples.target, examples.most_classes, test=sealed, decimal=decimal
             )
-            by = examples.split_by(targets.kept)
-            split = split_dataset(targets, examples.given, examples.target, options, **by)
+            by = examples.split_by(targets.rows)
+            split = split_dataset(targets, examples.roles, examples.target, options, **by)
             prepared = examples.prepare(split, folder)
             store.write_json(folder / store.PREPROCESS, prepared.preprocess.to_json())
             spec = split.write(prepared, folder, _name(source))

@@ -37,9 +37,9 @@ class SplitDataset:
     spec: OutputSpec
 
     @property
-    def kept(self) -> Array:
+    def rows(self) -> Array:
         """The source's rows that have a target."""
-        return self.targets.kept
+        return self.targets.rows
 
     @property
     def train(self) -> Array:
@@ -122,7 +122,7 @@ def split_dataset(targets: Targets, assigned: Array, target: str, options: DataO
     plan = Plan(options.test_share, options.validation_share, options.folds, options.seed)
     strata = task.strata(targets)
     labels = {} if strata is None else {"labels": strata}
-    roles = assign(assigned[targets.kept], plan, **labels, **by)
+    roles = assign(assigned[targets.rows], plan, **labels, **by)
     train = roles.rows(TRAIN)
     task.check_train(targets, train)
     return SplitDataset(targets, roles, target, options, task.output(targets, train, options))

@@ -32,7 +32,7 @@ class TargetCells:
         cells: One a row, of any type.
         known: Rows whose cell holds something.
         learnt: Those of them that are no test rows.
-        where: The target's name.
+        name: The target's name.
         form: How numbers are written; None where the cells are labels.
         most_classes: Whole numbers with more different values are taken for quantities.
     """
@@ -40,7 +40,7 @@ class TargetCells:
     cells: Array
     known: Array
     learnt: Array
-    where: str
+    name: str
     form: Form | None
     most_classes: int
 
@@ -59,13 +59,13 @@ class TargetCells:
         texts = Counter(cell.strip() for cell in self.cells[out].tolist() if isinstance(cell, str) and cell.strip())
         listed = ", ".join(f"{text[:40]!r} ({count:,})" for text, count in texts.most_common(3)) + " ..." * (len(texts) > 3)
         missing = f"; taken as missing: {listed}" if texts else ""
-        return (f"{lost:,} rows without a {self.where!r} are left out{missing}",)
+        return (f"{lost:,} rows without a {self.name!r} are left out{missing}",)
 
 
 def read_targets(
     cells: Array,
     options: DataOptions,
-    where: str,
+    name: str,
     most_classes: int = MOST_CLASSES_BY_GUESS,
     *,
     test: Array | None = None,
@@ -76,7 +76,7 @@ def read_targets(
     Args:
         cells: One target a row, of any type.
         options: May set the task.
-        where: The target's name, for messages.
+        name: The target's name, for messages.
         most_classes: Whole numbers with more different values are taken for quantities.
         test: bool [N]: rows that the source gives as test rows. Nothing is inferred from them.
         decimal: The decimal sign of numbers that can be read with either.
@@ -84,22 +84,22 @@ def read_targets(
     Raises:
         DataError: No targets, one class only, a class with a single row, infinite numbers, dates, or cells that are no labels.
     """
-    empty = options.missing_in(where)
+    empty = options.missing_in(name)
     known = np.flatnonzero([not is_blank(cell, empty) for cell in cells.tolist()])
     learnt = known if test is None else known[~test[known]]
     if not len(learnt):
-        raise DataError("every target is missing", where=where, fix="Choose another target column, or fill this one in.")
+        raise DataError("every target is missing", where=name, fix="Choose another target column, or fill this one in.")
     labels = cells[known].tolist()
-    _check_labels(labels, where)
-    _check_moments(cells, labels, where)
+    _check_labels(labels, name)
+    _check_moments(cells, labels, name)
     task = options.implied_task() or options.task
     holds = task_named(task).holds if task else None
-    form = read_form(cells[learnt].tolist(), options, where, decimal, holds=holds)
-    column = TargetCells(cells, known, learnt, where, form, most_classes)
+    form = read_form(cells[learnt].tolist(), options, name, decimal, holds=holds)
+    column = TargetCells(cells, known, learnt, name, form, most_classes)
     if task:
         return task_named(task).encode(column, options, "as you said")
-    name, claim = _infer(column)
-    return task_named(name).encode(column, options, claim.reason)
+    inferred, claim = _infer(column)
+    return task_named(inferred).encode(column, options, claim.reason)
 
 
 def _infer(column: TargetCells) -> tuple[str, Claim]:
@@ -112,10 +112,10 @@ def _infer(column: TargetCells) -> tuple[str, Claim]:
     best = sorted(claims, key=lambda name: -claims[name].confidence)
     if not best:
         fix = f"Set task to one of {', '.join(plugins.names('tasks'))}, or choose another target."
-        raise DataError("no task is known for targets like these", where=column.where, fix=fix)
+        raise DataError("no task is known for targets like these", where=column.name, fix=fix)
     if len(best) > 1 and claims[best[0]].confidence == claims[best[1]].confidence:
         fix = f"Set task to {best[0]} or {best[1]}."
-        raise DataError("several tasks are possible", where=column.where, fix=fix)
+        raise DataError("several tasks are possible", where=column.name, fix=fix)
     return best[0], claims[best[0]]
 
 

@@ -96,7 +96,7 @@ def decide(
     column = _Column(name, texts - empty, others, empty, options, decimal)
     if forced:
         return column.numbers(forced=True, few=True) or Written("number", tuple(sorted(texts)), lost=texts)
-    return column.numbers(few=few) or column.dates() or Written("category", notes=column.kept())
+    return column.numbers(few=few) or column.dates() or Written("category", notes=column.category_notes())
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Column:
     def cells(self) -> int:
         return self.texts.total() + len(self.others)
 
-    def kept(self) -> tuple[str, ...]:
+    def category_notes(self) -> tuple[str, ...]:
         """A note on texts such as NA that stay categories."""
         words = {text: count for text, count in self.empty.items() if looks_missing(text)}
         if not words or self.cells == 0:
@@ -201,7 +201,7 @@ class _Column:
 
     def _codes(self, example: str) -> Written:
         note = f"{self.name!r} holds codes, as {example!r} begins with a zero: its texts are categories"
-        return Written("category", notes=(f"{note} (say numeric=[{self.name!r}] if they are numbers)", *self.kept()))
+        return Written("category", notes=(f"{note} (say numeric=[{self.name!r}] if they are numbers)", *self.category_notes()))
 
     def _decimal(self, read: dict[str, WrittenNumber]) -> tuple[str, list[str], Counter[str]]:
         """The decimal sign, a warning where it had to be guessed, and texts that are no number with this sign."""

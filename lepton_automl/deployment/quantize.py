@@ -59,7 +59,7 @@ class Quantizer:
         """Write the file of a quantized variant."""
         try:
             with _silent():
-                onnx.save(self._made(variant), path)
+                onnx.save(self._quantized(variant), path)
         except Exception as error:  # these tools' exceptions have no common base
             what = f"quantization to {variant.name} failed: {in_one_line(error)}"
             raise BundleError(what, where="quantize", fix="The float file is unchanged; use it instead.") from error
@@ -101,7 +101,7 @@ class Quantizer:
         kinds = {node.op_type for node in self._graph().graph.node if node.op_type in QUANTIZED}
         return bool(kinds) and "Conv" not in kinds
 
-    def _made(self, variant: Variant) -> onnx.ModelProto:
+    def _quantized(self, variant: Variant) -> onnx.ModelProto:
         if variant.precision == "int8-dynamic":
             return self._dynamic(variant)
         return self._by_nncf(variant) if variant.quantizer == "nncf" else self._by_onnxruntime(variant)

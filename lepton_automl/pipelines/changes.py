@@ -21,12 +21,12 @@ class SingleChange:
     Args:
         what: The change in words.
         recipe: The changed network.
-        kept: The remaining blocks of each stage.
+        blocks_kept: The remaining blocks of each stage.
     """
 
     what: str
     recipe: Recipe
-    kept: tuple[tuple[int, ...], ...]
+    blocks_kept: tuple[tuple[int, ...], ...]
 
 
 def single_changes(recipe: Recipe) -> list[SingleChange]:

@@ -120,7 +120,7 @@ class TaskContract:
     def test_targets_are_encoded_row_by_row(self) -> None:
         """All of these are kept, and the split can go by them."""
         assert self.targets.task == self.task.name
-        assert len(self.targets.encoded) == len(self.targets.kept) == ROWS
+        assert len(self.targets.encoded) == len(self.targets.rows) == ROWS
         self.task.check_train(self.targets, np.arange(ROWS))
         strata = self.task.strata(self.targets)
         assert strata is None or (strata.shape == (ROWS,) and strata.dtype.kind == "i")

@@ -78,7 +78,7 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
         return
     modes = [(module, module.training) for module in model.modules()]
     momenta = [norm.momentum for norm in norms]
-    before = [[tensor.clone() for tensor in _kept(norm)] for norm in norms]
+    before = [[tensor.clone() for tensor in _state_of(norm)] for norm in norms]
     model.eval()
     for norm in norms:
         norm.reset_running_stats()
@@ -93,7 +93,7 @@ def refresh_batch_norms(model: nn.Module, batches: Sequence[Batch]) -> None:
         norm.momentum = momentum
         if not norm.training or norm.num_batches_tracked == 0:  # frozen by its author, or not called: it keeps its statistics
             with torch.no_grad():
-                for tensor, state in zip(_kept(norm), old, strict=True):
+                for tensor, state in zip(_state_of(norm), old, strict=True):
                     tensor.copy_(state)
     for module, training in modes:
         module.training = training
@@ -104,7 +104,7 @@ def batch_norms(model: nn.Module) -> list[_BatchNorm]:
     return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.running_mean is not None]
 
 
-def _kept(norm: _BatchNorm) -> list[Tensor]:
+def _state_of(norm: _BatchNorm) -> list[Tensor]:
     counted = norm.num_batches_tracked
     return [*_statistics(norm), *([counted] if counted is not None else [])]
 

@@ -16,7 +16,7 @@ class Diverged(LeptonError, RuntimeError):  # noqa: N818  # it reads as what hap
     """The loss is not finite, or has exploded."""
 
 
-def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, where: str) -> None:
+def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPlan, place: str) -> None:
     """Check that training has not diverged.
 
     Args:
@@ -24,7 +24,7 @@ def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPla
         norm: Norm of the last step's gradient; it corrupts the weights before the loss shows it.
         spec: The task, which tells the loss of a network that knows nothing.
         plan: The training plan, for the advice.
-        where: Epoch and step, for the message.
+        place: Epoch and step, for the message.
 
     Raises:
         Diverged: It has.
@@ -34,6 +34,6 @@ def check_divergence(loss: float, norm: float, *, spec: DataSpec, plan: TrainPla
         return
     raise Diverged(
         f"training diverged: the loss is {loss:.4g} and the gradient's norm {norm:.4g}; an untrained network has a loss of {knows_nothing:.3g}",
-        where=where,
+        where=place,
         fix=f"Lower train.lr (it is {plan.lr:g}), raise warmup (it is {plan.warmup:g}), or look for values in the data that are not finite or very large.",
     )

@@ -86,8 +86,8 @@ class TrainingModule(pl.LightningModule):
         for batch in chunk:
             self.wait()
             self._step(batch)
-        where = f"epoch {(self.step - 1) // self.steps + 1}, step {self.step}"
-        check_divergence(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, where=where)
+        step_name = f"epoch {(self.step - 1) // self.steps + 1}, step {self.step}"
+        check_divergence(self.train_loss, self.norm.item(), spec=self.spec, plan=self.plan, place=step_name)
 
     def _step(self, batch: Batch) -> None:
         # One cast of the weights a step: Lightning's would last a chunk, and all its steps would use the weights of the first.

@@ -16,7 +16,7 @@ from benchmarks.report import Figure, Result
 
 def test_benchmarks_are_found_and_listed(capsys):
     assert runner.main([]) == 0
-    assert "overhead" in runner.found() and not {"report", "__main__"} & set(runner.found())
+    assert "overhead" in runner.descriptions() and not {"report", "__main__"} & set(runner.descriptions())
     assert re.search(r"^  overhead +The cost of a fit", capsys.readouterr().out, re.MULTILINE)
     assert runner.main(["overhaed"]) == 2
 

@@ -127,13 +127,13 @@ def arrange(names: Sequence[str], source: str, *, split: bool | Mapping[str, str
     if loose:
         fix = f"Put each picture into a folder named after its class, {EXAMPLE}, or a table with file names and labels beside them."
         raise DataError(f"{len(loose):,} pictures lie in no class folder, {_such_as(loose)}", where=source, fix=fix)
-    roles = _given(split, paths, source) if split else {} if split is False else _inferred(paths, source)
+    roles = _given_roles(split, paths, source) if split else {} if split is False else _inferred(paths, source)
     if roles:
         return _by_split(names, paths, roles, source)
     nested = None if split is False else _nested(paths)
     if nested:
         pictures = [Picture(name, path[0], nested[path[1]]) for name, path in zip(names, paths, strict=True)]
-        return Arrangement(pictures, (f"the folders in each class are the splits: {_told(nested)}",))
+        return Arrangement(pictures, (f"the folders in each class are the splits: {_role_list(nested)}",))
     warnings = () if split is False else _alike_inside(paths)
     return Arrangement([Picture(name, path[0], OPEN) for name, path in zip(names, paths, strict=True)], warnings=warnings)
 
@@ -171,7 +171,7 @@ def _such_as(names: Sequence[str]) -> str:
     return f"such as {names[0]!r}"
 
 
-def _given(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], source: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
+def _given_roles(split: bool | Mapping[str, str], paths: list[tuple[str, ...]], source: str) -> dict[str, int]:  # noqa: FBT001  # as `arrange` takes it
     if not isinstance(split, Mapping):
         raise ConfigError(f"split is {split!r}", where="split", fix='Give False, or {"folder": "train", ...}.')
     top = sorted({path[0] for path in paths})
@@ -253,7 +253,7 @@ def _by_split(names: Sequence[str], paths: list[tuple[str, ...]], roles: dict[st
         for folder, count in left.items()
     ]
     return Arrangement(
-        pictures, (f"the folders are splits: {_told(roles)} (split=False if they are classes)",), tuple(warnings)
+        pictures, (f"the folders are splits: {_role_list(roles)} (split=False if they are classes)",), tuple(warnings)
     )
 
 
@@ -266,6 +266,6 @@ def _nested(paths: list[tuple[str, ...]]) -> dict[str, int]:
     return known if len(known) == len(roles) and len(set(known.values())) > 1 and len({path[0] for path in paths}) > 1 else {}
 
 
-def _told(roles: Mapping[str, int]) -> str:
+def _role_list(roles: Mapping[str, int]) -> str:
     names = {role: name for name, role in ROLES.items()}
     return ", ".join(f"{folder} is {names[role]}" for folder, role in sorted(roles.items()))

@@ -92,7 +92,7 @@ class ImageExamples:
     def __init__(self, images: Images, options: DataOptions) -> None:
         self._images = images
         self.target = options.target if isinstance(options.target, str) else ", ".join(options.target or (LABEL,))
-        self.targets, self.given = images.labels, images.given
+        self.targets, self.roles = images.labels, images.roles
         self.notes, self.warnings = images.notes, images.warnings
 
     def split_by(self, rows: Array) -> dict[str, Array]:
@@ -103,11 +103,11 @@ class ImageExamples:
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
         """Bring all images to bytes, by the levels of the training images."""
         images, train = self._images, split.train
-        learnt = None if images.ranges is None else images.ranges[split.kept][train]
+        learnt = None if images.ranges is None else images.ranges[split.rows][train]
         levels, notes, warnings = (None, [], []) if learnt is None else levels_of(learnt)
         if images.ranges is not None and levels:
-            warnings += _off_scale(images.ranges[split.kept], levels)
-        rows, loaded = images.rows[split.kept], images.load(levels)
+            warnings += _off_scale(images.ranges[split.rows], levels)
+        rows, loaded = images.rows[split.rows], images.load(levels)
         pixels = loaded if len(rows) == len(loaded) else _picked(loaded, rows, folder)
         mean, deviation = _statistics(pixels, train)
         shape = (int(pixels.shape[1]), int(pixels.shape[2]), int(pixels.shape[3]))

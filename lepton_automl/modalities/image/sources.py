@@ -38,7 +38,7 @@ class Images:
         load: Gives their pixels, uint8 [N, C, H, W], by the levels of those that are no bytes (None where all are).
         rows: Which of them count.
         labels: One for each of these rows, of any type.
-        given: The role that the source gives each of these rows.
+        roles: The role that the source gives each of these rows.
         ranges: float64 [rows, 2]: least and greatest number of each that is no bytes, NaN for others; None where all are bytes.
     """
 
@@ -46,7 +46,7 @@ class Images:
     load: Callable[[Levels | None], Array]
     rows: Array
     labels: Array
-    given: Array
+    roles: Array
     ranges: Array | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -101,7 +101,7 @@ def joined(images: Images, sealed: Images) -> Images:
     if images.shape != sealed.shape:
         shapes = f"{images.shape} and {sealed.shape}"
         raise DataError(f"training and test images differ in shape: {shapes}", where="test", fix="Bring them to one size.")
-    assigned = np.where(images.given == TEST, OPEN, images.given)
+    assigned = np.where(images.roles == TEST, OPEN, images.roles)
     start = int(images.rows.max(initial=-1)) + 1
 
     def load(levels: Levels | None) -> Array:

@@ -111,19 +111,19 @@ class TableExamples:
         self._split_column = _split_column(frame, options, remarks)
         self._targets = _targets(frame, options, self._split_column, remarks)
         self.target = ", ".join(self._targets)
-        self.given = _roles(frame, test, self._split_column, self._where)
+        self.roles = _roles(frame, test, self._split_column, self._where)
         self._file = frame.attrs.get(SEPARATOR, "")
         self.decimal = usual_decimal(self._file)
         columns = [_target_cells(part, self._targets) for part in self._parts]
         cells = columns[0].to_numpy() if test is None else _objects(columns)
-        self.targets = retyped(cells, np.flatnonzero(self.given != TEST)) if self._file else cells
+        self.targets = retyped(cells, np.flatnonzero(self.roles != TEST)) if self._file else cells
         self.notes = [*_remarks(frame, test, NOTES), *remarks]
         self.warnings = [*_remarks(frame, test, WARNINGS)]
 
     def split_by(self, rows: Array) -> dict[str, Array]:
         """Groups and times, where columns are named for them."""
-        self._parts = _kept(self._parts, rows)
-        return _by(self._parts, self.given[rows] == TEST, self._options)
+        self._parts = _selected(self._parts, rows)
+        return _by(self._parts, self.roles[rows] == TEST, self._options)
 
     def prepare(self, split: SplitRows, folder: Path) -> Prepared:
         """Decide what each column is, fit it on the training rows, and make arrays of all rows."""
@@ -169,7 +169,7 @@ def _names_pictures(source: Any, frame: Any) -> list[str]:
     return []
 
 
-def _kept(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
+def _selected(parts: list[pd.DataFrame], rows: Array) -> list[pd.DataFrame]:
     """Of every part the rows that are kept, each part in its own types."""
     taken, first = [], 0
     for part in parts:
@@ -290,7 +290,7 @@ def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array
         except InputError as error:
             raise DataError(str(error), where="time_column", fix="Give dates in ISO 8601, or numbers.") from error
         if written.kind == "category":
-            odd = next((cell for cell in present if Reader().days(_one(cell))[1]), present[:1])
+            odd = next((cell for cell in present if Reader().days(_cell_array(cell))[1]), present[:1])
             raise DataError(f"it holds {odd!r}, which is no date", where=name, fix="Give dates in ISO 8601, or numbers.")
         reader = Reader(written.number, written.date)
         times, _ = reader.numbers(cells) if written.kind == "number" else reader.days(cells)
@@ -301,7 +301,7 @@ def _times(columns: list[pd.Series], test: Array, options: DataOptions) -> Array
     return times
 
 
-def _one(cell: Any) -> Array:
+def _cell_array(cell: Any) -> Array:
     cells = np.empty(1, object)
     cells[0] = cell
     return cells

@@ -33,7 +33,7 @@ def encode_labels(column: TargetCells, options: DataOptions, reason: str, names:
     Raises:
         DataError: There is one class only, a class with a single row, or too many; or two were asked for, and there are more.
     """
-    rows, column_name, form = column.known, column.where, column.form
+    rows, column_name, form = column.known, column.name, column.form
     if form is not None:  # labels that are numbers: a test row's "?" is no other label
         rows = rows[[not (isinstance(cell, str) and means_missing(cell)) for cell in column.cells[rows].tolist()]]
     labels = column.cells[rows].tolist()
@@ -47,7 +47,7 @@ def encode_labels(column: TargetCells, options: DataOptions, reason: str, names:
         raise DataError(f"{len(classes)} classes are not {names[0]}", where=column_name, fix=fix)
     notes = (f"{task} classification of {column_name!r}: {reason}", *label_notes(classes, labels, column_name))
     warnings = (*column.lost(rows), *label_warnings(classes, column_name))
-    return Targets(task=task, classes=classes, encoded=indices, kept=rows, notes=notes, warnings=warnings)
+    return Targets(task=task, classes=classes, encoded=indices, rows=rows, notes=notes, warnings=warnings)
 
 
 def _classes(labels: list[Any], learnt: Array, column: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:

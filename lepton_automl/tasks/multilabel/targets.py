@@ -41,8 +41,8 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
         odd = next((cell for cell in cells if not (is_label_set(cell) or isinstance(cell, str))), None)
         if odd is not None:
             fix = "Give a list of labels in every row, or texts such as 'a;b'."
-            raise DataError(f"a target is {odd!r}, which is no set of labels", where=column.where, fix=fix)
-        separator = separator or _separator([cell for cell in cells if isinstance(cell, str)], column.where)
+            raise DataError(f"a target is {odd!r}, which is no set of labels", where=column.name, fix=fix)
+        separator = separator or _separator([cell for cell in cells if isinstance(cell, str)], column.name)
         cells = [cell.split(separator) if isinstance(cell, str) else cell for cell in cells]
     rows = [[text for label in cell if (text := to_text(label)) is not None] for cell in cells]
     native = {text: native_label(label) for cell in cells for label in cell if (text := to_text(label)) is not None}
@@ -50,7 +50,7 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
         native = {text: text for text in native}  # labels of several types have no order but that of their texts
     learnt = np.isin(column.known, column.learnt).tolist()
     counts = Counter(text for row, own in zip(rows, learnt, strict=True) if own for text in set(row))
-    _check(rows, counts, column.where)
+    _check(rows, counts, column.name)
     ordered = sorted(counts, key=lambda text: native[text])
     place = {text: at for at, text in enumerate(ordered)}
     encoded = np.zeros((len(rows), len(ordered)), np.float32)
@@ -58,9 +58,9 @@ def encode_label_sets(column: TargetCells, task: str, reason: str, separator: st
         encoded[row, [place[text] for text in labels]] = 1.0
     classes = tuple(native[text] for text in ordered)
     mean = encoded.sum(1).mean()
-    note = f"multi-label classification of {column.where!r} into {len(classes)} labels, {mean:.2g} a row: {reason}"
-    warnings = (*column.lost(column.known), *label_warnings(classes, column.where))
-    return Targets(task=task, classes=classes, encoded=encoded, kept=column.known, notes=(note,), warnings=warnings)
+    note = f"multi-label classification of {column.name!r} into {len(classes)} labels, {mean:.2g} a row: {reason}"
+    warnings = (*column.lost(column.known), *label_warnings(classes, column.name))
+    return Targets(task=task, classes=classes, encoded=encoded, rows=column.known, notes=(note,), warnings=warnings)
 
 
 def _separator(texts: list[str], column: str) -> str:

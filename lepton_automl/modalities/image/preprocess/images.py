@@ -60,14 +60,14 @@ class ImagePreprocess:
             InputError: Something is no image.
         """
         if isinstance(raw, list | tuple):
-            images = [self._one(item) for item in raw]
+            images = [self._example(item) for item in raw]
         else:
             array = _pixels(raw)
             if array is None or not self._is_batch(array):
-                return {INPUT: self._one(raw)[None]}
+                return {INPUT: self._example(raw)[None]}
             if self._fits(array):
                 return {INPUT: self._whole(array)}
-            images = [self._one(item) for item in array]
+            images = [self._example(item) for item in array]
         return {INPUT: np.stack(images) if images else np.empty((0, *self.shape), np.uint8)}
 
     request_columns = (COLUMN,)
@@ -118,7 +118,7 @@ class ImagePreprocess:
         channels, height, width = self.shape
         return height, width, channels
 
-    def _one(self, item: Any) -> Array:
+    def _example(self, item: Any) -> Array:
         """uint8 [C, H, W]."""
         array = _pixels(item)
         if array is None:

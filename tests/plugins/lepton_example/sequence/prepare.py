@@ -41,7 +41,7 @@ class SequenceExamples:
         self._values = [row[VALUES] for row in both]
         self._longest = options.of("modalities", "sequence").longest
         self.targets = np.array([row[TARGET] for row in both], object)
-        self.given = np.array([OPEN] * len(rows) + [TEST] * len(sealed), np.int8)
+        self.roles = np.array([OPEN] * len(rows) + [TEST] * len(sealed), np.int8)
         self.notes: list[str] = []
         self.warnings: list[str] = []
 
