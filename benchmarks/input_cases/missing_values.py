@@ -68,7 +68,7 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     spec, columns = prepared(table(["1.5", "NA", "7", "null", "12", "-", "3", "?"]), folder)
     assert all(np.isnan(number(columns["a"], text)) for text in ("NA", "null", "-", "?", "n/a", "")) and columns["a"].flag
-    has_note(spec, "in it means missing (", "training rows without a value in 'a'")
+    has_note(spec, "in it means missing (", "missing values in training rows: 'a'")
 
 
 FEW = [f"{value / 4}" for value in range(30)]

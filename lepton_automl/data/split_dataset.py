@@ -101,7 +101,9 @@ class SplitDataset:
             held = hashes[self.roles.rows(role)]
             count = int(np.isin(held, hashes[self.train]).sum())
             if count:
-                sentences.append(f"{count:,} of {len(held):,} {name} examples are training examples too: scores may flatter")
+                sentences.append(
+                    f"{count:,} of {len(held):,} {name} examples are training examples too: scores may be optimistic"
+                )
         return tuple(sentences)
 
 

@@ -83,7 +83,7 @@ def assign(
         open_rows = np.flatnonzero(role == OPEN)
         sealed = cut.take(open_rows, round(plan.test_share * len(open_rows)))
         role[sealed] = TEST
-        notes.append(f"{len(sealed):,} rows ({plan.test_share:.0%}) are sealed as the test split, {cut.how}")
+        notes.append(f"{len(sealed):,} rows ({plan.test_share:.0%}) are held out as the test split, {cut.how}")
     left = np.flatnonzero(role == OPEN)
     if (role == VALIDATION).any():
         role[left] = TRAIN

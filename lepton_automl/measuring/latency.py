@@ -239,10 +239,10 @@ def _warnings(part: TimedCallable, reference_unit: _Reference) -> tuple[str, ...
         results.append(f"only {len(part.round_times)} rounds fitted into the time; the interval is rough")
     if reference_unit.busy(part):
         results.append(
-            f"the machine was busy: in each second calls waited for a core for {reference_unit.waiting_share(part):.2f} s"
+            f"the machine was busy: calls waited {reference_unit.waiting_share(part):.2f} s of each second for a core"
         )
     if reference_unit.known_ms is None:
-        results.append("the reference's quiet time was taken from this run alone")
+        results.append("the idle time of the reference network was taken from this run alone")
     return tuple(results)
 
 

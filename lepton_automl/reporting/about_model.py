@@ -52,7 +52,7 @@ def _classes(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
 
 
 def _confusion(analysis: ErrorAnalysis, figures: Figures) -> list[str]:
-    """Which classes are taken for others."""
+    """Which classes are confused with others."""
     figures["confusion"] = confusion_figure(analysis)
     pairs = table(
         ["true class", "predicted", "rows"],
@@ -107,7 +107,7 @@ def _coverage(analysis: ErrorAnalysis) -> str:
     if not analysis.coverage:
         return ""
     rows = ([f"{100 * quantile:g} %", f"{100 * share:.1f} %"] for quantile, share in analysis.coverage)
-    caption = "Of good quantiles, the share of the true values that lie below each is the quantile itself."
+    caption = "A good 10 % quantile has 10 % of the true values below it, and so on."
     return table(["predicted quantile", "true values below it"], rows, caption=caption)
 
 
@@ -197,7 +197,7 @@ def speed(context: ReportContext, figures: Figures) -> Html:
         "speed",
         "How fast it is, and how that was measured",
         paragraph(
-            "A call is timed from the decoded row or image to the prediction, preprocessing included. A fixed reference network is timed alongside, so that a busy machine slows both."
+            "A call is timed from the decoded row or image to the prediction, preprocessing included. A fixed reference network is timed in turn with it, and the latency is corrected by how much the reference is slowed by other load."
         ),
         evidence,
         *(

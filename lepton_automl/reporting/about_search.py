@@ -47,7 +47,7 @@ def front(context: ReportContext, figures: Figures) -> Html:
         ),
         picker(state),
         cards(state),
-        shown if rows else paragraph("No model is ready yet."),
+        shown if rows else paragraph("No model is finished yet."),
     )
 
 

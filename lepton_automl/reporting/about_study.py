@@ -66,7 +66,7 @@ def reproduction(context: ReportContext, figures: Figures) -> Html:
         "How to reproduce it",
         facts(
             [
-                ("data (digest of its content)", settings.data.digest),
+                ("data (SHA-256 of its content)", settings.data.digest),
                 ("seed", str(settings.seed)),
                 ("sampler", settings.sampler),
                 ("epochs per trial", settings.train.epochs),

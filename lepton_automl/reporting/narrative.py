@@ -42,7 +42,7 @@ def summary(state: StudyState) -> list[str]:
     """What was found, in a few sentences."""
     model = chosen_model(state)
     if model is None or model.profile is None:
-        return [_tried(state), "No model is ready."]
+        return [_tried(state), "No model is finished yet."]
     return [_tried(state), _worth(state), _handed_over(state, model), *_ends_of_front(state, model)]
 
 
@@ -67,7 +67,7 @@ def _handed_over(state: StudyState, model: Trial) -> str:
     assert model.profile is not None
     rows = state.settings.deployment.batch_size
     return (
-        f"The chosen one, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
+        f"The chosen network, trial {model.number}, reaches {format_score(state, state.score(model))} {metric(state)} on "
         f"{_asked_rows(state)} and takes {model.profile.latency_ms:.3g} ms per call of {many(rows, 'row')} in "
         f"{model.variant.name}; its file is {format_size(model.profile.size_bytes)}"
         + "".join(f", its {clean(cost.label)} {cost.show(model)}" for cost in other_costs(state) if cost.show(model))
@@ -83,11 +83,11 @@ def _ends_of_front(state: StudyState, model: Trial) -> list[str]:
     sentences = []
     if best.number != model.number:
         sentences.append(
-            f"The one with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
+            f"The network with the best score, trial {best.number}, reaches {format_score(state, state.score(best))} in {_ms(best):.3g} ms."
         )
     if fastest.number != model.number:
         sentences.append(
-            f"The fastest, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {format_score(state, state.score(fastest))}."
+            f"The fastest network, trial {fastest.number}, takes {_ms(fastest):.3g} ms and reaches {format_score(state, state.score(fastest))}."
         )
     return sentences
 

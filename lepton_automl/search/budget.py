@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lepton_automl.specs import Budget
 from lepton_automl.state import StudyState
+from lepton_automl.texts import many
 
 RESERVE = 0.01  # share of the time reserved for the end of the study, unless measured: shutdown, choice, registration
 LEAST_RESERVE = 2.0  # seconds, for budgets of a minute or more
@@ -67,12 +68,16 @@ class BudgetTracker:
         """Why no more trials may start; empty while they may."""
         budget, state, seconds = self.budget, self._state, self.seconds
         if seconds is not None and state.spent(now) >= seconds - self._reserved(seconds):
-            what = f"{budget.minutes:g} minutes" if budget.cost is None else f"{budget.cost:g} (in the currency of its prices)"
+            what = (
+                f"{budget.minutes:g} minute{'s' * (budget.minutes != 1)}"
+                if budget.cost is None
+                else f"{budget.cost:g} (in the currency of its prices)"
+            )
             return f"the budget of {what} is spent"
         if budget.trials is not None and len(state.trials) >= budget.trials:
-            return f"the budget of {budget.trials} trials is spent"
+            return f"the budget of {many(budget.trials, 'trial')} is spent"
         if budget.epochs is not None and state.epochs >= budget.epochs:
-            return f"the budget of {budget.epochs} epochs is spent"
+            return f"the budget of {many(budget.epochs, 'epoch')} is spent"
         return ""
 
     def share(self, now: float) -> float:

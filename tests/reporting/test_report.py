@@ -99,7 +99,7 @@ def test_the_report_is_an_artifact_of_the_studys_run(study):
 
 def test_a_study_without_a_model_has_a_report_too():
     page = report_html(ReportContext(StudyState(config=config(), started=StudyStarted(at=0.0, config=config()))))
-    assert "No model is ready" in page and "none has started" in page
+    assert "No model is finished yet" in page and "none has started" in page
 
 
 def test_a_studys_data_can_be_read_printed_and_in_a_notebook():

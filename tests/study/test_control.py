@@ -136,7 +136,7 @@ def test_a_study_with_callbacks_ends_and_is_extended_and_is_an_optuna_study(home
     with pytest.raises(StudyError, match="short-2"):
         AutoML(name="short", home=home).fit(images, labels, resume=True)
 
-    with pytest.raises(StudyError, match="the budget of 1 trials is spent"):
+    with pytest.raises(StudyError, match="the budget of 1 trial is spent"):
         study.resume()
     study.extend(trials=1)
     study.wait()

@@ -74,7 +74,7 @@ def test_a_study_becomes_a_run_with_a_run_for_each_trial(store_folder, client, t
     data = {number: [one.dataset.name for one in run.inputs.dataset_inputs] for number, run in trials.items()}
     assert data == {0: ["pictures"], 1: ["pictures"], 2: []}, "complete trials carry their data set"
     for told in (described, best.data.tags["mlflow.note.content"]):  # MLflow's run list shows Markdown as it is written
-        assert "conv 16 / 32x2 plain k3" in told and "\\|" not in told and "\uff5c" not in told
+        assert "conv 16, 2 plain 3x3 of 32" in told and "\\|" not in told and "\uff5c" not in told
 
 
 def test_a_run_list_has_views_with_figures(store_folder, client, tmp_path):

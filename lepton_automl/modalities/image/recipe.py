@@ -83,8 +83,10 @@ class ConvRecipe(Recipe):
     def describe(self) -> str:
         """Stem and stages."""
         # A stage's last block tells its kind: the first may be there for the stride alone.
-        stages = ", ".join(f"{s.width}x{len(s.blocks)} {s.blocks[-1].kind} k{s.blocks[-1].kernel}" for s in self.stages)
-        return f"conv {self.stem} | {stages}"
+        stages = ", ".join(
+            f"{len(s.blocks)} {s.blocks[-1].kind} {s.blocks[-1].kernel}x{s.blocks[-1].kernel} of {s.width}" for s in self.stages
+        )
+        return f"conv {self.stem}, {stages}"
 
     def diagram(self) -> tuple[Box, ...]:
         """The image, the stem, every block, the outputs."""

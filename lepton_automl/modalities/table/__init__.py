@@ -99,7 +99,7 @@ class TableModality:
         """How many columns of which kind."""
         own = table_input(spec)
         categories, numbers = len(own.cardinalities), own.numeric - own.plain
-        return f"{many(categories, 'categorical column')}, {many(numbers, 'column')} of numbers"
+        return f"{many(categories, 'categorical column')}, {many(numbers, 'numeric column')}"
 
     def facts(self, spec: DataSpec) -> dict[str, Any]:
         """How many columns there are."""

@@ -118,7 +118,7 @@ def _missing_note(findings: Findings) -> list[str]:
     """How many training cells of which columns hold no value."""
     listed = [f"{column.name!r} ({count:,})" for column in findings.columns if (count := findings.missing.get(column.name))]
     more = f" and {len(listed) - MOST_LISTED:,} more columns" if len(listed) > MOST_LISTED else ""
-    return [f"training rows without a value in {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
+    return [f"missing values in training rows: {', '.join(listed[:MOST_LISTED])}{more}"] if listed else []
 
 
 def _fit(name: str, column: Array, train: Array, findings: Findings) -> Column | None:

@@ -7,6 +7,9 @@ from typing import Literal
 
 from lepton_automl.errors import ConfigError
 from lepton_automl.recipe import Box, Recipe, Widths
+from lepton_automl.texts import many
+
+NAMES = {"mlp": "MLP", "resnet": "ResNet"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class TableRecipe(Recipe):
 
     def describe(self) -> str:
         """Blocks, embedding and heads."""
-        return f"{self.kind} {'-'.join(map(str, self.mids))} {self.embedding} x{self.heads} heads"
+        return f"{NAMES[self.kind]} {'-'.join(map(str, self.mids))}, {self.embedding} embedding, {many(self.heads, 'head')}"
 
     def diagram(self) -> tuple[Box, ...]:
         """The row, every block, the heads."""
