@@ -1,1 +1,1 @@
-"""Small inputs after what people really have: one file a group of kinds, one function a case."""
+"""Small inputs modelled on real data: one file per group of cases, one function per case."""

@@ -1,4 +1,4 @@
-"""What a case is: a small input made in a folder, and what has to come of it."""
+"""A case: a small input that is written to a folder, and the expected outcome."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _CASES: list[Case] = []
 
 @dataclass(frozen=True)
 class Case:
-    """One input and its right outcome.
+    """One input and its expected outcome.
 
     Args:
-        kind: The kind of fault that it is an example of, such as `"A3 rows that end in a separator"`.
-        name: What is particular to this input.
+        kind: The kind of input that it is an example of, such as `"A3 rows that end in a separator"`.
+        name: What this input adds to its kind.
         body: Makes the input in an empty folder, uses it, and asserts what must hold.
         refused: Words of the refusal, where this input has to be refused; empty where it has to work.
         slow: Whether it takes more than a few seconds; `make slow` runs it.

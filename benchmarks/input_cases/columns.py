@@ -1,4 +1,4 @@
-"""Tables and files with a column of given cells, and what must come of it: its values, notes and warnings."""
+"""Tables and files with a column of given cells, and their expected values, notes and warnings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ZEROS = "B labels that begin with a zero"
 
 
 def table(cells: Sequence[Any], target: Sequence[Any] = ("p", "q")) -> pd.DataFrame:
-    """A table with a column `a` of these cells, over and over, and another one that is plain."""
+    """A table with a column `a` that repeats these cells, and a second column of plain numbers."""
     rng = np.random.default_rng(0)
     return pd.DataFrame(
         {
@@ -41,7 +41,7 @@ def table(cells: Sequence[Any], target: Sequence[Any] = ("p", "q")) -> pd.DataFr
 
 
 def prepared(frame: pd.DataFrame, folder: Path, test: Any = None, **options: Any) -> tuple[DataSpec, dict[str, Any]]:
-    """What came of a table; its raw rows give the same arrays in a prediction as they gave in training."""
+    """The prepared data of a table; asserts that its raw rows give the same arrays in a prediction as in training."""
     spec = prepare(frame, folder / "data", DataOptions(target="y", **options), test=test)
     preprocess = load_preprocess(json.loads((folder / "data/preprocess.json").read_text()))
     assert isinstance(preprocess, TablePreprocess)
@@ -62,7 +62,7 @@ def stored_arrays(folder: Path, name: str) -> Any:
 
 
 def scale(spec: DataSpec) -> NumberOutput:
-    """The scale of a target that is a number."""
+    """The scale of a numeric target."""
     assert isinstance(spec.output, NumberOutput), f"the task is {spec.task}"
     return spec.output
 

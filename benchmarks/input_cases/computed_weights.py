@@ -1,4 +1,4 @@
-"""Weights computed from others, and batch norms that are not as usual."""
+"""Networks with computed weights, and with unusual batch norms."""
 
 # ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -17,7 +17,7 @@ from .networks import COMPUTED, NORMS, Frozen, convolutions, network, with_layer
 
 
 class Live(nn.BatchNorm2d):
-    """In training mode whatever it is told."""
+    """Stays in training mode."""
 
     def train(self, mode: bool = True) -> Live:  # noqa: FBT001, FBT002  # torch's signature
         del mode

@@ -1,4 +1,4 @@
-"""Networks that are cut although some of their layers are not: recurrent ones, ones that only training uses, computed weights."""
+"""Networks that are pruned except for some layers: recurrent ones, layers that only training uses, computed weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ COMPUTED = "B weights computed from others"
 
 
 def head(width: int) -> nn.Sequential:
-    """Layers that can be cut."""
+    """Layers that can be pruned."""
     return nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 3))
 
 
 class Gated(nn.Module):
-    """The last state of a GRU, beside the mean of all."""
+    """The last state of a GRU, concatenated with the mean of all states."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Convolved(nn.Module):
 
 
 class Cells(nn.Module):
-    """A cell in a loop, with layers behind it."""
+    """A recurrent cell in a loop, followed by layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Cells(nn.Module):
 
 
 class Deep(nn.Module):
-    """Two more answers while it trains, each read from another depth."""
+    """Two auxiliary outputs during training, each from another depth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Deep(nn.Module):
 
 
 class Projected(nn.Module):
-    """A projection for a contrastive loss, which only training calls."""
+    """A projection for a contrastive loss that only training uses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class Projected(nn.Module):
 
 
 class Skips(nn.Module):
-    """A block that training leaves out at random, as in stochastic depth."""
+    """A block that training skips at random, as in stochastic depth."""
 
     def __init__(self) -> None:
         super().__init__()

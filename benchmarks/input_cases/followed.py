@@ -1,4 +1,4 @@
-"""Networks that ask how many rows there are, and networks that leave torch for NumPy in their forward pass."""
+"""Networks that use the number of rows, and networks that use NumPy in their forward pass."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMPY = "B NumPy in a forward pass, named as what it is"
 
 
 class Tokens(nn.Module):
-    """A token that is learnt before the rows of a picture, as in ViT and FT-Transformer; then attention in plain terms."""
+    """A learned token before the rows of an image, as in ViT and FT-Transformer; then attention in plain operations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Tokens(nn.Module):
 
 
 class Flat(nn.Module):
-    """Rows made flat by somebody's own function; `between` comes first."""
+    """Flattens the rows by a custom function, after `between`."""
 
     def __init__(self, flat: Callable[[Tensor], Tensor], between: nn.Module | None = None) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def _by_length(rows: Tensor) -> Tensor:
 
 
 class Listed(nn.Module):
-    """`len` of the rows beside `len` of a list and of a tensor's shape."""
+    """`len` of the rows, of a list and of a tensor's shape."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ network(LENGTHS, "a loop over the rows", refused="for a fixed number of rows onl
 
 
 class Repeats(nn.Module):
-    """What torch's exporter alone can follow: a way that depends on a tensor's kind."""
+    """Only torch's exporter can trace it: a branch that depends on a tensor's type."""
 
     def forward(self, rows: Tensor) -> Tensor:
         return rows.abs() if torch.is_floating_point(rows) else rows
@@ -127,7 +127,7 @@ class Parts(nn.Module):
 
 
 class Prior(nn.Module):
-    """NumPy makes a number of its own weights, and nothing of the rows."""
+    """NumPy computes a number from the weights, and nothing from the rows."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Functional calls and changes in place; and networks without one answer for each row, which are refused."""
+"""Functional calls and in-place operations; and networks without one output per row, which are rejected."""
 
 # ruff: noqa: N812, PLW0108  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -52,7 +52,7 @@ class InPlace(nn.Module):
 
 
 class Squeezed(nn.Module):
-    """One row alone loses its own axis, too."""
+    """With one row, it also squeezes the batch axis."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Squeezed(nn.Module):
 
 @torch.fx.wrap
 def tanh(rows: Tensor) -> Tensor:
-    """It has the name of one of torch's."""
+    """It has the name of a function of torch."""
     return rows.abs() + 1
 
 

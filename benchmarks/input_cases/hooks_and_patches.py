@@ -1,4 +1,4 @@
-"""Networks with hooks, and with methods that were replaced on an instance."""
+"""Networks with hooks, and with methods that are replaced on an instance."""
 
 # ruff: noqa: SLF001  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.

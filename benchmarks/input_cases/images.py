@@ -1,4 +1,4 @@
-"""Pictures as people keep them: folders of splits, deep pixels, links, labels in a table, and very large photos."""
+"""Image folders as found in practice: split folders, 16-bit pixels, links, labels in a table, and very large photos."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ SEALED = "A9 nothing is learned from test pictures"
 
 
 def photo(path: Path, seed: int, side: int = 8) -> Path:
-    """A small picture of noise."""
+    """A small image of noise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(path)
     return path
 
 
 def photos(*folders: Path, each: int = 6) -> None:
-    """Pictures in each folder, all different."""
+    """Different images in each folder."""
     for number, folder in enumerate(folders):
         for n in range(each):
             photo(folder / f"{n}.png", 1000 * number + n)
 
 
 def ready(source: Any, folder: Path, **options: Any) -> DataSpec:
-    """The data, prepared beside their source."""
+    """Prepare the data next to their source."""
     return prepare(source, folder / "prepared", DataOptions(folds=0, **options))
 
 
@@ -53,7 +53,7 @@ def counts(spec: DataSpec) -> tuple[int, int, int]:
 
 
 def arranged(folder: Path, *names: str, each: int = 6) -> Path:
-    """A source with pictures in each of these folders."""
+    """A source with images in each of these folders."""
     photos(*(folder / "in" / name for name in names), each=each)
     return folder / "in"
 
@@ -125,7 +125,7 @@ def _(folder: Path) -> None:
 
 
 def deep(folder: Path, values: np.ndarray, ending: str = "png") -> Path:
-    """Two classes of pictures that are no bytes, [N, H, W]."""
+    """Two classes of images whose pixels are not bytes, [N, H, W]."""
     for number, pixels in enumerate(values):
         path = folder / "in" / ("dark", "light")[number % 2] / f"{number}.{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def deep(folder: Path, values: np.ndarray, ending: str = "png") -> Path:
 
 
 def grey(spec: DataSpec) -> int:
-    """How many grey levels are left of the pictures that a network learns from."""
+    """The number of grey levels in the prepared images."""
     return len(np.unique(np.load(Path(spec.folder) / "rows" / "image.npy")))
 
 
@@ -143,7 +143,7 @@ def noise(low: float, high: float, dtype: Any, rows: int = 20) -> np.ndarray:
 
 
 def same_at_prediction(spec: DataSpec, path: Path) -> None:
-    """The file of a training picture gives the pixels that the network has learned from."""
+    """Asserts that the file of a training image gives the pixels of training."""
     preprocess = load_preprocess(json.loads((Path(spec.folder) / "preprocess.json").read_text()))
     pixels = preprocess.arrays(path)["image"][0]
     stored = [np.load(Path(spec.folder) / part / "image.npy") for part in ("rows", "test")]

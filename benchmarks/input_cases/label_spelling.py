@@ -1,4 +1,4 @@
-"""Labels that differ in their spelling alone, or begin with a zero."""
+"""Labels that differ only in their spelling, or begin with a zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of labels beside pictures as people keep them, and folders that look like splits."""
+"""Label tables next to image folders, and folders that look like splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PETS = ("cat", "dog")
 
 
 def beside(folder: Path, head: str, cells: Sequence[str], name: str = "labels.csv") -> Path:
-    """Twelve pictures in `images/`, and a table beside it."""
+    """Twelve images in `images/`, and a table next to it."""
     source = arranged(folder, "images", each=12)
     labels(source / name, [head, *cells])
     return source

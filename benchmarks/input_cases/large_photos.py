@@ -1,4 +1,4 @@
-"""Photos of many pixels, and files that promise them."""
+"""Very large photos, and files whose header claims a very large size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _(folder: Path) -> None:
 
 
 def headed(path: Path, width: int, height: int, **options: Any) -> Path:
-    """A JPEG whose header promises another size than it has."""
+    """A JPEG whose header gives a wrong size."""
     data = bytearray(white(path, 64, 64, **options).read_bytes())
     at = data.index(b"\xff\xc2" if options.get("progressive") else b"\xff\xc0") + 5
     data[at : at + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
@@ -63,7 +63,7 @@ def _(folder: Path) -> None:
 
 
 def bomb(path: Path, side: int = 60_000) -> Path:
-    """A PNG of a few bytes whose header is that of a large one."""
+    """A PNG of a few bytes that decodes to a very large image."""
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)),
         (b"IDAT", zlib.compress(bytes(64))),

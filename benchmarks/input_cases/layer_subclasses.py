@@ -1,4 +1,4 @@
-"""Layers of a subclass that compute more than their class says."""
+"""Subclasses of layers that compute more than their base class."""
 
 # ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -15,7 +15,7 @@ from .networks import SUBCLASS, BNAct, layers, network, with_layer
 
 
 class BatchNormAct2d(nn.BatchNorm2d):
-    """As timm writes it: by function, with the activation and dropout as modules inside."""
+    """As in timm: a functional call, with activation and dropout as submodules."""
 
     def __init__(self, width: int) -> None:
         super().__init__(width)
@@ -52,7 +52,7 @@ class StandardConv(nn.Conv2d):
 
 
 class SameConv(nn.Conv2d):
-    """Padded as TensorFlow does, by the size of what comes."""
+    """Padded as in TensorFlow, by the size of its input."""
 
     def forward(self, rows: Tensor) -> Tensor:
         pad = [max((math.ceil(size / 2) - 1) * 2 + 3 - size, 0) for size in rows.shape[-2:]]
@@ -71,7 +71,7 @@ class Skip(nn.Sequential):
 
 
 class ChannelNorm(nn.LayerNorm):
-    """ConvNeXt's: over the channels of a picture."""
+    """As in ConvNeXt: over the channels of an image."""
 
     def forward(self, rows: Tensor) -> Tensor:
         return super().forward(rows.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Texts that stand for a missing value, or do not: among numbers, categories and labels."""
+"""Texts that stand for a missing value, or do not, in numbers, categories and labels."""
 
 from __future__ import annotations
 

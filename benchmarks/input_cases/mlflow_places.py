@@ -1,4 +1,4 @@
-"""Experiments that MLflow would refuse, or that a person has deleted there."""
+"""MLflow experiments that are invalid, or that were deleted in MLflow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REFUSED, DELETED = "B MLflow refuses the experiment", "B a deleted MLflow experi
 
 
 def store(folder: Path) -> None:
-    """What is looked into of a home's store: its experiments."""
+    """The experiments table of a home's MLflow store."""
     with closing(sqlite3.connect(folder / "mlflow.db")) as file:
         file.execute("create table experiments (experiment_id integer, name text, lifecycle_stage text)")
         rows = [(0, "Default", "active"), (1, "birds", "active"), (2, "bees", "deleted"), (3, "lepton/digits", "deleted")]
@@ -97,7 +97,7 @@ WHY = "MLflow refuses the experiment: Could not find experiment with ID 999"
 
 
 def standing(folder: Path, *news: Noted) -> dict[str, str]:
-    """What `lepton status` and the dashboard show of a search after these events, and what its state makes of them."""
+    """What `lepton status`, the dashboard and the state show after these events."""
     spec = DataSpec(
         name="x", folder=str(folder), target="y", input=TableInput(numeric=2), output=BinaryOutput(labels=(0, 1)), train=9,
         validation=3, test=3, digest="d",

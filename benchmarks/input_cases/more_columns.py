@@ -1,4 +1,4 @@
-"""More of what columns hold: prices without cents, durations, periods, labels that look alike, cells that only held-out rows have."""
+"""More contents of columns: prices without cents, durations, periods, similar labels, cells that only held-out rows have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks with layers that a cut once broke on: one weight for all channels, weights computed from others, other libraries."""
+"""Networks on whose layers pruning once failed: one weight for all channels, computed weights, other libraries."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRELU = "B PReLU with one weight"
 
 
 def cut(model: nn.Module, rows: Tensor) -> nn.Module:
-    """Half of the channels leave; the cut itself proves that the rest answers as it must."""
+    """Prune half of the channels; pruning itself checks the outputs of the rest."""
     small = prune(model.eval(), PruneOptions(ratio=0.5, multiple=4), rows).model
     before, after = (sum(weight.numel() for weight in network.parameters()) for network in (model, small))
     assert after < 0.7 * before

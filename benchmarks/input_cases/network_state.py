@@ -1,4 +1,4 @@
-"""The state of a given network: modes, weights and gradients stay through export, lean and accelerate."""
+"""The state of a network that is passed in: export, lean and accelerate keep its modes, weights and gradients."""
 
 # ruff: noqa: ARG001, N812, PLW0108  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -98,7 +98,7 @@ def _lean_weight_norm(folder: Path) -> None:
 
 
 class Counting(nn.Module):
-    """Counts its calls, whatever its mode, and smooths what it sees."""
+    """Counts its calls in every mode, and averages its inputs."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks to build cases of, exported and compared with their files; nothing of them may change."""
+"""Networks for the cases: each is exported and compared with its file, and must stay unchanged."""
 
 # ruff: noqa: N812, SLF001  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -35,12 +35,12 @@ UNFOLLOWED = "A1 what has no one answer"
 
 
 def pictures() -> Tensor:
-    """64 pictures [1, 8, 8]."""
+    """64 images [1, 8, 8]."""
     return torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(7))
 
 
 def convolutions(first: nn.Module, second: nn.Module | None = None, between: nn.Module | None = None) -> nn.Sequential:
-    """Pictures to 4 logits, with a norm of 16 channels of somebody's own after each of two convolutions."""
+    """Images to 4 logits: two convolutions, each followed by a custom norm of 16 channels."""
     net = nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
         first,
@@ -55,12 +55,12 @@ def convolutions(first: nn.Module, second: nn.Module | None = None, between: nn.
 
 
 def layers(between: nn.Module) -> nn.Sequential:
-    """Pictures to 4 logits, with a layer of somebody's own from 64 numbers to 32."""
+    """Images to 4 logits, with a custom layer from 64 numbers to 32."""
     return nn.Sequential(nn.Flatten(), between, nn.ReLU(), nn.Linear(32, 4))
 
 
 def stirred(net: nn.Sequential) -> nn.Sequential:
-    """The same with batch norms as training leaves them."""
+    """The same with batch-norm statistics as after training."""
     for part in net.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:  # no public name
             assert part.running_var is not None
@@ -73,7 +73,7 @@ def stirred(net: nn.Sequential) -> nn.Sequential:
 
 
 def state(net: nn.Module) -> dict[str, Any]:
-    """Everything of a network that may not change, taken down without the package's help."""
+    """Everything of a network that must not change, copied without the package's code."""
     weights = dict([*net.named_parameters(), *net.named_buffers()])
     return {
         "modes": [part.training for part in net.modules()],
@@ -90,7 +90,7 @@ def state(net: nn.Module) -> dict[str, Any]:
 
 
 def same(first: Any, other: Any) -> bool:
-    """Whether two states are equal to the bit."""
+    """Whether two states are equal bit by bit."""
     if isinstance(first, dict):
         return first.keys() == other.keys() and all(same(first[name], other[name]) for name in first)
     if isinstance(first, Tensor) and isinstance(other, Tensor):
@@ -100,7 +100,7 @@ def same(first: Any, other: Any) -> bool:
 
 @contextmanager
 def unchanged(net: nn.Module) -> Iterator[None]:
-    """Asserts that a network leaves as it came."""
+    """Asserts that a network is not changed."""
     before = state(net)
     yield
     after = state(net)
@@ -109,7 +109,7 @@ def unchanged(net: nn.Module) -> Iterator[None]:
 
 
 def answers_alike(net: nn.Module, folder: Path, rows: Tensor | None = None) -> None:
-    """Export, and compare the file with what the network itself answers, together and one by one."""
+    """Export, and compare the file's outputs with the network's own, in a batch and row by row."""
     rows = pictures() if rows is None else rows
     net.eval()
     copy = rows.clone()
@@ -128,7 +128,7 @@ def answers_alike(net: nn.Module, folder: Path, rows: Tensor | None = None) -> N
 
 
 def network(kind: str, name: str, *, refused: str = "", slow: bool = False) -> Callable[[Callable[[], nn.Module]], Body]:
-    """Register a function that makes a network: exported, it must answer as the network does, or be refused by name."""
+    """Register a function that builds a network: its export must give the network's outputs, or be rejected by name."""
 
     def register(make: Callable[[], nn.Module]) -> Body:
         @case(kind, name, refused=refused, slow=slow)
@@ -149,7 +149,7 @@ class BNAct(nn.BatchNorm2d):
 
 
 class Frozen(nn.BatchNorm2d):
-    """In evaluation mode whatever it is told."""
+    """Stays in evaluation mode."""
 
     def train(self, mode: bool = True) -> Frozen:  # noqa: FBT001, FBT002  # torch's signature
         del mode
@@ -162,7 +162,7 @@ def with_layer(layer: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
 
 
 class Calls(nn.Module):
-    """A network whose middle is a function."""
+    """A network with a function in the middle."""
 
     def __init__(self, middle: Callable[[Tensor], Tensor]) -> None:
         super().__init__()

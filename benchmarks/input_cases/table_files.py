@@ -1,4 +1,4 @@
-"""Table files as people have them; each is prepared, and predict.py's reading has to give the arrays of training."""
+"""Table files as found in practice; each is prepared, and predict.py must read the same arrays as training."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ RAGGED = "B rows and lines that are not as the others"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of a file.
+    """A prepared file.
 
     Args:
         spec: The prepared data.
-        columns: Kind of each column that is learnt from.
+        columns: The kind of each input column.
         messages: Notes and warnings.
     """
 
@@ -50,7 +50,7 @@ class Prepared:
 
 
 def prepared(file: Path, **options: Any) -> Prepared:
-    """Prepare a file, and make sure that predicting reads the same file as training did, bit by bit."""
+    """Prepare a file, and assert that prediction reads it bit by bit as training does."""
     folder = file.parent / f"{file.name}.prepared"
     spec = prepare(file, folder, DataOptions(folds=0, **options))
     preprocess = load_preprocess(json.loads((folder / "preprocess.json").read_text()))
@@ -69,7 +69,7 @@ def lines(rows: Sequence[tuple[str, ...]], separator: str = ",", end: str = "") 
 
 
 def usual(prepared: Prepared) -> None:
-    """That `PRICES` were understood."""
+    """Assert that `PRICES` were read correctly."""
     assert prepared.columns == dict.fromkeys(("price", "rooms", "area"), "number"), prepared.columns
     assert (prepared.spec.target, prepared.spec.classes) == ("sold", ("no", "yes")), prepared.spec
     assert prepared.spec.train + prepared.spec.validation + prepared.spec.test == ROWS

@@ -1,4 +1,4 @@
-"""Tables in archives, and other things in place of a table; see `table_files.py`."""
+"""Tables in archives, and files that are not tables; see `table_files.py`."""
 
 from __future__ import annotations
 

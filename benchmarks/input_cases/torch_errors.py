@@ -1,4 +1,4 @@
-"""PyTorch's errors in short sentences, and parts of Lightning named as what they are."""
+"""PyTorch's errors in short sentences, and clear names for parts of Lightning."""
 
 # ruff: noqa: ARG001, N812  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -76,7 +76,7 @@ class Recurrent(nn.Module):
 
 
 class Lit(pl.LightningModule):
-    """Its forward pass uses what a Trainer gives."""
+    """Its forward pass uses attributes that a Trainer sets."""
 
     def __init__(self) -> None:
         super().__init__()

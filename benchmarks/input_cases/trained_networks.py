@@ -1,4 +1,4 @@
-"""Small networks, trained on pictures of four classes."""
+"""Small networks, trained on images of four classes."""
 
 # ruff: noqa: N812  # networks as people write them, in cases that need not use their folder
 # Networks as people write them, patched and hooked, are what types cannot follow.
@@ -20,7 +20,7 @@ from .networks import unchanged
 
 
 def labelled(count: int = 160) -> tuple[Tensor, Tensor]:
-    """Pictures of four classes: which quarter is bright."""
+    """Images of four classes: which quarter is bright."""
     chance = torch.Generator().manual_seed(3)
     classes = torch.arange(count) % 4
     rows = 0.3 * torch.randn(count, 1, 8, 8, generator=chance)
@@ -41,7 +41,7 @@ def taught(net: nn.Module, steps: int = 60) -> nn.Module:
 
 
 def plain(norm: nn.Module | None = None) -> nn.Module:
-    """Places matter in it."""
+    """A network that depends on the position of pixels."""
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, 2, 1), norm or nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(),
         nn.Linear(64, 4),
@@ -49,14 +49,14 @@ def plain(norm: nn.Module | None = None) -> nn.Module:
 
 
 def accuracy(net: nn.Module) -> float:
-    """One row a call, as a network in use answers."""
+    """Accuracy with one row per call."""
     rows, classes = labelled()
     with torch.no_grad():
         return float(np.mean([int(net(rows[n : n + 1]).argmax()) == int(classes[n]) for n in range(len(rows))]))
 
 
 def leaned(net: nn.Module, **options: Any) -> nn.Module:
-    """What `lean` makes of a network, which must stay as it is."""
+    """The result of `lean`; asserts that the network itself is not changed."""
     with unchanged(net), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result = lean(

@@ -1,4 +1,4 @@
-"""Nothing is learnt from test rows: neither a column's type nor its values."""
+"""Nothing is learned from test rows: neither a column's type nor its values."""
 
 from __future__ import annotations
 

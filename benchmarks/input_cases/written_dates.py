@@ -1,4 +1,4 @@
-"""Dates and times as people write them."""
+"""Dates and times in common notations."""
 
 from __future__ import annotations
 

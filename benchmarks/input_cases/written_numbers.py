@@ -1,4 +1,4 @@
-"""Numbers as people write them: separators, units, percentages; and texts that are no numbers."""
+"""Numbers in common notations: separators, units, percentages; and texts that are not numbers."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Small networks of the shapes that people write, for `benchmarks zoo`: one file a subject."""
+"""Small networks of common designs, for `benchmarks zoo`: one file per subject."""

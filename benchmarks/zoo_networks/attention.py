@@ -1,4 +1,4 @@
-"""Transformers, mixers and other ways to attend."""
+"""Transformers, mixers and other kinds of attention."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ViT(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """As timm and nanoGPT write it."""
+    """As in timm and nanoGPT."""
 
     def __init__(self, width: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The list of networks: name, rows, and how each is made."""
+"""The list of networks: the name, the rows and the constructor of each."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Entry:
     """One network.
 
     Args:
-        name: What is particular to it.
-        rows: A name of `rows.KINDS`: what its forward pass takes.
-        make: Makes it, untrained.
+        name: What distinguishes it.
+        rows: A key of `rows.KINDS`: the input of its forward pass.
+        make: Builds it, untrained.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Entry:
 
 
 def network(name: str, rows: str = "digits") -> Callable[[M], M]:
-    """Register a class or function without arguments that makes a network; see `Entry`."""
+    """Register a class or function without arguments that builds a network; see `Entry`."""
 
     def register(make: M) -> M:
         _ENTRIES.append(Entry(name, rows, make))

@@ -1,4 +1,4 @@
-"""Networks by how they normalise, scale and gate."""
+"""Networks with different normalisation, scaling and gating."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .entry import network
 
 
 class ConvNeXtNorm(nn.Module):
-    """Layer norm over the channels of a picture, by hand."""
+    """Layer norm over the channels of an image, written by hand."""
 
     def __init__(self, width: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def convmixer() -> nn.Module:
 
 
 class StandardizedConv(nn.Conv2d):
-    """Weight standardisation, as beside group norms."""
+    """Weight standardisation, as used with group norms."""
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight

@@ -1,4 +1,4 @@
-"""Real rows for the networks: scikit-learn's digits as pictures, sequences and tokens, and two of its tables."""
+"""Real data for the networks: scikit-learn's digits as images, sequences and tokens, and two of its tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ CLASSES = 10
 
 @cache
 def split(kind: str) -> tuple[Pairs, Pairs]:
-    """Rows and targets to train on, and to score on.
+    """Rows and targets for training, and for scoring.
 
     Args:
-        kind: A name of `KINDS`.
+        kind: A key of `KINDS`.
     """
     rows, targets = KINDS[kind]()
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
@@ -31,7 +31,7 @@ def split(kind: str) -> tuple[Pairs, Pairs]:
 
 
 def _digits() -> Pairs:
-    """Pictures [N, 1, 8, 8] with values from 0 to 1, and their classes."""
+    """Images [N, 1, 8, 8] with values from 0 to 1, and their classes."""
     dataset = load_digits()
     return torch.tensor(dataset.images, dtype=torch.float32)[:, None] / 16, torch.tensor(dataset.target)
 
@@ -43,13 +43,13 @@ def _large() -> Pairs:
 
 
 def _color() -> Pairs:
-    """The same at [N, 3, 16, 16], each channel with another contrast."""
+    """The same at [N, 3, 16, 16], with a different contrast per channel."""
     rows, targets = _large()
     return torch.cat([rows, rows.sqrt(), 1 - rows], 1), targets
 
 
 def _steps() -> Pairs:
-    """Sequences [N, 8, 8]: a picture's lines, one a step."""
+    """Sequences [N, 8, 8]: one line of the image per step."""
     rows, targets = _digits()
     return rows[:, 0], targets
 
@@ -67,7 +67,7 @@ def _flat() -> Pairs:
 
 
 def _tokens() -> Pairs:
-    """Sequences of 32 token ids [N, 32] below 160: where a pixel is and how dark, for every second pixel."""
+    """Sequences of 32 token ids below 160, [N, 32]: position and brightness of every second pixel."""
     rows, targets = _digits()
     levels = (rows.flatten(1)[:, ::2] * 4).round().long()
     return levels + 5 * torch.arange(32), targets
@@ -80,7 +80,7 @@ def _cancer() -> Pairs:
 
 
 def _diabetes() -> Pairs:
-    """A table of 10 columns whose target is a value."""
+    """A table of 10 columns with a numeric target."""
     dataset = load_diabetes()
     return _standardised(dataset.data), torch.tensor(dataset.target, dtype=torch.float32)
 

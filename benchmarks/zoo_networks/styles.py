@@ -1,4 +1,4 @@
-"""Ordinary networks, programmed in ways that people program them."""
+"""Ordinary networks in different programming styles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One network's trial: trained briefly, accelerated, cut, and every answer compared with the module's own."""
+"""One network's trial: train it briefly, accelerate it, prune it, and compare every output with the module's own."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ Array = NDArray[Any]
 
 
 class Wrong(Exception):  # noqa: N818  # what the benchmark looks for, not an error of its own
-    """An answer, a score or a state that is not what it should be, without an error."""
+    """A wrong output, score or state without an error."""
 
 
 def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, Any]:
-    """Train, accelerate and cut one network.
+    """Train, accelerate and prune one network.
 
     Args:
         entry: The network.
-        training: Whether it is handed over in training mode.
-            target: Where it is accelerated.
+        training: Whether it is passed in training mode.
+            target: The deployment for which it is accelerated.
 
     Returns:
-        Its own score.
+        The score of the module itself.
 
     Raises:
         Wrong: Something differs.
@@ -63,7 +63,7 @@ def trial(entry: Entry, *, training: bool, deployment: Deployment) -> dict[str, 
 
 
 def trained(model: nn.Module, train: Pairs) -> nn.Module:
-    """The network after some hundred steps, in evaluation mode."""
+    """The network after some hundred training steps, in evaluation mode."""
     rows, targets = train
     values = targets.is_floating_point()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2 if values else 3e-3)
@@ -86,7 +86,7 @@ def trained(model: nn.Module, train: Pairs) -> nn.Module:
 
 
 def own_answers(model: nn.Module, rows: Tensor) -> Array:
-    """What the module's own forward pass gives in evaluation mode."""
+    """The outputs of the module's own forward pass in evaluation mode."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     with torch.no_grad():
@@ -97,7 +97,7 @@ def own_answers(model: nn.Module, rows: Tensor) -> Array:
 
 
 def score_of(answers: Array, targets: Tensor) -> float:
-    """Accuracy, or R² of values."""
+    """Accuracy, or R² of numeric targets."""
     wanted = targets.numpy()
     if not targets.is_floating_point():
         return float((answers.argmax(1) == wanted).mean())
@@ -105,7 +105,7 @@ def score_of(answers: Array, targets: Tensor) -> float:
 
 
 class unchanged:  # noqa: N801  # used as a context
-    """Compares a network with itself before."""
+    """Compares a network with its earlier state."""
 
     def __init__(self, model: nn.Module, answers: Array, rows: Tensor) -> None:
         self.model, self.answers, self.rows = model, answers, rows
@@ -135,7 +135,7 @@ def need(good: object, what: str) -> None:
 
 
 def alike(answers: Array, expected: Array, what: str) -> None:
-    """Floats: close, and the same decisions where these are not a matter of rounding."""
+    """Whether floats are close and lead to the same decisions, apart from rounding."""
     need(answers.shape == expected.shape, f"{what}: the shape is {answers.shape}, the module's {expected.shape}")
     need(np.isfinite(answers).all(), f"{what}: not all answers are finite")
     allowed = CLOSE * float(np.abs(expected).max())
