@@ -100,7 +100,9 @@ def open_program(path: str | os.PathLike[str] | bytes, threads: int = 1, *, comp
     origin = "a model in memory" if isinstance(path, bytes) else str(path)
     try:
         with zipfile.ZipFile(io.BytesIO(path) if isinstance(path, bytes) else path) as archive:
-            pickled = [file.filename for file in archive.infolist() if file.filename.endswith((".pt", ".pkl")) and file.file_size]
+            pickled = [
+                file.filename for file in archive.infolist() if file.filename.endswith((".pt", ".pkl")) and file.file_size
+            ]
         if pickled:
             raise BundleError(f"{pickled[0]} in it is pickled and could run any code", where=origin, fix="Export it again.")
         program = torch.export.load(io.BytesIO(path) if isinstance(path, bytes) else path)
