@@ -164,8 +164,8 @@ class Bottleneck(Response):
         doubts = []
         if abs(self.profile.explained - 1) > EXPLAINED_TOLERANCE:
             doubts.append(
-                f"Layer by layer, the profiler tells of {100 * self.profile.explained:.0f} % of the call: kernels this small "
-                "run slower when they are watched, and what was too much is taken off all of them alike."
+                f"The layer-by-layer profile covers {100 * self.profile.explained:.0f} % of the call: the "
+                "profiler slows such small kernels, and the excess is subtracted from all of them in proportion."
             )
         if self.latency.busy or self.profile.busy or self.ceilings.busy:
             doubts.append("The machine was busy; for exact figures, repeat this when it is quiet.")

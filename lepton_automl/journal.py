@@ -187,7 +187,9 @@ class Journal:
         try:
             if not self.path.is_file():
                 if self.path.exists():
-                    raise StudyError("a folder lies in the place of the journal", where=str(self.path), fix=_repair(self.path))
+                    raise StudyError(
+                        "there is a folder in the place of the journal", where=str(self.path), fix=_repair(self.path)
+                    )
                 return
             with open(self.path, "rb") as file:
                 file.seek(offset)
@@ -376,4 +378,4 @@ def _last_newline(file: IO[bytes], size: int) -> int:
 
 
 def _repair(path: Path) -> str:
-    return f"lepton repair {path.parent.name} restores what it can, and keeps what lies there."
+    return f"lepton repair {path.parent.name} restores what it can, and keeps the old file."

@@ -41,7 +41,7 @@ def misfit(state: StudyState, event: Event) -> str:
         case Noted() | StudyPaused() | StudyResumed() | HyperparametersRanked() | JournalRepaired():
             return ""
         case _ if state.config is None:
-            return "no line before it tells what study this is"
+            return "no earlier line holds the study's settings"
         case HostBenchmarked():
             return "the machine was timed already" if state.host_benchmark else ""
         case TrialProposed():

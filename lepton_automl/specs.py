@@ -146,11 +146,11 @@ class Budget(Value):
     def __post_init__(self) -> None:
         complaints = Complaints("Budget")
         amounts = {name: value for name, value in vars(self).items() if value is not None and name != "prices"}
-        complaints.check(bool(amounts), "nothing is given", "Say Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
+        complaints.check(bool(amounts), "nothing is given", "Use Budget(minutes=10), Budget(trials=50) or Budget(epochs=500).")
         for name, value in amounts.items():
             complaints.check(_positive(value), f"{name} is {value!r}; it must be a number above 0")
             whole = name in {"minutes", "cost"} or (isinstance(value, int) and not isinstance(value, bool))
-            complaints.check(whole, f"{name} is {value!r}; it must be a whole number")
+            complaints.check(whole, f"{name} is {value!r}; it must be an integer")
         priced = self.cost is None or bool(self.prices)
         complaints.check(priced, "a cost is given, and no prices", 'Say Budget(cost=1.0, prices={"cpu": 0.04}).')
         for device, price in self.prices.items():

@@ -162,7 +162,7 @@ class StudyStore:
     def missing_journal(self, name: str) -> StudyError:
         """That a study has trials, and no journal that tells of them."""
         what = f"the study has no journal, and {len(trials_in(self.path(name)))} trials"
-        fix = f"lepton repair {name} restores the journal from what lies beside the models; lepton delete {name} removes all."
+        fix = f"lepton repair {name} restores the journal from the copies beside the models; lepton delete {name} removes all."
         return StudyError(what, where=name, fix=fix)
 
     def remove_unbegun(self, name: str) -> None:
@@ -191,7 +191,7 @@ class StudyStore:
         self.check_journal(name)
         if path.exists():
             fix = (
-                f"Take another name, such as {self.free_name(name)!r}, go on with it where it is unfinished: "
+                f"Choose another name, such as {self.free_name(name)!r}, resume the study if it is unfinished: "
                 f"fit(..., resume=True), or delete it: lepton delete {name}"
             )
             raise StudyError(f"the name {name!r} is taken by a study in {self.folder}", fix=fix)

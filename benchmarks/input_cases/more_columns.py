@@ -115,7 +115,7 @@ def _(folder: Path) -> None:
     frame = table(DAYS)
     spec, columns = prepared(frame, folder, test=frame.assign(a=["soon", *frame["a"][1:]]))
     assert day(columns["a"], "2024-01-31") == "2024-01-31T00:00"
-    warned(spec, "one cell of 'a' that was not learnt from is no date, such as 'soon': taken as missing")
+    warned(spec, "one cell of 'a' outside the training rows is no date, such as 'soon': taken as missing")
 
 
 @case(TEST, "no numbers in rows that validate, of a split column: counted, and missing")
@@ -126,7 +126,7 @@ def _(folder: Path) -> None:
     cells[split != "train"] = "oops"
     spec = prepare(frame.assign(a=cells), folder / "data", DataOptions(target="y"))
     assert dict(table_input(spec).columns)["a"] == "number"
-    warned(spec, "80 cells of 'a' that were not learnt from are no numbers, such as 'oops': taken as missing")
+    warned(spec, "80 cells of 'a' outside the training rows are no numbers, such as 'oops': taken as missing")
 
 
 @case(TEST, "such a number in a prediction", refused="column 'a' takes numbers, not 'oops'")

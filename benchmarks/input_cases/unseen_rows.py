@@ -23,7 +23,7 @@ def _(folder: Path) -> None:
     frame = table([1.5, 2.5, 3.5])
     spec, columns = prepared(frame, folder, test=frame.assign(a="oops"))
     assert number(columns["a"], 2.5) == 2.5
-    warned(spec, "120 cells of 'a' that were not learnt from are no numbers, such as 'oops': taken as missing")
+    warned(spec, "120 cells of 'a' outside the training rows are no numbers, such as 'oops': taken as missing")
 
 
 def _same(name: str, frame: pd.DataFrame, **changes: Any) -> None:

@@ -146,7 +146,7 @@ def _limit(text: str | None, complaints: Complaints) -> Any:
     try:
         return float(text)
     except ValueError:
-        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to lift it.")
+        complaints.add(f"{text!r} is no limit", "Give a number, or `none` to remove it.")
         return ...
 
 

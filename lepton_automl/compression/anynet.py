@@ -87,9 +87,13 @@ def _special_weights(layer: nn.Module | nn.Parameter) -> str:
     if isinstance(layer, nn.Parameter):
         return ""
     if parametrize.is_parametrized(layer):
-        return "has weights that are computed from others (a parametrization; remove_parametrizations() makes them its own)"
+        return (
+            "has weights that are computed from others (a parametrization; remove_parametrizations() makes them plain weights)"
+        )
     if any(isinstance(value, Tensor) for value in layer.__dict__.values()):
-        return "has weights that a hook computes (as weight_norm does; remove_weight_norm() and its like make them its own)"
+        return (
+            "has weights that a hook computes (as weight_norm does; remove_weight_norm() and the like make them plain weights)"
+        )
     if isinstance(layer, nn.LayerNorm | nn.GroupNorm | nn.RMSNorm) and not _plain(layer):
         return f"is a {type(layer).__name__} that does more than torch's own normalisation"
     return ""

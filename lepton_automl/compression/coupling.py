@@ -75,7 +75,7 @@ def _disagreement(path: str, what: str) -> ConfigError:
     return ConfigError(
         f"the traced network and its width map disagree about {path!r}: {what}",
         where="shrink",
-        fix="Correct the network's width_map; nothing was cut.",
+        fix="Correct the network's width_map; nothing was pruned.",
     )
 
 

@@ -132,7 +132,7 @@ def _opened(spec: DataSpec) -> Data:
     parts = _load(folder / ROWS)
     targets, folds = parts.pop("targets"), parts.pop("fold", None)
     if len(targets) != spec.train + spec.validation:
-        raise DataError(f"{len(targets):,} rows lie here, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
+        raise DataError(f"{len(targets):,} rows are here, not {spec.train + spec.validation:,}", where=str(folder), fix=_FIX)
     every = Split(parts, targets)
     preprocess = load_preprocess(json.loads((folder / PREPROCESS).read_text()))
     train, validation = every.rows(slice(0, spec.train)), every.rows(slice(spec.train, None))
@@ -150,5 +150,5 @@ def _load(folder: Path) -> dict[str, Tensor]:
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"the prepared data cannot be read: {error}", where=str(folder), fix=_FIX) from error
     if "targets" not in arrays:
-        raise DataError("no prepared data lie here", where=str(folder), fix=_FIX)
+        raise DataError("there is no prepared dataset in this folder", where=str(folder), fix=_FIX)
     return {name: torch.from_numpy(array) for name, array in arrays.items()}

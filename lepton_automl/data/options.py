@@ -126,7 +126,7 @@ class DataOptions(Value):
         others = [plugin for plugin in implied if self.task not in (None, plugin)] or implied[1:]
         if others:
             what = f"{', '.join(options_of[others[0]])} is for the task {others[0]!r}"
-            raise ConfigError(what, where="DataOptions", fix="Leave it out, or ask for this task.")
+            raise ConfigError(what, where="DataOptions", fix="Leave it out, or set task to this one.")
         return implied[0] if implied else None
 
     def check_others(self, modality: Modality) -> None:

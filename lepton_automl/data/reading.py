@@ -182,7 +182,7 @@ def table_of_arrays(X: Any, y: Any, target: str) -> pd.DataFrame:
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or len(labels) != len(frame):
-        fix = "Give one target a row."
+        fix = "Give one target per row."
         raise DataError(f"X has {len(frame):,} rows and y has shape {labels.shape}", where="(X, y)", fix=fix)
     frame = checked(frame, "X")
     if target in frame.columns:

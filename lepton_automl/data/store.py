@@ -160,7 +160,9 @@ def load_spec(folder: Path) -> DataSpec:
     """
     path = folder / SPEC
     if not path.is_file():
-        raise DataError("no prepared data lies here", where=str(folder), fix="Prepare it with open_data(source, folder).")
+        raise DataError(
+            "there is no prepared dataset in this folder", where=str(folder), fix="Prepare it with open_data(source, folder)."
+        )
     try:
         spec = DataSpec.from_json(json.loads(path.read_text()))
     except (LeptonError, ValueError, TypeError, AttributeError, KeyError) as error:

@@ -97,7 +97,7 @@ def read_targets(
     form = read_form(cells[learnt].tolist(), options, name, decimal, holds=holds)
     column = TargetCells(cells, known, learnt, name, form, most_classes)
     if task:
-        return task_named(task).encode(column, options, "as you said")
+        return task_named(task).encode(column, options, "as set by task=")
     inferred, claim = _infer(column)
     return task_named(inferred).encode(column, options, claim.reason)
 
@@ -124,7 +124,7 @@ def _check_labels(labels: list[Any], column: str) -> None:
     odd = next((cell for cell, is_several in zip(labels, several, strict=True) if is_several), None)
     if odd is not None and (not all(several) or isinstance(odd, dict)):
         raise DataError(
-            f"a target is a {type(odd).__name__}, not one label", where=column, fix="Give one label or number a row."
+            f"a target is a {type(odd).__name__}, not one label", where=column, fix="Give one label or number per row."
         )
 
 

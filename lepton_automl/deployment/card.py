@@ -97,7 +97,7 @@ def _titled(name: str) -> str:
 
 def _data(spec: DataSpec) -> str:
     lines = [
-        f"- data: {markdown(spec.name)} ({spec.train} training, {spec.validation} validation, {spec.test} sealed test rows)",
+        f"- data: {markdown(spec.name)} ({spec.train} training, {spec.validation} validation, {spec.test} held-out test rows)",
         f"- fingerprint: `{spec.digest}`",
         *(f"- warning: {markdown(warning, LONGEST)}" for warning in spec.warnings),
     ]

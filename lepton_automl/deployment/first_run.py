@@ -49,7 +49,7 @@ def try_bundle(folder: Path, public_key: str | os.PathLike[str] | None = None, *
 
 
 def _refused(folder: Path, what: str) -> BundleError:
-    return BundleError(what, where=str(folder), fix="Do not use it; ask its author.")
+    return BundleError(what, where=str(folder), fix="Do not use it; contact its author.")
 
 
 def _model_size(folder: Path) -> int:

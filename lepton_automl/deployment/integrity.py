@@ -133,7 +133,7 @@ def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike
         key.verify(signature, manifest)
     except InvalidSignature:
         what = f"the signature is not of the key in {os.fspath(public_key)}, or the manifest was changed after it was signed"
-        raise BundleError(what, where=str(folder), fix="Do not use it; ask its author for a new one.") from None
+        raise BundleError(what, where=str(folder), fix="Do not use it; get a new one from its author.") from None
 
 
 def _load_public_key(path: str | os.PathLike[str]) -> Any:

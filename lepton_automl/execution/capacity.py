@@ -48,7 +48,7 @@ def bearable(workers: int, *, threads: int = 1, data: Path | None = None) -> tup
         why = f"there {'is 1 core' if there == 1 else f'are {there} cores'}" + (
             f", and each has {threads} threads" * (threads > 1)
         )
-    return held, f"{workers} workers were asked for, and {held} {'is' if held == 1 else 'are'} used: {why}"
+    return held, f"{workers} workers were requested, and {held} {'is' if held == 1 else 'are'} used: {why}"
 
 
 def _loaded(data: Path) -> Iterator[int]:

@@ -36,7 +36,7 @@ class WorkTimer:
 
 def fix(worker: Process) -> str:
     """What to do about a worker that does not answer."""
-    return f"Look at {worker.path}, mend what keeps it, or give it more time.\n{worker.tail()}"
+    return f"Look at {worker.path}, fix what blocks it, or allow more time.\n{worker.tail()}"
 
 
 def exit_reason(code: int) -> str:

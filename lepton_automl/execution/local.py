@@ -348,7 +348,7 @@ class LocalExecutor:
             return ""
         if silent > max(self._patience, EPOCHS_OF_PATIENCE * self._longest):
             return f"the worker process hung: no sign of life for {silent:.0f} s"
-        return f"somebody stopped the worker process {silent:.0f} s ago" if is_stopped(worker.popen.pid) else ""
+        return f"a signal stopped the worker process {silent:.0f} s ago" if is_stopped(worker.popen.pid) else ""
 
     def _watch_memory(self) -> None:
         heavy = []

@@ -81,7 +81,7 @@ class Worker:
         before = snapshot()
         value = work(job)
         failed = isinstance(value, TrialResult) and value.status == "failed"
-        why = changed(before, snapshot()) or ("a person's code failed" if failed else "")
+        why = changed(before, snapshot()) or ("custom code failed" if failed else "")
         if why:
             print(f"this worker is replaced, as it was changed: {why}", file=sys.__stderr__, flush=True)
             self._send(ReplacementRequest(reason=why))

@@ -59,7 +59,7 @@ class Memory:
         """The median of a few fresh processes."""
         memory = artifact.cold_start.memory
         if memory is None:
-            what = "this system does not tell how much memory a process has held at most"
+            what = "this system does not report the peak memory of a process"
             raise LeptonError(what, where="objectives", fix="Choose another objective.")
         return max(1.0, float(memory.median))
 

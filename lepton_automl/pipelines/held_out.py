@@ -35,7 +35,7 @@ def held_out(folder: Path, data: Data) -> tuple[Split, NDArray[Any]]:
     except (OSError, ValueError, EOFError):
         answers = np.empty(0)
     if not folds or len(answers) != sum(map(len, folds)):
-        fix = 'Open the sealed test with evaluate_test(), and analyze_errors(split="test").'
-        raise DataError("no answers on held-out rows lie here", where=str(folder), fix=fix)
+        fix = 'Call evaluate_test(), then analyze_errors(split="test").'
+        raise DataError("there are no predictions on held-out rows here", where=str(folder), fix=fix)
     inputs = {name: torch.cat([fold.inputs[name] for fold in folds]) for name in folds[0].inputs}
     return Split(inputs, torch.cat([fold.targets for fold in folds])), answers

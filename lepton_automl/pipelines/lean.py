@@ -233,7 +233,7 @@ class PruneRun(Generic[Network]):
         cheap = "l2" if self.config.ranking == "layer" else ""  # the widths do not depend on which channels are removed
 
         def cut(blocks: int, ratio: float, multiple: int) -> nn.Module:
-            self.progress(f"timing a cut of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
+            self.progress(f"timing a pruning of {blocks} blocks and {ratio:.0%} of the channels, by {multiple}s")
             shallower = drop_blocks(model, blocks, self.sample)[0]
             return self._cut(shallower, ratio, multiple, cheap).model if ratio else shallower
 

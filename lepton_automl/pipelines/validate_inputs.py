@@ -74,7 +74,7 @@ def _try(model: nn.Module, train: Pairs, complaints: Complaints) -> int:
         complaints.add(f"forward gives a {type(answers).__name__}.", "It must give one tensor.")
         return 1
     shape, values = list(answers.shape), targets.is_floating_point()
-    wanted = "[N] or [N, 1], as the targets are values" if values else "[N, classes] logits, as the targets are whole numbers"
+    wanted = "[N] or [N, 1], as the targets are values" if values else "[N, classes] logits, as the targets are integers"
     fits = shape in ([4], [4, 1]) if values else len(shape) == 2 and shape[1] > 1
     complaints.check(fits, f"forward gives {shape} for 4 rows.", f"It must give {wanted}.")
     if fits and not values:

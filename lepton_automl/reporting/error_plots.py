@@ -155,7 +155,7 @@ def residuals_figure(analysis: ErrorAnalysis, theme: Theme = "neutral") -> go.Fi
         marker={"color": BLUE, "size": 5, "opacity": 0.5},
         name="rows",
         showlegend=False,
-        hovertemplate="it is %{x:.4g}, the model says %{y:.4g}<extra></extra>",
+        hovertemplate="true %{x:.4g}, predicted %{y:.4g}<extra></extra>",
         row=1,
         col=1,
     )

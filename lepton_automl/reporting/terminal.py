@@ -98,7 +98,7 @@ class Progress:
         if isinstance(event, HostBenchmarked):
             weighed = event.benchmark
             self.note(
-                f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs a trial"
+                f"{weighed.host}: the fastest network here takes {weighed.fastest.latency_ms:.3g} ms; {event.epochs} epochs per trial"
             )
         elif isinstance(event, TrialEnded) and event.result.reason != STOPPED:  # that is said once, at the end
             self.note(trial_line(self._state, self._state.trials[event.result.trial]))

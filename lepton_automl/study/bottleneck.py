@@ -88,7 +88,7 @@ def _runs(trial: Trial) -> tuple[str, ...]:
     if trial.accelerated is None or trial.variant == Variant():
         return ()
     took = trial.accelerated.profile.latency_ms
-    return (f"It is handed over in {trial.variant.name}, at {took:.3g} ms; the layers are timed in ONNX Runtime's floats.",)
+    return (f"It is exported for {trial.variant.name}, at {took:.3g} ms; the layers are timed in ONNX Runtime's floats.",)
 
 
 def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
     front = {member.number for member in state.front()}
     on_front = sum(child.number in front for child in done)
     head = (
-        f"The search cut {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {on_front} stand on the front."
+        f"The search pruned {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {on_front} are on the front."
     )
     return (head, *(_compared(state, trial, child) for child in done[:MOST_CHILDREN]))
 

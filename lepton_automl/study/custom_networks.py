@@ -48,7 +48,7 @@ def checked(
     if not check.uncuttable:
         return config, check.notes
     space = Space(hyperparameters={name: hyperparameter for name, hyperparameter in config.space.items() if name != CUT})
-    return config.replace(space=space), (*check.notes, f"No channels are cut in this study: {check.uncuttable}.")
+    return config.replace(space=space), (*check.notes, f"No channels are pruned in this study: {check.uncuttable}.")
 
 
 def others(config: StudyConfig) -> dict[str, tuple[Any, ...]]:

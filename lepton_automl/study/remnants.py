@@ -112,7 +112,7 @@ def _profile(card: str) -> Profile:
     """What a model costs, as its card says it."""
     latency, wall, size, host = (pattern.search(card) for pattern in (_LATENCY, _WALL, _SIZE, _HOST))
     if latency is None or wall is None or size is None:
-        raise ValueError("the card does not tell what the model costs")
+        raise ValueError("the card does not hold the model's costs")
     machine = host[1] if host else ""
     median, p95 = float(wall[1]), float(wall[2])
     return Profile(

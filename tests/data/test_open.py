@@ -68,7 +68,7 @@ def test_test_rows_are_stored_separately(images: Data, tmp_path: Path) -> None:
     for file in (tmp_path / "test").iterdir():
         file.unlink()
     assert len(open_data(spec).train) == 40 and len(open_data(tmp_path).train) == 40
-    with pytest.raises(DataError, match="no prepared data lie here"):
+    with pytest.raises(DataError, match="there is no prepared dataset in this folder"):
         open_test(spec)
 
 

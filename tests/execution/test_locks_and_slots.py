@@ -286,7 +286,7 @@ def test_workers_are_limited_by_cores_and_memory_with_a_reason(tmp_path, monkeyp
     monkeypatch.setenv("LEPTON_CORES", "16")
     monkeypatch.setattr(capacity.memory, "available", lambda: 64 * 2**30)
     assert capacity.bearable(16) == (16, "") and capacity.bearable(3) == (3, "")
-    assert capacity.bearable(100_000) == (16, "100000 workers were asked for, and 16 are used: there are 16 cores")
+    assert capacity.bearable(100_000) == (16, "100000 workers were requested, and 16 are used: there are 16 cores")
     assert capacity.bearable(16, threads=4)[0] == 4
     np.save(tmp_path / "x.npy", np.zeros(1 << 24))  # 128 MiB that each worker reads
     monkeypatch.setattr(capacity.memory, "available", lambda: 3 * 2**30)

@@ -122,5 +122,5 @@ def test_too_many_workers_are_limited_with_a_reason(launch):
     study = launch("many", workers=100_000)
     samples.until(lambda: trials(study) > 0, "it does not begin", seconds=PATIENCE)
     assert len(workers(study)) == 1 and study.state.settings.workers == 1
-    assert any("100000 workers were asked for, and 1 is used: there is 1 core" in note.text for note in study.state.notes)
+    assert any("100000 workers were requested, and 1 is used: there is 1 core" in note.text for note in study.state.notes)
     study.stop()

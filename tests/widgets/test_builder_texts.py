@@ -45,7 +45,7 @@ def test_every_wrong_field_has_its_message_beside_it(home):
     fields = {
         goals.deployment["max_latency_ms"]: ("-1", "a limit must be a number above 0"),
         goals.deployment["threads"]: ("two", "threads is"),
-        goals.deployment["batch_size"]: ("1.5", "whole number"),
+        goals.deployment["batch_size"]: ("1.5", "integer"),
         goals.budget["minutes"]: ("0", "must be a number above 0"),
         goals.budget["trials"]: ("nan", "must be"),
         goals.workers: ("0", "at least 1"),

@@ -148,7 +148,7 @@ def _alike_inside(paths: list[tuple[str, ...]]) -> tuple[str, ...]:
         return ()
     these = ", ".join(sorted(inside))
     alike = f"the folders {these} are taken for classes, and hold the same folders ({', '.join(shared[:3])})"
-    return (f'{alike}: if they are splits, say split={{"{min(inside)}": "train", ...}}; split=False if they are not',)
+    return (f'{alike}: if they are splits, set split={{"{min(inside)}": "train", ...}}; split=False if they are not',)
 
 
 def has_classes(names: Sequence[str]) -> bool:
@@ -200,7 +200,9 @@ def _inferred(paths: list[tuple[str, ...]], source: str) -> dict[str, int]:
     means = {name: split_of(name) for name in classes}
     labelled = {name for name in classes if classes[name]}
     exact = all(name.lower() in _ROLE_OF for name in classes)
-    fix = 'Put class folders into them, say which is which with split={"FOLDER": "train", ...}, or split=False if they are classes.'
+    fix = (
+        'Put class folders into them, name the splits with split={"FOLDER": "train", ...}, or split=False if they are classes.'
+    )
     if exact and len(classes) > 1 and not labelled:
         what = f"the folders {', '.join(sorted(classes))} are named as splits, and there are no class folders in them"
         raise DataError(what, where=source, fix=fix)

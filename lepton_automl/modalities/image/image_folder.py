@@ -131,7 +131,7 @@ def _album(source: Path, names: list[str], opener: Callable[[str], Any], options
     chosen = [name for name in visible if PurePosixPath(name).suffix.lower() in endings]
     if not chosen:
         held = f"it holds {len(visible):,} other files" if visible else "it is empty"
-        fix = "Give a folder (or a zip) with one folder of pictures a class, such as photos/cat/1.jpg."
+        fix = "Give a folder (or a zip) with one folder of images per class, such as photos/cat/1.jpg."
         raise DataError(f"there are no pictures: {held}", where=str(source), fix=fix)
     arrangement = None
     tables = [name for name in visible if is_table_path(Path(name)) and not name.lower().endswith(".txt")]  # a readme

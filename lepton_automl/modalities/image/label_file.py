@@ -185,10 +185,10 @@ def _arrangement(
             lost += 1
         elif not _alike(labels.setdefault(called[0], label), label):
             what = f"{path} gives {called[0]!r} two labels: {labels[called[0]]!r} and {label!r}"
-            raise DataError(what, where=source, fix="Keep one row a picture.")
+            raise DataError(what, where=source, fix="Keep one row per image.")
         elif role_by_name.setdefault(called[0], role) != role:
             what = f"{path} gives {called[0]!r} two splits"
-            raise DataError(what, where=source, fix="Keep one row a picture.")
+            raise DataError(what, where=source, fix="Keep one row per image.")
     pictures = [
         Picture(name, labels[name], _role(name) if split_from is None else role_by_name[name])
         for name in names

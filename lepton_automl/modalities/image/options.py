@@ -41,7 +41,7 @@ class ImageOptions(Value):
             f"split is {split!r}; it must be False, or name a split for each folder: {', '.join(SPLITS)}",
         )
         sides = size is None or (len(size) == 2 and all(isinstance(side, int) and 4 <= side <= 1024 for side in size))
-        complaints.check(sides, f"image_size is {size!r}; each side must be a whole number from 4 to 1024")
+        complaints.check(sides, f"image_size is {size!r}; each side must be an integer from 4 to 1024")
         complaints.check(self.channels in (None, 1, 3), f"channels is {self.channels!r}; it must be 1 or 3")
 
 

@@ -250,7 +250,9 @@ def _category(name: str, cells: Array, findings: Findings) -> CategoryColumn | N
     often = [text for text, count in counts.items() if count >= LEAST_OF_CATEGORY]
     categories = sorted(sorted(often, key=lambda text: (-counts[text], text))[:MOST_CATEGORIES])
     if len(categories) < len(counts):
-        findings.notes.append(f"{name!r} has {len(counts):,} values; the {len(categories):,} most frequent are told apart")
+        findings.notes.append(
+            f"{name!r} has {len(counts):,} values; the {len(categories):,} most frequent stay categories of their own"
+        )
     if not categories:
         findings.notes.append(f"{name!r} is left out: no value occurs twice")
         return None

@@ -344,9 +344,9 @@ def _arrays(
         if strange := lost[column.name]:
             kind = "date" if column.kind == "time" else "number"
             if len(strange) == 1:
-                message = f"one cell of {column.name!r} that was not learnt from is no {kind}"
+                message = f"one cell of {column.name!r} outside the training rows is no {kind}"
             else:
-                message = f"{len(strange):,} cells of {column.name!r} that were not learnt from are no {kind}s"
+                message = f"{len(strange):,} cells of {column.name!r} outside the training rows are no {kind}s"
             warnings.append(f"{message}, such as {str(strange[0])[:40]!r}: taken as missing")
     arrays = [preprocess.arrays(part) for part in readable if len(next(iter(part.values())))]
     return {name: np.concatenate([part[name] for part in arrays]) for name in arrays[0]}, warnings

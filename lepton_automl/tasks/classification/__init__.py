@@ -192,12 +192,12 @@ class Multiclass(_Classification):
     Output = MulticlassOutput
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Labels, or few different whole numbers."""
+        """Labels, or few different integers."""
         numbers = column.numbers
         if numbers is None:
             return Claim(confidence=0.5, reason="its values are labels")
         different = len(np.unique(numbers))
-        why = f"it has only {different} different whole numbers (set task='regression' if they are quantities)"
+        why = f"it has only {different} different integers (set task='regression' if they are quantities)"
         return Claim(confidence=0.1, reason=why)
 
     def fits_tensor(self, targets: Array) -> bool:

@@ -49,14 +49,14 @@ class Regression(NumberTask):
     decoder_class = "NumberDecoder"
 
     def infer(self, column: TargetColumn) -> Claim | None:
-        """Fractions, or many different whole numbers."""
+        """Fractions, or many different integers."""
         numbers = column.numbers
         if numbers is None or (different := len(np.unique(numbers))) <= FEW:
             return None
         if not np.isfinite(numbers).all() or (numbers != np.floor(numbers)).any():
             return Claim(confidence=0.9, reason="its values are fractions")
         if different > column.most_classes or different > len(column.learnt) / 2:
-            return Claim(confidence=0.8, reason=f"it has {different:,} different whole numbers")
+            return Claim(confidence=0.8, reason=f"it has {different:,} different integers")
         return None
 
     def output(self, targets: Targets, train: Array, options: Any) -> NumberOutput:
