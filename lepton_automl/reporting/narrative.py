@@ -235,7 +235,9 @@ def budget(state: StudyState) -> str:
     """What might be spent."""
     limits = state.settings.budget
     units = (("minutes", limits.minutes), ("trials", limits.trials), ("epochs", limits.epochs), ("cost", limits.cost))
-    return ", ".join(f"{value:g} {unit}" for unit, value in units if value is not None)
+    return ", ".join(
+        f"{value:g} {unit.removesuffix('s') if value == 1 else unit}" for unit, value in units if value is not None
+    )
 
 
 def format_size(count: int) -> str:
