@@ -113,7 +113,7 @@ def test_true_and_false_beside_ones_and_zeros_are_numbers_unless_they_stand_for_
         read = preprocess.arrays({"flag": [1, truth, 0], "n": [0, 0, 0]})["numeric"]
         for texts in (["1", "TRUE", "false"], ["1.0", " True", "0"]):
             assert np.array_equal(preprocess.arrays({"flag": texts, "n": [0, 0, 0]})["numeric"], read)
-        assert any("without a value in 'flag'" in note for note in spec.notes) == bool(missing)
+        assert any("missing values in training rows: 'flag'" in note for note in spec.notes) == bool(missing)
 
 
 def test_infinite_numbers_are_missing_in_predictions_where_they_were_in_training(tmp_path: Path) -> None:

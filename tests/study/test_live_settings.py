@@ -239,7 +239,7 @@ def test_everything_that_cannot_be_pinned_is_reported_in_one_error(ended):
 
 def test_an_ended_study_needs_a_budget_before_it_retunes(ended):
     study = Study("ended", ended)
-    with pytest.raises(StudyError, match=r"Extend its budget, then retune: extend\(trials=...\)"):
+    with pytest.raises(StudyError, match=r"Extend its budget first, then repeat 'retune': extend\(trials=...\)"):
         study.control.retune(0)
     with pytest.raises(ConfigError, match="there is no trial 99"):
         study.control.retune(99)

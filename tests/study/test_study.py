@@ -236,5 +236,5 @@ def test_delete_asks_for_confirmation_and_removes_everything(study, home):  # th
         env={**os.environ, "LEPTON_HOME": str(home)},
     )
     assert refused.returncode == 1 and "MB" in refused.stdout and study.folder.exists()
-    assert "free again" in lepton("delete", study.name, "--yes", home=home)
+    assert "MB freed" in lepton("delete", study.name, "--yes", home=home)
     assert not study.folder.exists()

@@ -83,7 +83,7 @@ def test_a_profile_of_its_network_asks_for_trust_before_a_worker_starts(stranger
 
 def test_trust_stands_where_the_study_cannot_go_on(stranger):
     told = CliRunner().invoke(cli.app, ["resume", "sample", "--trust"], env={"LEPTON_HOME": str(stranger.folder)})
-    assert "the code that it carries may run here from now on" in told.output
+    assert "its code may run here from now on" in told.output
     assert Study("sample", stranger).state.settings.factory.untrusted() == ""
 
 

@@ -109,7 +109,7 @@ def test_a_study_without_any_record_is_an_error(home, path):
     (path.parent / "config.json").unlink()
     path.write_bytes(b"")
     (path.parent / "trials" / "00003").mkdir()
-    with pytest.raises(LeptonError, match=r"(?s)nothing tells.*load_model"):
+    with pytest.raises(LeptonError, match=r"(?s)settings are lost.*load_model"):
         repair(NAME, home)
     assert command(home, "status", NAME).exit_code == 1
 
