@@ -233,12 +233,10 @@ class LocalExecutor:
             ):  # nobody waits for the answer, or it is spoilt
                 self._restart_worker(0)
 
-    def _answer(
-        self, request: Request, on_tick: Callable[[], None], on_status: Callable[[str], None], limit: float
-    ) -> Response:
+    def _answer(self, request: Request, on_tick: Callable[[], None], status: Callable[[str], None], limit: float) -> Response:
         clock, hung = WorkTimer(limit), 0
         while True:
-            worker = self._free_worker(on_tick, on_status)
+            worker = self._free_worker(on_tick, status)
             with contextlib.suppress(OSError):  # a worker that is dead already is found below
                 if worker.job is not None:  # it may wait for an answer that nobody else will give
                     worker.job = None
@@ -260,7 +258,7 @@ class LocalExecutor:
                         worker.busy = False
                         return value
                     if isinstance(value, Heartbeat) and value.text:
-                        on_status(value.text)
+                        status(value.text)
                 clock.tick(worker)
                 if why := clock.late() or self._silent(worker):
                     worker.trace()
@@ -270,9 +268,7 @@ class LocalExecutor:
             if clock.late() or hung == TRIES:
                 raise StudyError(f"a worker did not finish a request: {why}", where="worker", fix=fix(worker))
             if worker.ready and not why:  # one that could not even be started is no news about the request
-                raise StudyError(
-                    "a worker process ended unexpectedly", where="worker", fix=f"The end of its output:\n{worker.tail()}"
-                )
+                raise StudyError("a worker ended unexpectedly", where="worker", fix=f"The end of its output:\n{worker.tail()}")
 
     def _free_worker(self, on_tick: Callable[[], None], on_status: Callable[[str], None]) -> Process:
         """The first worker, once there is a slot for it."""
