@@ -248,7 +248,9 @@ def _copied(rows: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _share_flipped(outputs: NDArray[Any], truth: NDArray[Any], allowed: float, rows: str) -> float:
     """The share of rows that differ, of a loop's integers."""
     if not _few_flipped(outputs, truth, truth):
-        flipped = f"{_flipped(outputs, truth)} of {len(truth)}" if outputs.shape == truth.shape else f"the shape {outputs.shape}"
+        flipped = (
+            f"{_flipped(outputs, truth)} of {len(truth)}" if outputs.shape == truth.shape else f"the shape {outputs.shape}"
+        )
         what = f"the loop over the exported programs gives other answers than the module on {rows}: {flipped}"
         raise BundleError(what, where="verify")
     del allowed

@@ -187,4 +187,6 @@ class FamilyContract:
 
 def _assert_close(outputs: Tensor, expected: Tensor, recipe: Recipe) -> None:
     scale = max(1.0, float(expected.double().abs().max()))
-    assert outputs.shape == expected.shape and torch.allclose(outputs, expected, atol=CLOSE * scale, rtol=CLOSE), recipe.describe()
+    assert outputs.shape == expected.shape and torch.allclose(outputs, expected, atol=CLOSE * scale, rtol=CLOSE), (
+        recipe.describe()
+    )
