@@ -136,3 +136,15 @@ def test_what_answers_get_wrong_is_told_by_label():
     assert found.parts["wrong_rows"] == 1 and [one.right for one in found.parts["classes"]] == [1, 1, 0]
     ((row, known),) = found.worst
     assert row == 0 and (known["truth"], known["answer"]) == ("blue", "blue, red")
+
+
+def test_classes_that_few_labels_make_up_are_warned_about(tmp_path):
+    rng = np.random.default_rng(0)
+    sets = [" ".join(sorted({str(one), str(other)})) for one, other in rng.integers(0, 6, (400, 2))]
+    frame = pd.DataFrame({"n": rng.normal(size=400), "digits": sets})
+    (warning,) = [
+        text for text in prepare(frame, tmp_path / "a", DataOptions(target="digits")).warnings if "multilabel" in text
+    ]
+    assert "15 of the 21 classes of 'digits' are made of the same 6 labels" in warning and "label_separator=' '" in warning
+    states = rng.choice(["New York", "New Mexico", "Ohio", "Utah", "Iowa", "Maine", "Texas", "Idaho", "Nevada", "Oregon"], 400)
+    assert not any("multilabel" in text for text in prepare(frame.assign(digits=states), tmp_path / "b").warnings)

@@ -19,6 +19,8 @@ from lepton_automl.task import Targets
 
 MOST_CLASSES = 10_000
 TWO = 2
+MANY_CLASSES = 10  # from here on, few labels may make up the classes
+SEPARATORS = (";", "|", ",", " ")
 
 
 def encode_labels(column: TargetCells, options: DataOptions, reason: str, names: tuple[str, str]) -> Targets:
@@ -46,8 +48,21 @@ def encode_labels(column: TargetCells, options: DataOptions, reason: str, names:
         fix = f"Leave task out, or set it to {names[1]}."
         raise DataError(f"{len(classes)} classes are not {names[0]}", where=column_name, fix=fix)
     notes = (f"{task} classification of {column_name!r}: {reason}", *label_notes(classes, labels, column_name))
-    warnings = (*column.lost(rows), *label_warnings(classes, column_name))
+    warnings = (*column.lost(rows), *label_warnings(classes, column_name), *_set_warnings(classes, column_name))
     return Targets(task=task, classes=classes, encoded=indices, rows=rows, notes=notes, warnings=warnings)
+
+
+def _set_warnings(classes: tuple[Any, ...], column: str) -> tuple[str, ...]:
+    """A warning on many classes that few labels make up: "2 5", "2 7" and "5 7" may be sets of labels."""
+    texts = [label for label in classes if isinstance(label, str)]
+    for separator in SEPARATORS if len(texts) >= MANY_CLASSES else ():
+        several = [text for text in texts if separator in text]
+        labels = {label.strip() for text in texts for label in text.split(separator)}
+        if 2 * len(several) >= len(texts) >= 2 * len(labels):
+            made = f"{len(several):,} of the {len(texts):,} classes of {column!r} are made of the same {len(labels):,} labels"
+            fix = f"task='multilabel', label_separator={separator!r}"
+            return (f"{made}, such as {several[0]!r}: if each is a set of labels, give {fix}",)
+    return ()
 
 
 def _classes(labels: list[Any], learnt: Array, column: str, *, inferred: bool) -> tuple[tuple[Any, ...], Array]:
