@@ -107,9 +107,7 @@ def history(state: StudyState, trial: Trial) -> tuple[str, ...]:
     done = sorted((child for child in children if child.status == "complete"), key=lambda child: -state.score(child))
     front = {member.number for member in state.front()}
     on_front = sum(child.number in front for child in done)
-    head = (
-        f"The search pruned {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {on_front} are on the front."
-    )
+    head = f"The search pruned {len(children)} smaller network{'s' * (len(children) > 1)} out of it; {on_front} {'is' if on_front == 1 else 'are'} on the front."
     return (head, *(_compared(state, trial, child) for child in done[:MOST_CHILDREN]))
 
 

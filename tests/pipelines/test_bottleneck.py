@@ -267,7 +267,7 @@ def test_the_searchs_own_changes_are_listed(study_state):
     for number in (1, 2):
         state.trials[number].proposed = state.trials[number].proposed.replace(parent=0)
     head, first = history(state, state.trial(0))
-    assert head == "The search pruned 2 smaller networks out of it; 1 stand on the front."
+    assert head == "The search pruned 2 smaller networks out of it; 1 is on the front."
     assert first.startswith("Trial 1 (") and "takes 0.5 ms in place of 1 ms, with accuracy 0.88 in place of 0.9" in first
 
 

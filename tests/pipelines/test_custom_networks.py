@@ -176,7 +176,7 @@ def test_an_unprunable_network_is_searched_as_it_is_with_one_warning(executor, p
     space = SPACE | {"train.epochs": 2, "prune.ratio": Float(0.0, 0.5, default=0.25)}
     state = searched(executor, pictures, tmp_path, model=custom_networks.make_baked, space=space, budget=Budget(trials=1))
     assert "prune.ratio" not in state.settings.space and state.trials[0].status == "complete"
-    assert [note.text for note in state.notes if "No channels are cut" in note.text and "must match the size" in note.text]
+    assert [note.text for note in state.notes if "No channels are pruned" in note.text and "must match the size" in note.text]
 
 
 def test_a_limit_is_checked_before_any_training(executor, pictures, tmp_path):

@@ -64,7 +64,7 @@ def test_the_chosen_models_errors_are_analyzed_at_the_end_and_agree_with_its_sco
 
 def test_test_rows_are_predicted_only_after_evaluate_test(study):
     model = study.best()
-    with pytest.raises(StudyError, match="sealed"):
+    with pytest.raises(StudyError, match="has not been evaluated"):
         model.analyze_errors(split="test", progress=False)
     study.evaluate_test()
     found = model.analyze_errors(split="test", progress=False)
@@ -80,7 +80,7 @@ def test_the_report_describes_the_results(study, tmp_path):
                  "lepton export seen", "models:/seen@champion", study.state.settings.data.digest, "held-out test split"):  # fmt: skip
         assert part in text, part
     assert study.report.write(progress=False) == study.folder / "report.html"
-    with pytest.raises(ValueError, match="Name a file"):
+    with pytest.raises(ValueError, match="Give a file"):
         study.report.write(tmp_path / "none" / "r.html")
 
 
