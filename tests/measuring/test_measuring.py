@@ -114,7 +114,7 @@ def test_a_neighbour_on_the_same_core_is_noticed(threads):
             latency, _ = measure(call, call, reference_ms=1.0, seconds=0.4, threads=threads)
         finally:
             os.sched_setaffinity(0, own)
-    assert latency.busy and "waited for a core" in latency.warnings[0]
+    assert latency.busy and "of each second for a core" in latency.warnings[0]
 
 
 def test_a_plain_verdict_ends_it_early(reference):
