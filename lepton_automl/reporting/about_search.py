@@ -6,7 +6,7 @@ from lepton_automl.state import StudyState
 
 from . import narrative
 from .context import Figures, ReportContext
-from .cost_axes import colour_axis, front_axis, is_plane, other_costs
+from .cost_axes import colour_axis, front_axis, is_plane, shown_front
 from .curves import curves_figure
 from .ends import ends_figure, reasons
 from .front import front_figure
@@ -16,23 +16,17 @@ from .labels import clean
 from .models import cards, picker
 from .page import Html, collapsible, facts, paragraph, plot, section, table
 from .parallel import parallel_figure
-from .tables import front_table
 from .timeline import timeline_figure
-
-COLUMNS = {"latency_ms": "ms per call", "size_bytes": "bytes", "parameters": "weights", "variant": "runs in"}
 
 
 def front(context: ReportContext, figures: Figures) -> Html:
     """Every network as a point, all about the one that is pointed at, and the front as a table."""
     state = context.state
     figures["front-plot"] = front_figure(state)
-    rows, costs = (
-        front_table(state),
-        {cost.name: f"{cost.label}, {cost.objective.unit}".rstrip(", ") for cost in other_costs(state)},
-    )
+    titles, rows = shown_front(state)
     names = [name for name in rows[0] if name not in {"chosen", "latency_ms_low", "latency_ms_high"}] if rows else []
     shown = table(
-        [(COLUMNS | costs).get(name, name.replace("test_", "test ")) for name in names],
+        [titles.get(name, name.replace("test_", "test ")) for name in names],
         ([row[name] for name in names] for row in rows),
         caption="Every model on the Pareto front, best score first; the chosen one is highlighted.",
         highlighted_row=next((at for at, row in enumerate(rows) if row["chosen"]), None),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from lepton_automl.objective import Objective, known_costs
 from lepton_automl.state import StudyState, Trial
 
-from .tables import other_objectives
+from .tables import Row, front_table, other_objectives
 
 LATENCY, SIZE = "latency_ms", "size_bytes"
 KILO = 1e3  # bytes are shown in kB
+TITLES = {"latency_ms": "ms per call", "parameters": "weights", "variant": "runs in"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ class CostAxis:
 
     def value(self, trial: Trial) -> float:
         """A trial's value in the unit that is shown; NaN where it is not known."""
-        value = trial.profile.value(self.name) if trial.profile else math.nan
+        return self.in_unit(trial.profile.value(self.name)) if trial.profile else math.nan
+
+    def in_unit(self, value: float) -> float:
+        """A value of the objective in the unit that is shown."""
         return value / KILO if self.objective.unit == "bytes" else value
 
     def show(self, trial: Trial) -> str:
@@ -65,6 +69,13 @@ class CostAxis:
 def other_costs(state: StudyState) -> list[CostAxis]:
     """The costs that are objectives beside latency, size and the number of weights, which are always shown."""
     return [CostAxis(objective) for objective in other_objectives(state)]
+
+
+def shown_front(state: StudyState) -> tuple[dict[str, str], list[Row]]:
+    """The rows of `front_table` with sizes in kB, and what its columns are called where that is not their name."""
+    costs = [CostAxis(known_costs()[SIZE]), *other_costs(state)]
+    rows = [row | {cost.name: cost.in_unit(row[cost.name]) for cost in costs} for row in front_table(state)]
+    return TITLES | {cost.name: cost.title for cost in costs}, rows
 
 
 def front_axis(state: StudyState) -> CostAxis:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from lepton_automl.reporting.cost_axes import LATENCY, CostAxis, front_axis, is_plane, other_costs
+from lepton_automl.reporting.cost_axes import LATENCY, SIZE, CostAxis, front_axis, is_plane, other_costs, shown_front
 from lepton_automl.reporting.labels import clean
 from lepton_automl.reporting.status import status_lines
-from lepton_automl.reporting.tables import front_table, last_score
+from lepton_automl.reporting.tables import last_score
 from lepton_automl.reporting.theme import even_ticks, linear_ends, log_ends, log_ticks
 from lepton_automl.state import StudyState, Trial
 
@@ -22,31 +22,26 @@ from .style import COLOURS, SHAPES
 HIGH, LEFT = 260, 56  # pixels of the picture of the front, and of what stands beside it
 MOST = 300  # points beside the front
 ROWS = 12  # models that are listed
-HEADS = {"latency_ms": "ms per call", "size_bytes": "bytes", "variant": "runs in"}
 
 
 def study_text(snapshot: StudySnapshot) -> str:
     """The study in lines of text."""
     state = snapshot.state
-    rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
-    table = [["trial", *_columns(state)[1:]], *rows] if rows else []
+    head, rows = _front(state)
+    table = [head, *rows] if rows else []
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(text.ljust(room) for text, room in zip(row, wide, strict=True)).rstrip() for row in table]
-    head = f"study {state.settings.name}: {snapshot.status}"
-    content = [head, *status_lines(state, snapshot.status), *lines]
+    title = f"study {state.settings.name}: {snapshot.status}"
+    content = [title, *status_lines(state, snapshot.status), *lines]
     return "\n".join(clean(line, 200) for line in content)
 
 
-def _columns(state: StudyState) -> list[str]:
-    return [
-        "trial",
-        state.settings.metric,
-        "latency_ms",
-        "size_bytes",
-        *(cost.name for cost in other_costs(state)),
-        "variant",
-        "network",
-    ]
+def _front(state: StudyState) -> tuple[list[str], list[list[str]]]:
+    """The names of the front's columns, and its rows."""
+    titles, rows = shown_front(state)
+    further = (cost.name for cost in other_costs(state))
+    names = ["trial", state.settings.metric, LATENCY, SIZE, *further, "variant", "network"]
+    return [titles.get(name, name) for name in names], [[cell(row[name]) for name in names] for row in rows[:ROWS]]
 
 
 def draw_snapshot(drawing: Drawing, snapshot: StudySnapshot, code: str) -> None:
@@ -113,8 +108,6 @@ class Scale:
 
 
 def _draw_models(drawing: Drawing, state: StudyState) -> None:
-    rows = [[cell(row[name]) for name in _columns(state)] for row in front_table(state)[:ROWS]]
+    head, rows = _front(state)
     if rows:
-        heads = HEADS | {cost.name: f"{cost.label}, {cost.objective.unit}".rstrip(", ") for cost in other_costs(state)}
-        head = [heads.get(name, name) for name in _columns(state)]
         drawing.table(head, rows, right=range(len(head) - 2))

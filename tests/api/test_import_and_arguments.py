@@ -6,13 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import lepton_automl
-from lepton_automl import AutoML, Budget, ConfigError, Deployment
+from lepton_automl import AutoML, Budget, ConfigError, Deployment, cli
 from lepton_automl.events import StudyStarted
 from lepton_automl.journal import Journal
 from lepton_automl.study_store import StudyStore
@@ -185,3 +187,28 @@ def test_read_only_commands_load_no_slow_library(tmp_path):
         "print([name for name in ('numpy', 'pandas', 'onnxruntime', 'torch', 'mlflow', 'rich', 'pydantic') if name in sys.modules])"
     )
     assert python(code, LEPTON_HOME=str(tmp_path)).splitlines()[-1] == "[]"
+
+
+def test_the_shell_takes_tasks_labels_quantiles_and_objectives(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        AutoML, "fit", lambda self, data, **options: calls.append((self.objectives, options)) or SimpleNamespace(name="a")
+    )
+    words = [
+        "search",
+        "rows.csv",
+        "--detach",
+        "--objectives",
+        "accuracy,memory",
+        "--task",
+        "multilabel",
+        "--label-separator",
+        " ",
+    ]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    ((objectives, options),) = calls
+    assert objectives == ("accuracy", "memory") and (options["task"], options["label_separator"]) == ("multilabel", " ")
+    assert CliRunner().invoke(cli.app, ["search", "rows.csv", "--detach", "--quantiles", "0.1,0.9"]).exit_code == 0
+    assert calls[1][1]["quantiles"] == (0.1, 0.9)
+    with pytest.raises(ConfigError, match="not a number"):
+        CliRunner().invoke(cli.app, ["search", "rows.csv", "--quantiles", "low"], catch_exceptions=False)
