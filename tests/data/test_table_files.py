@@ -84,6 +84,7 @@ spellings = st.sampled_from(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(spellings, min_size=1, max_size=5), min_size=1, max_size=3), st.sampled_from(",;\t|"), st.booleans())
 @example([["1", "1.0", "TRUE", "true"]], ",", False)
+@example([["1", "-0"]], ",", False)
 def test_a_bundle_gives_the_arrays_of_training_whatever_the_cells(cells: list[list[str]], by: str, categories: bool) -> None:
     rows = [[(column * 40)[n] for column in cells] + [str(n * n % 31), ("yes", "no")[n % 3 == 0]] for n in range(40)]
     names = [*(f"c{n}" for n in range(len(cells))), "n", "y"]
@@ -100,7 +101,8 @@ def test_a_bundle_gives_the_arrays_of_training_whatever_the_cells(cells: list[li
         arrays = preprocess.arrays(read_examples(str(file), preprocess))
         for name, part in arrays.items():
             stored = np.concatenate([np.load(where / side / f"{name}.npy") for side in ("rows", "test")])
-            assert sorted(row.tobytes() for row in part) == sorted(row.tobytes() for row in stored)
+            # Adding zero takes the sign from "-0", which a column of whole numbers does not have.
+            assert sorted(row.tobytes() for row in part + 0) == sorted(row.tobytes() for row in stored + 0)
 
 
 def test_true_and_false_beside_ones_and_zeros_are_numbers_unless_they_stand_for_missing(tmp_path: Path) -> None:
