@@ -101,17 +101,22 @@ def program_files(manifest: bytes) -> dict[str, str]:
     return files
 
 
-def model_files(folder: Path) -> list[Path]:
-    """The files of a bundle's model; their digests are not checked. Without a manifest it is the usual one.
+def model_programs(folder: Path) -> dict[str, Path]:
+    """As `program_files`, as paths; their digests are not checked. A folder without a manifest has the usual file.
 
     Raises:
         BundleError: The manifest is not readable, or a file lies outside of the bundle's folder.
     """
     if not (folder / MANIFEST).exists():
-        return [folder / MODEL]
+        return {"": folder / MODEL}
     manifest = _manifest(folder)
     _digests(folder, manifest)
-    return [_inside(folder, file) for file in program_files(manifest).values()]
+    return {name: _inside(folder, file) for name, file in program_files(manifest).items()}
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a bundle's model; see `model_programs`."""
+    return list(model_programs(folder).values())
 
 
 def check_signature(folder: Path, manifest: bytes, public_key: str | os.PathLike[str]) -> None:

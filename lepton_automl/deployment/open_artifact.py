@@ -14,7 +14,7 @@ from lepton_automl.errors import BundleError
 from lepton_automl.generation import GeneratingDecoder, Generation
 from lepton_automl.shipped import artifact_loader, load_decoder
 
-from .integrity import MANIFEST, PREPROCESS, program_files
+from .integrity import PREPROCESS, model_programs
 
 RUNTIME = "runtime.json"  # in a bundle: the runtime that its file was measured in, and that runtime's settings
 
@@ -118,7 +118,6 @@ def open_bundle(folder: Path, threads: int = 1, *, rows: int = 0) -> InferenceSe
     """
     settings = folder / RUNTIME
     variant = json.loads(settings.read_text(encoding="utf-8")) if settings.exists() else {}
-    files = program_files((folder / MANIFEST).read_bytes())
-    sources = {name: folder / file for name, file in files.items()}
-    decoder = None if "" in files else load_decoder(json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))["output"])
+    sources = model_programs(folder)
+    decoder = None if "" in sources else load_decoder(json.loads((folder / PREPROCESS).read_text(encoding="utf-8"))["output"])
     return open_programs(sources, variant, threads, decoder=decoder, rows=rows)
