@@ -14,6 +14,7 @@ from .request import Request, Response
 from .space import Config
 from .specs import DataSpec, Deployment
 from .variant import Variant
+from .workspace import Ref
 
 Status = Literal["complete", "stopped", "infeasible", "failed"]
 Fault = Literal["candidate", "worker", "machine", "place"]
@@ -38,10 +39,11 @@ class TrialJob(Value):
         since: When the trial was handed out, by the executor's clock.
         done: Epochs that it had behind it then.
         reference_ms: The reference network's own quiet time on this host; None to use what is measured alongside.
-        parent: Folder of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
+        parent: Bundle of a finished trial to inherit weights from: its network is cut to this one's final shape, and the
             plan's epochs are all recovery.
         factory: What makes the network, where it is a person's own.
         costs: Costs that are measured beside latency and size.
+        contents: What lies in `folder` already, such as a checkpoint, for a worker that does not see the search's folder.
     """
 
     trial: int
@@ -61,6 +63,7 @@ class TrialJob(Value):
     parent: str | None = None
     factory: Factory | None = None
     costs: tuple[Objective, ...] = ()
+    contents: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

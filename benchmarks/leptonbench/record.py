@@ -102,7 +102,7 @@ class Recorder:
             folder=str(folder / str(k)),
             measurement_lock="",  # each figure is a ratio of CPU times, and a closed measurement lock would hold all others for half the time
             reference_ms=self.reference_ms,
-            parent=str(folder / "0") if k else None,
+            parent=str(folder / "0" / "bundle") if k else None,
         )
         diary = _Diary(math.inf if k else self.longest / epochs, self.spec.train // plan.batch_size)
         result = _tried(job, diary)

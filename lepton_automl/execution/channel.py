@@ -12,6 +12,8 @@ from lepton_automl._json import Value
 from lepton_automl.jobs import Decision, Report, TrialJob, TrialResult
 from lepton_automl.request import MESSAGES
 
+from .transfer import Delivery
+
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat(Value):
@@ -36,7 +38,7 @@ class ReplacementRequest(Value):
 
 
 TRIAL_MESSAGES: dict[str, type[Value]] = {
-    kind.__name__: kind for kind in (TrialJob, Report, Decision, TrialResult, Heartbeat, ReplacementRequest)
+    kind.__name__: kind for kind in (TrialJob, Report, Decision, TrialResult, Heartbeat, ReplacementRequest, Delivery)
 }
 
 

@@ -19,6 +19,7 @@ from lepton_automl.jobs import NO_TRIAL, Decision, Report, TrialJob, TrialResult
 from lepton_automl.locks import is_stopped, measurement_lock_path
 from lepton_automl.measurement_lock import MeasurementLock
 from lepton_automl.request import Request, Response
+from lepton_automl.workspace import LocalWorkspace, Workspace
 
 from .channel import Heartbeat, ReplacementRequest
 from .ends import ABSENT, WorkTimer, exit_reason, fix, gib, memory_hint
@@ -56,6 +57,7 @@ class LocalExecutor:
         patience: Seconds of silence after which a worker counts as hung, unless its epochs are long.
         memory_limit: Bytes that one worker may hold; None for its share of what is free now.
         name: Whose workers they are, as other studies name it while they wait; by default the folder above `folder`.
+        workspace: Where the study's files lie; by default in the folder above `folder`.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class LocalExecutor:
         patience: float = PATIENCE,
         memory_limit: float | None = None,
         name: str = "",
+        workspace: Workspace | None = None,
     ) -> None:
         self._most = self._needed = slots
         self._folder, self._threads, self._trial_function = folder, threads, trial_function
+        self._workspace = workspace or LocalWorkspace(folder.absolute().parent)
         self._patience, self._longest = patience, 0.0
         self._limit = memory.share(slots) if memory_limit is None else memory_limit
         self._ends: list[TrialResult] = []
@@ -163,11 +167,8 @@ class LocalExecutor:
         going = [worker for worker in workers if not worker.stopped]
         ours = {os.getpid(), *(worker.popen.pid for worker in self._workers)}
         with contextlib.ExitStack() as measurement_locks:
-            for path in (
-                {measurement_lock_path(), *(worker.job.measurement_lock for worker in going if worker.job is not None)}
-                if going
-                else ()
-            ):
+            given = {worker.job.measurement_lock for worker in going if worker.job is not None}
+            for path in {measurement_lock_path(), *given} if going else ():
                 measurement_lock = MeasurementLock(path)
                 measurement_locks.callback(measurement_lock.close)
                 if not measurement_lock.try_acquire() and not at_once and measurement_lock.holder in {None, *ours}:
@@ -228,9 +229,7 @@ class LocalExecutor:
             return self._answer(request, on_tick, on_status, math.inf if limit is None else limit)
         finally:
             self.request_slots(before)
-            if self._workers and (
-                self._workers[0].busy or self._workers[0].spoilt
-            ):  # nobody waits for the answer, or it is spoilt
+            if self._workers and (self._workers[0].busy or self._workers[0].spoilt):  # nobody waits for its answer
                 self._restart_worker(0)
 
     def _answer(self, request: Request, on_tick: Callable[[], None], status: Callable[[str], None], limit: float) -> Response:
@@ -242,7 +241,7 @@ class LocalExecutor:
                     worker.job = None
                     worker.channel.send(ABANDONED)
                 worker.busy, worker.last_message = True, time.monotonic()
-                worker.channel.send(request)
+                worker.send(request)
             why = ""
             while (values := worker.receive_within(TICK)) is not None:
                 on_tick()
@@ -388,7 +387,7 @@ class LocalExecutor:
         raise StudyError(what, where=str(worker.path), fix=fix)
 
     def _start(self, number: int) -> Process:
-        worker = Process(self._folder / f"worker-{number}.log", self._trial_function, self._threads)
+        worker = Process(self._folder / f"worker-{number}.log", self._trial_function, self._threads, self._workspace)
         if self._held:
             worker.stop()
         return worker

@@ -17,8 +17,11 @@ from typing import IO
 from lepton_automl import memory
 from lepton_automl._json import Value
 from lepton_automl.jobs import Report, TrialJob, TrialResult
+from lepton_automl.request import Request
+from lepton_automl.workspace import Workspace
 
 from .channel import Channel
+from .transfer import Delivery, packed, place_contents, received
 
 # Kernels' own thread pools: two processes with two threads each were seen to run ten times slower than with one each.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -33,10 +36,11 @@ class Process:
         log: Where its output goes.
         trial_function: What it runs trials with, as `"module:function"`.
         threads: Its threads.
+        workspace: That of the search.
     """
 
-    def __init__(self, log: Path, trial_function: str, threads: int) -> None:
-        self.path, self.log = log, _opened(log)
+    def __init__(self, log: Path, trial_function: str, threads: int, workspace: Workspace) -> None:
+        self.path, self.log, self._workspace = log, _opened(log), workspace
         self.job: TrialJob | None = None
         self._since = 0  # bytes of the log when it took its job
         self.ready = False  # it has said something: it can be started
@@ -47,7 +51,7 @@ class Process:
         self.stopped = False  # it stands still, and was told to
         self.paused_seconds = self._stopped_at = 0.0  # seconds that it has stood still in its job, and since when it does
         self.last_message = self.reported = time.monotonic()
-        self.popen, self.channel = _started(self.log, trial_function, threads)
+        self.popen, self.channel = _started(self.log, trial_function, threads, workspace.for_worker())
 
     @property
     def works(self) -> bool:
@@ -67,14 +71,29 @@ class Process:
         """
         self.job, self.awaits_decision, self._since, self.paused_seconds = job, False, self._length(), 0.0
         self.last_message = self.reported = time.monotonic()
-        self.channel.send(job)
+        self.send(job)
+
+    def send(self, job: TrialJob | Request) -> None:
+        """Send it a job, with references in place of paths.
+
+        Raises:
+            OSError: It is dead.
+        """
+        self.channel.send(packed(job, self._workspace))
 
     def receive(self) -> list[Value] | None:
         """What it says; None when it is dead."""
         values = self.channel.receive()
         if values:
             self.ready, self.last_message = True, time.monotonic()
-        return values
+        return None if values is None else [value for value in map(self._received, values) if value is not None]
+
+    def _received(self, value: Value) -> Value | None:
+        """A value with paths of this machine; None for a delivery, which is brought to its place."""
+        if isinstance(value, Delivery):
+            place_contents(value.contents, self._workspace)
+            return None
+        return received(value, self._workspace) if isinstance(value, TrialResult) else value
 
     def receive_within(self, timeout: float) -> list[Value] | None:
         """The same; nothing if it says nothing within so many seconds."""
@@ -154,14 +173,24 @@ def _opened(log: Path) -> IO[bytes] | None:
         return None
 
 
-def _started(log: IO[bytes] | None, trial_function: str, threads: int) -> tuple[subprocess.Popen[bytes], Channel]:
+def _started(
+    log: IO[bytes] | None, trial_function: str, threads: int, workspace: tuple[str, ...]
+) -> tuple[subprocess.Popen[bytes], Channel]:
     ours, theirs = socket.socketpair()
     environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), "PYTHONUNBUFFERED": "1"}
     # A process that stands still does not see that its search is gone, so the kernel tells it. But the kernel goes by the
     # thread that started it: where that may end before the search does, the worker is only woken up, to look for itself.
     death = signal.SIGKILL if threading.current_thread() is threading.main_thread() else signal.SIGCONT
     popen = subprocess.Popen(
-        [sys.executable, "-m", "lepton_automl.execution.worker", str(theirs.fileno()), trial_function, str(int(death))],
+        [
+            sys.executable,
+            "-m",
+            "lepton_automl.execution.worker",
+            str(theirs.fileno()),
+            trial_function,
+            str(int(death)),
+            *workspace,
+        ],
         pass_fds=[theirs.fileno()],
         stdin=subprocess.DEVNULL,
         stdout=log or subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """A worker process: lives across trials, because importing torch and Lightning costs seconds.
 
-Started as `python -m lepton_automl.execution.worker FD MODULE:FUNCTION SIGNAL`, so that the user's own main module is never
+Started as `python -m lepton_automl.execution.worker FD MODULE:FUNCTION SIGNAL WORKSPACE...`, so that the user's own main module is never
 imported again.
 """
 
@@ -11,6 +11,7 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import platform
 import queue
 import signal
 import socket
@@ -28,17 +29,20 @@ from lepton_automl.jobs import (
     CONTINUE,
     NO_TRIAL,
     Decision,
+    Fault,
     Report,
     TrialJob,
     TrialResult,
 )
-from lepton_automl.locks import is_stopped, measurement_lock_path
+from lepton_automl.locks import is_stopped
 from lepton_automl.measurement_lock import pausing_for_measurements
 from lepton_automl.request import Request
+from lepton_automl.workspace import LocalWorkspace, Workspace
 
 from .channel import Channel, Heartbeat, ReplacementRequest
 from .failure_cause import fault_of
 from .traces import changed, snapshot
+from .transfer import Deliverer, Delivery, returned, unpacked
 
 TrialFunction = Callable[[TrialJob, Callable[[Report], Decision], Callable[[], None]], TrialResult]
 
@@ -52,10 +56,12 @@ class Worker:
     Args:
         channel: This end of the line to the search.
         trial_function: What runs a trial.
+        workspace: This process's own; by default the current folder.
     """
 
-    def __init__(self, channel: Channel, trial_function: TrialFunction) -> None:
+    def __init__(self, channel: Channel, trial_function: TrialFunction, workspace: Workspace | None = None) -> None:
         self.channel, self.trial_function = channel, trial_function
+        self.workspace: Workspace = workspace or LocalWorkspace(Path.cwd())
         self.jobs: queue.Queue[tuple[Value, queue.Queue[Decision]]] = queue.Queue()
         self.decisions: queue.Queue[Decision] = queue.Queue()  # on the job in hand
         self._last_heartbeat = 0.0
@@ -150,13 +156,29 @@ class Worker:
             return CONTINUE
 
     def _try(self, job: TrialJob) -> TrialResult:
+        folder = (self.workspace.folder / job.folder).absolute()
+        fault: Fault = "worker"  # which cannot get what the trial needs
         try:
-            return self.trial_function(job, self._report, self.heartbeat)
+            job = unpacked(job, self.workspace)
+            fault, deliverer = "candidate", Deliverer(job, self.workspace)
+
+            def report(report: Report) -> Decision:
+                self._deliver(deliverer.checkpoint())
+                return self._report(report)
+
+            result = self.trial_function(job, report, self.heartbeat)
+            self._deliver(deliverer.all())
+            return returned(result, self.workspace)
         except Exception as error:
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
-            fault = fault_of(error, Path(job.folder).absolute().parents[1])
+            if fault == "candidate":
+                fault = fault_of(error, folder.parents[1])
             trace = without_colours(traceback.format_exc())
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=trace, fault=fault)
+
+    def _deliver(self, delivery: Delivery | None) -> None:
+        if delivery is not None:
+            self._send(delivery)
 
     def _answer(self, job: Request) -> Value:
         from lepton_automl.pipelines.requests import respond
@@ -165,9 +187,16 @@ class Worker:
             self._send(Heartbeat(text=text))
 
         try:
+            job = unpacked(job, self.workspace)
+            origin = _origin(job)
+            deliverer = Deliverer(origin, self.workspace) if isinstance(origin, TrialJob) else None
+            lock = getattr(origin, "measurement_lock", None)
             # Whatever is requested, it stands still while others measure.
-            with pausing_for_measurements(getattr(_origin(job), "measurement_lock", measurement_lock_path())):
-                return respond(job, report)
+            with pausing_for_measurements(str(self.workspace.lock(platform.node())) if lock is None else lock):
+                response = respond(job, report)
+            if deliverer is not None:
+                self._deliver(deliverer.all())
+            return response
         except Exception as error:
             traceback.print_exc()
             # An answer that is a failed result carries the reason back; the search raises it.
@@ -182,22 +211,29 @@ def _origin(job: Any) -> Any:
     return trial if isinstance(trial, TrialJob) else job
 
 
-def main(descriptor: str, trial_function: str, death: str) -> None:
+def main(descriptor: str, trial_function: str, death: str, workspace: str, *arguments: str) -> None:
     """Serve on a socket.
 
     Args:
         descriptor: The socket's file descriptor.
         trial_function: What runs a trial, as `"module:function"`.
         death: The signal to get when the search dies.
+        workspace: What opens this process's workspace, as `"module:function"`.
+        arguments: What that is called with.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DEATH_SIGNAL, int(death))
     faulthandler.register(signal.SIGUSR1)  # says where it hangs
-    module, _, function = trial_function.partition(":")
-    run_trial: TrialFunction = getattr(importlib.import_module(module), function)
+    run_trial: TrialFunction = _function(trial_function)
+    opened: Workspace = _function(workspace)(*arguments)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    Worker(Channel(socket.socket(fileno=int(descriptor))), run_trial).serve()
+    Worker(Channel(socket.socket(fileno=int(descriptor))), run_trial, opened).serve()
+
+
+def _function(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 if __name__ == "__main__":

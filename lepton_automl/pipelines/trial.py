@@ -184,7 +184,7 @@ class TrialRun:
 
     def _inherit(self, data: Data) -> Network:
         """The parent pruned to the final recipe: a child inherits its weights and is only fine-tuned."""
-        parent = self.adapter.load(Path(str(self.job.parent)) / "bundle")
+        parent = self.adapter.load(Path(str(self.job.parent)))
         return parent if parent.recipe == self.adapter.lean else self.adapter.shrink(parent, data)
 
     def cross_validate(self, data: Data) -> dict[str, float]:

@@ -264,7 +264,7 @@ def jobs(state: StudyState, folder: Path) -> Callable[[Trial], TrialJob]:
             since=trial.resumed.at if trial.resumed else event.at,
             done=trial.resumed.epoch if trial.resumed else 0,
             reference_ms=weighed.benchmark.reference.median,
-            parent=None if event.parent is None else str(trial_folder(folder, event.parent)),
+            parent=None if event.parent is None else str(trial_folder(folder, event.parent) / "bundle"),
             factory=config.factory,
             costs=config.costs(state.settings.deployment),
         )

@@ -1,0 +1,210 @@
+"""What is on its way between the search and a worker: paths of one become references, and paths of the other."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lepton_automl._json import Value
+from lepton_automl.errors import StudyError
+from lepton_automl.jobs import TrialJob, TrialResult
+from lepton_automl.specs import DataSpec
+from lepton_automl.study_store import CHECKPOINT, SPARE
+from lepton_automl.workspace import Ref, Workspace, content_digest, within
+
+HOST_LOCK = "host"  # stands for the measurement lock of the worker's host
+MANIFEST = "manifest.json"  # of a bundle: it lists the digest of each of its files
+_CONTENTS, _FOLDER, _LOCK = ("parent", "bundle", "bundles"), "folder", "measurement_lock"
+
+Job = TypeVar("Job", bound=Value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery(Value):
+    """What a worker has made, if the search does not see its folder.
+
+    Args:
+        contents: Files and folders; their paths are relative to the study's folder.
+    """
+
+    contents: tuple[Ref, ...]
+
+
+def packed(job: Job, workspace: Workspace) -> Job:
+    """A trial's job or a request, as the search sends it: without a path of this machine in the study's folder.
+
+    Data, parents and bundles become references, the folder of what is made becomes relative to the study's.
+
+    Args:
+        job: A `TrialJob`, or a request, whose fields are recognized by the types `DataSpec` and `TrialJob` and by the names `parent`,
+            `bundle`, `bundles`, `folder` and `measurement_lock`.
+        workspace: That of the search.
+    """
+
+    def lock(path: str) -> str:
+        return HOST_LOCK if path and path == str(workspace.lock(platform.node())) else path
+
+    def contents(job: TrialJob) -> TrialJob:
+        """A worker that does not see the trial's folder gets what lies there, such as a checkpoint."""
+        if workspace.shared:
+            return job
+        found = sorted(path for path in (workspace.folder / job.folder).glob("*") if path.name != SPARE)
+        return job.replace(contents=tuple(workspace.put(path, _known_digest(path)) for path in found))
+
+    def reference(path: str, digest: str) -> str:
+        if not path or not Path(path).exists():  # the worker says what is missing
+            return path
+        return str(workspace.put(Path(path), digest or _known_digest(Path(path))))
+
+    def folder(path: str) -> str:
+        return within(Path(path), workspace.folder) if path else path
+
+    return _mapped(job, _Change(content=reference, folder=folder, lock=lock, trial=contents))
+
+
+def unpacked(job: Job, workspace: Workspace) -> Job:
+    """The job with paths of the worker's machine; what lies in the trial's folder is brought there.
+
+    Args:
+        job: From `packed`.
+        workspace: That of the worker.
+
+    Raises:
+        StudyError: Its content cannot be found.
+    """
+
+    def contents(job: TrialJob) -> TrialJob:
+        place_contents(job.contents, workspace)
+        return job
+
+    def path(text: str, digest: str) -> str:  # noqa: ARG001  # as `reference`
+        ref = Ref.parse(text)
+        return text if ref is None else str(workspace.get(ref))
+
+    def folder(path: str) -> str:
+        return str(workspace.folder / path) if path else path
+
+    def lock(text: str) -> str:
+        return str(workspace.lock(platform.node())) if text == HOST_LOCK else text
+
+    return _mapped(job, _Change(content=path, folder=folder, lock=lock, trial=contents))
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What becomes of the paths in a job."""
+
+    content: Callable[[str, str], str]
+    folder: Callable[[str], str]
+    lock: Callable[[str], str]
+    trial: Callable[[TrialJob], TrialJob]
+
+
+def _mapped(job: Job, change: _Change) -> Job:
+    changes = {field.name: _field(field.name, getattr(job, field.name), change) for field in fields(job)}  # type: ignore[arg-type]  # every value is a dataclass
+    changed = job.replace(**changes)
+    return change.trial(changed) if isinstance(changed, TrialJob) else changed  # type: ignore[return-value]  # a TrialJob stays one
+
+
+def _field(name: str, value: Any, change: _Change) -> Any:
+    if isinstance(value, DataSpec):
+        return value.replace(folder=change.content(value.folder, value.digest))
+    if isinstance(value, TrialJob):
+        return _mapped(value, change)
+    if isinstance(value, tuple):
+        return tuple(_field(name, part, change) for part in value) if name in {"trials", "bundles"} else value
+    if isinstance(value, dict):
+        return {key: _field(name, part, change) for key, part in value.items()} if name == "bundles" else value
+    if isinstance(value, str):
+        if name in _CONTENTS:
+            return change.content(value, "")
+        return change.folder(value) if name == _FOLDER else change.lock(value) if name == _LOCK else value
+    return value
+
+
+def _known_digest(path: Path) -> str:
+    """That of a bundle's manifest, which lists the digests of its files; empty for anything else."""
+    manifest = path / MANIFEST
+    return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else ""
+
+
+def place_contents(contents: tuple[Ref, ...], workspace: Workspace) -> None:
+    """Bring content to its path in the study's folder; what lies there already stays.
+
+    Raises:
+        StudyError: It cannot be found, or its place is outside of the study's folder.
+    """
+    for ref in contents:
+        target = workspace.folder / ref.path
+        if ".." in Path(ref.path).parts or not target.is_relative_to(workspace.folder):
+            fix = "Use a workspace whose study folder holds the folders of its trials."
+            raise StudyError("content would be brought to a place outside of the study", where=str(target), fix=fix)
+        source = workspace.get(ref)
+        if source == target or (target.exists() and (_known_digest(target) or content_digest(target)) == ref.digest):
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.incoming")
+        _remove(part)
+        if source.is_dir():
+            shutil.copytree(source, part)
+            _remove(target)
+        else:
+            shutil.copyfile(source, part)
+        part.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+class Deliverer:
+    """Puts what a trial leaves in its folder, once each time that it changes.
+
+    Args:
+        job: The trial, with paths of this machine.
+        workspace: That of the worker.
+    """
+
+    def __init__(self, job: TrialJob, workspace: Workspace) -> None:
+        self._folder, self._workspace = workspace.folder / job.folder, workspace
+        self._known = {ref.path: ref.digest for ref in job.contents}
+        self._stamp: tuple[int, int] | None = None
+
+    def checkpoint(self) -> Delivery | None:
+        """The checkpoint, if it is a new one."""
+        path = self._folder / CHECKPOINT
+        if self._workspace.shared or not path.is_file():
+            return None
+        stamp = path.stat().st_ino, path.stat().st_mtime_ns
+        if stamp == self._stamp:
+            return None
+        self._stamp = stamp
+        return self._delivery([path])
+
+    def all(self) -> Delivery | None:
+        """Everything in the folder that is new or was changed."""
+        return None if self._workspace.shared else self._delivery(sorted(self._folder.glob("*")))
+
+    def _delivery(self, paths: list[Path]) -> Delivery | None:
+        refs = [self._workspace.put(path, _known_digest(path)) for path in paths]
+        changed = tuple(ref for ref in refs if self._known.get(ref.path) != ref.digest)
+        self._known |= {ref.path: ref.digest for ref in changed}
+        return Delivery(contents=changed) if changed else None
+
+
+def returned(result: TrialResult, workspace: Workspace) -> TrialResult:
+    """A result as a worker sends it: its folder is relative to the study's."""
+    return result.replace(folder=within(Path(result.folder), workspace.folder)) if result.folder else result
+
+
+def received(result: TrialResult, workspace: Workspace) -> TrialResult:
+    """The result as the search takes it, with a path of its own machine."""
+    return result.replace(folder=str(workspace.folder / result.folder)) if result.folder else result
