@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lepton_automl._json import Value
+from lepton_automl.deployment.integrity import MANIFEST
 from lepton_automl.errors import StudyError
 from lepton_automl.jobs import TrialJob, TrialResult
 from lepton_automl.specs import DataSpec
@@ -18,7 +19,6 @@ from lepton_automl.study_store import CHECKPOINT, SPARE
 from lepton_automl.workspace import Ref, Workspace, content_digest, within
 
 HOST_LOCK = "host"  # stands for the measurement lock of the worker's host
-MANIFEST = "manifest.json"  # of a bundle: it lists the digest of each of its files
 _CONTENTS, _FOLDER, _LOCK = ("parent", "bundle", "bundles"), "folder", "measurement_lock"
 
 Job = TypeVar("Job", bound=Value)

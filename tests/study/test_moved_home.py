@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+import typing
 from contextlib import closing
 
 import pytest
 
 from lepton_automl import Registry
-from lepton_automl.events import StudyStarted, TrialEnded
+from lepton_automl._json import Value
+from lepton_automl.events import KINDS, PATHS, StudyStarted, TrialEnded
 from lepton_automl.study.launch import requested_config, write_request
 from lepton_automl.study.study import Study
 from lepton_automl.study_store import JOURNAL, StudyStore, study_journal
@@ -20,6 +23,8 @@ from lepton_automl.tracking import moved
 from lepton_automl.tracking.store import opened_store
 from tests.samples import config, events, image_spec
 from tests.tracking.test_store_repair import study as finished
+
+PATH = re.compile("path|folder|file|bundle|uri|home")
 
 
 @pytest.fixture
@@ -48,6 +53,28 @@ def test_a_studys_paths_follow_its_folder_and_are_relative_in_its_files(home, tm
         assert study.state.settings.data.folder == str(study.folder / "data")
         assert study.state.trials[0].result.folder == str(study.folder / "trials/00000/bundle")
         assert requested_config(study.folder).data.folder == str(study.folder / "data") and study.client.damage == ""
+
+
+def fields_of(kind, path=(), within=()):
+    """All fields of a value and of the values in it that may hold a text."""
+    for name, hint in typing.get_type_hints(kind).items():
+        hints, parts = [hint], set()
+        while hints:
+            known = hints.pop()
+            hints += typing.get_args(known)
+            parts |= {known} if isinstance(known, type) else set()
+        if str in parts:
+            yield (*path, name)
+        for part in parts - {kind, *within}:
+            if issubclass(part, Value):
+                yield from fields_of(part, (*path, name), (*within, kind))
+
+
+def test_no_event_has_a_path_that_the_journal_does_not_know():
+    paths = {(name, *field) for name, kind in KINDS.items() for field in fields_of(kind) if PATH.search(field[-1])}
+    # Where a person's own code is imported from, which lies outside of the study, and MLflow's address.
+    elsewhere = {path for path in paths if path[-2:] in {("factory", "paths"), ("function", "paths"), ("tracking", "uri")}}
+    assert paths - elsewhere == {(name, *field) for name, field in PATHS.items()} and len(elsewhere) == 4
 
 
 def test_a_path_out_of_a_study_is_not_followed_into_it(home):

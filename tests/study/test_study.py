@@ -50,6 +50,18 @@ def test_the_front_holds_measured_models(study):
     assert set(study.trials.status) <= {"complete", "stopped"}
 
 
+def test_its_files_do_not_hold_the_path_of_its_home(study, home):
+    folder = home / "studies" / "pictures"
+    files = [
+        folder / "journal.jsonl",
+        folder / "config.json",
+        *folder.glob("**/spare.jsonl"),
+        *folder.glob("trials/*/bundle/*.json"),
+    ]
+    assert len(files) > 6
+    assert [file for file in files if str(home) in file.read_text()] == []
+
+
 def test_no_score_counts_before_pruning(study):
     for trial in study.state.trials.values():
         cut = study.state.settings.prune.cut_epoch(study.state.settings.train.epochs)
