@@ -167,8 +167,8 @@ class LocalExecutor:
         going = [worker for worker in workers if not worker.stopped]
         ours = {os.getpid(), *(worker.popen.pid for worker in self._workers)}
         with contextlib.ExitStack() as measurement_locks:
-            given = {worker.job.measurement_lock for worker in going if worker.job is not None}
-            for path in {measurement_lock_path(), *given} if going else ():
+            locks = {worker.job.measurement_lock for worker in going if worker.job is not None}
+            for path in {measurement_lock_path(), *locks} if going else ():
                 measurement_lock = MeasurementLock(path)
                 measurement_locks.callback(measurement_lock.close)
                 if not measurement_lock.try_acquire() and not at_once and measurement_lock.holder in {None, *ours}:

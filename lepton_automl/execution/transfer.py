@@ -53,8 +53,8 @@ def packed(job: Job, workspace: Workspace) -> Job:
         """A worker that does not see the trial's folder gets what lies there, such as a checkpoint."""
         if workspace.shared:
             return job
-        found = sorted(path for path in (workspace.folder / job.folder).glob("*") if path.name != SPARE)
-        return job.replace(contents=tuple(workspace.put(path, _known_digest(path)) for path in found))
+        paths = sorted(path for path in (workspace.folder / job.folder).glob("*") if path.name != SPARE)
+        return job.replace(contents=tuple(workspace.put(path, _known_digest(path)) for path in paths))
 
     def reference(path: str, digest: str) -> str:
         if not path or not Path(path).exists():  # the worker says what is missing
