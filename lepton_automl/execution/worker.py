@@ -157,10 +157,10 @@ class Worker:
 
     def _try(self, job: TrialJob) -> TrialResult:
         folder = (self.workspace.folder / job.folder).absolute()
-        fault: Fault = "worker"  # which cannot get what the trial needs
+        usual: Fault = "worker"  # whose workspace cannot find what the trial needs
         try:
             job = unpacked(job, self.workspace)
-            fault, deliverer = "candidate", Deliverer(job, self.workspace)
+            usual, deliverer = "candidate", Deliverer(job, self.workspace)
 
             def report(report: Report) -> Decision:
                 self._deliver(deliverer.checkpoint())
@@ -171,8 +171,8 @@ class Worker:
             return returned(result, self.workspace)
         except Exception as error:
             reason = str(error) if isinstance(error, LeptonError) else in_one_line(error)
-            if fault == "candidate":
-                fault = fault_of(error, folder.parents[1])
+            fault = fault_of(error, folder.parents[1])
+            fault = usual if fault == "candidate" else fault
             trace = without_colours(traceback.format_exc())
             return TrialResult(trial=job.trial, status="failed", reason=reason, traceback=trace, fault=fault)
 

@@ -16,10 +16,12 @@ from lepton_automl.deployment.integrity import read_bundle
 from lepton_automl.errors import StudyError
 from lepton_automl.execution.local import LocalExecutor
 from lepton_automl.execution.transfer import place_contents
+from lepton_automl.execution.worker import Worker
 from lepton_automl.jobs import AccelerateJob, AccelerationResult, Decision, Report, ScoreJob, TrialJob, TrialResult
 from lepton_automl.plans import PrunePlan, TrainPlan
 from lepton_automl.specs import Deployment
 from lepton_automl.study_store import CHECKPOINT
+from lepton_automl.testing import executor as contract
 from lepton_automl.testing.workspace import WorkspaceContract
 from lepton_automl.workspace import LocalWorkspace, Ref, content_digest
 from tests.execution.copying_workspace import CopyingWorkspace
@@ -60,6 +62,13 @@ def test_nothing_is_brought_to_a_place_outside_of_the_study(tmp_path):
     for path in ("../journal", str(tmp_path / "journal"), "trials/../../journal"):
         with pytest.raises(StudyError, match="outside of the study"):
             place_contents((Ref(digest="0", path=path),), workspace)
+
+
+def test_content_that_a_worker_cannot_find_is_not_the_fault_of_the_candidate(tmp_path):
+    job = contract.job(0, tmp_path)
+    lost = job.replace(data=job.data.replace(folder=str(Ref(digest="0", path="nothing"))))
+    result = Worker(None, contract.scripted, LocalWorkspace(tmp_path))._try(lost)
+    assert (result.status, result.fault) == ("failed", "worker") and "is gone" in result.reason
 
 
 def jobs(study: Path) -> tuple[TrialJob, TrialJob]:
