@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -10,8 +11,12 @@ from lepton_automl.errors import Complaints, ConfigError
 
 from .shared import app, listed, show_end
 
-# The groups of options in the help.
-DATA, BUDGET, DEPLOYMENT, SEARCH, STUDY = "Data", "Budget", "Deployment", "Search", "Study and MLflow"
+# Options in groups of the help.
+data_option = partial(typer.Option, rich_help_panel="Data")
+budget_option = partial(typer.Option, rich_help_panel="Budget")
+deployment_option = partial(typer.Option, rich_help_panel="Deployment")
+search_option = partial(typer.Option, rich_help_panel="Search")
+study_option = partial(typer.Option, rich_help_panel="Study and MLflow")
 
 
 @app.command()
@@ -46,138 +51,69 @@ def search(  # noqa: PLR0917  # options of the shell, which are named there
     data: Annotated[
         str, typer.Argument(help="A folder or zip file of images, a CSV or Parquet file, or a folder of idx files.")
     ],
-    target: Annotated[str | None, typer.Option(help="The column to predict.", rich_help_panel=DATA)] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="The task, such as regression or multilabel; default: by the column.",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    quantiles: Annotated[
-        str | None, typer.Option(help="Quantiles to predict, such as `0.1,0.5,0.9`.", rich_help_panel=DATA)
-    ] = None,
-    label_separator: Annotated[
-        str | None, typer.Option(help="What separates the labels of one row, such as `;`.", rich_help_panel=DATA)
-    ] = None,
+    target: Annotated[str | None, data_option(help="The column to predict.")] = None,
+    task: Annotated[str | None, data_option(help="The task, such as regression or multilabel; default: by the column.")] = None,
+    quantiles: Annotated[str | None, data_option(help="Quantiles to predict, such as `0.1,0.5,0.9`.")] = None,
+    label_separator: Annotated[str | None, data_option(help="What separates the labels of one row, such as `;`.")] = None,
     split_column: Annotated[
-        str | None,
-        typer.Option(help="The column that holds each row's split: train, validation or test.", rich_help_panel=DATA),
+        str | None, data_option(help="The column that holds each row's split: train, validation or test.")
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(
-            help="Image folders that are splits, such as `Part1=train,Part2=test`; `none`: all folders are classes.",
-            rich_help_panel=DATA,
-        ),
+        data_option(help="Image folders that are splits, such as `Part1=train,Part2=test`; `none`: all folders are classes."),
     ] = None,
     group_column: Annotated[
-        str | None, typer.Option(help="The column of groups; rows of a group stay in the same split.", rich_help_panel=DATA)
+        str | None, data_option(help="The column of groups; rows of a group stay in the same split.")
     ] = None,
-    time_column: Annotated[
-        str | None, typer.Option(help="The column of times; the latest rows are held out.", rich_help_panel=DATA)
-    ] = None,
-    ignore: Annotated[str | None, typer.Option(help="Columns to ignore, separated by commas.", rich_help_panel=DATA)] = None,
-    categorical: Annotated[
-        str | None, typer.Option(help="Columns to read as categories, separated by commas.", rich_help_panel=DATA)
-    ] = None,
-    numeric: Annotated[
-        str | None, typer.Option(help="Columns to read as numbers, separated by commas.", rich_help_panel=DATA)
-    ] = None,
-    missing: Annotated[
-        str | None, typer.Option(help="Texts that stand for a missing value, separated by commas.", rich_help_panel=DATA)
-    ] = None,
-    decimal: Annotated[str | None, typer.Option(help="The decimal separator: `.` or `,`.", rich_help_panel=DATA)] = None,
-    dayfirst: Annotated[bool | None, typer.Option(help="Read 1/2/2024 as the first of February.", rich_help_panel=DATA)] = None,
-    class_weight: Annotated[
-        str | None, typer.Option(help="`balanced` gives rare classes a higher weight.", rich_help_panel=DATA)
-    ] = None,
-    minutes: Annotated[
-        float | None, typer.Option(help="Minutes of search; default: 10, without another budget.", rich_help_panel=BUDGET)
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="Maximum number of trials.", rich_help_panel=BUDGET)] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Maximum number of training epochs, summed over all trials.", rich_help_panel=BUDGET)
-    ] = None,
-    cost: Annotated[
-        float | None, typer.Option(help="Maximum cost, in the currency of --price.", rich_help_panel=BUDGET)
-    ] = None,
-    price: Annotated[
-        list[str] | None, typer.Option(help="Price per worker and hour, by device: `cpu=0.04`.", rich_help_panel=BUDGET)
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Maximum number of worker processes; default: one per core.", rich_help_panel=BUDGET)
-    ] = None,
-    max_latency_ms: Annotated[
-        float | None, typer.Option(help="Hard limit on the latency of one call, in ms.", rich_help_panel=DEPLOYMENT)
-    ] = None,
+    time_column: Annotated[str | None, data_option(help="The column of times; the latest rows are held out.")] = None,
+    ignore: Annotated[str | None, data_option(help="Columns to ignore, separated by commas.")] = None,
+    categorical: Annotated[str | None, data_option(help="Columns to read as categories, separated by commas.")] = None,
+    numeric: Annotated[str | None, data_option(help="Columns to read as numbers, separated by commas.")] = None,
+    missing: Annotated[str | None, data_option(help="Texts that stand for a missing value, separated by commas.")] = None,
+    decimal: Annotated[str | None, data_option(help="The decimal separator: `.` or `,`.")] = None,
+    dayfirst: Annotated[bool | None, data_option(help="Read 1/2/2024 as the first of February.")] = None,
+    class_weight: Annotated[str | None, data_option(help="`balanced` gives rare classes a higher weight.")] = None,
+    minutes: Annotated[float | None, budget_option(help="Minutes of search; default: 10, without another budget.")] = None,
+    trials: Annotated[int | None, budget_option(help="Maximum number of trials.")] = None,
+    epochs: Annotated[int | None, budget_option(help="Maximum number of training epochs, summed over all trials.")] = None,
+    cost: Annotated[float | None, budget_option(help="Maximum cost, in the currency of --price.")] = None,
+    price: Annotated[list[str] | None, budget_option(help="Price per worker and hour, by device: `cpu=0.04`.")] = None,
+    workers: Annotated[int | None, budget_option(help="Maximum number of worker processes; default: one per core.")] = None,
+    max_latency_ms: Annotated[float | None, deployment_option(help="Hard limit on the latency of one call, in ms.")] = None,
     max_size_kb: Annotated[
-        float | None,
-        typer.Option(help="Hard limit on the size of the model file, in kB (1,000 bytes).", rich_help_panel=DEPLOYMENT),
+        float | None, deployment_option(help="Hard limit on the size of the model file, in kB (1,000 bytes).")
     ] = None,
-    threads: Annotated[int, typer.Option(help="Threads of one call on the deployment device.", rich_help_panel=DEPLOYMENT)] = 1,
-    batch_size: Annotated[
-        int, typer.Option(help="Rows or images of one call on the deployment device.", rich_help_panel=DEPLOYMENT)
-    ] = 1,
+    threads: Annotated[int, deployment_option(help="Threads of one call on the deployment device.")] = 1,
+    batch_size: Annotated[int, deployment_option(help="Rows or images of one call on the deployment device.")] = 1,
     runtimes: Annotated[
-        str | None,
-        typer.Option(help="Allowed runtimes, separated by commas; default: all installed ones.", rich_help_panel=DEPLOYMENT),
+        str | None, deployment_option(help="Allowed runtimes, separated by commas; default: all installed ones.")
     ] = None,
     max_score_drop: Annotated[
-        float,
-        typer.Option(help="Maximum loss of score in exchange for a faster runtime or precision.", rich_help_panel=DEPLOYMENT),
+        float, deployment_option(help="Maximum loss of score in exchange for a faster runtime or precision.")
     ] = 0.005,
-    metric: Annotated[str | None, typer.Option(help="The score to optimize; default: by task.", rich_help_panel=SEARCH)] = None,
+    metric: Annotated[str | None, search_option(help="The score to optimize; default: by task.")] = None,
     objectives: Annotated[
-        str,
-        typer.Option(
-            help="What to optimize, separated by commas: accuracy, latency, size, memory or a plug-in.", rich_help_panel=SEARCH
-        ),
+        str, search_option(help="What to optimize, separated by commas: accuracy, latency, size, memory or a plug-in.")
     ] = "accuracy,latency",
     sampler: Annotated[
-        str,
-        typer.Option(
-            help="The algorithm that proposes networks: tpe, gp, nsga2, random, grid or a plug-in.", rich_help_panel=SEARCH
-        ),
+        str, search_option(help="The algorithm that proposes networks: tpe, gp, nsga2, random, grid or a plug-in.")
     ] = "tpe",
-    grid: Annotated[
-        str | None, typer.Option(help="The hyperparameters of a grid search, separated by commas.", rich_help_panel=SEARCH)
-    ] = None,
-    warm_start: Annotated[
-        str | None, typer.Option(help="Earlier studies to learn from, separated by commas.", rich_help_panel=SEARCH)
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(help="Random seed of splits, proposals, weights and batches.", rich_help_panel=SEARCH)
-    ] = 0,
-    test: Annotated[
-        bool, typer.Option("--test", help="Evaluate the front on the test split at the end.", rich_help_panel=SEARCH)
-    ] = False,
-    name: Annotated[str | None, typer.Option(help="The study's name; default: after the data.", rich_help_panel=STUDY)] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Resume the unfinished study of this name.", rich_help_panel=STUDY)
-    ] = False,
+    grid: Annotated[str | None, search_option(help="The hyperparameters of a grid search, separated by commas.")] = None,
+    warm_start: Annotated[str | None, search_option(help="Earlier studies to learn from, separated by commas.")] = None,
+    seed: Annotated[int, search_option(help="Random seed of splits, proposals, weights and batches.")] = 0,
+    test: Annotated[bool, search_option("--test", help="Evaluate the front on the test split at the end.")] = False,
+    name: Annotated[str | None, study_option(help="The study's name; default: after the data.")] = None,
+    resume: Annotated[bool, study_option("--resume", help="Resume the unfinished study of this name.")] = False,
     detach: Annotated[
-        bool,
-        typer.Option(
-            "--detach", help="Run in the background; control it with lepton status, pause and stop.", rich_help_panel=STUDY
-        ),
+        bool, study_option("--detach", help="Run in the background; control it with lepton status, pause and stop.")
     ] = False,
     grace: Annotated[
-        float,
-        typer.Option(
-            help="Seconds in which to register the chosen model after SIGTERM or SIGHUP; not with --detach.",
-            rich_help_panel=STUDY,
-        ),
+        float, study_option(help="Seconds in which to register the chosen model after SIGTERM or SIGHUP; not with --detach.")
     ] = 10.0,
     tracking_uri: Annotated[
-        str | None,
-        typer.Option(
-            help="Address of the MLflow store; default: $MLFLOW_TRACKING_URI, else a file in mlruns.", rich_help_panel=STUDY
-        ),
+        str | None, study_option(help="Address of the MLflow store; default: $MLFLOW_TRACKING_URI, else a file in mlruns.")
     ] = None,
-    experiment: Annotated[
-        str | None, typer.Option(help="Name of the MLflow experiment; default: lepton/NAME.", rich_help_panel=STUDY)
-    ] = None,
+    experiment: Annotated[str | None, study_option(help="Name of the MLflow experiment; default: lepton/NAME.")] = None,
 ) -> None:
     """Search neural networks for your data."""
     from lepton_automl.api import AutoML
