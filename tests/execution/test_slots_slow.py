@@ -49,10 +49,11 @@ def trials(study: Study) -> int:
 
 
 def workers(study: Study) -> list[int]:
-    """The processes that a search has started."""
+    """The worker processes of a search; one that is forked and not yet a worker blocks its parent, and is not among them."""
     pid = study.home.search_pid(study.name)
     try:
-        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children if b"execution.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
     except FileNotFoundError:
         return []
 

@@ -77,7 +77,7 @@ class Caption:
         for row, text in enumerate(texts):
             encoded[row, : len(text)] = [letters.index(letter) for letter in text]
         notes = (f"captions of up to {encoded.shape[1]} letters, {reason}",)
-        return Targets(task=self.name, classes=letters, encoded=encoded, kept=column.known, notes=notes)
+        return Targets(task=self.name, classes=letters, encoded=encoded, rows=column.known, notes=notes)
 
     def check_train(self, targets: Targets, train: Array) -> None:
         """Any row will do."""
