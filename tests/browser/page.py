@@ -137,13 +137,14 @@ class Page:
         """Click the first point of the front; again if the figure was just being drawn."""
         from playwright.sync_api import TimeoutError as NotYet
 
-        told = self.tab.locator(f"{within} .l-detail").filter(has_text="on the front").first
+        detail = self.tab.locator(f"{within} .l-detail")
+        chosen = detail.filter(has_text="on the front", has_not_text="Click a point").first
         for _ in range(10):
             self.points(within).first.click(force=True)
             with contextlib.suppress(NotYet):
-                told.wait_for(timeout=PATIENCE / 10)
+                chosen.wait_for(timeout=PATIENCE / 10)
                 return
-        seen = self.tab.locator(f"{within} .l-detail").first.inner_text()
+        seen = detail.first.inner_text()
         raise AssertionError(f"no click on a point of the front is heard; chosen is: {seen[:400]}")
 
     def drag(self, line: Any, right: float) -> None:
