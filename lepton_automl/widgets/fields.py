@@ -11,7 +11,7 @@ from lepton_automl.reporting.labels import clean, html_text
 
 from .view import View
 
-LABEL = {"description_width": "92px"}
+LABEL = {"description_width": "108px"}
 
 
 class Field(View):

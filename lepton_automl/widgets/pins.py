@@ -34,7 +34,7 @@ class Pins(View):
             description="hyperparameter",
             tooltip="Hyperparameter; the list is filled once the data are known",
             style=LABEL,
-            layout={"width": "240px"},
+            layout={"width": "256px"},
         )
         self.setting = w.Combobox(placeholder="value", tooltip="Fixed value", layout={"width": "84px"})
         self.pin = button("fix", self._pin, tip="Fix this hyperparameter at this value", icon="thumb-tack")
