@@ -1,24 +1,47 @@
-"""Pooling networks as values."""
+"""Networks for sequences as values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from lepton_automl.recipe import Box, Recipe, Widths
 
 
 @dataclass(frozen=True, kw_only=True)
-class PooledRecipe(Recipe):
-    """Each number by itself, their mean, and a layer behind it.
+class SequenceRecipe(Recipe):
+    """A network without blocks, whose widths are fields.
 
     Args:
         length: Numbers in a sequence, padding included.
+    """
+
+    length: int
+
+    def with_widths(self, widths: Widths) -> Self:
+        """The same network with some widths replaced."""
+        return self.replace(**widths)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """No blocks."""
+        return ()
+
+    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> Self:
+        """The same network."""
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class PooledRecipe(SequenceRecipe):
+    """Each number by itself, their mean, and a layer behind it.
+
+    Args:
         width: Channels of a number.
         hidden: Channels behind the mean.
     """
 
     family: str = "pooled"
-    length: int
     width: int
     hidden: int
 
@@ -43,16 +66,3 @@ class PooledRecipe(Recipe):
     def widths(self) -> Widths:
         """Both."""
         return {"width": self.width, "hidden": self.hidden}
-
-    def with_widths(self, widths: Widths) -> PooledRecipe:
-        """The same network with some widths replaced."""
-        return self.replace(**widths)
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """No blocks."""
-        return ()
-
-    def keep_blocks(self, blocks_kept: tuple[tuple[int, ...], ...]) -> PooledRecipe:
-        """The same network."""
-        return self

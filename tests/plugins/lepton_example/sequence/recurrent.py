@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lepton_automl.plans import TrainPlan
-from lepton_automl.recipe import Box, Recipe, Widths
+from lepton_automl.recipe import Box, Widths
 from lepton_automl.space import Config, Float, Integer, Space
 from lepton_automl.specs import DataSpec
 from lepton_example.change import ChangeOutput
 
+from .recipe import SequenceRecipe
 from .spec import SequenceInput
 
 if TYPE_CHECKING:
@@ -19,17 +20,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecurrentRecipe(Recipe):
+class RecurrentRecipe(SequenceRecipe):
     """A state that each number changes, and a layer behind it.
 
     Args:
-        length: Numbers in a sequence, padding included.
         state: Numbers in the state, which are not cut.
         hidden: Channels behind it.
     """
 
     family: str = "recurrent"
-    length: int
     state: int
     hidden: int
 
@@ -54,19 +53,6 @@ class RecurrentRecipe(Recipe):
     def widths(self) -> Widths:
         """What is behind the state."""
         return {"hidden": self.hidden}
-
-    def with_widths(self, widths: Widths) -> RecurrentRecipe:
-        """The same network with that width replaced."""
-        return self.replace(**widths)
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """No blocks."""
-        return ()
-
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> RecurrentRecipe:
-        """The same network."""
-        return self
 
 
 class RecurrentFamily:

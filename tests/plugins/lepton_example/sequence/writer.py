@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lepton_automl.plans import TrainPlan
-from lepton_automl.recipe import Box, Recipe, Widths
+from lepton_automl.recipe import Box, Widths
 from lepton_automl.space import Config, Float, Integer, Space
 from lepton_automl.specs import DataSpec
 from lepton_example.caption import CaptionOutput
 
+from .recipe import SequenceRecipe
 from .spec import SequenceInput
 
 if TYPE_CHECKING:
@@ -19,18 +20,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WriterRecipe(Recipe):
+class WriterRecipe(SequenceRecipe):
     """The mean of all numbers becomes a state, which each letter changes.
 
     Args:
-        length: Numbers in a sequence, padding included.
         longest: Letters of a caption at most; `outputs` are the scores of all tokens for each of them.
         width: Channels of a number.
         state: Numbers in the state, which are not cut.
     """
 
     family: str = "writer"
-    length: int
     longest: int
     width: int
     state: int
@@ -62,19 +61,6 @@ class WriterRecipe(Recipe):
     def widths(self) -> Widths:
         """That of a number."""
         return {"width": self.width}
-
-    def with_widths(self, widths: Widths) -> WriterRecipe:
-        """The same network with that width replaced."""
-        return self.replace(**widths)
-
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """No blocks."""
-        return ()
-
-    def keep_blocks(self, kept: tuple[tuple[int, ...], ...]) -> WriterRecipe:
-        """The same network."""
-        return self
 
 
 class WriterFamily:
